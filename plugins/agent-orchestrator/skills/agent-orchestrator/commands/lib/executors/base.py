@@ -1,0 +1,60 @@
+"""What an executor is: code that drives one kind of coding agent for one run.
+
+An executor turns an agent's own output into events. It knows nothing of the manager, of names or
+of leases: whoever drives it records what it yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..agents import Agent
+
+Event = dict[str, Any]
+"""One event in its wire form: flat fields, `event_type` always, `event_id` where it must not double."""
+
+
+class ExecutorError(Exception):
+    """The agent cannot be started; the text says what the person can do about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What one run needs. Everything but the prompt, so that a resume can repeat it."""
+
+    session_id: str
+    project_dir: Path
+    executor: str
+    resume: bool = False
+    """Continue the conversation of an earlier run of this session."""
+    agent: Agent | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    command: tuple[str, ...] = ()
+    """Program and arguments; only the `command` executor has one."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """The whole environment of the agent, not additions to ours."""
+
+
+class Executor(Protocol):
+    """Drives one agent through one run. The promises, which the executor tests carry by number.
+
+    1. The first event is the `message` with `role` `user` that holds the prompt.
+    2. Events are yielded as they happen, in the order in which they happened.
+    3. Each has an `event_id` that is the same if the same fact is ever sent again, and a
+       `timestamp` (UTC, ISO 8601).
+    4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed or
+       denied call has its `error` in the `post_tool`.
+    5. The last event is `session_stop` with `exit_code` and `reason` (`completed`, `failed` or
+       `budget`), and with `error` where it failed. Nothing comes after it.
+    6. An agent that cannot be started raises `ExecutorError`; what was yielded before stands.
+    7. Closing the iterator early (`aclose()`) stops the agent: when it returns, no process of the
+       run is left.
+    """
+
+    def run(self, prompt: str) -> AsyncIterator[Event]:
+        """Run one turn and yield its events."""
+        ...
