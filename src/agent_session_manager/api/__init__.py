@@ -1,0 +1,1 @@
+"""HTTP in, manager calls out; errors to statuses."""

@@ -1,0 +1,66 @@
+"""The application: routes, errors, and the guard in front of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+import agent_session_manager
+from agent_session_manager.api import events, sessions
+from agent_session_manager.api.errors import install_error_handlers
+from agent_session_manager.api.guard import Guard
+from agent_session_manager.api.wire import HealthAnswer, NewEventBody
+from agent_session_manager.manager import Manager
+
+SERVICE = "agent-session-manager"
+
+
+def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
+    """The application without its guard; with no manager it can only describe itself."""
+    app = FastAPI(
+        title="Agent Session Manager",
+        summary="Keeps every session and every event, and serves them.",
+        version=agent_session_manager.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.manager = manager
+    health = APIRouter(tags=["service"])
+
+    @health.get("/health", response_model=HealthAnswer)
+    async def get_health() -> Response:
+        """Say which service this is. Needs no token, and tells nothing of what is kept."""
+        answer = HealthAnswer(
+            service=SERVICE, version=agent_session_manager.__version__, instance=instance
+        )
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    # In the order of how often they are asked for: a route is found by going down the list.
+    for router in (events.appending, sessions.router, events.router, health):
+        app.include_router(router)
+    install_error_handlers(app)
+    return app
+
+
+def guarded(app: ASGIApp, *, token: str, hosts: list[str]) -> ASGIApp:
+    """The application as it is served: nothing reaches it but through the guard."""
+    return Guard(app, token=token, hosts=hosts)
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document, with the shapes that only a hand-written body refers to."""
+    app = build_app(None, instance="")
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+    )
+    schemas = document["components"]["schemas"]
+    own = NewEventBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(own.pop("$defs", {}))
+    schemas["NewEventBody"] = own
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    return document

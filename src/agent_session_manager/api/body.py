@@ -1,0 +1,115 @@
+"""Reading a request's JSON: once, strictly, and within limits.
+
+Refused here, before anything looks at it: what is larger than the limit, is no JSON, is nested too
+deeply, holds NUL (PostgreSQL cannot store it) or a number that cannot be kept as it is. A lone
+surrogate, NaN and 1e400 are no JSON to orjson in the first place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from agent_session_manager.api.errors import RequestError
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_DRAINED_BYTES = 8 * MAX_BODY_BYTES
+"""A body over the limit is read on this far, so that its sender gets to see the answer."""
+MAX_DEPTH = 64
+_EXACT_FLOAT = 2.0**63
+
+
+class JsonRequest(Request):
+    """A request whose body is read by the rules of this module."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            self._body = await _read_body(self)
+        return self._body
+
+    async def json(self) -> Any:
+        return parse_json(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route whose handler sees a `JsonRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def read_strictly(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return read_strictly
+
+
+async def _read_body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        elif size > MAX_DRAINED_BYTES:
+            break
+    if size > MAX_BODY_BYTES:
+        raise RequestError(413, "body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        RequestError: 400, with what is wrong with it.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise RequestError(400, "invalid_json", f"the body is not JSON: {exc.msg}") from None
+    _Check(body).value(value, MAX_DEPTH)
+    return value
+
+
+class _Check:
+    """What orjson lets through and we do not."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        # NUL can only come as this escape, so that texts are looked at only where it occurs.
+        self._may_hold_nul = b"\\u0000" in body
+
+    def value(self, value: Any, depth: int) -> None:
+        kind = type(value)
+        if kind is dict:
+            self._children(value.values(), depth)
+            if self._may_hold_nul:
+                self._children(value.keys(), depth)
+        elif kind is list:
+            self._children(value, depth)
+        elif kind is str:
+            if self._may_hold_nul and "\0" in value:
+                raise RequestError(400, "nul_character", "text cannot hold the character U+0000")
+        elif kind is float and abs(value) >= _EXACT_FLOAT:
+            # orjson reads an integer of more than 64 bits as a float: see how it was written.
+            json.loads(self._body, parse_int=_fitting_int)
+
+    def _children(self, children: Iterable[Any], depth: int) -> None:
+        if not depth:
+            raise RequestError(400, "too_deep", f"the body is nested more than {MAX_DEPTH} deep")
+        for child in children:
+            if type(child) is not str or self._may_hold_nul:
+                self.value(child, depth - 1)
+
+
+def _fitting_int(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise RequestError(
+            400, "number_out_of_range", "an integer of more than 64 bits cannot be kept: send text"
+        )
+    return int(text)

@@ -1,0 +1,88 @@
+"""The one table between what went wrong and what HTTP says of it."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent_session_manager.domain import errors
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 1
+
+STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
+    errors.InvalidRequestError: (422, "invalid_request"),
+    errors.InvalidEventError: (422, "invalid_event"),
+    errors.SessionNotFoundError: (404, "session_not_found"),
+    errors.SessionExistsError: (409, "session_exists"),
+    errors.NameTakenError: (409, "name_taken"),
+    errors.SessionRunningError: (409, "session_running"),
+    errors.SessionNotFinishedError: (409, "session_not_finished"),
+    errors.NoResultError: (409, "no_result"),
+    errors.StoreUnavailableError: (503, "store_unavailable"),
+    errors.OverloadedError: (503, "overloaded"),
+}
+
+
+class RequestError(HTTPException):
+    """The request itself is unusable, whatever it is about."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(status, detail)
+        self.code = code
+
+
+def error_response(status: int, code: str, detail: str) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    body = orjson.dumps({"detail": detail, "code": code})
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(errors.OrchestratorError, _orchestrator_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _our_defect)
+
+
+async def _orchestrator_error(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, errors.OrchestratorError)
+    status, code = STATUS[type(exc)]
+    return error_response(status, code, str(exc))
+
+
+async def _http_error(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    if isinstance(exc, RequestError):
+        return error_response(exc.status_code, exc.code, exc.detail)
+    code = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
+    response = error_response(exc.status_code, code, exc.detail)
+    response.headers.update(exc.headers or {})
+    return response
+
+
+async def _validation_error(_request: Request, exc: Exception) -> Response:
+    """Say where and what, and never repeat the input: it may be huge, or a secret."""
+    assert isinstance(exc, RequestValidationError)
+    problems = (f"{_place(error['loc'])}: {error['msg']}" for error in exc.errors())
+    return error_response(422, "invalid_request", "; ".join(problems))
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """`body.session_name` without the part that only we know; a name of the caller's is cut."""
+    parts = [str(part)[:100] for part in location if part not in ("body", "query", "path")]
+    return ".".join(parts) or "body"
+
+
+async def _our_defect(request: Request, exc: Exception) -> Response:
+    # With the error attached and not in the text: the log has the trace, the caller the fact.
+    logger.error("defect while answering %s", request.method, exc_info=exc)
+    return error_response(500, "internal_error", "the manager has a defect; its log says more")

@@ -1,0 +1,129 @@
+"""The routes of events.
+
+Appending is what the service does most, so its handler is called without the framework's
+machinery for parameters; `api/body.py` and `domain/event.py` check what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent_session_manager.api.body import JsonRequest
+from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.sessions import (
+    MAX_NUMBER,
+    MAX_PAGE,
+    Id,
+    QueryText,
+    Served,
+    manager_of,
+    refusals,
+)
+from agent_session_manager.api.wire import (
+    AppendedAnswer,
+    EventsAnswer,
+    event_to_wire,
+)
+from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
+from agent_session_manager.store.base import EventFilter
+
+
+class _PlainRoute(APIRoute):
+    """A documented route whose handler gets the request and the session's id, and no more."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = self.endpoint
+
+        async def plain(request: Request) -> Response:
+            strict = JsonRequest(request.scope, request.receive)
+            response: Response = await handle(strict, request.path_params["session_id"])
+            return response
+
+        return plain
+
+
+appending = APIRouter(route_class=_PlainRoute, tags=["events"])
+router = APIRouter(tags=["events"])
+
+_ONE_OR_MANY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/NewEventBody"},
+                    {
+                        "type": "array",
+                        "items": {"$ref": "#/components/schemas/NewEventBody"},
+                        "maxItems": MAX_EVENTS_PER_APPEND,
+                    },
+                ]
+            }
+        }
+    },
+}
+
+
+@appending.post(
+    "/sessions/{session_id}/events",
+    status_code=201,
+    response_model=AppendedAnswer,
+    responses=refusals(404, 413, 415, 503),
+    openapi_extra={"requestBody": _ONE_OR_MANY},
+)
+async def append_events(request: Request, session_id: Id) -> Response:
+    """Append one event, or a list of up to 1,000 as one transaction; answered once on disk."""
+    events = _parse(await request.json(), session_id)
+    seqs = await manager_of(request).append(session_id, events)
+    return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
+
+
+def _parse(body: Any, session_id: str) -> list[NewEvent]:
+    if not isinstance(body, list):
+        return [parse_event(body, session_id=session_id)]
+    if len(body) > MAX_EVENTS_PER_APPEND:
+        raise RequestError(
+            413, "too_many_events", f"at most {MAX_EVENTS_PER_APPEND} events can be sent at once"
+        )
+    return [
+        parse_event(event, session_id=session_id, index=index) for index, event in enumerate(body)
+    ]
+
+
+class EventsQuery(BaseModel):
+    """Which events to list. An unknown parameter is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after_seq: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
+    before_seq: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
+    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)
+    event_type: QueryText | None = None
+    run: int | None = Field(default=None, ge=1, lt=2**31)
+
+
+@router.get("/sessions/{session_id}/events", response_model=EventsAnswer, responses=refusals(404))
+async def list_events(
+    session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
+) -> Response:
+    """List events: past `after_seq` going up, or before `before_seq` going down.
+
+    `has_more` says whether there are more in that direction; a page of large events may hold
+    fewer than `limit`.
+    """
+    if query.after_seq is not None and query.before_seq is not None:
+        raise InvalidRequestError("give after_seq or before_seq, not both")
+    where = EventFilter(**query.model_dump(exclude={"limit"}))
+    page = await manager.list_events(session_id, where, limit=query.limit)
+    body = {
+        "events": [event_to_wire(event, session_id) for event in page.events],
+        "has_more": page.has_more,
+    }
+    return Response(orjson.dumps(body), media_type="application/json")

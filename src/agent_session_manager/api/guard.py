@@ -1,0 +1,93 @@
+"""Who is let in: the outermost layer, in front of every route, for HTTP and WebSocket alike.
+
+A service on loopback is reachable from every page that a browser on this machine shows. The Host
+list stops DNS rebinding, Origin and Sec-Fetch-Site stop other pages, the content type stops
+requests that a page can send without asking, and the token stops everyone else. All of it is
+decided on the raw headers, never on a URL that was put together from them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_session_manager.api.errors import error_response
+
+OPEN_PATHS = frozenset({"/health"})
+_SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+Refusal = tuple[int, str, str]
+
+
+class Guard:
+    """Lets a request through to `app`, or answers it."""
+
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._authorization = f"Bearer {token}".encode()
+        self._hosts = frozenset(host.lower().encode() for host in hosts)
+        self._origins = frozenset(b"http://" + host for host in self._hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        refusal = self._refusal(scope)
+        if refusal is None:
+            return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            # Before it is accepted: the server answers 403 to the handshake.
+            return await send({"type": "websocket.close", "code": 1008})
+        status, code, detail = refusal
+        response = error_response(status, code, detail)
+        if status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return await response(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        seen: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in _SINGLE and name in seen:
+                return 400, "duplicate_header", f"there are two {name.decode()} headers"
+            seen[name] = value
+        return (
+            self._foreign(seen)
+            or self._unusable(scope, seen)
+            or (None if scope["path"] in OPEN_PATHS else self._unauthorized(seen))
+        )
+
+    def _foreign(self, headers: dict[bytes, bytes]) -> Refusal | None:
+        if headers.get(b"host", b"").lower() not in self._hosts:
+            return (
+                403,
+                "host_not_allowed",
+                "this Host is not one of the manager's: see --allow-host",
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and origin not in self._origins:
+            return 403, "origin_not_allowed", "pages of another origin are not let in"
+        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+            return 403, "origin_not_allowed", "pages of another site are not let in"
+        return None
+
+    def _unusable(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
+        if scope.get("method") not in _WITH_BODY:
+            return None
+        kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if kind != b"application/json":
+            return 415, "json_only", "send Content-Type: application/json"
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            return 415, "no_compression", "a compressed body is not accepted"
+        return None
+
+    def _unauthorized(self, headers: dict[bytes, bytes]) -> Refusal | None:
+        if hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
+            return None
+        return (
+            401,
+            "unauthorized",
+            "the manager's token is needed: its clients on this machine find it by themselves, "
+            "others are given it in AGENT_ORCHESTRATOR_TOKEN",
+        )

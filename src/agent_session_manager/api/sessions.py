@@ -1,0 +1,176 @@
+"""The routes of sessions and runs. A handler translates; it does not decide."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.wire import (
+    DeletedAnswer,
+    DeletedCounts,
+    ErrorAnswer,
+    NewRunBody,
+    NewSessionBody,
+    ResultAnswer,
+    RunsAnswer,
+    SessionAnswer,
+    SessionChangesBody,
+    SessionsAnswer,
+    StatusAnswer,
+    run_body,
+    session_body,
+)
+from agent_session_manager.domain.session import MAX_PATH_BYTES, Session
+from agent_session_manager.manager import Manager
+from agent_session_manager.store.base import CreateSession, OpenRun, SessionFilter, UpdateSession
+
+MAX_PAGE = 1000
+
+MAX_NUMBER = 2**63 - 1
+
+
+def manager_of(request: Request) -> Manager:
+    manager: Manager = request.app.state.manager
+    return manager
+
+
+Served = Annotated[Manager, Depends(manager_of)]
+QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_PATH_BYTES)]
+Id = Annotated[str, Path(description="The session's id")]
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route, all of one shape."""
+    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, *statuses)}
+
+
+router = APIRouter(route_class=JsonRoute, tags=["sessions"])
+
+
+@router.post(
+    "/sessions", status_code=201, response_model=SessionAnswer, responses=refusals(409, 413, 415)
+)
+async def create_session(body: NewSessionBody, manager: Served) -> Response:
+    """Create a session under an id of the caller's; its run 1 is open."""
+    session = await manager.create_session(CreateSession(**body.model_dump()))
+    return _answer(SessionAnswer(session=session_body(session)), 201)
+
+
+class SessionsQuery(BaseModel):
+    """Which sessions to list. An unknown parameter is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session_name: QueryText | None = None
+    project_dir: QueryText | None = None
+    agent_name: QueryText | None = None
+    status: Literal["running", "finished"] | None = None
+    parent_session_id: QueryText | None = None
+    id_prefix: QueryText | None = None
+    archived: bool | None = None
+    limit: int | None = Field(default=None, ge=1, le=MAX_PAGE)
+    page: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
+
+
+@router.get("/sessions", response_model=SessionsAnswer, responses=refusals())
+async def list_sessions(manager: Served, query: Annotated[SessionsQuery, Query()]) -> Response:
+    """List sessions, newest first: all of them, or with `limit` a page and its `next_page`."""
+    where = SessionFilter(**query.model_dump(exclude={"limit", "page"}))
+    if query.limit is None and query.page is None:
+        return StreamingResponse(_all(manager, where), media_type="application/json")
+    found = await manager.list_sessions(where, limit=query.limit or MAX_PAGE, before=query.page)
+    return _answer(
+        SessionsAnswer(
+            sessions=[session_body(session) for session in found.sessions],
+            next_page=None if found.next_page is None else str(found.next_page),
+        )
+    )
+
+
+async def _all(manager: Manager, where: SessionFilter) -> AsyncIterator[bytes]:
+    """All sessions as one JSON document, page by page, so that no list is too long."""
+    page = await manager.list_sessions(where, limit=MAX_PAGE)
+    separator = b'{"sessions":['
+    while True:
+        if page.sessions:
+            yield separator + b",".join(map(_dump_session, page.sessions))
+            separator = b","
+        if page.next_page is None:
+            break
+        page = await manager.list_sessions(where, limit=MAX_PAGE, before=page.next_page)
+    yield b"]}" if separator == b"," else separator + b"]}"
+
+
+def _dump_session(session: Session) -> bytes:
+    return _dump(session_body(session))
+
+
+@router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=refusals(404))
+async def get_session(session_id: Id, manager: Served) -> Response:
+    """Get a session."""
+    return _answer(SessionAnswer(session=session_body(await manager.get_session(session_id))))
+
+
+@router.get("/sessions/{session_id}/status", response_model=StatusAnswer, responses=refusals())
+async def get_status(session_id: Id, manager: Served) -> Response:
+    """Get `running`, `finished` or `not_existent`: always 200."""
+    return _answer(StatusAnswer(status=await manager.get_status(session_id)))
+
+
+@router.get(
+    "/sessions/{session_id}/result", response_model=ResultAnswer, responses=refusals(404, 409)
+)
+async def get_result(session_id: Id, manager: Served) -> Response:
+    """Get the text of the last assistant message of the newest run, once it is finished."""
+    return _answer(ResultAnswer(result=await manager.get_result(session_id)))
+
+
+@router.patch(
+    "/sessions/{session_id}",
+    response_model=SessionAnswer,
+    responses=refusals(404, 409, 413, 415),
+)
+async def update_session(session_id: Id, body: SessionChangesBody, manager: Served) -> Response:
+    """Change what is given, and nothing else."""
+    change = UpdateSession(session_id=session_id, **body.model_dump())
+    return _answer(SessionAnswer(session=session_body(await manager.update_session(change))))
+
+
+@router.delete("/sessions/{session_id}", response_model=DeletedAnswer, responses=refusals(404))
+async def delete_session(session_id: Id, manager: Served) -> Response:
+    """Delete a session, its runs and its events."""
+    count = await manager.delete_session(session_id)
+    counts = DeletedCounts(session=True, events_count=count)
+    return _answer(DeletedAnswer(session_id=session_id, deleted=counts))
+
+
+@router.post(
+    "/sessions/{session_id}/runs",
+    status_code=201,
+    response_model=SessionAnswer,
+    responses=refusals(404, 409, 413, 415),
+)
+async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
+    """Open the next run, for one caller alone: 409 `session_running` while the newest is open."""
+    change = OpenRun(session_id=session_id, **body.model_dump())
+    return _answer(SessionAnswer(session=session_body(await manager.open_run(change))), 201)
+
+
+@router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
+async def list_runs(session_id: Id, manager: Served) -> Response:
+    """List the runs of a session, oldest first, with what each needs to be repeated."""
+    runs = await manager.list_runs(session_id)
+    return _answer(RunsAnswer(runs=[run_body(run) for run in runs]))
+
+
+def _answer(model: BaseModel, status: int = 200) -> Response:
+    return Response(_dump(model), status, media_type="application/json")
+
+
+def _dump(model: BaseModel) -> bytes:
+    return model.__pydantic_serializer__.to_json(model)

@@ -1,0 +1,285 @@
+"""The shapes that travel: what a body may hold, and what an answer looks like.
+
+The OpenAPI document is made from these, and they only ever grow.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import (
+    MAX_NAME_CHARS,
+    MAX_PATH_BYTES,
+    SESSION_ID,
+    Reason,
+    Run,
+    Session,
+    Status,
+)
+
+
+def to_text(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds: as text in the order of time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _fits_an_index(text: str) -> str:
+    if len(text.encode()) > MAX_PATH_BYTES:
+        raise ValueError(f"at most {MAX_PATH_BYTES} bytes")
+    return text
+
+
+def _only_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    raise ValueError("a moment is ISO 8601 text")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a moment that can be kept") from None
+
+
+SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
+Path = Annotated[str, AfterValidator(_fits_an_index)]
+Moment = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
+GivenMoment = Annotated[
+    datetime, BeforeValidator(_only_text), AfterValidator(_in_utc), Field(strict=False)
+]
+
+
+class _Given(BaseModel):
+    """A body: unknown fields are refused, and nothing is turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewSessionBody(_Given):
+    session_id: SessionId
+    session_name: Name
+    project_dir: Path | None = None
+    agent_name: Name | None = None
+    executor: Name | None = None
+    parent_session_id: SessionId | None = None
+    unique_name: bool = Field(
+        default=False, description="Reserve the name in its project: 409 `name_taken` if it is held"
+    )
+    host: Name | None = Field(default=None, description="Where run 1 executes")
+    spec: dict[str, Any] | None = Field(
+        default=None, description="What run 1 needs to be repeated; kept as it came"
+    )
+
+
+class SessionChangesBody(_Given):
+    session_name: Name | None = None
+    project_dir: Path | None = None
+    agent_name: Name | None = None
+    last_resumed_at: GivenMoment | None = Field(
+        default=None, description="Opens the next run; the session is running again"
+    )
+    archived: bool | None = None
+
+
+class NewRunBody(_Given):
+    takeover: bool = Field(
+        default=False, description="Also when the newest run is open, which then counts as lost"
+    )
+    host: Name | None = None
+    spec: dict[str, Any] | None = None
+
+
+class UsageBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_microdollars: int = Field(description="Millionths of a US dollar")
+
+
+class RunBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    run: int
+    started_at: Moment
+    finished_at: Moment | None
+    exit_code: int | None
+    reason: Reason | None
+    host: str | None
+    spec: dict[str, Any] | None
+    usage: UsageBody
+
+
+class SessionBody(BaseModel):
+    """A session. What follows `run` is of its newest run."""
+
+    session_id: str
+    session_name: str
+    status: Status
+    created_at: Moment
+    last_resumed_at: Moment | None
+    project_dir: str | None
+    agent_name: str | None
+    executor: str | None
+    parent_session_id: str | None
+    last_seq: int
+    last_activity_at: Moment
+    archived_at: Moment | None
+    usage: UsageBody = Field(description="Of all runs together")
+    run: int
+    started_at: Moment
+    finished_at: Moment | None
+    exit_code: int | None
+    reason: Reason | None
+    host: str | None
+
+
+class SessionAnswer(BaseModel):
+    ok: bool = True
+    session: SessionBody
+
+
+class SessionsAnswer(BaseModel):
+    sessions: list[SessionBody]
+    next_page: str | None = Field(default=None, description="Give it as `page` for the next ones")
+
+
+class StatusAnswer(BaseModel):
+    status: Status
+
+
+class ResultAnswer(BaseModel):
+    result: str
+
+
+class RunsAnswer(BaseModel):
+    runs: list[RunBody]
+
+
+class AppendedAnswer(BaseModel):
+    ok: bool = True
+    seqs: list[int]
+
+
+class DeletedCounts(BaseModel):
+    session: bool
+    events_count: int
+
+
+class DeletedAnswer(BaseModel):
+    ok: bool = True
+    session_id: str
+    deleted: DeletedCounts
+
+
+class HealthAnswer(BaseModel):
+    service: str
+    version: str
+    instance: str
+
+
+class ErrorAnswer(BaseModel):
+    detail: str = Field(description="For people")
+    code: str = Field(description="For programs; never changes")
+
+
+class TextBlock(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    text: str | None = None
+
+
+class NewEventBody(BaseModel):
+    """An event as a caller gives it. Unknown types and further fields are kept as they came."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event_type: str
+    event_id: str | None = Field(
+        default=None, description="Sending it again answers with the stored seq"
+    )
+    run: int | None = Field(default=None, description="Default: the newest run")
+    session_id: str | None = None
+    session_name: str | None = None
+    timestamp: str | None = None
+    tool_name: str | None = None
+    tool_input: dict[str, Any] | None = None
+    tool_output: Any = None
+    error: str | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    role: str | None = None
+    content: list[TextBlock] | None = None
+
+
+class EventBody(NewEventBody):
+    seq: int
+    recorded_at: str
+    late: bool = Field(description="It came when its run was not the newest any more")
+
+
+class EventsAnswer(BaseModel):
+    events: list[EventBody]
+    has_more: bool
+
+
+def session_body(session: Session) -> SessionBody:
+    newest = session.newest_run
+    return SessionBody(
+        session_id=session.session_id,
+        session_name=session.session_name,
+        status=session.status,
+        created_at=session.created_at,
+        last_resumed_at=session.last_resumed_at,
+        project_dir=session.project_dir,
+        agent_name=session.agent_name,
+        executor=session.executor,
+        parent_session_id=session.parent_session_id,
+        last_seq=session.last_seq,
+        last_activity_at=session.last_activity_at,
+        archived_at=session.archived_at,
+        usage=UsageBody.model_validate(session.usage),
+        run=newest.run,
+        started_at=newest.started_at,
+        finished_at=newest.finished_at,
+        exit_code=newest.exit_code,
+        reason=newest.reason,
+        host=newest.host,
+    )
+
+
+def run_body(run: Run) -> RunBody:
+    return RunBody.model_validate(run)
+
+
+def event_to_wire(event: Event, session_id: str) -> dict[str, Any]:
+    """The event's own fields, flat, under what the manager knows of it."""
+    return {
+        **event.fields,
+        "seq": event.seq,
+        "event_type": event.event_type,
+        "session_id": session_id,
+        "event_id": event.event_id,
+        "run": event.run,
+        "late": event.late,
+        "recorded_at": to_text(event.recorded_at),
+    }

@@ -1,0 +1,1 @@
+"""Values, rules and errors. Knows neither HTTP nor SQL."""

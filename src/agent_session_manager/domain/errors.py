@@ -1,0 +1,84 @@
+"""What can go wrong, as facts. Which HTTP status a fact becomes is decided in `api/errors.py`."""
+
+from __future__ import annotations
+
+
+class OrchestratorError(Exception):
+    """Base of every error that a caller can act on."""
+
+
+class InvalidRequestError(OrchestratorError):
+    """The request means something that cannot be."""
+
+
+class InvalidEventError(OrchestratorError):
+    """An event does not have the shape of an event."""
+
+    def __init__(self, problem: str, *, index: int | None = None) -> None:
+        super().__init__(problem if index is None else f"event {index}: {problem}")
+        self.problem = problem
+        self.index = index
+
+
+class SessionNotFoundError(OrchestratorError):
+    """No session has this id."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"no session {session_id!r}")
+        self.session_id = session_id
+
+
+class SessionExistsError(OrchestratorError):
+    """A session with this id is there already."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"a session with the id {session_id!r} exists already")
+        self.session_id = session_id
+
+
+class NameTakenError(OrchestratorError):
+    """Another session of the project holds this name."""
+
+    def __init__(self, session_name: str, holder_id: str | None) -> None:
+        by = f" by session {holder_id}" if holder_id else ""
+        super().__init__(f"the name {session_name!r} is taken in this project{by}")
+        self.session_name = session_name
+        self.holder_id = holder_id
+
+
+class SessionRunningError(OrchestratorError):
+    """The newest run of the session is still open."""
+
+    def __init__(self, session_id: str, run: int, host: str | None) -> None:
+        where = f" on {host}" if host else ""
+        super().__init__(f"session {session_id!r} is running (run {run}{where})")
+        self.session_id = session_id
+        self.run = run
+        self.host = host
+
+
+class SessionNotFinishedError(OrchestratorError):
+    """The result was asked for while the newest run is open."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id!r} is still running; its result comes when it ends")
+        self.session_id = session_id
+
+
+class NoResultError(OrchestratorError):
+    """The newest run ended without an answer from the assistant."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id!r} finished without an answer")
+        self.session_id = session_id
+
+
+class StoreUnavailableError(OrchestratorError):
+    """The database cannot be used right now; nothing of the request was stored."""
+
+
+class OverloadedError(OrchestratorError):
+    """More writes are waiting than the manager is willing to hold; nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("too many writes are waiting; try again in a second")

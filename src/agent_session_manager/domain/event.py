@@ -1,0 +1,196 @@
+"""Events: immutable facts about a session, and the one place where their shape is checked.
+
+An unknown `event_type` and unknown fields are kept as they came. Known fields must have their
+known type, because every reader relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent_session_manager.domain.errors import InvalidEventError
+from agent_session_manager.domain.session import Reason, Usage, end_reason
+
+MAX_EVENTS_PER_APPEND = 1000
+MAX_TYPE_CHARS = 100
+MAX_EVENT_ID_CHARS = 200
+MAX_USAGE = 10**12
+"""Of one count in one event: millions of them still sum up within 64 bits."""
+
+SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
+"""Given by the manager. What a caller sends under these names is not kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnd:
+    """What a `session_stop` says about the end of its run."""
+
+    exit_code: int | None
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEvent:
+    """An event as a caller gives it, before it has a `seq`.
+
+    `fields` are all others of its fields, as they came.
+    """
+
+    event_type: str
+    fields: dict[str, Any]
+    event_id: str | None = None
+    run: int | None = None
+    is_answer: bool = False
+    """An assistant message with text: the newest of a run is the run's result."""
+    end: RunEnd | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """An event as it was committed. `seq` is its place in the session: 1, 2, 3, without gaps."""
+
+    seq: int
+    event_type: str
+    event_id: str | None
+    run: int
+    late: bool
+    recorded_at: datetime
+    fields: dict[str, Any]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_exit_code(value: Any) -> bool:
+    return _is_integer(value) and -(2**31) <= value < 2**31
+
+
+_KNOWN_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "session_id": (_is_text, "a string"),
+    "session_name": (_is_text, "a string"),
+    "timestamp": (_is_text, "a string"),
+    "tool_name": (_is_text, "a string"),
+    "tool_input": (_is_object, "an object"),
+    "error": (_is_text, "a string"),
+    "reason": (_is_text, "a string"),
+    "role": (_is_text, "a string"),
+    "exit_code": (_is_exit_code, "an integer of 32 bits"),
+    "usage": (_is_object, "an object"),
+}
+
+
+def parse_event(value: Any, *, session_id: str, index: int | None = None) -> NewEvent:
+    """Turn parsed JSON into an event of `session_id`.
+
+    `index` is its place in a list, for the message.
+
+    Raises:
+        InvalidEventError: it is not an object, has no `event_type`, or a known field is of
+            another type than its own.
+    """
+    try:
+        return _parse(value, session_id)
+    except InvalidEventError as exc:
+        raise InvalidEventError(exc.problem, index=index) from None
+
+
+def _parse(value: Any, session_id: str) -> NewEvent:
+    if not isinstance(value, dict):
+        raise InvalidEventError("an event is a JSON object")
+    event_type = value.get("event_type")
+    if not isinstance(event_type, str) or not 0 < len(event_type) <= MAX_TYPE_CHARS:
+        raise InvalidEventError(
+            f"event_type is required: a string of 1 to {MAX_TYPE_CHARS} characters"
+        )
+    fields = {}
+    for name, field in value.items():
+        known = _KNOWN_FIELDS.get(name)
+        if known is not None and field is not None and not known[0](field):
+            raise InvalidEventError(f"{name} must be {known[1]}")
+        if name not in _ELSEWHERE:
+            fields[name] = field
+    if value.get("session_id", session_id) not in (session_id, None):
+        raise InvalidEventError(f"session_id names another session than {session_id!r}")
+    return NewEvent(
+        event_type=event_type,
+        fields=fields,
+        event_id=_event_id(value.get("event_id")),
+        run=_run(value.get("run")),
+        is_answer=_has_text(value.get("content"))
+        and event_type == "message"
+        and value.get("role") == "assistant",
+        end=_run_end(value) if event_type == "session_stop" else None,
+        usage=_usage(value.get("usage")) if event_type == "usage" else None,
+    )
+
+
+_ELSEWHERE = SERVER_FIELDS | {"event_type", "event_id", "run", "session_id"}
+
+
+def _event_id(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_EVENT_ID_CHARS:
+        raise InvalidEventError(
+            f"event_id must be a string of 1 to {MAX_EVENT_ID_CHARS} characters"
+        )
+    return value
+
+
+def _run(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not _is_integer(value) or not 0 < value < 2**31:
+        raise InvalidEventError("run must be a positive integer")
+    return int(value)
+
+
+def _has_text(content: Any) -> bool:
+    """Whether a `content` has a text block with text in it; refuses what is no list of blocks."""
+    if content is None:
+        return False
+    if not isinstance(content, list):
+        raise InvalidEventError("content must be a list of blocks")
+    has_text = False
+    for block in content:
+        if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+            raise InvalidEventError("each block of content must be an object with a type")
+        if block["type"] == "text":
+            if not isinstance(block.get("text"), str):
+                raise InvalidEventError("a text block must have a text, a string")
+            has_text = has_text or bool(block["text"])
+    return has_text
+
+
+def _run_end(value: dict[str, Any]) -> RunEnd:
+    exit_code = value.get("exit_code")
+    return RunEnd(exit_code=exit_code, reason=end_reason(value.get("reason"), exit_code))
+
+
+def _usage(value: Any) -> Usage:
+    if value is None:
+        raise InvalidEventError("a usage event must have a usage, an object")
+    counts = {name: value.get(name) or 0 for name in Usage.__dataclass_fields__}
+    for name, count in counts.items():
+        if not _is_integer(count) or not 0 <= count <= MAX_USAGE:
+            raise InvalidEventError(f"usage.{name} must be an integer from 0 to {MAX_USAGE}")
+    return Usage(**counts)
+
+
+def joined_text(fields: dict[str, Any]) -> str:
+    """The text of a message: its text blocks, whatever stands between them, a line break apart."""
+    blocks: Iterable[dict[str, Any]] = fields.get("content") or ()
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")

@@ -1,0 +1,156 @@
+"""Sessions and their runs: the values, and the rules by which a session changes its state.
+
+Facts are always accepted; only state is fenced, and the fence is the run number: what an older
+run says is kept and changes nothing. The rules are the functions at the end of this module, and
+no other code decides what a session's state becomes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+MAX_NAME_CHARS = 200
+MAX_PATH_BYTES = 1500
+"""An index of PostgreSQL holds no key larger than 2,704 bytes; name and path share one."""
+
+Status = Literal["running", "finished", "not_existent"]
+
+
+class Reason(StrEnum):
+    """Why a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    TIMEOUT = "timeout"
+    BUDGET = "budget"
+    LOST = "lost"
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` can be the id of a session at all."""
+    return SESSION_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What runs consumed. Money is in millionths of a US dollar, so that sums stay exact."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cost_microdollars: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One execution inside a session. `spec` is the client's own and is kept as it came."""
+
+    run: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    reason: Reason | None = None
+    host: str | None = None
+    spec: dict[str, Any] | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.finished_at is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """The durable record of one conversation with an agent, with its newest run."""
+
+    session_id: str
+    session_name: str
+    project_dir: str | None
+    agent_name: str | None
+    created_at: datetime
+    last_resumed_at: datetime | None
+    last_activity_at: datetime
+    executor: str | None
+    parent_session_id: str | None
+    archived_at: datetime | None
+    unique_name: bool
+    last_seq: int
+    usage: Usage
+    newest_run: Run
+
+    @property
+    def status(self) -> Status:
+        return "finished" if self.newest_run.is_finished else "running"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """As much of a session's newest run as the rules need."""
+
+    run: int
+    finished: bool = False
+    reason: Reason | None = None
+    leased: bool = False
+    """Another process holds an unexpired lease on it."""
+
+
+class Effect(StrEnum):
+    """What an arrival does to the newest run of its session."""
+
+    NOTHING = "nothing"
+    CLOSE = "close"
+    OPEN_NEXT = "open_next"
+    REFUSE = "refuse"
+
+
+def effect_of_stop(newest: RunState, *, named_run: int | None) -> Effect:
+    """What a `session_stop` does. It is stored in any case.
+
+    `named_run` is the run that the caller named, or None. A run that was closed as `lost` takes
+    its true end when its own process reports it; any other end, once recorded, stays.
+    """
+    if named_run is not None and named_run != newest.run:
+        return Effect.NOTHING
+    if named_run is None and newest.leased:
+        return Effect.NOTHING
+    if not newest.finished:
+        return Effect.CLOSE
+    own_report = named_run == newest.run
+    return Effect.CLOSE if newest.reason is Reason.LOST and own_report else Effect.NOTHING
+
+
+def effect_of_resume(newest: RunState, *, exclusive: bool, takeover: bool = False) -> Effect:
+    """What a resume does.
+
+    An `exclusive` caller wants to be the only one to drive the session and is refused while the
+    newest run is open, unless it takes over. The contract's `last_resumed_at` is not exclusive:
+    it always opens the next run.
+    """
+    if newest.finished or takeover or not exclusive:
+        return Effect.OPEN_NEXT
+    return Effect.REFUSE
+
+
+def is_late(event_run: int, newest_run: int) -> bool:
+    """Whether an event belongs to a run that is not the newest any more."""
+    return event_run < newest_run
+
+
+def end_reason(text: str | None, exit_code: int | None) -> Reason:
+    """The reason a run ended with, from what its `session_stop` said.
+
+    A caller may write any text; what is not one of ours is told by the exit code.
+    """
+    if text in _REASONS:
+        return Reason(text)
+    return Reason.FAILED if exit_code else Reason.COMPLETED
+
+
+_REASONS = frozenset(Reason)

@@ -1,0 +1,97 @@
+"""The writer: every change of the record goes through it, one commit at a time.
+
+Whatever arrives while a commit is under way shares the next one, so the cost of reaching the disk
+is paid once for many callers, and nobody ever waits for a timer. Callers learn their outcome only
+after the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from agent_session_manager.domain.errors import (
+    OrchestratorError,
+    OverloadedError,
+    StoreUnavailableError,
+)
+from agent_session_manager.store.base import Change, Outcome, Store
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 4096
+MAX_CHANGES_PER_COMMIT = 256
+
+
+class Writer:
+    """Owns the thread that commits. `async with` starts it; leaving commits what still waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: deque[tuple[Change, asyncio.Future[Outcome]]] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="writer")
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def commit(self, change: Change) -> Outcome:
+        """Make one change and return its outcome, once it is durable.
+
+        A caller that is cancelled while it waits does not take its change back.
+
+        Raises:
+            OrchestratorError: the change was refused, and nothing of it stored.
+        """
+        if self._closing:
+            raise StoreUnavailableError("the manager is stopping")
+        if len(self._waiting) >= MAX_WAITING:
+            raise OverloadedError
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((change, outcome))
+        self._arrived.set()
+        settled = await outcome
+        if isinstance(settled, OrchestratorError):
+            raise settled
+        return settled
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not (self._closing and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                count = min(len(self._waiting), MAX_CHANGES_PER_COMMIT)
+                batch = [self._waiting.popleft() for _ in range(count)]
+                outcomes = await loop.run_in_executor(
+                    self._thread, self._commit, [change for change, _ in batch]
+                )
+                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+                    if not waiting.cancelled():
+                        waiting.set_result(outcome)
+
+    def _commit(self, changes: list[Change]) -> list[Outcome]:
+        try:
+            return self._store.commit(changes)
+        except Exception:  # a defect of ours must not end the writer: its callers are told
+            logger.exception("a commit failed")
+            return [StoreUnavailableError("the change could not be stored")] * len(changes)

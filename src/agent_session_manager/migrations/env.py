@@ -1,0 +1,13 @@
+"""How Alembic runs our migrations: on the connection it is handed, in one transaction."""
+
+from alembic import context
+
+from agent_session_manager.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,1 @@
+"""Durable state: sessions, runs and events in SQLite or PostgreSQL."""

@@ -1,0 +1,148 @@
+"""What a store promises, and the changes that it can be asked to commit.
+
+The promises are numbered; `tests/store/conformance.py` carries the same numbers.
+
+1. `commit` returns once every change of the batch is durable, and changes take effect in order.
+2. Outcomes are per change: one that is refused leaves no trace and its neighbours untouched.
+3. The events of a session are numbered 1, 2, 3, … without gaps, in the order of commit.
+4. An `event_id` that the session has already answers with the stored seq and changes nothing,
+   also within one batch and one list.
+5. Only the newest run changes the state of its session, by the rules of `domain/session.py`.
+6. A reserved name is held by one session of its project, until it is archived or deleted.
+7. Pages of a list hold every session once, newest first, whatever is created meanwhile.
+8. Deleting a session deletes its runs and its events; its id can be used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from agent_session_manager.domain.errors import OrchestratorError
+from agent_session_manager.domain.event import Event, NewEvent
+from agent_session_manager.domain.session import Run, Session, Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSession:
+    """Create a session with its run 1 open. The outcome is the session."""
+
+    session_id: str
+    session_name: str
+    project_dir: str | None = None
+    agent_name: str | None = None
+    executor: str | None = None
+    parent_session_id: str | None = None
+    unique_name: bool = False
+    host: str | None = None
+    spec: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppendEvents:
+    """Append events to a session, all or none. The outcome is their seqs, in order."""
+
+    session_id: str
+    events: Sequence[NewEvent]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateSession:
+    """Change what is given. The outcome is the session as it then is.
+
+    Setting `last_resumed_at` opens the next run.
+    """
+
+    session_id: str
+    session_name: str | None = None
+    project_dir: str | None = None
+    agent_name: str | None = None
+    last_resumed_at: datetime | None = None
+    archived: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun:
+    """Open the next run, unless the newest is open and not taken over.
+
+    The outcome is the session.
+    """
+
+    session_id: str
+    takeover: bool = False
+    host: str | None = None
+    spec: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteSession:
+    """Delete a session and all of its own. The outcome is how many events it had."""
+
+    session_id: str
+
+
+Change = CreateSession | AppendEvents | UpdateSession | OpenRun | DeleteSession
+Outcome = Session | list[int] | int | OrchestratorError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFilter:
+    """Which sessions to list. What is None does not filter."""
+
+    session_name: str | None = None
+    project_dir: str | None = None
+    agent_name: str | None = None
+    status: Status | None = None
+    parent_session_id: str | None = None
+    id_prefix: str | None = None
+    archived: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFilter:
+    """Which events to read: past `after_seq` going up, or before `before_seq` going down."""
+
+    after_seq: int | None = None
+    before_seq: int | None = None
+    event_type: str | None = None
+    run: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionPage:
+    """Some sessions, newest first, and the mark at which the next page begins."""
+
+    sessions: list[Session]
+    next_page: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """Some events of a session, and whether there are more in the direction that was asked for."""
+
+    events: list[Event]
+    has_more: bool
+
+
+class Store(Protocol):
+    """Durable state. Its methods block: call them in a thread; `commit` from one at a time."""
+
+    def commit(self, changes: Sequence[Change]) -> list[Outcome]: ...
+
+    def get_session(self, session_id: str) -> Session: ...
+
+    def get_status(self, session_id: str) -> Status: ...
+
+    def get_result(self, session_id: str) -> str: ...
+
+    def list_sessions(
+        self, where: SessionFilter, *, limit: int, before: int | None = None
+    ) -> SessionPage: ...
+
+    def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
+
+    def list_runs(self, session_id: str) -> list[Run]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,158 @@
+"""Opening the database: the only place where SQLite and PostgreSQL differ.
+
+One connection writes, a few others read. On SQLite the writing connection is also the only one
+that checkpoints, which keeps versions older than 3.51.3 clear of their WAL-reset defect, and the
+file belongs to one process, held by a lock beside it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+READERS = 4
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened; the text says why and what to do."""
+
+
+@dataclass
+class Database:
+    """Two engines on one database, open from construction until `close`."""
+
+    url: URL
+    writing: Engine
+    reading: Engine
+    _closing: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Give the connections and the file back. The last to go checkpoints the WAL."""
+        self.reading.dispose()
+        self.writing.dispose()
+        self._closing.close()
+
+
+def open_database(url: str) -> Database:
+    """Open the database at an SQLAlchemy URL, `sqlite:///PATH` or `postgresql://…`.
+
+    Raises:
+        DatabaseError: the URL is of neither kind, the file belongs to another process or cannot
+            be used.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise DatabaseError(f"not a database URL: {url!r}") from exc
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(parsed)
+        case "postgresql":
+            return _open_postgresql(parsed)
+        case other:
+            raise DatabaseError(f"{other} is not supported: use sqlite:///PATH or postgresql://…")
+
+
+def _open_sqlite(url: URL) -> Database:
+    if not url.database or url.database == ":memory:":
+        raise DatabaseError("a SQLite database needs a file: sqlite:///PATH")
+    path = Path(url.database)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_owned(path))
+            _create_private(path)
+        except OSError as exc:
+            raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
+        writing = _sqlite_engine(url, readers=1)
+        reading = _sqlite_engine(url, readers=READERS)
+        event.listen(writing, "connect", _prepare_sqlite_writer)
+        event.listen(reading, "connect", _prepare_sqlite_reader)
+        event.listen(writing, "begin", _begin_immediate)
+        return Database(url, writing, reading, stack.pop_all())
+
+
+def _owned(path: Path) -> ExitStack:
+    """Hold the lock beside the file that makes us its one owner."""
+    lock_path = path.with_name(path.name + ".lock")
+    stack = ExitStack()
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        stack.close()
+        raise DatabaseError(
+            f"{path} belongs to the manager with process id {owner}: "
+            "stop that one, or give this one another database"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return stack
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+
+
+def _sqlite_engine(url: URL, *, readers: int) -> Engine:
+    return create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        pool_size=readers,
+        max_overflow=0,
+        connect_args={
+            "check_same_thread": False,
+            "timeout": BUSY_TIMEOUT_SECONDS,
+            "isolation_level": None,
+        },
+    )
+
+
+def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("query_only = ON", "wal_autocheckpoint = 0"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+class _RawSql(Protocol):
+    def exec_driver_sql(self, statement: str) -> Any: ...
+
+
+def _begin_immediate(connection: _RawSql) -> None:
+    """Take the write lock at once: a transaction that upgrades later fails without waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _open_postgresql(url: URL) -> Database:
+    url = url.set(drivername="postgresql+psycopg")
+    connect_args = {"options": "-c synchronous_commit=on -c timezone=UTC"}
+
+    def engine(size: int) -> Engine:
+        return create_engine(
+            url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=connect_args
+        )
+
+    try:
+        return Database(url, engine(1), engine(READERS))
+    except ModuleNotFoundError as exc:
+        raise DatabaseError(
+            "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"
+        ) from exc

@@ -1,0 +1,95 @@
+"""Rows to values and back: moments, JSON, and which column belongs to which value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import Reason, Run, Session, Usage
+from agent_session_manager.store.tables import runs
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
+
+# The newest run of a session travels in the session's row, under names of its own.
+_RUN_PREFIX = "run_"
+NEWEST_RUN_COLUMNS = [
+    column.label(_RUN_PREFIX + column.name)
+    for column in runs.c
+    if column.name not in ("session_number", "spec", "lease_holder", "lease_expires_at")
+]
+
+
+def to_microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _optional_moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else to_moment(microseconds)
+
+
+def dump_fields(fields: dict[str, Any] | None) -> str | None:
+    return None if fields is None else orjson.dumps(fields).decode()
+
+
+def parse_fields(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = orjson.loads(text)
+    return fields
+
+
+def to_run(row: Row[Any], *, prefix: str = "") -> Run:
+    columns = row._mapping
+    spec = columns.get(prefix + "spec")
+    reason = columns[prefix + "reason"]
+    return Run(
+        run=columns[prefix + "run"],
+        started_at=to_moment(columns[prefix + "started_at"]),
+        finished_at=_optional_moment(columns[prefix + "finished_at"]),
+        exit_code=columns[prefix + "exit_code"],
+        reason=None if reason is None else Reason(reason),
+        host=columns[prefix + "host"],
+        spec=None if spec is None else parse_fields(spec),
+        usage=Usage(**{name: columns[prefix + name] for name in USAGE_COLUMNS}),
+    )
+
+
+def to_session(row: Row[Any]) -> Session:
+    columns = row._mapping
+    return Session(
+        session_id=columns["session_id"],
+        session_name=columns["session_name"],
+        project_dir=columns["project_dir"],
+        agent_name=columns["agent_name"],
+        created_at=to_moment(columns["created_at"]),
+        last_resumed_at=_optional_moment(columns["last_resumed_at"]),
+        last_activity_at=to_moment(columns["last_activity_at"]),
+        executor=columns["executor"],
+        parent_session_id=columns["parent_session_id"],
+        archived_at=_optional_moment(columns["archived_at"]),
+        unique_name=columns["unique_name"],
+        last_seq=columns["last_seq"],
+        usage=Usage(**{name: columns[name] for name in USAGE_COLUMNS}),
+        newest_run=to_run(row, prefix=_RUN_PREFIX),
+    )
+
+
+def to_event(row: Row[Any]) -> Event:
+    return Event(
+        seq=row.seq,
+        event_type=row.event_type,
+        event_id=row.event_id,
+        run=row.run,
+        late=row.late,
+        recorded_at=to_moment(row.recorded_at),
+        fields=parse_fields(row.fields),
+    )

@@ -1,0 +1,202 @@
+"""The store in SQL, once for both databases. Promises: `store/base.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+
+from agent_session_manager.domain.errors import (
+    NoResultError,
+    OrchestratorError,
+    SessionNotFinishedError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+)
+from agent_session_manager.domain.event import Event, joined_text
+from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.store import rows
+from agent_session_manager.store.base import (
+    Change,
+    EventFilter,
+    Outcome,
+    SessionFilter,
+    SessionPage,
+)
+from agent_session_manager.store.engine import Database
+from agent_session_manager.store.tables import events, runs, sessions
+from agent_session_manager.store.writing import Transaction
+
+Clock = Callable[[], datetime]
+
+PAGE_BYTES = 8 * 1024 * 1024
+"""What the events of one page hold at most, give or take the last of them."""
+_ROWS_AT_ONCE = 25
+
+# Sorts after every character that an id can hold.
+_AFTER_ANY_ID = "~"
+
+_SESSIONS = select(sessions, *rows.NEWEST_RUN_COLUMNS).join_from(
+    sessions,
+    runs,
+    and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
+)
+_SESSION = _SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
+_STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
+_NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
+_ANSWER = (
+    select(sessions.c.status, events.c.fields)
+    .join_from(
+        sessions,
+        runs,
+        and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
+    )
+    .outerjoin(
+        events,
+        and_(events.c.session_number == sessions.c.number, events.c.seq == runs.c.answer_seq),
+    )
+    .where(sessions.c.session_id == bindparam("session_id"))
+)
+
+
+class SqlStore:
+    """Sessions, runs and events in SQLite or PostgreSQL. Owns the database it is given."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def close(self) -> None:
+        self._database.close()
+
+    def commit(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Make all changes in one transaction; see the promises for what may be refused.
+
+        A change that the database itself does not take fails the transaction; then each is tried
+        in one of its own, so that its neighbours do not fail with it.
+        """
+        try:
+            return self._transact(changes)
+        except OperationalError as exc:  # the database, not a change
+            return [_unavailable(exc)] * len(changes)
+        except SQLAlchemyError as exc:
+            if len(changes) > 1:
+                return [self.commit([change])[0] for change in changes]
+            return [self._second_try(changes[0], exc)]
+
+    def _second_try(self, change: Change, first: SQLAlchemyError) -> Outcome:
+        """Meet a competitor on the same database again, now that what it did can be seen."""
+        if isinstance(first, IntegrityError):
+            try:
+                return self._transact([change])[0]
+            except SQLAlchemyError as exc:
+                return _unavailable(exc)
+        return _unavailable(first)
+
+    def _transact(self, changes: Sequence[Change]) -> list[Outcome]:
+        with self._database.writing.begin() as connection:
+            return Transaction(connection, now=self._clock()).make(changes)
+
+    def get_session(self, session_id: str) -> Session:
+        with self._read() as connection:
+            return rows.to_session(_one(connection, _SESSION, session_id))
+
+    def get_status(self, session_id: str) -> Status:
+        with self._read() as connection:
+            status = connection.scalar(_STATUS, {"session_id": session_id})
+        return "not_existent" if status is None else status
+
+    def get_result(self, session_id: str) -> str:
+        with self._read() as connection:
+            found = _one(connection, _ANSWER, session_id)
+        if found.status == "running":
+            raise SessionNotFinishedError(session_id)
+        if found.fields is None:
+            raise NoResultError(session_id)
+        return joined_text(rows.parse_fields(found.fields))
+
+    def list_sessions(
+        self, where: SessionFilter, *, limit: int, before: int | None = None
+    ) -> SessionPage:
+        query = _SESSIONS.order_by(sessions.c.number.desc()).limit(limit + 1)
+        for column in ("session_name", "project_dir", "agent_name", "status", "parent_session_id"):
+            value = getattr(where, column)
+            if value is not None:
+                query = query.where(sessions.c[column] == value)
+        if where.id_prefix is not None:
+            query = query.where(
+                sessions.c.session_id >= where.id_prefix,
+                sessions.c.session_id < where.id_prefix + _AFTER_ANY_ID,
+            )
+        if where.archived is not None:
+            is_archived = sessions.c.archived_at.is_not(None)
+            query = query.where(is_archived if where.archived else ~is_archived)
+        if before is not None:
+            query = query.where(sessions.c.number < before)
+        with self._read() as connection:
+            found = connection.execute(query).all()
+        page = found[:limit]
+        more = len(found) > limit
+        return SessionPage(
+            sessions=[rows.to_session(row) for row in page],
+            next_page=page[-1].number if more else None,
+        )
+
+    def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
+        """Read a page: at most `limit` events, and fewer once it holds `PAGE_BYTES`."""
+        query = select(events).limit(limit + 1)
+        if where.before_seq is not None:
+            query = query.where(events.c.seq < where.before_seq).order_by(events.c.seq.desc())
+        else:
+            query = query.where(events.c.seq > (where.after_seq or 0)).order_by(events.c.seq)
+        if where.event_type is not None:
+            query = query.where(events.c.event_type == where.event_type)
+        if where.run is not None:
+            query = query.where(events.c.run == where.run)
+        page: list[Event] = []
+        size = 0
+        with self._read() as connection:
+            number = _one(connection, _NUMBER, session_id).number
+            found = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+                query.where(events.c.session_number == number)
+            )
+            for row in found:
+                if len(page) == limit or size >= PAGE_BYTES:
+                    return EventPage(events=page, has_more=True)
+                page.append(rows.to_event(row))
+                size += len(row.fields)
+        return EventPage(events=page, has_more=False)
+
+    def list_runs(self, session_id: str) -> list[Run]:
+        query = select(runs).order_by(runs.c.run)
+        with self._read() as connection:
+            number = _one(connection, _NUMBER, session_id).number
+            found = connection.execute(query.where(runs.c.session_number == number)).all()
+        return [rows.to_run(row) for row in found]
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        try:
+            with self._database.reading.connect() as connection:
+                yield connection
+        except SQLAlchemyError as exc:
+            raise _unavailable(exc) from exc
+
+
+def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any]:
+    found = connection.execute(query, {"session_id": session_id}).one_or_none()
+    if found is None:
+        raise SessionNotFoundError(session_id)
+    return found
+
+
+def _unavailable(exc: SQLAlchemyError) -> OrchestratorError:
+    """What the database said, without our SQL and without anybody's values."""
+    cause = exc.orig if isinstance(exc, DBAPIError) else exc
+    error = StoreUnavailableError(f"the database cannot do this now: {cause}")
+    error.__cause__ = exc
+    return error

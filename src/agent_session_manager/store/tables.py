@@ -1,0 +1,128 @@
+"""The tables, as SQLAlchemy Core knows them. `migrations/` creates them; a test holds both equal.
+
+Moments are integers: microseconds since 1970 in UTC, on both databases. Sessions have an internal
+number beside their id, so that the large tables carry eight bytes and not the caller's text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column of exactly this type.
+_Number = BigInteger().with_variant(Integer(), "sqlite")
+
+# Compared byte by byte, so that the ids with one prefix are one range of the index.
+_SessionId = String(128).with_variant(String(128, collation="C"), "postgresql")
+
+
+def _usage_columns() -> list[Column[int]]:
+    return [
+        Column(name, BigInteger, nullable=False, server_default="0")
+        for name in (
+            "input_tokens",
+            "output_tokens",
+            "cache_read_tokens",
+            "cache_creation_tokens",
+            "cost_microdollars",
+        )
+    ]
+
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("session_id", _SessionId, nullable=False),
+    # Changes when a session is created anew under its old id: an old cursor is then recognised.
+    Column("generation", String(32), nullable=False),
+    Column("session_name", Text, nullable=False),
+    Column("project_dir", Text),
+    Column("agent_name", Text),
+    Column("executor", Text),
+    Column("parent_session_id", String(128)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_resumed_at", BigInteger),
+    Column("last_activity_at", BigInteger, nullable=False),
+    Column("archived_at", BigInteger),
+    Column("status", String(8), nullable=False),
+    Column("last_run", Integer, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("unique_name", Boolean, nullable=False),
+    # The reservation of a name: both set, or neither. A UNIQUE over a NULL project would let
+    # duplicates through, so "no project" is the empty string here.
+    Column("reserved_project", Text),
+    Column("reserved_name", Text),
+    *_usage_columns(),
+    UniqueConstraint("session_id", name="uq_sessions_session_id"),
+    UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
+    Index("ix_sessions_session_name", "session_name", "project_dir", "number"),
+    Index("ix_sessions_project_dir", "project_dir", "number"),
+    Index("ix_sessions_agent_name", "agent_name", "number"),
+    Index("ix_sessions_status", "status", "number"),
+    Index("ix_sessions_parent", "parent_session_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("session_number", BigInteger, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("exit_code", Integer),
+    Column("reason", String(16)),
+    Column("host", Text),
+    Column("spec", Text),
+    Column("lease_holder", Text),
+    Column("lease_expires_at", BigInteger),
+    # The newest assistant message with text: what a result is read from.
+    Column("answer_seq", BigInteger),
+    *_usage_columns(),
+    PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_runs_session", ondelete="CASCADE"
+    ),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("session_number", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("event_id", Text),
+    Column("run", Integer, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("fields", Text, nullable=False),
+    UniqueConstraint("session_number", "seq", name="uq_events_seq"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_events_session", ondelete="CASCADE"
+    ),
+    # Only events that have an id: it is what makes sending twice harmless.
+    Index(
+        "uq_events_event_id",
+        "session_number",
+        "event_id",
+        unique=True,
+        sqlite_where=Column("event_id", Text).is_not(None),
+        postgresql_where=Column("event_id", Text).is_not(None),
+    ),
+)
