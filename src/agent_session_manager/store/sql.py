@@ -23,11 +23,13 @@ from agent_session_manager.store import rows
 from agent_session_manager.store.base import (
     Change,
     EventFilter,
+    EventPage,
     Outcome,
     SessionFilter,
     SessionPage,
 )
-from agent_session_manager.store.engine import Database
+from agent_session_manager.store.engine import Database, open_database
+from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.tables import events, runs, sessions
 from agent_session_manager.store.writing import Transaction
 
@@ -63,12 +65,32 @@ _ANSWER = (
 )
 
 
+def open_store(url: str, *, clock: Clock) -> SqlStore:
+    """Open the database at `url` and bring it to the schema of this version.
+
+    Raises:
+        DatabaseError: it cannot be opened, or not by this version.
+    """
+    database = open_database(url)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return SqlStore(database, clock=clock)
+
+
 class SqlStore:
     """Sessions, runs and events in SQLite or PostgreSQL. Owns the database it is given."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """Where the data is, fit to be shown: without a password."""
+        return self._database.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
         self._database.close()

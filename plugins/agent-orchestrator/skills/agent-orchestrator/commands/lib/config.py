@@ -1,0 +1,93 @@
+"""
+Configuration
+
+Where a command works and which manager it talks to. Precedence: flag, environment, default.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+from urllib.parse import urlsplit
+
+ENV_PROJECT_DIR = "AGENT_ORCHESTRATOR_PROJECT_DIR"
+ENV_SESSIONS_DIR = "AGENT_ORCHESTRATOR_SESSIONS_DIR"
+ENV_AGENTS_DIR = "AGENT_ORCHESTRATOR_AGENTS_DIR"
+ENV_ENABLE_LOGGING = "AGENT_ORCHESTRATOR_ENABLE_LOGGING"
+ENV_SESSION_MANAGER_URL = "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL"
+DEFAULT_SESSION_MANAGER_URL = "http://127.0.0.1:8765"
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True}
+_SWITCHES |= {"": False, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass
+class Config:
+    """What a command was told; the directories are absolute and need not exist."""
+
+    project_dir: Path
+    sessions_dir: Path
+    agents_dir: Path
+    enable_logging: bool
+    session_manager_url: str
+
+
+def load_config(
+    cli_project_dir: Optional[str] = None,
+    cli_sessions_dir: Optional[str] = None,
+    cli_agents_dir: Optional[str] = None,
+) -> Config:
+    """Put the configuration together. Creates nothing; a default path is not checked.
+
+    Raises:
+        ValueError: the project directory is missing, a path that was given cannot be created, or
+            a value cannot be used; the message names the variable and the value.
+    """
+    project_dir = _project_dir(cli_project_dir)
+    own = project_dir / ".agent-orchestrator"
+    return Config(
+        project_dir=project_dir,
+        sessions_dir=_directory(ENV_SESSIONS_DIR, cli_sessions_dir) or own / "agent-sessions",
+        agents_dir=_directory(ENV_AGENTS_DIR, cli_agents_dir) or own / "agents",
+        enable_logging=_switch(ENV_ENABLE_LOGGING),
+        session_manager_url=_url(ENV_SESSION_MANAGER_URL, DEFAULT_SESSION_MANAGER_URL),
+    )
+
+
+def _project_dir(flag: Optional[str]) -> Path:
+    given = flag or os.environ.get(ENV_PROJECT_DIR)
+    path = Path(given).expanduser().resolve() if given else Path.cwd()
+    if not path.is_dir():
+        raise ValueError(f"{ENV_PROJECT_DIR} (--project-dir): no directory {given!r}")
+    return path
+
+
+def _directory(variable: str, flag: Optional[str]) -> Optional[Path]:
+    given = flag or os.environ.get(variable)
+    if not given:
+        return None
+    path = Path(given).expanduser().resolve()
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    if not existing.is_dir() or (existing != path and not os.access(existing, os.W_OK)):
+        option = variable.removeprefix("AGENT_ORCHESTRATOR_").lower().replace("_", "-")
+        raise ValueError(f"{variable} (--{option}): the directory {given!r} cannot be created")
+    return path
+
+
+def _switch(variable: str) -> bool:
+    given = os.environ.get(variable, "")
+    if given.strip().lower() not in _SWITCHES:
+        raise ValueError(f"{variable} is {given!r}, neither true nor false")
+    return _SWITCHES[given.strip().lower()]
+
+
+def _url(variable: str, default: str) -> str:
+    given = os.environ.get(variable) or default
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, or half an IPv6 address
+        usable = False
+    if not usable:
+        raise ValueError(f"{variable} is {given!r}, not an http:// or https:// URL")
+    return given

@@ -1,0 +1,311 @@
+"""
+Session Client
+
+HTTP client for Agent Session Manager API.
+Replaces file-based session operations with API calls.
+"""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Type, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+try:
+    import fcntl
+except ImportError:  # no manager runs on such a system: there is none to discover
+    fcntl = None  # type: ignore[assignment]
+
+_T = TypeVar("_T")
+_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_PAGE = 1000
+_OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Where a manager listens. Any other loopback address can be taken by another user."""
+
+
+class SessionClientError(Exception):
+    """Base exception for session client errors.
+
+    `status_code` is the HTTP status and `code` the manager's own name for the error; each is None
+    where the answer had none.
+    """
+
+    def __init__(
+        self, message: str, status_code: Optional[int] = None, code: Optional[str] = None
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.code = code
+
+
+class SessionNotFoundError(SessionClientError):
+    """Session does not exist."""
+
+
+class SessionClient:
+    """One pooled connection to a manager, for any number of threads, until `close()`.
+
+    The token of a manager on this machine is found by itself (its discovery file); that of a
+    remote one is `AGENT_ORCHESTRATOR_TOKEN`. Whatever goes wrong is a `SessionClientError`.
+    """
+
+    def __init__(self, base_url: str, timeout: float = 5.0):
+        self.base_url = base_url.rstrip("/")
+        self.timeout = timeout
+        try:
+            self._url = httpx.URL(self.base_url)
+        except (httpx.InvalidURL, TypeError) as exc:
+            raise SessionClientError(f"{base_url!r} is not a URL: {exc}") from exc
+        self._http = httpx.Client(
+            timeout=timeout,
+            auth=self._authorize,
+            trust_env=not _is_loopback(self._url.host),  # or a proxy would get our requests
+            verify=self._url.scheme != "http",
+        )
+
+    def __enter__(self) -> "SessionClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def create_session(
+        self,
+        session_id: str,
+        session_name: str,
+        project_dir: Optional[str] = None,
+        agent_name: Optional[str] = None,
+    ) -> Dict[str, Any]:
+        """Create new session with full metadata."""
+        body = {
+            "session_id": session_id,
+            "session_name": session_name,
+            "project_dir": project_dir,
+            "agent_name": agent_name,
+        }
+        return self._get("session", dict, "POST", "/sessions", body)
+
+    def get_session(self, session_id: str) -> Dict[str, Any]:
+        """Get session details. Raises SessionNotFoundError if not found."""
+        return self._get("session", dict, "GET", _path(session_id))
+
+    def get_session_by_name(
+        self, session_name: str, project_dir: Optional[str] = None
+    ) -> Optional[Dict[str, Any]]:
+        """Get the newest session of this name that is not archived, or None.
+
+        With `project_dir` only a session of that project, without it of any.
+        """
+        query = {"session_name": session_name, "archived": "false", "limit": "1"}
+        if project_dir is not None:
+            query["project_dir"] = project_dir
+        found = self._get("sessions", list, "GET", "/sessions" + _query(query))
+        return found[0] if found else None
+
+    def get_status(self, session_id: str) -> str:
+        """Get session status: 'running', 'finished', or 'not_existent'."""
+        if not _is_session_id(session_id):
+            return "not_existent"
+        path = _path(session_id) + "/status"
+        status = self._get("status", str, "GET", path)
+        if status not in ("running", "finished", "not_existent"):
+            raise self._misshapen("GET", path)
+        return status
+
+    def get_result(self, session_id: str) -> str:
+        """Get session result. Raises if not finished or not found."""
+        return self._get("result", str, "GET", _path(session_id) + "/result")
+
+    def list_sessions(self) -> List[Dict[str, Any]]:
+        """List all sessions, newest first."""
+        sessions: List[Dict[str, Any]] = []
+        query = {"limit": str(_PAGE)}
+        while True:
+            page = self._request("GET", "/sessions" + _query(query))
+            if not isinstance(page.get("sessions"), list):
+                raise self._misshapen("GET", "/sessions")
+            sessions += page["sessions"]
+            if not page.get("next_page"):
+                return sessions
+            query["page"] = str(page["next_page"])
+
+    def add_event(self, session_id: str, event: Dict[str, Any]) -> None:
+        """Add event to session. Handles session_stop specially on server.
+
+        Returns once the event is on the manager's disk.
+        """
+        self._request("POST", _path(session_id) + "/events", event)
+
+    def update_session(
+        self,
+        session_id: str,
+        session_name: Optional[str] = None,
+        last_resumed_at: Optional[str] = None,
+    ) -> Dict[str, Any]:
+        """Update session metadata. A `last_resumed_at` makes the session running again."""
+        given = {"session_name": session_name, "last_resumed_at": last_resumed_at}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self._get("session", dict, "PATCH", _path(session_id), body)
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete session and events. Returns True if deleted, False if not found."""
+        try:
+            self._request("DELETE", _path(session_id))
+        except SessionNotFoundError:
+            return False
+        return True
+
+    def _get(
+        self,
+        key: str,
+        kind: Type[_T],
+        method: str,
+        path: str,
+        body: Optional[Dict[str, Any]] = None,
+    ) -> _T:
+        """Send one request and return the one part of its answer that counts."""
+        answer = self._request(method, path, body)
+        part = answer.get(key)
+        if not isinstance(part, kind):
+            raise self._misshapen(method, path)
+        return part
+
+    def _misshapen(self, method: str, path: str) -> SessionClientError:
+        return SessionClientError(
+            f"{method} {self.base_url}{path}: an answer of another shape: not a session manager?"
+        )
+
+    def _request(
+        self, method: str, path: str, body: Optional[Dict[str, Any]] = None
+    ) -> Dict[str, Any]:
+        """Send one request and return the parsed answer, or raise what went wrong."""
+        what = f"{method} {self.base_url}{path}"
+        content, headers = None, {}
+        if body is not None:
+            try:
+                content = json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+            except (TypeError, ValueError, RecursionError) as exc:
+                raise SessionClientError(f"{what}: cannot be sent as JSON: {exc}") from exc
+            headers = {"Content-Type": "application/json"}
+        try:
+            response = self._http.request(
+                method, self.base_url + path, content=content, headers=headers
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, UnicodeError) as exc:
+            reason = str(exc) or type(exc).__name__
+            raise SessionClientError(f"{what}: {reason}") from exc
+        try:
+            answer = response.json()
+        except (ValueError, RecursionError) as exc:
+            if not response.is_success:
+                raise _refusal(what, response, None) from exc
+            raise SessionClientError(
+                f"{what}: the answer is not JSON", status_code=response.status_code
+            ) from exc
+        if not response.is_success:
+            raise _refusal(what, response, answer)
+        if not isinstance(answer, dict):
+            raise self._misshapen(method, path)
+        return answer
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        """Add the token, looked up for each request: a manager may have gone since the last."""
+        token = _find_token(self._url)
+        if token:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+
+def get_client(base_url: str) -> SessionClient:
+    """Get a SessionClient instance."""
+    return SessionClient(base_url)
+
+
+def _is_session_id(session_id: str) -> bool:
+    return isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id) is not None
+
+
+def _path(session_id: str) -> str:
+    """The path of a session. An id that none can have is not asked for: it might be a route."""
+    if not _is_session_id(session_id):
+        raise SessionNotFoundError(f"no session {session_id!r}: not a session id", 404)
+    return f"/sessions/{session_id}"
+
+
+def _query(parameters: Dict[str, str]) -> str:
+    try:
+        pairs = [f"{name}={quote(value, safe='')}" for name, value in parameters.items()]
+    except (TypeError, UnicodeError) as exc:
+        raise SessionClientError(f"cannot be asked for: {exc}") from exc
+    return "?" + "&".join(pairs)
+
+
+def _refusal(what: str, response: httpx.Response, answer: Any) -> SessionClientError:
+    said = answer if isinstance(answer, dict) else {}
+    detail = said.get("detail") or response.reason_phrase or "no reason given"
+    code = said.get("code") if isinstance(said.get("code"), str) else None
+    kind = SessionNotFoundError if response.status_code == 404 else SessionClientError
+    message = f"{what}: {response.status_code} {detail}"
+    return kind(message, status_code=response.status_code, code=code)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in _OUR_LOOPBACK or host.startswith("127.")
+
+
+def _find_token(url: httpx.URL) -> Optional[str]:
+    """The token for this manager, and for no other.
+
+    On this machine it is the one of the manager that serves there now. The configured token goes
+    to remote managers, and to a loopback address only where that is the configured URL (a tunnel).
+    """
+    token = None
+    if url.host in _OUR_LOOPBACK:
+        token = _discovered_token(url.port or (443 if url.scheme == "https" else 80))
+    if token is None and _is_loopback(url.host):
+        configured = os.environ.get("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", "")
+        if configured.rstrip("/") != str(url).rstrip("/"):
+            return None
+    return token or os.environ.get("AGENT_ORCHESTRATOR_TOKEN") or None
+
+
+def _state_dir() -> Path:
+    given = os.environ.get("AGENT_ORCHESTRATOR_STATE_DIR")
+    if given:
+        return Path(given).expanduser()
+    base = os.environ.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "agent-orchestrator"
+
+
+def _discovered_token(port: int) -> Optional[str]:
+    """The token in the manager's discovery file, if its manager is alive: it holds the lock."""
+    if fcntl is None:
+        return None
+    try:
+        path = _state_dir() / f"manager-{port}.json"
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, RuntimeError):  # no such file, or no home directory
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            token = json.loads(os.read(descriptor, 65536)).get("token")
+            return token if isinstance(token, str) else None
+        return None  # nobody holds it: whoever listens there is not the manager that wrote it
+    except (OSError, ValueError, AttributeError):
+        return None
+    finally:
+        os.close(descriptor)

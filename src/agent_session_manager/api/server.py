@@ -1,0 +1,166 @@
+"""Serving: sockets, discovery file, database, application, and the way down again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import uvicorn
+
+import agent_session_manager
+from agent_session_manager.api.app import build_app, guarded
+from agent_session_manager.discovery import (
+    Announcement,
+    DiscoveryFile,
+    discovery_path,
+    prepare_state_dir,
+)
+from agent_session_manager.manager import Manager
+from agent_session_manager.settings import Settings
+from agent_session_manager.store.sql import open_store
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 1024
+SHUTDOWN_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""Longer than any client of ours keeps an idle connection: it is never closed under a request."""
+_PORT_TRIES = 16
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+class PortInUseError(Exception):
+    """Somebody listens on the port already."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"port {port} is in use")
+        self.port = port
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way and return.
+
+    Raises:
+        PortInUseError, DiscoveryError, DatabaseError: it cannot start, and nothing was changed.
+    """
+    os.umask(0o077)
+    prepare_state_dir(settings.state_dir)
+    with ExitStack() as stack:
+        sockets = listen_on_loopback(settings.port)
+        for listening in sockets:
+            stack.callback(listening.close)
+        port = sockets[0].getsockname()[1]
+        discovery = DiscoveryFile(discovery_path(settings.state_dir, port))
+        stack.callback(discovery.close)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, discovery, sockets))
+
+
+async def _serve(
+    settings: Settings, discovery: DiscoveryFile, sockets: list[socket.socket]
+) -> None:
+    store = open_store(settings.resolved_database_url, clock=lambda: datetime.now(UTC))
+    port = sockets[0].getsockname()[1]
+    announcement = Announcement(
+        url=f"http://127.0.0.1:{port}",
+        pid=os.getpid(),
+        instance=uuid4().hex,
+        version=agent_session_manager.__version__,
+        database=store.url,
+        token=settings.token or discovery.kept_token(),
+    )
+    async with Manager.open(store) as manager:
+        app = guarded(
+            build_app(manager, instance=announcement.instance),
+            token=announcement.token,
+            hosts=[*_own_hosts(port), *settings.allow_hosts],
+        )
+        server = _Server(_config(app))
+        server.on_listening = lambda: discovery.announce(announcement)
+        logger.info("serving %s from %s", announcement.url, announcement.database)
+        # uvicorn raises the signal that ended it again: by then it has been obeyed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        await server.serve(sockets)
+    logger.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Says when it is listening, so that nobody is told of a manager that does not answer yet."""
+
+    on_listening: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_listening()
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def _loop_factory() -> Any:
+    return uvicorn.Config(None, loop="auto").get_loop_factory()  # type: ignore[arg-type]
+
+
+def _own_hosts(port: int) -> list[str]:
+    hosts = ("127.0.0.1", "localhost", "[::1]")
+    with_port = [f"{host}:{port}" for host in hosts]
+    return [*with_port, *hosts] if port == 80 else with_port
+
+
+def listen_on_loopback(port: int) -> list[socket.socket]:
+    """Listen on 127.0.0.1 and, where there is one, on ::1, so that `localhost` is always us.
+
+    Port 0 takes one that is free on both.
+    """
+    for _ in range(_PORT_TRIES if port == 0 else 1):
+        listening = [_listen(socket.AF_INET, "127.0.0.1", port)]
+        try:
+            bound = listening[0].getsockname()[1]
+            listening.append(_listen(socket.AF_INET6, "::1", bound))
+        except PortInUseError:
+            listening[0].close()
+            continue
+        except OSError as exc:
+            if exc.errno not in _NO_IPV6:
+                listening[0].close()
+                raise
+        return listening
+    raise PortInUseError(port)
+
+
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address, port))
+        listening.listen(BACKLOG)
+    except OSError as exc:
+        listening.close()
+        if exc.errno == errno.EADDRINUSE:
+            raise PortInUseError(port) from exc
+        raise
+    return listening

@@ -1,0 +1,203 @@
+"""`agent-session-manager`: serve, and look after the manager that serves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict
+from typing import NoReturn
+
+import click
+
+from agent_session_manager import __version__
+from agent_session_manager.discovery import (
+    Announcement,
+    DiscoveryError,
+    find_manager,
+    log_path,
+)
+from agent_session_manager.settings import (
+    Settings,
+    SettingsError,
+    environment,
+    load_settings,
+)
+
+PROGRAM = "agent-session-manager"
+STOP_TIMEOUT_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+_FOLLOW_SECONDS = 0.25
+
+port_option = click.option("--port", type=click.IntRange(0, 65535), help="Default: 8765.")
+state_dir_option = click.option(
+    "--state-dir",
+    metavar="DIR",
+    help="Default: $XDG_STATE_HOME/agent-orchestrator, else ~/.local/state/agent-orchestrator.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
+def main() -> None:
+    """Keep every agent session in a database and serve it over HTTP on this machine."""
+
+
+@main.command()
+@port_option
+@state_dir_option
+@click.option("--database-url", metavar="URL", help="sqlite:///PATH or postgresql://… .")
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="HOST:PORT", help="For a tunnel's name."
+)
+def serve(
+    port: int | None, state_dir: str | None, database_url: str | None, allow_hosts: tuple[str, ...]
+) -> None:
+    """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
+
+    \b
+    Examples:
+      agent-session-manager serve
+      agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
+    """
+    # Late: the other commands answer without loading a web server and a database toolkit.
+    from agent_session_manager.api.server import PortInUseError
+    from agent_session_manager.api.server import serve as run_server
+    from agent_session_manager.store.engine import DatabaseError
+
+    settings = _settings(
+        port=port, state_dir=state_dir, database_url=database_url, allow_hosts=allow_hosts
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        run_server(settings)
+    except PortInUseError:
+        _fail(_who_is_on_port(settings))
+    except (DiscoveryError, DatabaseError) as exc:
+        _fail(str(exc))
+
+
+@main.command()
+@port_option
+@state_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; the token is left out.")
+def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
+    """Say whether a manager serves, and from where; exit 3 if none does."""
+    settings = _settings(port=port, state_dir=state_dir)
+    found = _find(settings)
+    if as_json:
+        shown = None if found is None else _public(found)
+        click.echo(json.dumps({"running": found is not None, "manager": shown}))
+    elif found is None:
+        click.echo(f"no manager serves on port {settings.port}; start one: {PROGRAM} serve")
+    else:
+        click.echo(f"running: {found.url} (version {found.version}, process {found.pid})")
+        click.echo(f"database: {found.database}")
+        click.echo(f"log: {log_path(settings.state_dir, settings.port)}")
+    sys.exit(0 if found else 3)
+
+
+@main.command()
+@port_option
+@state_dir_option
+def stop(port: int | None, state_dir: str | None) -> None:
+    """Stop the manager that serves, after it has finished what is under way."""
+    settings = _settings(port=port, state_dir=state_dir)
+    found = _find(settings)
+    if found is None:
+        click.echo(f"no manager serves on port {settings.port}", err=True)
+        sys.exit(3)
+    # The lock on the discovery file says that this process is alive and the manager.
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while (still := _find(settings)) is not None and still.instance == found.instance:
+        if time.monotonic() > deadline:
+            _fail(f"the manager (process {found.pid}) is still stopping; see its log")
+        time.sleep(_POLL_SECONDS)
+    click.echo(f"stopped {found.url}")
+
+
+@main.command()
+@port_option
+@state_dir_option
+@click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(min=0))
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> None:
+    """Print the log of the manager that a command started in the background."""
+    settings = _settings(port=port, state_dir=state_dir)
+    path = log_path(settings.state_dir, settings.port)
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file.readlines()[-lines:] if lines else file.readlines()[:0]:
+                click.echo(line, nl=False)
+            while follow:
+                fresh = file.read()
+                click.echo(fresh, nl=False)
+                time.sleep(0 if fresh else _FOLLOW_SECONDS)
+    except FileNotFoundError:
+        click.echo(f"no log at {path}: a manager in the foreground logs to its terminal", err=True)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        pass
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API."""
+    from agent_session_manager.api.app import openapi as describe
+
+    click.echo(json.dumps(describe(), indent=2, sort_keys=True))
+
+
+def _settings(
+    *,
+    port: int | None,
+    state_dir: str | None,
+    database_url: str | None = None,
+    allow_hosts: tuple[str, ...] = (),
+) -> Settings:
+    try:
+        return load_settings(
+            environment(),
+            port=port,
+            state_dir=state_dir,
+            database_url=database_url,
+            allow_hosts=allow_hosts,
+        )
+    except SettingsError as exc:
+        click.echo(f"{PROGRAM}: {exc}", err=True)
+        sys.exit(2)
+
+
+def _find(settings: Settings) -> Announcement | None:
+    try:
+        return find_manager(settings.state_dir, settings.port)
+    except OSError as exc:
+        _fail(f"cannot read {settings.state_dir}: {exc.strerror}")
+
+
+def _public(found: Announcement) -> dict[str, object]:
+    shown = asdict(found)
+    del shown["token"]
+    return shown
+
+
+def _who_is_on_port(settings: Settings) -> str:
+    found = _find(settings)
+    if found is None:
+        return f"port {settings.port} is in use by another program; choose one with --port"
+    return (
+        f"a manager serves {found.url} already (process {found.pid}, version {found.version}); "
+        f"stop it with: {PROGRAM} stop"
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"{PROGRAM}: {message}", err=True)
+    sys.exit(1)

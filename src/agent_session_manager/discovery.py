@@ -1,0 +1,154 @@
+"""The discovery file: how clients on this machine find the manager and its token.
+
+While a manager serves, it holds a lock on `manager-PORT.json` in the state directory. The lock is
+the truth: a file that nobody holds is a manager that is gone, whatever it says, so a stranger who
+listens on the port gets no token. The token in it outlives restarts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+LOCK_TIMEOUT_SECONDS = 2.0
+_RETRY_SECONDS = 0.02
+_TOKEN_BYTES = 32
+
+
+class DiscoveryError(Exception):
+    """The state directory or a file in it cannot be used; the text says which and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What the file says about the manager that serves."""
+
+    url: str
+    pid: int
+    instance: str
+    version: str
+    database: str
+    token: str = field(repr=False)
+
+
+def discovery_path(state_dir: Path, port: int) -> Path:
+    return state_dir / f"manager-{port}.json"
+
+
+def log_path(state_dir: Path, port: int) -> Path:
+    return state_dir / f"manager-{port}.log"
+
+
+def prepare_state_dir(state_dir: Path) -> None:
+    """Create the state directory for its owner only, and refuse one that others can enter."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = state_dir.lstat()
+    except OSError as exc:
+        raise DiscoveryError(f"cannot create {state_dir}: {exc.strerror}") from exc
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise DiscoveryError(f"{state_dir} is not a directory of yours")
+    if status.st_mode & 0o077:
+        raise DiscoveryError(f"{state_dir} is open to others: chmod 700 {state_dir}")
+
+
+class DiscoveryFile:
+    """The file, locked by us from construction until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            DiscoveryError: another manager holds it, or the file is not a private one of ours.
+        """
+        self._path = path
+        self._descriptor = _open_private(path)
+        if not _lock(self._descriptor):
+            os.close(self._descriptor)
+            raise DiscoveryError(f"another manager holds {path}")
+
+    def kept_token(self) -> str:
+        """The token of the manager that was here before; a fresh one where there was none."""
+        before = _parse(os.pread(self._descriptor, 65536, 0))
+        return before.token if before else secrets.token_urlsafe(_TOKEN_BYTES)
+
+    def announce(self, announcement: Announcement) -> None:
+        """From now on clients find us."""
+        content = json.dumps(asdict(announcement)).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, content, 0)
+
+    def close(self) -> None:
+        """Let go of the lock: nobody serves here any more."""
+        os.close(self._descriptor)
+
+
+def find_manager(state_dir: Path, port: int) -> Announcement | None:
+    """The manager that serves on this port, or None."""
+    try:
+        with _opened(discovery_path(state_dir, port)) as descriptor:
+            if _is_locked(descriptor):
+                return _parse(os.pread(descriptor, 65536, 0))
+    except FileNotFoundError:
+        pass
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_private(path: Path) -> int:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as exc:
+        raise DiscoveryError(f"cannot open {path}: {exc.strerror}") from exc
+    status = os.fstat(descriptor)
+    private = stat.S_ISREG(status.st_mode) and not status.st_mode & 0o077 and status.st_nlink == 1
+    if not private or status.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise DiscoveryError(f"{path} is not a private file of yours: remove it")
+    return descriptor
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock, past the moment in which a client looks whether it is held."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return True
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _parse(content: bytes) -> Announcement | None:
+    try:
+        return Announcement(**json.loads(content))
+    except (ValueError, TypeError):
+        return None

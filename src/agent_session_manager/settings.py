@@ -1,0 +1,91 @@
+"""The manager's settings: flag over environment over default, read once, passed down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PREFIX = "AGENT_ORCHESTRATOR_"
+DEFAULT_PORT = 8765
+MIN_TOKEN_CHARS = 32
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the text names the setting and the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a manager is told. `docs/configuration.md` has a row for each field."""
+
+    state_dir: Path
+    port: int = DEFAULT_PORT
+    database_url: str = ""
+    """Empty: SQLite in the state directory."""
+    allow_hosts: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)
+    """Empty: one made at random, kept in the state directory."""
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.state_dir / 'sessions.db'}"
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment: read here, and nowhere else in the service."""
+    return os.environ
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    port: int | None = None,
+    state_dir: str | None = None,
+    database_url: str | None = None,
+    allow_hosts: tuple[str, ...] = (),
+) -> Settings:
+    """Put the settings together; arguments are flags, and None or empty means "not given".
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    hosts = allow_hosts or tuple(filter(None, environ.get(PREFIX + "ALLOW_HOSTS", "").split(",")))
+    return Settings(
+        state_dir=_state_dir(environ, state_dir),
+        port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
+        database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
+        allow_hosts=tuple(host.strip() for host in hosts),
+        token=_token(environ.get(PREFIX + "TOKEN", "")),
+    )
+
+
+def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
+    """`$XDG_STATE_HOME/agent-orchestrator`, where nothing else is said."""
+    given = flag or environ.get(PREFIX + "STATE_DIR")
+    if given:
+        return Path(given).expanduser().absolute()
+    base = environ.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "agent-orchestrator"
+
+
+def _port(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PORT
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65535:
+        raise SettingsError(f"{PREFIX}PORT is {text!r}, not a port number")
+    return port
+
+
+def _token(text: str) -> str:
+    if text and (len(text) < MIN_TOKEN_CHARS or not text.isascii() or not text.isprintable()):
+        raise SettingsError(
+            f"{PREFIX}TOKEN must be at least {MIN_TOKEN_CHARS} printable ASCII characters"
+        )
+    return text
