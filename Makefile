@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 
 .PHONY: help setup check format test bench demo lock clean
 
@@ -23,7 +24,7 @@ check: $(BIN)/.ready  ## Formatting, lint, types, generated files in step
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --scripts-are-modules plugins/agent-orchestrator/skills/agent-orchestrator/commands/ao-*
+	MYPYPATH=$(COMMANDS) $(BIN)/mypy --scripts-are-modules $(COMMANDS)/ao-*
 	$(BIN)/agent-session-manager openapi | diff -u docs/openapi.json -
 
 format: $(BIN)/.ready  ## Format and mend what can be mended

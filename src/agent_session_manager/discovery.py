@@ -74,17 +74,14 @@ class DiscoveryFile:
         if not _lock(self._descriptor):
             os.close(self._descriptor)
             raise DiscoveryError(f"another manager holds {path}")
-
-    def kept_token(self) -> str:
-        """The token of the manager that was here before; a fresh one where there was none."""
         before = _parse(os.pread(self._descriptor, 65536, 0))
-        return before.token if before else secrets.token_urlsafe(_TOKEN_BYTES)
+        self.kept_token = before.token if before else secrets.token_urlsafe(_TOKEN_BYTES)
+        """The token of the manager that was here before; a fresh one where there was none."""
+        os.ftruncate(self._descriptor, 0)  # it spoke of a process that is gone
 
     def announce(self, announcement: Announcement) -> None:
         """From now on clients find us."""
-        content = json.dumps(asdict(announcement)).encode()
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, content, 0)
+        os.pwrite(self._descriptor, json.dumps(asdict(announcement)).encode(), 0)
 
     def close(self) -> None:
         """Let go of the lock: nobody serves here any more."""

@@ -76,7 +76,7 @@ async def _serve(
         instance=uuid4().hex,
         version=agent_session_manager.__version__,
         database=store.url,
-        token=settings.token or discovery.kept_token(),
+        token=settings.token or discovery.kept_token,
     )
     async with Manager.open(store) as manager:
         app = guarded(
@@ -120,7 +120,7 @@ def _config(app: Any) -> uvicorn.Config:
 
 
 def _loop_factory() -> Any:
-    return uvicorn.Config(None, loop="auto").get_loop_factory()  # type: ignore[arg-type]
+    return _config(None).get_loop_factory()
 
 
 def _own_hosts(port: int) -> list[str]:

@@ -148,7 +148,16 @@ def _mapping(fields: Fields, key: str) -> Fields:
 
 
 AGENT_JSON_KEYS = frozenset(
-    "name description executor command model tools disallowed_tools permission_mode".split()
+    [
+        "name",
+        "description",
+        "executor",
+        "command",
+        "model",
+        "tools",
+        "disallowed_tools",
+        "permission_mode",
+    ]
 )
 
 

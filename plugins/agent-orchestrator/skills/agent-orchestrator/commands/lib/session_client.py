@@ -21,6 +21,7 @@ except ImportError:  # no manager runs on such a system: there is none to discov
     fcntl = None  # type: ignore[assignment]
 
 _T = TypeVar("_T")
+_C = TypeVar("_C", bound="SessionClient")
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _PAGE = 1000
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -67,7 +68,7 @@ class SessionClient:
             verify=self._url.scheme != "http",
         )
 
-    def __enter__(self) -> "SessionClient":
+    def __enter__(self: _C) -> _C:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,7 +143,7 @@ class SessionClient:
 
         Returns once the event is on the manager's disk.
         """
-        self._request("POST", _path(session_id) + "/events", event)
+        self._do("POST", _path(session_id) + "/events", event)
 
     def update_session(
         self,
@@ -158,7 +159,7 @@ class SessionClient:
     def delete_session(self, session_id: str) -> bool:
         """Delete session and events. Returns True if deleted, False if not found."""
         try:
-            self._request("DELETE", _path(session_id))
+            self._do("DELETE", _path(session_id))
         except SessionNotFoundError:
             return False
         return True
@@ -169,7 +170,7 @@ class SessionClient:
         kind: Type[_T],
         method: str,
         path: str,
-        body: Optional[Dict[str, Any]] = None,
+        body: Any = None,
     ) -> _T:
         """Send one request and return the one part of its answer that counts."""
         answer = self._request(method, path, body)
@@ -178,14 +179,17 @@ class SessionClient:
             raise self._misshapen(method, path)
         return part
 
+    def _do(self, method: str, path: str, body: Any = None) -> None:
+        """Send one request whose answer says only that it is done."""
+        if not self._get("ok", bool, method, path, body):
+            raise self._misshapen(method, path)
+
     def _misshapen(self, method: str, path: str) -> SessionClientError:
         return SessionClientError(
             f"{method} {self.base_url}{path}: an answer of another shape: not a session manager?"
         )
 
-    def _request(
-        self, method: str, path: str, body: Optional[Dict[str, Any]] = None
-    ) -> Dict[str, Any]:
+    def _request(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
         """Send one request and return the parsed answer, or raise what went wrong."""
         what = f"{method} {self.base_url}{path}"
         content, headers = None, {}
@@ -219,6 +223,9 @@ class SessionClient:
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         """Add the token, looked up for each request: a manager may have gone since the last."""
         token = _find_token(self._url)
+        if token and not (token.isascii() and token.isprintable()):
+            # Said here: httpx would repeat it in its own error.
+            raise SessionClientError(f"{self.base_url}: its token cannot be sent in a header")
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         return request
@@ -269,12 +276,13 @@ def _find_token(url: httpx.URL) -> Optional[str]:
     """
     token = None
     if url.host in _OUR_LOOPBACK:
-        token = _discovered_token(url.port or (443 if url.scheme == "https" else 80))
+        found = _discover(url.port or (443 if url.scheme == "https" else 80))
+        token = found["token"] if found else None
     if token is None and _is_loopback(url.host):
         configured = os.environ.get("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", "")
         if configured.rstrip("/") != str(url).rstrip("/"):
             return None
-    return token or os.environ.get("AGENT_ORCHESTRATOR_TOKEN") or None
+    return token or os.environ.get("AGENT_ORCHESTRATOR_TOKEN", "").strip() or None
 
 
 def _state_dir() -> Path:
@@ -286,8 +294,8 @@ def _state_dir() -> Path:
     return root / "agent-orchestrator"
 
 
-def _discovered_token(port: int) -> Optional[str]:
-    """The token in the manager's discovery file, if its manager is alive: it holds the lock."""
+def _discover(port: int) -> Optional[Dict[str, Any]]:
+    """The discovery file of the manager on this port, if that one is alive: it holds the lock."""
     if fcntl is None:
         return None
     try:
@@ -302,10 +310,10 @@ def _discovered_token(port: int) -> Optional[str]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            token = json.loads(os.read(descriptor, 65536)).get("token")
-            return token if isinstance(token, str) else None
+            found = json.loads(os.read(descriptor, 65536))
+            return found if isinstance(found["token"], str) else None
         return None  # nobody holds it: whoever listens there is not the manager that wrote it
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     finally:
         os.close(descriptor)

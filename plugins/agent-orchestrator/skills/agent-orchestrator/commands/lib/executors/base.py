@@ -6,7 +6,7 @@ of leases: whoever drives it records what it yields.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ..agents import Agent
 
 Event = dict[str, Any]
-"""One event in its wire form: flat fields, `event_type` always, `event_id` where it must not double."""
+"""One event in its wire form: flat fields, JSON values only."""
 
 
 class ExecutorError(Exception):
@@ -36,7 +36,11 @@ class RunSpec:
     command: tuple[str, ...] = ()
     """Program and arguments; only the `command` executor has one."""
     environment: dict[str, str] = field(default_factory=dict)
-    """The whole environment of the agent, not additions to ours."""
+    """The whole environment of the agent, not additions to ours.
+
+    An executor adds only what its agent or the stopping of its processes needs; nothing of our own
+    environment is inherited.
+    """
 
 
 class Executor(Protocol):
@@ -44,17 +48,17 @@ class Executor(Protocol):
 
     1. The first event is the `message` with `role` `user` that holds the prompt.
     2. Events are yielded as they happen, in the order in which they happened.
-    3. Each has an `event_id` that is the same if the same fact is ever sent again, and a
-       `timestamp` (UTC, ISO 8601).
-    4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed or
-       denied call has its `error` in the `post_tool`.
+    3. Each has an `event_id`, unique over all runs of the session and made by the agent where the
+       fact has an id there, a `timestamp` (UTC, ISO 8601), and is fit to be sent and stored.
+    4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed, denied
+       or unfinished call has its `error` in the `post_tool`.
     5. The last event is `session_stop` with `exit_code` and `reason` (`completed`, `failed` or
        `budget`), and with `error` where it failed. Nothing comes after it.
     6. An agent that cannot be started raises `ExecutorError`; what was yielded before stands.
-    7. Closing the iterator early (`aclose()`) stops the agent: when it returns, no process of the
-       run is left.
+    7. Closing the iterator early (`aclose()`, or cancelling the task that waits for the next event)
+       stops the agent: when it returns, no process of the run is left.
     """
 
-    def run(self, prompt: str) -> AsyncIterator[Event]:
-        """Run one turn and yield its events."""
+    def run(self, prompt: str) -> AsyncGenerator[Event, None]:
+        """Run one turn and yield its events; an executor serves one run."""
         ...

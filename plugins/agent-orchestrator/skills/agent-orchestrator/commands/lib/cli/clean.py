@@ -1,0 +1,106 @@
+"""`ao-clean`: delete sessions and what is kept of them."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..config import Config
+from ..manager_client import ManagerClient
+from ..session_client import SessionNotFoundError
+from .command import (
+    DONE,
+    FAILED,
+    NOT_FOUND,
+    USAGE,
+    Command,
+    CommandError,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .output import ago, answer, answer_json, note, tell
+from .sessions import Session, resolve, state_of
+
+EXAMPLES = """\
+  ao-clean fix-login review
+  ao-clean --all
+  ao-clean --all --yes"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("sessions", nargs=-1)
+@click.option("--all", "all_of_project", is_flag=True, help="All sessions of this project.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also those that are running.")
+@project_option
+@json_option
+def main(
+    sessions: tuple[str, ...],
+    all_of_project: bool,
+    yes: bool,
+    force: bool,
+    project_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Delete SESSIONS with all of their events; or, after asking, all of this project.
+
+    A running session is left alone unless --force is given. Sessions of other projects are
+    reached by their whole id, or with --project-dir.
+    """
+    if bool(sessions) == all_of_project:
+        raise CommandError("name the sessions to delete, or give --all", USAGE)
+    config = configure(project_dir)
+    with open_manager(config) as manager:
+        chosen, missing = _choose(manager, sessions, config)
+        running = [s for s in chosen if s["status"] == "running" and not force]
+        doomed = [s for s in chosen if s not in running]
+        for session in running:
+            note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
+        if all_of_project and doomed and not yes:
+            _ask(doomed)
+        deleted = [s for s in doomed if manager.delete_session(s["session_id"])]
+    if as_json:
+        answer_json({"deleted": [s["session_id"] for s in deleted]})
+    else:
+        for session in deleted:
+            answer(f"deleted {_described(session)}")
+    if missing:
+        sys.exit(NOT_FOUND)
+    sys.exit(FAILED if running and not all_of_project else DONE)
+
+
+def _choose(
+    manager: ManagerClient, arguments: tuple[str, ...], config: Config
+) -> tuple[list[Session], bool]:
+    """The sessions that are meant, each once, and whether one of the arguments means none."""
+    if not arguments:
+        return list(manager.find_sessions(project_dir=str(config.project_dir))), False
+    found: dict[str, Session] = {}
+    missing = False
+    for argument in arguments:
+        try:
+            session = resolve(manager, argument, config, reach=False)
+        except SessionNotFoundError as exc:
+            note(str(exc))
+            missing = True
+        else:
+            found[session["session_id"]] = session
+    return list(found.values()), missing
+
+
+def _ask(doomed: list[Session]) -> None:
+    for session in doomed:
+        tell(f"  {_described(session)}")
+    if not sys.stdin.isatty():
+        raise CommandError("nobody can be asked here: add --yes to delete these", USAGE)
+    click.confirm(f"Delete these {len(doomed)} sessions and their events?", abort=True, err=True)
+
+
+def _described(session: Session) -> str:
+    return (
+        f"{session['session_name']} ({state_of(session)}, {session['last_seq']} events, "
+        f"{ago(session['last_activity_at'])} ago, {session['session_id']})"
+    )

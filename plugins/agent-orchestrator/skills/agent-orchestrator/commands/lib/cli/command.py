@@ -1,0 +1,141 @@
+"""What all commands share: how they are called, how they fail, and their exit codes.
+
+stdout is the answer, stderr is for people, and no traceback reaches either.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..config import Config, load_config
+from ..environment import is_project_given, state_dir
+from ..projects import find_project
+from ..session_client import SessionClientError, SessionNotFoundError
+from .output import note
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 3
+NOT_FINISHED = 4
+
+EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not finished."
+
+
+class CommandError(Exception):
+    """Ends a command with one line for the person and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Command(click.Command):
+    """A click command that turns every error into one line and an exit code."""
+
+    def __init__(self, name: str | None, *, examples: str, **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        self.context_settings["help_option_names"] = ["-h", "--help"]
+        self.epilog = f"\b\nExamples:\n{examples}\n\n{EXIT_CODES}"
+        self.params.append(_version_option())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandError as exc:
+            _end(str(exc), exc.exit_code)
+        except SessionNotFoundError as exc:
+            _end(str(exc), NOT_FOUND)
+        except SessionClientError as exc:
+            _end(explain(exc), FAILED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as exc:
+            _end(str(exc), FAILED)
+        except Exception as exc:  # the end of the program: a person gets a sentence, not a trace
+            logging.getLogger(__name__).exception("a defect in %s", ctx.info_name)
+            _end(
+                f"a defect in this command: {exc!r}; AGENT_ORCHESTRATOR_ENABLE_LOGGING=1 keeps the "
+                f"details in {log_file()}",
+                FAILED,
+            )
+
+
+def _version_option() -> click.Option:
+    def show(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+        if asked:
+            click.echo(f"{ctx.info_name} {__version__}")
+            ctx.exit()
+
+    return click.Option(
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version and exit.",
+    )
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    note(message)
+    sys.exit(exit_code)
+
+
+def explain(error: SessionClientError) -> str:
+    """What went wrong, and where nobody answered: what to do about it."""
+    import httpx
+
+    if not isinstance(error.__cause__, httpx.ConnectError):
+        return str(error)
+    return (
+        f"{error}: no session manager answers there. Install and start one with: "
+        "pip install agent-orchestrator && agent-session-manager serve"
+    )
+
+
+def log_file() -> str:
+    return str(state_dir() / "commands.log")
+
+
+def configure(
+    project_dir: str | None = None,
+    *,
+    agents_dir: str | None = None,
+    sessions_dir: str | None = None,
+) -> Config:
+    """The configuration of this command; without a word on it, the project we stand in.
+
+    Raises:
+        CommandError: a value cannot be used.
+    """
+    from pathlib import Path
+
+    try:
+        if not project_dir and not is_project_given():
+            project_dir = str(find_project(Path.cwd()))
+        config = load_config(project_dir, sessions_dir, agents_dir)
+    except ValueError as exc:
+        raise CommandError(str(exc), USAGE) from exc
+    except FileNotFoundError as exc:
+        raise CommandError("the working directory is gone: cd somewhere else", USAGE) from exc
+    if config.enable_logging:
+        state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
+        logging.basicConfig(
+            filename=log_file(), level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+        )
+    return config
+
+
+project_option = click.option(
+    "--project-dir", metavar="DIR", help="Default: the project around the working directory."
+)
+agents_option = click.option(
+    "--agents-dir", metavar="DIR", help="Default: PROJECT/.agent-orchestrator/agents."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,39 @@
+"""`ao-get-result`: the last answer of a session."""
+
+from __future__ import annotations
+
+import click
+
+from ..manager_client import SESSION_NOT_FINISHED
+from ..session_client import SessionClientError
+from .command import NOT_FINISHED, Command, CommandError, configure, json_option, project_option
+from .connect import open_manager
+from .output import answer, answer_json
+from .sessions import resolve
+
+EXAMPLES = """\
+  ao-get-result fix-login
+  ao-get-result fix-login --json | jq -r .result"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("session")
+@project_option
+@json_option
+def main(session: str, project_dir: str | None, as_json: bool) -> None:
+    """Print what the agent answered last; exit code 4 while it is still running."""
+    config = configure(project_dir)
+    with open_manager(config) as manager:
+        found = resolve(manager, session, config, reach=True)
+        try:
+            result = manager.get_result(found["session_id"])
+        except SessionClientError as exc:
+            if exc.code != SESSION_NOT_FINISHED:
+                raise
+            raise CommandError(
+                f"session {found['session_name']!r} is still running", NOT_FINISHED
+            ) from exc
+    if as_json:
+        answer_json({"session_id": found["session_id"], "result": result})
+    else:
+        answer(result)

@@ -1,0 +1,61 @@
+"""`ao-list-agents`: which agents are defined."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..agents import Agent, list_agents
+from ..environment import home
+from .command import Command, agents_option, configure, json_option, project_option
+from .output import answer_json, note, table
+
+EXAMPLES = """\
+  ao-list-agents
+  ao-list-agents --json | jq -r '.[].name'"""
+
+HEADER = ["NAME", "EXECUTOR", "MODEL", "DESCRIPTION"]
+_DESCRIPTION_CHARS = 72
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@project_option
+@agents_option
+@json_option
+def main(project_dir: str | None, agents_dir: str | None, as_json: bool) -> None:
+    """List the agent definitions of this project and of yours; needs no manager.
+
+    A definition that cannot be used is named on stderr.
+    """
+    config = configure(project_dir, agents_dir=agents_dir)
+    listing = list_agents(agents_dir=config.agents_dir, project_dir=config.project_dir, home=home())
+    for error in listing.errors:
+        note(str(error))
+    if as_json:
+        answer_json([_to_json(agent) for agent in listing.agents])
+    elif listing.agents:
+        table([_row(agent) for agent in listing.agents], header=HEADER)
+    elif sys.stderr.isatty():
+        note(f"no agents; define one in {config.project_dir / '.claude' / 'agents'}")
+
+
+def _row(agent: Agent) -> list[str]:
+    return [
+        agent.name,
+        agent.executor or "claude",
+        agent.model or "",
+        agent.description[:_DESCRIPTION_CHARS],
+    ]
+
+
+def _to_json(agent: Agent) -> dict[str, object]:
+    return {
+        "name": agent.name,
+        "description": agent.description,
+        "executor": agent.executor or "claude",
+        "model": agent.model,
+        "tools": None if agent.tools is None else list(agent.tools),
+        "permission_mode": agent.permission_mode,
+        "source": str(agent.source),
+    }

@@ -1,0 +1,67 @@
+"""`ao-list-sessions`: which sessions there are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from .command import Command, configure, json_option, project_option
+from .connect import open_manager
+from .output import ago, answer_json, note, table
+from .sessions import state_of
+
+EXAMPLES = """\
+  ao-list-sessions
+  ao-list-sessions --here --status running
+  ao-list-sessions --json | jq -r '.[].session_id'"""
+
+HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.option("--here", is_flag=True, help="Only those of this project.")
+@click.option("--status", type=click.Choice(("running", "finished")), help="Only those.")
+@click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
+@click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest so many.")
+@project_option
+@json_option
+def main(
+    here: bool,
+    status: str | None,
+    agent_name: str | None,
+    archived: bool,
+    limit: int | None,
+    project_dir: str | None,
+    as_json: bool,
+) -> None:
+    """List sessions, newest first: of all projects, or of one with --here or --project-dir."""
+    config = configure(project_dir)
+    of_project = here or project_dir is not None
+    where = {
+        "archived": "true" if archived else "false",
+        **({"project_dir": str(config.project_dir)} if of_project else {}),
+        **({"status": status} if status else {}),
+        **({"agent_name": agent_name} if agent_name else {}),
+    }
+    with open_manager(config) as manager:
+        sessions = list(manager.find_sessions(limit=limit, **where))
+    if as_json:
+        answer_json(sessions)
+    elif sessions:
+        table([_row(session) for session in sessions], header=HEADER)
+    elif sys.stderr.isatty():
+        note("no sessions; ao-new starts one")
+
+
+def _row(session: dict[str, Any]) -> list[str]:
+    return [
+        session["session_name"],
+        state_of(session),
+        session["agent_name"] or session["executor"] or "",
+        ago(session["last_activity_at"]),
+        session["project_dir"] or "",
+        session["session_id"],
+    ]

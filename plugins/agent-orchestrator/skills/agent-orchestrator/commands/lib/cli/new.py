@@ -1,0 +1,110 @@
+"""`ao-new`: start a session under a name."""
+
+from __future__ import annotations
+
+import sys
+from uuid import uuid4
+
+import click
+
+from ..environment import host
+from ..executors import EXECUTORS
+from ..manager_client import NAME_TAKEN
+from ..session_client import SessionClientError
+from .command import (
+    USAGE,
+    Command,
+    CommandError,
+    agents_option,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .prompt import prompt_option, read_prompt
+from .running import (
+    Plan,
+    Session,
+    check,
+    load_agent,
+    model_option,
+    permission_option,
+    program_argument,
+    report,
+    run_in_foreground,
+)
+
+MAX_NAME_CHARS = 200
+
+EXAMPLES = """\
+  ao-new fix-login -p 'Fix the login test.'
+  git diff | ao-new review -p 'Review this.' --agent reviewer
+  ao-new count --executor command -p 'one two' -- wc -w"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("name")
+@program_argument
+@prompt_option
+@click.option("--agent", "agent_name", metavar="AGENT", help="A definition; see ao-list-agents.")
+@click.option(
+    "--executor",
+    type=click.Choice(EXECUTORS),
+    help="What drives the agent. Default: the agent definition's, else claude.",
+)
+@model_option
+@permission_option
+@project_option
+@agents_option
+@json_option
+def main(
+    name: str,
+    program: tuple[str, ...],
+    prompt: str | None,
+    agent_name: str | None,
+    executor: str | None,
+    model: str | None,
+    permission_mode: str | None,
+    project_dir: str | None,
+    agents_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Start a session under NAME, run the agent to its end, and print its answer."""
+    if not 0 < len(name) <= MAX_NAME_CHARS:
+        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    config = configure(project_dir, agents_dir=agents_dir)
+    agent = load_agent(agent_name, config)
+    plan = check(
+        Plan(
+            prompt=read_prompt(prompt),
+            executor=executor or (agent and agent.executor) or "claude",
+            agent=agent,
+            model=model,
+            permission_mode=permission_mode,
+            command=program or (agent.command if agent else ()),
+        )
+    )
+    with open_manager(config) as manager:
+
+        def create() -> Session:
+            session_id = str(uuid4())  # which is also the agent's own id of the session
+            try:
+                return manager.create_named_session(
+                    session_id,
+                    name,
+                    project_dir=str(config.project_dir),
+                    agent_name=agent.name if agent else None,
+                    executor=plan.executor,
+                    host=host(),
+                    spec=plan.sealed(session_id),
+                )
+            except SessionClientError as exc:
+                if exc.code != NAME_TAKEN:
+                    raise
+                raise CommandError(
+                    f"there is a session {name!r} in {config.project_dir} already: continue it "
+                    f"with ao-resume, remove it with ao-clean, or choose another name"
+                ) from exc
+
+        session, outcome = run_in_foreground(manager, plan, create, config.project_dir)
+        sys.exit(report(manager, session, outcome, as_json=as_json))

@@ -1,0 +1,74 @@
+"""Printing: answers to stdout, notes for people to stderr, and nothing that drives a terminal.
+
+Names, results and errors come from agents and from other people's programs. What a terminal would
+take as a command, or what would show text in another order than it has, is taken out of everything
+that is printed as text; `--json` has it all, escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+# C0 but tab and line feed, DEL and C1; the marks that override the direction of text.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# A whole escape sequence goes, so that no half of it stays as text.
+_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|[ -/]*[0-~])", re.DOTALL
+)
+
+
+def clean(text: str) -> str:
+    """The text without anything that a terminal would obey."""
+    return _UNPRINTABLE.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def answer(text: str) -> None:
+    """Print an answer, ending its last line; one that is empty prints nothing."""
+    if text:
+        click.echo(clean(text), nl=not text.endswith("\n"))
+
+
+def answer_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def note(text: str) -> None:
+    """Tell the person something, after the name of the command."""
+    program = click.get_current_context().info_name
+    tell(f"{program}: {text}")
+
+
+def tell(text: str) -> None:
+    """Show the person a line that is no answer, such as what a question is about."""
+    click.echo(one_line(text), err=True)
+
+
+def table(rows: list[list[str]], *, header: list[str]) -> None:
+    """Print rows in columns that are as wide as their widest cell."""
+    cells = [header, *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for number, row in enumerate(cells):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(click.style(line.rstrip(), bold=True) if number == 0 else line.rstrip())
+
+
+def ago(moment: str | None, *, now: datetime | None = None) -> str:
+    """How long ago, in the largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
+    if moment is None:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"

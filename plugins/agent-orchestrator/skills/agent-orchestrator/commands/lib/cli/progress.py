@@ -1,0 +1,80 @@
+"""What a person on a terminal sees while an agent works: what it does now, and for how long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .output import one_line
+
+Event = dict[str, Any]
+Show = Callable[[Event], None]
+
+MAX_CHARS = 80
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Show]:
+    """Show a run on stderr while it lasts; where stderr is no terminal, nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _event: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.fields[label]}", style="bold", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", label=one_line(label), total=None)
+
+        def show(event: Event) -> None:
+            activity = describe(event)
+            if activity:
+                shown.update(task, description=activity)
+
+        yield show
+
+
+def describe(event: Event) -> str:
+    """What an event says that the agent is doing; empty where it says nothing of that."""
+    match event.get("event_type"):
+        case "pre_tool":
+            return _shorten(f"{event.get('tool_name')}: {_gist(event.get('tool_input'))}")
+        case "post_tool":
+            return _shorten(
+                f"{event.get('tool_name')} {'failed' if event.get('error') else 'done'}"
+            )
+        case "thinking":
+            return "thinking"
+        case "permission_denied":
+            return _shorten(f"{event.get('tool_name')} was denied")
+        case "retry":
+            return "waiting to try again"
+        case "message" if event.get("role") == "assistant":
+            texts = [block.get("text", "") for block in event.get("content") or ()]
+            return _shorten(" ".join(texts))
+        case "message":
+            return "working"
+        case _:
+            return ""
+
+
+def _gist(tool_input: Any) -> str:
+    """The one value of a tool's input that tells most."""
+    if not isinstance(tool_input, dict):
+        return ""
+    for key in ("command", "file_path", "pattern", "url", "description", "prompt"):
+        if isinstance(tool_input.get(key), str):
+            return str(tool_input[key])
+    return ""
+
+
+def _shorten(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= MAX_CHARS else line[: MAX_CHARS - 1] + "…"

@@ -1,0 +1,147 @@
+"""`ao-resume`: continue a session with another run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..config import Config
+from ..environment import host, state_dir
+from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..run_specs import is_ours
+from ..session_client import SessionClientError
+from .command import (
+    USAGE,
+    Command,
+    CommandError,
+    agents_option,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .prompt import prompt_option, read_prompt
+from .running import (
+    Plan,
+    Session,
+    check,
+    load_agent,
+    model_option,
+    permission_option,
+    program_argument,
+    report,
+    run_in_foreground,
+)
+from .sessions import resolve
+
+EXAMPLES = """\
+  ao-resume fix-login -p 'Now the logout test.'
+  ao-resume 3f2a -p 'Go on.' --model opus
+  ao-resume count -p 'three four'"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("session")
+@program_argument
+@prompt_option
+@model_option
+@permission_option
+@click.option(
+    "--takeover", is_flag=True, help="Also when it says it is running; that run counts as lost."
+)
+@project_option
+@agents_option
+@json_option
+def main(
+    session: str,
+    program: tuple[str, ...],
+    prompt: str | None,
+    model: str | None,
+    permission_mode: str | None,
+    takeover: bool,
+    project_dir: str | None,
+    agents_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Continue SESSION (its name, its id or the start of it) and print the agent's answer.
+
+    What the last run was started with is used again where it was started by you on this machine;
+    else a program and a raised permission mode must be given again.
+    """
+    config = configure(project_dir, agents_dir=agents_dir)
+    text = read_prompt(prompt)
+    with open_manager(config) as manager:
+        found = resolve(manager, session, config, reach=False)
+        last = _last_plan(manager, found, config, text)
+        plan = check(
+            replace(
+                last,
+                command=program or last.command,
+                model=model or last.model,
+                permission_mode=permission_mode or last.permission_mode,
+            )
+        )
+
+        def open_run() -> Session:
+            try:
+                return manager.open_run(
+                    found["session_id"],
+                    host=host(),
+                    spec=plan.sealed(found["session_id"]),
+                    takeover=takeover,
+                )
+            except SessionClientError as exc:
+                if exc.code != SESSION_RUNNING:
+                    raise
+                raise CommandError(
+                    f"session {found['session_name']!r} is running on {found['host']} since "
+                    f"{found['started_at']}: wait for it, or, if that run is dead, add --takeover"
+                ) from exc
+
+        ran, outcome = run_in_foreground(
+            manager,
+            plan,
+            open_run,
+            _directory(found, config),
+            resume=_has_conversation(manager, found),
+        )
+        sys.exit(report(manager, ran, outcome, as_json=as_json))
+
+
+def _last_plan(manager: ManagerClient, session: Session, config: Config, prompt: str) -> Plan:
+    """What the last run was, as far as its spec can be trusted."""
+    session_id = session["session_id"]
+    spec: dict[str, Any] = manager.list_runs(session_id)[-1]["spec"] or {}
+    trusted = is_ours(spec, session_id=session_id, state_dir=state_dir())
+    agent = load_agent(session["agent_name"], config)
+    kept = spec if trusted else {}
+    return Plan(
+        prompt=prompt,
+        executor=session["executor"] or "claude",
+        agent=agent,
+        model=kept.get("model"),
+        permission_mode=kept.get("permission_mode"),
+        command=tuple(kept.get("command") or (agent.command if agent else ())),
+    )
+
+
+def _directory(session: Session, config: Config) -> Path:
+    """The session's project where it is on this machine, else the one that was asked for."""
+    project_dir = session["project_dir"]
+    if project_dir is None:
+        return config.project_dir
+    if not Path(project_dir).is_dir():
+        raise CommandError(f"the session's project {project_dir} is not on this machine", USAGE)
+    return Path(project_dir)
+
+
+def _has_conversation(manager: ManagerClient, session: Session) -> bool:
+    """Whether an agent ever answered: one that never started has nothing to continue."""
+    return any(
+        event["event_type"] not in ("session_stop", "diagnostic") and event.get("role") != "user"
+        for event in manager.iterate_events(session["session_id"])
+    )

@@ -1,0 +1,43 @@
+"""`ao-show-config`: what a command here would work with."""
+
+from __future__ import annotations
+
+import click
+
+from ..environment import state_dir
+from .command import Command, agents_option, configure, json_option, project_option
+from .output import answer, answer_json
+
+EXAMPLES = """\
+  ao-show-config
+  ao-show-config --json | jq -r .project_dir"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@project_option
+@click.option(
+    "--sessions-dir",
+    metavar="DIR",
+    help="Default: PROJECT/.agent-orchestrator/agent-sessions.",
+)
+@agents_option
+@json_option
+def main(
+    project_dir: str | None, sessions_dir: str | None, agents_dir: str | None, as_json: bool
+) -> None:
+    """Print the configuration; needs no manager and creates nothing."""
+    config = configure(project_dir, agents_dir=agents_dir, sessions_dir=sessions_dir)
+    shown = {
+        "project_dir": str(config.project_dir),
+        "sessions_dir": str(config.sessions_dir),
+        "agents_dir": str(config.agents_dir),
+        "enable_logging": config.enable_logging,
+        "session_manager_url": config.session_manager_url,
+        "state_dir": str(state_dir()),
+    }
+    if as_json:
+        answer_json(shown)
+    else:
+        width = max(map(len, shown))
+        for name, value in shown.items():
+            answer(f"{name.ljust(width)}  {value}")

@@ -1,0 +1,172 @@
+"""Claude Code as an executor, through the official SDK, which is imported only when it runs.
+
+One run is one process of the CLI: prompt in, end of input, messages out until it ends by itself, so
+that an answer it gives after the first result (a subagent that came back) is not lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..processes import shell_exit_code, signal_name
+from .base import Event, ExecutorError, RunSpec
+from .events import create_event, storable, text_content
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ClaudeSDKClient
+
+    from .claude_cli import CommandLine
+    from .claude_events import Translation
+
+logger = logging.getLogger(__name__)
+
+END_SECONDS = 5.0
+"""How long the CLI may take to end, once it has closed its output or refused to start."""
+ERROR_LINES = 10
+LOGIN = "run `claude` and then /login there, or set ANTHROPIC_API_KEY"
+ROOT = "run as another user, or choose another permission mode"
+
+
+class ClaudeExecutor:
+    """Runs Claude Code once."""
+
+    def __init__(self, spec: RunSpec, *, cli_path: str | None = None) -> None:
+        """Take the spec; `cli_path` replaces the CLI that would be found."""
+        self._spec = spec
+        self._cli_path = cli_path
+
+    async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
+        """Run one turn of the conversation, or what the agent makes of it."""
+        prompt, prompt_id = storable(prompt), str(uuid.uuid4())
+        yield create_event("message", prompt_id, role="user", content=text_content(prompt))
+        try:
+            from claude_agent_sdk import ClaudeSDKClient
+
+            from .claude_events import Translation
+        except ImportError as exc:
+            raise ExecutorError(
+                "the Claude Agent SDK is not installed: pip install 'agent-orchestrator[claude]'"
+            ) from exc
+        # What the SDK would print is in the session's events.
+        logging.getLogger("claude_agent_sdk").addHandler(_SILENCE)
+
+        with tempfile.TemporaryDirectory(prefix="agent-orchestrator-") as files:
+            cli = self._command_line(Path(files))
+            client = ClaudeSDKClient(transport=cli)
+            translation = Translation(cli.usage_by_result, is_resume=self._spec.resume)
+            try:
+                await self._begin(client, cli, prompt, prompt_id)
+                async with contextlib.aclosing(_messages(client, cli, translation)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                # Ours first: the SDK may be interrupted before it comes to it.
+                try:
+                    await cli.close()
+                finally:
+                    await client.disconnect()
+        for event in translation.last_events():
+            yield event
+        if cli.stderr.characters:
+            yield create_event("diagnostic", **cli.stderr.fields())
+        yield _session_stop(translation, cli)
+
+    def _command_line(self, files: Path) -> CommandLine:
+        from .claude_cli import CommandLine, arguments_of, environment_of, find_cli
+
+        directory = self._spec.project_dir
+        if not directory.is_dir():
+            raise ExecutorError(f"the project directory {directory} does not exist")
+        path = self._cli_path or find_cli(self._spec.environment)
+        return CommandLine(
+            [path, *arguments_of(self._spec, files)],
+            environment=environment_of(self._spec),
+            directory=directory,
+        )
+
+    async def _begin(
+        self, client: ClaudeSDKClient, cli: CommandLine, prompt: str, prompt_id: str
+    ) -> None:
+        """Start the CLI and hand it the prompt and the end of its input."""
+        try:
+            await client.connect()
+            await client.query(_prompts(prompt, prompt_id))
+            await cli.end_input()
+        # Whatever it is: the SDK raises a bare Exception for a refusal and for a time-out.
+        except Exception as exc:
+            await cli.wait(END_SECONDS)
+            why = cli.stderr.last_lines(ERROR_LINES) or str(exc)
+            hint = f" ({ROOT})" if "root" in why else ""
+            raise ExecutorError(f"Claude Code did not start: {why}{hint}") from exc
+
+
+_SILENCE = logging.NullHandler()
+
+
+async def _prompts(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, object]]:
+    # Our id, so that the transcript's line and our event are known to be the same.
+    yield {
+        "type": "user",
+        "uuid": prompt_id,
+        "message": {"role": "user", "content": prompt},
+        "parent_tool_use_id": None,
+    }
+
+
+async def _messages(
+    client: ClaudeSDKClient, cli: CommandLine, translation: Translation
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of all messages until the CLI ends, however it ends."""
+    try:
+        async for message in client.receive_messages():
+            for event in translation.events(message):
+                yield event
+            if translation.is_hopeless:
+                return
+    # The end of an executor's run loop: a run whose CLI or SDK failed still ends with its stop.
+    # A failed result is raised again after it was yielded; `_session_stop` knows it already.
+    except Exception:
+        logger.info("Claude Code's messages ended with an error", exc_info=True)
+    await cli.wait(END_SECONDS)
+
+
+def _session_stop(translation: Translation, cli: CommandLine) -> Event:
+    result, code = translation.result, cli.exit_code
+    if result is not None and not result.is_error and code == 0:
+        return create_event("session_stop", exit_code=0, reason="completed")
+    is_over_budget = result is not None and (
+        result.subtype == "error_max_budget_usd" or result.terminal_reason == "budget_exhausted"
+    )
+    return create_event(
+        "session_stop",
+        exit_code=shell_exit_code(code or 1),
+        reason="budget" if is_over_budget else "failed",
+        error=_failure(translation, cli),
+    )
+
+
+def _failure(translation: Translation, cli: CommandLine) -> str:
+    """Say in one sentence why the run failed; a failed result's subtype may say `success`."""
+    result = translation.result
+    said = ""
+    if result is not None and result.is_error:
+        said = "; ".join(result.errors or []) or result.result or result.subtype
+    if translation.api_error == "authentication_failed" or (
+        result is not None and result.api_error_status in (401, 403)
+    ):
+        refused = said or "the credentials were refused"
+        return f"Claude Code is not logged in ({refused}): {LOGIN}"
+    if said:
+        return said
+    last_lines = cli.stderr.last_lines(ERROR_LINES)
+    why = f": {last_lines}" if last_lines else ""
+    code = cli.exit_code or 0
+    if code < 0:
+        return f"Claude Code was killed by {signal_name(-code)}{why}"
+    return f"Claude Code ended with exit code {code} and without a result{why}"

@@ -1,0 +1,220 @@
+"""Claude Code's command line as the SDK's transport, started by us.
+
+The SDK's own transport puts `os.environ` under the environment it is given, gives an unwilling CLI
+five seconds before it signals it and leaves the tools of a killed one alive. So the process is ours
+(`processes.Child`): exactly the environment of the spec, a session of its own, and one ladder for
+the CLI and all its tools. What the SDK is for, the control protocol and the messages, stays the
+SDK's. Importing this imports the SDK.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import claude_agent_sdk
+from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
+
+from ..processes import Child
+from .base import ExecutorError, RunSpec
+from .events import CHUNK_BYTES, OutputText, storable
+
+PERMISSION_MODE = "acceptEdits"
+STDERR_BYTES_LIMIT = 64 * 1024
+PIPE_GRACE_SECONDS = 2.0
+"""How long after the CLI's end its pipes may be held open by what it started."""
+
+OF_THE_OUTER_SESSION = frozenset(
+    {
+        "AI_AGENT",
+        "CLAUDECODE",
+        "CLAUDE_CODE_CHILD_NOTES_DIR",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_EXECPATH",
+        "CLAUDE_CODE_MESSAGING_SOCKET",
+        "CLAUDE_CODE_MESSAGING_TOKEN",
+        "CLAUDE_CODE_SESSION_ATTENDED",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_EFFORT",
+        "CLAUDE_PID",
+    }
+)
+"""What Claude Code tells its tools about itself: an agent started by one of them is another."""
+
+
+def find_cli(environment: Mapping[str, str]) -> str:
+    """Return the CLI that comes with the SDK, else the one the person has."""
+    bundled = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+    home = Path(environment.get("HOME", "/nonexistent"))
+    on_path = shutil.which("claude", path=environment.get("PATH", ""))
+    usual = (home / ".local/bin/claude", home / ".claude/local/claude")
+    for candidate in (bundled, *([Path(on_path)] if on_path else []), *usual):
+        if candidate.is_file():
+            return str(candidate)
+    raise ExecutorError(
+        "Claude Code is not installed: run `npm install -g @anthropic-ai/claude-code`, "
+        "or install a claude-agent-sdk wheel that brings it along"
+    )
+
+
+def arguments_of(spec: RunSpec, files: Path) -> list[str]:
+    """Return the CLI's arguments; what may be long or secret goes into `files`."""
+    agent = spec.agent
+    arguments = ["--output-format=stream-json", "--input-format=stream-json", "--verbose"]
+    # The person's own settings apply, as on their terminal.
+    arguments.append("--setting-sources=user,project,local")
+    # `=` because a value could otherwise be taken for a flag.
+    arguments.append(f"--{'resume' if spec.resume else 'session-id'}={spec.session_id}")
+    mode = spec.permission_mode or (agent and agent.permission_mode) or PERMISSION_MODE
+    arguments.append(f"--permission-mode={mode}")
+    if model := spec.model or (agent and agent.model):
+        arguments.append(f"--model={model}")
+    if agent is None:
+        return arguments
+    if agent.system_prompt is not None:
+        prompt = files / "system-prompt.md"
+        prompt.write_text(storable(agent.system_prompt), "utf-8")
+        arguments.append(f"--append-system-prompt-file={prompt}")
+    if agent.tools is not None:
+        arguments.append(f"--tools={','.join(agent.tools)}")
+    if agent.disallowed_tools:
+        arguments.append(f"--disallowedTools={','.join(agent.disallowed_tools)}")
+    if agent.mcp_servers:
+        servers = files / "mcp.json"
+        servers.write_text(json.dumps({"mcpServers": agent.mcp_servers}), "utf-8")
+        arguments.append(f"--mcp-config={servers}")
+    return arguments
+
+
+def environment_of(spec: RunSpec) -> dict[str, str]:
+    """Return the spec's environment with the little that the CLI needs from us."""
+    given = {k: v for k, v in spec.environment.items() if k not in OF_THE_OUTER_SESSION}
+    return {
+        # A background shell that never ends would keep the run from ending, for ten minutes.
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+        **given,
+        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        "CLAUDE_AGENT_SDK_VERSION": claude_agent_sdk.__version__,
+        "PWD": str(spec.project_dir),
+    }
+
+
+class CommandLine(Transport):
+    """One process of the CLI, from `connect` to `close`."""
+
+    def __init__(
+        self, argv: Sequence[str], *, environment: Mapping[str, str], directory: Path
+    ) -> None:
+        self._argv = argv
+        self._environment = environment
+        self._directory = directory
+        self._child: Child | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_closing = False
+        self._last_frame: dict[str, Any] = {}
+        self.stderr = OutputText(STDERR_BYTES_LIMIT)
+        self.usage_by_result: dict[str, dict[str, Any]] = {}
+        """Result to model to usage since the result before it, which the SDK's message lacks."""
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._child.exit_code if self._child else None
+
+    async def connect(self) -> None:
+        self._child = child = await Child.start(
+            self._argv, environment=self._environment, directory=self._directory
+        )
+        self._tasks = [
+            asyncio.create_task(self.stderr.read_from(child.stderr), name="drain claude's stderr"),
+            asyncio.create_task(_let_go(child), name="let go of claude's pipes"),
+        ]
+
+    async def write(self, data: str) -> None:
+        if self._child is None or self._child.exit_code is not None:
+            raise CLIConnectionError("Claude Code does not run")
+        try:
+            self._child.stdin.write(data.encode())
+            await self._child.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as exc:
+            raise CLIConnectionError("Claude Code does not listen") from exc
+
+    async def end_input(self) -> None:
+        if self._child is not None:
+            self._child.stdin.close()
+
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        assert self._child is not None  # the SDK connects first
+        partial = bytearray()
+        while chunk := await self._child.stdout.read(CHUNK_BYTES):
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                frame = _parse(bytes(partial) + line)
+                partial.clear()
+                if frame is not None:
+                    self._remember(frame)
+                    yield frame
+            partial += rest
+        exit_code = await self._child.wait()
+        if exit_code != 0 and not self._is_closing:
+            # Without an exception the SDK would wait for its answers until they time out.
+            raise ProcessError("Claude Code failed", exit_code=exit_code)
+
+    def _remember(self, frame: dict[str, Any]) -> None:
+        self._last_frame = frame
+        if frame.get("type") == "result":
+            usage = frame.get("model_usage_since_last_result")
+            if isinstance(usage, dict):
+                self.usage_by_result[str(frame.get("uuid"))] = usage
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the CLI's end and all it had to say, for so long."""
+        if self._child is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._child.wait()
+                    await asyncio.shield(self._tasks[0])
+
+    async def close(self) -> None:
+        """Let go of the CLI; one that has not ended by itself is stopped with all its tools."""
+        if self._child is None or self._is_closing:
+            return
+        self._is_closing = True
+        try:
+            if self.exit_code is None or self.exit_code < 0 or self._is_unfinished:
+                await self._child.stop()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._child.close()
+
+    @property
+    def _is_unfinished(self) -> bool:
+        return self._last_frame.get("type") != "result"
+
+    def is_ready(self) -> bool:
+        return self._child is not None and self._child.exit_code is None
+
+
+async def _let_go(child: Child) -> None:
+    """Close the pipes of a CLI that has ended, should a tool of it hold them open."""
+    await child.wait()
+    await asyncio.sleep(PIPE_GRACE_SECONDS)
+    child.close()
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """Parse one line; some builds of the CLI also print lines that are no message."""
+    line = line.strip()
+    if not line.startswith(b"{"):
+        return None
+    try:
+        frame: dict[str, Any] = json.loads(line)
+    except ValueError as exc:
+        raise CLIJSONDecodeError(line.decode(errors="replace"), exc) from exc
+    return frame

@@ -1,0 +1,260 @@
+"""From the SDK's messages to events; importing this imports the SDK.
+
+Knows what the messages mean and nothing of processes: the same messages give the same events with
+the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from claude_agent_sdk import (
+    TERMINAL_TASK_STATUSES,
+    AssistantMessage,
+    ContentBlock,
+    Message,
+    ResultMessage,
+    ServerToolResultBlock,
+    ServerToolUseBlock,
+    SystemMessage,
+    TaskNotificationMessage,
+    TaskStartedMessage,
+    TaskUpdatedMessage,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    UserMessage,
+)
+
+from .base import Event
+from .events import create_event, text_content
+
+Usage = Mapping[str, Mapping[str, Any]]
+"""Model to what it used, as the CLI writes it in `modelUsage`."""
+
+AUTHENTICATION_FAILED = "authentication_failed"
+AUTHENTICATION_ATTEMPTS = 3
+"""Refused credentials do not get better: the CLI itself would go on for three minutes."""
+
+
+class Translation:
+    """The events of one run; remembers what a later message does not repeat."""
+
+    def __init__(self, usage_by_result: Mapping[str, Usage], *, is_resume: bool) -> None:
+        self._usage_by_result = usage_by_result
+        self._cost_so_far = None if is_resume else 0.0
+        self._open_calls: dict[str, str] = {}
+        self._denied: set[str] = set()
+        self._subagents: dict[str, tuple[str | None, str]] = {}
+        self.result: ResultMessage | None = None
+        """The newest: a run has one for each time the agent went on by itself."""
+        self.api_error: str | None = None
+        """The kind of the newest error that ended a turn."""
+        self.is_hopeless = False
+        """Whether it is no use to wait for the result."""
+
+    def events(self, message: Message) -> Iterator[Event]:
+        """Yield what one message says."""
+        match message:
+            case AssistantMessage():
+                yield from self._assistant(message)
+            case UserMessage():
+                yield from self._user(message)
+            case TaskStartedMessage(task_type="local_agent"):
+                yield self._subagent_start(message)
+            case TaskUpdatedMessage() if message.task_id in self._subagents:
+                self._note_subagent(message)
+            case TaskNotificationMessage() if message.task_id in self._subagents:
+                yield self._subagent_stop(message.task_id, message.status, message.summary)
+            case SystemMessage(subtype="api_retry"):
+                yield self._retry(message.data)
+            case SystemMessage(subtype="permission_denied"):
+                yield self._permission_denied(message.data, message.data.get("message"))
+            case ResultMessage():
+                yield from self._result(message)
+
+    def last_events(self) -> Iterator[Event]:
+        """Yield what is still owed when no message will come any more."""
+        for tool_use_id in list(self._open_calls):
+            yield self._post_tool(tool_use_id, None, "the run ended before the tool did", None)
+        for task_id, (_, status) in list(self._subagents.items()):
+            yield self._subagent_stop(task_id, status, None)
+
+    def _assistant(self, message: AssistantMessage) -> Iterator[Event]:
+        content = [block.text for block in message.content if isinstance(block, TextBlock)]
+        if message.error is not None:
+            # Words of the CLI, not of the model: they must not become the answer.
+            self.api_error = message.error
+            yield create_event(
+                "diagnostic", f"{message.uuid}:error", content=text_content("\n".join(content))
+            )
+            return
+        self.api_error = None
+        parent = _parent(message.parent_tool_use_id)
+        for index, block in enumerate(message.content):
+            event_id = f"{message.uuid}:{index}"
+            match block:
+                case ThinkingBlock() if block.thinking:
+                    thinking = text_content(block.thinking)
+                    yield create_event("thinking", event_id, content=thinking, **parent)
+                case TextBlock() if content:
+                    blocks = [part for text in content for part in text_content(text)]
+                    content = []  # all texts of a message are one event
+                    yield create_event(
+                        "message", event_id, role="assistant", content=blocks, **parent
+                    )
+                case ToolUseBlock() | ServerToolUseBlock():
+                    yield self._pre_tool(block, parent)
+                case ToolResultBlock() | ServerToolResultBlock():
+                    yield self._tool_result(block, parent)
+
+    def _user(self, message: UserMessage) -> Iterator[Event]:
+        parent = _parent(message.parent_tool_use_id)
+        text = message.content if isinstance(message.content, str) else ""
+        blocks: list[ContentBlock] = [] if isinstance(message.content, str) else message.content
+        for block in blocks:
+            if isinstance(block, ToolResultBlock):
+                yield self._tool_result(block, parent)
+            elif isinstance(block, TextBlock):
+                text += block.text
+        # What a subagent is told is the input of the call that started it.
+        if text and not parent:
+            event_id = message.uuid and f"{message.uuid}:0"
+            yield create_event("message", event_id, role="user", content=text_content(text))
+
+    def _pre_tool(
+        self, block: ToolUseBlock | ServerToolUseBlock, parent: Mapping[str, str]
+    ) -> Event:
+        self._open_calls[block.id] = block.name
+        return create_event(
+            "pre_tool",
+            f"{block.id}:pre",
+            tool_name=block.name,
+            tool_input=block.input,
+            tool_use_id=block.id,
+            **parent,
+        )
+
+    def _tool_result(
+        self, block: ToolResultBlock | ServerToolResultBlock, parent: Mapping[str, str]
+    ) -> Event:
+        failed = isinstance(block, ToolResultBlock) and block.is_error
+        error = (_text(block.content) or "the tool failed") if failed else None
+        return self._post_tool(block.tool_use_id, block.content, error, parent)
+
+    def _post_tool(
+        self, tool_use_id: str, output: Any, error: str | None, parent: Mapping[str, str] | None
+    ) -> Event:
+        return create_event(
+            "post_tool",
+            f"{tool_use_id}:post",
+            tool_name=self._open_calls.pop(tool_use_id, ""),
+            tool_output=output,
+            tool_use_id=tool_use_id,
+            error=error,
+            **(parent or {}),
+        )
+
+    def _permission_denied(self, denial: Mapping[str, Any], why: str | None) -> Event:
+        tool_use_id = str(denial.get("tool_use_id"))
+        self._denied.add(tool_use_id)
+        return create_event(
+            "permission_denied",
+            f"{tool_use_id}:denied",
+            tool_name=denial.get("tool_name"),
+            tool_use_id=tool_use_id,
+            error=why or "the permission mode does not allow it",
+        )
+
+    def _subagent_start(self, message: TaskStartedMessage) -> Event:
+        self._subagents[message.task_id] = message.tool_use_id, "lost"
+        return create_event(
+            "subagent_start",
+            message.uuid,
+            subagent_id=message.task_id,
+            subagent_type=message.data.get("subagent_type"),
+            description=message.description,
+            **_parent(message.tool_use_id),
+        )
+
+    def _note_subagent(self, message: TaskUpdatedMessage) -> None:
+        """Keep an end that the CLI may not announce in a second message."""
+        if message.status in TERMINAL_TASK_STATUSES:
+            tool_use_id, _ = self._subagents[message.task_id]
+            self._subagents[message.task_id] = tool_use_id, str(message.status)
+
+    def _subagent_stop(self, task_id: str, status: str, summary: str | None) -> Event:
+        tool_use_id, _ = self._subagents.pop(task_id)
+        return create_event(
+            "subagent_stop",
+            f"{tool_use_id or task_id}:subagent_stop",
+            subagent_id=task_id,
+            status=status,
+            content=text_content(summary) if summary else None,
+            **_parent(tool_use_id),
+        )
+
+    def _retry(self, retry: Mapping[str, Any]) -> Event:
+        attempt = retry.get("attempt") or 0
+        if retry.get("error") == AUTHENTICATION_FAILED and attempt >= AUTHENTICATION_ATTEMPTS:
+            self.api_error = AUTHENTICATION_FAILED
+            self.is_hopeless = True
+        return create_event(
+            "retry",
+            retry.get("uuid"),
+            error=str(retry.get("error")),
+            status_code=retry.get("error_status"),
+            attempt=attempt,
+            max_retries=retry.get("max_retries"),
+            delay_seconds=(retry.get("retry_delay_ms") or 0) / 1000,
+        )
+
+    def _result(self, message: ResultMessage) -> Iterator[Event]:
+        self.result = message
+        for denial in message.permission_denials or []:
+            if denial.get("tool_use_id") not in self._denied:
+                yield self._permission_denied(denial, None)
+        yield create_event("usage", f"{message.uuid}:usage", usage=self._usage(message))
+
+    def _usage(self, message: ResultMessage) -> dict[str, int]:
+        """Return what this result adds; the totals in it are of the whole session."""
+        cost_before, self._cost_so_far = self._cost_so_far, message.total_cost_usd
+        models = self._usage_by_result.get(str(message.uuid))
+        if models is not None:  # subagents and side calls included
+            return _total(models)
+        usage = message.usage or {}
+        tokens = {
+            "input_tokens": usage.get("input_tokens") or 0,
+            "output_tokens": usage.get("output_tokens") or 0,
+            "cache_read_tokens": usage.get("cache_read_input_tokens") or 0,
+            "cache_creation_tokens": usage.get("cache_creation_input_tokens") or 0,
+        }
+        if message.total_cost_usd is None or cost_before is None:
+            return tokens  # an older CLI, resumed: how much of the total is ours is unknown
+        cost = message.total_cost_usd - cost_before
+        return {**tokens, "cost_microdollars": round(cost * 1_000_000)}
+
+
+def _total(models: Usage) -> dict[str, int]:
+    def add(key: str) -> float:
+        return sum(usage.get(key) or 0 for usage in models.values())
+
+    return {
+        "input_tokens": int(add("inputTokens")),
+        "output_tokens": int(add("outputTokens")),
+        "cache_read_tokens": int(add("cacheReadInputTokens")),
+        "cache_creation_tokens": int(add("cacheCreationInputTokens")),
+        "cost_microdollars": round(add("costUSD") * 1_000_000),
+    }
+
+
+def _parent(tool_use_id: str | None) -> dict[str, str]:
+    return {"parent_tool_use_id": tool_use_id} if tool_use_id else {}
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
+    return content if isinstance(content, str) else ""

@@ -1,0 +1,175 @@
+"""Making an event fit to be sent and stored, whatever an agent has put into it.
+
+Characters that no store takes (NUL, lone surrogates) are replaced and what is too large or too
+deeply nested is shortened, each with a mark beside it; nothing is dropped. Pure functions, used by
+every executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from .base import Event
+
+TEXT_BYTES_LIMIT = 512 * 1024
+"""Of one text, in UTF-8."""
+TEXT_BYTES_LIMITS = (TEXT_BYTES_LIMIT, TEXT_BYTES_LIMIT // 16, TEXT_BYTES_LIMIT // 512)
+"""Tried in turn until the event fits; with the last, what consists of too many parts is cut too."""
+EVENT_BYTES_LIMIT = 2 * 1024 * 1024
+"""Of the whole event as JSON: many texts that each fit can still be too much together."""
+DEPTH_LIMIT = 32
+CHUNK_BYTES = 1 << 16
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+def create_event(event_type: str, event_id: str | None = None, /, **fields: Any) -> Event:
+    """Build an event of now, fit to be sent; a fact that has no id of its own gets one.
+
+    A field that is `None` is left out.
+    """
+    return prepare(
+        {
+            "event_type": event_type,
+            "event_id": event_id or str(uuid.uuid4()),
+            "timestamp": datetime.now(UTC).isoformat(),
+            **{key: value for key, value in fields.items() if value is not None},
+        }
+    )
+
+
+def text_content(text: str) -> list[dict[str, str]]:
+    """Return the `content` that holds one text."""
+    return [{"type": "text", "text": text}]
+
+
+def storable(text: str) -> str:
+    """Replace what no store takes."""
+    return UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def prepare(event: Event) -> Event:
+    """Return the event as it can be sent.
+
+    `sanitized: true` marks replaced characters; `shortened` maps the path of each shortened field
+    (`tool_input.content`, `content.0.text`) to the length in characters that it had.
+    """
+    for limit in TEXT_BYTES_LIMITS:
+        fitter = _Fitter(limit)
+        fitted = {key: fitter.fit(value, key, 1) for key, value in event.items()}
+        if fitter.shortened:
+            fitted["shortened"] = {**fitter.shortened, **event.get("shortened", {})}
+        if fitter.sanitized:
+            fitted["sanitized"] = True
+        if _size(fitted) <= EVENT_BYTES_LIMIT:
+            break
+    return fitted
+
+
+class _Fitter:
+    """One pass over one event with one limit; collects the marks."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.shortened: dict[str, int] = {}
+        self.sanitized = False
+
+    def fit(self, value: Any, path: str, depth: int) -> Any:
+        match value:
+            case str():
+                return self._fit_text(value, path)
+            case dict() | list() if depth > DEPTH_LIMIT or self._is_too_large(value):
+                return self._fit_text(json.dumps(value, ensure_ascii=False), path, always=True)
+            case dict():
+                return {
+                    self._clean(str(key)): self.fit(part, f"{path}.{key}", depth + 1)
+                    for key, part in value.items()
+                }
+            case list():
+                return [
+                    self.fit(part, f"{path}.{index}", depth + 1) for index, part in enumerate(value)
+                ]
+            case _:
+                return value
+
+    def _is_too_large(self, value: Any) -> bool:
+        """Whether only its text form can be shortened: many small parts, at the last attempt."""
+        return self._limit == TEXT_BYTES_LIMITS[-1] and _size(value) > TEXT_BYTES_LIMIT
+
+    def _fit_text(self, text: str, path: str, *, always: bool = False) -> str:
+        fitted = shorten(self._clean(text), self._limit)
+        if always or len(fitted) != len(text):
+            self.shortened[self._clean(path)] = len(text)
+        return fitted
+
+    def _clean(self, text: str) -> str:
+        cleaned = storable(text)
+        self.sanitized = self.sanitized or cleaned != text
+        return cleaned
+
+
+def shorten(text: str, limit: int = TEXT_BYTES_LIMIT) -> str:
+    """Keep the head and the tail of a text so that it fits into so many bytes of UTF-8."""
+    if len(text) * 4 <= limit:
+        return text
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    omitted = f"\n[… {len(encoded) - limit} bytes omitted …]\n"
+    half = (limit - len(omitted.encode())) // 2
+    head, tail = encoded[:half], encoded[-half:]
+    return head.decode(errors="ignore") + omitted + tail.decode(errors="ignore")
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
+class OutputText:
+    """What a program writes, decoded as it comes; of too much only the head and the tail are kept.
+
+    Bytes that are not UTF-8 become U+FFFD.
+    """
+
+    def __init__(self, limit: int = TEXT_BYTES_LIMIT) -> None:
+        self._half = limit // 2
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._head = ""
+        self._tail = ""
+        self.characters = 0
+
+    def add(self, chunk: bytes, *, final: bool = False) -> None:
+        text = self._decoder.decode(chunk, final)
+        self.characters += len(text)
+        room = self._half - len(self._head)
+        self._head += text[:room] if room > 0 else ""
+        self._tail += text[max(room, 0) :]
+        if len(self._tail) > 2 * self._half:
+            self._tail = self._tail[-self._half :]
+
+    async def read_from(self, stream: asyncio.StreamReader) -> None:
+        """Take everything until the stream ends."""
+        try:
+            while chunk := await stream.read(CHUNK_BYTES):
+                self.add(chunk)
+        finally:
+            self.add(b"", final=True)
+
+    def fields(self) -> Event:
+        """Return the `content` of an event, with the mark if it is not everything."""
+        omitted = self.characters - 2 * self._half
+        if omitted <= 0:
+            return {"content": text_content(self._head + self._tail)}
+        text = f"{self._head}\n[… {omitted} characters omitted …]\n{self._tail[-self._half :]}"
+        return {"content": text_content(text), "shortened": {"content.0.text": self.characters}}
+
+    def last_lines(self, count: int) -> str:
+        """Return the end of it, for a message to a person."""
+        return "\n".join((self._tail or self._head).strip().splitlines()[-count:])

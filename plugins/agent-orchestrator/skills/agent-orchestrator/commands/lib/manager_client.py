@@ -1,0 +1,108 @@
+"""What our own commands need of the manager beyond the contract.
+
+Names that are unique, runs, lists of events in one request, and pages. Errors are those of
+`session_client`; what the manager refuses is told apart by `code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .session_client import SessionClient, _path, _query
+
+MAX_EVENTS_PER_APPEND = 1000
+MAX_PAGE = 1000
+
+NAME_TAKEN = "name_taken"
+NO_RESULT = "no_result"
+SESSION_NOT_FINISHED = "session_not_finished"
+SESSION_RUNNING = "session_running"
+
+Json = dict[str, Any]
+
+
+class ManagerClient(SessionClient):
+    """A `SessionClient` that can do more. The same lifetime, the same errors."""
+
+    def create_named_session(
+        self,
+        session_id: str,
+        session_name: str,
+        *,
+        project_dir: str,
+        agent_name: str | None = None,
+        executor: str | None = None,
+        host: str | None = None,
+        spec: Json | None = None,
+    ) -> Json:
+        """Create a session whose name no other of the project has.
+
+        Raises:
+            SessionClientError: with the code `name_taken`, where another session has the name.
+        """
+        body = {
+            "session_id": session_id,
+            "session_name": session_name,
+            "project_dir": project_dir,
+            "agent_name": agent_name,
+            "executor": executor,
+            "unique_name": True,
+            "host": host,
+            "spec": spec,
+        }
+        return self._get("session", dict, "POST", "/sessions", body)
+
+    def open_run(
+        self,
+        session_id: str,
+        *,
+        host: str | None = None,
+        spec: Json | None = None,
+        takeover: bool = False,
+    ) -> Json:
+        """Open the next run and return the session.
+
+        Raises:
+            SessionClientError: with the code `session_running`, while the newest run is open and
+                is not to be taken over.
+        """
+        body = {"host": host, "spec": spec, "takeover": takeover}
+        return self._get("session", dict, "POST", _path(session_id) + "/runs", body)
+
+    def list_runs(self, session_id: str) -> list[Json]:
+        """List the runs of a session, oldest first, each with the spec it was started from."""
+        return self._get("runs", list, "GET", _path(session_id) + "/runs")
+
+    def find_sessions(self, *, limit: int | None = None, **where: str) -> Iterator[Json]:
+        """Yield the sessions for which all of `where` holds, newest first, page by page."""
+        left = limit
+        query = dict(where)
+        while left is None or left > 0:
+            query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
+            page = self._request("GET", "/sessions" + _query(query))
+            sessions = page.get("sessions")
+            if not isinstance(sessions, list):
+                raise self._misshapen("GET", "/sessions")
+            yield from sessions
+            left = None if left is None else left - len(sessions)
+            if not page.get("next_page"):
+                return
+            query["page"] = str(page["next_page"])
+
+    def append_events(self, session_id: str, events: Sequence[Json]) -> list[int]:
+        """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs."""
+        return self._get("seqs", list, "POST", _path(session_id) + "/events", list(events))
+
+    def iterate_events(self, session_id: str, *, after_seq: int = 0) -> Iterator[Json]:
+        """Yield the events past `after_seq` in order, page by page, to the end as it is now."""
+        while True:
+            query = {"after_seq": str(after_seq), "limit": str(MAX_PAGE)}
+            page = self._request("GET", _path(session_id) + "/events" + _query(query))
+            events = page.get("events")
+            if not isinstance(events, list):
+                raise self._misshapen("GET", _path(session_id) + "/events")
+            yield from events
+            if not page.get("has_more"):
+                return
+            after_seq = events[-1]["seq"]

@@ -1,0 +1,131 @@
+"""Sends the events of a run to the manager, in order, while the run goes on.
+
+A thread sends what has arrived since its last request, so that a slow manager makes larger
+requests and not a slower agent. Every event has an id, so sending one again is harmless, and what
+fails in a way that may pass is sent again until it is through or the time for it is up.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import stamina
+
+from .manager_client import MAX_EVENTS_PER_APPEND, ManagerClient
+from .session_client import SessionClientError
+
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+GIVE_UP_SECONDS = 60.0
+MAX_PAUSE_SECONDS = 2.0
+
+Event = dict[str, Any]
+
+
+class RecordingError(Exception):
+    """Events did not reach the manager; the text says how many and why."""
+
+
+class Recorder:
+    """Records one run. Leaving the block waits until everything is on the manager's disk.
+
+    Raises:
+        RecordingError: on leaving, where something could not be delivered.
+    """
+
+    def __init__(self, manager: ManagerClient, session_id: str, run: int) -> None:
+        self._manager = manager
+        self._session_id = session_id
+        self._run = run
+        self._waiting: deque[Event] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._failure: SessionClientError | None = None
+        self._refused: list[str] = []
+        self._thread = threading.Thread(target=self._deliver, name="recorder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        if self._failure is not None and error is None:
+            raise RecordingError(
+                f"{len(self._waiting)} events did not reach the manager: {self._failure}"
+            )
+        if self._refused and error is None:
+            raise RecordingError(f"the manager refused an event: {self._refused[0]}")
+
+    def record(self, event: Event) -> None:
+        """Take an event for delivery; never waits for the manager."""
+        with self._changed:
+            self._waiting.append({"event_id": str(uuid4()), **event, "run": self._run})
+            self._changed.notify()
+
+    def _deliver(self) -> None:
+        while self._failure is None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                batch = self._next_batch()
+            if not batch:
+                return
+            self._send(batch)
+            if self._failure is None:
+                for _ in batch:
+                    self._waiting.popleft()
+
+    def _next_batch(self) -> list[Event]:
+        batch: list[Event] = []
+        size = 0
+        for event in self._waiting:
+            size += len(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
+            if batch and (len(batch) == MAX_EVENTS_PER_APPEND or size > MAX_BATCH_BYTES):
+                break
+            batch.append(event)
+        return batch
+
+    def _send(self, batch: list[Event]) -> None:
+        again = stamina.retry_context(
+            on=_may_pass, attempts=None, timeout=GIVE_UP_SECONDS, wait_max=MAX_PAUSE_SECONDS
+        )
+        try:
+            for attempt in again:
+                with attempt:
+                    self._manager.append_events(self._session_id, batch)
+        except SessionClientError as exc:
+            if _may_pass(exc):
+                self._failure = exc
+            else:
+                self._isolate(batch, exc)
+
+    def _isolate(self, batch: list[Event], refusal: SessionClientError) -> None:
+        """Find the event that is refused for good, so that it holds up no other."""
+        if len(batch) > 1:
+            for event in batch:
+                if self._failure is None:
+                    self._send([event])
+        elif refusal.status_code in (400, 413, 422):
+            self._refused.append(str(refusal))
+        else:  # the session is gone, or we are not let in: no event will ever be taken
+            self._failure = refusal
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may be taken later: nobody answered, or asked for patience."""
+    if not isinstance(error, SessionClientError):
+        return False
+    status = error.status_code
+    return status is None or status >= 500 or status in (401, 408, 425, 429)

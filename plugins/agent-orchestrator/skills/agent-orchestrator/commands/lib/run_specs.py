@@ -1,0 +1,61 @@
+"""The spec of a run: what it was started from, kept with the run so that a resume can repeat it.
+
+It travels through the manager, and it names a program to execute. So it carries a seal, made with
+a key that never leaves this person's state directory: a spec whose seal does not fit was made
+elsewhere or was changed on its way, and nothing in it is executed or raises a permission.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+Spec = dict[str, Any]
+_SEAL = "seal"
+_KEY_BYTES = 32
+
+
+def seal(spec: Spec, *, session_id: str, state_dir: Path) -> Spec:
+    """The spec with a seal for this session."""
+    return {**spec, _SEAL: _seal_of(spec, session_id, _key(state_dir))}
+
+
+def is_ours(spec: Spec | None, *, session_id: str, state_dir: Path) -> bool:
+    """Whether this person sealed the spec for this session on this machine."""
+    if not isinstance(spec, dict) or not isinstance(spec.get(_SEAL), str):
+        return False
+    fitting = _seal_of(spec, session_id, _key(state_dir))
+    return hmac.compare_digest(fitting.encode(), spec[_SEAL].encode("utf-8", "replace"))
+
+
+def _seal_of(spec: Spec, session_id: str, key: bytes) -> str:
+    sealed = {name: value for name, value in spec.items() if name != _SEAL}
+    content = json.dumps([session_id, sealed], sort_keys=True).encode()
+    return hmac.new(key, content, "sha256").hexdigest()
+
+
+def _key(state_dir: Path) -> bytes:
+    """The key of this person on this machine, made when it is first needed."""
+    path = state_dir / "seal.key"
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        fresh = path.with_name(f"seal.{secrets.token_hex(8)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(fresh, flags, 0o600)
+        try:
+            os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+            os.fsync(descriptor)
+            os.link(fresh, path)  # whole or not at all, and only one of two who race
+        finally:
+            os.close(descriptor)
+            fresh.unlink()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _KEY_BYTES)
+    finally:
+        os.close(descriptor)
