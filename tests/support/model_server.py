@@ -14,12 +14,14 @@ the first delta), `error` (`{"status": 529, "type": …, "message": …}`) and `
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import socket
+import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,7 @@ def _script_in(message: Json) -> list[Json] | None:
 def _blocks(step: Json) -> Iterator[tuple[Json, str, str, str]]:
     """Yield each content block as its opening, the kind and key of its deltas, and its text."""
     if "thinking" in step:
-        opening = {"type": "thinking", "thinking": "", "signature": "signed"}
+        opening: Json = {"type": "thinking", "thinking": "", "signature": "signed"}
         yield opening, "thinking_delta", "thinking", step["thinking"]
     if "text" in step:
         yield {"type": "text", "text": ""}, "text_delta", "text", step["text"]
@@ -165,6 +167,37 @@ def create_app(record: Record) -> Starlette:
     )
 
 
+class ModelServer:
+    """A running stand-in and what it was asked."""
+
+    def __init__(self, url: str, pid: int, record: Path) -> None:
+        self.url = url
+        self.pid = pid
+        self._record = record
+
+    def requests(self) -> list[Json]:
+        """Return every request to `/v1/messages` since the last `forget`, as body and headers."""
+        lines = self._record.read_text().splitlines() if self._record.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def forget(self) -> None:
+        self._record.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def start_model_server(record: Path, *, prefix: Sequence[str] = ()) -> Iterator[ModelServer]:
+    """Run a stand-in as a process of its own, `prefix` before its command, until the block ends."""
+    command = [*prefix, sys.executable, "-m", "tests.support.model_server", "0", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # it is a pipe
+        try:
+            url = process.stdout.readline().strip()
+            assert url, "the stand-in did not start"
+            yield ModelServer(url, process.pid, record)
+        finally:
+            process.terminate()
+
+
 def main() -> None:
     """Serve until killed; append each request as one line of JSON to RECORD."""
     listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -178,7 +211,7 @@ def main() -> None:
     host, port = listener.getsockname()
     sys.stdout.write(f"http://{host}:{port}\n")
     sys.stdout.flush()
-    server = uvicorn.Server(uvicorn.Config(create_app(record), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(record), log_level="critical"))
     server.run(sockets=[listener])
 
 

@@ -43,17 +43,17 @@ def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
     for router in (events.appending, sessions.router, events.router, health):
         app.include_router(router)
     install_error_handlers(app)
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
 
-def guarded(app: ASGIApp, *, token: str, hosts: list[str]) -> ASGIApp:
+def guarded(app: FastAPI, *, token: str, hosts: list[str]) -> ASGIApp:
     """The application as it is served: nothing reaches it but through the guard."""
-    return Guard(app, token=token, hosts=hosts)
+    return Guard(events.AppendsFirst(app), token=token, hosts=hosts)
 
 
-def openapi() -> dict[str, Any]:
+def _describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, with the shapes that only a hand-written body refers to."""
-    app = build_app(None, instance="")
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
@@ -64,3 +64,8 @@ def openapi() -> dict[str, Any]:
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     return document
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document, without a manager behind it."""
+    return build_app(None, instance="").openapi()

@@ -8,12 +8,14 @@ surrogate, NaN and 1e400 are no JSON to orjson in the first place.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from agent_session_manager.api.errors import RequestError
 
@@ -22,6 +24,7 @@ MAX_DRAINED_BYTES = 8 * MAX_BODY_BYTES
 """A body over the limit is read on this far, so that its sender gets to see the answer."""
 MAX_DEPTH = 64
 _EXACT_FLOAT = 2.0**63
+_NUL = re.compile(rb"\\u0000")
 
 
 class JsonRequest(Request):
@@ -51,14 +54,22 @@ class JsonRoute(APIRoute):
 async def _read_body(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY_BYTES:
-            chunks.append(chunk)
-        elif size > MAX_DRAINED_BYTES:
-            break
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= MAX_BODY_BYTES:
+                chunks.append(chunk)
+            elif size > MAX_DRAINED_BYTES:
+                break
+    except ClientDisconnect:  # nobody is there any more to be told, and nothing of ours is wrong
+        raise RequestError(400, "incomplete_body", "the body ended early") from None
     if size > MAX_BODY_BYTES:
-        raise RequestError(413, "body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
+        raise RequestError(
+            413,
+            "body_too_large",
+            f"a body has at most {MAX_BODY_BYTES} bytes",
+            headers={"Connection": "close"} if size > MAX_DRAINED_BYTES else None,
+        )
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -72,7 +83,11 @@ def parse_json(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise RequestError(400, "invalid_json", f"the body is not JSON: {exc.msg}") from None
-    _Check(body).value(value, MAX_DEPTH)
+    check = _Check(body)
+    check.values((value,), MAX_DEPTH)
+    if check.has_large_number:
+        # orjson reads an integer of more than 64 bits as a float: see how it was written.
+        json.loads(body, parse_int=_fitting_int)
     return value
 
 
@@ -80,31 +95,31 @@ class _Check:
     """What orjson lets through and we do not."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
+        self.has_large_number = False
         # NUL can only come as this escape, so that texts are looked at only where it occurs.
-        self._may_hold_nul = b"\\u0000" in body
+        self._may_hold_nul = _NUL.search(body) is not None
 
-    def value(self, value: Any, depth: int) -> None:
-        kind = type(value)
-        if kind is dict:
-            self._children(value.values(), depth)
-            if self._may_hold_nul:
-                self._children(value.keys(), depth)
-        elif kind is list:
-            self._children(value, depth)
-        elif kind is str:
-            if self._may_hold_nul and "\0" in value:
-                raise RequestError(400, "nul_character", "text cannot hold the character U+0000")
-        elif kind is float and abs(value) >= _EXACT_FLOAT:
-            # orjson reads an integer of more than 64 bits as a float: see how it was written.
-            json.loads(self._body, parse_int=_fitting_int)
+    def values(self, values: Iterable[Any], depth: int) -> None:
+        for value in values:
+            kind = type(value)
+            if kind is str:
+                if self._may_hold_nul and "\0" in value:
+                    raise RequestError(
+                        400, "nul_character", "text cannot hold the character U+0000"
+                    )
+            elif kind is dict:
+                self._children(value.values(), depth)
+                if self._may_hold_nul:
+                    self._children(value.keys(), depth)
+            elif kind is list:
+                self._children(value, depth)
+            elif kind is float and abs(value) >= _EXACT_FLOAT:
+                self.has_large_number = True
 
     def _children(self, children: Iterable[Any], depth: int) -> None:
         if not depth:
             raise RequestError(400, "too_deep", f"the body is nested more than {MAX_DEPTH} deep")
-        for child in children:
-            if type(child) is not str or self._may_hold_nul:
-                self.value(child, depth - 1)
+        self.values(children, depth - 1)
 
 
 def _fitting_int(text: str) -> int:

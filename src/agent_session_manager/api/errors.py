@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,8 +37,10 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
 class RequestError(HTTPException):
     """The request itself is unusable, whatever it is about."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(status, detail)
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, detail, headers)
         self.code = code
 
 
@@ -59,14 +63,24 @@ async def _orchestrator_error(_request: Request, exc: Exception) -> Response:
     return error_response(status, code, str(exc))
 
 
-async def _http_error(_request: Request, exc: Exception) -> Response:
+async def _http_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    if isinstance(exc, RequestError):
-        return error_response(exc.status_code, exc.code, exc.detail)
-    code = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
+    phrase = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
+    code = exc.code if isinstance(exc, RequestError) else phrase
     response = error_response(exc.status_code, code, exc.detail)
     response.headers.update(exc.headers or {})
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: Request) -> set[str]:
+    """What can be done at this path: the framework names the methods of its first route only."""
+    path = request.scope["path"]
+    routes = iter_route_contexts(request.app.routes)
+    return {
+        method for route in routes if route.path_regex.match(path) for method in route.methods or ()
+    }
 
 
 async def _validation_error(_request: Request, exc: Exception) -> Response:

@@ -1,20 +1,22 @@
 """The routes of events.
 
-Appending is what the service does most, so its handler is called without the framework's
-machinery for parameters; `api/body.py` and `domain/event.py` check what it is given.
+Appending is what the service does most, so it is served ahead of the framework, which documents
+it; `api/body.py` and `domain/event.py` check what it is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import re
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_session_manager.api.body import JsonRequest
+from agent_session_manager.api.body import JsonRequest, JsonRoute
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
@@ -34,22 +36,7 @@ from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
 from agent_session_manager.store.base import EventFilter
 
-
-class _PlainRoute(APIRoute):
-    """A documented route whose handler gets the request and the session's id, and no more."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = self.endpoint
-
-        async def plain(request: Request) -> Response:
-            strict = JsonRequest(request.scope, request.receive)
-            response: Response = await handle(strict, request.path_params["session_id"])
-            return response
-
-        return plain
-
-
-appending = APIRouter(route_class=_PlainRoute, tags=["events"])
+appending = APIRouter(route_class=JsonRoute, tags=["events"])
 router = APIRouter(tags=["events"])
 
 _ONE_OR_MANY = {
@@ -83,6 +70,33 @@ async def append_events(request: Request, session_id: Id) -> Response:
     events = _parse(await request.json(), session_id)
     seqs = await manager_of(request).append(session_id, events)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
+
+
+class AppendsFirst:
+    """Serves the append route by itself, and leaves all others to the application.
+
+    Errors go through the application's own table; none of its other layers has a part in an append.
+    """
+
+    _PATH = re.compile(r"/sessions/([^/]+)/events")
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        handlers = dict(app.exception_handlers)
+        defect = handlers.pop(Exception)
+        self._appends: ASGIApp = ServerErrorMiddleware(
+            ExceptionMiddleware(self._append, handlers), handler=defect
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_append = scope.get("method") == "POST" and self._PATH.fullmatch(scope["path"])
+        await (self._appends if is_append else self._app)(scope, receive, send)
+
+    async def _append(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._app
+        session_id = scope["path"].split("/")[2]
+        response = await append_events(JsonRequest(scope, receive), session_id)
+        await response(scope, receive, send)
 
 
 def _parse(body: Any, session_id: str) -> list[NewEvent]:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_session_manager.api.errors import error_response
 
 OPEN_PATHS = frozenset({"/health"})
+MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -29,7 +30,9 @@ class Guard:
         self._app = app
         self._authorization = f"Bearer {token}".encode()
         self._hosts = frozenset(host.lower().encode() for host in hosts)
-        self._origins = frozenset(b"http://" + host for host in self._hosts)
+        # A tunnel may end TLS in front of us; its own page is then one of https.
+        schemes = (b"http://", b"https://")
+        self._origins = frozenset(scheme + host for scheme in schemes for host in self._hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -48,10 +51,14 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         seen: dict[bytes, bytes] = {}
+        size = 0
         for name, value in scope["headers"]:
+            size += len(name) + len(value)
             if name in _SINGLE and name in seen:
                 return 400, "duplicate_header", f"there are two {name.decode()} headers"
             seen[name] = value
+        if size > MAX_HEADER_BYTES:
+            return 431, "headers_too_large", f"headers have at most {MAX_HEADER_BYTES} bytes"
         return (
             self._foreign(seen)
             or self._unusable(scope, seen)

@@ -41,28 +41,20 @@ def _fits_an_index(text: str) -> str:
     return text
 
 
-def _only_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    raise ValueError("a moment is ISO 8601 text")
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
+def _parse_moment(value: Any) -> datetime:
+    """ISO 8601 and nothing else: pydantic would also take seconds since 1970, as number or text."""
     try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("not a moment that can be kept") from None
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("not a moment in ISO 8601") from None
 
 
 SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
 Path = Annotated[str, AfterValidator(_fits_an_index)]
 Moment = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
-GivenMoment = Annotated[
-    datetime, BeforeValidator(_only_text), AfterValidator(_in_utc), Field(strict=False)
-]
+GivenMoment = Annotated[datetime, BeforeValidator(_parse_moment)]
 
 
 class _Given(BaseModel):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select, update
 
 from agent_session_manager.domain.errors import InvalidEventError, SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
@@ -52,16 +53,32 @@ _KNOWN_IDS = select(events.c.event_id, events.c.seq).where(
     events.c.session_number == bindparam("number"),
     events.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
-_INSERT = insert(events)
+_COLUMNS = (
+    "session_number",
+    "seq",
+    "event_id",
+    "run",
+    "late",
+    "event_type",
+    "recorded_at",
+    "fields",
+)
+_IDS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 100
+_INSERT = (
+    f"INSERT INTO {events.name} ({', '.join(_COLUMNS)}) VALUES {{rows}}"
+    " ON CONFLICT (session_number, event_id) WHERE event_id IS NOT NULL DO NOTHING"
+)
+_TAKE_BACK = delete(events).where(
+    events.c.session_number == bindparam("of"), events.c.seq > bindparam("after")
+)
 _MOVE_ON = (
     update(sessions)
     .where(sessions.c.number == bindparam("of"))
-    .values(
-        last_seq=bindparam("seq"),
-        status=bindparam("now_status"),
-        last_activity_at=bindparam("now"),
-    )
+    .values(last_seq=bindparam("seq"), last_activity_at=bindparam("now"))
 )
+# By itself, because it has an index: to set it as it is would cost as much as to change it.
+_FINISHED = update(sessions).where(sessions.c.number == bindparam("of")).values(status="finished")
 _ANSWERED = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
@@ -92,19 +109,36 @@ _ENDED = (
 class _Writes:
     """What a batch of appends comes to, ready for one statement each."""
 
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    """In the order of `_COLUMNS`."""
     sessions: dict[int, dict[str, Any]] = field(default_factory=dict)
     spent: list[dict[str, Any]] = field(default_factory=list)
     answered: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
 
-    def execute(self, connection: Connection) -> None:
+    def insert_events(self, connection: Connection) -> bool:
+        """Insert all that the database does not have yet; return whether it had none.
+
+        Many rows in one statement and straight to the driver: while it runs the other threads do
+        too, and care for each row on the way would cost more than its insert.
+        """
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        row = f"({', '.join(mark for _ in _COLUMNS)})"
+        inserted = 0
+        for start in range(0, len(self.events), _ROWS_AT_ONCE):
+            rows = self.events[start : start + _ROWS_AT_ONCE]
+            statement = _INSERT.format(rows=", ".join([row] * len(rows)))
+            values = tuple(chain.from_iterable(rows))
+            inserted += connection.exec_driver_sql(statement, values).rowcount
+        return inserted == len(self.events)
+
+    def update_the_rest(self, connection: Connection) -> None:
         for statement, parameters in (
-            (_INSERT, self.events),
             (_MOVE_ON, list(self.sessions.values())),
             (_SPENT, self.spent),
             (_ANSWERED, self.answered),
             (_ENDED, self.ended),
+            (_FINISHED, [{"of": end["of"]} for end in self.ended]),
         ):
             if parameters:
                 connection.execute(statement, parameters)
@@ -113,10 +147,10 @@ class _Writes:
 class _SessionInBatch:
     """One session while a batch is numbered: where it stands, and what it knows already."""
 
-    def __init__(self, row: Any, now: int) -> None:
+    def __init__(self, row: Any, now: int, known: dict[str, int]) -> None:
         self.number: int = row.number
         self.last_seq: int = row.last_seq
-        self.known: dict[str, int] = {}
+        self.known = known
         self.newest = RunState(
             run=row.last_run,
             finished=row.finished_at is not None,
@@ -124,22 +158,36 @@ class _SessionInBatch:
             leased=row.lease_holder is not None and row.lease_expires_at > now,
         )
 
-    def append(self, new: NewEvent, writes: _Writes, now: int) -> int:
-        if new.event_id is not None and new.event_id in self.known:
-            return self.known[new.event_id]
+    def append(self, new_events: Sequence[NewEvent], writes: _Writes, now: int) -> list[int]:
+        """Number the events, those that are known already by what they have, and return it."""
+        last_seq = self.last_seq
+        seqs = [
+            (new.event_id is not None and self.known.get(new.event_id))
+            or self._append_one(new, writes, now)
+            for new in new_events
+        ]
+        if self.last_seq > last_seq:
+            writes.sessions[self.number] = {
+                "of": self.number,
+                "seq": self.last_seq,
+                "now": now,
+            }
+        return seqs
+
+    def _append_one(self, new: NewEvent, writes: _Writes, now: int) -> int:
         self.last_seq += 1
         run = self.newest.run if new.run is None else new.run
         writes.events.append(
-            {
-                "session_number": self.number,
-                "seq": self.last_seq,
-                "event_id": new.event_id,
-                "run": run,
-                "late": is_late(run, self.newest.run),
-                "event_type": new.event_type,
-                "recorded_at": now,
-                "fields": orjson.dumps(new.fields).decode(),
-            }
+            (
+                self.number,
+                self.last_seq,
+                new.event_id,
+                run,
+                is_late(run, self.newest.run),
+                new.event_type,
+                now,
+                orjson.dumps(new.fields).decode(),
+            )
         )
         if new.event_id is not None:
             self.known[new.event_id] = self.last_seq
@@ -147,12 +195,6 @@ class _SessionInBatch:
             self._count(new, run, writes)
         if new.end is not None:
             self._stop(new, writes, now)
-        writes.sessions[self.number] = {
-            "of": self.number,
-            "seq": self.last_seq,
-            "now_status": "finished" if self.newest.finished else "running",
-            "now": now,
-        }
         return self.last_seq
 
     def _count(self, new: NewEvent, run: int, writes: _Writes) -> None:
@@ -182,34 +224,56 @@ class _SessionInBatch:
 def append_all(
     connection: Connection, appends: Sequence[AppendEvents], *, now: int
 ) -> list[Outcome]:
-    """Append in order; one outcome each: the seqs, or why it was refused as a whole."""
+    """Append in order; one outcome each: the seqs, or why it was refused as a whole.
+
+    Hardly any event is sent twice, so the database is not asked whether it has them: it says so.
+    """
     wanted = sorted({append.session_id for append in appends})
-    found = {
-        row.session_id: _SessionInBatch(row, now)
-        for row in connection.execute(_SESSIONS, {"session_ids": wanted})
-    }
-    _look_up_known_ids(connection, appends, found)
-    writes = _Writes()
-    outcomes = [_append(append, found.get(append.session_id), writes, now) for append in appends]
-    writes.execute(connection)
+    found = connection.execute(_SESSIONS, {"session_ids": wanted}).all()
+    outcomes, writes = _number(appends, found, {}, now)
+    if not writes.insert_events(connection):
+        connection.execute(_TAKE_BACK, [{"of": row.number, "after": row.last_seq} for row in found])
+        outcomes, writes = _number(appends, found, _known_ids(connection, appends, found), now)
+        if not writes.insert_events(connection):
+            raise RuntimeError("an event is in the database and cannot be found there")
+    writes.update_the_rest(connection)
     return outcomes
 
 
-def _look_up_known_ids(
-    connection: Connection, appends: Sequence[AppendEvents], found: dict[str, _SessionInBatch]
-) -> None:
+def _number(
+    appends: Sequence[AppendEvents],
+    found: Sequence[Any],
+    known: dict[str, dict[str, int]],
+    now: int,
+) -> tuple[list[Outcome], _Writes]:
+    """What the appends come to, where `known` are the seqs of events that are there already."""
+    in_batch = {
+        row.session_id: _SessionInBatch(row, now, known.get(row.session_id, {})) for row in found
+    }
+    writes = _Writes()
+    outcomes = [_append(append, in_batch.get(append.session_id), writes, now) for append in appends]
+    return outcomes, writes
+
+
+def _known_ids(
+    connection: Connection, appends: Sequence[AppendEvents], found: Sequence[Any]
+) -> dict[str, dict[str, int]]:
     sent: dict[str, list[str]] = {}
     for append in appends:
         ids = [event.event_id for event in append.events if event.event_id is not None]
-        if ids:
-            sent.setdefault(append.session_id, []).extend(ids)
-    for session_id, event_ids in sent.items():
-        session = found.get(session_id)
-        if session is not None and session.last_seq:
-            known = connection.execute(
-                _KNOWN_IDS, {"number": session.number, "event_ids": event_ids}
+        sent.setdefault(append.session_id, []).extend(ids)
+    known = {}
+    for row in found:
+        ids = sent[row.session_id]
+        known[row.session_id] = {
+            event.event_id: event.seq
+            for start in range(0, len(ids), _IDS_AT_ONCE)
+            for event in connection.execute(
+                _KNOWN_IDS,
+                {"number": row.number, "event_ids": ids[start : start + _IDS_AT_ONCE]},
             )
-            session.known = {row.event_id: row.seq for row in known}
+        }
+    return known
 
 
 def _append(
@@ -223,4 +287,4 @@ def _append(
             return InvalidEventError(
                 f"run {event.run} does not exist; the newest is {newest}", index=index
             )
-    return [session.append(event, writes, now) for event in append.events]
+    return session.append(append.events, writes, now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from sqlalchemy.pool import QueuePool
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
+_WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
+_SQLITE_HEADER = b"SQLite format 3\0"
 
 
 class DatabaseError(Exception):
@@ -36,6 +38,11 @@ class Database:
     writing: Engine
     reading: Engine
     _closing: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def shown_url(self) -> str:
+        """Where the data is, fit to be shown: without a password."""
+        return self.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
         """Give the connections and the file back. The last to go checkpoints the WAL."""
@@ -71,7 +78,7 @@ def _open_sqlite(url: URL) -> Database:
     with ExitStack() as stack:
         try:
             stack.enter_context(_owned(path))
-            _create_private(path)
+            _create_or_check(path)
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
         writing = _sqlite_engine(url, readers=1)
@@ -102,10 +109,15 @@ def _owned(path: Path) -> ExitStack:
     return stack
 
 
-def _create_private(path: Path) -> None:
-    """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode."""
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+def _create_or_check(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
+
+    A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "rb") as file:
+        if file.read(len(_SQLITE_HEADER)) not in (b"", _SQLITE_HEADER):
+            raise DatabaseError(f"{path} is not a database; it was left as it is")
 
 
 def _sqlite_engine(url: URL, *, readers: int) -> Engine:
@@ -143,7 +155,8 @@ def _begin_immediate(connection: _RawSql) -> None:
 
 def _open_postgresql(url: URL) -> Database:
     url = url.set(drivername="postgresql+psycopg")
-    connect_args = {"options": "-c synchronous_commit=on -c timezone=UTC"}
+    options = f"-c synchronous_commit=on -c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
+    connect_args = {"options": options}
 
     def engine(size: int) -> Engine:
         return create_engine(
@@ -151,8 +164,19 @@ def _open_postgresql(url: URL) -> Database:
         )
 
     try:
-        return Database(url, engine(1), engine(READERS))
+        database = Database(url, engine(1), engine(READERS))
     except ModuleNotFoundError as exc:
         raise DatabaseError(
             "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"
         ) from exc
+    event.listen(database.writing, "begin", _begin_alone)
+    return database
+
+
+def _begin_alone(connection: _RawSql) -> None:
+    """Let one manager write at a time, as SQLite does.
+
+    Row locks would not do: who has waited for a row sees that row anew, but what it is joined with
+    as it was before.
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING})")

@@ -89,8 +89,7 @@ class SqlStore:
 
     @property
     def url(self) -> str:
-        """Where the data is, fit to be shown: without a password."""
-        return self._database.url.render_as_string(hide_password=True)
+        return self._database.shown_url
 
     def close(self) -> None:
         self._database.close()
@@ -183,14 +182,13 @@ class SqlStore:
         size = 0
         with self._read() as connection:
             number = _one(connection, _NUMBER, session_id).number
-            found = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
-                query.where(events.c.session_number == number)
-            )
-            for row in found:
-                if len(page) == limit or size >= PAGE_BYTES:
-                    return EventPage(events=page, has_more=True)
-                page.append(rows.to_event(row))
-                size += len(row.fields)
+            streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
+            with streaming.execute(query.where(events.c.session_number == number)) as found:
+                for row in found:
+                    if len(page) == limit or size >= PAGE_BYTES:
+                        return EventPage(events=page, has_more=True)
+                    page.append(rows.to_event(row))
+                    size += len(row.fields)
         return EventPage(events=page, has_more=False)
 
     def list_runs(self, session_id: str) -> list[Run]:

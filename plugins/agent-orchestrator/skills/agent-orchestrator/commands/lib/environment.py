@@ -12,7 +12,6 @@ ENV_STATE_DIR = "AGENT_ORCHESTRATOR_STATE_DIR"
 ENV_TOKEN = "AGENT_ORCHESTRATOR_TOKEN"
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
-_OWN_MARKS = ("XDG_STATE_HOME", ENV_STATE_DIR)
 
 
 def agent_environment() -> dict[str, str]:
@@ -21,9 +20,12 @@ def agent_environment() -> dict[str, str]:
 
 
 def manager_environment() -> dict[str, str]:
-    """The environment for a manager in the background: where its state is, and nothing private."""
-    names = (*_PASSED_TO_THE_MANAGER, *_OWN_MARKS)
-    return {name: os.environ[name] for name in names if name in os.environ}
+    """The environment for a manager in the background: where its state is, and nothing private.
+
+    The state directory may be given relative to ours, which is not the manager's.
+    """
+    passed = {name: os.environ[name] for name in _PASSED_TO_THE_MANAGER if name in os.environ}
+    return {**passed, ENV_STATE_DIR: str(state_dir())}
 
 
 def is_project_given() -> bool:

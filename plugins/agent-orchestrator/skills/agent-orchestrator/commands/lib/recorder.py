@@ -7,16 +7,19 @@ fails in a way that may pass is sent again until it is through or the time for i
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
+import httpx
 import stamina
 
-from .manager_client import MAX_EVENTS_PER_APPEND, ManagerClient
+from .manager_client import MAX_EVENTS_PER_APPEND
 from .session_client import SessionClientError
 
 MAX_BATCH_BYTES = 2 * 1024 * 1024
@@ -30,6 +33,12 @@ class RecordingError(Exception):
     """Events did not reach the manager; the text says how many and why."""
 
 
+class Appends(Protocol):
+    """What a recorder needs of a manager: `ManagerClient.append_events`."""
+
+    def append_events(self, session_id: str, events: Sequence[Event]) -> list[int]: ...
+
+
 class Recorder:
     """Records one run. Leaving the block waits until everything is on the manager's disk.
 
@@ -37,10 +46,19 @@ class Recorder:
         RecordingError: on leaving, where something could not be delivered.
     """
 
-    def __init__(self, manager: ManagerClient, session_id: str, run: int) -> None:
+    def __init__(
+        self,
+        manager: Appends,
+        session_id: str,
+        run: int,
+        *,
+        give_up_seconds: float = GIVE_UP_SECONDS,
+    ) -> None:
+        """Take what to record for; one request is tried again for `give_up_seconds`."""
         self._manager = manager
         self._session_id = session_id
         self._run = run
+        self._give_up_seconds = give_up_seconds
         self._waiting: deque[Event] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -82,10 +100,8 @@ class Recorder:
                 batch = self._next_batch()
             if not batch:
                 return
-            self._send(batch)
-            if self._failure is None:
-                for _ in batch:
-                    self._waiting.popleft()
+            for _ in range(self._send(batch)):
+                self._waiting.popleft()
 
     def _next_batch(self) -> list[Event]:
         batch: list[Event] = []
@@ -97,30 +113,30 @@ class Recorder:
             batch.append(event)
         return batch
 
-    def _send(self, batch: list[Event]) -> None:
+    def _send(self, batch: list[Event]) -> int:
+        """Send a batch; return how many of its events need not be sent any more."""
         again = stamina.retry_context(
-            on=_may_pass, attempts=None, timeout=GIVE_UP_SECONDS, wait_max=MAX_PAUSE_SECONDS
+            on=_may_pass, attempts=None, timeout=self._give_up_seconds, wait_max=MAX_PAUSE_SECONDS
         )
         try:
             for attempt in again:
                 with attempt:
                     self._manager.append_events(self._session_id, batch)
         except SessionClientError as exc:
-            if _may_pass(exc):
-                self._failure = exc
-            else:
-                self._isolate(batch, exc)
+            return self._isolate(batch, exc)
+        return len(batch)
 
-    def _isolate(self, batch: list[Event], refusal: SessionClientError) -> None:
+    def _isolate(self, batch: list[Event], refusal: SessionClientError) -> int:
         """Find the event that is refused for good, so that it holds up no other."""
-        if len(batch) > 1:
-            for event in batch:
-                if self._failure is None:
-                    self._send([event])
-        elif refusal.status_code in (400, 413, 422):
+        if len(batch) > 1 and not _may_pass(refusal):
+            one_by_one = (self._send([event]) for event in batch)
+            return sum(itertools.takewhile(bool, one_by_one))
+        if _is_about_the_event(refusal):
             self._refused.append(str(refusal))
-        else:  # the session is gone, or we are not let in: no event will ever be taken
-            self._failure = refusal
+            return 1
+        # Time is up, the session is gone, or we are not let in: no event will ever be taken.
+        self._failure = refusal
+        return 0
 
 
 def _may_pass(error: Exception) -> bool:
@@ -128,4 +144,13 @@ def _may_pass(error: Exception) -> bool:
     if not isinstance(error, SessionClientError):
         return False
     status = error.status_code
-    return status is None or status >= 500 or status in (401, 408, 425, 429)
+    if status is None:
+        return isinstance(error.__cause__, httpx.TransportError)
+    return status >= 500 or status in (401, 408, 425, 429)
+
+
+def _is_about_the_event(refusal: SessionClientError) -> bool:
+    """Whether the manager does not take this event, or it cannot even be sent as JSON."""
+    if refusal.status_code is None:
+        return isinstance(refusal.__cause__, TypeError | ValueError | RecursionError)
+    return refusal.status_code in (400, 413, 422)

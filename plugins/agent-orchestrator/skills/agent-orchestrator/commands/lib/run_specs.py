@@ -8,6 +8,7 @@ elsewhere or was changed on its way, and nothing in it is executed or raises a p
 from __future__ import annotations
 
 import contextlib
+import errno
 import hmac
 import json
 import os
@@ -40,22 +41,35 @@ def _seal_of(spec: Spec, session_id: str, key: bytes) -> str:
 
 
 def _key(state_dir: Path) -> bytes:
-    """The key of this person on this machine, made when it is first needed."""
+    """The key of this person on this machine, made when it is first needed.
+
+    Raises:
+        OSError: it can be neither made nor used.
+    """
     path = state_dir / "seal.key"
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        fresh = path.with_name(f"seal.{secrets.token_hex(8)}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(fresh, flags, 0o600)
-        try:
-            os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
-            os.fsync(descriptor)
-            os.link(fresh, path)  # whole or not at all, and only one of two who race
-        finally:
-            os.close(descriptor)
-            fresh.unlink()
+    if not path.exists():
+        _make_key(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, _KEY_BYTES)
+        key = os.read(descriptor, _KEY_BYTES)
     finally:
         os.close(descriptor)
+    if len(key) < _KEY_BYTES:  # anybody could make a seal with an empty one
+        raise OSError(errno.EINVAL, "not a whole key; remove it", str(path))
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Make the key whole or not at all, and of several that race only one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"seal.{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+        os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        os.close(descriptor)
+        fresh.unlink()

@@ -21,7 +21,7 @@ from .command import (
     project_option,
 )
 from .connect import open_manager
-from .output import ago, answer, answer_json, note, tell
+from .output import ago, answer, answer_json, note, one_line, tell
 from .sessions import Session, resolve, state_of
 
 EXAMPLES = """\
@@ -66,7 +66,7 @@ def main(
         answer_json({"deleted": [s["session_id"] for s in deleted]})
     else:
         for session in deleted:
-            answer(f"deleted {_described(session)}")
+            answer(one_line(f"deleted {_described(session)}"))
     if missing:
         sys.exit(NOT_FOUND)
     sys.exit(FAILED if running and not all_of_project else DONE)
@@ -93,10 +93,11 @@ def _choose(
 
 def _ask(doomed: list[Session]) -> None:
     for session in doomed:
-        tell(f"  {_described(session)}")
+        tell(_described(session))
     if not sys.stdin.isatty():
         raise CommandError("nobody can be asked here: add --yes to delete these", USAGE)
-    click.confirm(f"Delete these {len(doomed)} sessions and their events?", abort=True, err=True)
+    if not click.confirm(f"Delete these {len(doomed)} sessions and their events?", err=True):
+        raise CommandError("nothing was deleted")
 
 
 def _described(session: Session) -> str:

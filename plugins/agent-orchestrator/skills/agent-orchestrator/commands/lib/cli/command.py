@@ -6,6 +6,7 @@ stdout is the answer, stderr is for people, and no traceback reaches either.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -44,7 +45,15 @@ class Command(click.Command):
         self.epilog = f"\b\nExamples:\n{examples}\n\n{EXIT_CODES}"
         self.params.append(_version_option())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as exc:
+            _end(f"{exc.format_message()} See {ctx.info_name} --help.", USAGE)
+
     def invoke(self, ctx: click.Context) -> Any:
+        # Python itself prints what is logged where nobody keeps a log, traces and all.
+        logging.basicConfig(handlers=[logging.NullHandler()])
         try:
             return super().invoke(ctx)
         except CommandError as exc:
@@ -53,10 +62,14 @@ class Command(click.Command):
             _end(str(exc), NOT_FOUND)
         except SessionClientError as exc:
             _end(explain(exc), FAILED)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (click.Abort, KeyboardInterrupt):
+            _end("stopped", FAILED)
+        except BrokenPipeError:  # whoever read the answer has seen enough: click ends quietly
             raise
         except OSError as exc:
-            _end(str(exc), FAILED)
+            _end(_sentence(exc), FAILED)
         except Exception as exc:  # the end of the program: a person gets a sentence, not a trace
             logging.getLogger(__name__).exception("a defect in %s", ctx.info_name)
             _end(
@@ -85,6 +98,16 @@ def _version_option() -> click.Option:
 def _end(message: str, exit_code: int) -> NoReturn:
     note(message)
     sys.exit(exit_code)
+
+
+def _sentence(error: OSError) -> str:
+    """What cannot be used, and why. The rest of an answer that nobody takes is thrown away."""
+    try:
+        click.echo(nl=False)  # flushes
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return f"the answer cannot be written: {error.strerror}"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def explain(error: SessionClientError) -> str:
@@ -127,7 +150,10 @@ def configure(
     if config.enable_logging:
         state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
         logging.basicConfig(
-            filename=log_file(), level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+            filename=log_file(),
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(message)s",
+            force=True,
         )
     return config
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..manager_client import SESSION_NOT_FINISHED
+from ..manager_client import NO_RESULT, SESSION_NOT_FINISHED
 from ..session_client import SessionClientError
 from .command import NOT_FINISHED, Command, CommandError, configure, json_option, project_option
 from .connect import open_manager
@@ -28,11 +28,12 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
         try:
             result = manager.get_result(found["session_id"])
         except SessionClientError as exc:
-            if exc.code != SESSION_NOT_FINISHED:
-                raise
-            raise CommandError(
-                f"session {found['session_name']!r} is still running", NOT_FINISHED
-            ) from exc
+            name = found["session_name"]
+            if exc.code == SESSION_NOT_FINISHED:
+                raise CommandError(f"session {name!r} is still running", NOT_FINISHED) from exc
+            if exc.code == NO_RESULT:
+                raise CommandError(f"session {name!r} finished without an answer") from exc
+            raise
     if as_json:
         answer_json({"session_id": found["session_id"], "result": result})
     else:

@@ -33,8 +33,7 @@ from .running import (
     report,
     run_in_foreground,
 )
-
-MAX_NAME_CHARS = 200
+from .sessions import MAX_NAME_CHARS
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
@@ -52,8 +51,8 @@ EXAMPLES = """\
     type=click.Choice(EXECUTORS),
     help="What drives the agent. Default: the agent definition's, else claude.",
 )
-@model_option
-@permission_option
+@model_option("the agent definition's, else Claude Code's own")
+@permission_option("the agent definition's, else acceptEdits")
 @project_option
 @agents_option
 @json_option

@@ -18,9 +18,9 @@ import click
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-# A whole escape sequence goes, so that no half of it stays as text.
+# A whole escape sequence goes, so that no half of it stays as text. One that never ends hides nothing.
 _SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|[ -/]*[0-~])", re.DOTALL
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x1b\\|\x07)|[ -/]*[0-~])"
 )
 
 
@@ -46,12 +46,12 @@ def answer_json(value: Any) -> None:
 def note(text: str) -> None:
     """Tell the person something, after the name of the command."""
     program = click.get_current_context().info_name
-    tell(f"{program}: {text}")
+    click.echo(one_line(f"{program}: {text}"), err=True)
 
 
 def tell(text: str) -> None:
-    """Show the person a line that is no answer, such as what a question is about."""
-    click.echo(one_line(text), err=True)
+    """Show the person a line of what a question is about."""
+    click.echo(f"  {one_line(text)}", err=True)
 
 
 def table(rows: list[list[str]], *, header: list[str]) -> None:

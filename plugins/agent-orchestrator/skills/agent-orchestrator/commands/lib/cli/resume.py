@@ -48,8 +48,8 @@ EXAMPLES = """\
 @click.argument("session")
 @program_argument
 @prompt_option
-@model_option
-@permission_option
+@model_option("the last run's")
+@permission_option("the last run's, if it was yours on this machine")
 @click.option(
     "--takeover", is_flag=True, help="Also when it says it is running; that run counts as lost."
 )
@@ -97,10 +97,7 @@ def main(
             except SessionClientError as exc:
                 if exc.code != SESSION_RUNNING:
                     raise
-                raise CommandError(
-                    f"session {found['session_name']!r} is running on {found['host']} since "
-                    f"{found['started_at']}: wait for it, or, if that run is dead, add --takeover"
-                ) from exc
+                raise CommandError(_is_running(manager.get_session(found["session_id"]))) from exc
 
         ran, outcome = run_in_foreground(
             manager,
@@ -110,6 +107,14 @@ def main(
             resume=_has_conversation(manager, found),
         )
         sys.exit(report(manager, ran, outcome, as_json=as_json))
+
+
+def _is_running(session: Session) -> str:
+    where = f" on {session['host']}" if session["host"] else ""
+    return (
+        f"session {session['session_name']!r} is running{where} since {session['started_at']}: "
+        "wait for it, or, if that run is dead, add --takeover"
+    )
 
 
 def _last_plan(manager: ManagerClient, session: Session, config: Config, prompt: str) -> Plan:

@@ -24,15 +24,23 @@ from .output import answer, answer_json, note
 from .progress import progress
 
 Session = dict[str, Any]
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
-model_option = click.option("--model", metavar="MODEL", help="Default: the agent's, else its own.")
-permission_option = click.option(
-    "--permission-mode",
-    type=click.Choice(PERMISSION_MODES),
-    help="What the agent may do unasked. Default: the agent definition's, else acceptEdits.",
-)
+
+def model_option(default: str) -> Decorator:
+    return click.option("--model", metavar="MODEL", help=f"Default: {default}.")
+
+
+def permission_option(default: str) -> Decorator:
+    return click.option(
+        "--permission-mode",
+        type=click.Choice(PERMISSION_MODES),
+        help=f"What the agent may do unasked. Default: {default}.",
+    )
+
+
 program_argument = click.argument("program", nargs=-1, type=click.UNPROCESSED)
 
 

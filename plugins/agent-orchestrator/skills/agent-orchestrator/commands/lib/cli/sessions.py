@@ -8,10 +8,10 @@ from ..config import Config
 from ..manager_client import ManagerClient
 from ..session_client import SessionNotFoundError, _is_session_id
 from .command import USAGE, CommandError
-from .output import one_line
 
 Session = dict[str, Any]
 
+MAX_NAME_CHARS = 200
 _SHOWN = 10
 
 
@@ -26,17 +26,19 @@ def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: boo
         CommandError: it means several.
     """
     try:
-        return manager.get_session(argument)
+        found_by_id = manager.get_session(argument)
     except SessionNotFoundError:
         pass
+    else:
+        return _unless_a_name_here(manager, found_by_id, config, reach=reach)
+    if not _is_name(argument):
+        raise SessionNotFoundError(f"no session {argument!r}: neither a name nor an id")
     project = str(config.project_dir)
     here = {"project_dir": project}
-    named = list(manager.find_sessions(session_name=argument, archived="false", limit=2, **here))
-    named = named or list(manager.find_sessions(session_name=argument, limit=2, **here))
-    found = named
+    found = _find(manager, session_name=argument, archived="false", **here)
+    found = found or _find(manager, session_name=argument, **here)
     if not found and _is_session_id(argument):
-        scope = {} if reach else here
-        found = list(manager.find_sessions(id_prefix=argument, limit=_SHOWN, **scope))
+        found = _find(manager, id_prefix=argument, **({} if reach else here))
     if len(found) == 1:
         return found[0]
     if found:
@@ -46,18 +48,46 @@ def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: boo
     )
 
 
+def _unless_a_name_here(
+    manager: ManagerClient, session: Session, config: Config, *, reach: bool
+) -> Session:
+    """The session of this id, unless a command would change it where a name here was meant.
+
+    Ids are chosen by their callers: one of another project may equal a name of this one.
+    """
+    project = str(config.project_dir)
+    if reach or session["project_dir"] == project:
+        return session
+    here = _find(manager, session_name=session["session_id"], project_dir=project)
+    if here:
+        listed = _listed([session, *here])
+        raise CommandError(f"{session['session_id']!r} is an id and a name here: {listed}", USAGE)
+    return session
+
+
+def _is_name(text: str) -> bool:
+    """Whether a session can have this name at all; the manager would not even look for another."""
+    return len(text) <= MAX_NAME_CHARS and text.encode(errors="replace").decode() == text
+
+
+def _find(manager: ManagerClient, **where: str) -> list[Session]:
+    """As many as can be shown, and one more where there are more."""
+    return list(manager.find_sessions(limit=_SHOWN + 1, **where))
+
+
 def _elsewhere(manager: ManagerClient, name: str) -> str:
-    others = list(manager.find_sessions(session_name=name, archived="false", limit=_SHOWN))
+    others = _find(manager, session_name=name, archived="false")
     if not others:
         return "; ao-list-sessions shows those that there are"
     return f"; of that name elsewhere (give the id, or --project-dir): {_listed(others)}"
 
 
 def _listed(sessions: list[Session]) -> str:
-    return ", ".join(
-        one_line(f"{s['session_id']} ({s['session_name']} in {s['project_dir'] or 'no project'})")
-        for s in sessions
-    )
+    shown = [
+        f"{s['session_id']} ({s['session_name']} in {s['project_dir'] or 'no project'})"
+        for s in sessions[:_SHOWN]
+    ]
+    return ", ".join([*shown, "…"] if len(sessions) > _SHOWN else shown)
 
 
 def state_of(session: Session) -> str:

@@ -6,7 +6,7 @@ import click
 
 from ..environment import state_dir
 from .command import Command, agents_option, configure, json_option, project_option
-from .output import answer, answer_json
+from .output import answer, answer_json, one_line
 
 EXAMPLES = """\
   ao-show-config
@@ -40,4 +40,4 @@ def main(
     else:
         width = max(map(len, shown))
         for name, value in shown.items():
-            answer(f"{name.ljust(width)}  {value}")
+            answer(f"{name.ljust(width)}  {one_line(str(value))}")

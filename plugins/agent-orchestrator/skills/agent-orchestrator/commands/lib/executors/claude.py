@@ -31,6 +31,8 @@ END_SECONDS = 5.0
 ERROR_LINES = 10
 LOGIN = "run `claude` and then /login there, or set ANTHROPIC_API_KEY"
 ROOT = "run as another user, or choose another permission mode"
+SILENCE = logging.NullHandler()
+"""Keeps the SDK from printing on a person's terminal what the session's events say."""
 
 
 class ClaudeExecutor:
@@ -53,8 +55,7 @@ class ClaudeExecutor:
             raise ExecutorError(
                 "the Claude Agent SDK is not installed: pip install 'agent-orchestrator[claude]'"
             ) from exc
-        # What the SDK would print is in the session's events.
-        logging.getLogger("claude_agent_sdk").addHandler(_SILENCE)
+        logging.getLogger("claude_agent_sdk").addHandler(SILENCE)
 
         with tempfile.TemporaryDirectory(prefix="agent-orchestrator-") as files:
             cli = self._command_line(Path(files))
@@ -102,11 +103,8 @@ class ClaudeExecutor:
         except Exception as exc:
             await cli.wait(END_SECONDS)
             why = cli.stderr.last_lines(ERROR_LINES) or str(exc)
-            hint = f" ({ROOT})" if "root" in why else ""
+            hint = f" ({ROOT})" if "root/sudo" in why else ""
             raise ExecutorError(f"Claude Code did not start: {why}{hint}") from exc
-
-
-_SILENCE = logging.NullHandler()
 
 
 async def _prompts(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, object]]:
@@ -123,6 +121,8 @@ async def _messages(
     client: ClaudeSDKClient, cli: CommandLine, translation: Translation
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of all messages until the CLI ends, however it ends."""
+    from claude_agent_sdk import ProcessError
+
     try:
         async for message in client.receive_messages():
             for event in translation.events(message):
@@ -130,15 +130,19 @@ async def _messages(
             if translation.is_hopeless:
                 return
     # The end of an executor's run loop: a run whose CLI or SDK failed still ends with its stop.
-    # A failed result is raised again after it was yielded; `_session_stop` knows it already.
-    except Exception:
-        logger.info("Claude Code's messages ended with an error", exc_info=True)
+    except Exception as exc:
+        # An exit code, or a failed result that was yielded already, is no news to `_session_stop`.
+        if not isinstance(exc, ProcessError):
+            logger.info("reading Claude Code's messages failed", exc_info=True)
+            translation.breakdown = str(exc)
+            return
     await cli.wait(END_SECONDS)
 
 
 def _session_stop(translation: Translation, cli: CommandLine) -> Event:
     result, code = translation.result, cli.exit_code
-    if result is not None and not result.is_error and code == 0:
+    is_answered = result is not None and not result.is_error
+    if is_answered and code == 0 and translation.breakdown is None:
         return create_event("session_stop", exit_code=0, reason="completed")
     is_over_budget = result is not None and (
         result.subtype == "error_max_budget_usd" or result.terminal_reason == "budget_exhausted"
@@ -157,16 +161,16 @@ def _failure(translation: Translation, cli: CommandLine) -> str:
     said = ""
     if result is not None and result.is_error:
         said = "; ".join(result.errors or []) or result.result or result.subtype
-    if translation.api_error == "authentication_failed" or (
-        result is not None and result.api_error_status in (401, 403)
-    ):
-        refused = said or "the credentials were refused"
-        return f"Claude Code is not logged in ({refused}): {LOGIN}"
+    if translation.api_error == "authentication_failed":
+        return f"Claude Code has no valid login ({said or 'refused'}): {LOGIN}"
     if said:
         return said
+    if translation.breakdown is not None:
+        return f"what Claude Code said could not be read: {translation.breakdown}"
     last_lines = cli.stderr.last_lines(ERROR_LINES)
     why = f": {last_lines}" if last_lines else ""
     code = cli.exit_code or 0
     if code < 0:
         return f"Claude Code was killed by {signal_name(-code)}{why}"
-    return f"Claude Code ended with exit code {code} and without a result{why}"
+    without = "" if result is not None else " and without a result"
+    return f"Claude Code ended with exit code {code}{without}{why}"

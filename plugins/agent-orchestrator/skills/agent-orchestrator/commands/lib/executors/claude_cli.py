@@ -81,7 +81,11 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
         prompt.write_text(storable(agent.system_prompt), "utf-8")
         arguments.append(f"--append-system-prompt-file={prompt}")
     if agent.tools is not None:
-        arguments.append(f"--tools={','.join(agent.tools)}")
+        # The flag takes names; what a pattern lets a tool do is allowed beside it.
+        names = dict.fromkeys(tool.partition("(")[0].strip() for tool in agent.tools)
+        arguments.append(f"--tools={','.join(names)}")
+        if patterns := [tool for tool in agent.tools if "(" in tool]:
+            arguments.append(f"--allowedTools={','.join(patterns)}")
     if agent.disallowed_tools:
         arguments.append(f"--disallowedTools={','.join(agent.disallowed_tools)}")
     if agent.mcp_servers:
@@ -114,9 +118,10 @@ class CommandLine(Transport):
         self._environment = environment
         self._directory = directory
         self._child: Child | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._drain: asyncio.Task[None] | None = None
+        self._letting_go: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._last_frame: dict[str, Any] = {}
+        self._has_result = False
         self.stderr = OutputText(STDERR_BYTES_LIMIT)
         self.usage_by_result: dict[str, dict[str, Any]] = {}
         """Result to model to usage since the result before it, which the SDK's message lacks."""
@@ -129,10 +134,10 @@ class CommandLine(Transport):
         self._child = child = await Child.start(
             self._argv, environment=self._environment, directory=self._directory
         )
-        self._tasks = [
-            asyncio.create_task(self.stderr.read_from(child.stderr), name="drain claude's stderr"),
-            asyncio.create_task(_let_go(child), name="let go of claude's pipes"),
-        ]
+        self._drain = asyncio.create_task(
+            self.stderr.read_from(child.stderr), name="drain claude's stderr"
+        )
+        self._letting_go = asyncio.create_task(_let_go(child), name="let go of claude's pipes")
 
     async def write(self, data: str) -> None:
         if self._child is None or self._child.exit_code is not None:
@@ -165,19 +170,19 @@ class CommandLine(Transport):
             raise ProcessError("Claude Code failed", exit_code=exit_code)
 
     def _remember(self, frame: dict[str, Any]) -> None:
-        self._last_frame = frame
         if frame.get("type") == "result":
+            self._has_result = True
             usage = frame.get("model_usage_since_last_result")
             if isinstance(usage, dict):
                 self.usage_by_result[str(frame.get("uuid"))] = usage
 
     async def wait(self, seconds: float) -> None:
         """Wait for the CLI's end and all it had to say, for so long."""
-        if self._child is not None:
+        if self._child is not None and self._drain is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._child.wait()
-                    await asyncio.shield(self._tasks[0])
+                    await asyncio.wait([self._drain])
 
     async def close(self) -> None:
         """Let go of the CLI; one that has not ended by itself is stopped with all its tools."""
@@ -185,17 +190,15 @@ class CommandLine(Transport):
             return
         self._is_closing = True
         try:
-            if self.exit_code is None or self.exit_code < 0 or self._is_unfinished:
+            if self.exit_code is None or self.exit_code < 0 or not self._has_result:
                 await self._child.stop()
+            await self.wait(PIPE_GRACE_SECONDS)
         finally:
-            for task in self._tasks:
+            tasks = [task for task in (self._drain, self._letting_go) if task is not None]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._child.close()
-
-    @property
-    def _is_unfinished(self) -> bool:
-        return self._last_frame.get("type") != "result"
 
     def is_ready(self) -> bool:
         return self._child is not None and self._child.exit_code is None

@@ -45,7 +45,7 @@ class Translation:
     def __init__(self, usage_by_result: Mapping[str, Usage], *, is_resume: bool) -> None:
         self._usage_by_result = usage_by_result
         self._cost_so_far = None if is_resume else 0.0
-        self._open_calls: dict[str, str] = {}
+        self._open_calls: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._denied: set[str] = set()
         self._subagents: dict[str, tuple[str | None, str]] = {}
         self.result: ResultMessage | None = None
@@ -54,6 +54,8 @@ class Translation:
         """The kind of the newest error that ended a turn."""
         self.is_hopeless = False
         """Whether it is no use to wait for the result."""
+        self.breakdown: str | None = None
+        """Why the messages ended before the CLI did, where that was not the CLI's doing."""
 
     def events(self, message: Message) -> Iterator[Event]:
         """Yield what one message says."""
@@ -78,7 +80,7 @@ class Translation:
     def last_events(self) -> Iterator[Event]:
         """Yield what is still owed when no message will come any more."""
         for tool_use_id in list(self._open_calls):
-            yield self._post_tool(tool_use_id, None, "the run ended before the tool did", None)
+            yield self._post_tool(tool_use_id, None, "the run ended before the tool did")
         for task_id, (_, status) in list(self._subagents.items()):
             yield self._subagent_stop(task_id, status, None)
 
@@ -108,26 +110,25 @@ class Translation:
                 case ToolUseBlock() | ServerToolUseBlock():
                     yield self._pre_tool(block, parent)
                 case ToolResultBlock() | ServerToolResultBlock():
-                    yield self._tool_result(block, parent)
+                    yield self._tool_result(block)
 
     def _user(self, message: UserMessage) -> Iterator[Event]:
-        parent = _parent(message.parent_tool_use_id)
         text = message.content if isinstance(message.content, str) else ""
         blocks: list[ContentBlock] = [] if isinstance(message.content, str) else message.content
         for block in blocks:
             if isinstance(block, ToolResultBlock):
-                yield self._tool_result(block, parent)
+                yield self._tool_result(block)
             elif isinstance(block, TextBlock):
                 text += block.text
         # What a subagent is told is the input of the call that started it.
-        if text and not parent:
+        if text and message.parent_tool_use_id is None:
             event_id = message.uuid and f"{message.uuid}:0"
             yield create_event("message", event_id, role="user", content=text_content(text))
 
     def _pre_tool(
         self, block: ToolUseBlock | ServerToolUseBlock, parent: Mapping[str, str]
     ) -> Event:
-        self._open_calls[block.id] = block.name
+        self._open_calls[block.id] = block.name, parent
         return create_event(
             "pre_tool",
             f"{block.id}:pre",
@@ -137,35 +138,34 @@ class Translation:
             **parent,
         )
 
-    def _tool_result(
-        self, block: ToolResultBlock | ServerToolResultBlock, parent: Mapping[str, str]
-    ) -> Event:
+    def _tool_result(self, block: ToolResultBlock | ServerToolResultBlock) -> Event:
         failed = isinstance(block, ToolResultBlock) and block.is_error
         error = (_text(block.content) or "the tool failed") if failed else None
-        return self._post_tool(block.tool_use_id, block.content, error, parent)
+        return self._post_tool(block.tool_use_id, block.content, error)
 
-    def _post_tool(
-        self, tool_use_id: str, output: Any, error: str | None, parent: Mapping[str, str] | None
-    ) -> Event:
+    def _post_tool(self, tool_use_id: str, output: Any, error: str | None) -> Event:
+        tool_name, parent = self._open_calls.pop(tool_use_id, (None, {}))
         return create_event(
             "post_tool",
             f"{tool_use_id}:post",
-            tool_name=self._open_calls.pop(tool_use_id, ""),
+            tool_name=tool_name,
             tool_output=output,
             tool_use_id=tool_use_id,
             error=error,
-            **(parent or {}),
+            **parent,
         )
 
     def _permission_denied(self, denial: Mapping[str, Any], why: str | None) -> Event:
         tool_use_id = str(denial.get("tool_use_id"))
         self._denied.add(tool_use_id)
+        _, parent = self._open_calls.get(tool_use_id, (None, {}))
         return create_event(
             "permission_denied",
             f"{tool_use_id}:denied",
             tool_name=denial.get("tool_name"),
             tool_use_id=tool_use_id,
             error=why or "the permission mode does not allow it",
+            **parent,
         )
 
     def _subagent_start(self, message: TaskStartedMessage) -> Event:

@@ -1,0 +1,71 @@
+"""Fixtures of every suite. No test can touch the person's own state, manager or proxies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from agent_orchestrator.session_client import SessionClient
+from tests.support.environment import is_ours_or_a_proxy
+from tests.support.manager import RunningManager
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_person() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if is_ours_or_a_proxy(name):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home directory, where this test's state would go by default."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local" / "state"))
+    return home
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    """A manager that the tests of one module share: each uses fresh session ids."""
+    running = RunningManager(tmp_path_factory.mktemp("manager"))
+    yield running
+    assert running.stop() == 0, running.log()
+
+
+@pytest.fixture
+def start_manager(tmp_path: Path) -> Iterator[Callable[..., RunningManager]]:
+    """Start a manager of this test's own; it is ended with the test."""
+    started: list[RunningManager] = []
+    numbers = count()
+
+    def start(directory: Path | None = None, **options: object) -> RunningManager:
+        own = directory or tmp_path / f"manager-{next(numbers)}"
+        started.append(RunningManager(own, **options))  # type: ignore[arg-type]  # passed through
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.kill()
+
+
+@pytest.fixture
+def client(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionClient]:
+    """A client of the module's manager, which finds the token as everybody's does."""
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with SessionClient(manager.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_id() -> Callable[[], str]:
+    """Ids that no session has yet."""
+    return lambda: f"t-{uuid4().hex}"

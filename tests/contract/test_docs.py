@@ -1,0 +1,316 @@
+"""What is documented is what there is: names, options, routes, codes, examples, versions."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import agent_orchestrator
+import agent_session_manager
+from agent_orchestrator.agents import list_agents
+from agent_session_manager.api.app import openapi
+from agent_session_manager.cli import main as manager_program
+from agent_session_manager.settings import Settings
+from tests.support.environment import scrubbed_environment
+from tests.support.manager import RunningManager
+from tests.support.own_network import in_own_network
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins/agent-orchestrator"
+SKILL = PLUGIN / "skills/agent-orchestrator"
+LIB = SKILL / "commands/lib"
+SERVICE = ROOT / "src/agent_session_manager"
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMANDS = sorted(path.name for path in (SKILL / "commands").glob("ao-*"))
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
+def files() -> list[Path]:
+    """Every file that is, or could be, committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
+
+
+def pages() -> list[Path]:
+    return [path for path in files() if path.suffix == ".md"]
+
+
+def fences(text: str, *languages: str) -> list[str]:
+    return [code for language, code in FENCE.findall(text) if language in languages]
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading of the second level."""
+    found = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    assert found is not None, f"no section {heading!r}"
+    return found[1]
+
+
+def words(text: str) -> set[str]:
+    """What is marked as code, whole and in its parts: `-p TEXT` is `-p` too."""
+    marked = re.findall(r"`([^`\n]+)`", text)
+    return {*marked, *(part for code in marked for part in re.split(r"[\s,{}\[\]\":?=&]+", code))}
+
+
+def command(name: str) -> click.Command:
+    module = import_module("agent_orchestrator.cli." + name.removeprefix("ao-").replace("-", "_"))
+    found = module.main
+    assert isinstance(found, click.Command)
+    return found
+
+
+def options(of: click.Command) -> set[str]:
+    with click.Context(of) as context:
+        return {name for option in of.get_params(context) for name in option.opts} - {
+            argument.name for argument in of.params if isinstance(argument, click.Argument)
+        }
+
+
+def test_the_word_that_was_dropped_is_in_no_file() -> None:
+    dropped = b"observ" + b"ability"
+    assert [path for path in files() if dropped in path.read_bytes().lower()] == []
+
+
+def test_links_between_files_lead_somewhere() -> None:
+    broken = []
+    for page in pages():
+        for link in LINK.findall(page.read_text("utf-8")):
+            if link.startswith(("http://", "https://")):
+                continue
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append((str(page.relative_to(ROOT)), link))
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_every_command_is_installed_and_named_wherever_commands_are_listed() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert sorted({*project["scripts"]} - {"agent-session-manager"}) == COMMANDS
+    for page in (ROOT / "README.md", PLUGIN / "README.md", SKILL / "SKILL.md"):
+        missing = {*COMMANDS} - words(page.read_text("utf-8"))
+        assert missing == set(), page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
+    documented = words(section(read("docs/commands.md"), name))
+    assert options(command(name)) - documented - {"-h", "--help", "-V", "--version"} == set()
+
+
+def test_every_subcommand_of_the_manager_and_its_options_are_in_the_configuration() -> None:
+    assert isinstance(manager_program, click.Group)
+    text = read("docs/configuration.md")
+    for name, subcommand in manager_program.commands.items():
+        assert f"`agent-session-manager {name}`" in text
+        assert options(subcommand) - words(text) - {"--help", "--lines", "--follow"} == set()
+
+
+def command_lines() -> Iterator[tuple[str, str, list[str]]]:
+    """Each use of a command in an example: its page, its name, its own options."""
+    for page in pages():
+        for code in fences(page.read_text("utf-8"), "sh"):
+            for line in code.splitlines():
+                shown = re.sub(r"'[^']*'|\"\$?[^\"(]*\"|#.*", "X", line)
+                for name, rest in re.findall(r"\b(ao-[a-z-]+)([^|;&)<>]*)", shown):
+                    own = re.sub(r" -- .*", "", rest)
+                    yield str(page.relative_to(ROOT)), name, re.findall(r"(?<= )--?[\w-]+", own)
+
+
+def test_examples_use_commands_and_options_that_there_are() -> None:
+    uses = list(command_lines())
+    assert {name for _, name, _ in uses} == {*COMMANDS}
+    wrong = [
+        (page, n, opt) for page, n, own in uses for opt in own if opt not in options(command(n))
+    ]
+    assert wrong == []
+
+
+def test_every_environment_variable_is_in_the_configuration() -> None:
+    code = "\n".join(
+        path.read_text("utf-8") for root in (SERVICE, LIB) for path in root.rglob("*.py")
+    )
+    variables = {*re.findall(r"\bAGENT_ORCHESTRATOR_[A-Z_]*[A-Z]\b", code)}
+    variables |= {
+        "AGENT_ORCHESTRATOR_" + name for name in re.findall(r'PREFIX(?: \+ "|\})([A-Z_]+)', code)
+    }
+    assert len(variables) > 10
+    documented = {*re.findall(r"\bAGENT_ORCHESTRATOR_\w+", read("docs/configuration.md"))}
+    assert documented == variables
+
+
+def test_every_setting_has_a_row_in_the_configuration() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|", section(read("docs/configuration.md"), "The manager"), re.M
+    )
+    assert sorted(rows) == sorted(field.name for field in fields(Settings))
+
+
+def test_every_route_with_its_parameters_and_fields_is_in_the_http_page() -> None:
+    document = openapi()
+    text = read("docs/http.md")
+    routes = {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    documented = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", section(text, "Routes"), re.MULTILINE)
+    assert sorted(documented) == sorted(routes)
+    named = {p["name"] for operation in routes.values() for p in operation.get("parameters", ())}
+    for schema in document["components"]["schemas"].values():
+        named |= {*schema.get("properties", ())}
+    shown = words(text) | {*re.findall(r'"(\w+)":', "".join(fences(text, "json")))}
+    assert named - shown == set()
+
+
+def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in (SERVICE / "api").glob("*.py"))
+    answered = {*re.findall(r'\b([45]\d\d),\s*"([a-z_]+)"', code)}
+    answered |= {("404", "not_found"), ("405", "method_not_allowed")}  # the framework's own
+    rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", section(read("docs/http.md"), "Errors"), re.M)
+    documented = {(status, name) for status, cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert documented == answered
+
+
+def test_every_event_type_of_the_executors_is_in_the_http_page() -> None:
+    modules = [LIB / "driving.py", *(LIB / "executors").glob("*.py")]
+    code = "\n".join(path.read_text("utf-8") for path in modules)
+    sent = {*re.findall(r'create_event\(\s*"(\w+)"', code)}
+    table = section(read("docs/http.md"), "Events").partition("What our executors send")[2]
+    assert {*re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)} == sent
+
+
+def test_agent_definitions_that_are_shown_can_be_used(tmp_path: Path) -> None:
+    shown = re.findall(r"^`(\.[^`]+)`:\n\n```\w+\n(.*?)^```$", read("docs/agents.md"), re.S | re.M)
+    for name, content in shown:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    found = list_agents(
+        agents_dir=tmp_path / ".agent-orchestrator" / "agents",
+        project_dir=tmp_path,
+        home=tmp_path / "home",
+    )
+    assert found.errors == ()
+    agents = {agent.name: agent for agent in found.agents}
+    assert set(agents) == {"reviewer", "test-writer", "word-counter"}
+    reviewer = agents["reviewer"]
+    assert reviewer.system_prompt and reviewer.tools and reviewer.mcp_servers
+    assert agents["word-counter"].executor == "command"
+    assert agents["test-writer"].system_prompt
+
+
+PYTHON = [
+    pytest.param(code, id=f"{page}-{number}")
+    for page in ("README.md", "docs/python.md")
+    for number, code in enumerate(fences(read(page), "python"))
+]
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_examples_run_and_print_what_is_beside_them(
+    manager: RunningManager, code: str
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", code.replace("http://127.0.0.1:8765", manager.url)],
+        cwd=ROOT,
+        env={**manager.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+
+
+def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    demo = f"{sys.executable} scripts/demo.py {tmp_path / 'demo'}"
+    stop = "code=$?; agent-session-manager stop; exit $code"
+    line = in_own_network(["sh", "-c", f"{demo} && {demo}; {stop}"])
+    if line is None:
+        pytest.skip("no network of its own on this machine, and the demo uses the default port")
+    ran = subprocess.run(
+        line,
+        cwd=ROOT,
+        env=scrubbed_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (shown,) = fences(read("README.md"), "text")
+    exact = [text for text in shown.splitlines() if text.startswith("$") or text.isdigit()]
+    printed = ran.stdout.splitlines()
+    assert len(exact) > 4
+    assert [text for text in exact if text not in printed] == []
+    assert printed.count("$ ao-list-sessions --here") == 4
+
+
+def test_versions_agree() -> None:
+    plugin = json.loads((PLUGIN / ".claude-plugin/plugin.json").read_text("utf-8"))
+    (listed,) = json.loads(read(".claude-plugin/marketplace.json"))["plugins"]
+    assert (listed["name"], ROOT / listed["source"]) == (plugin["name"], PLUGIN)
+    assert {plugin["version"], openapi()["info"]["version"]} == {agent_orchestrator.__version__}
+    assert agent_orchestrator.__version__ == agent_session_manager.__version__
+
+
+def test_every_make_target_is_in_contributing() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE)
+    documented = re.findall(r"^\| `make (\w+)` \|", read("CONTRIBUTING.md"), re.MULTILINE)
+    assert sorted([*documented, "help"]) == sorted(targets)
+
+
+def test_suites_are_those_of_contributing() -> None:
+    suites = re.findall(r"^\| `(tests/\w+)` \|", read("CONTRIBUTING.md"), re.MULTILINE)
+    found = {path.relative_to(ROOT).parent.as_posix() for path in ROOT.glob("tests/*/test_*.py")}
+    assert sorted(suites) == sorted(found)
+
+
+def test_decisions_are_listed_short_whole_and_enforced_by_files_that_exist() -> None:
+    decisions = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    index = read("docs/decisions/README.md")
+    for number, decision in enumerate(decisions, start=1):
+        text = decision.read_text("utf-8")
+        assert decision.name.startswith(f"{number:04}-") and f"({decision.name})" in index
+        assert len(text.splitlines()) <= 40
+        parts = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", text, re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequences", "Alternatives", "Enforced by"]
+        named = re.findall(r"`([\w./-]+/[\w./-]+)`", text.partition("**Enforced by.**")[2])
+        assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_lock_file_has_hashes_and_no_addresses() -> None:
+    lines = [line for line in read("requirements.lock").splitlines() if not line.startswith("#")]
+    assert [line for line in lines if "://" in line or "index-url" in line] == []
+    assert sum("--hash=sha256:" in line for line in lines) > 100

@@ -1,0 +1,154 @@
+"""The real Claude Code against the stand-in model, with no other network where that can be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.executors import Event, RunSpec
+from agent_orchestrator.executors.claude import ClaudeExecutor
+from tests.support.model_server import ModelServer, start_model_server
+
+CLI_SECONDS = 30.0
+"""Claude Code takes half a second to start when the machine is idle, and up to 5 when it is not."""
+
+OFFLINE = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+}
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """How to start a program without a network, and another one beside it; both may be nothing."""
+
+    enter: tuple[str, ...] = ()
+    join: tuple[str, ...] = ()
+
+
+def _namespace() -> Namespace:
+    """Return a loopback-only network namespace, if this machine allows one."""
+    user = () if os.getuid() == 0 else ("--user", "--map-root-user")
+    loopback = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    enter = ("unshare", "--net", *user, *loopback)
+    try:
+        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return Namespace()
+    join = () if os.getuid() == 0 else ("--user", "--preserve-credentials")
+    return Namespace(enter, ("nsenter", "--net", *join))
+
+
+@pytest.fixture(scope="session")
+def namespace() -> Namespace:
+    return _namespace()
+
+
+@pytest.fixture(scope="session")
+def running_model(
+    namespace: Namespace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServer]:
+    record = tmp_path_factory.mktemp("model") / "requests.jsonl"
+    with start_model_server(record, prefix=namespace.enter) as server:
+        yield server
+
+
+@pytest.fixture
+def model(running_model: ModelServer) -> ModelServer:
+    """Return the stand-in model, with no request recorded yet."""
+    running_model.forget()
+    return running_model
+
+
+@pytest.fixture
+def cli_path(namespace: Namespace, model: ModelServer, tmp_path: Path) -> str | None:
+    """Return a command that is Claude Code inside the model's network namespace."""
+    if not namespace.join:
+        return None
+    import claude_agent_sdk
+
+    bundled = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+    wrapper = tmp_path / "claude"
+    command = [*namespace.join, "--target", str(model.pid), str(bundled)]
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+@dataclass(frozen=True)
+class Claude:
+    """One session of Claude Code in a project and a home of its own."""
+
+    spec: RunSpec
+    cli_path: str | None
+    home: Path
+
+    def start(self, prompt: str, **changes: Any) -> AsyncGenerator[Event, None]:
+        """Begin a run, with the spec changed."""
+        return ClaudeExecutor(replace(self.spec, **changes), cli_path=self.cli_path).run(prompt)
+
+    async def events(self, prompt: str, **changes: Any) -> list[Event]:
+        """Return all events of a run."""
+        async with aclosing(self.start(prompt, **changes)) as events:
+            return [event async for event in events]
+
+    def allow(self, *tools: str) -> None:
+        """Allow tools by the person's own settings; a project that nobody trusts may not."""
+        settings = self.home / ".claude" / "settings.json"
+        settings.parent.mkdir(exist_ok=True)
+        settings.write_text(json.dumps({"permissions": {"allow": tools}}))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.spec.environment
+
+
+@pytest.fixture
+def claude(model: ModelServer, cli_path: str | None, tmp_path: Path) -> Claude:
+    home, project = tmp_path / "home", tmp_path / "project"
+    home.mkdir()
+    project.mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "ANTHROPIC_API_KEY": "sk-ant-dummy",
+        "ANTHROPIC_BASE_URL": model.url,
+        **OFFLINE,
+    }
+    spec = RunSpec(
+        session_id=str(uuid.uuid4()),
+        project_dir=project,
+        executor="claude",
+        environment=environment,
+    )
+    return Claude(spec, cli_path, home)
+
+
+@pytest.fixture
+def fake_cli(tmp_path: Path) -> Callable[[str], str]:
+    """Return a maker of programs that fail as the real CLI cannot be made to."""
+
+    def make(script: str) -> str:
+        program = tmp_path / "fake-claude"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return str(program)
+
+    return make
+
+
+def types_of(events: Sequence[Event]) -> list[str]:
+    """Return the events' types, in their order."""
+    return [event["event_type"] for event in events]

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.executors import Event, ExecutorError, RunSpec, create_executor
+from agent_orchestrator.executors.command import CommandExecutor
+from agent_orchestrator.processes import RUN_MARKER
+from tests.support.beacon import Beacon
+from tests.support.loops import run
+
+Execute = Callable[..., list[Event]]
+
+
+@pytest.fixture
+def execute(tmp_path: Path) -> Execute:
+    def act(*command: str, prompt: str = "hi", **environment: str) -> list[Event]:
+        executor = CommandExecutor(spec_of(tmp_path, *command, **environment))
+
+        async def collect() -> list[Event]:
+            return [event async for event in executor.run(prompt)]
+
+        return run(collect(), seconds=10)
+
+    return act
+
+
+def spec_of(project_dir: Path, *command: str, **environment: str) -> RunSpec:
+    return RunSpec(
+        session_id="s1",
+        project_dir=project_dir,
+        executor="command",
+        command=command,
+        environment=environment,
+    )
+
+
+def without_stamps(events: list[Event]) -> list[Event]:
+    return [
+        {key: value for key, value in event.items() if key not in ("event_id", "timestamp")}
+        for event in events
+    ]
+
+
+def text_of(event: Event) -> str:
+    (block,) = event["content"]
+    assert block["type"] == "text"
+    return str(block["text"])
+
+
+def python(source: str) -> list[str]:
+    return [sys.executable, "-c", source]
+
+
+def test_promises_1_3_5_prompt_answer_and_stop_in_this_order_with_ids_and_times(
+    execute: Execute,
+) -> None:
+    events = execute("cat", prompt="grüße\n")
+    assert without_stamps(events) == [
+        {
+            "event_type": "message",
+            "role": "user",
+            "content": [{"type": "text", "text": "grüße\n"}],
+        },
+        {
+            "event_type": "message",
+            "role": "assistant",
+            "content": [{"type": "text", "text": "grüße\n"}],
+        },
+        {"event_type": "session_stop", "exit_code": 0, "reason": "completed"},
+    ]
+    assert len({event["event_id"] for event in events}) == 3
+    assert [event["timestamp"] for event in events] == sorted(e["timestamp"] for e in events)
+    assert all(event["timestamp"].endswith("+00:00") for event in events)
+
+
+def test_promise_2_the_prompt_is_told_before_the_program_has_ended(tmp_path: Path) -> None:
+    async def act() -> str:
+        async with Beacon.open() as beacon:
+            executor = CommandExecutor(spec_of(tmp_path, *beacon.command()))
+            async with aclosing(executor.run("hi")) as events:
+                return text_of(await anext(events))
+
+    assert run(act()) == "hi"
+
+
+def test_the_program_runs_in_the_project_with_the_given_environment_only(
+    execute: Execute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INHERITED", "1")
+    source = "import os; print(os.getcwd(), sorted(os.environ))"
+    events = execute(*python(source), GIVEN="1", LC_ALL="C.UTF-8")
+    assert text_of(events[1]) == f"{tmp_path} {sorted(['GIVEN', 'LC_ALL', RUN_MARKER])}\n"
+
+
+def test_a_program_without_output_answers_with_nothing(execute: Execute) -> None:
+    assert text_of(execute(*python(""))[1]) == ""
+
+
+def test_what_it_says_on_stderr_is_a_diagnostic(execute: Execute) -> None:
+    events = execute(*python("import sys; print('out'); print('careful', file=sys.stderr)"))
+    assert without_stamps(events)[2] == {
+        "event_type": "diagnostic",
+        "content": [{"type": "text", "text": "careful\n"}],
+    }
+
+
+def test_a_non_zero_exit_is_a_failure_with_the_last_lines_of_stderr(execute: Execute) -> None:
+    source = "import sys; print('partial'); [print('line', n, file=sys.stderr) for n in range(99)]"
+    events = execute(*python(f"{source}; sys.exit(3)"))
+    assert text_of(events[1]) == "partial\n"
+    stop = without_stamps(events)[-1]
+    error = stop.pop("error")
+    assert stop == {"event_type": "session_stop", "exit_code": 3, "reason": "failed"}
+    assert error.startswith(f"{sys.executable} ended with exit code 3: line 89\n")
+    assert error.endswith("line 98")
+
+
+def test_a_program_killed_by_a_signal_fails_as_a_shell_tells_it(execute: Execute) -> None:
+    stop = without_stamps(execute(*python("import os; os.kill(os.getpid(), 9)")))[-1]
+    assert stop == {
+        "event_type": "session_stop",
+        "exit_code": 137,
+        "reason": "failed",
+        "error": f"{sys.executable} was killed by SIGKILL",
+    }
+
+
+def test_huge_prompt_and_huge_output_on_both_pipes_do_not_block_each_other(
+    execute: Execute,
+) -> None:
+    source = (
+        "import sys\n"
+        "sys.stderr.write('e' * 3_000_000); sys.stdout.write('o' * 3_000_000)\n"
+        "print(len(sys.stdin.read()))"
+    )
+    events = execute(*python(source), prompt="x" * 1_000_000)
+    assert [event.get("shortened") for event in events] == [
+        {"content.0.text": 1_000_000},
+        {"content.0.text": 3_000_008},
+        {"content.0.text": 3_000_000},
+        None,
+    ]
+    assert text_of(events[1]).endswith("oooo1000000\n")
+
+
+def test_a_program_that_closes_stdin_early_is_fine(execute: Execute) -> None:
+    events = execute(*python("import os; os.close(0); print('done')"), prompt="x" * 1_000_000)
+    assert text_of(events[1]) == "done\n"
+    assert events[-1]["reason"] == "completed"
+
+
+def test_bytes_that_are_no_text_are_replaced(execute: Execute) -> None:
+    source = r"import sys; sys.stdout.buffer.write(b'a\xff\x00b')"
+    answer = execute(*python(source))[1]
+    assert (text_of(answer), answer["sanitized"]) == ("a��b", True)
+
+
+def test_a_prompt_that_cannot_be_encoded_reaches_the_program_replaced(execute: Execute) -> None:
+    assert text_of(execute("cat", prompt="a\ud800b")[1]) == "a�b"
+
+
+def test_background_children_that_hold_the_output_are_stopped_after_the_program_has_ended(
+    tmp_path: Path,
+) -> None:
+    async def act() -> tuple[list[Event], bool]:
+        async with Beacon.open() as beacon:
+            spec = spec_of(tmp_path, *beacon.command("detached"))
+            executor = CommandExecutor(spec, pipe_grace_seconds=0.2)
+            events = [event async for event in executor.run("hi")]
+            child = await beacon.arrival()
+            await child.gone()
+            return events, child.is_gone
+
+    events, is_gone = run(act())
+    assert (events[-1]["reason"], is_gone) == ("completed", True)
+
+
+def test_background_children_that_hold_nothing_are_left_alone(tmp_path: Path) -> None:
+    async def act() -> bool:
+        async with Beacon.open() as beacon:
+            command = " ".join(beacon.command())
+            spec = spec_of(tmp_path, "sh", "-c", f"{command} >/dev/null 2>&1 </dev/null &")
+            [event async for event in CommandExecutor(spec).run("hi")]
+            return (await beacon.arrival()).is_gone
+
+    assert run(act()) is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("session", 1), ("stubborn", 1), ("parent", 2), ("detached", 2)]
+)
+def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, count: int) -> None:
+    async def act() -> bool:
+        async with Beacon.open() as beacon:
+            command = " ".join(beacon.command(kind))
+            spec = spec_of(tmp_path, "sh", "-c", f"{command} & wait; {' '.join(beacon.command())}")
+            events = CommandExecutor(spec).run("hi")
+            await anext(events)
+            waiting = asyncio.ensure_future(anext(events))
+            arrivals = [await beacon.arrival() for _ in range(count)]
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            await events.aclose()
+            for arrival in arrivals:
+                await arrival.gone()
+            return waiting.cancelled()
+
+    assert run(act(), seconds=20) is True  # a stubborn one costs the whole ladder
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (("no-such-program-anywhere",), "no program 'no-such-program-anywhere': install it"),
+        (("./missing",), "no program './missing': check its path"),
+        (("./plain",), "'./plain' cannot be executed: try `chmod +x`"),
+        (("./garbage",), "'./garbage' cannot be started: "),
+        ((), "needs a program"),
+    ],
+)
+def test_promise_6_what_cannot_be_started_is_an_error_after_the_prompt(
+    tmp_path: Path, command: tuple[str, ...], problem: str
+) -> None:
+    (tmp_path / "plain").write_text("no program")
+    (tmp_path / "garbage").write_bytes(b"\x00\x01")
+    (tmp_path / "garbage").chmod(0o755)
+
+    async def act() -> tuple[list[Event], ExecutorError]:
+        events = []
+        with pytest.raises(ExecutorError) as caught:
+            async for event in CommandExecutor(spec_of(tmp_path, *command)).run("hi"):
+                events.append(event)
+        return events, caught.value
+
+    events, error = run(act())
+    assert [event["event_type"] for event in events] == ["message"]
+    assert problem in str(error)
+
+
+def test_a_missing_project_directory_is_named(tmp_path: Path) -> None:
+    async def act() -> None:
+        async for _ in CommandExecutor(spec_of(tmp_path / "gone", "cat")).run("hi"):
+            pass
+
+    with pytest.raises(ExecutorError, match=f"{tmp_path}/gone does not exist"):
+        run(act())
+
+
+def test_an_executor_is_chosen_by_name_and_an_unknown_name_lists_the_known(
+    tmp_path: Path,
+) -> None:
+    assert isinstance(create_executor(spec_of(tmp_path, "cat")), CommandExecutor)
+    unknown = RunSpec(session_id="s1", project_dir=tmp_path, executor="codex")
+    with pytest.raises(ExecutorError, match="no executor 'codex'; there are: claude, command"):
+        create_executor(unknown)

@@ -1,0 +1,1 @@
+"""What several suites need: real managers, real clients, and waits that end."""

@@ -1,0 +1,108 @@
+"""Speaking HTTP to a manager without a client of ours: answers as they are, status and bytes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.manager import RunningManager
+
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back; the names of its headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """Status and code of an answer that must have the shape of an error, and has no more."""
+        said = self.json
+        assert isinstance(said, dict), said
+        assert {name: type(value) for name, value in said.items()} == {"detail": str, "code": str}
+        assert said["detail"]
+        assert self.headers["content-type"] == "application/json"
+        return self.status, said["code"]
+
+
+class Api:
+    """One connection to a manager that sends its token with every request."""
+
+    def __init__(self, manager: RunningManager) -> None:
+        self.headers = {"Authorization": f"Bearer {manager.token}"}
+        self._connection = http.client.HTTPConnection(
+            "127.0.0.1", manager.port, timeout=TIMEOUT_SECONDS
+        )
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @property
+    def socket(self) -> socket.socket | None:
+        return self._connection.sock
+
+    def get(self, target: str) -> Answer:
+        return self.call("GET", target)
+
+    def post(self, target: str, value: Any) -> Answer:
+        return self.call("POST", target, json.dumps(value).encode())
+
+    def patch(self, target: str, value: Any) -> Answer:
+        return self.call("PATCH", target, json.dumps(value).encode())
+
+    def delete(self, target: str) -> Answer:
+        return self.call("DELETE", target)
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request; a body goes as JSON unless `headers` say otherwise."""
+        kind = {"Content-Type": "application/json"} if body is not None else {}
+        sent = {**self.headers, **kind, **(headers or {})}
+        self._connection.request(method, target, body, sent)
+        return read_answer(self._connection.getresponse())
+
+
+def read_answer(response: http.client.HTTPResponse) -> Answer:
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(status=response.status, headers=headers, body=response.read())
+
+
+class RawConnection:
+    """A socket to a manager, for requests that no HTTP library would send."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self.socket = opened
+
+    def ask(self, request: bytes, *, method: str = "GET") -> Answer:
+        """Send these bytes and read one answer; `http.client.HTTPException` where there is none."""
+        self.socket.sendall(request)
+        response = http.client.HTTPResponse(self.socket, method=method)
+        response.begin()
+        return read_answer(response)
+
+
+@contextmanager
+def raw_connection(port: int, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[RawConnection]:
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as opened:
+        yield RawConnection(opened)

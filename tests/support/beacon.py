@@ -1,0 +1,73 @@
+"""Where processes of a test report that they run, and by whose silence one sees that they ended.
+
+A process connects to a Unix socket, says its pid and keeps the connection until it dies, so nobody
+has to poll or sleep. `Beacon.command(...)` is the program that does it, in several kinds; a Unix
+socket is also reached from another network namespace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+PROGRAM = Path(__file__).with_name("lingering.py")
+
+
+class Arrival:
+    """A process that has reported."""
+
+    def __init__(self, reader: asyncio.StreamReader, pid: int, says: str) -> None:
+        self._reader = reader
+        self.pid = pid
+        self.says = says
+
+    async def gone(self) -> None:
+        """Wait until the process is dead."""
+        with contextlib.suppress(ConnectionResetError):
+            await self._reader.read()
+
+    @property
+    def is_gone(self) -> bool:
+        return self._reader.at_eof()
+
+
+class Beacon:
+    """Open while its block runs; leaves no process that reported behind."""
+
+    def __init__(self) -> None:
+        # Short, because the path of a Unix socket is.
+        self.path = Path(tempfile.mkdtemp(prefix="beacon-")) / "socket"
+        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._writers: list[asyncio.StreamWriter] = []
+
+    def command(self, *kinds: str) -> list[str]:
+        """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
+        return [sys.executable, "-I", "-S", str(PROGRAM), str(self.path), *kinds]
+
+    async def arrival(self) -> Arrival:
+        """Wait for the next process to report."""
+        return await self._arrivals.get()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls) -> AsyncIterator[Self]:
+        beacon = cls()
+        server = await asyncio.start_unix_server(beacon._meet, beacon.path)
+        try:
+            yield beacon
+        finally:
+            server.close()
+            for writer in beacon._writers:
+                writer.close()
+            shutil.rmtree(beacon.path.parent)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        pid, _, says = (await reader.readline()).decode().strip().partition(" ")
+        await self._arrivals.put(Arrival(reader, int(pid), says))

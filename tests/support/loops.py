@@ -1,0 +1,19 @@
+"""One event loop per test, and no test without an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T], *, seconds: float = 5.0) -> T:
+    """Run one coroutine to its end, or fail with `TimeoutError`."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(seconds):
+            return await work
+
+    return asyncio.run(bounded())

@@ -1,0 +1,121 @@
+"""A real manager in a process of its own, on a free port, with a state directory of its own."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_session_manager.discovery import Announcement, find_manager
+from tests.support.environment import BIN, scrubbed_environment
+from tests.support.waiting import wait_for
+
+PROGRAM = str(BIN / "agent-session-manager")
+START_SECONDS = 15.0
+STOP_SECONDS = 10.0
+
+
+class RunningManager:
+    """Serves from construction until `stop` or `kill`; `restart` brings it back on its port.
+
+    Everything it writes is in `directory`: state, home and `serve.log`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        arguments: Sequence[str] = (),
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.state_dir = directory / "state"
+        self.log_path = directory / "serve.log"
+        self._arguments = list(arguments)
+        self._variables = variables or {}
+        self.home = directory / "home"
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._start(port)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return self.announcement.token
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def environment(self) -> dict[str, str]:
+        """What a client or a command in another process needs to find this manager."""
+        return {
+            **scrubbed_environment(self.home),
+            "AGENT_ORCHESTRATOR_STATE_DIR": str(self.state_dir),
+            "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL": self.url,
+        }
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self) -> int:
+        """End it with SIGTERM, as `agent-session-manager stop` does; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"it did not stop; its log:\n{self.log()}") from None
+
+    def kill(self) -> None:
+        """End it with SIGKILL: it gets to do nothing more."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        """Start it anew on the same port and state, after stopping it if it still serves."""
+        self.stop()
+        self._start(self.port)
+
+    def _start(self, port: int) -> None:
+        command = [PROGRAM, "serve", "--port", str(port), "--state-dir", str(self.state_dir)]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**scrubbed_environment(self.home), **self._variables},
+            )
+        try:
+            self.announcement = wait_for(self._found, "a manager serves", seconds=START_SECONDS)
+            self.port = int(self.announcement.url.rpartition(":")[2])
+            wait_for(self._answers, "it answers /health", seconds=START_SECONDS)
+        except BaseException as exc:
+            self.kill()
+            exc.add_note(f"its log:\n{self.log()}")
+            raise
+
+    def _found(self) -> Announcement | None:
+        code = self.process.poll()
+        if code is not None:
+            raise AssertionError(f"the manager ended with exit code {code}")
+        for path in self.state_dir.glob("manager-*.json"):
+            found = find_manager(self.state_dir, int(path.stem.partition("-")[2]))
+            if found is not None and found.pid == self.process.pid:
+                return found
+        return None
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.agents import Agent, AgentError, AgentListing, find_agent, list_agents
+
+
+@dataclass
+class Places:
+    """The three places of definitions, and ways to write into them."""
+
+    agents_dir: Path
+    project_dir: Path
+    home: Path
+
+    def ours(self, folder: str, definition: object, **files: str) -> Path:
+        source = self.agents_dir / folder / "agent.json"
+        source.parent.mkdir(parents=True)
+        text = definition if isinstance(definition, str) else json.dumps(definition)
+        source.write_text(text)
+        for name, content in files.items():
+            source.with_name(name).write_text(content)
+        return source
+
+    def claudes(self, root: Path, path: str, text: str) -> Path:
+        source = root / ".claude" / "agents" / path
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text)
+        return source
+
+    def list(self) -> AgentListing:
+        return list_agents(agents_dir=self.agents_dir, project_dir=self.project_dir, home=self.home)
+
+    def find(self, name: str) -> Agent:
+        return find_agent(
+            name, agents_dir=self.agents_dir, project_dir=self.project_dir, home=self.home
+        )
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "agents", tmp_path / "project", tmp_path / "home")
+
+
+def test_a_folder_with_agent_json_is_an_agent_with_prompt_and_servers(places: Places) -> None:
+    source = places.ours(
+        "reviewer",
+        {
+            "description": "Reviews.",
+            "model": "sonnet",
+            "tools": ["Read", "Grep"],
+            "disallowed_tools": ["Write"],
+            "permission_mode": "plan",
+        },
+        **{
+            "agent.system-prompt.md": "Be kind.\n",
+            "agent.mcp.json": '{"mcpServers": {"notes": {"command": "notes"}}}',
+        },
+    )
+    assert places.find("reviewer") == Agent(
+        name="reviewer",
+        source=source,
+        description="Reviews.",
+        system_prompt="Be kind.\n",
+        tools=("Read", "Grep"),
+        disallowed_tools=("Write",),
+        model="sonnet",
+        permission_mode="plan",
+        mcp_servers={"notes": {"command": "notes"}},
+    )
+
+
+def test_a_command_makes_it_an_agent_of_the_command_executor(places: Places) -> None:
+    source = places.ours("counter", {"command": ["wc", "-l"]})
+    assert places.find("counter") == Agent(
+        name="counter", source=source, executor="command", command=("wc", "-l")
+    )
+
+
+def test_a_markdown_file_is_an_agent_as_claude_code_reads_it(places: Places) -> None:
+    source = places.claudes(
+        places.project_dir,
+        "team/reviewer.md",
+        "---\nname: code-reviewer\ndescription: Reviews.\ntools: Read, Bash(git log:*, ls), Edit\n"
+        "disallowedTools: [Write]\nmodel: inherit\npermissionMode: plan\ncolor: red\n"
+        "mcpServers:\n  notes:\n    command: notes\n---\n\nBe kind.\n\n---\nAlways.\n",
+    )
+    assert places.find("code-reviewer") == Agent(
+        name="code-reviewer",
+        source=source,
+        description="Reviews.",
+        system_prompt="Be kind.\n\n---\nAlways.",
+        tools=("Read", "Bash(git log:*, ls)", "Edit"),
+        disallowed_tools=("Write",),
+        permission_mode="plan",
+        mcp_servers={"notes": {"command": "notes"}},
+    )
+
+
+def test_a_description_with_colons_is_read_though_it_is_no_yaml(places: Places) -> None:
+    places.claudes(
+        places.home,
+        "helper.md",
+        '---\nname: helper\ndescription: Use it: <example>user: "hi"\\n it\'s</example>\n'
+        "tools:\n  - Read\n---\n",
+    )
+    agent = places.find("helper")
+    assert (agent.description, agent.tools, agent.system_prompt) == (
+        'Use it: <example>user: "hi"\\n it\'s</example>',
+        ("Read",),
+        None,
+    )
+
+
+def test_no_tools_is_not_all_tools(places: Places) -> None:
+    places.ours("mute", {"tools": []})
+    places.ours("free", {"tools": ["*"]})
+    places.ours("usual", {})
+    assert [agent.tools for agent in places.list().agents] == [None, (), None]
+
+
+def test_ours_goes_before_the_projects_and_the_projects_before_the_persons(
+    places: Places,
+) -> None:
+    markdown = "---\nname: {}\ndescription: {}\n---\nprompt"
+    places.ours("one", {"description": "ours"})
+    for name in ("one", "two"):
+        places.claudes(places.project_dir, f"{name}.md", markdown.format(name, "project"))
+    for name in ("one", "two", "three"):
+        places.claudes(places.home, f"{name}.md", markdown.format(name, "person"))
+    listing = places.list()
+    assert {agent.name: agent.description for agent in listing.agents} == {
+        "one": "ours",
+        "two": "project",
+        "three": "person",
+    }
+    assert listing.errors == ()
+    assert places.find("two").description == "project"
+
+
+BROKEN: dict[str, tuple[object, str]] = {
+    "syntax": ('{"name": ', "Expecting value"),
+    "not an object": ([1], "must be a JSON object"),
+    "unknown key": ({"descripton": "x"}, "unknown key 'descripton'"),
+    "wrong type": ({"tools": "Read"}, "tools must be a list of texts"),
+    "empty command": ({"command": [""]}, "command must be a list of texts"),
+    "empty name": ({"name": " "}, "name must be a text"),
+}
+
+
+@pytest.mark.parametrize(("definition", "problem"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_definition_says_what_is_wrong_and_hides_no_other(
+    places: Places, definition: object, problem: str
+) -> None:
+    broken = places.ours("broken", definition)
+    places.ours("sound", {})
+    listing = places.list()
+    assert [agent.name for agent in listing.agents] == ["sound"]
+    (error,) = listing.errors
+    assert error.source == broken
+    assert str(broken) in str(error)
+    assert problem in str(error)
+
+
+def test_finding_a_broken_definition_raises_and_does_not_fall_back_to_another(
+    places: Places,
+) -> None:
+    broken = places.ours("helper", {"model": 3})
+    places.claudes(places.home, "helper.md", "---\nname: helper\n---\nprompt")
+    with pytest.raises(AgentError) as caught:
+        places.find("helper")
+    assert (caught.value.name, caught.value.source) == ("helper", broken)
+    assert places.list().agents == ()
+
+
+@pytest.mark.parametrize(
+    ("servers", "problem"),
+    [
+        ("{", "agent.mcp.json: Expecting"),
+        ('{"mcpServers": {"a": 1}}', "agent.mcp.json: mcpServers"),
+    ],
+)
+def test_broken_servers_are_an_error_that_names_their_file(
+    places: Places, servers: str, problem: str
+) -> None:
+    places.ours("helper", {}, **{"agent.mcp.json": servers})
+    with pytest.raises(AgentError, match=problem):
+        places.find("helper")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("---\nname: helper\n", "no closing line"),
+        ("---\ndescription: x\n---\n", "no name"),
+        ("---\nname: [1\n---\n", "not YAML"),
+        ("---\nname: 7\n---\n", "name must be a text"),
+        ("---\n- a\n---\n", "key: value"),
+    ],
+)
+def test_broken_front_matter_is_an_error_under_the_files_name(
+    places: Places, text: str, problem: str
+) -> None:
+    places.claudes(places.project_dir, "helper.md", text)
+    with pytest.raises(AgentError, match=problem):
+        places.find("helper")
+
+
+def test_text_that_is_not_utf_8_is_an_error_and_not_a_crash(places: Places) -> None:
+    places.claudes(places.project_dir, "helper.md", "").write_bytes(b"---\nname: \xff\n---\n")
+    (error,) = places.list().errors
+    assert error.name == "helper"
+
+
+def test_a_markdown_file_without_front_matter_is_no_definition(places: Places) -> None:
+    places.claudes(places.project_dir, "README.md", "# Our agents\n")
+    assert places.list() == AgentListing(agents=(), errors=())
+
+
+def test_an_unknown_name_lists_the_known(places: Places) -> None:
+    places.ours("one", {})
+    places.claudes(places.project_dir, "two.md", "---\nname: two\n---\n")
+    with pytest.raises(AgentError) as caught:
+        places.find("three")
+    assert str(caught.value) == "no agent 'three'; there are: one, two"
+
+
+@pytest.mark.parametrize("name", ["../secret", "/secret", ".", "", "one/../../secret"])
+def test_a_name_leads_out_of_no_folder(places: Places, name: str) -> None:
+    places.ours("one", {})
+    places.agents_dir.parent.joinpath("secret").mkdir()
+    places.agents_dir.parent.joinpath("secret/agent.json").write_text("{}")
+    with pytest.raises(AgentError, match="no agent"):
+        places.find(name)
+
+
+def test_nothing_is_created_where_there_is_nothing(places: Places, tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="there are none"):
+        places.find("one")
+    created: list[Any] = list(tmp_path.iterdir())
+    assert created == []

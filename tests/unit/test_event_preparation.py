@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agent_orchestrator.executors.events import (
+    DEPTH_LIMIT,
+    EVENT_BYTES_LIMIT,
+    TEXT_BYTES_LIMIT,
+    OutputText,
+    create_event,
+    prepare,
+    shorten,
+    text_content,
+)
+
+TOO_LONG = TEXT_BYTES_LIMIT + 1
+
+
+def size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def test_an_event_that_fits_is_left_as_it_is() -> None:
+    event = {
+        "event_type": "pre_tool",
+        "tool_input": {"a": ["ä\n\t\U0001f600", 1, None, True, 1.5]},
+        "content": text_content("x" * TEXT_BYTES_LIMIT),
+    }
+    assert prepare(event) == event
+
+
+def test_a_long_text_keeps_its_head_and_tail_and_says_how_long_it_was() -> None:
+    text = "head" + "x" * TOO_LONG + "tail"
+    event = prepare({"tool_input": {"content": text}, "content": text_content(text)})
+    (block,) = event["content"]
+    assert event["tool_input"] == {"content": block["text"]}
+    assert block["text"].startswith("headxxx")
+    assert "8 bytes omitted" not in block["text"]
+    assert block["text"].endswith("xxxtail")
+    assert len(block["text"].encode()) <= TEXT_BYTES_LIMIT
+    assert event["shortened"] == {
+        "tool_input.content": len(text),
+        "content.0.text": len(text),
+    }
+
+
+def test_a_text_is_cut_between_characters() -> None:
+    shortened = shorten("😀" * 1000, 101)
+    assert len(shortened.encode()) <= 101
+    assert set(shortened) >= {"😀", "…"}
+    assert "�" not in shortened
+
+
+def test_what_no_store_takes_is_replaced_also_deep_inside_and_in_keys() -> None:
+    assert prepare({"tool_input": {"a\x00": [{"b": "x\ud800y"}]}, "tool_output": "\x00"}) == {
+        "tool_input": {"a�": [{"b": "x�y"}]},
+        "tool_output": "�",
+        "sanitized": True,
+    }
+
+
+def test_many_texts_that_each_fit_are_shortened_when_they_are_too_much_together() -> None:
+    texts = ["x" * (TEXT_BYTES_LIMIT - 1)] * 40
+    event = prepare({"tool_input": {"edits": texts}})
+    assert size(event) <= EVENT_BYTES_LIMIT
+    assert len(event["tool_input"]["edits"]) == 40
+    assert event["shortened"]["tool_input.edits.39"] == TEXT_BYTES_LIMIT - 1
+
+
+def test_too_many_small_parts_become_a_shortened_text() -> None:
+    numbers = list(range(400_000))
+    event = prepare({"tool_output": numbers})
+    assert event["tool_output"].startswith("[0, 1, 2")
+    assert event["shortened"] == {"tool_output": len(json.dumps(numbers))}
+    assert size(event) <= EVENT_BYTES_LIMIT
+
+
+def test_too_deep_a_value_becomes_a_text() -> None:
+    nested: Any = "x"
+    for _ in range(500):
+        nested = [nested]
+    event = prepare({"tool_input": {"deep": nested}})
+    depth, value = 0, event["tool_input"]["deep"]
+    while isinstance(value, list):
+        depth, value = depth + 1, value[0]
+    assert depth < DEPTH_LIMIT
+    assert json.loads(value)
+    assert list(event["shortened"]) == [f"tool_input.deep{'.0' * depth}"]
+
+
+def test_a_mark_that_is_there_already_stays() -> None:
+    text = "ä" * TEXT_BYTES_LIMIT
+    event = prepare({"content": text_content(text), "shortened": {"content.0.text": 9_999_999}})
+    assert event["shortened"] == {"content.0.text": 9_999_999}
+
+
+def test_preparing_twice_changes_nothing_more() -> None:
+    once = prepare({"tool_output": "\x00" + "x" * TOO_LONG})
+    assert prepare(once) == once
+
+
+def test_a_created_event_has_type_id_and_time_and_no_empty_fields() -> None:
+    event = create_event("retry", "id-1", attempt=0, status_code=None)
+    assert event.pop("timestamp").endswith("+00:00")
+    assert event == {"event_type": "retry", "event_id": "id-1", "attempt": 0}
+    assert create_event("retry")["event_id"] != create_event("retry")["event_id"]
+
+
+def test_output_is_decoded_across_chunks_and_bad_bytes_are_replaced() -> None:
+    output = OutputText()
+    for byte in "aä😀".encode() + b"\xff" + b"z" + "ä".encode()[:1]:
+        output.add(bytes([byte]))
+    output.add(b"", final=True)
+    assert output.fields() == {"content": text_content("aä😀�z�")}
+
+
+def test_much_output_costs_little_memory_and_keeps_head_and_tail() -> None:
+    output = OutputText(limit=100)
+    for number in range(10_000):
+        output.add(b"%06d\n" % number)
+        assert len(output._head) + len(output._tail) <= 200
+    fields = output.fields()
+    assert fields["shortened"] == {"content.0.text": 70_000}
+    text = fields["content"][0]["text"]
+    assert (text[:7], text[-7:]) == ("000000\n", "009999\n")
+    assert "69900 characters omitted" in text
+    assert output.last_lines(2) == "009998\n009999"
+
+
+def test_output_just_within_the_limit_is_kept_whole() -> None:
+    output = OutputText(limit=100)
+    output.add(b"x" * 60)
+    output.add(b"y" * 40)
+    assert output.fields() == {"content": text_content("x" * 60 + "y" * 40)}

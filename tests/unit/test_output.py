@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from agent_orchestrator.cli.output import ago, answer, answer_json, clean, one_line, table
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("plain ä 🙂 \u200dkept", "plain ä 🙂 \u200dkept"),
+        ("tabs\tand\nlines", "tabs\tand\nlines"),
+        ("windows\r\nlines", "windows\nlines"),
+        ("over\rwritten", "overwritten"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b[H\x1b[?1049hhome", "home"),
+        ("a\x1b]0;title\x07b", "ab"),
+        ("a\x1b]52;c;ZXZpbA==\x1b\\b", "ab"),
+        ("a\x1bPq#0\x1b\\b", "ab"),
+        ("a\x1b_hidden\x1b\\b", "ab"),
+        ("a\x1b]0;never ended", "a0;never ended"),
+        ("a\x1b(Bb\x1b=c\x1bcd", "abcd"),
+        ("\x1b\x1b[31m[31m", "[31m"),
+        ("\x9b31mcut\x9d0;title\x9c", "31mcut0;title"),
+        ("\u202eevil\u202c \u2066x\u2069 \u061c\u200e\u200f", "evil x "),
+        ("half \ud800 a pair", "half  a pair"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_taken_out(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+def test_of_all_control_characters_only_tab_and_line_break_are_left() -> None:
+    every_one = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
+    assert clean("".join(c for c in every_one if c != "\x1b") + "\x1b") == "\t\n"
+
+
+def test_cleaning_again_changes_nothing() -> None:
+    text = "\x1b\x1b[3\x1b[31m1m\x1b]\x1b]x\x07y\x07"
+    assert clean(clean(text)) == clean(text)
+
+
+def test_a_long_text_is_cleaned_in_a_time_that_grows_with_its_length() -> None:
+    """Bounded by the suite's own time-out: a backtracking pattern would take hours."""
+    for start in ("\x1b[", "\x1b]", "\x1b[;", "\x1b]x", "\x1b(", "\x1b"):
+        assert clean(start * 300_000 + " end").endswith(" end")
+
+
+def test_one_line_is_one_line_whatever_breaks_lines() -> None:
+    assert one_line(" a\nb\r\nc\x0bd\u2028e\u2029f\x85g\t h ") == "a b cd e fg h"
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")]
+)
+def test_an_answer_ends_its_last_line(
+    capsys: pytest.CaptureFixture[str], text: str, printed: str
+) -> None:
+    answer(text)
+    assert capsys.readouterr() == (printed, "")
+
+
+def test_json_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    answer_json({"a": "\x1b]0;\x9b\u202eä\ud800\n"})
+    assert capsys.readouterr().out == '{\n  "a": "\\u001b]0;\\u009b\\u202e\\u00e4\\ud800\\n"\n}\n'
+
+
+def test_a_table_has_columns_as_wide_as_their_widest_cell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table([["one", ""], ["num\nber \x1b[31mtwo", "x"]], header=["NAME", "STATE"])
+    assert capsys.readouterr().out == "NAME         STATE\none\nnum ber two  x\n"
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        (None, ""),
+        ("2026-01-02T12:00:01.000000Z", "0 s"),
+        ("2026-01-02T12:00:00.000000Z", "0 s"),
+        ("2026-01-02T11:59:00.100000Z", "59 s"),
+        ("2026-01-02T11:59:00.000000Z", "1 min"),
+        ("2026-01-02T11:00:00.000000Z", "1 h"),
+        ("2026-01-01T12:00:01.000000Z", "23 h"),
+        ("2026-01-01T12:00:00.000000Z", "1 d"),
+        ("2025-01-01T12:00:00.000000Z", "366 d"),
+    ],
+)
+def test_how_long_ago_is_said_in_the_largest_unit(moment: str | None, said: str) -> None:
+    assert ago(moment, now=datetime(2026, 1, 2, 12, tzinfo=UTC)) == said

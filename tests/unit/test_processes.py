@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_orchestrator.processes import (
+    RUN_MARKER,
+    Child,
+    Grace,
+    RunProcesses,
+    shell_exit_code,
+    signal_name,
+)
+from tests.support.beacon import Beacon
+from tests.support.loops import run
+
+HERE = Path.cwd()
+PATIENT = Grace()
+IMPATIENT = Grace(interrupt_seconds=0.05, terminate_seconds=0.05)
+
+
+async def start(beacon: Beacon, *kinds: str) -> Child:
+    return await Child.start(beacon.command(*kinds), environment={}, directory=HERE)
+
+
+def test_child_gets_the_given_environment_and_its_runs_marker_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    program = "import json, os; print(json.dumps([dict(os.environ), os.getsid(0), os.getcwd()]))"
+
+    async def act() -> tuple[int, bytes]:
+        child = await Child.start(
+            [sys.executable, "-c", program],
+            environment={"LC_ALL": "C.UTF-8", "GIVEN": "ä"},
+            directory=tmp_path,
+        )
+        output = await child.stdout.read()
+        await child.wait()
+        child.close()
+        return child.pid, output
+
+    pid, output = run(act())
+    environment, session, directory = json.loads(output)
+    assert len(environment.pop(RUN_MARKER)) == 32
+    assert environment == {"LC_ALL": "C.UTF-8", "GIVEN": "ä"}
+    assert (session, directory) == (pid, str(tmp_path))
+
+
+def test_wait_is_for_the_program_and_not_for_who_holds_its_pipes() -> None:
+    async def act() -> tuple[int, bool]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "detached")
+            heir = await beacon.arrival()
+            exit_code = await child.wait()
+            was_left = not heir.is_gone
+            await child.stop()
+            await heir.gone()
+            child.close()
+            return exit_code, was_left
+
+    assert run(act()) == (0, True)
+
+
+def test_stop_interrupts_first_and_lets_a_program_end_by_itself() -> None:
+    async def act() -> int | None:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "polite")
+            await beacon.arrival()
+            await child.stop(PATIENT)
+            child.close()
+            return child.exit_code
+
+    assert run(act()) == 0
+
+
+@pytest.mark.parametrize("kind", ["parent", "scrubbing"])
+def test_stop_reaches_children_in_sessions_of_their_own(kind: str) -> None:
+    async def act() -> set[psutil.Process]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, kind)
+            arrivals = [await beacon.arrival(), await beacon.arrival()]
+            await child.stop(IMPATIENT)
+            for arrival in arrivals:
+                await arrival.gone()
+            child.close()
+            return child.processes.find()
+
+    assert run(act()) == set()
+
+
+def test_stop_reaches_a_process_that_detached_itself_and_lost_its_parent() -> None:
+    async def act() -> tuple[int, int]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "detached")
+            orphan = await beacon.arrival()
+            await child.wait()
+            parent = psutil.Process(orphan.pid).ppid()
+            await child.stop(IMPATIENT)
+            await orphan.gone()
+            child.close()
+            return child.pid, parent
+
+    pid, parent = run(act())
+    assert parent not in (pid, os.getpid())
+
+
+def test_what_ignores_interrupt_and_termination_is_killed() -> None:
+    async def act() -> int | None:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "stubborn")
+            await beacon.arrival()
+            await child.stop(IMPATIENT)
+            child.close()
+            return child.exit_code
+
+    assert run(act()) == -signal.SIGKILL
+
+
+def test_stop_goes_on_until_none_is_left_of_those_that_start_others_when_told_to_end() -> None:
+    async def act() -> set[psutil.Process]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "stubborn", "hydra")
+            await beacon.arrival()
+            await child.stop(Grace(interrupt_seconds=0.05, terminate_seconds=0.2))
+            child.close()
+            return child.processes.find()
+
+    assert run(act()) == set()
+
+
+def test_stop_leaves_another_run_of_the_same_program_alone() -> None:
+    async def act() -> tuple[int | None, bool]:
+        async with Beacon.open() as beacon:
+            mine, other = await start(beacon, "polite"), await start(beacon, "detached")
+            arrivals = [await beacon.arrival(), await beacon.arrival()]
+            await mine.stop()
+            bystander = next(arrival for arrival in arrivals if arrival.pid != mine.pid)
+            was_left = not bystander.is_gone and psutil.pid_exists(bystander.pid)
+            await other.stop(IMPATIENT)
+            mine.close()
+            other.close()
+            return mine.exit_code, was_left
+
+    assert run(act()) == (0, True)
+
+
+def test_a_cancelled_stop_finishes_first() -> None:
+    async def act() -> tuple[bool, set[psutil.Process]]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "stubborn", "parent")
+            arrivals = [await beacon.arrival(), await beacon.arrival()]
+            stopping = asyncio.create_task(child.processes.stop(IMPATIENT))
+            await asyncio.wait([stopping], timeout=0)
+            stopping.cancel()
+            await asyncio.wait([stopping])
+            for arrival in arrivals:
+                await arrival.gone()
+            await child.wait()
+            child.close()
+            return stopping.cancelled(), child.processes.find()
+
+    assert run(act()) == (True, set())
+
+
+def test_stopping_a_run_that_has_ended_does_nothing() -> None:
+    async def act() -> int | None:
+        child = await Child.start([sys.executable, "-c", ""], environment={}, directory=HERE)
+        await child.wait()
+        await child.stop()
+        await child.stop()
+        child.close()
+        return child.exit_code
+
+    assert run(act()) == 0
+
+
+def test_a_pid_that_has_another_owner_by_now_is_not_a_process_of_the_run() -> None:
+    async def act() -> tuple[set[psutil.Process], int | None]:
+        async with Beacon.open() as beacon:
+            child = await start(beacon, "polite")
+            await beacon.arrival()
+            earlier = psutil.Process(child.pid)
+            earlier._ident = (child.pid, 1.0)  # type: ignore[attr-defined]  # as if reused
+            found = RunProcesses(earlier, "no process has this token").find()
+            await child.stop()
+            child.close()
+            return found, child.exit_code
+
+    assert run(act()) == (set(), 0)
+
+
+def test_exit_codes_and_signals_are_told_as_a_shell_tells_them() -> None:
+    assert [shell_exit_code(code) for code in (0, 3, -9)] == [0, 3, 137]
+    assert [signal_name(number) for number in (9, 15, 40)] == ["SIGKILL", "SIGTERM", "signal 40"]

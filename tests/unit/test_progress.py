@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.cli.progress import MAX_CHARS, describe, progress
+
+
+def text(*texts: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": each} for each in texts]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"event_type": "message", "role": "user", "content": text("Fix it.")}, "working"),
+        (
+            {"event_type": "message", "role": "assistant", "content": text("Let me", "look.")},
+            "Let me look.",
+        ),
+        ({"event_type": "message", "role": "assistant", "content": [{"type": "image"}]}, ""),
+        ({"event_type": "message", "role": "assistant"}, ""),
+        ({"event_type": "thinking", "content": text("hmm")}, "thinking"),
+        (
+            {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": {"command": "ls\n-l"}},
+            "Bash: ls -l",
+        ),
+        (
+            {"event_type": "pre_tool", "tool_name": "Read", "tool_input": {"file_path": "/a"}},
+            "Read: /a",
+        ),
+        ({"event_type": "pre_tool", "tool_name": "Odd", "tool_input": {"n": 1}}, "Odd:"),
+        ({"event_type": "pre_tool", "tool_name": "Odd", "tool_input": "cut"}, "Odd:"),
+        ({"event_type": "post_tool", "tool_name": "Bash", "tool_output": "a"}, "Bash done"),
+        ({"event_type": "post_tool", "tool_name": "Bash", "error": "no"}, "Bash failed"),
+        ({"event_type": "permission_denied", "tool_name": "Bash"}, "Bash was denied"),
+        ({"event_type": "retry", "attempt": 1}, "waiting to try again"),
+        ({"event_type": "session_stop", "reason": "completed"}, ""),
+        ({"event_type": "usage", "usage": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_event_says_what_the_agent_does(event: dict[str, Any], said: str) -> None:
+    assert describe(event) == said
+
+
+def test_what_is_said_is_short_and_drives_no_terminal() -> None:
+    hostile = "\x1b]52;c;ZXZpbA==\x07\u202e" + "x" * 200
+    call = {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": {"command": hostile}}
+    assert describe(call) == ("Bash: " + "x" * 200)[: MAX_CHARS - 1] + "…"
+
+
+def test_where_nobody_looks_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("x") as show:
+        show({"event_type": "thinking"})
+    assert capsys.readouterr() == ("", "")
