@@ -7,48 +7,70 @@ Reads go to a few threads, changes to the writer. It decides nothing about a ses
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Self, TypeVar, cast
 
+from agent_session_manager.bells import Bells
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.ingest import Writer
+from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
     AppendEvents,
+    ClaimLease,
+    CreateRequest,
     CreateSession,
     DeleteSession,
     EventFilter,
     EventPage,
+    ExtendLeases,
     OpenRun,
+    ReapLeases,
+    ReleaseLease,
     SessionFilter,
     SessionPage,
+    SettleRequest,
     Store,
     UpdateSession,
 )
 from agent_session_manager.store.engine import READERS
 
 T = TypeVar("T")
+Clock = Callable[[], datetime]
 
 
 class Manager:
     """The use cases. Open it with `Manager.open(store)`, which closes the store in the end."""
 
-    def __init__(self, store: Store, writer: Writer, readers: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, readers: ThreadPoolExecutor, bells: Bells
+    ) -> None:
         self._store = store
         self._writer = writer
         self._readers = readers
+        self._bells = bells
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, store: Store) -> AsyncIterator[Self]:
+    async def open(cls, store: Store, *, clock: Clock) -> AsyncIterator[Self]:
         """Serve a store until the block ends; then commit what waits, and close it."""
         readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
         try:
             async with Writer(store) as writer:
-                yield cls(store, writer, readers)
+                manager = cls(store, writer, readers, Bells())
+                watch = asyncio.create_task(manager._reaper(clock).run(), name="reaper")
+                try:
+                    yield manager
+                finally:
+                    watch.cancel()
+                    await asyncio.wait({watch})
         finally:
             readers.shutdown()
             store.close()
@@ -64,10 +86,61 @@ class Manager:
         _known(change.session_id)
         return cast(Session, await self._writer.commit(change))
 
-    async def delete_session(self, session_id: str) -> int:
+    async def delete_session(self, session_id: str, *, force: bool = False) -> int:
         """Delete a session and all of its own; return how many events it had."""
         _known(session_id)
-        return cast(int, await self._writer.commit(DeleteSession(session_id=session_id)))
+        change = DeleteSession(session_id=session_id, force=force)
+        count = cast(int, await self._writer.commit(change))
+        self._bells.ring(session_id)
+        return count
+
+    async def claim_lease(self, change: ClaimLease) -> Session:
+        _known(change.session_id)
+        return cast(Session, await self._writer.commit(change))
+
+    async def release_lease(self, change: ReleaseLease) -> Session:
+        _known(change.session_id)
+        return cast(Session, await self._writer.commit(change))
+
+    async def create_request(self, change: CreateRequest) -> Request:
+        """Ask something of a run, and wake the one who can do it."""
+        _known(change.session_id)
+        request = cast(Request, await self._writer.commit(change))
+        self._bells.ring(change.session_id)
+        return request
+
+    async def settle_request(self, change: SettleRequest) -> Request:
+        """Say how far a request has come, and wake whoever waits for it."""
+        _known(change.session_id)
+        request = cast(Request, await self._writer.commit(change))
+        self._bells.ring(change.session_id)
+        return request
+
+    async def list_requests(
+        self,
+        session_id: str,
+        run: int,
+        *,
+        state: RequestState | None = None,
+        wait_seconds: float = 0.0,
+    ) -> list[Request]:
+        """List the requests to a run; with a wait, not before there is one or the time is up."""
+        _known(session_id)
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        while True:
+            with self._bells.listening(session_id) as rung:
+                found = await self._read(
+                    lambda: self._store.list_requests(session_id, run, state=state)
+                )
+                left = deadline - asyncio.get_running_loop().time()
+                if found or left <= 0 or self._bells.is_closed:
+                    return found
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), left)
+
+    def stop_waiting(self) -> None:
+        """Answer everybody who waits, with what there is: the service is going down."""
+        self._bells.close()
 
     async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[int]:
         """Append all or none, and return their seqs once they are durable."""
@@ -102,6 +175,17 @@ class Manager:
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)
         return await self._read(lambda: self._store.list_runs(session_id))
+
+    def _reaper(self, clock: Clock) -> Reaper:
+        async def commit(change: ExtendLeases | ReapLeases) -> int:
+            return cast(int, await self._writer.commit(change))
+
+        return Reaper(
+            commit,
+            lambda: self._read(self._store.next_expiry),
+            clock=clock,
+            monotonic=time.monotonic,
+        )
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+
 PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765
 MIN_TOKEN_CHARS = 32
+MIN_LEASE_SECONDS = 2.0
+MAX_LEASE_SECONDS = 86400.0
 
 
 class SettingsError(ValueError):
@@ -25,6 +29,8 @@ class Settings:
     database_url: str = ""
     """Empty: SQLite in the state directory."""
     allow_hosts: tuple[str, ...] = ()
+    lease_seconds: float = DEFAULT_LEASE_SECONDS
+    """How long a run is held without a word from its supervisor before it counts as lost."""
     token: str = field(default="", repr=False)
     """Empty: one made at random, kept in the state directory."""
 
@@ -57,6 +63,7 @@ def load_settings(
         port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
         database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
         allow_hosts=tuple(host.strip() for host in hosts),
+        lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )
 
@@ -81,6 +88,21 @@ def _port(text: str | None) -> int:
     if not 0 <= port <= 65535:
         raise SettingsError(f"{PREFIX}PORT is {text!r}, not a port number")
     return port
+
+
+def _lease_seconds(text: str | None) -> float:
+    if text is None:
+        return DEFAULT_LEASE_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not MIN_LEASE_SECONDS <= seconds <= MAX_LEASE_SECONDS:
+        raise SettingsError(
+            f"{PREFIX}LEASE_SECONDS is {text!r}, not from {MIN_LEASE_SECONDS:g} to "
+            f"{MAX_LEASE_SECONDS:g} seconds"
+        )
+    return seconds
 
 
 def _token(text: str) -> str:

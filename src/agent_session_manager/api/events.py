@@ -16,6 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent_session_manager.api.answers import refusals
 from agent_session_manager.api.body import JsonRequest, JsonRoute
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.sessions import (
@@ -25,7 +26,6 @@ from agent_session_manager.api.sessions import (
     QueryText,
     Served,
     manager_of,
-    refusals,
 )
 from agent_session_manager.api.wire import (
     AppendedAnswer,

@@ -68,7 +68,9 @@ def serve(settings: Settings) -> None:
 async def _serve(
     settings: Settings, discovery: DiscoveryFile, sockets: list[socket.socket]
 ) -> None:
-    store = open_store(settings.resolved_database_url, clock=lambda: datetime.now(UTC))
+    store = open_store(
+        settings.resolved_database_url, clock=now, lease_seconds=settings.lease_seconds
+    )
     port = sockets[0].getsockname()[1]
     announcement = Announcement(
         url=f"http://127.0.0.1:{port}",
@@ -78,13 +80,14 @@ async def _serve(
         database=store.url,
         token=settings.token or discovery.kept_token,
     )
-    async with Manager.open(store) as manager:
+    async with Manager.open(store, clock=now) as manager:
         app = guarded(
             build_app(manager, instance=announcement.instance),
             token=announcement.token,
             hosts=[*_own_hosts(port), *settings.allow_hosts],
         )
         server = _Server(_config(app))
+        server.on_stopping = manager.stop_waiting
         server.on_listening = lambda: discovery.announce(announcement)
         logger.info("serving %s from %s", announcement.url, announcement.database)
         # uvicorn raises the signal that ended it again: by then it has been obeyed.
@@ -94,14 +97,26 @@ async def _serve(
     logger.info("stopped")
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 class _Server(uvicorn.Server):
-    """Says when it is listening, so that nobody is told of a manager that does not answer yet."""
+    """Says when it is listening, so that nobody is told of a manager that does not answer yet.
+
+    Before it shuts down, it lets go of those who wait: the shutdown waits for all that is open.
+    """
 
     on_listening: Callable[[], None]
+    on_stopping: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_stopping()
+        await super().shutdown(sockets)
 
 
 def _config(app: Any) -> uvicorn.Config:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
 from agent_session_manager.api.wire import (
     DeletedAnswer,
     DeletedCounts,
-    ErrorAnswer,
-    NewRunBody,
     NewSessionBody,
     ResultAnswer,
-    RunsAnswer,
     SessionAnswer,
     SessionChangesBody,
     SessionsAnswer,
     StatusAnswer,
-    run_body,
+    holder_of,
     session_body,
 )
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session
 from agent_session_manager.manager import Manager
-from agent_session_manager.store.base import CreateSession, OpenRun, SessionFilter, UpdateSession
+from agent_session_manager.store.base import CreateSession, SessionFilter, UpdateSession
 
 MAX_PAGE = 1000
 
@@ -44,11 +42,6 @@ QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=M
 Id = Annotated[str, Path(description="The session's id")]
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route, all of one shape."""
-    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, *statuses)}
-
-
 router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 
 
@@ -57,8 +50,9 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 )
 async def create_session(body: NewSessionBody, manager: Served) -> Response:
     """Create a session under an id of the caller's; its run 1 is open."""
-    session = await manager.create_session(CreateSession(**body.model_dump()))
-    return _answer(SessionAnswer(session=session_body(session)), 201)
+    new = CreateSession(**body.model_dump(exclude={"lease"}), holder=holder_of(body.lease))
+    session = await manager.create_session(new)
+    return answer(SessionAnswer(session=session_body(session)), 201)
 
 
 class SessionsQuery(BaseModel):
@@ -84,7 +78,7 @@ async def list_sessions(manager: Served, query: Annotated[SessionsQuery, Query()
     if query.limit is None and query.page is None:
         return StreamingResponse(_all(manager, where), media_type="application/json")
     found = await manager.list_sessions(where, limit=query.limit or MAX_PAGE, before=query.page)
-    return _answer(
+    return answer(
         SessionsAnswer(
             sessions=[session_body(session) for session in found.sessions],
             next_page=None if found.next_page is None else str(found.next_page),
@@ -107,19 +101,19 @@ async def _all(manager: Manager, where: SessionFilter) -> AsyncIterator[bytes]:
 
 
 def _dump_session(session: Session) -> bytes:
-    return _dump(session_body(session))
+    return dump(session_body(session))
 
 
 @router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=refusals(404))
 async def get_session(session_id: Id, manager: Served) -> Response:
     """Get a session."""
-    return _answer(SessionAnswer(session=session_body(await manager.get_session(session_id))))
+    return answer(SessionAnswer(session=session_body(await manager.get_session(session_id))))
 
 
 @router.get("/sessions/{session_id}/status", response_model=StatusAnswer, responses=refusals())
 async def get_status(session_id: Id, manager: Served) -> Response:
     """Get `running`, `finished` or `not_existent`: always 200."""
-    return _answer(StatusAnswer(status=await manager.get_status(session_id)))
+    return answer(StatusAnswer(status=await manager.get_status(session_id)))
 
 
 @router.get(
@@ -127,7 +121,7 @@ async def get_status(session_id: Id, manager: Served) -> Response:
 )
 async def get_result(session_id: Id, manager: Served) -> Response:
     """Get the text of the last assistant message of the newest run, once it is finished."""
-    return _answer(ResultAnswer(result=await manager.get_result(session_id)))
+    return answer(ResultAnswer(result=await manager.get_result(session_id)))
 
 
 @router.patch(
@@ -138,39 +132,20 @@ async def get_result(session_id: Id, manager: Served) -> Response:
 async def update_session(session_id: Id, body: SessionChangesBody, manager: Served) -> Response:
     """Change what is given, and nothing else."""
     change = UpdateSession(session_id=session_id, **body.model_dump())
-    return _answer(SessionAnswer(session=session_body(await manager.update_session(change))))
+    return answer(SessionAnswer(session=session_body(await manager.update_session(change))))
 
 
-@router.delete("/sessions/{session_id}", response_model=DeletedAnswer, responses=refusals(404))
-async def delete_session(session_id: Id, manager: Served) -> Response:
-    """Delete a session, its runs and its events."""
-    count = await manager.delete_session(session_id)
+class DeleteQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    force: bool = Field(default=False, description="Also while somebody holds its lease")
+
+
+@router.delete("/sessions/{session_id}", response_model=DeletedAnswer, responses=refusals(404, 409))
+async def delete_session(
+    session_id: Id, query: Annotated[DeleteQuery, Query()], manager: Served
+) -> Response:
+    """Delete a session, its runs and its events: 409 while somebody holds its lease."""
+    count = await manager.delete_session(session_id, force=query.force)
     counts = DeletedCounts(session=True, events_count=count)
-    return _answer(DeletedAnswer(session_id=session_id, deleted=counts))
-
-
-@router.post(
-    "/sessions/{session_id}/runs",
-    status_code=201,
-    response_model=SessionAnswer,
-    responses=refusals(404, 409, 413, 415),
-)
-async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
-    """Open the next run, for one caller alone: 409 `session_running` while the newest is open."""
-    change = OpenRun(session_id=session_id, **body.model_dump())
-    return _answer(SessionAnswer(session=session_body(await manager.open_run(change))), 201)
-
-
-@router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
-async def list_runs(session_id: Id, manager: Served) -> Response:
-    """List the runs of a session, oldest first, with what each needs to be repeated."""
-    runs = await manager.list_runs(session_id)
-    return _answer(RunsAnswer(runs=[run_body(run) for run in runs]))
-
-
-def _answer(model: BaseModel, status: int = 200) -> Response:
-    return Response(_dump(model), status, media_type="application/json")
-
-
-def _dump(model: BaseModel) -> bytes:
-    return model.__pydantic_serializer__.to_json(model)
+    return answer(DeletedAnswer(session_id=session_id, deleted=counts))

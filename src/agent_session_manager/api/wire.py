@@ -6,7 +6,7 @@ The OpenAPI document is made from these, and they only ever grow.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import (
     MAX_NAME_CHARS,
     MAX_PATH_BYTES,
@@ -50,6 +51,8 @@ def _parse_moment(value: Any) -> datetime:
         raise ValueError("not a moment in ISO 8601") from None
 
 
+MAX_DETAIL_CHARS = 4000
+
 SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
 Path = Annotated[str, AfterValidator(_fits_an_index)]
@@ -61,6 +64,10 @@ class _Given(BaseModel):
     """A body: unknown fields are refused, and nothing is turned into another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class LeaseClaimBody(_Given):
+    holder: Name = Field(description="Names the process that drives the run; unique to it")
 
 
 class NewSessionBody(_Given):
@@ -76,6 +83,9 @@ class NewSessionBody(_Given):
     host: Name | None = Field(default=None, description="Where run 1 executes")
     spec: dict[str, Any] | None = Field(
         default=None, description="What run 1 needs to be repeated; kept as it came"
+    )
+    lease: LeaseClaimBody | None = Field(
+        default=None, description="Hold run 1 from the start: it is lost when the lease expires"
     )
 
 
@@ -95,6 +105,38 @@ class NewRunBody(_Given):
     )
     host: Name | None = None
     spec: dict[str, Any] | None = None
+    lease: LeaseClaimBody | None = None
+
+
+class NewRequestBody(_Given):
+    request_id: SessionId = Field(description="Made by the caller: asking twice is asking once")
+    kind: Annotated[RequestKind, Field(strict=False)]
+    payload: dict[str, Any] = Field(default_factory=dict)
+
+
+class RequestProgressBody(_Given):
+    state: Literal["acknowledged", "done", "refused"]
+    detail: Annotated[str, StringConstraints(max_length=MAX_DETAIL_CHARS)] | None = None
+
+
+class LeaseBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    holder: str
+    expires_at: Moment
+
+
+class RequestBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    request_id: str
+    run: int
+    kind: RequestKind
+    payload: dict[str, Any]
+    state: RequestState
+    detail: str | None
+    created_at: Moment
+    settled_at: Moment | None
 
 
 class UsageBody(BaseModel):
@@ -116,6 +158,7 @@ class RunBody(BaseModel):
     exit_code: int | None
     reason: Reason | None
     host: str | None
+    lease: LeaseBody | None
     spec: dict[str, Any] | None
     usage: UsageBody
 
@@ -142,6 +185,7 @@ class SessionBody(BaseModel):
     exit_code: int | None
     reason: Reason | None
     host: str | None
+    lease: LeaseBody | None
 
 
 class SessionAnswer(BaseModel):
@@ -164,6 +208,15 @@ class ResultAnswer(BaseModel):
 
 class RunsAnswer(BaseModel):
     runs: list[RunBody]
+
+
+class RequestAnswer(BaseModel):
+    ok: bool = True
+    request: RequestBody
+
+
+class RequestsAnswer(BaseModel):
+    requests: list[RequestBody]
 
 
 class AppendedAnswer(BaseModel):
@@ -256,7 +309,16 @@ def session_body(session: Session) -> SessionBody:
         exit_code=newest.exit_code,
         reason=newest.reason,
         host=newest.host,
+        lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
     )
+
+
+def holder_of(lease: LeaseClaimBody | None) -> str | None:
+    return None if lease is None else lease.holder
+
+
+def request_body(request: Request) -> RequestBody:
+    return RequestBody.model_validate(request)
 
 
 def run_body(run: Run) -> RunBody:

@@ -57,6 +57,53 @@ class SessionRunningError(OrchestratorError):
         self.host = host
 
 
+class RunNotFoundError(OrchestratorError):
+    """The session has no run of this number."""
+
+    def __init__(self, session_id: str, run: int) -> None:
+        super().__init__(f"session {session_id!r} has no run {run}")
+        self.session_id = session_id
+        self.run = run
+
+
+class RunSupersededError(OrchestratorError):
+    """A newer run of the session exists: the older one changes nothing any more."""
+
+    def __init__(self, session_id: str, run: int, newest: int) -> None:
+        super().__init__(f"run {run} of session {session_id!r} was superseded by run {newest}")
+        self.session_id = session_id
+        self.run = run
+        self.newest = newest
+
+
+class RunFinishedError(OrchestratorError):
+    """The run has ended: nobody can hold it, and nobody is there to be asked for something."""
+
+    def __init__(self, session_id: str, run: int) -> None:
+        super().__init__(f"run {run} of session {session_id!r} has ended")
+        self.session_id = session_id
+        self.run = run
+
+
+class LeaseHeldError(OrchestratorError):
+    """Another process holds the lease on the run."""
+
+    def __init__(self, session_id: str, run: int, holder: str) -> None:
+        super().__init__(f"run {run} of session {session_id!r} is held by {holder}")
+        self.session_id = session_id
+        self.run = run
+        self.holder = holder
+
+
+class RequestNotFoundError(OrchestratorError):
+    """The run has no request of this id."""
+
+    def __init__(self, session_id: str, request_id: str) -> None:
+        super().__init__(f"session {session_id!r} has no request {request_id!r}")
+        self.session_id = session_id
+        self.request_id = request_id
+
+
 class SessionNotFinishedError(OrchestratorError):
     """The result was asked for while the newest run is open."""
 

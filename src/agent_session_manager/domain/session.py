@@ -18,6 +18,9 @@ MAX_NAME_CHARS = 200
 MAX_PATH_BYTES = 1500
 """An index of PostgreSQL holds no key larger than 2,704 bytes; name and path share one."""
 
+DEFAULT_LEASE_SECONDS = 45.0
+"""Three heartbeats: two may be late or lost before a run is given up."""
+
 Status = Literal["running", "finished", "not_existent"]
 
 
@@ -49,6 +52,14 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right of one holder to drive a run, until it expires or is given back."""
+
+    holder: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One execution inside a session. `spec` is the client's own and is kept as it came."""
 
@@ -58,6 +69,7 @@ class Run:
     exit_code: int | None = None
     reason: Reason | None = None
     host: str | None = None
+    lease: Lease | None = None
     spec: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
 
@@ -97,8 +109,8 @@ class RunState:
     run: int
     finished: bool = False
     reason: Reason | None = None
-    leased: bool = False
-    """Another process holds an unexpired lease on it."""
+    holder: str | None = None
+    """Who has the lease on it; of a run that was closed as `lost`, who had it."""
 
 
 class Effect(StrEnum):
@@ -107,6 +119,8 @@ class Effect(StrEnum):
     NOTHING = "nothing"
     CLOSE = "close"
     OPEN_NEXT = "open_next"
+    RENEW = "renew"
+    REOPEN = "reopen"
     REFUSE = "refuse"
 
 
@@ -118,10 +132,8 @@ def effect_of_stop(newest: RunState, *, named_run: int | None) -> Effect:
     """
     if named_run is not None and named_run != newest.run:
         return Effect.NOTHING
-    if named_run is None and newest.leased:
-        return Effect.NOTHING
     if not newest.finished:
-        return Effect.CLOSE
+        return Effect.CLOSE if named_run is not None or newest.holder is None else Effect.NOTHING
     own_report = named_run == newest.run
     return Effect.CLOSE if newest.reason is Reason.LOST and own_report else Effect.NOTHING
 
@@ -131,11 +143,25 @@ def effect_of_resume(newest: RunState, *, exclusive: bool, takeover: bool = Fals
 
     An `exclusive` caller wants to be the only one to drive the session and is refused while the
     newest run is open, unless it takes over. The contract's `last_resumed_at` is not exclusive:
-    it always opens the next run.
+    it is refused only where somebody holds the lease.
     """
-    if newest.finished or takeover or not exclusive:
+    if newest.finished or takeover:
         return Effect.OPEN_NEXT
-    return Effect.REFUSE
+    return Effect.REFUSE if exclusive or newest.holder is not None else Effect.OPEN_NEXT
+
+
+def effect_of_claim(newest: RunState, *, run: int, holder: str) -> Effect:
+    """What it does when `holder` asks for the lease of a run, or for more of it.
+
+    A run that was given up as `lost` is taken up again by the one who had it, as long as nobody
+    has opened a newer one.
+    """
+    if run != newest.run:
+        return Effect.REFUSE
+    if newest.finished:
+        was_lost = newest.reason is Reason.LOST and newest.holder == holder
+        return Effect.REOPEN if was_lost else Effect.REFUSE
+    return Effect.RENEW if newest.holder in (None, holder) else Effect.REFUSE
 
 
 def is_late(event_run: int, newest_run: int) -> bool:

@@ -12,19 +12,20 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, select, update
 
 from agent_session_manager.domain.errors import InvalidEventError, SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.session import (
     Effect,
-    Reason,
     RunState,
     Usage,
     effect_of_stop,
     is_late,
 )
 from agent_session_manager.store.base import AppendEvents, Outcome
+from agent_session_manager.store.current import NEWEST_RUN_STATE, WITH_NEWEST_RUN, newest_run
+from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS
 from agent_session_manager.store.tables import events, runs, sessions
 
@@ -34,16 +35,9 @@ _SESSIONS = (
         sessions.c.session_id,
         sessions.c.last_seq,
         sessions.c.last_run,
-        runs.c.finished_at,
-        runs.c.reason,
-        runs.c.lease_holder,
-        runs.c.lease_expires_at,
+        *NEWEST_RUN_STATE,
     )
-    .join_from(
-        sessions,
-        runs,
-        and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
-    )
+    .join_from(sessions, runs, WITH_NEWEST_RUN)
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
     # In one order for everybody, so that two managers on one database cannot block each other.
     .order_by(sessions.c.session_id)
@@ -142,21 +136,18 @@ class _Writes:
         ):
             if parameters:
                 connection.execute(statement, parameters)
+        for end in self.ended:
+            expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
 
 
 class _SessionInBatch:
     """One session while a batch is numbered: where it stands, and what it knows already."""
 
-    def __init__(self, row: Any, now: int, known: dict[str, int]) -> None:
+    def __init__(self, row: Any, known: dict[str, int]) -> None:
         self.number: int = row.number
         self.last_seq: int = row.last_seq
         self.known = known
-        self.newest = RunState(
-            run=row.last_run,
-            finished=row.finished_at is not None,
-            reason=None if row.reason is None else Reason(row.reason),
-            leased=row.lease_holder is not None and row.lease_expires_at > now,
-        )
+        self.newest = newest_run(row)
 
     def append(self, new_events: Sequence[NewEvent], writes: _Writes, now: int) -> list[int]:
         """Number the events, those that are known already by what they have, and return it."""
@@ -248,7 +239,7 @@ def _number(
 ) -> tuple[list[Outcome], _Writes]:
     """What the appends come to, where `known` are the seqs of events that are there already."""
     in_batch = {
-        row.session_id: _SessionInBatch(row, now, known.get(row.session_id, {})) for row in found
+        row.session_id: _SessionInBatch(row, known.get(row.session_id, {})) for row in found
     }
     writes = _Writes()
     outcomes = [_append(append, in_batch.get(append.session_id), writes, now) for append in appends]

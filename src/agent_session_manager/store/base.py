@@ -10,7 +10,11 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
 5. Only the newest run changes the state of its session, by the rules of `domain/session.py`.
 6. A reserved name is held by one session of its project, until it is archived or deleted.
 7. Pages of a list hold every session once, newest first, whatever is created meanwhile.
-8. Deleting a session deletes its runs and its events; its id can be used again.
+8. Deleting a session deletes all of its own; its id can be used again.
+9. One holder has the lease on a run. It is reaped as `lost` once it has expired, and is taken up
+   again by its own holder as long as there is no newer run.
+10. A request is kept from when it was asked until its run is deleted, once per id; the end of the
+   run expires what was not done.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from typing import Any, Protocol
 
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
+from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
 
 
@@ -38,6 +43,8 @@ class CreateSession:
     unique_name: bool = False
     host: str | None = None
     spec: dict[str, Any] | None = None
+    holder: str | None = None
+    """Who has the lease of run 1 from the start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +81,87 @@ class OpenRun:
     takeover: bool = False
     host: str | None = None
     spec: dict[str, Any] | None = None
+    holder: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteSession:
-    """Delete a session and all of its own. The outcome is how many events it had."""
+    """Delete a session and all of its own. The outcome is how many events it had.
+
+    One whose lease somebody holds is deleted by `force` only.
+    """
 
     session_id: str
+    force: bool = False
 
 
-Change = CreateSession | AppendEvents | UpdateSession | OpenRun | DeleteSession
-Outcome = Session | list[int] | int | OrchestratorError
+@dataclass(frozen=True, kw_only=True)
+class ClaimLease:
+    """Take or keep the lease on a run. The outcome is the session."""
+
+    session_id: str
+    run: int
+    holder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseLease:
+    """Give a lease back; one that is not held any more is given back already.
+
+    The outcome is the session.
+    """
+
+    session_id: str
+    run: int
+    holder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtendLeases:
+    """Give every lease one full term from now. The outcome is how many there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReapLeases:
+    """Close the runs whose lease has expired, as `lost`. The outcome is how many there were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest:
+    """Ask something of an open run. The outcome is the request, as it was asked first."""
+
+    session_id: str
+    run: int
+    request_id: str
+    kind: RequestKind
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleRequest:
+    """Say how far a request has come; a final state stays. The outcome is the request."""
+
+    session_id: str
+    run: int
+    request_id: str
+    state: RequestState
+    detail: str | None = None
+
+
+Change = (
+    CreateSession
+    | AppendEvents
+    | UpdateSession
+    | OpenRun
+    | DeleteSession
+    | ClaimLease
+    | ReleaseLease
+    | ExtendLeases
+    | ReapLeases
+    | CreateRequest
+    | SettleRequest
+)
+Outcome = Session | Request | list[int] | int | OrchestratorError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +221,11 @@ class Store(Protocol):
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
 
     def list_runs(self, session_id: str) -> list[Run]: ...
+
+    def list_requests(
+        self, session_id: str, run: int, *, state: RequestState | None = None
+    ) -> list[Request]: ...
+
+    def next_expiry(self) -> datetime | None: ...
 
     def close(self) -> None: ...

@@ -9,7 +9,8 @@ import orjson
 from sqlalchemy import Row
 
 from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Reason, Run, Session, Usage
+from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
 from agent_session_manager.store.tables import runs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +23,7 @@ _RUN_PREFIX = "run_"
 NEWEST_RUN_COLUMNS = [
     column.label(_RUN_PREFIX + column.name)
     for column in runs.c
-    if column.name not in ("session_number", "spec", "lease_holder", "lease_expires_at")
+    if column.name not in ("session_number", "spec")
 ]
 
 
@@ -47,6 +48,26 @@ def parse_fields(text: str) -> dict[str, Any]:
     return fields
 
 
+def _lease(holder: str | None, expires_at: int | None) -> Lease | None:
+    """The lease that is held; of a lost run the holder is remembered and the lease is gone."""
+    if holder is None or expires_at is None:
+        return None
+    return Lease(holder=holder, expires_at=to_moment(expires_at))
+
+
+def to_request(row: Row[Any]) -> Request:
+    return Request(
+        request_id=row.request_id,
+        run=row.run,
+        kind=RequestKind(row.kind),
+        payload=parse_fields(row.payload),
+        state=RequestState(row.state),
+        detail=row.detail,
+        created_at=to_moment(row.created_at),
+        settled_at=_optional_moment(row.settled_at),
+    )
+
+
 def to_run(row: Row[Any], *, prefix: str = "") -> Run:
     columns = row._mapping
     spec = columns.get(prefix + "spec")
@@ -58,6 +79,7 @@ def to_run(row: Row[Any], *, prefix: str = "") -> Run:
         exit_code=columns[prefix + "exit_code"],
         reason=None if reason is None else Reason(reason),
         host=columns[prefix + "host"],
+        lease=_lease(columns[prefix + "lease_holder"], columns[prefix + "lease_expires_at"]),
         spec=None if spec is None else parse_fields(spec),
         usage=Usage(**{name: columns[prefix + name] for name in USAGE_COLUMNS}),
     )

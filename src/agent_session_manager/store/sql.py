@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import (
@@ -18,7 +18,8 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
 )
 from agent_session_manager.domain.event import Event, joined_text
-from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.request import Request, RequestState
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import (
     Change,
@@ -30,7 +31,7 @@ from agent_session_manager.store.base import (
 )
 from agent_session_manager.store.engine import Database, open_database
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.tables import events, runs, sessions
+from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.writing import Transaction
 
 Clock = Callable[[], datetime]
@@ -50,6 +51,7 @@ _SESSIONS = select(sessions, *rows.NEWEST_RUN_COLUMNS).join_from(
 _SESSION = _SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
 _STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
 _NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
+_NEXT_EXPIRY = select(func.min(runs.c.lease_expires_at)).where(runs.c.lease_expires_at.is_not(None))
 _ANSWER = (
     select(sessions.c.status, events.c.fields)
     .join_from(
@@ -65,7 +67,7 @@ _ANSWER = (
 )
 
 
-def open_store(url: str, *, clock: Clock) -> SqlStore:
+def open_store(url: str, *, clock: Clock, lease_seconds: float = DEFAULT_LEASE_SECONDS) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
 
     Raises:
@@ -77,15 +79,16 @@ def open_store(url: str, *, clock: Clock) -> SqlStore:
     except BaseException:
         database.close()
         raise
-    return SqlStore(database, clock=clock)
+    return SqlStore(database, clock=clock, lease_seconds=lease_seconds)
 
 
 class SqlStore:
     """Sessions, runs and events in SQLite or PostgreSQL. Owns the database it is given."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, lease_seconds: float) -> None:
         self._database = database
         self._clock = clock
+        self._term = int(lease_seconds * 1_000_000)
 
     @property
     def url(self) -> str:
@@ -120,7 +123,8 @@ class SqlStore:
 
     def _transact(self, changes: Sequence[Change]) -> list[Outcome]:
         with self._database.writing.begin() as connection:
-            return Transaction(connection, now=self._clock()).make(changes)
+            now = rows.to_microseconds(self._clock())
+            return Transaction(connection, now=now, term=self._term).make(changes)
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
@@ -197,6 +201,24 @@ class SqlStore:
             number = _one(connection, _NUMBER, session_id).number
             found = connection.execute(query.where(runs.c.session_number == number)).all()
         return [rows.to_run(row) for row in found]
+
+    def list_requests(
+        self, session_id: str, run: int, *, state: RequestState | None = None
+    ) -> list[Request]:
+        """List the requests to a run, in the order in which they were made."""
+        query = select(requests).where(requests.c.run == run).order_by(requests.c.number)
+        if state is not None:
+            query = query.where(requests.c.state == state.value)
+        with self._read() as connection:
+            number = _one(connection, _NUMBER, session_id).number
+            found = connection.execute(query.where(requests.c.session_number == number)).all()
+        return [rows.to_request(row) for row in found]
+
+    def next_expiry(self) -> datetime | None:
+        """When the first of all leases expires; None while there are none."""
+        with self._read() as connection:
+            moment = connection.scalar(_NEXT_EXPIRY)
+        return None if moment is None else rows.to_moment(moment)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -98,6 +98,32 @@ runs = Table(
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_runs_session", ondelete="CASCADE"
     ),
+    # Only leases that can expire: what the reaper looks at.
+    Index(
+        "ix_runs_lease",
+        "lease_expires_at",
+        sqlite_where=Column("lease_expires_at", BigInteger).is_not(None),
+        postgresql_where=Column("lease_expires_at", BigInteger).is_not(None),
+    ),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("session_number", BigInteger, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    UniqueConstraint("session_number", "run", "request_id", name="uq_requests_id"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_requests_session", ondelete="CASCADE"
+    ),
 )
 
 events = Table(

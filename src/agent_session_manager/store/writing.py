@@ -9,59 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any, assert_never
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from agent_session_manager.domain.errors import (
     NameTakenError,
     OrchestratorError,
     SessionExistsError,
-    SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import (
-    Effect,
-    Reason,
-    RunState,
-    Session,
-    effect_of_resume,
-)
+from agent_session_manager.domain.session import Session
 from agent_session_manager.store import rows
 from agent_session_manager.store.appending import append_all
 from agent_session_manager.store.base import (
     AppendEvents,
     Change,
+    ClaimLease,
+    CreateRequest,
     CreateSession,
     DeleteSession,
+    ExtendLeases,
     OpenRun,
     Outcome,
+    ReapLeases,
+    ReleaseLease,
+    SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.tables import events, runs, sessions
+from agent_session_manager.store.current import (
+    find_current,
+    get_current,
+    get_whole,
+    newest_run,
+)
+from agent_session_manager.store.requesting import create_request, settle_request
+from agent_session_manager.store.running import NewRun, Runs
+from agent_session_manager.store.tables import events, requests, runs, sessions
 
-_CURRENT = (
-    select(sessions, runs.c.finished_at, runs.c.reason, runs.c.host)
-    .join_from(
-        sessions,
-        runs,
-        and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
-    )
-    .where(sessions.c.session_id == bindparam("session_id"))
-    .with_for_update(of=sessions)
-)
-_WHOLE = (
-    select(sessions, *rows.NEWEST_RUN_COLUMNS)
-    .join_from(
-        sessions,
-        runs,
-        and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
-    )
-    .where(sessions.c.session_id == bindparam("session_id"))
-)
 _HOLDER = select(sessions.c.session_id).where(
     sessions.c.reserved_project == bindparam("project"),
     sessions.c.reserved_name == bindparam("name"),
@@ -69,11 +56,15 @@ _HOLDER = select(sessions.c.session_id).where(
 
 
 class Transaction:
-    """A transaction that is open on `connection`; every moment in it is `now`."""
+    """A transaction that is open on `connection`.
 
-    def __init__(self, connection: Connection, *, now: datetime) -> None:
+    Every moment in it is `now`, and a lease lasts for `term`, both in microseconds.
+    """
+
+    def __init__(self, connection: Connection, *, now: int, term: int) -> None:
         self._connection = connection
-        self._now = rows.to_microseconds(now)
+        self._now = now
+        self._runs = Runs(connection, now=now, term=term)
 
     def make(self, changes: Sequence[Change]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -87,25 +78,39 @@ class Transaction:
 
     def _make_one(self, change: Change) -> Outcome:
         try:
-            match change:
-                case CreateSession():
-                    return self._create(change)
-                case UpdateSession():
-                    return self._update(change)
-                case OpenRun():
-                    return self._open_run(change)
-                case DeleteSession():
-                    return self._delete(change)
-                case AppendEvents():
-                    return append_all(self._connection, [change], now=self._now)[0]
-                case _:
-                    assert_never(change)
+            return self._make_alone(change)
         except OrchestratorError as refusal:
             return refusal
 
+    def _make_alone(self, change: Change) -> Outcome:  # noqa: C901
+        match change:
+            case CreateSession():
+                return self._create(change)
+            case UpdateSession():
+                return self._update(change)
+            case DeleteSession():
+                return self._delete(change)
+            case OpenRun():
+                return self._runs.open_exclusive(change)
+            case ClaimLease():
+                return self._runs.claim(change)
+            case ReleaseLease():
+                return self._runs.release(change)
+            case ExtendLeases():
+                return self._runs.extend_all()
+            case ReapLeases():
+                return self._runs.reap()
+            case CreateRequest():
+                return create_request(self._connection, change, now=self._now)
+            case SettleRequest():
+                return settle_request(self._connection, change, now=self._now)
+            case AppendEvents():
+                return append_all(self._connection, [change], now=self._now)[0]
+            case _:
+                assert_never(change)
+
     def _create(self, new: CreateSession) -> Session:
-        found = self._connection.execute(_CURRENT, {"session_id": new.session_id}).one_or_none()
-        if found is not None:
+        if find_current(self._connection, new.session_id) is not None:
             raise SessionExistsError(new.session_id)
         reservation = _reservation(new.session_name, new.project_dir) if new.unique_name else _NONE
         self._check_free(reservation)
@@ -129,11 +134,14 @@ class Transaction:
             },
         )
         assert inserted.inserted_primary_key is not None
-        self._insert_run(inserted.inserted_primary_key[0], 1, new.host, new.spec)
-        return self._whole(new.session_id)
+        first = NewRun(host=new.host, spec=new.spec, holder=new.holder)
+        self._runs.insert(inserted.inserted_primary_key[0], 1, first)
+        return get_whole(self._connection, new.session_id)
 
     def _update(self, change: UpdateSession) -> Session:
-        current = self._current(change.session_id)
+        current = get_current(self._connection, change.session_id)
+        if change.last_resumed_at is not None:
+            self._runs.check_resume(current, exclusive=False)
         values: dict[str, Any] = {
             name: value
             for name in ("session_name", "project_dir", "agent_name")
@@ -157,84 +165,22 @@ class Transaction:
             update(sessions).where(sessions.c.number == current.number), values
         )
         if change.last_resumed_at is not None:
-            self._open_next(current, exclusive=False)
-        return self._whole(change.session_id)
-
-    def _open_run(self, change: OpenRun) -> Session:
-        current = self._current(change.session_id)
-        self._open_next(
-            current,
-            exclusive=True,
-            takeover=change.takeover,
-            host=change.host,
-            spec=change.spec,
-        )
-        self._connection.execute(
-            update(sessions)
-            .where(sessions.c.number == current.number)
-            .values(last_resumed_at=self._now)
-        )
-        return self._whole(change.session_id)
-
-    def _open_next(
-        self,
-        current: Any,
-        *,
-        exclusive: bool,
-        takeover: bool = False,
-        host: str | None = None,
-        spec: dict[str, Any] | None = None,
-    ) -> None:
-        newest = RunState(
-            run=current.last_run,
-            finished=current.finished_at is not None,
-            reason=None if current.reason is None else Reason(current.reason),
-        )
-        effect = effect_of_resume(newest, exclusive=exclusive, takeover=takeover)
-        if effect is Effect.REFUSE:
-            raise SessionRunningError(current.session_id, newest.run, current.host)
-        if not newest.finished:  # nobody said how it ended, and nobody can any more
-            self._connection.execute(
-                update(runs)
-                .where(runs.c.session_number == current.number, runs.c.run == newest.run)
-                .values(finished_at=self._now, reason=Reason.LOST.value)
-            )
-        self._insert_run(current.number, newest.run + 1, host, spec)
-
-    def _insert_run(
-        self, number: int, run: int, host: str | None, spec: dict[str, Any] | None
-    ) -> None:
-        self._connection.execute(
-            insert(runs),
-            {
-                "session_number": number,
-                "run": run,
-                "started_at": self._now,
-                "host": host,
-                "spec": rows.dump_fields(spec),
-            },
-        )
-        self._connection.execute(
-            update(sessions)
-            .where(sessions.c.number == number)
-            .values(last_run=run, status="running", last_activity_at=self._now)
-        )
+            self._runs.open_next(current, NewRun())
+        return get_whole(self._connection, change.session_id)
 
     def _delete(self, change: DeleteSession) -> int:
-        number = self._current(change.session_id).number
-        deleted = self._connection.execute(delete(events).where(events.c.session_number == number))
-        self._connection.execute(delete(runs).where(runs.c.session_number == number))
-        self._connection.execute(delete(sessions).where(sessions.c.number == number))
-        return deleted.rowcount
-
-    def _current(self, session_id: str) -> Any:
-        found = self._connection.execute(_CURRENT, {"session_id": session_id}).one_or_none()
-        if found is None:
-            raise SessionNotFoundError(session_id)
-        return found
-
-    def _whole(self, session_id: str) -> Session:
-        return rows.to_session(self._connection.execute(_WHOLE, {"session_id": session_id}).one())
+        current = get_current(self._connection, change.session_id)
+        newest = newest_run(current)
+        if newest.holder is not None and not newest.finished and not change.force:
+            raise SessionRunningError(change.session_id, newest.run, current.host)
+        counts = [
+            self._connection.execute(
+                delete(table).where(table.c.session_number == current.number)
+            ).rowcount
+            for table in (events, requests, runs)
+        ]
+        self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
+        return counts[0]
 
     def _check_free(self, reservation: _Reservation, *, but_for: str | None = None) -> None:
         if reservation.name is None:

@@ -1,0 +1,23 @@
+"""How an answer is put together, and how a route documents its errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from agent_session_manager.api.wire import ErrorAnswer
+
+
+def answer(model: BaseModel, status: int = 200) -> Response:
+    return Response(dump(model), status, media_type="application/json")
+
+
+def dump(model: BaseModel) -> bytes:
+    return model.__pydantic_serializer__.to_json(model)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route, all of one shape."""
+    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, *statuses)}

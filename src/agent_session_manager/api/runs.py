@@ -1,0 +1,164 @@
+"""The routes of runs: opening one, the lease on it, and what others want of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent_session_manager.api.answers import answer, refusals
+from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.sessions import Id, Served
+from agent_session_manager.api.wire import (
+    LeaseClaimBody,
+    NewRequestBody,
+    NewRunBody,
+    RequestAnswer,
+    RequestProgressBody,
+    RequestsAnswer,
+    RunsAnswer,
+    SessionAnswer,
+    holder_of,
+    request_body,
+    run_body,
+    session_body,
+)
+from agent_session_manager.domain.request import RequestState
+from agent_session_manager.store.base import (
+    ClaimLease,
+    CreateRequest,
+    OpenRun,
+    ReleaseLease,
+    SettleRequest,
+)
+
+MAX_WAIT_SECONDS = 25.0
+
+RunNumber = Annotated[int, Path(ge=1, lt=2**31, description="The run's number")]
+RequestId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+
+router = APIRouter(route_class=JsonRoute, tags=["runs"])
+
+
+@router.post(
+    "/sessions/{session_id}/runs",
+    status_code=201,
+    response_model=SessionAnswer,
+    responses=refusals(404, 409, 413, 415),
+)
+async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
+    """Open the next run, for one caller alone: 409 `session_running` while the newest is open."""
+    change = OpenRun(
+        session_id=session_id,
+        takeover=body.takeover,
+        host=body.host,
+        spec=body.spec,
+        holder=holder_of(body.lease),
+    )
+    return answer(SessionAnswer(session=session_body(await manager.open_run(change))), 201)
+
+
+@router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
+async def list_runs(session_id: Id, manager: Served) -> Response:
+    """List the runs of a session, oldest first, with what each needs to be repeated."""
+    runs = await manager.list_runs(session_id)
+    return answer(RunsAnswer(runs=[run_body(run) for run in runs]))
+
+
+@router.put(
+    "/sessions/{session_id}/runs/{run}/lease",
+    response_model=SessionAnswer,
+    responses=refusals(404, 409, 413, 415),
+)
+async def claim_lease(
+    session_id: Id, run: RunNumber, body: LeaseClaimBody, manager: Served
+) -> Response:
+    """Take the lease on a run, keep it for another term, or take a lost run up again.
+
+    409 `run_superseded` when a newer run exists, `run_finished` when this one has ended,
+    `lease_held` when another holder has it.
+    """
+    change = ClaimLease(session_id=session_id, run=run, holder=body.holder)
+    return answer(SessionAnswer(session=session_body(await manager.claim_lease(change))))
+
+
+class _Holder(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    holder: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+
+
+@router.delete(
+    "/sessions/{session_id}/runs/{run}/lease",
+    response_model=SessionAnswer,
+    responses=refusals(404),
+)
+async def release_lease(
+    session_id: Id, run: RunNumber, query: Annotated[_Holder, Query()], manager: Served
+) -> Response:
+    """Give the lease back; one that is not held any more counts as given back."""
+    change = ReleaseLease(session_id=session_id, run=run, holder=query.holder)
+    return answer(SessionAnswer(session=session_body(await manager.release_lease(change))))
+
+
+@router.post(
+    "/sessions/{session_id}/runs/{run}/requests",
+    status_code=201,
+    response_model=RequestAnswer,
+    responses=refusals(404, 409, 413, 415),
+)
+async def create_request(
+    session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
+) -> Response:
+    """Ask something of an open run; the same `request_id` again answers with what was asked."""
+    change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
+    return answer(RequestAnswer(request=request_body(await manager.create_request(change))), 201)
+
+
+class _RequestsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    state: RequestState | None = None
+    wait: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=MAX_WAIT_SECONDS,
+        description="Seconds to wait for one, where there is none yet",
+    )
+
+
+@router.get(
+    "/sessions/{session_id}/runs/{run}/requests",
+    response_model=RequestsAnswer,
+    responses=refusals(404),
+)
+async def list_requests(
+    session_id: Id, run: RunNumber, query: Annotated[_RequestsQuery, Query()], manager: Served
+) -> Response:
+    """List the requests to a run, in the order in which they were made."""
+    found = await manager.list_requests(session_id, run, state=query.state, wait_seconds=query.wait)
+    return answer(RequestsAnswer(requests=[request_body(request) for request in found]))
+
+
+@router.put(
+    "/sessions/{session_id}/runs/{run}/requests/{request_id}",
+    response_model=RequestAnswer,
+    responses=refusals(404, 413, 415),
+)
+async def settle_request(
+    session_id: Id,
+    run: RunNumber,
+    request_id: RequestId,
+    body: RequestProgressBody,
+    manager: Served,
+) -> Response:
+    """Say how far a request has come; a final state stays as it is."""
+    change = SettleRequest(
+        session_id=session_id,
+        run=run,
+        request_id=request_id,
+        state=RequestState(body.state),
+        detail=body.detail,
+    )
+    return answer(RequestAnswer(request=request_body(await manager.settle_request(change))))

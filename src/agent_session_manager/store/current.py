@@ -1,0 +1,55 @@
+"""How a session stands, seen from within the transaction that is about to change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, select
+
+from agent_session_manager.domain.errors import SessionNotFoundError
+from agent_session_manager.domain.session import Reason, RunState, Session
+from agent_session_manager.store import rows
+from agent_session_manager.store.tables import runs, sessions
+
+WITH_NEWEST_RUN = and_(
+    runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run
+)
+NEWEST_RUN_STATE = (runs.c.finished_at, runs.c.reason, runs.c.host, runs.c.lease_holder)
+
+_CURRENT = (
+    select(sessions, *NEWEST_RUN_STATE)
+    .join_from(sessions, runs, WITH_NEWEST_RUN)
+    .where(sessions.c.session_id == bindparam("session_id"))
+    .with_for_update(of=sessions)
+)
+_WHOLE = (
+    select(sessions, *rows.NEWEST_RUN_COLUMNS)
+    .join_from(sessions, runs, WITH_NEWEST_RUN)
+    .where(sessions.c.session_id == bindparam("session_id"))
+)
+
+
+def find_current(connection: Connection, session_id: str) -> Row[Any] | None:
+    """The session's row with the state of its newest run, locked until the transaction ends."""
+    return connection.execute(_CURRENT, {"session_id": session_id}).one_or_none()
+
+
+def get_current(connection: Connection, session_id: str) -> Row[Any]:
+    found = find_current(connection, session_id)
+    if found is None:
+        raise SessionNotFoundError(session_id)
+    return found
+
+
+def get_whole(connection: Connection, session_id: str) -> Session:
+    """The session as it is now, in this transaction."""
+    return rows.to_session(connection.execute(_WHOLE, {"session_id": session_id}).one())
+
+
+def newest_run(row: Row[Any]) -> RunState:
+    return RunState(
+        run=row.last_run,
+        finished=row.finished_at is not None,
+        reason=None if row.reason is None else Reason(row.reason),
+        holder=row.lease_holder,
+    )

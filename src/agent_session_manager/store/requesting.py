@@ -1,0 +1,100 @@
+"""Requests to runs, as changes of one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from agent_session_manager.domain.errors import (
+    RequestNotFoundError,
+    RunFinishedError,
+    RunNotFoundError,
+    RunSupersededError,
+)
+from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
+from agent_session_manager.store import rows
+from agent_session_manager.store.base import CreateRequest, SettleRequest
+from agent_session_manager.store.current import get_current
+from agent_session_manager.store.tables import requests
+
+_OPEN = [state.value for state in RequestState if state not in FINAL_STATES]
+
+_EXPIRE = (
+    update(requests)
+    .where(
+        requests.c.session_number == bindparam("of"),
+        requests.c.run <= bindparam("up_to_run"),
+        requests.c.state.in_(_OPEN),
+    )
+    .values(state=RequestState.EXPIRED.value, settled_at=bindparam("now"))
+)
+
+
+def create_request(connection: Connection, change: CreateRequest, *, now: int) -> Request:
+    current = get_current(connection, change.session_id)
+    asked_before = _find(connection, current.number, change.run, change.request_id)
+    if asked_before is not None:
+        return rows.to_request(asked_before)
+    if change.run > current.last_run:
+        raise RunNotFoundError(change.session_id, change.run)
+    if change.run < current.last_run:
+        raise RunSupersededError(change.session_id, change.run, current.last_run)
+    if current.finished_at is not None:
+        raise RunFinishedError(change.session_id, change.run)
+    connection.execute(
+        insert(requests),
+        {
+            "session_number": current.number,
+            "run": change.run,
+            "request_id": change.request_id,
+            "kind": change.kind.value,
+            "payload": rows.dump_fields(change.payload),
+            "state": RequestState.PENDING.value,
+            "created_at": now,
+        },
+    )
+    return _get(connection, current.number, change)
+
+
+def settle_request(connection: Connection, change: SettleRequest, *, now: int) -> Request:
+    number = get_current(connection, change.session_id).number
+    found = _get(connection, number, change)
+    if found.state in FINAL_STATES:
+        return found
+    connection.execute(
+        update(requests)
+        .where(
+            requests.c.session_number == number,
+            requests.c.run == change.run,
+            requests.c.request_id == change.request_id,
+        )
+        .values(
+            state=change.state.value,
+            detail=change.detail,
+            settled_at=now if change.state in FINAL_STATES else None,
+        )
+    )
+    return _get(connection, number, change)
+
+
+def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
+    """Expire what nobody will do any more: the open requests to this run and to older ones."""
+    connection.execute(_EXPIRE, {"of": number, "up_to_run": up_to_run, "now": now})
+
+
+def _get(connection: Connection, number: int, change: CreateRequest | SettleRequest) -> Request:
+    found = _find(connection, number, change.run, change.request_id)
+    if found is None:
+        raise RequestNotFoundError(change.session_id, change.request_id)
+    return rows.to_request(found)
+
+
+def _find(connection: Connection, number: int, run: int, request_id: str) -> Row[Any] | None:
+    return connection.execute(
+        select(requests).where(
+            requests.c.session_number == number,
+            requests.c.run == run,
+            requests.c.request_id == request_id,
+        )
+    ).one_or_none()

@@ -1,0 +1,192 @@
+"""Runs and their leases, as changes of one transaction.
+
+A lease that has expired but was not reaped yet still holds: only the reaper gives a run up, and
+only for everybody at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from agent_session_manager.domain.errors import (
+    LeaseHeldError,
+    RunFinishedError,
+    RunNotFoundError,
+    RunSupersededError,
+    SessionRunningError,
+)
+from agent_session_manager.domain.session import (
+    Effect,
+    Reason,
+    RunState,
+    Session,
+    effect_of_claim,
+    effect_of_resume,
+)
+from agent_session_manager.store import rows
+from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
+from agent_session_manager.store.current import get_current, get_whole, newest_run
+from agent_session_manager.store.requesting import expire_requests
+from agent_session_manager.store.tables import runs, sessions
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """What a run starts with."""
+
+    host: str | None = None
+    spec: dict[str, Any] | None = None
+    holder: str | None = None
+
+
+class Runs:
+    """The runs of a transaction that is open on `connection`.
+
+    `now` is its one moment and `term` how long a lease lasts, both in microseconds.
+    """
+
+    def __init__(self, connection: Connection, *, now: int, term: int) -> None:
+        self._connection = connection
+        self._now = now
+        self._term = term
+
+    def open_exclusive(self, change: OpenRun) -> Session:
+        current = get_current(self._connection, change.session_id)
+        self.check_resume(current, exclusive=True, takeover=change.takeover)
+        new = NewRun(host=change.host, spec=change.spec, holder=change.holder)
+        self.open_next(current, new)
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.number == current.number)
+            .values(last_resumed_at=self._now)
+        )
+        return get_whole(self._connection, change.session_id)
+
+    def check_resume(self, current: Row[Any], *, exclusive: bool, takeover: bool = False) -> None:
+        """Raise where the next run must not be opened."""
+        newest = newest_run(current)
+        effect = effect_of_resume(newest, exclusive=exclusive, takeover=takeover)
+        if effect is Effect.REFUSE:
+            raise SessionRunningError(current.session_id, newest.run, current.host)
+
+    def open_next(self, current: Row[Any], new: NewRun) -> None:
+        """Open the next run. One that is open still is given up: nobody can end it any more."""
+        newest = newest_run(current)
+        if not newest.finished:
+            self._close_as_lost(current.number, newest.run)
+        self.insert(current.number, newest.run + 1, new)
+
+    def insert(self, number: int, run: int, new: NewRun) -> None:
+        self._connection.execute(
+            insert(runs),
+            {
+                "session_number": number,
+                "run": run,
+                "started_at": self._now,
+                "host": new.host,
+                "spec": rows.dump_fields(new.spec),
+                "lease_holder": new.holder,
+                "lease_expires_at": None if new.holder is None else self._now + self._term,
+            },
+        )
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.number == number)
+            .values(last_run=run, status="running", last_activity_at=self._now)
+        )
+
+    def claim(self, change: ClaimLease) -> Session:
+        current = get_current(self._connection, change.session_id)
+        newest = newest_run(current)
+        match effect_of_claim(newest, run=change.run, holder=change.holder):
+            case Effect.RENEW:
+                self._lease(current.number, change.run, change.holder)
+            case Effect.REOPEN:
+                self._lease(current.number, change.run, change.holder)
+                self._set_status(current.number, "running")
+            case Effect.REFUSE:
+                raise _why_refused(change, newest)
+            case Effect.NOTHING | Effect.CLOSE | Effect.OPEN_NEXT as impossible:
+                raise AssertionError(impossible)
+            case other:
+                assert_never(other)
+        return get_whole(self._connection, change.session_id)
+
+    def release(self, change: ReleaseLease) -> Session:
+        current = get_current(self._connection, change.session_id)
+        self._connection.execute(
+            update(runs)
+            .where(
+                runs.c.session_number == current.number,
+                runs.c.run == change.run,
+                runs.c.lease_holder == change.holder,
+            )
+            .values(lease_holder=None, lease_expires_at=None)
+        )
+        return get_whole(self._connection, change.session_id)
+
+    def extend_all(self) -> int:
+        """Give every lease one full term from now."""
+        return self._connection.execute(
+            update(runs)
+            .where(runs.c.lease_expires_at.is_not(None))
+            .values(lease_expires_at=self._now + self._term)
+        ).rowcount
+
+    def reap(self) -> int:
+        """Close as `lost` every run whose lease has expired."""
+        expired = self._connection.execute(
+            select(runs.c.session_number, runs.c.run, sessions.c.last_run)
+            .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
+            .where(runs.c.lease_expires_at <= self._now)
+            .with_for_update(of=sessions)
+        ).all()
+        for row in expired:
+            self._close_as_lost(row.session_number, row.run)
+            if row.run == row.last_run:
+                self._set_status(row.session_number, "finished")
+        return len(expired)
+
+    def _close_as_lost(self, number: int, run: int) -> None:
+        """Close a run that nobody will end; its holder is remembered, for when it comes back."""
+        self._connection.execute(
+            update(runs)
+            .where(runs.c.session_number == number, runs.c.run == run)
+            .values(finished_at=self._now, reason=Reason.LOST.value, lease_expires_at=None)
+        )
+        expire_requests(self._connection, number, up_to_run=run, now=self._now)
+
+    def _lease(self, number: int, run: int, holder: str) -> None:
+        """Give the holder one term; the run is open, or open again."""
+        self._connection.execute(
+            update(runs)
+            .where(runs.c.session_number == number, runs.c.run == run)
+            .values(
+                lease_holder=holder,
+                lease_expires_at=self._now + self._term,
+                finished_at=None,
+                reason=None,
+            )
+        )
+
+    def _set_status(self, number: int, status: str) -> None:
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.number == number)
+            .values(status=status, last_activity_at=self._now)
+        )
+
+
+def _why_refused(
+    change: ClaimLease, newest: RunState
+) -> RunNotFoundError | RunSupersededError | RunFinishedError | LeaseHeldError:
+    if change.run > newest.run:
+        return RunNotFoundError(change.session_id, change.run)
+    if change.run < newest.run:
+        return RunSupersededError(change.session_id, change.run, newest.run)
+    if newest.finished or newest.holder is None:
+        return RunFinishedError(change.session_id, change.run)
+    return LeaseHeldError(change.session_id, change.run, newest.holder)
