@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 
 from agent_session_manager.domain.errors import (
     RequestNotFoundError,
@@ -12,7 +12,7 @@ from agent_session_manager.domain.errors import (
     RunNotFoundError,
     RunSupersededError,
 )
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
+from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import CreateRequest, SettleRequest
 from agent_session_manager.store.current import get_current
@@ -27,7 +27,14 @@ _EXPIRE = (
         requests.c.run <= bindparam("up_to_run"),
         requests.c.state.in_(_OPEN),
     )
-    .values(state=RequestState.EXPIRED.value, settled_at=bindparam("now"))
+    # A stop was what the run's end has done, whoever brought it about.
+    .values(
+        state=case(
+            (requests.c.kind == RequestKind.STOP.value, RequestState.DONE.value),
+            else_=RequestState.EXPIRED.value,
+        ),
+        settled_at=bindparam("now"),
+    )
 )
 
 

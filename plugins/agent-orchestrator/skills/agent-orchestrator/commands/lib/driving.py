@@ -1,16 +1,15 @@
 """Drives one run: an executor from its first event to its last, whatever ends it.
 
 Every run ends with exactly one recorded `session_stop`: the executor's own, or the one made here
-where the agent could not start, the executor has a defect, or the person asked the run to stop.
+where the agent could not start, the executor has a defect, or somebody asked the run to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from .executors.base import Event, Executor, ExecutorError
@@ -18,8 +17,9 @@ from .executors.events import create_event
 
 logger = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED_EXIT_CODE = 130
+TIMEOUT_EXIT_CODE = 124
+"""What `timeout(1)` ends with."""
 
 Record = Callable[[Event], None]
 
@@ -32,39 +32,41 @@ class RunOutcome:
     exit_code: int
     error: str | None = None
 
-    @property
-    def is_completed(self) -> bool:
-        return self.reason == "completed"
+
+class StopOrder:
+    """Whether the run is to end before its time, and why. The first order counts."""
+
+    def __init__(self) -> None:
+        self._given = asyncio.Event()
+        self.outcome: RunOutcome | None = None
+
+    def stop(self, why: str = "stopped on request") -> None:
+        self._give(RunOutcome(reason="stopped", exit_code=STOPPED_EXIT_CODE, error=why))
+
+    def time_out(self, seconds: float) -> None:
+        error = f"it took more than {seconds:g} s"
+        self._give(RunOutcome(reason="timeout", exit_code=TIMEOUT_EXIT_CODE, error=error))
+
+    def _give(self, outcome: RunOutcome) -> None:
+        self.outcome = self.outcome or outcome
+        self._given.set()
+
+    async def wait(self) -> None:
+        await self._given.wait()
 
 
-@contextmanager
-def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that is set when somebody asks this process to stop, in place of stopping it."""
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, asked.set)
-    try:
-        yield asked
-    finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-
-
-async def drive(
-    executor: Executor, prompt: str, record: Record, *, stop: asyncio.Event
-) -> RunOutcome:
-    """Run the executor to its end, or until `stop` is set; then no process of the run is left."""
-    run = asyncio.create_task(_run(executor, prompt, record), name="run")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({run, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+async def drive(executor: Executor, prompt: str, record: Record, *, order: StopOrder) -> RunOutcome:
+    """Run the executor to its end or until it is ordered to stop; then none of its run is left."""
+    run = asyncio.create_task(_run(executor, prompt, record, order), name="run")
+    ordered = asyncio.create_task(order.wait(), name="stop order")
+    await asyncio.wait({run, ordered}, return_when=asyncio.FIRST_COMPLETED)
+    ordered.cancel()
     if not run.done():
         run.cancel()
     return await run
 
 
-async def _run(executor: Executor, prompt: str, record: Record) -> RunOutcome:
+async def _run(executor: Executor, prompt: str, record: Record, order: StopOrder) -> RunOutcome:
     outcome = None
     try:
         async with aclosing(executor.run(prompt)) as events:
@@ -77,7 +79,9 @@ async def _run(executor: Executor, prompt: str, record: Record) -> RunOutcome:
                         error=event.get("error"),
                     )
     except asyncio.CancelledError:
-        end = RunOutcome(reason="stopped", exit_code=STOPPED_EXIT_CODE, error="stopped on request")
+        if order.outcome is None:
+            raise
+        end = order.outcome
     except ExecutorError as exc:
         end = RunOutcome(reason="failed", exit_code=1, error=str(exc))
     except Exception as exc:  # a defect in an executor must not leave the session running

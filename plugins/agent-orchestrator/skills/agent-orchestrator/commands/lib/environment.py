@@ -10,6 +10,8 @@ from .config import ENV_PROJECT_DIR, ENV_SESSION_MANAGER_URL
 
 ENV_STATE_DIR = "AGENT_ORCHESTRATOR_STATE_DIR"
 ENV_TOKEN = "AGENT_ORCHESTRATOR_TOKEN"
+RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
+"""Says to which run a process belongs; unique per run. Set for agents, never by a person."""
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
@@ -56,3 +58,11 @@ def state_dir() -> Path:
 
 def host() -> str:
     return socket.gethostname() or "unknown"
+
+
+def supervisor_environment() -> dict[str, str]:
+    """The environment for a supervisor: the person's own, and no mark of a run around us.
+
+    A supervisor that is started from inside a run is not part of that run.
+    """
+    return {name: value for name, value in os.environ.items() if name != RUN_MARKER}

@@ -15,6 +15,7 @@ MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
 
 NAME_TAKEN = "name_taken"
+LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_superseded"})
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"
 SESSION_RUNNING = "session_running"
@@ -35,6 +36,7 @@ class ManagerClient(SessionClient):
         executor: str | None = None,
         host: str | None = None,
         spec: Json | None = None,
+        holder: str | None = None,
     ) -> Json:
         """Create a session whose name no other of the project has.
 
@@ -50,6 +52,7 @@ class ManagerClient(SessionClient):
             "unique_name": True,
             "host": host,
             "spec": spec,
+            "lease": _lease(holder),
         }
         return self._get("session", dict, "POST", "/sessions", body)
 
@@ -60,6 +63,7 @@ class ManagerClient(SessionClient):
         host: str | None = None,
         spec: Json | None = None,
         takeover: bool = False,
+        holder: str | None = None,
     ) -> Json:
         """Open the next run and return the session.
 
@@ -67,8 +71,48 @@ class ManagerClient(SessionClient):
             SessionClientError: with the code `session_running`, while the newest run is open and
                 is not to be taken over.
         """
-        body = {"host": host, "spec": spec, "takeover": takeover}
+        body = {"host": host, "spec": spec, "takeover": takeover, "lease": _lease(holder)}
         return self._get("session", dict, "POST", _path(session_id) + "/runs", body)
+
+    def claim_lease(self, session_id: str, run: int, *, holder: str) -> Json:
+        """Keep the lease on a run for another term, or take a lost run up again.
+
+        Raises:
+            SessionClientError: with one of `LOST_CODES`, when the run is not ours any more.
+        """
+        path = f"{_path(session_id)}/runs/{run}/lease"
+        return self._get("session", dict, "PUT", path, {"holder": holder})
+
+    def release_lease(self, session_id: str, run: int, *, holder: str) -> None:
+        self._request(
+            "DELETE", f"{_path(session_id)}/runs/{run}/lease" + _query({"holder": holder})
+        )
+
+    def create_request(
+        self, session_id: str, run: int, request_id: str, kind: str, payload: Json | None = None
+    ) -> Json:
+        """Ask something of an open run; asking again under the same id is asking once.
+
+        Raises:
+            SessionClientError: with the code `run_finished` or `run_superseded`, when it ended.
+        """
+        body = {"request_id": request_id, "kind": kind, "payload": payload or {}}
+        return self._get("request", dict, "POST", f"{_path(session_id)}/runs/{run}/requests", body)
+
+    def list_requests(
+        self, session_id: str, run: int, *, state: str | None = None, wait_seconds: float = 0.0
+    ) -> list[Json]:
+        """List the requests to a run; with a wait, not before there is one or the time is up."""
+        query = {"wait": str(wait_seconds), **({"state": state} if state else {})}
+        path = f"{_path(session_id)}/runs/{run}/requests"
+        return self._get("requests", list, "GET", path + _query(query))
+
+    def settle_request(
+        self, session_id: str, run: int, request_id: str, *, state: str, detail: str | None = None
+    ) -> Json:
+        """Say how far a request has come."""
+        path = f"{_path(session_id)}/runs/{run}/requests/{request_id}"
+        return self._get("request", dict, "PUT", path, {"state": state, "detail": detail})
 
     def list_runs(self, session_id: str) -> list[Json]:
         """List the runs of a session, oldest first, each with the spec it was started from."""
@@ -106,3 +150,7 @@ class ManagerClient(SessionClient):
             if not page.get("has_more"):
                 return
             after_seq = events[-1]["seq"]
+
+
+def _lease(holder: str | None) -> Json | None:
+    return None if holder is None else {"holder": holder}

@@ -25,10 +25,9 @@ from typing import Self, cast
 
 import psutil
 
-logger = logging.getLogger(__name__)
+from .environment import RUN_MARKER
 
-RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
-"""The environment variable by which a process says to which run it belongs; unique per run."""
+logger = logging.getLogger(__name__)
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """Claude Code needs 1.5 s to stop its tools and write down its cost after an interrupt."""
@@ -39,6 +38,9 @@ POLL_SECONDS = 0.02
 """Processes that are not our children announce nothing: their end can only be looked for."""
 
 PIPE_BYTES = 1 << 18
+
+
+Spared = Callable[[], frozenset[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +55,23 @@ class Grace:
 class RunProcesses:
     """The processes of one run, from its program on; what was seen once is never forgotten."""
 
-    def __init__(self, program: psutil.Process | None, token: str) -> None:
-        """Start from the program, if it has not ended already, and the marker's value."""
+    def __init__(
+        self, program: psutil.Process | None, token: str, spared: Spared | None = None
+    ) -> None:
+        """Start from the program, if it has not ended already, and the marker's value.
+
+        `spared` tells the pids of supervisors and managers: those are nobody's run, and neither is
+        what descends from them.
+        """
         self._program = program
         self._token = token
+        self._spared = spared or frozenset
         self._seen = {program} if program else set()
 
     def find(self) -> set[psutil.Process]:
         """Look for all that live now."""
-        present = set(_present())
+        spared = self._spared()
+        present = {process for process in _present() if process.pid not in spared}
         children: dict[int, list[psutil.Process]] = {}
         for process in present:
             with contextlib.suppress(psutil.Error):
@@ -181,25 +191,38 @@ class _Pipes(SubprocessStreamProtocol):
 class Child:
     """A started program: its pipes, its end, and the processes of its run."""
 
-    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes, token: str) -> None:
+    def __init__(
+        self,
+        transport: asyncio.SubprocessTransport,
+        pipes: _Pipes,
+        token: str,
+        spared: Spared | None = None,
+    ) -> None:
         self._transport = transport
         self._pipes = pipes
         self.pid = transport.get_pid()
         program = None
         with contextlib.suppress(psutil.NoSuchProcess):  # ended already
             program = psutil.Process(self.pid)
-        self.processes = RunProcesses(program, token)
+        self.processes = RunProcesses(program, token, spared)
 
     @classmethod
     async def start(
-        cls, argv: Sequence[str], *, environment: Mapping[str, str], directory: Path
+        cls,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        spared: Spared | None = None,
     ) -> Self:
         """Start a program in a session of its own, with this environment and the run's marker.
+
+        The marker is the environment's own, where it has one already.
 
         Raises:
             OSError: the program or the directory is missing or cannot be used.
         """
-        token = uuid.uuid4().hex
+        token = environment.get(RUN_MARKER) or uuid.uuid4().hex
         transport, pipes = await asyncio.get_running_loop().subprocess_exec(
             _Pipes,
             *argv,
@@ -210,7 +233,7 @@ class Child:
             env={**environment, RUN_MARKER: token},
             start_new_session=True,
         )
-        return cls(transport, pipes, token)
+        return cls(transport, pipes, token, spared)
 
     @property
     def stdin(self) -> asyncio.StreamWriter:

@@ -21,6 +21,7 @@ from .. import __version__
 from ..config import Config
 from ..environment import is_manager_given, manager_environment, search_path, state_dir
 from ..manager_client import ManagerClient
+from ..outbox import list_outboxes, outbox_dir
 from ..session_client import _discover
 from .command import CommandError
 from .output import note
@@ -46,7 +47,12 @@ def open_manager(config: Config) -> ManagerClient:
                 f"the manager is version {found.get('version')} and this command {__version__}: "
                 f"restart it with: {PROGRAM} stop"
             )
-    return ManagerClient(config.session_manager_url)
+    manager = ManagerClient(config.session_manager_url)
+    if list_outboxes(outbox_dir(state_dir())):  # of runs that go on, or of supervisors that died
+        from ..delivery import deliver_leftovers
+
+        deliver_leftovers(manager, outbox_dir(state_dir()))
+    return manager
 
 
 def _start_once() -> dict[str, object]:

@@ -26,18 +26,22 @@ from .running import (
     Plan,
     Session,
     check,
+    detach_option,
     load_agent,
     model_option,
     permission_option,
     program_argument,
-    report,
-    run_in_foreground,
+    report_started,
+    start,
+    timeout_option,
+    watch,
 )
 from .sessions import MAX_NAME_CHARS
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
   git diff | ao-new review -p 'Review this.' --agent reviewer
+  ao-new long-one -p 'Port the parser.' --detach && ao-wait long-one
   ao-new count --executor command -p 'one two' -- wc -w"""
 
 
@@ -53,6 +57,8 @@ EXAMPLES = """\
 )
 @model_option("the agent definition's, else Claude Code's own")
 @permission_option("the agent definition's, else acceptEdits")
+@timeout_option
+@detach_option
 @project_option
 @agents_option
 @json_option
@@ -64,11 +70,16 @@ def main(
     executor: str | None,
     model: str | None,
     permission_mode: str | None,
+    timeout: float | None,
+    detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Start a session under NAME, run the agent to its end, and print its answer."""
+    """Start a session under NAME, follow it to its end, and print the agent's answer.
+
+    The run is not this command's: it survives the terminal, and goes on if this is killed.
+    """
     if not 0 < len(name) <= MAX_NAME_CHARS:
         raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
     config = configure(project_dir, agents_dir=agents_dir)
@@ -81,11 +92,12 @@ def main(
             model=model,
             permission_mode=permission_mode,
             command=program or (agent.command if agent else ()),
+            timeout_seconds=timeout,
         )
     )
     with open_manager(config) as manager:
 
-        def create() -> Session:
+        def create(holder: str) -> Session:
             session_id = str(uuid4())  # which is also the agent's own id of the session
             try:
                 return manager.create_named_session(
@@ -96,6 +108,7 @@ def main(
                     executor=plan.executor,
                     host=host(),
                     spec=plan.sealed(session_id),
+                    holder=holder,
                 )
             except SessionClientError as exc:
                 if exc.code != NAME_TAKEN:
@@ -105,5 +118,8 @@ def main(
                     f"with ao-resume, remove it with ao-clean, or choose another name"
                 ) from exc
 
-        session, outcome = run_in_foreground(manager, plan, create, config.project_dir)
-        sys.exit(report(manager, session, outcome, as_json=as_json))
+        session = start(manager, plan, create, config.project_dir)
+        if detach:
+            report_started(session, as_json=as_json)
+        else:
+            sys.exit(watch(manager, session, as_json=as_json))

@@ -45,7 +45,7 @@ def describe(event: Event) -> str:
     """What an event says that the agent is doing; empty where it says nothing of that."""
     match event.get("event_type"):
         case "pre_tool":
-            return _shorten(f"{event.get('tool_name')}: {_gist(event.get('tool_input'))}")
+            return _shorten(f"{event.get('tool_name')}: {gist(event.get('tool_input'))}")
         case "post_tool":
             return _shorten(
                 f"{event.get('tool_name')} {'failed' if event.get('error') else 'done'}"
@@ -65,7 +65,7 @@ def describe(event: Event) -> str:
             return ""
 
 
-def _gist(tool_input: Any) -> str:
+def gist(tool_input: Any) -> str:
     """The one value of a tool's input that tells most."""
     if not isinstance(tool_input, dict):
         return ""

@@ -14,6 +14,7 @@ from ..environment import host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
 from ..run_specs import is_ours
 from ..session_client import SessionClientError
+from ..stopping import clear_remains, find_registered, request_stop
 from .command import (
     USAGE,
     Command,
@@ -24,19 +25,26 @@ from .command import (
     project_option,
 )
 from .connect import open_manager
+from .following import wait_for
 from .prompt import prompt_option, read_prompt
 from .running import (
     Plan,
     Session,
     check,
+    detach_option,
     load_agent,
     model_option,
     permission_option,
     program_argument,
-    report,
-    run_in_foreground,
+    report_started,
+    start,
+    timeout_option,
+    watch,
 )
 from .sessions import resolve
+
+TAKEOVER_SECONDS = 15.0
+"""How long the run that is taken over may take to stop; its lease is taken from it then."""
 
 EXAMPLES = """\
   ao-resume fix-login -p 'Now the logout test.'
@@ -51,8 +59,10 @@ EXAMPLES = """\
 @model_option("the last run's")
 @permission_option("the last run's, if it was yours on this machine")
 @click.option(
-    "--takeover", is_flag=True, help="Also when it says it is running; that run counts as lost."
+    "--takeover", is_flag=True, help="Stop the run that is going on, or give up one that is dead."
 )
+@timeout_option
+@detach_option
 @project_option
 @agents_option
 @json_option
@@ -63,6 +73,8 @@ def main(
     model: str | None,
     permission_mode: str | None,
     takeover: bool,
+    timeout: float | None,
+    detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
     as_json: bool,
@@ -83,37 +95,53 @@ def main(
                 command=program or last.command,
                 model=model or last.model,
                 permission_mode=permission_mode or last.permission_mode,
+                timeout_seconds=timeout,
             )
         )
 
-        def open_run() -> Session:
+        _make_room(manager, found, takeover=takeover)
+
+        def open_run(holder: str) -> Session:
             try:
                 return manager.open_run(
                     found["session_id"],
                     host=host(),
                     spec=plan.sealed(found["session_id"]),
                     takeover=takeover,
+                    holder=holder,
                 )
             except SessionClientError as exc:
                 if exc.code != SESSION_RUNNING:
                     raise
                 raise CommandError(_is_running(manager.get_session(found["session_id"]))) from exc
 
-        ran, outcome = run_in_foreground(
+        run = start(
             manager,
             plan,
             open_run,
             _directory(found, config),
             resume=_has_conversation(manager, found),
         )
-        sys.exit(report(manager, ran, outcome, as_json=as_json))
+        if detach:
+            report_started(run, as_json=as_json)
+        else:
+            sys.exit(watch(manager, run, as_json=as_json))
+
+
+def _make_room(manager: ManagerClient, session: Session, *, takeover: bool) -> None:
+    """See to it that no agent of an earlier run is left on this machine."""
+    if takeover and session["status"] == "running" and request_stop(manager, session):
+        list(wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS))
+    for entry in find_registered(state_dir(), session_id=session["session_id"]):
+        if not entry.is_supervised:
+            clear_remains(entry, state_dir())
 
 
 def _is_running(session: Session) -> str:
     where = f" on {session['host']}" if session["host"] else ""
     return (
         f"session {session['session_name']!r} is running{where} since {session['started_at']}: "
-        "wait for it, or, if that run is dead, add --takeover"
+        "wait for it with ao-wait, stop it with ao-stop, or add --takeover"
     )
 
 

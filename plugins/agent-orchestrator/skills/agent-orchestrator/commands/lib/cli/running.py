@@ -1,25 +1,29 @@
-"""Running a session in the foreground: what `ao-new` and `ao-resume` share."""
+"""Starting a run and watching it: what `ao-new` and `ao-resume` share."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 
 from ..agents import Agent, AgentError, find_agent
+from ..assignment import Assignment
 from ..config import Config
-from ..driving import RunOutcome, drive, stop_on_signals
 from ..environment import agent_environment, home, state_dir
-from ..executors import EXECUTORS, RunSpec, create_executor
+from ..executors import EXECUTORS
+from ..executors.events import create_event
+from ..launching import LaunchError, launch
 from ..manager_client import NO_RESULT, ManagerClient
-from ..recorder import Recorder, RecordingError
 from ..run_specs import Spec, seal
 from ..session_client import SessionClientError
+from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError
+from .following import follow
 from .output import answer, answer_json, note
 from .progress import progress
 
@@ -41,6 +45,12 @@ def permission_option(default: str) -> Decorator:
     )
 
 
+timeout_option = click.option(
+    "--timeout", type=click.FloatRange(min=0.001), metavar="S", help="Stop the run after S seconds."
+)
+detach_option = click.option(
+    "-d", "--detach", is_flag=True, help="Print the session's id and return; the run goes on."
+)
 program_argument = click.argument("program", nargs=-1, type=click.UNPROCESSED)
 
 
@@ -54,6 +64,7 @@ class Plan:
     model: str | None = None
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
+    timeout_seconds: float | None = None
 
     def sealed(self, session_id: str) -> Spec:
         """What is kept with the run, so that a resume can repeat it."""
@@ -66,18 +77,34 @@ class Plan:
         }
         return seal(spec, session_id=session_id, state_dir=state_dir())
 
-    def run_spec(self, session: Session, project_dir: Path, *, resume: bool) -> RunSpec:
-        return RunSpec(
+    def assignment(
+        self, session: Session, project_dir: Path, *, url: str, holder: str, resume: bool
+    ) -> Assignment:
+        """What a supervisor needs to run this as the session's newest run."""
+        return Assignment(
+            url=url,
             session_id=session["session_id"],
-            project_dir=project_dir,
+            session_name=session["session_name"],
+            run=session["run"],
+            holder=holder,
+            term_seconds=_term_seconds(session),
+            prompt=self.prompt,
             executor=self.executor,
+            project_dir=project_dir,
             resume=resume,
             agent=self.agent,
             model=self.model,
             permission_mode=self.permission_mode,
             command=self.command,
             environment=agent_environment(),
+            timeout_seconds=self.timeout_seconds,
         )
+
+
+def _term_seconds(session: Session) -> float:
+    """How long a lease lasts: that of a run begins when the run does, by the manager's clock."""
+    begin, end = session["started_at"], session["lease"]["expires_at"]
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def load_agent(name: str | None, config: Config) -> Agent | None:
@@ -106,56 +133,98 @@ def check(plan: Plan) -> Plan:
     return plan
 
 
-def run_in_foreground(
+def start(
     manager: ManagerClient,
     plan: Plan,
-    open_run: Callable[[], Session],
+    open_run: Callable[[str], Session],
     project_dir: Path,
     *,
     resume: bool = False,
-) -> tuple[Session, RunOutcome]:
-    """Open the run, drive it to its end, and return the session and how it ended.
+) -> Session:
+    """Open the run and hand it to a supervisor; it then goes on without us.
 
-    From before the run is opened, a request to stop is a request to end it well: there is no
-    moment in which Ctrl-C leaves a session that says it is running.
+    `open_run` gets the name of the lease's holder. A kill in between leaves a lease that nobody
+    renews: the run is then lost by itself.
+
+    Raises:
+        CommandError: no supervisor took it over; the run is closed as failed.
     """
-
-    async def run() -> tuple[Session, RunOutcome]:
-        with stop_on_signals() as stop:
-            session = open_run()
-            with (
-                progress(session["session_name"]) as show,
-                Recorder(manager, session["session_id"], session["run"]) as recorder,
-            ):
-                executor = create_executor(plan.run_spec(session, project_dir, resume=resume))
-
-                def record(event: dict[str, Any]) -> None:
-                    recorder.record(event)
-                    show(event)
-
-                return session, await drive(executor, plan.prompt, record, stop=stop)
-
+    holder = str(uuid4())
+    session = open_run(holder)
     try:
-        return asyncio.run(run())
-    except RecordingError as exc:
-        raise CommandError(f"{exc}: what the manager has of this run is not complete") from exc
+        launch(
+            plan.assignment(
+                session, project_dir, url=manager.base_url, holder=holder, resume=resume
+            )
+        )
+    except (LaunchError, OSError, KeyboardInterrupt) as exc:
+        error = str(exc) or "interrupted"
+        stop = create_event("session_stop", reason="failed", exit_code=FAILED, error=error)
+        manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
+        raise CommandError(f"the run could not be started: {error}") from exc
+    return session
 
 
-def report(manager: ManagerClient, session: Session, outcome: RunOutcome, *, as_json: bool) -> int:
-    """Print the result, say what went wrong, and return the exit code."""
-    session_id = session["session_id"]
+def watch(manager: ManagerClient, session: Session, *, as_json: bool) -> int:
+    """Follow the run to its end, print its result, and return the exit code.
+
+    The first Ctrl-C asks the run to stop, a second one stops only the watching.
+    """
+    asked = False
+    end: dict[str, Any] = {}
+    after_seq = session["last_seq"]
+    with progress(session["session_name"]) as show:
+
+        def look(event: dict[str, Any]) -> None:
+            nonlocal after_seq
+            after_seq = event["seq"]
+            if event["event_type"] == "session_stop" and event["run"] == session["run"]:
+                end.update(event)
+            show(event)
+
+        while True:
+            try:
+                ended = follow(manager, session, look, after_seq=after_seq)
+                break
+            except KeyboardInterrupt:
+                if asked:
+                    raise CommandError(
+                        f"not waiting any more; session {session['session_name']!r} is stopping"
+                    ) from None
+                asked = True
+                note("stopping; Ctrl-C again stops the waiting only")
+                _ask_to_stop(manager, session)
+    return _report(manager, ended, end.get("error"), as_json=as_json)
+
+
+def _ask_to_stop(manager: ManagerClient, session: Session) -> None:
     try:
-        result = manager.get_result(session_id)
+        request_stop(manager, session)
+    except SessionClientError:  # the manager is away: the supervisor is on this machine
+        for entry in find_registered(state_dir(), session_id=session["session_id"]):
+            signal_supervisor(entry)
+
+
+def _report(manager: ManagerClient, session: Session, error: str | None, *, as_json: bool) -> int:
+    try:
+        result = manager.get_result(session["session_id"])
     except SessionClientError as exc:
         if exc.code != NO_RESULT:
             raise
         result = None
     if as_json:
-        shown = {**manager.get_session(session_id), "result": result, "error": outcome.error}
-        answer_json(shown)
+        answer_json({**session, "result": result, "error": error})
     else:
         answer(result or "")
-    if outcome.is_completed:
+    if session["reason"] == "completed":
         return DONE
-    note(f"session {session['session_name']!r} {outcome.reason}: {outcome.error or 'unknown why'}")
+    note(f"session {session['session_name']!r} {session['reason']}: {error or 'unknown why'}")
     return FAILED
+
+
+def report_started(session: Session, *, as_json: bool) -> None:
+    """Print the session that goes on without us."""
+    if as_json:
+        answer_json(session)
+    else:
+        answer(session["session_id"])

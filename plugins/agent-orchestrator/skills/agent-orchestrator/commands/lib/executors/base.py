@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..agents import Agent
+from ..processes import Spared
 
 Event = dict[str, Any]
 """One event in its wire form: flat fields, JSON values only."""
@@ -41,6 +42,8 @@ class RunSpec:
     An executor adds only what its agent or the stopping of its processes needs; nothing of our own
     environment is inherited.
     """
+    spared: Spared = frozenset
+    """Tells the pids that stopping this run must not touch."""
 
 
 class Executor(Protocol):

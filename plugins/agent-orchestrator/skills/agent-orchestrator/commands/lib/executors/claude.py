@@ -89,6 +89,7 @@ class ClaudeExecutor:
             [path, *arguments_of(self._spec, files)],
             environment=environment_of(self._spec),
             directory=directory,
+            spared=self._spec.spared,
         )
 
     async def _begin(

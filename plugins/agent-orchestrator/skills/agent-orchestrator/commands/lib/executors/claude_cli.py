@@ -20,7 +20,7 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
-from ..processes import Child
+from ..processes import Child, Spared
 from .base import ExecutorError, RunSpec
 from .events import CHUNK_BYTES, OutputText, storable
 
@@ -112,11 +112,17 @@ class CommandLine(Transport):
     """One process of the CLI, from `connect` to `close`."""
 
     def __init__(
-        self, argv: Sequence[str], *, environment: Mapping[str, str], directory: Path
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        spared: Spared | None = None,
     ) -> None:
         self._argv = argv
         self._environment = environment
         self._directory = directory
+        self._spared = spared
         self._child: Child | None = None
         self._drain: asyncio.Task[None] | None = None
         self._letting_go: asyncio.Task[None] | None = None
@@ -132,7 +138,10 @@ class CommandLine(Transport):
 
     async def connect(self) -> None:
         self._child = child = await Child.start(
-            self._argv, environment=self._environment, directory=self._directory
+            self._argv,
+            environment=self._environment,
+            directory=self._directory,
+            spared=self._spared,
         )
         self._drain = asyncio.create_task(
             self.stderr.read_from(child.stderr), name="drain claude's stderr"

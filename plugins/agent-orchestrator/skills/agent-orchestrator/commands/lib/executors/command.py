@@ -61,7 +61,10 @@ class CommandExecutor:
             raise ExecutorError(f"the project directory {directory} does not exist")
         try:
             return await Child.start(
-                self._spec.command, environment=self._spec.environment, directory=directory
+                self._spec.command,
+                environment=self._spec.environment,
+                directory=directory,
+                spared=self._spec.spared,
             )
         except FileNotFoundError as exc:
             hint = "check its path" if "/" in program else "install it, or give its full path"

@@ -1,0 +1,65 @@
+"""What a supervisor is told: all that one run needs, handed over on its stdin.
+
+On stdin and not in arguments or the environment, where other users or the agent could read it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .agents import Agent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One run, created at the manager and leased to `holder` for `term_seconds` at a time."""
+
+    url: str
+    session_id: str
+    session_name: str
+    run: int
+    holder: str
+    term_seconds: float
+    prompt: str
+    executor: str
+    project_dir: Path
+    resume: bool
+    agent: Agent | None
+    model: str | None
+    permission_mode: str | None
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    timeout_seconds: float | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Assignment:
+        fields = json.loads(text)
+        return cls(
+            **{
+                **fields,
+                "project_dir": Path(fields["project_dir"]),
+                "agent": _agent(fields["agent"]),
+                "command": tuple(fields["command"]),
+            }
+        )
+
+
+def _agent(fields: dict[str, Any] | None) -> Agent | None:
+    if fields is None:
+        return None
+    tools = fields["tools"]
+    return Agent(
+        **{
+            **fields,
+            "source": Path(fields["source"]),
+            "command": tuple(fields["command"]),
+            "tools": None if tools is None else tuple(tools),
+            "disallowed_tools": tuple(fields["disallowed_tools"]),
+        }
+    )

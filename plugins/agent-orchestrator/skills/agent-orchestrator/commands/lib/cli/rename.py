@@ -1,0 +1,39 @@
+"""`ao-rename`: give a session another name."""
+
+from __future__ import annotations
+
+import click
+
+from ..manager_client import NAME_TAKEN
+from ..session_client import SessionClientError
+from .command import USAGE, Command, CommandError, configure, json_option, project_option
+from .connect import open_manager
+from .output import answer, answer_json, one_line
+from .sessions import MAX_NAME_CHARS, resolve
+
+EXAMPLES = """\
+  ao-rename fix-login fix-login-and-logout"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("session")
+@click.argument("name")
+@project_option
+@json_option
+def main(session: str, name: str, project_dir: str | None, as_json: bool) -> None:
+    """Give SESSION the name NAME, which no other of the project may have."""
+    if not 0 < len(name) <= MAX_NAME_CHARS:
+        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    config = configure(project_dir)
+    with open_manager(config) as manager:
+        found = resolve(manager, session, config, reach=False)
+        try:
+            renamed = manager.update_session(found["session_id"], session_name=name)
+        except SessionClientError as exc:
+            if exc.code != NAME_TAKEN:
+                raise
+            raise CommandError(f"another session of this project is named {name!r}") from exc
+    if as_json:
+        answer_json(renamed)
+    else:
+        answer(one_line(f"{found['session_name']} is now {renamed['session_name']}"))

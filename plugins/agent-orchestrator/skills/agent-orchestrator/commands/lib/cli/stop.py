@@ -1,0 +1,107 @@
+"""`ao-stop`: stop what runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..config import Config
+from ..environment import state_dir
+from ..manager_client import Json, ManagerClient
+from ..registry import Registered, list_registered
+from ..session_client import SessionClientError, SessionNotFoundError
+from ..stopping import clear_remains, find_registered, request_stop, signal_supervisor
+from .command import (
+    DONE,
+    NOT_FINISHED,
+    NOT_FOUND,
+    Command,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .following import wait_for
+from .output import answer, answer_json, note, one_line
+from .sessions import resolve, state_of
+
+EXAMPLES = """\
+  ao-stop fix-login
+  ao-stop fix-login review --timeout 5"""
+
+STOP_SECONDS = 30.0
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("sessions", nargs=-1, required=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=STOP_SECONDS,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait for the end; then exit 4, and the stop goes on.",
+)
+@project_option
+@json_option
+def main(sessions: tuple[str, ...], timeout: float, project_dir: str | None, as_json: bool) -> None:
+    """Stop the runs of SESSIONS and wait until no process of them is left.
+
+    With the manager away, the supervisors of this machine are asked themselves.
+    """
+    config = configure(project_dir)
+    with open_manager(config) as manager:
+        try:
+            found = [resolve(manager, session, config, reach=False) for session in sessions]
+            ended = _stop(manager, found, timeout)
+        except SessionNotFoundError:
+            raise
+        except SessionClientError as exc:
+            if exc.status_code is not None:
+                raise
+            note(f"{exc}: asking the supervisors of this machine")
+            sys.exit(_signal(sessions, config))
+    if as_json:
+        answer_json(ended)
+    else:
+        for session in ended:
+            answer(one_line(f"{session['session_name']} {state_of(session)}"))
+    sys.exit(DONE if len(ended) == len({s["session_id"] for s in found}) else NOT_FINISHED)
+
+
+def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:
+    """Ask all, wait for their ends, and clear what supervisors that died have left."""
+    state = state_dir()
+    for session in sessions:
+        if session["status"] == "running":
+            request_stop(manager, session)
+        for entry in find_registered(state, session_id=session["session_id"]):
+            if not entry.is_supervised:
+                count = clear_remains(entry, state)
+                note(f"the supervisor of {session['session_name']!r} had died: {count} stopped")
+    return list(wait_for(manager, sessions, timeout_seconds=timeout_seconds))
+
+
+def _signal(arguments: tuple[str, ...], config: Config) -> int:
+    """Ask the supervisors of the sessions that these arguments name, as far as they are known."""
+    exit_code = DONE
+    for argument in arguments:
+        entries = [e for e in list_registered(state_dir()) if _is_meant(e, argument, config)]
+        for entry in entries:
+            if entry.is_supervised:
+                signal_supervisor(entry)
+                answer(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
+            else:
+                clear_remains(entry, state_dir())
+        if not entries:
+            note(f"no run of {argument!r} is supervised on this machine")
+            exit_code = NOT_FOUND
+    return exit_code
+
+
+def _is_meant(entry: Registered, argument: str, config: Config) -> bool:
+    if argument == entry.run.session_id:
+        return True
+    here = entry.run.project_dir == str(config.project_dir)
+    return here and argument == entry.run.session_name

@@ -1,0 +1,58 @@
+"""`ao-wait`: wait for sessions to end."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .command import (
+    DONE,
+    FAILED,
+    NOT_FINISHED,
+    Command,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .following import wait_for
+from .output import answer, answer_json, one_line
+from .sessions import resolve, state_of
+
+EXAMPLES = """\
+  ao-wait fix-login review
+  ao-wait fix-login review --any --timeout 600
+  ao-wait fix-login && ao-get-result fix-login"""
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("sessions", nargs=-1, required=True)
+@click.option("--any", "any_of_them", is_flag=True, help="Only for the first of them to end.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds; then exit 4.")
+@project_option
+@json_option
+def main(
+    sessions: tuple[str, ...],
+    any_of_them: bool,
+    timeout: float | None,
+    project_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Wait until SESSIONS have ended: exit 0 if all did well, 1 if one failed, 4 if one runs."""
+    config = configure(project_dir)
+    with open_manager(config) as manager:
+        found = [resolve(manager, session, config, reach=True) for session in sessions]
+        wanted = 1 if any_of_them else len({session["session_id"] for session in found})
+        ended = []
+        for session in wait_for(manager, found, timeout_seconds=timeout):
+            ended.append(session)
+            if not as_json:
+                answer(one_line(f"{session['session_name']} {state_of(session)}"))
+            if len(ended) == wanted:
+                break
+    if as_json:
+        answer_json(ended)
+    if len(ended) < wanted:
+        sys.exit(NOT_FINISHED)
+    sys.exit(DONE if all(session["reason"] == "completed" for session in ended) else FAILED)

@@ -1,0 +1,118 @@
+"""Brings the events of an outbox to the manager, in order, for as long as it takes.
+
+Every event has an id, so sending one again is harmless: whatever may pass is tried again, with
+growing pauses. What the manager refuses for good is put aside alone, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import stamina
+
+from .manager_client import ManagerClient
+from .outbox import Outbox, OutboxError, Waiting, list_outboxes
+from .session_client import SessionClientError
+
+logger = logging.getLogger(__name__)
+
+MAX_PAUSE_SECONDS = 15.0
+PATIENCE_SECONDS = 24 * 3600.0
+"""How long a supervisor outlives its run for a manager that is away."""
+LEFTOVER_SECONDS = 5.0
+"""How long a command may take to deliver what a dead supervisor left behind."""
+
+
+class UndeliveredError(Exception):
+    """The manager could not be reached, or lets us in no more; the events stay in the outbox."""
+
+
+def deliver(manager: ManagerClient, outbox: Outbox, *, patience_seconds: float) -> None:
+    """Send until the outbox is empty.
+
+    Raises:
+        UndeliveredError: the patience is at its end.
+    """
+    while batch := outbox.next_batch():
+        _send(manager, outbox, batch, patience_seconds)
+
+
+def _send(
+    manager: ManagerClient,
+    outbox: Outbox,
+    batch: Sequence[Waiting],
+    patience_seconds: float,
+) -> None:
+    again = stamina.retry_context(
+        on=_may_pass, attempts=None, timeout=patience_seconds, wait_max=MAX_PAUSE_SECONDS
+    )
+    try:
+        for attempt in again:
+            with attempt:
+                manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
+    except SessionClientError as exc:
+        if _may_pass(exc):
+            raise UndeliveredError(str(exc)) from exc
+        if len(batch) == 1:
+            logger.warning("the manager refused an event for good: %s", exc)
+            outbox.refuse(batch[0], str(exc))
+            return
+        for waiting in batch:
+            _send(manager, outbox, [waiting], patience_seconds)
+    else:
+        outbox.remove(batch)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may be taken later: nobody answered, or we were asked to wait."""
+    if not isinstance(error, SessionClientError):
+        return False
+    status = error.status_code
+    return status is None or status >= 500 or status in (401, 403, 408, 425, 429)
+
+
+def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
+    """Deliver what supervisors that died have left for this manager; those that live are let be."""
+    for path in list_outboxes(directory):
+        try:
+            with Outbox(path) as outbox:
+                if outbox.run.url == manager.base_url:
+                    deliver(manager, outbox, patience_seconds=LEFTOVER_SECONDS)
+        except (OutboxError, UndeliveredError) as exc:
+            logger.info("left for later: %s: %s", path, exc)
+
+
+class Delivery:
+    """Delivers in a thread while a run goes on, from `start` until `finish` has returned."""
+
+    def __init__(self, manager: ManagerClient, outbox: Outbox) -> None:
+        self._manager = manager
+        self._outbox = outbox
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until everything is through, or the patience for it is at its end."""
+        with self._outbox.changed:
+            self._closing = True
+            self._outbox.changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._outbox.changed:
+                if not self._outbox.count_waiting():
+                    if self._closing:
+                        return
+                    self._outbox.changed.wait()
+            try:
+                deliver(self._manager, self._outbox, patience_seconds=PATIENCE_SECONDS)
+            except (UndeliveredError, OutboxError):
+                logger.exception("events stay in %s, for the next command", self._outbox.path)
+                return

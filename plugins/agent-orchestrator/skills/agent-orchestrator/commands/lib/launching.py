@@ -1,0 +1,62 @@
+"""Starting the supervisor of a run: a process of its own that outlives whoever starts it."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+from .assignment import Assignment
+from .environment import state_dir, supervisor_environment
+from .supervisor import READY
+
+READY_TIMEOUT_SECONDS = 30.0
+
+
+class LaunchError(Exception):
+    """The supervisor did not take the run over; the text says why."""
+
+
+def launch(assignment: Assignment) -> None:
+    """Start a supervisor and return once the run is in its hands.
+
+    Raises:
+        LaunchError: it is not, and nothing of the run was started.
+    """
+    # As it is installed and not as it is linked: the package's name is part of its path.
+    package_root = Path(__file__).parents[1]
+    state = state_dir()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.open(
+        state / "supervisors.log",
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC,
+        0o600,
+    )
+    try:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.supervisor"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd="/",
+            env={**supervisor_environment(), "PYTHONPATH": str(package_root)},
+            start_new_session=True,
+            text=True,
+        )
+    finally:
+        os.close(log)
+    assert supervisor.stdin is not None and supervisor.stdout is not None  # both are pipes
+    with supervisor.stdin, supervisor.stdout:
+        try:
+            supervisor.stdin.write(assignment.to_json())
+            supervisor.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended: what it said tells why
+        answered, _, _ = select.select([supervisor.stdout], [], [], READY_TIMEOUT_SECONDS)
+        said = supervisor.stdout.readline().strip() if answered else "it does not answer"
+    if said != READY:
+        supervisor.kill()
+        supervisor.wait()
+        raise LaunchError(said or f"it ended at once; see {state / 'supervisors.log'}")

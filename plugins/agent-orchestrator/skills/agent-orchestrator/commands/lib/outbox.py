@@ -1,0 +1,237 @@
+"""Events of a run on this machine's disk, from the moment they count until the manager has them.
+
+One file per run, held by one process at a time: its supervisor, or after a crash whoever delivers
+what was left. `add` returns once the event is on the disk; events leave in order, and only once
+the manager has said that they are on its own. What the manager refuses for good is kept in a table
+beside them, so that it holds up no other and is not forgotten.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+Event = dict[str, Any]
+Execute = Callable[..., sqlite3.Cursor]
+
+MAX_BATCH_EVENTS = 500
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+
+_SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS run (session_id TEXT NOT NULL, run INTEGER NOT NULL, url TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS waiting (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER NOT NULL, event TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS refused (
+    position INTEGER PRIMARY KEY, event TEXT NOT NULL, reason TEXT NOT NULL
+);
+COMMIT;
+"""
+
+
+class OutboxError(Exception):
+    """The outbox cannot be used; the text says which file and why."""
+
+
+class OutboxHeldError(OutboxError):
+    """Another process has this outbox open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Whose events these are, and the manager they are for."""
+
+    session_id: str
+    run: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """An event that the manager does not have yet."""
+
+    position: int
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """An event that the manager will never take, and what it said."""
+
+    event: Event
+    reason: str
+
+
+class Outbox:
+    """The outbox of one run, held from construction until `close`. Safe from several threads."""
+
+    def __init__(self, path: Path, run: Run | None = None) -> None:
+        """Make the outbox of a run, or with no run open one that is there.
+
+        Raises:
+            OutboxHeldError: another process has it open.
+            OutboxError: it cannot be opened or written.
+        """
+        self.path = path
+        self.changed = threading.Condition()
+        """Notified when an event was added, and by whoever has something else to tell."""
+        self._using = threading.Lock()
+        try:
+            self._hold = _hold(path, create=run is not None)
+        except BlockingIOError as exc:
+            raise OutboxHeldError(f"another process has the outbox {path}") from exc
+        except OSError as exc:
+            raise OutboxError(f"cannot open the outbox {path}: {exc.strerror}") from exc
+        try:
+            self._database = _open(path)
+            self.run = self._find_run() or self._insert_run(run)
+        except (OSError, sqlite3.Error) as exc:
+            os.close(self._hold)
+            raise OutboxError(f"cannot open the outbox {path}: {exc}") from exc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, event: Event) -> None:
+        """Take an event; when this returns it is on the disk.
+
+        Raises:
+            OutboxError: it is not, because the disk is full or cannot be written.
+        """
+        text = json.dumps(event, ensure_ascii=False)
+        with self._statement() as execute:
+            execute("INSERT INTO waiting (size, event) VALUES (?, ?)", (len(text.encode()), text))
+        with self.changed:
+            self.changed.notify_all()
+
+    def next_batch(self) -> list[Waiting]:
+        """The events that are to be sent next, oldest first."""
+        batch: list[Waiting] = []
+        size = 0
+        with self._statement() as execute:
+            rows = execute(
+                "SELECT position, size, event FROM waiting ORDER BY position LIMIT ?",
+                (MAX_BATCH_EVENTS,),
+            ).fetchall()
+        for position, event_size, text in rows:
+            size += event_size
+            if batch and size > MAX_BATCH_BYTES:
+                break
+            batch.append(Waiting(position=position, event=json.loads(text)))
+        return batch
+
+    def remove(self, delivered: Sequence[Waiting]) -> None:
+        """Forget events that the manager has."""
+        with self._statement() as execute:
+            execute("DELETE FROM waiting WHERE position <= ?", (delivered[-1].position,))
+
+    def refuse(self, waiting: Waiting, reason: str) -> None:
+        """Put an event aside that the manager will never take."""
+        with self._statement() as execute:
+            execute("BEGIN IMMEDIATE")
+            execute(
+                "INSERT OR REPLACE INTO refused (position, event, reason) "
+                "SELECT position, event, ? FROM waiting WHERE position = ?",
+                (reason, waiting.position),
+            )
+            execute("DELETE FROM waiting WHERE position = ?", (waiting.position,))
+            execute("COMMIT")
+
+    def count_waiting(self) -> int:
+        with self._statement() as execute:
+            return int(execute("SELECT count(*) FROM waiting").fetchone()[0])
+
+    def list_refused(self) -> list[Refused]:
+        with self._statement() as execute:
+            rows = execute("SELECT event, reason FROM refused ORDER BY position").fetchall()
+        return [Refused(event=json.loads(event), reason=reason) for event, reason in rows]
+
+    def close(self) -> None:
+        """Let go of the outbox. One with nothing left in it is removed."""
+        is_empty = False
+        try:
+            is_empty = not self.count_waiting() and not self.list_refused()
+        finally:
+            self._database.close()
+            if is_empty:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+                _lock_path(self.path).unlink(missing_ok=True)
+            os.close(self._hold)
+
+    def _find_run(self) -> Run | None:
+        row = self._database.execute("SELECT session_id, run, url FROM run").fetchone()
+        return None if row is None else Run(session_id=row[0], run=row[1], url=row[2])
+
+    def _insert_run(self, run: Run | None) -> Run:
+        if run is None:
+            raise OutboxError(f"the outbox {self.path} does not say whose it is")
+        row = (run.session_id, run.run, run.url)
+        self._database.execute("INSERT INTO run (session_id, run, url) VALUES (?, ?, ?)", row)
+        return run
+
+    @contextmanager
+    def _statement(self) -> Iterator[Execute]:
+        """One use of the connection; nothing is left half done when it fails."""
+        with self._using:
+            try:
+                yield self._database.execute
+            except sqlite3.Error as exc:
+                # A full disk has rolled back by itself already.
+                if self._database.in_transaction:
+                    self._database.rollback()
+                raise OutboxError(f"cannot write the outbox {self.path}: {exc}") from exc
+
+
+def outbox_dir(state_dir: Path) -> Path:
+    return state_dir / "outbox"
+
+
+def list_outboxes(directory: Path) -> list[Path]:
+    """The outboxes that are there, held or not."""
+    return sorted(directory.glob("*.db")) if directory.is_dir() else []
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _hold(path: Path, *, create: bool) -> int:
+    if create:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    descriptor = os.open(_lock_path(path), flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(2, "it was removed meanwhile")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            database.execute(f"PRAGMA {pragma}").close()
+        database.executescript(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,107 @@
+"""The runs of this person on this machine: who supervises each, and how its processes are known.
+
+A file per run, locked by its supervisor for as long as that lives. An unlocked file is a supervisor
+that died: what it left running is found by the marker in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredRun:
+    """One run of this machine. `pid` is its supervisor's, `marker` its processes' own."""
+
+    session_id: str
+    session_name: str
+    project_dir: str
+    run: int
+    pid: int
+    marker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """A registered run, and whether its supervisor lives."""
+
+    run: RegisteredRun
+    path: Path
+    is_supervised: bool
+
+
+def registry_dir(state_dir: Path) -> Path:
+    return state_dir / "runs"
+
+
+@contextmanager
+def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
+    """Register a run of ours for as long as the block lasts."""
+    directory = registry_dir(state_dir)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / f"{run.session_id}.{run.run}.json"
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(run)).encode(), 0)
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def list_registered(state_dir: Path) -> list[Registered]:
+    """All runs that are registered; one whose file cannot be read is left out."""
+    directory = registry_dir(state_dir)
+    found = []
+    for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
+        with suppress(OSError, ValueError, TypeError):
+            found.append(_read(path))
+    return found
+
+
+def spared_pids(state_dir: Path) -> frozenset[int]:
+    """The pids of all supervisors and managers: none of them is part of any run."""
+    supervisors = (entry.run.pid for entry in list_registered(state_dir) if entry.is_supervised)
+    managers = (pid for path in state_dir.glob("manager-*.json") if (pid := _manager_pid(path)))
+    return frozenset((*supervisors, *managers))
+
+
+def _manager_pid(path: Path) -> int | None:
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        content, is_locked = _look(path)
+        return int(json.loads(content)["pid"]) if is_locked else None
+    return None
+
+
+def forget(entry: Registered) -> None:
+    """Remove the file of a run whose supervisor is dead and of which nothing is left."""
+    entry.path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Registered:
+    content, is_locked = _look(path)
+    run = RegisteredRun(**json.loads(content))
+    return Registered(run=run, path=path, is_supervised=is_locked)
+
+
+def _look(path: Path) -> tuple[bytes, bool]:
+    """What a file says, and whether somebody holds it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        is_locked = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_locked = True
+        return os.read(descriptor, 65536), is_locked
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,240 @@
+"""One process that owns one run, from the moment it has the lease until the manager has it all.
+
+It is started in a session of its own and survives the terminal and the command that started it.
+It drives the executor, keeps every event in the outbox before it counts, keeps the lease, does
+what others request of the run, and lets go when the manager has the whole record. What it is told
+comes on stdin; one line on stdout says that the run is in its hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+from .assignment import Assignment
+from .delivery import Delivery
+from .driving import RunOutcome, StopOrder, drive
+from .environment import RUN_MARKER, state_dir
+from .executors import RunSpec, create_executor
+from .executors.base import Event
+from .executors.events import create_event
+from .manager_client import LOST_CODES, Json, ManagerClient
+from .outbox import Outbox, OutboxError, Run, outbox_dir
+from .registry import RegisteredRun, registered, spared_pids
+from .session_client import SessionClientError, SessionNotFoundError
+
+logger = logging.getLogger(__name__)
+
+READY = "ready"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HEARTBEATS_PER_TERM = 3
+POLL_SECONDS = 20.0
+POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
+MAX_PAUSE_SECONDS = 10.0
+
+
+class Supervisor:
+    """Owns one run."""
+
+    def __init__(self, assignment: Assignment, state: Path) -> None:
+        self._assignment = assignment
+        self._state = state
+        self._marker = uuid.uuid4().hex
+        self._order = StopOrder()
+        self._manager = ManagerClient(assignment.url)
+        self._listener = ManagerClient(assignment.url, timeout=POLL_TIMEOUT_SECONDS)
+
+    async def run(self, ready: Callable[[], None]) -> RunOutcome:
+        """Supervise the run to its end; `ready` is called once nothing of it can be lost.
+
+        Raises:
+            OutboxError: the disk cannot take its events.
+        """
+        a = self._assignment
+        path = outbox_dir(self._state) / f"{a.session_id}.{a.run}.db"
+        with (
+            contextlib.closing(self._manager),
+            contextlib.closing(self._listener),
+            registered(self._registration(), self._state),
+            Outbox(path, Run(session_id=a.session_id, run=a.run, url=a.url)) as outbox,
+            self._stopped_by_signals(),
+        ):
+            ready()
+            delivery = Delivery(self._manager, outbox)
+            delivery.start()
+            async with self._beside(self._keep_lease), self._beside(self._obey):
+                try:
+                    return await self._drive(outbox)
+                except OutboxError as exc:
+                    logger.exception("the run was stopped")
+                    await asyncio.to_thread(self._report_failure, exc)
+                    raise
+                finally:
+                    await asyncio.to_thread(delivery.finish)
+                    await asyncio.to_thread(self._let_go)
+
+    async def _drive(self, outbox: Outbox) -> RunOutcome:
+        a = self._assignment
+
+        def record(event: Event) -> None:
+            outbox.add({"event_id": str(uuid.uuid4()), **event, "run": a.run})
+
+        timer = None
+        if a.timeout_seconds is not None:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(a.timeout_seconds, self._order.time_out, a.timeout_seconds)
+        try:
+            return await drive(create_executor(self._spec()), a.prompt, record, order=self._order)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _spec(self) -> RunSpec:
+        a = self._assignment
+        return RunSpec(
+            session_id=a.session_id,
+            project_dir=a.project_dir,
+            executor=a.executor,
+            resume=a.resume,
+            agent=a.agent,
+            model=a.model,
+            permission_mode=a.permission_mode,
+            command=a.command,
+            environment={**a.environment, RUN_MARKER: self._marker},
+            spared=lambda: spared_pids(self._state),
+        )
+
+    def _registration(self) -> RegisteredRun:
+        a = self._assignment
+        return RegisteredRun(
+            session_id=a.session_id,
+            session_name=a.session_name,
+            project_dir=str(a.project_dir),
+            run=a.run,
+            pid=os.getpid(),
+            marker=self._marker,
+        )
+
+    @contextlib.contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._order.stop)
+        try:
+            yield
+        finally:
+            for number in STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    @contextlib.asynccontextmanager
+    async def _beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Do some work for as long as the block lasts."""
+        task = asyncio.ensure_future(work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _keep_lease(self) -> None:
+        """Tell the manager that we are there; learn from it when the run is not ours any more."""
+        a = self._assignment
+        while True:
+            await asyncio.sleep(a.term_seconds / HEARTBEATS_PER_TERM)
+            try:
+                await asyncio.to_thread(
+                    self._manager.claim_lease, a.session_id, a.run, holder=a.holder
+                )
+            except SessionClientError as exc:
+                if exc.code in LOST_CODES or isinstance(exc, SessionNotFoundError):
+                    self._order.stop(f"the run was given to another: {exc}")
+                    return
+                logger.warning("the lease could not be renewed: %s", exc)
+
+    async def _obey(self) -> None:
+        """Wait at the manager for requests, and do them."""
+        failures = 0
+        while True:
+            try:
+                for request in await asyncio.to_thread(self._wait_for_requests):
+                    await asyncio.to_thread(self._take, request)
+                    if request["kind"] == "stop":
+                        self._order.stop()
+                failures = 0
+            except SessionNotFoundError:
+                return
+            except SessionClientError as exc:
+                logger.info("no requests can be heard: %s", exc)
+                failures += 1
+                pause = min(MAX_PAUSE_SECONDS, 0.2 * 2 ** min(failures, 10))
+                await asyncio.sleep(random.uniform(0.1, pause))
+
+    def _wait_for_requests(self) -> list[Json]:
+        a = self._assignment
+        return self._listener.list_requests(
+            a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
+        )
+
+    def _take(self, request: Json) -> None:
+        a = self._assignment
+        state, detail = "acknowledged", None
+        if request["kind"] != "stop":
+            state, detail = "refused", f"the executor {a.executor!r} takes no {request['kind']}"
+        self._manager.settle_request(
+            a.session_id, a.run, request["request_id"], state=state, detail=detail
+        )
+
+    def _report_failure(self, failure: OutboxError) -> None:
+        """Say it to the manager itself, as the disk cannot keep it."""
+        a = self._assignment
+        stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
+        with contextlib.suppress(SessionClientError):
+            self._manager.append_events(a.session_id, [{**stop, "run": a.run}])
+
+    def _let_go(self) -> None:
+        a = self._assignment
+        with contextlib.suppress(SessionClientError):  # it expires by itself
+            self._manager.release_lease(a.session_id, a.run, holder=a.holder)
+
+
+def main() -> None:
+    """Supervise the run that is described on stdin."""
+    state = state_dir()
+    logging.basicConfig(
+        filename=state / "supervisors.log",
+        level=logging.INFO,
+        format=f"%(asctime)s {os.getpid()} %(levelname)s %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    assignment = Assignment.from_json(sys.stdin.read())
+    logger.info("run %d of session %s", assignment.run, assignment.session_id)
+    try:
+        outcome = asyncio.run(Supervisor(assignment, state).run(_say_ready))
+    except OutboxError as exc:
+        sys.stdout.write(f"{exc}\n")
+        sys.exit(1)
+    except Exception:  # the end of the program: nobody but the log hears of it any more
+        logger.exception("a defect in the supervisor")
+        sys.exit(1)
+    logger.info("run %d of session %s: %s", assignment.run, assignment.session_id, outcome.reason)
+
+
+def _say_ready() -> None:
+    """Tell the command, and let go of its pipe."""
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.close(devnull)
+
+
+if __name__ == "__main__":
+    main()
