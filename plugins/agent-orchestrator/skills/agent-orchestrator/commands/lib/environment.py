@@ -56,6 +56,11 @@ def state_dir() -> Path:
     return root / "agent-orchestrator"
 
 
+def outbox_dir(state: Path) -> Path:
+    """Where events wait until the manager has them: here, so that looking costs nothing."""
+    return state / "outbox"
+
+
 def host() -> str:
     return socket.gethostname() or "unknown"
 

@@ -195,10 +195,6 @@ class Outbox:
                 raise OutboxError(f"cannot write the outbox {self.path}: {exc}") from exc
 
 
-def outbox_dir(state_dir: Path) -> Path:
-    return state_dir / "outbox"
-
-
 def list_outboxes(directory: Path) -> list[Path]:
     """The outboxes that are there, held or not."""
     return sorted(directory.glob("*.db")) if directory.is_dir() else []

@@ -22,12 +22,12 @@ from pathlib import Path
 from .assignment import Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
-from .environment import RUN_MARKER, state_dir
+from .environment import RUN_MARKER, outbox_dir, state_dir
 from .executors import RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
 from .manager_client import LOST_CODES, Json, ManagerClient
-from .outbox import Outbox, OutboxError, Run, outbox_dir
+from .outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
 from .session_client import SessionClientError, SessionNotFoundError
 

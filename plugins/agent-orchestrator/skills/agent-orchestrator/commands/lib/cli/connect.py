@@ -19,9 +19,14 @@ from pathlib import Path
 
 from .. import __version__
 from ..config import Config
-from ..environment import is_manager_given, manager_environment, search_path, state_dir
+from ..environment import (
+    is_manager_given,
+    manager_environment,
+    outbox_dir,
+    search_path,
+    state_dir,
+)
 from ..manager_client import ManagerClient
-from ..outbox import list_outboxes, outbox_dir
 from ..session_client import _discover
 from .command import CommandError
 from .output import note
@@ -48,7 +53,7 @@ def open_manager(config: Config) -> ManagerClient:
                 f"restart it with: {PROGRAM} stop"
             )
     manager = ManagerClient(config.session_manager_url)
-    if list_outboxes(outbox_dir(state_dir())):  # of runs that go on, or of supervisors that died
+    if any(outbox_dir(state_dir()).glob("*.db")):  # of runs that go on, or of supervisors that died
         from ..delivery import deliver_leftovers
 
         deliver_leftovers(manager, outbox_dir(state_dir()))
