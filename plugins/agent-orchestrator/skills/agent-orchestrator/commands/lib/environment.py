@@ -10,6 +10,8 @@ from .config import ENV_PROJECT_DIR, ENV_SESSION_MANAGER_URL
 
 ENV_STATE_DIR = "AGENT_ORCHESTRATOR_STATE_DIR"
 ENV_TOKEN = "AGENT_ORCHESTRATOR_TOKEN"
+ENV_SESSION_ID = "AGENT_ORCHESTRATOR_SESSION_ID"
+"""The session that an agent runs in: what it starts is a child of that. Set for agents."""
 RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
 """Says to which run a process belongs; unique per run. Set for agents, never by a person."""
 
@@ -59,6 +61,11 @@ def state_dir() -> Path:
 def outbox_dir(state: Path) -> Path:
     """Where events wait until the manager has them: here, so that looking costs nothing."""
     return state / "outbox"
+
+
+def parent_session_id() -> str | None:
+    """The session that this command was started from, if an agent started it."""
+    return os.environ.get(ENV_SESSION_ID) or None
 
 
 def host() -> str:

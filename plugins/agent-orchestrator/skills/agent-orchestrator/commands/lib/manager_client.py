@@ -37,6 +37,7 @@ class ManagerClient(SessionClient):
         host: str | None = None,
         spec: Json | None = None,
         holder: str | None = None,
+        parent_session_id: str | None = None,
     ) -> Json:
         """Create a session whose name no other of the project has.
 
@@ -53,6 +54,7 @@ class ManagerClient(SessionClient):
             "host": host,
             "spec": spec,
             "lease": _lease(holder),
+            "parent_session_id": parent_session_id,
         }
         return self._get("session", dict, "POST", "/sessions", body)
 
@@ -133,6 +135,17 @@ class ManagerClient(SessionClient):
             if not page.get("next_page"):
                 return
             query["page"] = str(page["next_page"])
+
+    def find_descendants(self, session_id: str) -> Iterator[Json]:
+        """Yield the sessions that were started from inside this one, and those from inside them."""
+        seen = {session_id}
+        unvisited = [session_id]
+        while unvisited:
+            for child in self.find_sessions(parent_session_id=unvisited.pop()):
+                if child["session_id"] not in seen:
+                    seen.add(child["session_id"])
+                    unvisited.append(child["session_id"])
+                    yield child
 
     def append_events(self, session_id: str, events: Sequence[Json]) -> list[int]:
         """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs."""

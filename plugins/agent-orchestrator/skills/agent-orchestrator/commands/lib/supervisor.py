@@ -22,7 +22,7 @@ from pathlib import Path
 from .assignment import Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
-from .environment import RUN_MARKER, outbox_dir, state_dir
+from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
 from .executors import RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
@@ -108,7 +108,11 @@ class Supervisor:
             model=a.model,
             permission_mode=a.permission_mode,
             command=a.command,
-            environment={**a.environment, RUN_MARKER: self._marker},
+            environment={
+                **a.environment,
+                ENV_SESSION_ID: a.session_id,
+                RUN_MARKER: self._marker,
+            },
             spared=lambda: spared_pids(self._state),
         )
 

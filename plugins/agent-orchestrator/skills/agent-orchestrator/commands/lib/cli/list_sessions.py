@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterator
 
 import click
 
 from .command import Command, configure, json_option, project_option
 from .connect import open_manager
 from .output import ago, answer_json, note, table
-from .sessions import state_of
+from .sessions import Session, state_of
 
 EXAMPLES = """\
   ao-list-sessions
@@ -25,6 +25,7 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 @click.option("--status", type=click.Choice(("running", "finished")), help="Only those.")
 @click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
 @click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
+@click.option("--tree", is_flag=True, help="Each below the session that it was started from.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest so many.")
 @project_option
 @json_option
@@ -33,6 +34,7 @@ def main(
     status: str | None,
     agent_name: str | None,
     archived: bool,
+    tree: bool,
     limit: int | None,
     project_dir: str | None,
     as_json: bool,
@@ -51,14 +53,30 @@ def main(
     if as_json:
         answer_json(sessions)
     elif sessions:
-        table([_row(session) for session in sessions], header=HEADER)
+        ordered = list(_as_tree(sessions)) if tree else [(session, 0) for session in sessions]
+        table([_row(session, depth) for session, depth in ordered], header=HEADER)
     elif sys.stderr.isatty():
         note("no sessions; ao-new starts one")
 
 
-def _row(session: dict[str, Any]) -> list[str]:
+def _as_tree(sessions: list[Session]) -> Iterator[tuple[Session, int]]:
+    """Each session and its depth, below its parent; one whose parent is not listed is a root."""
+    listed = {session["session_id"] for session in sessions}
+    children: dict[str | None, list[Session]] = {}
+    for session in sessions:
+        parent = session["parent_session_id"]
+        children.setdefault(parent if parent in listed else None, []).append(session)
+    unvisited = [(session, 0) for session in reversed(children.get(None, []))]
+    while unvisited:
+        session, depth = unvisited.pop()
+        yield session, depth
+        below = reversed(children.get(session["session_id"], []))
+        unvisited += [(child, depth + 1) for child in below]
+
+
+def _row(session: Session, depth: int) -> list[str]:
     return [
-        session["session_name"],
+        "  " * depth + session["session_name"],
         state_of(session),
         session["agent_name"] or session["executor"] or "",
         ago(session["last_activity_at"]),

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import click
 
-from ..environment import host
+from ..environment import host, parent_session_id
 from ..executors import EXECUTORS
 from ..manager_client import NAME_TAKEN
 from ..session_client import SessionClientError
@@ -109,6 +109,7 @@ def main(
                     host=host(),
                     spec=plan.sealed(session_id),
                     holder=holder,
+                    parent_session_id=parent_session_id(),
                 )
             except SessionClientError as exc:
                 if exc.code != NAME_TAKEN:

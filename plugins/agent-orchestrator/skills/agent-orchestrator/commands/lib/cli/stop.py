@@ -28,7 +28,8 @@ from .sessions import resolve, state_of
 
 EXAMPLES = """\
   ao-stop fix-login
-  ao-stop fix-login review --timeout 5"""
+  ao-stop fix-login review --timeout 5
+  ao-stop lead --tree"""
 
 STOP_SECONDS = 30.0
 
@@ -43,17 +44,24 @@ STOP_SECONDS = 30.0
     metavar="S",
     help="Seconds to wait for the end; then exit 4, and the stop goes on.",
 )
+@click.option("--tree", is_flag=True, help="Also the sessions that were started from inside them.")
 @project_option
 @json_option
-def main(sessions: tuple[str, ...], timeout: float, project_dir: str | None, as_json: bool) -> None:
+def main(
+    sessions: tuple[str, ...], timeout: float, tree: bool, project_dir: str | None, as_json: bool
+) -> None:
     """Stop the runs of SESSIONS and wait until no process of them is left.
 
-    With the manager away, the supervisors of this machine are asked themselves.
+    What an agent has started with ao-new is a session of its own and goes on, unless --tree. With the manager away, the supervisors of this machine are asked themselves.
     """
     config = configure(project_dir)
     with open_manager(config) as manager:
         try:
             found = [resolve(manager, session, config, reach=False) for session in sessions]
+            if tree:
+                found += [
+                    child for s in found for child in manager.find_descendants(s["session_id"])
+                ]
             ended = _stop(manager, found, timeout)
         except SessionNotFoundError:
             raise
