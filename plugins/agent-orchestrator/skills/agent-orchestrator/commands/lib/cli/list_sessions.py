@@ -76,7 +76,7 @@ def _as_tree(sessions: list[Session]) -> Iterator[tuple[Session, int]]:
 
 def _row(session: Session, depth: int) -> list[str]:
     return [
-        "  " * depth + session["session_name"],
+        "└ " * depth + session["session_name"],
         state_of(session),
         session["agent_name"] or session["executor"] or "",
         ago(session["last_activity_at"]),

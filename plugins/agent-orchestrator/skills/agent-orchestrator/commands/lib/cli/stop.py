@@ -52,7 +52,8 @@ def main(
 ) -> None:
     """Stop the runs of SESSIONS and wait until no process of them is left.
 
-    What an agent has started with ao-new is a session of its own and goes on, unless --tree. With the manager away, the supervisors of this machine are asked themselves.
+    What an agent has started with ao-new is a session of its own and goes on, unless --tree. With
+    the manager away, the supervisors of this machine are asked themselves.
     """
     config = configure(project_dir)
     with open_manager(config) as manager:
