@@ -44,6 +44,10 @@ def home() -> Path:
     return Path.home()
 
 
+def has_api_key() -> bool:
+    return bool(os.environ.get("ANTHROPIC_API_KEY"))
+
+
 def search_path() -> str | None:
     return os.environ.get("PATH")
 

@@ -26,6 +26,10 @@ Json = dict[str, Any]
 class ManagerClient(SessionClient):
     """A `SessionClient` that can do more. The same lifetime, the same errors."""
 
+    def get_health(self) -> Json:
+        """Which service answers, and its version."""
+        return self._request("GET", "/health")
+
     def create_named_session(
         self,
         session_id: str,

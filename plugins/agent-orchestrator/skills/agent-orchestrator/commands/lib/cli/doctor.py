@@ -1,0 +1,70 @@
+"""`ao-doctor`: what is wrong here, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from urllib.parse import urlsplit
+
+import click
+
+from ..diagnosis import (
+    Finding,
+    check_executors,
+    check_manager,
+    check_outboxes,
+    check_sessions,
+    check_state_dir,
+    check_supervisors,
+)
+from ..environment import state_dir
+from ..manager_client import ManagerClient
+from ..registry import list_registered
+from ..stopping import clear_remains
+from .command import DONE, FAILED, Command, configure, json_option, project_option
+from .output import answer, answer_json, note, one_line
+
+EXAMPLES = """\
+  ao-doctor
+  ao-doctor --fix
+  ao-doctor --json | jq -r '.[] | select(.advice) | .advice'"""
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.option("--fix", is_flag=True, help="Stop what runs of dead supervisors have left behind.")
+@project_option
+@json_option
+def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
+    """Check manager, database, state, executors, undelivered events, supervisors and sessions.
+
+    Starts nothing. Exit 1 if something is not as it should be.
+    """
+    config = configure(project_dir)
+    state = state_dir()
+    if fix:
+        for entry in list_registered(state):
+            if not entry.is_supervised:
+                count = clear_remains(entry, state)
+                note(f"{entry.run.session_name!r}: {count} processes stopped")
+    address = urlsplit(config.session_manager_url)
+    port = (address.port or 80) if address.hostname in _LOCAL else None
+    with ManagerClient(config.session_manager_url) as manager:
+        findings: list[Finding] = [
+            *check_manager(manager, port),
+            *check_state_dir(state),
+            *check_executors(),
+            *check_outboxes(state),
+            *check_supervisors(state),
+            *check_sessions(manager),
+        ]
+    if as_json:
+        answer_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.is_fine else "!!  "
+            answer(mark + one_line(f"{finding.about}: {finding.text}"))
+            if finding.advice:
+                answer("    " + one_line(f"do: {finding.advice}"))
+    sys.exit(DONE if all(finding.is_fine for finding in findings) else FAILED)
