@@ -40,6 +40,11 @@ def home() -> Path:
     return Path.home()
 
 
+def claude_dir() -> Path:
+    """Where Claude Code keeps what is its own, transcripts among it."""
+    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or home() / ".claude")
+
+
 def search_path() -> str | None:
     return os.environ.get("PATH")
 

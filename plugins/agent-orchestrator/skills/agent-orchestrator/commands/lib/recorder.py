@@ -107,7 +107,7 @@ class Recorder:
         batch: list[Event] = []
         size = 0
         for event in self._waiting:
-            size += len(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
+            size += _size(event)
             if batch and (len(batch) == MAX_EVENTS_PER_APPEND or size > MAX_BATCH_BYTES):
                 break
             batch.append(event)
@@ -137,6 +137,11 @@ class Recorder:
         # Time is up, the session is gone, or we are not let in: no event will ever be taken.
         self._failure = refusal
         return 0
+
+
+def _size(event: Event) -> int:
+    """Its bytes on the way; one that cannot be sent as JSON at all is found out on sending."""
+    return len(json.dumps(event, ensure_ascii=False, default=repr).encode(errors="replace"))
 
 
 def _may_pass(error: Exception) -> bool:
