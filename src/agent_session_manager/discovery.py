@@ -74,17 +74,22 @@ class DiscoveryFile:
         if not _lock(self._descriptor):
             os.close(self._descriptor)
             raise DiscoveryError(f"another manager holds {path}")
-        before = _parse(os.pread(self._descriptor, 65536, 0))
+        self._before = os.pread(self._descriptor, 65536, 0)
+        before = _parse(self._before)
         self.kept_token = before.token if before else secrets.token_urlsafe(_TOKEN_BYTES)
         """The token of the manager that was here before; a fresh one where there was none."""
         os.ftruncate(self._descriptor, 0)  # it spoke of a process that is gone
 
     def announce(self, announcement: Announcement) -> None:
         """From now on clients find us."""
+        self._before = b""
         os.pwrite(self._descriptor, json.dumps(asdict(announcement)).encode(), 0)
 
     def close(self) -> None:
         """Let go of the lock: nobody serves here any more."""
+        os.pwrite(
+            self._descriptor, self._before, 0
+        )  # never announced: the token is kept for others
         os.close(self._descriptor)
 
 

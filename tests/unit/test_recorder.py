@@ -198,14 +198,15 @@ def test_one_event_that_is_refused_holds_up_no_other_and_is_told(status: int) ->
     assert manager.names() == ["first", "two", "four"]
 
 
-def test_an_event_that_is_no_json_holds_up_no_other_and_nobody_waits_for_it() -> None:
+@pytest.mark.parametrize("value", [float("nan"), object(), "\ud800"])
+def test_an_event_that_is_no_json_holds_up_no_other_and_nobody_waits_for_it(value: object) -> None:
     with (
         recording(json_reply({"ok": True, "seqs": [1]})) as server,
         ManagerClient(server.url) as manager,
         pytest.raises(RecordingError, match="cannot be sent as JSON"),
         Recorder(manager, "s", 1) as recorder,
     ):
-        recorder.record({**event("bad"), "number": float("nan")})
+        recorder.record({**event("bad"), "value": value})
         recorder.record(event("good"))
     (request,) = server.requests
     assert b'"good"' in request.body

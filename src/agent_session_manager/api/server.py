@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,7 @@ BACKLOG = 1024
 SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than any client of ours keeps an idle connection: it is never closed under a request."""
+COLLECT_AFTER_ALLOCATIONS = 50_000
 _PORT_TRIES = 16
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -112,11 +114,23 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _spare_the_collector()
         self.on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.on_stopping()
         await super().shutdown(sockets)
+
+
+def _spare_the_collector() -> None:
+    """Let the cyclic collector pass over what stays, and look less often at what comes.
+
+    A request makes thousands of small objects and no cycle; looking at them cost an eighth of the
+    time of a large append.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_ALLOCATIONS, 20, 20)
 
 
 def _config(app: Any) -> uvicorn.Config:

@@ -5,6 +5,7 @@ Where a command works and which manager it talks to. Precedence: flag, environme
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -16,6 +17,9 @@ ENV_AGENTS_DIR = "AGENT_ORCHESTRATOR_AGENTS_DIR"
 ENV_ENABLE_LOGGING = "AGENT_ORCHESTRATOR_ENABLE_LOGGING"
 ENV_SESSION_MANAGER_URL = "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL"
 DEFAULT_SESSION_MANAGER_URL = "http://127.0.0.1:8765"
+
+_NO_PATH = (OSError, RuntimeError)
+"""What a path raises that is too long, goes round in circles, or is in nobody's home."""
 
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCHES |= {"": False, "0": False, "false": False, "no": False, "off": False}
@@ -56,22 +60,24 @@ def load_config(
 
 def _project_dir(flag: Optional[str]) -> Path:
     given = flag or os.environ.get(ENV_PROJECT_DIR)
-    path = Path(given).expanduser().resolve() if given else Path.cwd()
-    if not path.is_dir():
-        raise ValueError(f"{ENV_PROJECT_DIR} (--project-dir): no directory {given!r}")
-    return path
+    with suppress(*_NO_PATH):
+        path = Path(given).expanduser().resolve() if given else Path.cwd()
+        if path.is_dir():
+            return path
+    raise ValueError(f"{ENV_PROJECT_DIR} (--project-dir): no directory {given!r}")
 
 
 def _directory(variable: str, flag: Optional[str]) -> Optional[Path]:
     given = flag or os.environ.get(variable)
     if not given:
         return None
-    path = Path(given).expanduser().resolve()
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    if not existing.is_dir() or (existing != path and not os.access(existing, os.W_OK)):
-        option = variable.removeprefix("AGENT_ORCHESTRATOR_").lower().replace("_", "-")
-        raise ValueError(f"{variable} (--{option}): the directory {given!r} cannot be created")
-    return path
+    with suppress(*_NO_PATH):
+        path = Path(given).expanduser().resolve()
+        existing = next(p for p in (path, *path.parents) if p.exists())
+        if existing.is_dir() and (existing == path or os.access(existing, os.W_OK)):
+            return path
+    option = variable.removeprefix("AGENT_ORCHESTRATOR_").lower().replace("_", "-")
+    raise ValueError(f"{variable} (--{option}): the directory {given!r} cannot be created")
 
 
 def _switch(variable: str) -> bool:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
-from .environment import has_api_key, home, host, outbox_dir
+from .environment import claude_dir, has_api_key, host, outbox_dir
 from .manager_client import ManagerClient
 from .outbox import Outbox, OutboxError, OutboxHeldError, list_outboxes
 from .processes import RunProcesses
@@ -79,7 +79,7 @@ def check_executors() -> Iterator[Finding]:
         text="the agent SDK is installed" if is_installed else "the agent SDK is not installed",
         advice=None if is_installed else "pip install 'agent-orchestrator[claude]'",
     )
-    has_login = (home() / ".claude" / ".credentials.json").exists()
+    has_login = (claude_dir() / ".credentials.json").exists()
     present = [
         name
         for name, is_there in (("ANTHROPIC_API_KEY", has_api_key()), ("login of claude", has_login))

@@ -48,6 +48,11 @@ def has_api_key() -> bool:
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
+def claude_dir() -> Path:
+    """Where Claude Code keeps what is its own, transcripts among it."""
+    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or home() / ".claude")
+
+
 def search_path() -> str | None:
     return os.environ.get("PATH")
 

@@ -70,6 +70,8 @@ def _make_key(path: Path) -> None:
         os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
+    except OSError as exc:  # a write says what is wrong, and not where
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
     finally:
         os.close(descriptor)
         fresh.unlink()

@@ -6,7 +6,6 @@ stdout is the answer, stderr is for people, and no traceback reaches either.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -17,7 +16,7 @@ from ..config import Config, load_config
 from ..environment import is_project_given, state_dir
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
-from .output import note
+from .output import discard, note
 
 DONE = 0
 FAILED = 1
@@ -105,9 +104,10 @@ def _sentence(error: OSError) -> str:
     try:
         click.echo(nl=False)  # flushes
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return f"the answer cannot be written: {error.strerror}"
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    why = error.strerror or str(error)
+    return f"{error.filename}: {why}" if error.filename else why
 
 
 def explain(error: SessionClientError) -> str:

@@ -8,9 +8,11 @@ that is printed as text; `--json` has it all, escaped.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,7 +20,8 @@ import click
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-# A whole escape sequence goes, so that no half of it stays as text. One that never ends hides nothing.
+# A whole escape sequence goes, so that no half of it stays as text; one that does not end hides
+# nothing.
 _SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x1b\\|\x07)|[ -/]*[0-~])"
 )
@@ -46,12 +49,20 @@ def answer_json(value: Any) -> None:
 def note(text: str) -> None:
     """Tell the person something, after the name of the command."""
     program = click.get_current_context().info_name
-    click.echo(one_line(f"{program}: {text}"), err=True)
+    try:
+        click.echo(one_line(f"{program}: {text}"), err=True)
+    except OSError:  # the terminal is gone, and nobody is left to be told
+        discard(sys.stderr)
 
 
 def tell(text: str) -> None:
     """Show the person a line of what a question is about."""
     click.echo(f"  {one_line(text)}", err=True)
+
+
+def discard(stream: TextIO) -> None:
+    """Let what could not be written go nowhere, or Python tries again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def table(rows: list[list[str]], *, header: list[str]) -> None:

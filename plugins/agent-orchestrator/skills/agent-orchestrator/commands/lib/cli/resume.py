@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..config import Config
-from ..environment import host, state_dir
+from ..environment import claude_dir, host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
 from ..run_specs import is_ours
 from ..session_client import SessionClientError
@@ -173,7 +173,13 @@ def _directory(session: Session, config: Config) -> Path:
 
 
 def _has_conversation(manager: ManagerClient, session: Session) -> bool:
-    """Whether an agent ever answered: one that never started has nothing to continue."""
+    """Whether there is something to continue: an agent that never started has nothing.
+
+    Claude Code keeps a conversation from its first prompt on, answered or not, and refuses to begin
+    another of that id.
+    """
+    if any(claude_dir().glob(f"projects/*/{session['session_id']}.jsonl")):
+        return True
     return any(
         event["event_type"] not in ("session_stop", "diagnostic") and event.get("role") != "user"
         for event in manager.iterate_events(session["session_id"])

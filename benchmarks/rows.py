@@ -1,0 +1,161 @@
+"""The rows of the table: what is measured, beside what, and the goal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import servers
+from benchmarks.load import Job
+from benchmarks.measure import Row
+from benchmarks.workload import session_ids
+
+TIMEOUT_SECONDS = 120.0
+COMMAND = (
+    Path(__file__).parents[1]
+    / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/ao-status"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long to look: more rounds make the medians steadier, more work each of them longer."""
+
+    rounds: int
+    requests_per_session: int
+    lists_per_session: int
+    client_events: int
+    starts: int
+
+
+FULL = Effort(
+    rounds=12, requests_per_session=200, lists_per_session=12, client_events=200, starts=16
+)
+QUICK = Effort(rounds=3, requests_per_session=100, lists_per_session=6, client_events=100, starts=4)
+
+
+def append_rate(effort: Effort) -> Row:
+    row = Row(
+        name="append",
+        what="acknowledged single-event appends, 16 connections",
+        beside="bare Starlette handler, same group commit",
+        unit="events/s",
+        goal=0.8,
+    )
+    return _under_load(row, effort, limit="bare", requests=effort.requests_per_session, events=1)
+
+
+def list_rate(effort: Effort) -> Row:
+    row = Row(
+        name="lists",
+        what="acknowledged events in lists of 100",
+        beside="reference: Starlette and sqlite3",
+        unit="events/s",
+        goal=0.8,
+    )
+    return _under_load(
+        row, effort, limit="reference", requests=effort.lists_per_session, events=100
+    )
+
+
+def _under_load(row: Row, effort: Effort, *, limit: str, requests: int, events: int) -> Row:
+    def rate(server: servers.Server, number: int) -> float:
+        job = Job(
+            round=number,
+            port=server.port,
+            token=server.token,
+            requests_per_session=requests,
+            events_per_request=events,
+        )
+        return float(_answer("benchmarks.load", job.to_json(), servers.clean_environ()))
+
+    with ExitStack() as stack:
+        ours = stack.enter_context(servers.manager())
+        beside = stack.enter_context(servers.limit(limit))
+        return row.alternate(
+            lambda number: rate(ours, number),
+            lambda number: rate(beside, number),
+            rounds=effort.rounds,
+        )
+
+
+def client_rate(effort: Effort) -> Row:
+    row = Row(
+        name="client",
+        what="SessionClient.add_event, one after the other",
+        beside="bare pooled httpx.Client, same bytes",
+        unit="calls/s",
+        goal=0.9,
+    )
+    with servers.manager() as server:
+        job = {
+            "url": server.url,
+            "token": server.token,
+            "rounds": effort.rounds,
+            "events": effort.client_events,
+        }
+        lines = _answer("benchmarks.client", json.dumps(job), server.environ()).splitlines()
+    pairs: Iterator[tuple[float, float]] = map(json.loads, lines[1:])  # the first is the warm-up
+    for ours, limit in pairs:
+        row.ours.append(ours)
+        row.limit.append(limit)
+    return row
+
+
+def status_time(effort: Effort) -> Row:
+    row = Row(
+        name="status",
+        what="ao-status, whole process",
+        beside='python -c "import httpx"',
+        unit="s",
+        goal=1.6,
+        is_rate=False,
+        missing="" if COMMAND.exists() else "there is no ao-status yet",
+    )
+    if row.missing:
+        return row
+    with servers.manager() as server:
+        environ = server.environ()
+        status = [sys.executable, str(COMMAND), session_ids(0)[0]]
+        importing = [sys.executable, "-c", "import httpx"]
+        return row.alternate(
+            lambda _: _seconds(status, environ),
+            lambda _: _seconds(importing, environ),
+            rounds=effort.starts,
+        )
+
+
+ROWS: Mapping[str, Callable[[Effort], Row]] = {
+    "append": append_rate,
+    "lists": list_rate,
+    "client": client_rate,
+    "status": status_time,
+}
+
+
+def _answer(module: str, job: str, environ: dict[str, str]) -> str:
+    """Run one of our programs on a job and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        input=job,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    return done.stdout
+
+
+def _seconds(command: list[str], environ: dict[str, str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(
+        command, env=environ, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS, check=True
+    )
+    return time.perf_counter() - started

@@ -1,0 +1,27 @@
+"""Serving a limit the way the manager is served: same sockets, same loop, same uvicorn settings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from agent_session_manager.api.server import _config, _loop_factory, listen_on_loopback
+
+
+async def serve(app: Starlette) -> None:
+    """Print where it listens as one JSON line, then serve until SIGTERM."""
+    sockets = listen_on_loopback(0)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    print(json.dumps({"port": sockets[0].getsockname()[1]}), flush=True)
+    await uvicorn.Server(_config(app)).serve(sockets)
+
+
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serving)

@@ -1,0 +1,43 @@
+"""What every server under load is sent: the same sessions and the same events.
+
+One connection writes one session, as a supervisor does, and every round has sessions of its own,
+because sessions come and go: one that only ever grew would measure its index. An event is a tool
+call of about 300 bytes with a random id of its own, as a client makes them: no server can skip
+looking whether it has it already, and none finds it next to the last one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+SESSIONS = 16
+MAX_ROUNDS = 32
+
+
+def session_ids(round: int) -> list[str]:
+    return [f"benchmark-{round:02}-{number:02}" for number in range(SESSIONS)]
+
+
+def all_session_ids() -> list[str]:
+    return [session_id for round in range(MAX_ROUNDS) for session_id in session_ids(round)]
+
+
+def event(session_id: str) -> dict[str, Any]:
+    return {
+        "event_type": "post_tool",
+        "event_id": uuid4().hex,
+        "session_id": session_id,
+        "session_name": "benchmark",
+        "timestamp": "2026-01-01T12:00:00.000000Z",
+        "tool_name": "Bash",
+        "tool_input": {"command": "grep -rn 'group commit' src"},
+        "tool_output": "src/ingest.py: Whatever arrives meanwhile shares the next one.",
+        "error": None,
+    }
+
+
+def dump(value: Any) -> bytes:
+    """JSON as `SessionClient` writes it."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()

@@ -1,0 +1,296 @@
+"""What the client makes of servers that answer wrongly or not at all, and of what cannot be sent.
+
+All of it is a `SessionClientError`, and what can be known before asking is not asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import httpx
+import pytest
+
+from agent_orchestrator.session_client import (
+    SessionClient,
+    SessionClientError,
+    SessionNotFoundError,
+)
+from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
+
+CALLS: dict[str, Callable[[SessionClient, str], object]] = {
+    "create_session": lambda client, session_id: client.create_session(session_id, "name"),
+    "get_session": lambda client, session_id: client.get_session(session_id),
+    "get_session_by_name": lambda client, name: client.get_session_by_name(name),
+    "get_status": lambda client, session_id: client.get_status(session_id),
+    "get_result": lambda client, session_id: client.get_result(session_id),
+    "list_sessions": lambda client, _: client.list_sessions(),
+    "add_event": lambda client, session_id: client.add_event(session_id, {"event_type": "x"}),
+    "update_session": lambda client, session_id: client.update_session(session_id, "name"),
+    "delete_session": lambda client, session_id: client.delete_session(session_id),
+}
+
+IMPOSSIBLE_IDS = [
+    "",
+    ".",
+    "..",
+    "../health",
+    "a/b",
+    "a%2Fb",
+    "%2e%2e",
+    "é",
+    "a\n",
+    "\na",
+    "a b",
+    "a?x=1",
+    "a#b",
+    "-a",
+    "a\0",
+    "\udcff",
+    "a" * 129,
+    None,
+    7,
+]
+
+
+def circular() -> dict[str, Any]:
+    event: dict[str, Any] = {"event_type": "x"}
+    event["self"] = event
+    return event
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: Any = "core"
+    for _ in range(depth):
+        value = [value]
+    return {"event_type": "x", "value": value}
+
+
+UNSENDABLE: dict[str, Callable[[], dict[str, Any]]] = {
+    "NaN": lambda: {"event_type": "x", "value": float("nan")},
+    "Infinity": lambda: {"event_type": "x", "value": float("-inf")},
+    "lone surrogate": lambda: {"event_type": "x", "value": "\ud800"},
+    "lone surrogate in a key": lambda: {"event_type": "x", "\udfff": 1},
+    "an object": lambda: {"event_type": "x", "value": object()},
+    "bytes": lambda: {"event_type": "x", "value": b"x"},
+    "a tuple as key": lambda: {"event_type": "x", ("a", "b"): 1},  # type: ignore[dict-item]  # wrong on purpose
+    "itself": circular,
+    "100,000 levels": lambda: nested(100_000),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_refused_connection_is_an_error_that_names_the_url(
+    call: Callable[[SessionClient, str], object],
+) -> None:
+    with (
+        refused_url() as url,
+        SessionClient(url) as client,
+        pytest.raises(SessionClientError, match=f"{url}/sessions") as caught,
+    ):
+        call(client, "some-id")
+    assert (caught.value.status_code, caught.value.code) == (None, None)
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_server_that_never_answers_ends_in_a_time_out(
+    call: Callable[[SessionClient, str], object],
+) -> None:
+    with (
+        silent_server() as url,
+        SessionClient(url, timeout=0.05) as client,
+        pytest.raises(SessionClientError, match="timed out") as caught,
+    ):
+        call(client, "some-id")
+    assert isinstance(caught.value.__cause__, httpx.TimeoutException)
+
+
+@pytest.mark.parametrize("url", ["localhost:8765", "ftp://127.0.0.1", "http://[::1", "", "http://"])
+def test_url_that_is_none_is_an_error_of_ours(url: str) -> None:
+    with pytest.raises(SessionClientError):
+        SessionClient(url).list_sessions()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 409, 413, 415, 422, 500, 503])
+def test_error_carries_status_code_and_words_of_the_server(status: int) -> None:
+    said = json_reply({"detail": "the words", "code": "some_code"}, status)
+    with (
+        recording(said) as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_session("some-id")
+    assert (caught.value.status_code, caught.value.code) == (status, "some_code")
+    assert str(caught.value) == f"GET {server.url}/sessions/some-id: {status} the words"
+    assert not isinstance(caught.value, SessionNotFoundError)
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"delete_session"}))
+def test_404_is_not_found_whatever_its_body(name: str) -> None:
+    html = Reply(status=404, body=b"<html>nothing here</html>", content_type="text/html")
+    with (
+        recording(html) as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionNotFoundError) as caught,
+    ):
+        CALLS[name](client, "some-id")
+    assert (caught.value.status_code, caught.value.code) == (404, None)
+
+
+def test_404_on_delete_is_false() -> None:
+    with recording(Reply(status=404, body=b"")) as server, SessionClient(server.url) as client:
+        assert client.delete_session("some-id") is False
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=502, body=b"<html>bad gateway</html>", content_type="text/html"),
+        Reply(status=500, body=b"", content_type=None),
+        Reply(status=400, body=b'"text"'),
+        Reply(status=400, body=b'{"detail": [{"loc": ["body"]}], "code": 7}'),
+        Reply(status=400, body=b"[" * 100_000),
+        Reply(status=400, body=b"\xff\xfe\xfa"),
+    ],
+    ids=["html", "empty", "text", "other types", "deep", "not text"],
+)
+def test_error_without_the_managers_shape_still_has_its_status(reply: Reply) -> None:
+    with (
+        recording(reply) as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_session("some-id")
+    assert (caught.value.status_code, caught.value.code) == (reply.status, None)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    "body",
+    [b"<html></html>", b"", b"[]", b"null", b'"x"', b"{}", b'{"session":1,"sessions":1,"ok":1}'],
+)
+def test_success_of_another_shape_is_an_error(
+    call: Callable[[SessionClient, str], object], body: bytes
+) -> None:
+    with (
+        recording(Reply(body=body)) as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError, match=server.url),
+    ):
+        call(client, "some-id")
+
+
+def test_status_that_the_contract_does_not_know_is_an_error() -> None:
+    with (
+        recording(json_reply({"status": "paused"})) as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError),
+    ):
+        client.get_status("some-id")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_redirect_is_an_error_and_is_not_followed(
+    call: Callable[[SessionClient, str], object], status: int
+) -> None:
+    with recording() as elsewhere:
+        to = Reply(status=status, body=b"", headers={"Location": elsewhere.url})
+        with (
+            recording(to) as server,
+            SessionClient(server.url) as client,
+            pytest.raises(SessionClientError) as caught,
+        ):
+            call(client, "some-id")
+    assert caught.value.status_code == status
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("make_event", UNSENDABLE.values(), ids=UNSENDABLE)
+def test_what_cannot_be_sent_is_an_error_and_is_not_sent(
+    make_event: Callable[[], dict[str, Any]],
+) -> None:
+    with (
+        recording() as server,
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError, match="POST"),
+    ):
+        client.add_event("some-id", make_event())
+    assert server.requests == []
+
+
+def test_name_that_is_no_text_for_a_url_is_an_error() -> None:
+    with recording() as server, SessionClient(server.url) as client:
+        for name in ("\ud800", 7):
+            with pytest.raises(SessionClientError):
+                client.get_session_by_name(name)  # type: ignore[arg-type]  # wrong on purpose
+            with pytest.raises(SessionClientError):
+                client.get_session_by_name("name", name)  # type: ignore[arg-type]  # the same
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("session_id", IMPOSSIBLE_IDS, ids=repr)
+def test_id_that_none_can_have_is_answered_without_a_request(session_id: Any) -> None:
+    with recording() as server, SessionClient(server.url) as client:
+        assert client.get_status(session_id) == "not_existent"
+        assert client.delete_session(session_id) is False
+        for name in ("get_session", "get_result", "add_event", "update_session"):
+            with pytest.raises(SessionNotFoundError):
+                CALLS[name](client, session_id)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("session_id", ["a", "A.b_c:d-e", "0" * 128])
+def test_id_within_the_grammar_reaches_its_own_route(session_id: str) -> None:
+    reply = json_reply({"status": "running"})
+    with recording(reply) as server, SessionClient(server.url + "/") as client:
+        client.get_status(session_id)
+    assert [received.target for received in server.requests] == [f"/sessions/{session_id}/status"]
+
+
+def test_fifty_calls_are_one_connection() -> None:
+    with (
+        recording(json_reply({"status": "running"})) as server,
+        SessionClient(server.url) as client,
+    ):
+        for _ in range(50):
+            client.get_status("some-id")
+    assert (len(server.requests), server.connections) == (50, 1)
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_proxy_of_the_environment_does_not_get_loopback_requests(
+    monkeypatch: pytest.MonkeyPatch, variable: str, host: str
+) -> None:
+    reply = json_reply({"status": "running"})
+    with recording(reply) as server, recording() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        with SessionClient(f"http://{host}:{server.port}") as client:
+            assert client.get_status("some-id") == "running"
+    assert (len(server.requests), proxy.requests) == (1, [])
+
+
+def loads_certificates(url: str) -> bool:
+    """Whether making a client of `url` reads a list of authorities, which takes its time."""
+    seen = set()
+
+    def note(_frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call":
+            seen.add(called.__name__)
+
+    sys.setprofile(note)
+    try:
+        SessionClient(url).close()
+    finally:
+        sys.setprofile(None)
+    return bool(seen & {"load_verify_locations", "set_default_verify_paths"})
+
+
+def test_certificates_are_read_for_https_and_not_for_http() -> None:
+    assert loads_certificates("https://127.0.0.1:8765")
+    assert not loads_certificates("http://127.0.0.1:8765")
+    assert not loads_certificates("http://example.invalid:8765")

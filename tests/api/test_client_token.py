@@ -1,0 +1,183 @@
+"""To whom the client gives the token: to the manager that serves on this machine, and no other."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.session_client import SessionClient, SessionClientError
+from tests.support.manager import RunningManager
+from tests.support.recording import RecordingServer, recording
+
+TOKEN = "secret-of-the-manager-that-serves"
+
+
+@pytest.fixture
+def state_dir(own_home: Path) -> Path:
+    """Where the client looks when no variable says otherwise."""
+    directory = own_home / ".local" / "state" / "agent-orchestrator"
+    directory.mkdir(parents=True, mode=0o700)
+    return directory
+
+
+def announce(path: Path, content: bytes = json.dumps({"token": TOKEN}).encode()) -> Path:
+    path.touch(0o600)
+    path.write_bytes(content)
+    return path
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """The lock that a manager holds while it serves."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def token_sent(server: RecordingServer, url: str | None = None) -> str | None:
+    """What the client sends as `Authorization` on a new request to `url`."""
+    with SessionClient(url or server.url) as client, suppress(SessionClientError):
+        client.get_status("some-id")
+    return server.requests[-1].headers.get("authorization")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("::1", "[::1]")]
+)
+def test_token_goes_to_the_manager_that_holds_its_file(
+    state_dir: Path, address: str, host: str
+) -> None:
+    with (
+        recording(address=address) as server,
+        held(announce(state_dir / f"manager-{server.port}.json")),
+    ):
+        assert token_sent(server, f"http://{host}:{server.port}") == f"Bearer {TOKEN}"
+
+
+def test_token_is_found_in_the_configured_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(tmp_path))
+    with recording() as server, held(announce(tmp_path / f"manager-{server.port}.json")):
+        assert token_sent(server) == f"Bearer {TOKEN}"
+
+
+def test_stranger_on_the_port_of_a_manager_that_is_gone_gets_nothing(state_dir: Path) -> None:
+    with recording() as server:
+        announce(state_dir / f"manager-{server.port}.json")
+        assert token_sent(server) is None
+
+
+def test_token_is_not_sent_any_more_once_its_manager_let_go(state_dir: Path) -> None:
+    with recording() as server, SessionClient(server.url) as client:
+        path = announce(state_dir / f"manager-{server.port}.json")
+        with held(path), suppress(SessionClientError):
+            client.get_status("some-id")
+        with suppress(SessionClientError):
+            client.get_status("some-id")
+    sent = [received.headers.get("authorization") for received in server.requests]
+    assert (sent, server.connections) == ([f"Bearer {TOKEN}", None], 1)
+
+
+def test_token_of_another_port_is_not_sent(state_dir: Path) -> None:
+    with recording() as server, held(announce(state_dir / f"manager-{server.port + 1}.json")):
+        assert token_sent(server) is None
+
+
+def test_token_is_not_sent_to_another_loopback_address(state_dir: Path) -> None:
+    with (
+        recording(address="127.0.0.2") as server,
+        held(announce(state_dir / f"manager-{server.port}.json")),
+    ):
+        assert token_sent(server) is None
+
+
+def linked(path: Path) -> Path:
+    path.symlink_to(announce(path.with_suffix(".elsewhere")))
+    return path
+
+
+def readable_by_others(path: Path) -> Path:
+    announce(path).chmod(0o644)
+    return path
+
+
+def of_somebody_else(path: Path) -> Path:
+    if os.geteuid() == 0:
+        os.chown(announce(path), 65534, 65534)
+        return path
+    return Path("/etc/passwd")  # a file of root's: nothing is written there, and none is at `path`
+
+
+@pytest.mark.parametrize("make", [linked, readable_by_others, of_somebody_else])
+def test_file_that_is_not_a_private_one_of_ours_is_not_believed(
+    state_dir: Path, make: Callable[[Path], Path]
+) -> None:
+    with recording() as server, held(make(state_dir / f"manager-{server.port}.json")):
+        assert token_sent(server) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"token": 7}', b'{"token": null}', b"\xff\xfe"],
+)
+def test_file_with_other_content_is_not_believed(state_dir: Path, content: bytes) -> None:
+    with recording() as server, held(announce(state_dir / f"manager-{server.port}.json", content)):
+        assert token_sent(server) is None
+
+
+@pytest.mark.parametrize("token", ["two\r\nX-Other: lines", "two\x7f", "twoé", "two\ud800"])
+def test_token_that_is_no_header_is_not_sent_and_not_shown(state_dir: Path, token: str) -> None:
+    content = json.dumps({"token": token}).encode()
+    with (
+        recording() as server,
+        held(announce(state_dir / f"manager-{server.port}.json", content)),
+        SessionClient(server.url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_status("some-id")
+    assert server.requests == []
+    assert "two" not in str(caught.value)
+
+
+def test_token_of_the_environment_goes_to_the_configured_url_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "for-the-tunnel")
+    with recording() as server, recording(address="127.0.0.2") as other:
+        assert token_sent(server) is None
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "for-the-tunnel\n")
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", server.url + "/")
+        assert token_sent(server) == "Bearer for-the-tunnel"
+        assert token_sent(server, f"http://localhost:{server.port}") is None
+        assert token_sent(other) is None
+
+
+def test_manager_that_serves_here_gets_its_own_token_before_that_of_the_environment(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "for-the-tunnel")
+    with recording() as server, held(announce(state_dir / f"manager-{server.port}.json")):
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", server.url)
+        assert token_sent(server) == f"Bearer {TOKEN}"
+
+
+def test_without_its_token_the_manager_refuses(manager: RunningManager) -> None:
+    with SessionClient(manager.url) as client, pytest.raises(SessionClientError) as caught:
+        client.list_sessions()
+    assert (caught.value.status_code, caught.value.code) == (401, "unauthorized")
+
+
+def test_manager_is_given_its_token_by_variable_too(
+    manager: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", manager.token)
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", manager.url)
+    with SessionClient(manager.url) as client:
+        assert client.get_status("some-id") == "not_existent"

@@ -1,0 +1,346 @@
+"""Who is let in: one table of headers and what each value of them leads to, for every route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from agent_session_manager.api.guard import Guard
+from tests.support.api import Api, raw_connection
+from tests.support.manager import RunningManager
+
+TOKEN = "the-token-of-32-characters-or-more"
+PORT = 8765
+
+Refusal = tuple[int, str]
+NO_HOST: Refusal = (403, "host_not_allowed")
+NO_ORIGIN: Refusal = (403, "origin_not_allowed")
+NO_JSON: Refusal = (415, "json_only")
+NO_TOKEN: Refusal = (401, "unauthorized")
+TWICE: Refusal = (400, "duplicate_header")
+
+# In the order in which they are looked at: the first refusal is the answer. A value of None leaves
+# the header out; PORT and TOKEN stand for those of the manager that is asked.
+RULES: dict[str, dict[str | None, Refusal | None]] = {
+    "Host": {
+        "127.0.0.1:PORT": None,
+        "localhost:PORT": None,
+        "[::1]:PORT": None,
+        "LocalHost:PORT": None,
+        None: NO_HOST,
+        "": NO_HOST,
+        "127.0.0.1": NO_HOST,
+        "127.0.0.1:1": NO_HOST,
+        "127.0.0.1:0PORT": NO_HOST,
+        "127.0.0.1:PORT.evil.test": NO_HOST,
+        "127.0.0.1:PORT@evil.test": NO_HOST,
+        "user@127.0.0.1:PORT": NO_HOST,
+        "127.1:PORT": NO_HOST,
+        "127.0.0.2:PORT": NO_HOST,
+        "0.0.0.0:PORT": NO_HOST,
+        "localhost.:PORT": NO_HOST,
+        "::1:PORT": NO_HOST,
+        "[::ffff:127.0.0.1]:PORT": NO_HOST,
+        "evil.test": NO_HOST,
+        "evil.test:PORT": NO_HOST,
+        "127.0.0.1:PORT, evil.test": NO_HOST,
+    },
+    "Origin": {
+        None: None,
+        "http://127.0.0.1:PORT": None,
+        "http://localhost:PORT": None,
+        "http://[::1]:PORT": None,
+        "https://localhost:PORT": None,  # of a tunnel that ends TLS: no other page can have it
+        "": NO_ORIGIN,
+        "null": NO_ORIGIN,
+        "https://127.0.0.1:1": NO_ORIGIN,
+        "http://127.0.0.1": NO_ORIGIN,
+        "http://127.0.0.1:1": NO_ORIGIN,
+        "http://127.0.0.1:PORT.evil.test": NO_ORIGIN,
+        "http://127.0.0.1:PORT/": NO_ORIGIN,
+        "http://evil.test": NO_ORIGIN,
+        "http://evil.test:PORT": NO_ORIGIN,
+        "file://": NO_ORIGIN,
+    },
+    "Sec-Fetch-Site": {
+        None: None,
+        "none": None,
+        "same-origin": None,
+        "same-site": NO_ORIGIN,
+        "cross-site": NO_ORIGIN,
+        "": NO_ORIGIN,
+        "anything": NO_ORIGIN,
+    },
+    "Content-Type": {
+        "application/json": None,
+        "application/json; charset=utf-8": None,
+        "Application/JSON ;charset=utf-8": None,
+        None: NO_JSON,
+        "": NO_JSON,
+        "text/plain": NO_JSON,
+        "text/plain;application/json": NO_JSON,
+        "application/jsonp": NO_JSON,
+        "application/json, text/plain": NO_JSON,
+        "application/x-www-form-urlencoded": NO_JSON,
+        "multipart/form-data; boundary=x": NO_JSON,
+    },
+    "Authorization": {
+        "Bearer TOKEN": None,
+        None: NO_TOKEN,
+        "": NO_TOKEN,
+        "TOKEN": NO_TOKEN,
+        "Bearer": NO_TOKEN,
+        "Bearer ": NO_TOKEN,
+        "bearer TOKEN": NO_TOKEN,
+        "Bearer  TOKEN": NO_TOKEN,
+        "Bearer TOKENx": NO_TOKEN,
+        "Bearer x": NO_TOKEN,
+        "Basic TOKEN": NO_TOKEN,
+        "Bearer \xe9": NO_TOKEN,
+    },
+}
+ORDER = list(RULES)
+
+Headers = dict[str, str | None]
+
+
+def cases() -> Iterator[Headers]:
+    """Each value with all others as they should be; and wrong ones of each two headers."""
+    usual: Headers = {name: next(iter(values)) for name, values in RULES.items()}
+    yield usual
+    for name, values in RULES.items():
+        for value in list(values)[1:]:
+            yield {**usual, name: value}
+    for first, second in combinations(ORDER, 2):
+        for value in wrong_values(first)[:4]:
+            for other in wrong_values(second)[:4]:
+                yield {**usual, first: value, second: other}
+
+
+def wrong_values(name: str) -> list[str | None]:
+    return [value for value, refusal in RULES[name].items() if refusal is not None]
+
+
+def expected(headers: Headers, *, has_body: bool) -> Refusal | None:
+    looked_at = [name for name in ORDER if has_body or name != "Content-Type"]
+    refusals = (RULES[name][headers[name]] for name in looked_at)
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+CASES = list(cases())
+IDS = [
+    " ".join(f"{name}:{value}" for name, value in case.items() if value != next(iter(RULES[name])))
+    or "all as it should be"
+    for case in CASES
+]
+
+
+def request(
+    manager: RunningManager,
+    first_line: str,
+    headers: Iterable[tuple[str, str | None]],
+    body: str = "",
+) -> bytes:
+    def fill_in(text: str) -> str:
+        return text.replace("TOKEN", manager.token).replace("PORT", str(manager.port))
+
+    lines = [fill_in(first_line)]
+    lines += [f"{name}: {fill_in(value)}" for name, value in headers if value is not None]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
+
+
+def test_the_table_is_large_enough() -> None:
+    assert len(CASES) >= 100
+
+
+@pytest.mark.parametrize("headers", CASES, ids=IDS)
+def test_request_is_refused_for_the_first_header_that_is_wrong(
+    manager: RunningManager, headers: Headers
+) -> None:
+    path = "/sessions/none"
+    items = headers.items()
+    with raw_connection(manager.port) as connection:
+        read = connection.ask(request(manager, f"GET {path} HTTP/1.1", items))
+        assert read.refusal == (expected(headers, has_body=False) or (404, "session_not_found"))
+        append = f"POST {path}/events HTTP/1.1"
+        written = connection.ask(request(manager, append, items, '{"event_type":"x"}'))
+        assert written.refusal == (expected(headers, has_body=True) or (404, "session_not_found"))
+        if written.status == 401:
+            assert written.headers["www-authenticate"] == "Bearer"
+        health = connection.ask(request(manager, "GET /health HTTP/1.1", items))
+        without_token = {**headers, "Authorization": "Bearer TOKEN"}
+        assert health.status == (expected(without_token, has_body=False) or (200, ""))[0]
+
+
+@pytest.mark.parametrize("headers", CASES, ids=IDS)
+def test_handshake_of_a_websocket_is_refused_before_it_is_accepted(headers: Headers) -> None:
+    let_in, sent = [], []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        let_in.append(scope["type"])
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    guard = Guard(
+        app, token=TOKEN, hosts=[f"{h}:{PORT}" for h in ("127.0.0.1", "localhost", "[::1]")]
+    )
+    scope = {
+        "type": "websocket",
+        "path": "/sessions",
+        "headers": [
+            (
+                name.lower().encode(),
+                value.replace("TOKEN", TOKEN).replace("PORT", str(PORT)).encode(),
+            )
+            for name, value in headers.items()
+            if value is not None
+        ],
+    }
+    asyncio.run(guard(scope, receive, send))
+    if expected(headers, has_body=False) is None:
+        assert (let_in, sent) == (["websocket"], [])
+    else:
+        assert (let_in, sent) == ([], [{"type": "websocket.close", "code": 1008}])
+
+
+UPGRADE = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "authorization", "status"),
+    [
+        ("127.0.0.1:PORT", "http://evil.test", "Bearer TOKEN", 403),
+        ("evil.test", None, "Bearer TOKEN", 403),
+        ("127.0.0.1:PORT", None, None, 401),
+        ("127.0.0.1:PORT", None, "Bearer TOKEN", 404),
+    ],
+)
+def test_nobody_gets_a_websocket_where_there_is_none(
+    manager: RunningManager, host: str, origin: str | None, authorization: str | None, status: int
+) -> None:
+    headers = [("Host", host), ("Origin", origin), ("Authorization", authorization), *UPGRADE]
+    asked = request(manager, "GET /sessions/none HTTP/1.1", headers)
+    with raw_connection(manager.port) as connection:
+        assert connection.ask(asked).status == status
+
+
+@pytest.mark.parametrize("name", ORDER)
+@pytest.mark.parametrize("change", [str, str.upper, str.lower])
+def test_header_that_comes_twice_is_refused(
+    manager: RunningManager, name: str, change: Callable[[str], str]
+) -> None:
+    usual: list[tuple[str, str | None]] = [
+        (each, next(v for v, refusal in values.items() if v and not refusal))
+        for each, values in RULES.items()
+    ]
+    doubled = [*usual, (change(name), dict(usual)[name])]
+    for line in ("GET /sessions/none HTTP/1.1", "GET /health HTTP/1.1"):
+        asked = request(manager, line, doubled)
+        with raw_connection(manager.port) as connection:
+            assert connection.ask(asked).refusal == TWICE
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "token", "status"),
+    [
+        ("http://127.0.0.1:PORT/sessions/none", "127.0.0.1:PORT", "Bearer TOKEN", 404),
+        ("http://127.0.0.1:PORT/sessions/none", "127.0.0.1:PORT", None, 401),
+        ("http://127.0.0.1:PORT/sessions/none", "evil.test", "Bearer TOKEN", 403),
+        ("http://evil.test/sessions/none", "evil.test", "Bearer TOKEN", 403),
+        ("http://evil.test/health", "127.0.0.1:PORT", None, 200),
+        ("http://127.0.0.1:PORT/health@/sessions", "127.0.0.1:PORT", None, 401),
+        ("/health/../sessions", "127.0.0.1:PORT", None, 401),
+        ("/health/%2e%2e/sessions", "127.0.0.1:PORT", None, 401),
+        ("/health/", "127.0.0.1:PORT", None, 401),
+        ("//health", "127.0.0.1:PORT", None, 401),
+        ("/HEALTH", "127.0.0.1:PORT", None, 401),
+        ("/health;/sessions", "127.0.0.1:PORT", None, 401),
+        ("/sessions?x=/health", "127.0.0.1:PORT", None, 401),
+        ("/sessions?token=TOKEN", "127.0.0.1:PORT", None, 401),
+        ("/health%00", "127.0.0.1:PORT", None, 401),
+        ("/health?/sessions", "127.0.0.1:PORT", None, 200),
+        ("/%68ealth", "127.0.0.1:PORT", None, 200),
+    ],
+)
+def test_target_opens_no_way_around(
+    manager: RunningManager, target: str, host: str, token: str | None, status: int
+) -> None:
+    headers = [("Host", host), ("Authorization", token)]
+    asked = request(manager, f"GET {target} HTTP/1.1", headers)
+    with raw_connection(manager.port) as connection:
+        assert connection.ask(asked).status == status
+
+
+def test_every_published_route_but_health_needs_the_token(
+    api: Api, manager: RunningManager
+) -> None:
+    document = api.get("/openapi.json").json
+    routes = [
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path != "/health"
+    ]
+    assert len(routes) >= 11
+    for method, path in [*routes, ("GET", "/openapi.json"), ("GET", "/none")]:
+        target = path.replace("{session_id}", "none")
+        for wrong in ({"Authorization": "Bearer wrong"}, {"Authorization": ""}):
+            body = None if method in ("GET", "DELETE") else b"{}"
+            assert api.call(method, target, body, wrong).refusal == NO_TOKEN, (method, path)
+
+
+@pytest.mark.parametrize(("size", "status"), [(31 * 1024, 404), (33 * 1024, 431)])
+def test_headers_are_limited_in_size(api: Api, size: int, status: int) -> None:
+    for target in ("/sessions/none", "/health"):
+        answer = api.call("GET", target, headers={"X-Large": "x" * size})
+        assert answer.status == (200 if (target, status) == ("/health", 404) else status)
+
+
+def test_compressed_body_is_refused(api: Api) -> None:
+    for encoding in ("gzip", "br", "deflate", "x"):
+        refused = api.call("POST", "/sessions", b"{}", {"Content-Encoding": encoding})
+        assert refused.refusal == (415, "no_compression")
+
+
+def test_no_answer_lets_another_origin_read_it(api: Api) -> None:
+    answers = [
+        api.call("GET", "/sessions", headers={"Origin": "http://evil.test"}),
+        api.call("OPTIONS", "/sessions", headers={"Access-Control-Request-Method": "POST"}),
+        api.get("/health"),
+    ]
+    for answer in answers:
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert "set-cookie" not in answer.headers
+
+
+def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    own = start_manager(arguments=["--allow-host", "tunnel.test:80", "--allow-host", "other.test"])
+    statuses = {}
+    for host in ("tunnel.test:80", "TUNNEL.test:80", "other.test", "tunnel.test", "evil.test"):
+        with raw_connection(own.port) as connection:
+            asked = request(own, "GET /health HTTP/1.1", [("Host", host)])
+            statuses[host] = connection.ask(asked).status
+    assert statuses == {
+        "tunnel.test:80": 200,
+        "TUNNEL.test:80": 200,
+        "other.test": 200,
+        "tunnel.test": 403,
+        "evil.test": 403,
+    }

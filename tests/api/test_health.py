@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import json
+import urllib.request
+
+from agent_session_manager import __version__
+from tests.support.manager import RunningManager
+
+
+def test_health_needs_no_token_and_says_which_service_this_is(manager: RunningManager) -> None:
+    with urllib.request.urlopen(f"{manager.url}/health", timeout=5) as response:
+        answer = json.load(response)
+    assert answer == {
+        "service": "agent-session-manager",
+        "version": __version__,
+        "instance": manager.announcement.instance,
+    }

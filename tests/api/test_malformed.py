@@ -1,0 +1,367 @@
+"""Bodies that cannot be: each is refused in the manager's own shape, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.api import Answer, Api, RawConnection, raw_connection
+from tests.support.manager import RunningManager
+
+SECRET = "do-not-repeat-me"
+
+
+def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
+    return f'{{"event_type":"x","value":{opening * depth}1{closing * depth}}}'.encode()
+
+
+def event_with(value: str) -> bytes:
+    return f'{{"event_type":"x","value":{value},"other":"{SECRET}"}}'.encode()
+
+
+NOT_JSON = {
+    "space": b" \r\n",
+    "a word": b"hello",
+    "half": b'{"event_type":"x"',
+    "two": b'{"event_type":"x"}{}',
+    "comma": b'{"event_type":"x",}',
+    "comment": b'{"event_type":"x"} // x',
+    "single quotes": b"{'event_type':'x'}",
+    "NaN": event_with("NaN"),
+    "Infinity": event_with("Infinity"),
+    "-Infinity": event_with("-Infinity"),
+    "1e400": event_with("1e400"),
+    "leading zero": event_with("01"),
+    "hexadecimal": event_with("0x1"),
+    "lone high surrogate": event_with('"\\ud800"'),
+    "lone low surrogate": event_with('"\\udc00"'),
+    "surrogates turned round": event_with('"\\udc00\\ud800"'),
+    "lone surrogate in a key": event_with('{"\\ud800":1}'),
+    "surrogate in UTF-8": event_with('"') + b"\xed\xa0\x80" + b'"}',
+    "not UTF-8": b'{"event_type":"\xff"}',
+    "overlong UTF-8": b'{"event_type":"\xc0\x80"}',
+    "byte order mark": b'\xef\xbb\xbf{"event_type":"x"}',
+    "UTF-16": '{"event_type":"x"}'.encode("utf-16"),
+    "UTF-32": '{"event_type":"x"}'.encode("utf-32-be"),
+    "raw control character": b'{"event_type":"a\nb"}',
+    "raw NUL": b'{"event_type":"a\0b"}',
+    "deep lists": nested(100_000),
+    "deep objects": nested(100_000, '{"a":', "}"),
+    "deep and unclosed": b"[" * 100_000,
+    "a hundred thousand digits": event_with("9" * 100_000),
+}
+
+NOT_KEPT = {
+    "NUL in a value": event_with('"a\\u0000b"'),
+    "NUL in a key": event_with('{"a\\u0000b":1}'),
+    "NUL in a list": event_with('[["\\u0000"]]'),
+    "NUL in a name of a field": b'{"event_type":"x","a\\u0000":1}',
+    "NUL in the type": b'{"event_type":"a\\u0000"}',
+    "64 lists in the event": nested(64),
+    "64 objects in the event": nested(64, '{"a":', "}"),
+    "2^64": event_with(str(2**64)),
+    "-2^63-1": event_with(str(-(2**63) - 1)),
+    "a hundred digits": event_with("9" * 100),
+    "such a number in a list": event_with(f"[1, {2**70}]"),
+    "large number, then 1,000 lists": event_with(f"[1e300, {'[' * 1000}{']' * 1000}]"),
+}
+
+FIELDS_OF_WRONG_TYPE: dict[str, list[Any]] = {
+    "event_type": [None, 1, [], {}, "", True, "x" * 101],
+    "event_id": [1, [], {}, "", True, "x" * 201],
+    "run": ["1", 0, -1, 1.5, True, [], {}, 2**31, 1.0],
+    "session_id": [1, [], {}, "another", ""],
+    "session_name": [1, [], {}, True],
+    "timestamp": [1, [], {}, 1.5],
+    "tool_name": [1, [], {}],
+    "tool_input": ["x", 1, [], True],
+    "error": [1, [], {}, False],
+    "reason": [1, [], {}],
+    "role": [1, [], {}],
+    "exit_code": ["0", 1.5, True, [], {}, 2**31, -(2**31) - 1],
+    "usage": ["x", 1, []],
+    "content": [
+        "text",
+        1,
+        {},
+        ["text"],
+        [1],
+        [[]],
+        [None],
+        [{}],
+        [{"type": 1}],
+        [{"type": "text"}],
+        [{"type": "text", "text": 1}],
+        [{"type": "text", "text": None}],
+        [{"type": "text", "text": "fine"}, {"type": "text"}],
+    ],
+}
+
+OF_WRONG_TYPE = [
+    pytest.param(field, value, id=f"{field}-{json.dumps(value)[:40]}")
+    for field, values in FIELDS_OF_WRONG_TYPE.items()
+    for value in values
+]
+
+USAGE_OF_WRONG_TYPE = [
+    None,
+    {"input_tokens": "1"},
+    {"input_tokens": -1},
+    {"input_tokens": 1.5},
+    {"output_tokens": True},
+    {"cache_read_tokens": 10**12 + 1},
+    {"cost_microdollars": [1]},
+]
+
+SESSION_FIELDS_OF_WRONG_TYPE: dict[str, list[Any]] = {
+    "session_id": [None, 1, [], {}, "", "a/b", "../health", "é", "a" * 129, "a\n", "-a", " a"],
+    "session_name": [None, 1, [], {}, "", "x" * 201, True],
+    "project_dir": [1, [], {}, "x" * 1501, "é" * 751],
+    "agent_name": [1, [], {}, "", "x" * 201],
+    "executor": [1, [], "", "x" * 201],
+    "parent_session_id": [1, "a/b", "", "x" * 129],
+    "unique_name": ["true", 1, None, []],
+    "host": [1, "", "x" * 201],
+    "spec": ["x", 1, []],
+    "status": ["running"],
+}
+
+CHANGES_OF_WRONG_TYPE: dict[str, list[Any]] = {
+    "session_name": [1, [], "", "x" * 201],
+    "project_dir": [1, "x" * 1501],
+    "agent_name": [1, "", {}],
+    "archived": ["true", 1, []],
+    "last_resumed_at": [
+        1,
+        1.5,
+        True,
+        "",
+        "now",
+        "12",
+        "2024-13-01T00:00:00Z",
+        "2024-02-30T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        [],
+    ],
+}
+
+
+def parameters(table: dict[str, list[Any]]) -> list[Any]:
+    return [
+        pytest.param({field: value}, id=f"{field}-{json.dumps(value)[:40]}")
+        for field, values in table.items()
+        for value in values
+    ]
+
+
+def assert_refused(api: Api, session_id: str, answer: Answer, status: int, code: str) -> None:
+    """Refused in the manager's shape, without the input, with nothing stored, and all goes on."""
+    assert answer.refusal == (status, code)
+    assert SECRET not in answer.body.decode()
+    opened = api.socket
+    session = api.get(f"/sessions/{session_id}").json["session"]
+    assert (session["last_seq"], session["run"], session["session_name"]) == (0, 1, session_id)
+    assert api.socket is opened is not None
+
+
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+def test_body_that_is_not_json_is_refused(api: Api, session_id: str, body: bytes) -> None:
+    answer = api.call("POST", f"/sessions/{session_id}/events", body)
+    assert_refused(api, session_id, answer, 400, "invalid_json")
+    as_list = api.call("POST", f"/sessions/{session_id}/events", b"[" + body + b",]")
+    assert_refused(api, session_id, as_list, 400, "invalid_json")
+    for method, target in (
+        ("POST", "/sessions"),
+        ("PATCH", f"/sessions/{session_id}"),
+        ("POST", f"/sessions/{session_id}/runs"),
+    ):
+        assert_refused(api, session_id, api.call(method, target, body), 400, "invalid_json")
+
+
+@pytest.mark.parametrize("body", NOT_KEPT.values(), ids=NOT_KEPT)
+def test_json_that_could_not_be_kept_as_it_is_is_refused(
+    api: Api, session_id: str, body: bytes
+) -> None:
+    for sent in (body, b"[" + body + b"]"):
+        answer = api.call("POST", f"/sessions/{session_id}/events", sent)
+        assert answer.json["code"] in ("nul_character", "too_deep", "number_out_of_range")
+        assert_refused(api, session_id, answer, 400, answer.json["code"])
+
+
+def test_body_without_content_is_refused(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}"
+    for answer in (
+        api.call("POST", f"{path}/events", b""),
+        api.call("POST", f"{path}/runs", b""),
+        api.call("POST", "/sessions", b""),
+        api.call("PATCH", path, b""),
+    ):
+        assert answer.refusal[0] in (400, 422)
+        assert_refused(api, session_id, answer, *answer.refusal)
+
+
+def test_many_large_numbers_are_looked_at_once(api: Api, session_id: str) -> None:
+    """Looking at the whole body for each of them would take hours."""
+    many = event_with("[" + "1e300," * 500_000 + "1]")
+    assert api.call("POST", f"/sessions/{session_id}/events", many).status == 201
+
+
+def test_spec_comes_back_as_it_was(api: Api, session_id: str) -> None:
+    spec = {"numbers": [2**64 - 1, -(2**63), 1e308, 0.1], "text": "é🦾\u2028", "deep": [[[{}]]]}
+    api.post(f"/sessions/{session_id}/runs", {"takeover": True, "spec": spec})
+    assert api.get(f"/sessions/{session_id}/runs").json["runs"][-1]["spec"] == spec
+
+
+def test_deepest_and_largest_values_that_are_kept_come_back(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}/events"
+    value = event_with(f"[{2**64 - 1}, {-(2**63)}, 1e308, 5e-324, -0.0, 1E2]")
+    for body in (nested(62), nested(62, '{"a":', "}"), value):
+        assert api.call("POST", path, body).status == 201
+    deep, objects, numbers = api.get(path).json["events"]
+    assert (deep["value"], objects["value"]) == (
+        json.loads(nested(62))["value"],
+        json.loads(nested(62, '{"a":', "}"))["value"],
+    )
+    assert numbers["value"] == [2**64 - 1, -(2**63), 1e308, 5e-324, -0.0, 100.0]
+
+
+@pytest.mark.parametrize(("field", "value"), OF_WRONG_TYPE)
+def test_field_of_another_type_refuses_its_event(
+    api: Api, session_id: str, field: str, value: Any
+) -> None:
+    for event_type in ("message", "session_stop", "post_tool"):
+        event = {"event_type": event_type, "other": SECRET, field: value}
+        path = f"/sessions/{session_id}/events"
+        assert_refused(api, session_id, api.post(path, event), 422, "invalid_event")
+        listed = api.post(path, [{"event_type": "x"}, event])
+        assert_refused(api, session_id, listed, 422, "invalid_event")
+        assert listed.json["detail"].startswith("event 1: ")
+
+
+@pytest.mark.parametrize("usage", USAGE_OF_WRONG_TYPE, ids=json.dumps)
+def test_usage_that_could_not_be_summed_is_refused(api: Api, session_id: str, usage: Any) -> None:
+    answer = api.post(f"/sessions/{session_id}/events", {"event_type": "usage", "usage": usage})
+    assert_refused(api, session_id, answer, 422, "invalid_event")
+
+
+@pytest.mark.parametrize("value", [None, True, 0, 1.5, "x", [1], [[]], [None], [{}], {}])
+def test_value_that_is_no_event_is_refused(api: Api, session_id: str, value: Any) -> None:
+    answer = api.post(f"/sessions/{session_id}/events", value)
+    assert_refused(api, session_id, answer, 422, "invalid_event")
+
+
+@pytest.mark.parametrize("changed", parameters(SESSION_FIELDS_OF_WRONG_TYPE))
+def test_session_with_a_field_of_another_type_is_not_created(
+    api: Api, session_id: str, new_id: Callable[[], str], changed: dict[str, Any]
+) -> None:
+    fresh = new_id()
+    body = {"session_id": fresh, "session_name": SECRET, "agent_name": SECRET, **changed}
+    assert_refused(api, session_id, api.post("/sessions", body), 422, "invalid_request")
+    assert api.get(f"/sessions/{fresh}/status").json == {"status": "not_existent"}
+
+
+@pytest.mark.parametrize("missing", ["session_id", "session_name"])
+def test_session_without_id_or_name_is_not_created(
+    api: Api, session_id: str, new_id: Callable[[], str], missing: str
+) -> None:
+    body = {"session_id": new_id(), "session_name": "x"}
+    del body[missing]
+    answer = api.post("/sessions", body)
+    assert_refused(api, session_id, answer, 422, "invalid_request")
+    assert missing in answer.json["detail"]
+
+
+@pytest.mark.parametrize("change", parameters(CHANGES_OF_WRONG_TYPE))
+def test_change_of_another_type_changes_nothing(
+    api: Api, session_id: str, change: dict[str, Any]
+) -> None:
+    answer = api.patch(f"/sessions/{session_id}", {"agent_name": SECRET, **change})
+    assert_refused(api, session_id, answer, 422, "invalid_request")
+    assert api.get(f"/sessions/{session_id}").json["session"]["agent_name"] is None
+
+
+@pytest.mark.parametrize("value", [None, True, 0, "x", [], [{}]])
+def test_body_that_is_no_object_is_refused(api: Api, session_id: str, value: Any) -> None:
+    for answer in (
+        api.post("/sessions", value),
+        api.patch(f"/sessions/{session_id}", value),
+        api.post(f"/sessions/{session_id}/runs", value),
+    ):
+        assert_refused(api, session_id, answer, 422, "invalid_request")
+
+
+def test_nul_in_a_name_or_spec_is_refused(api: Api, session_id: str) -> None:
+    for answer in (
+        api.post("/sessions", {"session_id": "nul", "session_name": "a\0b"}),
+        api.post("/sessions", {"session_id": "nul", "session_name": "a", "spec": {"a\0": 1}}),
+        api.patch(f"/sessions/{session_id}", {"project_dir": "/a\0b"}),
+    ):
+        assert_refused(api, session_id, answer, 400, "nul_character")
+
+
+LARGE = b'{"event_type":"x","text":"' + b"x" * 5_000_000 + b'"}'
+
+
+def large_request(manager: RunningManager, session_id: str, *, chunked: bool) -> bytes:
+    head = (
+        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+        f"Authorization: Bearer {manager.token}\r\nContent-Type: application/json\r\n"
+    ).encode()
+    if not chunked:
+        return head + b"Content-Length: %d\r\n\r\n" % len(LARGE) + LARGE
+    size = 65536
+    chunks = [LARGE[start : start + size] for start in range(0, len(LARGE), size)]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head + b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_body_of_five_megabytes_is_refused_and_the_connection_goes_on(
+    manager: RunningManager, api: Api, session_id: str, chunked: bool
+) -> None:
+    with raw_connection(manager.port) as connection:
+        answer = connection.ask(large_request(manager, session_id, chunked=chunked))
+        assert_refused(api, session_id, answer, 413, "body_too_large")
+        assert still_serves(connection, manager)
+
+
+def still_serves(connection: RawConnection, manager: RunningManager) -> bool:
+    health = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n\r\n"
+    return connection.ask(health.encode()).status == 200
+
+
+def test_body_that_never_ends_is_cut_off(manager: RunningManager, api: Api) -> None:
+    head = large_request(manager, "none", chunked=True).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    with raw_connection(manager.port) as connection:
+        connection.socket.sendall(head)
+        with pytest.raises(OSError):  # reset or broken pipe: as the system has it
+            for _ in range(200):
+                connection.socket.sendall(chunk)
+    assert api.get("/health").status == 200
+
+
+def test_body_that_ends_early_stores_nothing(
+    manager: RunningManager, api: Api, session_id: str
+) -> None:
+    body = b'{"event_type":"x"}'
+    head = (
+        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+        f"Authorization: Bearer {manager.token}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body) + 1}\r\n\r\n"
+    )
+    with raw_connection(manager.port) as connection:
+        connection.socket.sendall(head.encode() + body)
+    assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 0
+    assert "Traceback" not in manager.log()
+
+
+def test_none_of_it_was_a_defect_of_the_manager(manager: RunningManager, api: Api) -> None:
+    """Random order or not: no request of this module may leave a trace in the log."""
+    assert api.get("/health").status == 200
+    assert "Traceback" not in manager.log()
+    assert "defect" not in manager.log()

@@ -1,0 +1,372 @@
+"""What each route answers: the shape of its success, and each of its refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api
+
+NewId = Callable[[], str]
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+NO_USAGE = {
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cache_read_tokens": 0,
+    "cache_creation_tokens": 0,
+    "cost_microdollars": 0,
+}
+
+
+def without_moments(value: dict[str, Any]) -> dict[str, Any]:
+    """The same with each moment as the word `moment`: which it is, the test cannot know."""
+    return {
+        name: "moment" if isinstance(part, str) and MOMENT.fullmatch(part) else part
+        for name, part in value.items()
+    }
+
+
+def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
+    session_id = new_id()
+    answer = api.post(
+        "/sessions",
+        {
+            "session_id": session_id,
+            "session_name": "name",
+            "project_dir": "/p",
+            "agent_name": "a",
+            "executor": "command",
+            "parent_session_id": "the-parent",
+            "unique_name": True,
+            "host": "here",
+            "spec": {"argv": ["x"], "deep": [{"er": 1.5}]},
+        },
+    )
+    assert answer.status == 201
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json["ok"] is True
+    assert without_moments(answer.json["session"]) == {
+        "session_id": session_id,
+        "session_name": "name",
+        "status": "running",
+        "created_at": "moment",
+        "last_resumed_at": None,
+        "project_dir": "/p",
+        "agent_name": "a",
+        "executor": "command",
+        "parent_session_id": "the-parent",
+        "last_seq": 0,
+        "last_activity_at": "moment",
+        "archived_at": None,
+        "usage": NO_USAGE,
+        "run": 1,
+        "started_at": "moment",
+        "finished_at": None,
+        "exit_code": None,
+        "reason": None,
+        "host": "here",
+    }
+    assert api.get(f"/sessions/{session_id}").json == answer.json
+    (run,) = api.get(f"/sessions/{session_id}/runs").json["runs"]
+    assert without_moments(run) == {
+        "run": 1,
+        "started_at": "moment",
+        "finished_at": None,
+        "exit_code": None,
+        "reason": None,
+        "host": "here",
+        "spec": {"argv": ["x"], "deep": [{"er": 1.5}]},
+        "usage": NO_USAGE,
+    }
+
+
+def test_stopped_session_says_how_it_ended(api: Api, session_id: str) -> None:
+    stop = {"event_type": "session_stop", "exit_code": 3, "reason": "timeout"}
+    assert api.post(f"/sessions/{session_id}/events", stop).status == 201
+    session = api.get(f"/sessions/{session_id}").json["session"]
+    assert {name: session[name] for name in ("status", "exit_code", "reason", "last_seq")} == {
+        "status": "finished",
+        "exit_code": 3,
+        "reason": "timeout",
+        "last_seq": 1,
+    }
+    assert MOMENT.fullmatch(session["finished_at"])
+
+
+def test_event_comes_back_flat_under_what_the_manager_knows(api: Api, session_id: str) -> None:
+    event = {
+        "event_type": "post_tool",
+        "event_id": "e-1",
+        "session_id": session_id,
+        "session_name": "as the caller had it",
+        "timestamp": "2001-01-01T00:00:00Z",
+        "tool_name": "Bash",
+        "tool_input": {"command": "ls"},
+        "tool_output": ["anything", {"at": "all"}],
+        "error": None,
+        "own_field": [1, 2.5, None],
+        # Given by the manager, whatever a caller sends:
+        "seq": 99,
+        "recorded_at": "never",
+        "late": True,
+    }
+    answer = api.post(f"/sessions/{session_id}/events", event)
+    assert (answer.status, answer.json) == (201, {"ok": True, "seqs": [1]})
+    listed = api.get(f"/sessions/{session_id}/events").json
+    assert listed["has_more"] is False
+    (stored,) = listed["events"]
+    assert without_moments(stored) == {
+        **event,
+        "seq": 1,
+        "run": 1,
+        "late": False,
+        "recorded_at": "moment",
+    }
+
+
+def test_unknown_type_of_event_is_stored_and_changes_nothing(api: Api, session_id: str) -> None:
+    assert api.post(f"/sessions/{session_id}/events", {"event_type": "sessionStop"}).status == 201
+    assert api.get(f"/sessions/{session_id}/status").json == {"status": "running"}
+
+
+def test_list_of_events_is_answered_with_all_its_seqs(api: Api, session_id: str) -> None:
+    events = [{"event_type": "message", "event_id": str(number % 3)} for number in range(5)]
+    assert api.post(f"/sessions/{session_id}/events", events).json["seqs"] == [1, 2, 3, 1, 2]
+    assert api.post(f"/sessions/{session_id}/events", []).json == {"ok": True, "seqs": []}
+
+
+def test_event_sent_again_is_answered_with_its_seq_and_stored_once(
+    api: Api, session_id: str
+) -> None:
+    event = {"event_type": "message", "event_id": "once"}
+    for _ in range(3):
+        assert api.post(f"/sessions/{session_id}/events", event).json["seqs"] == [1]
+    assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 1
+
+
+def test_result_is_all_text_of_the_last_answer_whatever_its_first_block(
+    api: Api, session_id: str
+) -> None:
+    content = [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": "one"},
+        {"type": "tool_use", "name": "Bash"},
+        {"type": "text", "text": "two"},
+    ]
+    api.post(
+        f"/sessions/{session_id}/events",
+        [
+            {"event_type": "message", "role": "assistant", "content": content},
+            {"event_type": "message", "role": "assistant", "content": [{"type": "tool_use"}]},
+            {"event_type": "message", "role": "user", "content": [{"type": "text", "text": "no"}]},
+            {"event_type": "session_stop"},
+        ],
+    )
+    assert api.get(f"/sessions/{session_id}/result").json == {"result": "one\ntwo"}
+
+
+def test_older_run_answers_late_and_does_not_become_the_result(api: Api, session_id: str) -> None:
+    def answer(text: str, run: int, timestamp: str) -> dict[str, Any]:
+        content = [{"type": "text", "text": text}]
+        return {
+            "event_type": "message",
+            "role": "assistant",
+            "content": content,
+            "run": run,
+            "timestamp": timestamp,
+        }
+
+    path = f"/sessions/{session_id}"
+    api.post(f"{path}/events", {"event_type": "session_stop"})
+    assert api.post(f"{path}/runs", {}).json["session"]["run"] == 2
+    api.post(
+        f"{path}/events",
+        [
+            answer("new", 2, "1999-01-01T00:00:00Z"),
+            answer("old", 1, "2999-01-01T00:00:00Z"),
+            {"event_type": "session_stop", "run": 1, "exit_code": 9},
+        ],
+    )
+    assert api.get(f"{path}/status").json == {"status": "running"}
+    api.post(f"{path}/events", {"event_type": "session_stop", "run": 2, "exit_code": 0})
+    assert api.get(f"{path}/result").json == {"result": "new"}
+    late = [event["late"] for event in api.get(f"{path}/events").json["events"]]
+    assert late == [False, False, True, True, False]
+    assert api.get(f"{path}").json["session"]["exit_code"] == 0
+
+
+def test_usage_is_summed_per_run_and_session(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}"
+    usage = {"event_type": "usage", "usage": {"input_tokens": 5, "cost_microdollars": 7}}
+    api.post(f"{path}/events", [usage, usage])
+    api.post(f"{path}/runs", {"takeover": True})
+    api.post(f"{path}/events", usage)
+    runs = api.get(f"{path}/runs").json["runs"]
+    assert [run["usage"]["input_tokens"] for run in runs] == [10, 5]
+    assert api.get(path).json["session"]["usage"] == {
+        **NO_USAGE,
+        "input_tokens": 15,
+        "cost_microdollars": 21,
+    }
+
+
+def test_next_run_is_for_one_alone_unless_it_is_taken_over(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}"
+    assert api.post(f"{path}/runs", {}).refusal == (409, "session_running")
+    taken = api.post(f"{path}/runs", {"takeover": True, "host": "there", "spec": {"x": 1}})
+    assert taken.status == 201
+    session = taken.json["session"]
+    assert (session["run"], session["status"], session["host"]) == (2, "running", "there")
+    first, second = api.get(f"{path}/runs").json["runs"]
+    assert (first["reason"], second["reason"], second["spec"]) == ("lost", None, {"x": 1})
+
+
+def test_deleted_session_is_gone_and_says_what_went(api: Api, session_id: str) -> None:
+    api.post(f"/sessions/{session_id}/events", [{"event_type": "x"}] * 7)
+    answer = api.delete(f"/sessions/{session_id}")
+    assert (answer.status, answer.json) == (
+        200,
+        {
+            "ok": True,
+            "session_id": session_id,
+            "deleted": {"session": True, "events_count": 7},
+        },
+    )
+    assert api.get(f"/sessions/{session_id}/events").refusal == (404, "session_not_found")
+
+
+def test_archived_session_says_since_when_and_comes_back(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}"
+    assert MOMENT.fullmatch(api.patch(path, {"archived": True}).json["session"]["archived_at"])
+    assert api.patch(path, {"archived": False}).json["session"]["archived_at"] is None
+
+
+def test_resumed_at_is_kept_in_utc(api: Api, session_id: str) -> None:
+    answer = api.patch(
+        f"/sessions/{session_id}", {"last_resumed_at": "2024-02-29T23:30:00.5+02:00"}
+    )
+    assert answer.json["session"]["last_resumed_at"] == "2024-02-29T21:30:00.500000Z"
+    assert answer.json["session"]["run"] == 2
+
+
+ON_A_SESSION = ["", "/result", "/events", "/runs"]
+
+
+@pytest.mark.parametrize("suffix", ON_A_SESSION)
+@pytest.mark.parametrize(
+    "unknown", ["unknown", "..%2Fhealth", "a%2Fb", "%00", "%C3%A9", "a%0a", "~"]
+)
+def test_unknown_session_is_404(api: Api, suffix: str, unknown: str) -> None:
+    assert api.get(f"/sessions/{unknown}{suffix}").refusal[0] == 404
+    assert api.get(f"/sessions/unknown{suffix}").refusal == (404, "session_not_found")
+
+
+def test_every_change_of_an_unknown_session_is_404(api: Api) -> None:
+    refusals = [
+        api.post("/sessions/unknown/events", {"event_type": "x"}).refusal,
+        api.post("/sessions/unknown/runs", {}).refusal,
+        api.patch("/sessions/unknown", {"session_name": "x"}).refusal,
+        api.delete("/sessions/unknown").refusal,
+    ]
+    assert refusals == [(404, "session_not_found")] * 4
+
+
+@pytest.mark.parametrize("unknown", ["unknown", "%2e%2e", "a%00", "%C3%A9", "a" * 129, "-a"])
+def test_status_is_200_for_any_id(api: Api, unknown: str) -> None:
+    answer = api.get(f"/sessions/{unknown}/status")
+    assert (answer.status, answer.json) == (200, {"status": "not_existent"})
+
+
+def test_conflicts_have_their_codes(api: Api, session_id: str, new_id: NewId) -> None:
+    path = f"/sessions/{session_id}"
+    again = {"session_id": session_id, "session_name": "x"}
+    assert api.post("/sessions", again).refusal == (409, "session_exists")
+    assert api.get(f"{path}/result").refusal == (409, "session_not_finished")
+    api.post(f"{path}/events", {"event_type": "session_stop"})
+    assert api.get(f"{path}/result").refusal == (409, "no_result")
+    name = new_id()
+    first = {"session_id": new_id(), "session_name": name, "unique_name": True}
+    assert api.post("/sessions", first).status == 201
+    taken = api.post("/sessions", {**first, "session_id": new_id()})
+    assert taken.refusal == (409, "name_taken")
+    assert first["session_id"] in taken.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("PUT", "/sessions", {"GET", "POST"}),
+        ("DELETE", "/sessions", {"GET", "POST"}),
+        ("POST", "/sessions/x", {"GET", "PATCH", "DELETE"}),
+        ("PATCH", "/sessions/x/events", {"GET", "POST"}),
+        ("DELETE", "/sessions/x/status", {"GET"}),
+        ("POST", "/health", {"GET"}),
+        ("TRACE", "/sessions", {"GET", "POST"}),
+        ("OPTIONS", "/sessions", {"GET", "POST"}),
+    ],
+)
+def test_other_method_is_405_and_names_those_there_are(
+    api: Api, method: str, target: str, allowed: set[str]
+) -> None:
+    answer = api.call(method, target, b"{}" if method in ("PUT", "POST", "PATCH") else None)
+    assert answer.refusal == (405, "method_not_allowed")
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/sessions/", "/session", "/sessions/x/other", "//sessions", "/docs", "/redoc"]
+)
+def test_other_path_is_404(api: Api, target: str) -> None:
+    assert api.get(target).refusal == (404, "not_found")
+
+
+def test_published_openapi_document_is_served(api: Api) -> None:
+    document = api.get("/openapi.json").json
+    assert "/sessions/{session_id}/events" in document["paths"]
+
+
+def test_name_of_a_field_that_is_unknown_is_refused(api: Api, session_id: str) -> None:
+    for refused in (
+        api.post("/sessions", {"session_id": "never", "session_name": "x", "sesion_name": "y"}),
+        api.patch(f"/sessions/{session_id}", {"status": "finished"}),
+        api.post(f"/sessions/{session_id}/runs", {"force": True}),
+    ):
+        assert refused.refusal == (422, "invalid_request")
+    assert api.get("/sessions/never/status").json == {"status": "not_existent"}
+
+
+def test_event_of_a_run_that_does_not_exist_is_refused(api: Api, session_id: str) -> None:
+    refused = api.post(f"/sessions/{session_id}/events", {"event_type": "x", "run": 2})
+    assert refused.refusal == (422, "invalid_event")
+
+
+def test_event_that_names_another_session_is_refused(api: Api, session_id: str) -> None:
+    refused = api.post(f"/sessions/{session_id}/events", {"event_type": "x", "session_id": "y"})
+    assert refused.refusal == (422, "invalid_event")
+
+
+def test_more_events_than_a_list_may_hold_are_refused(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}/events"
+    assert api.post(path, [{"event_type": "x"}] * 1000).json["seqs"][-1] == 1000
+    assert api.post(path, [{"event_type": "x"}] * 1001).refusal == (413, "too_many_events")
+    assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 1000
+
+
+def test_one_wrong_event_refuses_its_whole_list_and_says_which(api: Api, session_id: str) -> None:
+    events = [{"event_type": "x"}, {"event_type": "x", "exit_code": "1"}, {"event_type": "x"}]
+    refused = api.post(f"/sessions/{session_id}/events", events)
+    assert refused.refusal == (422, "invalid_event")
+    assert refused.json["detail"].startswith("event 1: ")
+    assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 0
+
+
+def test_answer_is_one_json_document(api: Api, session_id: str) -> None:
+    answer = api.get(f"/sessions/{session_id}")
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert json.loads(answer.body)
+    assert "server" not in answer.headers

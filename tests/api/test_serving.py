@@ -1,0 +1,310 @@
+"""Starting, being found, being in the way of another, and stopping: the process, from outside."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_session_manager import __version__
+from agent_session_manager.discovery import discovery_path, find_manager
+from tests.support.environment import scrubbed_environment
+from tests.support.manager import PROGRAM, RunningManager
+from tests.support.waiting import wait_for
+
+StartManager = Callable[..., RunningManager]
+Ran = subprocess.CompletedProcess[str]
+
+
+def run(
+    home: Path, *arguments: str, variables: dict[str, str] | None = None, state: Path | None = None
+) -> Ran:
+    """Run `agent-session-manager` to its end, on `state` or on what is `home`'s default."""
+    of_state = {} if state is None else {"AGENT_ORCHESTRATOR_STATE_DIR": str(state)}
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env={**scrubbed_environment(home), **of_state, **(variables or {})},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def run_beside(manager: RunningManager, *arguments: str) -> Ran:
+    return run(manager.home, *arguments, "--port", str(manager.port), state=manager.state_dir)
+
+
+def assert_failed(ran: Ran, code: int, *words: str) -> None:
+    """One line for a person on stderr, nothing on stdout, and no traceback."""
+    assert (ran.returncode, ran.stdout) == (code, "")
+    said = [line for line in ran.stderr.splitlines() if line.startswith("agent-session-manager: ")]
+    assert len(said) == 1, ran.stderr
+    for word in words:
+        assert word in said[0]
+    assert "Traceback" not in ran.stderr
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def listens_on(pid: int) -> set[tuple[str, int]]:
+    connections = psutil.Process(pid).net_connections("inet")
+    return {(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+def test_manager_listens_on_loopback_and_nowhere_else(manager: RunningManager) -> None:
+    hosts = ["127.0.0.1", "::1"] if has_ipv6() else ["127.0.0.1"]
+    assert listens_on(manager.pid) == {(host, manager.port) for host in hosts}
+    for host in hosts:
+        with socket.create_connection((host, manager.port), timeout=5) as opened:
+            name = f"[{host}]" if ":" in host else host
+            head = f"GET /health HTTP/1.1\r\nHost: {name}:{manager.port}\r\n\r\n"
+            opened.sendall(head.encode())
+            assert opened.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_files_of_the_manager_are_for_its_owner_alone(manager: RunningManager) -> None:
+    assert mode(manager.state_dir) == 0o700
+    modes = {path.name: mode(path) for path in manager.state_dir.iterdir()}
+    assert {"sessions.db", "sessions.db.lock", f"manager-{manager.port}.json"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+
+
+def test_manager_is_announced_while_it_serves_and_keeps_its_token(
+    start_manager: StartManager,
+) -> None:
+    own = start_manager()
+    first = own.announcement
+    assert (first.url, first.pid, first.version) == (own.url, own.pid, __version__)
+    assert first.database == f"sqlite:///{own.state_dir / 'sessions.db'}"
+    assert len(first.token) >= 43
+    assert own.stop() == 0
+    assert find_manager(own.state_dir, own.port) is None
+    own.restart()
+    assert own.announcement.token == first.token
+    assert own.announcement.instance != first.instance
+    own.kill()
+    assert find_manager(own.state_dir, own.port) is None
+
+
+def test_token_is_nowhere_but_in_its_file(manager: RunningManager) -> None:
+    process = psutil.Process(manager.pid)
+    assert manager.token not in " ".join(process.cmdline())
+    assert manager.token not in " ".join(process.environ().values())
+    assert manager.token not in manager.log()
+    assert manager.token not in repr(manager.announcement)
+
+
+def test_token_of_the_environment_is_the_one_that_counts(start_manager: StartManager) -> None:
+    token = "a-token-that-somebody-chose-for-a-tunnel"
+    own = start_manager(variables={"AGENT_ORCHESTRATOR_TOKEN": token})
+    assert own.token == token
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_manager_stops_when_told_to_by_a_signal(
+    start_manager: StartManager, number: signal.Signals
+) -> None:
+    own = start_manager()
+    own.process.send_signal(number)
+    assert own.process.wait(6) == 0
+    assert "Traceback" not in own.log()
+    assert not (own.state_dir / "sessions.db-wal").exists()
+
+
+def test_second_manager_on_the_port_names_the_first(manager: RunningManager) -> None:
+    ran = run_beside(manager, "serve")
+    assert_failed(ran, 1, manager.url, str(manager.pid), "agent-session-manager stop")
+    assert manager.process.poll() is None
+
+
+def test_second_manager_on_the_database_names_the_first(manager: RunningManager) -> None:
+    ran = run(manager.home, "serve", "--port", "0", state=manager.state_dir)
+    assert_failed(ran, 1, "sessions.db", str(manager.pid))
+    assert manager.process.poll() is None
+    assert find_manager(manager.state_dir, manager.port) == manager.announcement
+
+
+def test_port_that_another_state_directory_serves_is_in_use(
+    manager: RunningManager, tmp_path: Path
+) -> None:
+    ran = run(tmp_path, "serve", "--port", str(manager.port))
+    assert_failed(ran, 1, str(manager.port), "another program", "--port")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])
+def test_port_of_a_stranger_is_named_and_not_shared(tmp_path: Path, address: str) -> None:
+    if ":" in address and not has_ipv6():
+        pytest.skip("this machine has no ::1")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as stranger:
+        port = str(stranger.getsockname()[1])
+        assert_failed(run(tmp_path, "serve", "--port", port), 1, port, "another program")
+
+
+def test_status_says_who_serves_without_the_token(manager: RunningManager) -> None:
+    ran = run_beside(manager, "status")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for word in (manager.url, str(manager.pid), __version__, "sessions.db"):
+        assert word in ran.stdout
+    as_json = run_beside(manager, "status", "--json")
+    assert json.loads(as_json.stdout) == {
+        "running": True,
+        "manager": {
+            "url": manager.url,
+            "pid": manager.pid,
+            "instance": manager.announcement.instance,
+            "version": __version__,
+            "database": manager.announcement.database,
+        },
+    }
+    assert manager.token not in ran.stdout + as_json.stdout
+
+
+def test_status_of_none_is_3(tmp_path: Path) -> None:
+    ran = run(tmp_path, "status", "--port", "1")
+    assert (ran.returncode, "no manager serves on port 1" in ran.stdout) == (3, True)
+    as_json = run(tmp_path, "status", "--port", "1", "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (
+        3,
+        {"running": False, "manager": None},
+    )
+
+
+def test_stop_returns_when_the_manager_is_gone(start_manager: StartManager) -> None:
+    own = start_manager()
+    ran = run_beside(own, "stop")
+    assert (ran.returncode, ran.stdout) == (0, f"stopped {own.url}\n")
+    assert own.process.wait(5) == 0
+    again = run_beside(own, "stop")
+    assert (again.returncode, again.stdout) == (3, "")
+    assert str(own.port) in again.stderr
+
+
+def test_logs_are_those_of_the_manager_in_the_background(tmp_path: Path) -> None:
+    log = tmp_path / "manager-1.log"
+    missing = run(tmp_path, "logs", "--port", "1", state=tmp_path)
+    assert (missing.returncode, missing.stdout) == (3, "")
+    assert str(log) in missing.stderr
+    log.write_bytes(b"one\ntwo\xff\nthree\n")
+    printed = {
+        lines: run(tmp_path, "logs", "--port", "1", "-n", lines, state=tmp_path).stdout
+        for lines in ("0", "2", "100")
+    }
+    assert printed == {"0": "", "2": "two\ufffd\nthree\n", "100": "one\ntwo\ufffd\nthree\n"}
+
+
+def test_followed_log_goes_on_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    log = tmp_path / "manager-1.log"
+    log.write_text("before\n")
+    out = tmp_path / "out"
+    with out.open("wb") as written:
+        following = subprocess.Popen(
+            [PROGRAM, "logs", "--port", "1", "--state-dir", str(tmp_path), "-f"],
+            env={**scrubbed_environment(tmp_path), "PYTHONUNBUFFERED": "1"},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: out.read_text() == "before\n", "what was there")
+        with log.open("a") as appended:
+            appended.write("after\n")
+        wait_for(lambda: out.read_text() == "before\nafter\n", "what came")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(5) == 0
+        assert out.read_text() == "before\nafter\n"
+    finally:
+        following.kill()
+        following.wait(5)
+
+
+def test_openapi_is_printed_without_a_manager(tmp_path: Path) -> None:
+    ran = run(tmp_path, "openapi")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)["info"]["version"] == __version__
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["serve", "--help"], ["status", "-h"], ["logs", "--help"]]
+)
+def test_help_is_an_answer(tmp_path: Path, arguments: Sequence[str]) -> None:
+    ran = run(tmp_path, *arguments)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Usage: agent-session-manager")
+
+
+def test_version_is_an_answer(tmp_path: Path) -> None:
+    assert run(tmp_path, "--version").stdout == f"agent-session-manager, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["serve", "--port", "65536"], ["serve", "--port", "x"], ["status", "x"]],
+)
+def test_wrong_usage_is_2(tmp_path: Path, arguments: Sequence[str]) -> None:
+    ran = run(tmp_path, *arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "status", "stop", "logs"])
+def test_setting_that_cannot_be_used_is_2_and_named(tmp_path: Path, command: str) -> None:
+    ran = run(tmp_path, command, variables={"AGENT_ORCHESTRATOR_PORT": "http"})
+    assert_failed(ran, 2, "AGENT_ORCHESTRATOR_PORT", "'http'")
+
+
+def test_state_directory_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o755)
+    assert_failed(run(tmp_path, "serve", "--port", "0", state=state), 1, f"chmod 700 {state}")
+    assert list(state.iterdir()) == []
+
+
+def test_discovery_file_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    path = discovery_path(state, port)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    path.symlink_to(elsewhere)
+    assert_failed(run(tmp_path, "serve", "--port", str(port), state=state), 1, str(path))
+    assert elsewhere.read_text() == "precious"
+
+
+def test_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path, "serve", "--port", "0", "--database-url", "postgresql://u:secret@127.0.0.1:1/x"
+    )
+    assert_failed(ran, 1, "u:***@127.0.0.1:1/x")
+    assert "secret" not in ran.stderr
+
+
+def test_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    content = b"x"  # so short that SQLite itself would take it for empty
+    path.write_bytes(content)
+    ran = run(tmp_path, "serve", "--port", "0", "--database-url", f"sqlite:///{path}")
+    assert_failed(ran, 1, str(path), "not a database")
+    assert path.read_bytes() == content
+    assert not path.with_name("precious-wal").exists()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import Gate, Shell, stop_manager
+from tests.support.environment import scrubbed_environment
+from tests.support.manager import RunningManager
+from tests.support.own_network import in_own_network
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of this test's own, so that its sessions' names are."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def shell(manager: RunningManager, project: Path, own_home: Path) -> Iterator[Shell]:
+    """A shell in the project, where the module's manager is the configured one."""
+    environment = {**manager.environment(), "HOME": str(own_home)}
+    opened = Shell(directory=project, environment=environment)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def records(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagerClient]:
+    """What the module's manager knows."""
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as client:
+        yield client
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Path:
+    """Where programs write their pids."""
+    return tmp_path / "started"
+
+
+@pytest.fixture
+def network() -> Iterator[tuple[str, ...]]:
+    """How to enter a network of this test's own, in which nobody listens on any port."""
+    command = in_own_network(["sh", "-c", "echo up; exec cat"])
+    if command is None:
+        pytest.skip("this machine allows no network namespace, and port 8765 may be somebody's")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None and holder.stdout is not None  # they are pipes
+        assert holder.stdout.readline() == b"up\n"
+        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
+        yield ("nsenter", *joined)
+        holder.stdin.close()
+
+
+@pytest.fixture
+def state_dir(own_home: Path) -> Iterator[Path]:
+    """Where the state is by default; a manager that serves from there is stopped in the end."""
+    directory = own_home / ".local" / "state" / "agent-orchestrator"
+    yield directory
+    stop_manager(directory)
+
+
+@pytest.fixture
+def lonely(
+    network: tuple[str, ...], project: Path, own_home: Path, state_dir: Path
+) -> Iterator[Shell]:
+    """A shell where no manager is configured and none runs."""
+    environment = scrubbed_environment(own_home)
+    opened = Shell(directory=project, environment=environment, prefix=network)
+    yield opened
+    opened.close()

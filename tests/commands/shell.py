@@ -1,0 +1,277 @@
+"""Running the ao-* commands as a person does: real processes, in a shell of the test's own.
+
+Whatever a test is about, no run of a command may show a traceback, end with a code that is not
+documented, or write a line to stderr that begins with anything but the command's name. (The lines
+of a list that a question is about are indented.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from agent_session_manager.discovery import find_manager
+from tests.support.manager import STOP_SECONDS
+from tests.support.waiting import wait_for
+
+COMMANDS = (
+    Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
+)
+NEED_AN_AGENT = ("ao-new", "ao-resume")
+NEED_A_MANAGER = ("ao-clean", "ao-get-result", "ao-list-sessions", "ao-status")
+NEED_NOTHING = ("ao-list-agents", "ao-show-config")
+LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
+ALL = (*NEED_AN_AGENT, *LIGHT)
+
+COMMAND_SECONDS = 60.0
+"""A command takes a quarter of a second, and many times that on a machine that has much to do."""
+
+DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+class Running:
+    """A command under way, in a process group of its own as a shell gives it one."""
+
+    def __init__(self, command: str, process: subprocess.Popen[bytes]) -> None:
+        self._command = command
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it, if a test has failed before its end."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def end(self, stdin: str | bytes = b"") -> Ended:
+        """Give it the rest of its stdin, and wait for its end."""
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        try:
+            stdout, stderr = self._process.communicate(content or None, COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            stdout, stderr = self._process.communicate()
+            raise AssertionError(f"{self._command} did not end: {stdout!r} {stderr!r}") from None
+        ended = Ended(self._process.returncode, stdout.decode(), stderr.decode())
+        _check(self._command, ended)
+        return ended
+
+
+def _check(command: str, ended: Ended) -> None:
+    assert "Traceback" not in ended.stdout + ended.stderr, ended
+    assert ended.exit_code in (DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED), ended
+    for line in ended.stderr.splitlines():
+        assert line.startswith((f"{command}: ", "  ")), ended
+
+
+class Terminal:
+    """A terminal with one command on it, until its block ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+        self._seen = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a person closes its window."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def wait(self) -> int:
+        return self._process.wait(COMMAND_SECONDS)
+
+    @property
+    def screen(self) -> str:
+        return self._seen.decode().replace("\r\n", "\n")
+
+    def types(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def shows(self, text: str) -> None:
+        """Wait until this is on the screen."""
+        while text not in self.screen:
+            assert self._read(), f"{text!r} is not on the screen: {self.screen!r}"
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the command's end; return its exit code and all that was on the screen."""
+        while self._read():
+            pass
+        code = self.wait()
+        assert "Traceback" not in self.screen, self.screen
+        return code, self.screen
+
+    def _read(self) -> bool:
+        """Read what comes next; False where nobody has the terminal open any more."""
+        assert select.select([self._descriptor], [], [], COMMAND_SECONDS)[0], self.screen
+        try:
+            chunk = os.read(self._descriptor, 65536)
+        except OSError:  # how Linux says that the other side is closed
+            return False
+        self._seen += chunk
+        return bool(chunk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """Where commands are run from: a directory, an environment, and perhaps a network."""
+
+    directory: Path
+    environment: dict[str, str]
+    prefix: tuple[str, ...] = ()
+    python: tuple[str, ...] = (sys.executable,)
+    running: list[Running] = field(default_factory=list)
+    """What was started here; whoever made the shell ends it."""
+
+    def close(self) -> None:
+        for running in self.running:
+            running.kill()
+
+    def at(self, directory: Path) -> Self:
+        return replace(self, directory=directory)
+
+    def having(self, **variables: str | None) -> Self:
+        """The same with these variables; None takes one away."""
+        changed = {**self.environment, **variables}
+        kept = {name: value for name, value in changed.items() if value is not None}
+        return replace(self, environment=kept)
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        return [*self.prefix, *self.python, str(COMMANDS / name), *arguments]
+
+    def run(self, name: str, *arguments: str, stdin: str | bytes | None = None) -> Ended:
+        """Run a command to its end; without a `stdin` that is /dev/null."""
+        return self.start(name, *arguments, stdin=stdin is not None).end(stdin or b"")
+
+    def start(self, name: str, *arguments: str, stdin: bool = False) -> Running:
+        """Start a command; with `stdin` it reads what `end` gives it."""
+        process = subprocess.Popen(
+            self.command(name, *arguments),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.directory,
+            env=self.environment,
+            process_group=0,
+        )
+        self.running.append(Running(name, process))
+        return self.running[-1]
+
+    def output_of(self, source: str, *arguments: str) -> str:
+        """What a Python program prints here."""
+        done = subprocess.run(
+            [*self.prefix, sys.executable, "-c", source, *arguments],
+            capture_output=True,
+            cwd=self.directory,
+            env=self.environment,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=True,
+        )
+        return done.stdout
+
+    def on_terminal(self, name: str, *arguments: str) -> Terminal:
+        """Start a command on a terminal of its own: `with` it, or it stays."""
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [*self.prefix, "setsid", "--ctty", *self.command(name, *arguments)[len(self.prefix) :]],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=self.directory,
+            env={**self.environment, "TERM": "xterm"},
+        )
+        os.close(theirs)
+        return Terminal(process, ours)
+
+
+class Gate:
+    """Where a program waits until the test lets it go on; nobody hangs on it for ever."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        os.mkfifo(path)
+        # For reading too: so neither side has to wait until the other one opens it.
+        self._descriptor = os.open(path, os.O_RDWR)
+
+    def open(self, word: str = "go") -> None:
+        """Let one program through; it reads this word."""
+        os.write(self._descriptor, f"{word}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def waiting_program(started: Path, gate: Gate) -> list[str]:
+    """A program that writes its pid to `started`, waits at the gate, and answers its word."""
+    source = 'echo $$ >> "$0"; read word < "$1"; echo "$word"'
+    return ["sh", "-c", source, str(started), str(gate.path)]
+
+
+def pids_in(path: Path, count: int = 1) -> list[int] | None:
+    """The pids that programs have written there, once there are so many."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [int(line) for line in lines] if len(lines) >= count else None
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop_manager(state_dir: Path) -> None:
+    """Stop the manager that a command has started with this state directory, if there is one."""
+    manager = find_manager(state_dir, 8765) if state_dir.exists() else None
+    if manager is not None:
+        os.kill(manager.pid, signal.SIGTERM)
+        wait_for(lambda: not is_alive(manager.pid), "the manager ends", seconds=STOP_SECONDS)
+
+
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal would act on, and what shows text in another order than it has."""
+OUR_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[hl]|[0-9]*[AK])|\r")
+"""Colours, and how a line of progress is drawn over: the cursor hidden, a line up, a line wiped."""
+
+
+def controls_in(screen: str) -> list[str]:
+    """What of a screen the terminal would obey, our own few sequences aside."""
+    return OBEYED.findall(OUR_OWN.sub("", screen))

@@ -1,0 +1,252 @@
+"""`ao-list-sessions`, `ao-list-agents`, `ao-show-config`: what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from agent_session_manager.store.base import CreateSession
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
+from tests.support.filling import fill
+from tests.support.manager import RunningManager
+
+Make = Callable[..., str]
+
+
+@pytest.fixture
+def make(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> Make:
+    def session(name: str, *, stop: str | None = "completed", agent: str | None = None) -> str:
+        session_id = new_id()
+        records.create_named_session(
+            session_id, name, project_dir=str(project), agent_name=agent, executor="command"
+        )
+        if stop is not None:
+            records.add_event(session_id, {"event_type": "session_stop", "reason": stop})
+        return session_id
+
+    return session
+
+
+def names(ended: Ended) -> list[str]:
+    """The names in a list of this project, as JSON."""
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    return [session["session_name"] for session in ended.json]
+
+
+def test_sessions_are_a_table_with_the_newest_first(
+    shell: Shell, make: Make, project: Path
+) -> None:
+    one, two = make("one", agent="reviewer"), make("number two", stop="failed")
+    three = make("three", stop=None)
+    ended = shell.run("ao-list-sessions", "--here")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    rows = [line.split("  ") for line in ended.stdout.splitlines()]
+    cells = [[cell.strip() for cell in row if cell] for row in rows]
+    for row in cells[1:]:
+        assert re.fullmatch(r"\d+ (?:s|min)", row.pop(3))
+    assert cells == [
+        ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"],
+        ["three", "running", "command", str(project), three],
+        ["number two", "failed", "command", str(project), two],
+        ["one", "finished", "reviewer", str(project), one],
+    ]
+
+
+def test_json_is_the_sessions_as_the_manager_has_them(
+    shell: Shell, make: Make, records: ManagerClient, project: Path
+) -> None:
+    make("one")
+    ended = shell.run("ao-list-sessions", "--here", "--json")
+    assert ended.json == list(records.find_sessions(project_dir=str(project)))
+
+
+def test_filters_leave_what_they_say_and_can_be_combined(
+    shell: Shell, make: Make, records: ManagerClient, tmp_path: Path
+) -> None:
+    make("one", agent="reviewer")
+    make("two", stop=None, agent="reviewer")
+    make("three")
+    old = make("old")
+    records._request("PATCH", f"/sessions/{old}", {"archived": True})
+
+    def listed(*filters: str) -> list[str]:
+        return names(shell.run("ao-list-sessions", "--json", "--here", *filters))
+
+    assert listed() == ["three", "two", "one"]
+    assert listed("--status", "running") == ["two"]
+    assert listed("--status", "finished") == ["three", "one"]
+    assert listed("--agent", "reviewer") == ["two", "one"]
+    assert listed("--agent", "reviewer", "--status", "finished") == ["one"]
+    assert listed("--archived") == ["old"]
+    assert listed("-n", "2") == ["three", "two"]
+    assert listed("--limit", "1", "--agent", "reviewer") == ["two"]
+
+
+def test_sessions_are_those_of_all_projects_unless_one_is_named(
+    shell: Shell, make: Make, tmp_path: Path, project: Path
+) -> None:
+    make("one")
+    everywhere = shell.at(tmp_path).run("ao-list-sessions", "--json")
+    assert "one" in names(everywhere)
+    named = shell.at(tmp_path).run("ao-list-sessions", "--json", "--project-dir", str(project))
+    assert names(named) == ["one"]
+    assert names(shell.at(tmp_path).run("ao-list-sessions", "--json", "--here")) == []
+
+
+def test_no_session_is_an_empty_list(shell: Shell) -> None:
+    assert shell.run("ao-list-sessions", "--here") == Ended(DONE, "", "")
+    assert shell.run("ao-list-sessions", "--here", "--json") == Ended(DONE, "[]\n", "")
+
+
+def test_a_person_on_a_terminal_is_told_that_there_is_none(shell: Shell) -> None:
+    with shell.on_terminal("ao-list-sessions", "--here") as terminal:
+        assert terminal.end() == (DONE, "ao-list-sessions: no sessions; ao-new starts one\n")
+    with shell.on_terminal("ao-list-agents") as terminal:
+        code, screen = terminal.end()
+    assert code == DONE
+    assert screen.startswith("ao-list-agents: no agents; define one in ")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_is_a_number_above_zero(shell: Shell, limit: str) -> None:
+    ended = shell.run("ao-list-sessions", "--limit", limit)
+    assert (ended.exit_code, ended.stdout) == (USAGE, "")
+    assert "--limit" in ended.stderr
+
+
+def test_two_thousand_sessions_are_all_listed_once(
+    shell: Shell,
+    project: Path,
+    tmp_path: Path,
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    names_in_order = [f"n{number}" for number in range(2000)]
+    changes = [
+        CreateSession(session_id=name, session_name=name, project_dir=str(project))
+        for name in names_in_order
+    ]
+    fill(tmp_path / "full" / "state", changes)
+    full = shell.having(**start_manager(tmp_path / "full").environment())
+    newest_first = names_in_order[::-1]
+    assert names(full.run("ao-list-sessions", "--json")) == newest_first
+    limited = full.run("ao-list-sessions", "--json", "--limit", "1500")
+    assert names(limited) == newest_first[:1500]
+    rows = full.run("ao-list-sessions").stdout.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == newest_first
+
+
+def define(project: Path, name: str, text: str) -> Path:
+    source = project / ".claude" / "agents" / f"{name}.md"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(text)
+    return source
+
+
+def test_agents_are_a_table_and_their_whole_definition_as_json(shell: Shell, project: Path) -> None:
+    front = "name: reviewer\ndescription: Reviews diffs.\nmodel: opus\ntools: Read, Grep"
+    source = define(project, "reviewer", f"---\n{front}\n---\nBe brief.\n")
+    ended = shell.run("ao-list-agents")
+    assert ended == Ended(
+        DONE,
+        "NAME      EXECUTOR  MODEL  DESCRIPTION\nreviewer  claude    opus   Reviews diffs.\n",
+        "",
+    )
+    assert shell.run("ao-list-agents", "--json").json == [
+        {
+            "name": "reviewer",
+            "description": "Reviews diffs.",
+            "executor": "claude",
+            "model": "opus",
+            "tools": ["Read", "Grep"],
+            "permission_mode": None,
+            "source": str(source),
+        }
+    ]
+
+
+def test_an_agent_that_cannot_be_used_is_named_and_hides_no_other(
+    shell: Shell, project: Path
+) -> None:
+    define(project, "good", "---\nname: good\n---\nBe brief.\n")
+    bad = define(project, "bad", "---\ndescription: nameless\n---\nBe brief.\n")
+    ended = shell.run("ao-list-agents", "--json")
+    assert ended.exit_code == DONE
+    assert [agent["name"] for agent in ended.json] == ["good"]
+    assert ended.stderr == f"ao-list-agents: {bad}: the front matter has no name\n"
+
+
+def test_agents_come_from_the_directory_that_is_named(shell: Shell, tmp_path: Path) -> None:
+    definition = tmp_path / "agents" / "counter" / "agent.json"
+    definition.parent.mkdir(parents=True)
+    definition.write_text(json.dumps({"command": ["wc", "-w"]}))
+    ended = shell.run("ao-list-agents", "--json", "--agents-dir", str(tmp_path / "agents"))
+    assert [(agent["name"], agent["executor"]) for agent in ended.json] == [("counter", "command")]
+
+
+def test_the_configuration_is_a_table_and_as_json_the_same(
+    shell: Shell, project: Path, manager: RunningManager
+) -> None:
+    config = {
+        "project_dir": str(project),
+        "sessions_dir": f"{project}/.agent-orchestrator/agent-sessions",
+        "agents_dir": f"{project}/.agent-orchestrator/agents",
+        "enable_logging": False,
+        "session_manager_url": manager.url,
+        "state_dir": str(manager.state_dir),
+    }
+    assert shell.run("ao-show-config", "--json").json == config
+    ended = shell.run("ao-show-config")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert dict(line.split(None, 1) for line in ended.stdout.splitlines()) == {
+        name: str(value) for name, value in config.items()
+    }
+
+
+def test_a_directory_that_cannot_be_is_refused(shell: Shell) -> None:
+    ended = shell.run("ao-show-config", "--sessions-dir", "/dev/null/sessions")
+    assert ended == Ended(
+        USAGE,
+        "",
+        "ao-show-config: AGENT_ORCHESTRATOR_SESSIONS_DIR (--sessions-dir): "
+        "the directory '/dev/null/sessions' cannot be created\n",
+    )
+
+
+READ_ONLY = (
+    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+    'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"',
+)
+
+
+@pytest.mark.parametrize(
+    "command", ["ao-list-agents", "ao-list-sessions", "ao-show-config", "ao-status"]
+)
+def test_a_read_only_checkout_can_be_looked_at(
+    shell: Shell, make: Make, project: Path, command: str
+) -> None:
+    make("one")
+    (project / ".git").mkdir()
+    read_only = Shell(
+        directory=project, environment=shell.environment, prefix=(*READ_ONLY, str(project))
+    )
+    arguments = ["one"] if command == "ao-status" else []
+    assert read_only.run(command, *arguments).exit_code == DONE
+    assert list(project.iterdir()) == [project / ".git"]
+
+
+def test_a_session_cannot_need_to_write_into_a_read_only_checkout(
+    shell: Shell, project: Path
+) -> None:
+    read_only = Shell(
+        directory=project, environment=shell.environment, prefix=(*READ_ONLY, str(project))
+    )
+    ended = read_only.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    assert ended == Ended(DONE, "hi\n", "")
+    touched = read_only.run("ao-new", "y", "--executor", "command", "--", "touch", "file")
+    assert touched.exit_code == FAILED
+    assert "Read-only file system" in touched.stderr

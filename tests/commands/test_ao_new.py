@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    USAGE,
+    Ended,
+    Gate,
+    Shell,
+    pids_in,
+    waiting_program,
+)
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+READS_STDIN = ("--executor", "command", "--", "cat")
+
+
+def only_session(records: ManagerClient, project: Path) -> dict[str, object]:
+    (session,) = records.find_sessions(project_dir=str(project))
+    return session
+
+
+def test_the_answer_is_what_the_program_printed(shell: Shell) -> None:
+    ended = shell.run("ao-new", "count", "-p", "one two", "--executor", "command", "--", "wc", "-w")
+    assert ended == Ended(DONE, "2\n", "")
+
+
+def test_an_answer_without_a_last_line_break_gets_one(shell: Shell) -> None:
+    ended = shell.run("ao-new", "x", "--executor", "command", "--", "printf", "no end")
+    assert ended == Ended(DONE, "no end\n", "")
+
+
+def test_json_is_the_session_with_its_result(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    ended = shell.run("ao-new", "count", "-p", "hi", "--json", *READS_STDIN)
+    session = only_session(records, project)
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert ended.json == {**session, "result": "hi", "error": None}
+    assert {
+        "session_name": "count",
+        "project_dir": str(project),
+        "executor": "command",
+        "status": "finished",
+        "reason": "completed",
+        "exit_code": 0,
+        "run": 1,
+        "host": socket.gethostname(),
+    }.items() <= session.items()
+
+
+@pytest.mark.parametrize(
+    ("flag", "stdin", "prompt"),
+    [
+        (["-p", "flag"], None, "flag"),
+        ([], "stdin\n", "stdin"),
+        (["-p", "flag"], "stdin\n", "flag\n\nstdin"),
+        (["-p", "flag"], "", "flag"),
+        ([], None, ""),
+        ([], b"caf\xc3\xa9 \xff", "café \ufffd"),
+    ],
+)
+def test_the_prompt_is_the_flag_then_stdin_with_a_blank_line_between(
+    shell: Shell, flag: list[str], stdin: str | bytes | None, prompt: str
+) -> None:
+    ended = shell.run("ao-new", "x", "--json", *flag, *READS_STDIN, stdin=stdin)
+    assert ended.exit_code == DONE
+    assert ended.json["result"] == (prompt or None)
+
+
+def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> None:
+    reading, writing = os.pipe()
+    command = shell.command("ao-new", "x", "-p", "flag", *READS_STDIN)
+    with subprocess.Popen(
+        command,
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=shell.directory,
+        env=shell.environment,
+    ) as process:
+        os.close(reading)
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        os.close(writing)
+        stdout, rest = process.communicate(timeout=30)
+    assert line.startswith("ao-new: reading the prompt from stdin until it ends")
+    assert (process.returncode, stdout, rest) == (DONE, b"flag\n", b"")
+
+
+def test_a_closed_stdin_is_an_empty_one(shell: Shell) -> None:
+    command = shell.command("ao-new", "x", "-p", "flag", *READS_STDIN)
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        capture_output=True,
+        cwd=shell.directory,
+        env=shell.environment,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (DONE, b"flag\n", b"")
+
+
+def test_events_are_recorded_completely_in_order_and_once(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    program = ["sh", "-c", "echo thinking >&2; cat"]
+    shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    session = only_session(records, project)
+    events = list(records.iterate_events(str(session["session_id"])))
+    assert [
+        (e["seq"], e["run"], e["event_type"], e.get("role"), e.get("content")) for e in events
+    ] == [
+        (1, 1, "message", "user", [{"type": "text", "text": "hi"}]),
+        (2, 1, "message", "assistant", [{"type": "text", "text": "hi"}]),
+        (3, 1, "diagnostic", None, [{"type": "text", "text": "thinking\n"}]),
+        (4, 1, "session_stop", None, None),
+    ]
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert (events[-1]["exit_code"], events[-1]["reason"]) == (0, "completed")
+    assert not any(event["late"] for event in events)
+
+
+def test_the_session_is_there_and_running_before_the_program_starts(
+    shell: Shell,
+) -> None:
+    program = shell.command("ao-status", "x")
+    ended = shell.run("ao-new", "x", "--executor", "command", "--", *program)
+    assert ended == Ended(DONE, "running\n", "")
+
+
+def test_a_program_that_fails_fails_the_command_and_keeps_what_it_said(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    program = ["sh", "-c", "echo half an answer; echo out of paper >&2; exit 7"]
+    ended = shell.run("ao-new", "x", "--executor", "command", "--", *program)
+    assert ended == Ended(
+        FAILED,
+        "half an answer\n",
+        "ao-new: session 'x' failed: sh ended with exit code 7: out of paper\n",
+    )
+    session = only_session(records, project)
+    assert (session["status"], session["reason"], session["exit_code"]) == ("finished", "failed", 7)
+
+
+def test_a_failure_as_json_has_its_error(shell: Shell) -> None:
+    ended = shell.run("ao-new", "x", "--json", "--executor", "command", "--", "false")
+    assert ended.exit_code == FAILED
+    assert (ended.json["result"], ended.json["reason"]) == (None, "failed")
+    assert ended.json["error"] == "false ended with exit code 1"
+
+
+def test_a_program_that_is_not_there_is_named_and_its_session_kept_as_failed(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    ended = shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "no-such-program")
+    assert ended == Ended(
+        FAILED,
+        "",
+        "ao-new: session 'x' failed: no program 'no-such-program': "
+        "install it, or give its full path\n",
+    )
+    session = only_session(records, project)
+    assert (session["status"], session["reason"], session["exit_code"]) == ("finished", "failed", 1)
+    events = list(records.iterate_events(str(session["session_id"])))
+    assert [event["event_type"] for event in events] == ["message", "session_stop"]
+    assert events[-1]["error"].startswith("no program 'no-such-program'")
+
+
+def test_a_program_that_was_killed_is_a_failed_run_with_a_shells_exit_code(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    ended = shell.run("ao-new", "x", "--executor", "command", "--", "sh", "-c", "kill -9 $$")
+    assert ended == Ended(FAILED, "", "ao-new: session 'x' failed: sh was killed by SIGKILL\n")
+    session = only_session(records, project)
+    assert (session["reason"], session["exit_code"]) == ("failed", 137)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_name_is_neither_empty_nor_too_long(
+    shell: Shell, records: ManagerClient, project: Path, name: str
+) -> None:
+    ended = shell.run("ao-new", name, *READS_STDIN)
+    assert ended == Ended(USAGE, "", "ao-new: a name has 1 to 200 characters\n")
+    assert list(records.find_sessions(project_dir=str(project))) == []
+
+
+def test_a_name_of_200_characters_of_any_kind_is_one(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    name = "ß🙂\n" * 66 + "ab"
+    assert shell.run("ao-new", name, *READS_STDIN).exit_code == DONE
+    assert only_session(records, project)["session_name"] == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["x"], "no prompt: give one with -p TEXT or on stdin"),
+        (["x", "--executor", "command"], "the command executor needs a program: … -- PROGRAM ARG…"),
+        (
+            ["x", "-p", "hi", "--", "cat"],
+            "-- PROGRAM goes with --executor command, not claude",
+        ),
+        (["x", "--agent", "nobody", "-p", "hi"], "no agent 'nobody'; there are none"),
+    ],
+)
+def test_what_cannot_become_a_run_is_refused_before_anything_is_created(
+    shell: Shell, records: ManagerClient, project: Path, arguments: list[str], problem: str
+) -> None:
+    assert shell.run("ao-new", *arguments) == Ended(USAGE, "", f"ao-new: {problem}\n")
+    assert list(records.find_sessions(project_dir=str(project))) == []
+
+
+def test_eight_that_race_for_one_name_in_one_project_have_one_winner(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    """All eight stand before their prompt's end, and get it at the same moment."""
+    racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(8)]
+    with ThreadPoolExecutor(len(racing)) as pool:
+        ended = list(pool.map(lambda running: running.end("hi"), racing))
+    won = [end for end in ended if end.exit_code == DONE]
+    lost = [end for end in ended if end.exit_code != DONE]
+    assert won == [Ended(DONE, "hi\n", "")]
+    advice = (
+        f"ao-new: there is a session 'same' in {project} already: continue it with ao-resume, "
+        "remove it with ao-clean, or choose another name\n"
+    )
+    assert lost == [Ended(FAILED, "", advice)] * 7
+    session = only_session(records, project)
+    assert session["last_seq"] == 3
+
+
+def test_a_session_name_in_two_projects_is_two_sessions(
+    shell: Shell, records: ManagerClient, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        ended = shell.at(tmp_path / name).run("ao-new", "same", "-p", name, *READS_STDIN)
+        assert ended == Ended(DONE, f"{name}\n", "")
+    for name in ("one", "two"):
+        assert shell.at(tmp_path / name).run("ao-get-result", "same").stdout == f"{name}\n"
+
+
+def test_a_name_is_free_again_once_its_session_is_deleted(shell: Shell) -> None:
+    for _ in range(2):
+        assert shell.run("ao-new", "x", "-p", "hi", *READS_STDIN).exit_code == DONE
+        assert shell.run("ao-clean", "x").exit_code == DONE
+
+
+def test_the_agents_environment_is_the_persons_own_without_the_control_token(
+    shell: Shell, manager: RunningManager
+) -> None:
+    told = shell.having(AGENT_ORCHESTRATOR_TOKEN=manager.token, OF_THE_PERSON="yes")
+    ended = told.run("ao-new", "x", "--executor", "command", "--", "env")
+    variables = dict(line.split("=", 1) for line in ended.stdout.splitlines())
+    added = {"PWD", "SHLVL", "_", "AGENT_ORCHESTRATOR_RUN", "LC_CTYPE"}
+    assert variables.keys() - added == told.environment.keys() - {"AGENT_ORCHESTRATOR_TOKEN"}
+    assert variables["OF_THE_PERSON"] == "yes"
+    assert manager.token not in ended.stdout
+
+
+def test_the_program_runs_in_the_project_and_not_where_the_command_was_typed(
+    shell: Shell, project: Path
+) -> None:
+    (project / ".git").mkdir()
+    below = project / "src" / "deep"
+    below.mkdir(parents=True)
+    ended = shell.at(below).run("ao-new", "x", "--executor", "command", "--", "pwd")
+    assert ended.stdout == f"{project}\n"
+
+
+def test_an_agent_definition_brings_its_program(shell: Shell, project: Path) -> None:
+    definition = project / ".agent-orchestrator" / "agents" / "counter" / "agent.json"
+    definition.parent.mkdir(parents=True)
+    definition.write_text(json.dumps({"description": "Counts.", "command": ["wc", "-w"]}))
+    ended = shell.run("ao-new", "x", "--agent", "counter", "-p", "one two three", "--json")
+    assert (ended.json["result"], ended.json["agent_name"]) == ("3\n", "counter")
+
+
+def test_what_the_agent_left_out_of_the_text_of_its_answer_is_no_command_to_the_terminal(
+    shell: Shell,
+) -> None:
+    program = ["printf", r"a\033]52;c;ZXZpbA==\007b\033[31mc\033[0m\r\n"]
+    ended = shell.run("ao-new", "x", "--executor", "command", "--", *program)
+    assert ended == Ended(DONE, "abc\n", "")
+
+
+def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
+    shell: Shell, gate: Gate, started: Path
+) -> None:
+    program = waiting_program(started, gate)
+    running = shell.start("ao-new", "x", "--executor", "command", "--", *program)
+    wait_for(lambda: pids_in(started), "the program runs", seconds=30)
+    assert shell.run("ao-status", "x") == Ended(DONE, "running\n", "")
+    assert shell.run("ao-get-result", "x") == Ended(
+        4, "", "ao-get-result: session 'x' is still running\n"
+    )
+    gate.open("done")
+    assert running.end() == Ended(DONE, "done\n", "")
+    assert shell.run("ao-status", "x").stdout == "finished\n"
+    assert shell.run("ao-get-result", "x").stdout == "done\n"
+
+
+def test_a_person_on_a_terminal_sees_that_it_works_and_then_the_answer(shell: Shell) -> None:
+    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer")
+    with shell.on_terminal(*command) as terminal:
+        code, screen = terminal.end()
+    assert code == DONE
+    assert screen.rstrip().endswith("the answer")
+    assert "x" in screen.partition("the answer")[0]

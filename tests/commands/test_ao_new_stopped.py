@@ -1,0 +1,249 @@
+"""A run that somebody stops, kills, or whose manager goes away, ends as what it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    Ended,
+    Gate,
+    Running,
+    Shell,
+    is_alive,
+    pids_in,
+    waiting_program,
+)
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+START_SECONDS = 30.0
+"""A command that has to share the machine with many others starts slowly."""
+
+FAMILY = """\
+import os, subprocess, sys
+pids = sys.argv[1]
+def tell():
+    with open(pids, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+def linger(word):
+    tell()
+    sys.stdin.read()
+if len(sys.argv) > 2:
+    os.setsid()
+    if sys.argv[2] == "orphan" and os.fork():
+        os._exit(0)
+    linger(sys.argv[2])
+for kind in ("session", "orphan"):
+    subprocess.Popen([sys.executable, "-S", *sys.argv[:2], kind], stdin=subprocess.PIPE)
+tell()
+while True:
+    sys.stdin.readline() or __import__("signal").pause()
+"""
+"""A program with a child in another session, and one that has lost its parent as well."""
+
+
+def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
+    (session,) = records.find_sessions(project_dir=str(project))
+    return session
+
+
+def start_waiting(shell: Shell, gate: Gate, started: Path, *arguments: str) -> Running:
+    """Start a session whose program waits at the gate, and wait until it does."""
+    program = waiting_program(started, gate)
+    running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_run_and_leaves_no_process_of_it(
+    shell: Shell,
+    records: ManagerClient,
+    project: Path,
+    tmp_path: Path,
+    started: Path,
+    number: signal.Signals,
+) -> None:
+    program = tmp_path / "family.py"
+    program.write_text(FAMILY)
+    command = [sys.executable, "-S", str(program), str(started)]
+    running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *command)
+    pids = wait_for(lambda: pids_in(started, 3), "the family runs", seconds=START_SECONDS)
+    assert all(is_alive(pid) for pid in pids)
+    running.signal(number)
+    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    assert not any(is_alive(pid) for pid in pids)
+    session = session_of(records, project)
+    assert (session["status"], session["reason"], session["exit_code"]) == (
+        "finished",
+        "stopped",
+        130,
+    )
+    events = list(records.iterate_events(session["session_id"]))
+    assert [event["event_type"] for event in events] == ["message", "session_stop"]
+
+
+def test_ctrl_c_on_a_terminal_stops_the_run(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    program = waiting_program(started, gate)
+    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    with shell.on_terminal(*command) as terminal:
+        wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        terminal.types("\x03")
+        code, screen = terminal.end()
+    assert code == FAILED
+    assert "ao-new: session 'x' stopped: stopped on request\n" in screen
+    assert session_of(records, project)["reason"] == "stopped"
+    (pid,) = pids_in(started) or []
+    assert not is_alive(pid)
+
+
+def test_a_terminal_that_is_closed_stops_the_run(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    program = waiting_program(started, gate)
+    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    with shell.on_terminal(*command) as terminal:
+        (pid,) = wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        terminal.hang_up()
+        assert terminal.wait() == FAILED
+    assert not is_alive(pid)
+    session = session_of(records, project)
+    assert session["reason"] == "stopped"
+    events = list(records.iterate_events(session["session_id"]))
+    assert [event["event_type"] for event in events] == ["message", "session_stop"]
+
+
+def test_a_stopped_run_can_be_resumed(shell: Shell, gate: Gate, started: Path) -> None:
+    running = start_waiting(shell, gate, started)
+    running.signal(signal.SIGINT)
+    running.end()
+    gate.open("again")
+    assert shell.run("ao-resume", "x") == Ended(DONE, "again\n", "")
+
+
+def test_a_program_that_somebody_kills_is_a_failed_run(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    running = start_waiting(shell, gate, started)
+    (pid,) = pids_in(started) or []
+    psutil.Process(pid).kill()
+    assert running.end() == Ended(
+        FAILED, "", "ao-new: session 'x' failed: sh was killed by SIGKILL\n"
+    )
+    session = session_of(records, project)
+    assert (session["status"], session["reason"], session["exit_code"]) == (
+        "finished",
+        "failed",
+        137,
+    )
+
+
+def types_and_runs(records: ManagerClient, session: dict[str, Any]) -> list[tuple[int, int, str]]:
+    events = records.iterate_events(session["session_id"])
+    return [(event["seq"], event["run"], event["event_type"]) for event in events]
+
+
+COMPLETE = [(1, 1, "message"), (2, 1, "message"), (3, 1, "session_stop")]
+
+
+def test_a_manager_that_is_restarted_meanwhile_has_the_record_completely_and_once(
+    shell: Shell,
+    project: Path,
+    gate: Gate,
+    started: Path,
+    start_manager: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager: RunningManager = start_manager()
+    own = shell.having(**manager.environment())
+    running = start_waiting(own, gate, started)
+    manager.restart()
+    gate.open("done")
+    assert running.end() == Ended(DONE, "done\n", "")
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as records:
+        assert types_and_runs(records, session_of(records, project)) == COMPLETE
+
+
+def test_a_manager_that_is_away_when_the_program_ends_is_waited_for(
+    shell: Shell,
+    project: Path,
+    gate: Gate,
+    started: Path,
+    tmp_path: Path,
+    start_manager: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager: RunningManager = start_manager()
+    running = start_waiting(shell.having(**manager.environment()), gate, started)
+    (pid,) = pids_in(started) or []
+    manager.kill()
+    gate.open("done")
+    wait_for(lambda: not is_alive(pid), "the program has ended")
+    start_manager(manager.directory, port=manager.port)
+    assert running.end() == Ended(DONE, "done\n", "")
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as records:
+        assert types_and_runs(records, session_of(records, project)) == COMPLETE
+
+
+def test_a_session_that_is_deleted_meanwhile_is_said_to_be_incomplete(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    running = start_waiting(shell, gate, started)
+    session_id = session_of(records, project)["session_id"]
+    assert shell.run("ao-clean", "--force", "x").exit_code == DONE
+    gate.open("done")
+    ended = running.end()
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert f"no session '{session_id}'" in ended.stderr
+    assert "what the manager has of this run is not complete" in ended.stderr
+
+
+@pytest.mark.parametrize("where", ["/dev/null/state", "/proc/state"])
+def test_a_state_directory_that_cannot_be_is_named_and_no_session_is_created(
+    shell: Shell, records: ManagerClient, project: Path, manager: RunningManager, where: str
+) -> None:
+    nowhere = shell.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=where, AGENT_ORCHESTRATOR_TOKEN=manager.token
+    )
+    ended = nowhere.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert ended.stderr.startswith(f"ao-new: {where}: ")
+    assert "Errno" not in ended.stderr
+    assert list(records.find_sessions(project_dir=str(project))) == []
+
+
+FULL = (
+    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+    'mount -t tmpfs -o size=4k,mode=700 none "$0" && ! cat /dev/zero 2>&- >"$0/full" && exec "$@"',
+)
+
+
+def test_a_state_directory_that_is_full_is_named_and_no_session_is_created(
+    shell: Shell, records: ManagerClient, project: Path, manager: RunningManager, tmp_path: Path
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    told = shell.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=str(full), AGENT_ORCHESTRATOR_TOKEN=manager.token
+    )
+    ended = replace(told, prefix=(*FULL, str(full))).run(
+        "ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat"
+    )
+    assert ended == Ended(FAILED, "", f"ao-new: {full}/seal.key: {os.strerror(errno.ENOSPC)}\n")
+    assert list(records.find_sessions(project_dir=str(project))) == []

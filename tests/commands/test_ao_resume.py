@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    USAGE,
+    Ended,
+    Gate,
+    Shell,
+    pids_in,
+    waiting_program,
+)
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+START_SECONDS = 30.0
+NEEDS_A_PROGRAM = "ao-resume: the command executor needs a program: … -- PROGRAM ARG…\n"
+
+
+def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
+    (session,) = records.find_sessions(project_dir=str(project))
+    return session
+
+
+def start_session(shell: Shell, *program: str, name: str = "x", prompt: str = "one") -> None:
+    command = ("ao-new", name, "-p", prompt, "--executor", "command", "--", *(program or ("cat",)))
+    assert shell.run(*command).exit_code == DONE
+
+
+def test_a_resume_is_the_next_run_of_the_same_session(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    start_session(shell)
+    first = session_of(records, project)
+    assert shell.run("ao-resume", "x", "-p", "two") == Ended(DONE, "two\n", "")
+    session = session_of(records, project)
+    assert (session["session_id"], session["run"]) == (first["session_id"], 2)
+    assert session["last_resumed_at"] is not None
+    events = list(records.iterate_events(session["session_id"]))
+    assert [(e["seq"], e["run"], e["event_type"]) for e in events] == [
+        (1, 1, "message"),
+        (2, 1, "message"),
+        (3, 1, "session_stop"),
+        (4, 2, "message"),
+        (5, 2, "message"),
+        (6, 2, "session_stop"),
+    ]
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert shell.run("ao-get-result", "x").stdout == "two\n"
+
+
+def test_json_is_the_session_with_the_new_result(shell: Shell) -> None:
+    start_session(shell)
+    ended = shell.run("ao-resume", "x", "-p", "two", "--json")
+    assert (ended.json["run"], ended.json["result"], ended.json["error"]) == (2, "two", None)
+
+
+def test_a_resumed_session_is_running_while_it_runs_and_its_old_result_is_gone(
+    shell: Shell, gate: Gate, started: Path
+) -> None:
+    start_session(shell)
+    program = waiting_program(started, gate)
+    running = shell.start("ao-resume", "x", "--", *program)
+    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+    assert shell.run("ao-status", "x").stdout == "running\n"
+    assert shell.run("ao-get-result", "x").exit_code == 4
+    gate.open("new")
+    assert running.end() == Ended(DONE, "new\n", "")
+    assert shell.run("ao-status", "x").stdout == "finished\n"
+    assert shell.run("ao-get-result", "x").stdout == "new\n"
+
+
+def test_the_program_of_the_last_run_is_used_again_and_a_given_one_replaces_it(
+    shell: Shell,
+) -> None:
+    start_session(shell, "sed", "s/^/first /")
+    assert shell.run("ao-resume", "x", "-p", "two").stdout == "first two\n"
+    replaced = shell.run("ao-resume", "x", "-p", "three", "--", "sed", "s/^/second /")
+    assert replaced.stdout == "second three\n"
+    assert shell.run("ao-resume", "x", "-p", "four").stdout == "second four\n"
+
+
+def test_from_another_state_directory_the_program_must_be_given_again(
+    shell: Shell, manager: RunningManager, tmp_path: Path
+) -> None:
+    start_session(shell)
+    other = shell.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "other"),
+        AGENT_ORCHESTRATOR_TOKEN=manager.token,
+    )
+    assert other.run("ao-resume", "x", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+    assert shell.run("ao-status", "x").stdout == "finished\n"
+    assert other.run("ao-resume", "x", "-p", "two", "--", "cat") == Ended(DONE, "two\n", "")
+
+
+def test_a_program_that_was_changed_on_its_way_is_not_executed(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
+) -> None:
+    start_session(shell)
+    session_id = session_of(records, project)["session_id"]
+    spec = records.list_runs(session_id)[-1]["spec"]
+    proof = tmp_path / "executed"
+    records.open_run(session_id, spec={**spec, "command": ["touch", str(proof)]})
+    records.add_event(session_id, {"event_type": "session_stop"})
+    assert shell.run("ao-resume", "x", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+    assert not proof.exists()
+
+
+def test_a_spec_that_was_sealed_for_another_session_is_not_executed(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Any
+) -> None:
+    start_session(shell)
+    spec = records.list_runs(session_of(records, project)["session_id"])[-1]["spec"]
+    other = new_id()
+    records.create_named_session(
+        other, "other", project_dir=str(project), executor="command", spec=spec
+    )
+    records.add_event(other, {"event_type": "session_stop"})
+    assert shell.run("ao-resume", "other", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_raised_permission_mode_is_used_again_only_where_it_was_raised(
+    shell: Shell,
+    records: ManagerClient,
+    manager: RunningManager,
+    project: Path,
+    tmp_path: Path,
+    is_ours: bool,
+) -> None:
+    """The mode is in the spec of the new run, whatever that run's program does with it."""
+    mode = ["--permission-mode", "bypassPermissions"]
+    shell.run("ao-new", "x", "-p", "one", *mode, "--executor", "command", "--", "cat")
+    other = shell.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "other"),
+        AGENT_ORCHESTRATOR_TOKEN=manager.token,
+    )
+    resuming = shell if is_ours else other
+    assert resuming.run("ao-resume", "x", "-p", "two", "--", "cat").exit_code == DONE
+    specs = [run["spec"] for run in records.list_runs(session_of(records, project)["session_id"])]
+    modes = [spec["permission_mode"] for spec in specs]
+    assert modes == ["bypassPermissions", "bypassPermissions" if is_ours else None]
+
+
+def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    start_session(shell)
+    program = waiting_program(started, gate)
+    racing = [shell.start("ao-resume", "x", "--", *program) for _ in range(2)]
+    wait_for(lambda: pids_in(started), "one of them runs", seconds=START_SECONDS)
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(running.end) for running in racing]
+        wait_for(
+            lambda: any(end.done() for end in ends), "the other has lost", seconds=START_SECONDS
+        )
+        gate.open("won")
+        won, lost = sorted((end.result() for end in ends), key=lambda end: end.exit_code)
+    assert won == Ended(DONE, "won\n", "")
+    assert (lost.exit_code, lost.stdout) == (FAILED, "")
+    since = session_of(records, project)["started_at"]
+    assert lost.stderr == (
+        f"ao-resume: session 'x' is running on {socket.gethostname()} since {since}: "
+        "wait for it, or, if that run is dead, add --takeover\n"
+    )
+    assert len(pids_in(started) or []) == 1
+
+
+def test_a_dead_run_is_taken_over_and_counts_as_lost(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Any
+) -> None:
+    session_id = new_id()
+    records.create_named_session(
+        session_id, "x", project_dir=str(project), executor="command", host="far-away"
+    )
+    refused = shell.run("ao-resume", "x", "-p", "hi", "--", "cat")
+    assert refused.exit_code == FAILED
+    assert "session 'x' is running on far-away since " in refused.stderr
+    taken = shell.run("ao-resume", "x", "-p", "hi", "--takeover", "--", "cat")
+    assert taken == Ended(DONE, "hi\n", "")
+    runs = records.list_runs(session_id)
+    assert [run["reason"] for run in runs] == ["lost", "completed"]
+
+
+def test_a_session_that_runs_nowhere_in_particular_is_refused_in_words_too(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Any
+) -> None:
+    records.create_session(new_id(), "x", project_dir=str(project))
+    refused = shell.run("ao-resume", "x", "-p", "hi")
+    assert refused.exit_code == FAILED
+    assert "session 'x' is running since " in refused.stderr
+    assert "None" not in refused.stderr
+
+
+def test_a_session_of_another_project_is_resumed_by_its_whole_id_and_in_its_project(
+    shell: Shell, records: ManagerClient, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    start_session(shell.at(elsewhere), "pwd")
+    session_id = session_of(records, elsewhere)["session_id"]
+    assert shell.run("ao-resume", session_id) == Ended(DONE, f"{elsewhere}\n", "")
+
+
+def test_a_session_whose_project_is_not_on_this_machine_says_so(
+    shell: Shell, records: ManagerClient, tmp_path: Path, new_id: Any
+) -> None:
+    session_id = new_id()
+    gone = tmp_path / "gone"
+    records.create_named_session(session_id, "x", project_dir=str(gone), executor="command")
+    records.add_event(session_id, {"event_type": "session_stop"})
+    assert shell.run("ao-resume", session_id, "--", "cat") == Ended(
+        USAGE, "", f"ao-resume: the session's project {gone} is not on this machine\n"
+    )
+    assert records.get_status(session_id) == "finished"
+
+
+def test_a_session_of_an_executor_that_is_not_ours_says_so(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Any
+) -> None:
+    records.create_named_session(new_id(), "x", project_dir=str(project), executor="magic")
+    (session,) = records.find_sessions(project_dir=str(project))
+    records.add_event(session["session_id"], {"event_type": "session_stop"})
+    assert shell.run("ao-resume", "x", "-p", "hi") == Ended(
+        USAGE, "", "ao-resume: no executor 'magic'; there are: claude, command\n"
+    )
+
+
+def test_a_resume_that_fails_fails_and_the_session_with_it(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    start_session(shell)
+    ended = shell.run("ao-resume", "x", "--", "sh", "-c", "exit 3")
+    assert ended == Ended(FAILED, "", "ao-resume: session 'x' failed: sh ended with exit code 3\n")
+    session = session_of(records, project)
+    assert (session["reason"], session["exit_code"]) == ("failed", 3)

@@ -1,0 +1,191 @@
+"""The real Claude Code through the commands, against the stand-in model: nothing here is faked.
+
+The commands start the manager themselves, and model, manager and agent share a network in which
+there is nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    Ended,
+    Gate,
+    Shell,
+    is_alive,
+    pids_in,
+    waiting_program,
+)
+from tests.executors.conftest import CLI_SECONDS, OFFLINE
+from tests.support.model_server import ModelServer, script, start_model_server, tool
+from tests.support.waiting import wait_for
+
+# Real CLIs at the same time would only slow each other down.
+pytestmark = pytest.mark.xdist_group("claude")
+
+
+@pytest.fixture
+def model(lonely: Shell, tmp_path: Path) -> Iterator[ModelServer]:
+    with start_model_server(tmp_path / "requests.jsonl", prefix=lonely.prefix) as server:
+        yield server
+
+
+@pytest.fixture
+def claude(lonely: Shell, model: ModelServer, own_home: Path) -> Shell:
+    """A shell whose person has Claude Code, is logged in, and lets it run programs."""
+    settings = own_home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"permissions": {"allow": ["Bash"]}}))
+    lonely.run("ao-list-sessions")
+    return lonely.having(ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE)
+
+
+def session_of(shell: Shell) -> dict[str, Any]:
+    (session,) = shell.run("ao-list-sessions", "--here", "--json").json
+    assert isinstance(session, dict)
+    return session
+
+
+def events_of(shell: Shell, session_id: str) -> list[dict[str, Any]]:
+    """What the manager has of a session, asked for from inside its network."""
+    source = (
+        "import json, sys\n"
+        "from agent_orchestrator.manager_client import ManagerClient\n"
+        "with ManagerClient('http://127.0.0.1:8765') as manager:\n"
+        "    print(json.dumps(list(manager.iterate_events(sys.argv[1]))))\n"
+    )
+    events: list[dict[str, Any]] = json.loads(shell.output_of(source, session_id))
+    return events
+
+
+def said(event: dict[str, Any]) -> str:
+    return "".join(block["text"] for block in event.get("content") or ())
+
+
+def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order_and_once(
+    claude: Shell, model: ModelServer
+) -> None:
+    call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
+    first = script(call, {"text": "The word is heron."})
+    assert claude.run("ao-new", "fix", "-p", first) == Ended(DONE, "The word is heron.\n", "")
+    assert claude.run("ao-get-result", "fix").stdout == "The word is heron.\n"
+    model.forget()
+    second = script({"text": "It was heron."})
+    assert claude.run("ao-resume", "fix", "-p", second) == Ended(DONE, "It was heron.\n", "")
+    assert claude.run("ao-get-result", "fix").stdout == "It was heron.\n"
+
+    session = session_of(claude)
+    assert (session["status"], session["reason"], session["run"]) == ("finished", "completed", 2)
+    assert session["usage"]["cost_microdollars"] > 0
+    events = events_of(claude, session["session_id"])
+    assert [event["seq"] for event in events] == list(range(1, session["last_seq"] + 1))
+    assert [(event["run"], event["event_type"], event.get("role")) for event in events] == [
+        (1, "message", "user"),
+        (1, "message", "assistant"),
+        (1, "pre_tool", None),
+        (1, "post_tool", None),
+        (1, "message", "assistant"),
+        (1, "usage", None),
+        (1, "session_stop", None),
+        (2, "message", "user"),
+        (2, "message", "assistant"),
+        (2, "usage", None),
+        (2, "session_stop", None),
+    ]
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert not any(event["late"] for event in events)
+    assert said(events[0]) == first
+    assert events[2]["tool_input"]["command"] == "echo the tools output"
+    assert events[3]["tool_output"] == "the tools output"
+    (request,) = model.requests()
+    assert "The word is heron." in json.dumps(request["body"]["messages"])
+    assert request["headers"]["x-claude-code-session-id"] == session["session_id"]
+
+
+def start_with_a_tool_that_waits(claude: Shell, started: Path, gate: Gate) -> tuple[Any, int]:
+    command = shlex.join(waiting_program(started, gate))
+    running = claude.start("ao-new", "x", "-p", script(tool("Bash", command=command)))
+    (pid,) = wait_for(lambda: pids_in(started), "the tool runs", seconds=CLI_SECONDS)
+    return running, pid
+
+
+def test_a_session_whose_agent_is_killed_is_not_left_running_and_can_be_resumed(
+    claude: Shell, started: Path, gate: Gate
+) -> None:
+    running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
+    (agent,) = psutil.Process(running.pid).children()
+    agent.kill()
+    assert running.end() == Ended(
+        FAILED, "", "ao-new: session 'x' failed: Claude Code was killed by SIGKILL\n"
+    )
+    assert not is_alive(tool_pid)
+    session = session_of(claude)
+    assert (session["status"], session["reason"], session["exit_code"]) == (
+        "finished",
+        "failed",
+        137,
+    )
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")
+
+
+def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
+    claude: Shell, started: Path, gate: Gate
+) -> None:
+    running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
+    processes = psutil.Process(running.pid).children(recursive=True)
+    running.signal(signal.SIGINT)
+    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    assert not any(is_alive(pid) for pid in [tool_pid, *(process.pid for process in processes)])
+    session = session_of(claude)
+    assert (session["status"], session["reason"]) == ("finished", "stopped")
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")
+
+
+def test_without_credentials_it_fails_says_how_to_log_in_and_works_once_that_is_done(
+    claude: Shell, model: ModelServer
+) -> None:
+    logged_out = claude.having(ANTHROPIC_API_KEY=None)
+    ended = logged_out.run("ao-new", "x", "-p", "hi")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert ended.stderr.startswith("ao-new: session 'x' failed: Claude Code has no valid login")
+    assert "/login" in ended.stderr
+    assert "ANTHROPIC_API_KEY" in ended.stderr
+    assert model.requests() == []
+    session = session_of(claude)
+    assert (session["status"], session["reason"]) == ("finished", "failed")
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_session_whose_first_answer_was_an_error_can_be_resumed(
+    claude: Shell, status: int
+) -> None:
+    error = {"status": status, "type": "invalid_request_error", "message": "not today"}
+    failed = claude.run("ao-new", "x", "-p", script({"error": error}))
+    assert (failed.exit_code, failed.stdout) == (FAILED, "")
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")
+
+
+def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
+    claude: Shell, model: ModelServer
+) -> None:
+    running = claude.start("ao-new", "x", "-p", script({"text": "too late", "hang": 60}))
+    wait_for(lambda: model.requests() or None, "the model is asked", seconds=CLI_SECONDS)
+    running.signal(signal.SIGTERM)
+    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")

@@ -1,0 +1,265 @@
+"""What holds for every command: how it is called, what it prints where, how it fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator import __version__
+from tests.commands.shell import (
+    ALL,
+    DONE,
+    FAILED,
+    LIGHT,
+    NEED_A_MANAGER,
+    NOT_FOUND,
+    USAGE,
+    Ended,
+    Shell,
+)
+from tests.support.recording import (
+    Received,
+    Reply,
+    json_reply,
+    recording,
+    refused_url,
+    silent_server,
+)
+
+TAKE_A_SESSION = ("ao-clean", "ao-get-result", "ao-resume", "ao-status")
+
+
+def arguments_of(command: str) -> list[str]:
+    """Enough to make the command do something."""
+    if command == "ao-new":
+        return ["x", "--executor", "command", "--", "true"]
+    return ["x"] if command in TAKE_A_SESSION else []
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_help_has_examples_and_exit_codes(shell: Shell, command: str) -> None:
+    ended = shell.run(command, "--help")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert ended.stdout.startswith(f"Usage: {command} ")
+    examples = ended.stdout.partition("Examples:\n")[2]
+    assert re.match(rf"  .*\b{command} ?", examples), ended.stdout
+    codes = "0 done, 1 failed, 2 usage, 3 not found, 4 not finished."
+    assert codes in " ".join(ended.stdout.split())
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_version(shell: Shell, command: str) -> None:
+    assert shell.run(command, "--version") == Ended(DONE, f"{command} {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_an_unknown_option_is_a_usage_error_in_one_line(shell: Shell, command: str) -> None:
+    assert shell.run(command, "--nonsense") == Ended(
+        USAGE, "", f"{command}: No such option '--nonsense'. See {command} --help.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["ao-get-result", "ao-new", "ao-resume", "ao-status"])
+def test_a_missing_argument_is_a_usage_error_in_one_line(shell: Shell, command: str) -> None:
+    argument = "NAME" if command == "ao-new" else "SESSION"
+    assert shell.run(command) == Ended(
+        USAGE, "", f"{command}: Missing argument '{argument}'. See {command} --help.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        (
+            {"AGENT_ORCHESTRATOR_PROJECT_DIR": "/no/such/project"},
+            "AGENT_ORCHESTRATOR_PROJECT_DIR (--project-dir): no directory '/no/such/project'",
+        ),
+        (
+            {"AGENT_ORCHESTRATOR_SESSION_MANAGER_URL": "ftp://here"},
+            "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL is 'ftp://here', "
+            "not an http:// or https:// URL",
+        ),
+        (
+            {"AGENT_ORCHESTRATOR_ENABLE_LOGGING": "perhaps"},
+            "AGENT_ORCHESTRATOR_ENABLE_LOGGING is 'perhaps', neither true nor false",
+        ),
+    ],
+)
+def test_a_bad_setting_names_its_variable_and_its_value(
+    shell: Shell, variables: dict[str, str], problem: str
+) -> None:
+    for command in ("ao-new", "ao-show-config"):
+        ended = shell.having(**variables).run(command, *arguments_of(command))
+        assert ended == Ended(USAGE, "", f"{command}: {problem}\n")
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_a_working_directory_that_is_gone_is_a_usage_error(
+    shell: Shell, command: str, project: Path
+) -> None:
+    inside = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(project)]
+    gone = Shell(directory=project, environment=shell.environment, prefix=tuple(inside))
+    assert gone.run(command, *arguments_of(command)) == Ended(
+        USAGE, "", f"{command}: the working directory is gone: cd somewhere else\n"
+    )
+
+
+@pytest.mark.parametrize("command", [*NEED_A_MANAGER, "ao-resume", "ao-new"])
+def test_a_configured_manager_that_is_not_there_is_named_with_what_to_do(
+    shell: Shell, command: str, own_home: Path
+) -> None:
+    with refused_url() as url:
+        nobody = shell.having(
+            AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url, AGENT_ORCHESTRATOR_STATE_DIR=None
+        )
+        ended = nobody.run(command, *arguments_of(command))
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert url in ended.stderr
+    assert "pip install agent-orchestrator && agent-session-manager serve" in ended.stderr
+    assert list(own_home.glob("**/manager-*")) == []
+
+
+def test_a_manager_that_says_nothing_is_given_up(shell: Shell) -> None:
+    with silent_server() as url:
+        ended = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url).run("ao-status", "x")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert url in ended.stderr
+    assert "timed out" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<h1>It works!</h1>", content_type="text/html"),
+        json_reply({"detail": "busy", "code": "overloaded"}, 503),
+        json_reply(["not", "an", "object"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["ao-list-sessions", "ao-new", "ao-status"])
+def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: Reply) -> None:
+    with recording(reply) as server:
+        there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
+        ended = there.run(command, *(arguments_of(command) or []))
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert server.url in ended.stderr
+
+
+def half_a_session(received: Received) -> Reply:
+    return json_reply({"session": {"session_id": "x"}, "sessions": [{"session_id": "x"}]})
+
+
+@pytest.mark.parametrize("command", ["ao-clean", "ao-list-sessions", "ao-status"])
+def test_a_defect_is_a_sentence_and_its_trace_is_kept_only_where_that_was_asked_for(
+    shell: Shell, command: str, tmp_path: Path
+) -> None:
+    with recording(half_a_session) as server:
+        there = shell.having(
+            AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url,
+            AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
+        )
+        ended = there.run(command, *arguments_of(command))
+        assert (ended.exit_code, ended.stdout) == (FAILED, "")
+        log = tmp_path / "state" / "commands.log"
+        assert "a defect in this command: KeyError" in ended.stderr
+        assert str(log) in ended.stderr
+        assert not log.exists()
+        there.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1").run(command, *arguments_of(command))
+        assert "Traceback" in log.read_text()
+
+
+def test_a_log_that_cannot_be_kept_is_named(shell: Shell) -> None:
+    told = shell.having(
+        AGENT_ORCHESTRATOR_ENABLE_LOGGING="1", AGENT_ORCHESTRATOR_STATE_DIR="/dev/null/state"
+    )
+    assert told.run("ao-show-config") == Ended(
+        FAILED, "", "ao-show-config: /dev/null/state: Not a directory\n"
+    )
+
+
+def test_a_session_without_an_answer_says_so(shell: Shell) -> None:
+    shell.run("ao-new", "x", "--executor", "command", "--", "no-such-program")
+    assert shell.run("ao-get-result", "x") == Ended(
+        FAILED, "", "ao-get-result: session 'x' finished without an answer\n"
+    )
+
+
+@pytest.mark.parametrize("command", LIGHT)
+def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
+    shell: Shell, command: str
+) -> None:
+    shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    (shell.directory / ".claude" / "agents").mkdir(parents=True)
+    (shell.directory / ".claude" / "agents" / "a.md").write_text("---\nname: a\n---\nBe brief.\n")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            shell.command(command, *arguments_of(command)),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=shell.directory,
+            env=shell.environment,
+            timeout=30,
+            check=False,
+        )
+    why = os.strerror(errno.ENOSPC)
+    assert (done.returncode, done.stderr.decode()) == (
+        FAILED,
+        f"{command}: the answer cannot be written: {why}\n",
+    )
+
+
+def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        shell.command("ao-show-config"),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=shell.directory,
+        env=shell.environment,
+        timeout=30,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (FAILED, b"")
+
+
+@pytest.mark.parametrize("argument", ["nobody", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])
+def test_an_unknown_session_has_a_status_whatever_it_is_called(shell: Shell, argument: str) -> None:
+    assert shell.run("ao-status", argument) == Ended(NOT_FOUND, "not_existent\n", "")
+
+
+@pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-resume"])
+def test_an_unknown_session_is_not_found(shell: Shell, command: str) -> None:
+    given = ["-p", "hi"] if command == "ao-resume" else []
+    assert shell.run(command, "nobody", *given) == Ended(
+        NOT_FOUND,
+        "",
+        f"{command}: no session 'nobody' in {shell.directory}; "
+        "ao-list-sessions shows those that there are\n",
+    )
+
+
+def test_the_status_of_an_unknown_session_as_json(shell: Shell) -> None:
+    ended = shell.run("ao-status", "nobody", "--json")
+    assert (ended.exit_code, ended.json) == (NOT_FOUND, {"status": "not_existent"})
+
+
+def test_an_argument_that_is_no_text_is_no_session(shell: Shell) -> None:
+    command = [os.fsencode(part) for part in shell.command("ao-status")]
+    done = subprocess.run(
+        [*command, b"\xff\xfe"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=shell.directory,
+        env=shell.environment,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (NOT_FOUND, b"not_existent\n", b"")

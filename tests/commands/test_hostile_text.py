@@ -1,0 +1,156 @@
+"""What agents and other people call things never drives the terminal it is shown on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import Shell, controls_in
+
+HOSTILE = (
+    "a\x1b]52;c;ZXZpbA==\x07"  # writes the clipboard
+    "\x1b[31m\x1b[2J\x9b1;1H"  # a colour, a wiped screen, the cursor at home
+    "\x1bP1$r\x1b\\\x1b]8;;http://evil\x1b\\"  # a question to the terminal, a link
+    "\u202egnp.exe\u2066"  # another direction
+    "\rb\x08c\x7f\nforged line\u2028forged too"
+)
+LONG = "long" * 49
+
+
+@pytest.fixture
+def hostile(
+    records: ManagerClient, tmp_path: Path, shell: Shell, new_id: Callable[[], str]
+) -> tuple[Shell, str]:
+    """A project of a hostile name, and in it a session of which everything is hostile."""
+    project = tmp_path / HOSTILE.replace("/", "")
+    project.mkdir()
+    session_id = new_id()
+    records.create_named_session(
+        session_id,
+        HOSTILE,
+        project_dir=str(project),
+        agent_name=HOSTILE,
+        executor="command",
+        host=HOSTILE,
+    )
+    content = [{"type": "text", "text": HOSTILE}]
+    records.append_events(
+        session_id,
+        [
+            {"event_type": "message", "role": "assistant", "content": content},
+            {"event_type": "session_stop", "reason": HOSTILE, "error": HOSTILE},
+        ],
+    )
+    return shell.at(project), session_id
+
+
+def shown_by(shell: Shell, command: str, *arguments: str, types: str = "") -> str:
+    """The screen after a command, which must be free of what a terminal would obey."""
+    with shell.on_terminal(command, *arguments) as terminal:
+        if types:
+            terminal.shows("[y/N]")
+            terminal.types(types)
+        _, screen = terminal.end()
+    assert controls_in(screen) == [], repr(screen)
+    return screen
+
+
+def assert_nothing_is_forged(screen: str) -> None:
+    """A name is part of a line, and never a line of its own."""
+    assert [line for line in screen.splitlines() if line.startswith("forged")] == []
+
+
+def test_the_screen_of_every_command_that_shows_names(
+    hostile: tuple[Shell, str], records: ManagerClient
+) -> None:
+    shell, session_id = hostile
+    here = str(shell.directory)
+    twin = session_id + "-twin"
+    records.create_session(twin, HOSTILE, project_dir=here)
+    ambiguous = session_id[:-2]
+    screens = [
+        shown_by(shell, "ao-list-sessions", "--here"),
+        shown_by(shell, "ao-status", HOSTILE),
+        shown_by(shell, "ao-status", ambiguous),
+        shown_by(shell, "ao-get-result", twin),
+        shown_by(shell, "ao-get-result", HOSTILE + "unknown"),
+        shown_by(shell, "ao-resume", twin, "-p", "hi", "--", "true"),
+        shown_by(shell, "ao-clean", twin),
+        shown_by(shell, "ao-clean", "--all", types="n\n"),
+        shown_by(shell, "ao-clean", session_id, "--force"),
+    ]
+    for screen in screens:
+        assert_nothing_is_forged(screen)
+
+
+def test_the_screen_of_an_answer_keeps_its_lines_and_nothing_that_is_obeyed(
+    hostile: tuple[Shell, str],
+) -> None:
+    shell, session_id = hostile
+    assert shown_by(shell, "ao-get-result", session_id).splitlines() == [
+        "a1;1Hgnp.exebc",
+        "forged line",
+        "forged too",
+    ]
+
+
+def test_the_screen_of_a_run_of_a_hostile_name_and_program(shell: Shell, tmp_path: Path) -> None:
+    source = "import sys; sys.stdout.write(sys.argv[1]); sys.stderr.write(sys.argv[1]); sys.exit(3)"
+    program = ["python3", "-c", source, HOSTILE]
+    screen = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
+    assert "ao-new: session " in screen
+    again = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
+    assert "already" in again
+    assert_nothing_is_forged(again)
+    shown_by(shell, "ao-resume", HOSTILE, "-p", HOSTILE)
+    shown_by(shell, "ao-new", "x", "--executor", "command", "--", HOSTILE)
+    shown_by(shell, "ao-new", LONG, "--executor", "command", "--", "true")
+
+
+def test_the_screen_of_wrong_arguments(shell: Shell) -> None:
+    for command, arguments in (
+        ("ao-status", ["--" + HOSTILE]),
+        ("ao-status", ["x", HOSTILE]),
+        ("ao-new", ["x", "--executor", HOSTILE]),
+        ("ao-new", ["x", "-p", "hi", "--agent", HOSTILE]),
+        ("ao-show-config", ["--project-dir", HOSTILE]),
+        ("ao-list-sessions", ["--limit", HOSTILE]),
+    ):
+        assert_nothing_is_forged(shown_by(shell, command, *arguments))
+
+
+def test_the_screen_of_hostile_definitions_and_directories(
+    hostile: tuple[Shell, str],
+) -> None:
+    shell, _ = hostile
+    agents = shell.directory / ".agent-orchestrator" / "agents"
+    for name, definition in (
+        ("good", {"name": HOSTILE, "description": HOSTILE, "model": HOSTILE}),
+        ("bad", {HOSTILE: 1}),
+    ):
+        (agents / name).mkdir(parents=True)
+        (agents / name / "agent.json").write_text(json.dumps(definition))
+    assert_nothing_is_forged(shown_by(shell, "ao-list-agents"))
+    assert_nothing_is_forged(shown_by(shell, "ao-show-config"))
+
+
+def test_json_keeps_it_all_and_escapes_it(hostile: tuple[Shell, str]) -> None:
+    shell, session_id = hostile
+
+    def printed(command: str, *arguments: str) -> Any:
+        ended = shell.run(command, *arguments, "--json")
+        assert ended.stdout.isascii()
+        assert ended.stdout.replace("\n", "").isprintable()
+        return ended.json
+
+    (session,) = printed("ao-list-sessions", "--here")
+    assert (session["session_name"], session["agent_name"], session["host"]) == (HOSTILE,) * 3
+    assert session["project_dir"] == str(shell.directory)
+    assert printed("ao-status", session_id) == session
+    assert printed("ao-get-result", session_id)["result"] == HOSTILE
+    assert printed("ao-show-config")["project_dir"] == str(shell.directory)

@@ -1,0 +1,130 @@
+"""Imports point down, never across the wire, and no file grows into the one that all fear."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.api.errors import STATUS
+from agent_session_manager.domain.errors import OrchestratorError
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "src" / "agent_session_manager"
+CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
+MAX_LINES = 400
+
+# What each part of the service may import of the service, besides itself.
+LAYERS: dict[str, set[str]] = {
+    "domain": set(),
+    "settings": set(),
+    "discovery": set(),
+    "migrations": {"store"},
+    "store": {"domain", "migrations"},
+    "ingest": {"domain", "store"},
+    "manager": {"domain", "store", "ingest"},
+    "api": {"domain", "store", "manager", "settings", "discovery"},
+    "cli": {"api", "store", "settings", "discovery"},
+}
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Each module that a file imports, wherever in it, a relative one with its dots."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom(module=None):
+                yield from (f"{'.' * node.level}{alias.name}" for alias in node.names)
+            case ast.ImportFrom():
+                yield f"{'.' * node.level}{node.module}"
+                yield from (f"{'.' * node.level}{node.module}.{a.name}" for a in node.names)
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(SERVICE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", files(SERVICE), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_service_imports_point_down(path: Path) -> None:
+    parts = [name.split(".") for name in imports(path)]
+    own = {part[1] for part in parts if part[0] == SERVICE.name and len(part) > 1}
+    layer = layer_of(path)
+    assert own - {"__version__", layer} <= LAYERS.get(layer, set())
+
+
+def test_every_part_of_the_service_has_its_place() -> None:
+    assert {layer_of(path) for path in files(SERVICE)} - {"__init__"} == set(LAYERS)
+
+
+def test_store_below_the_api_is_its_protocol_alone() -> None:
+    """Handlers know what a store is, not that it speaks SQL."""
+    for path in files(SERVICE / "api"):
+        if path.name != "server.py":  # where everything is put together
+            used = {
+                name for name in imports(path) if name.startswith("agent_session_manager.store")
+            }
+            assert {".".join(name.split(".")[:3]) for name in used} <= {
+                "agent_session_manager.store.base"
+            }, path
+
+
+@pytest.mark.parametrize("module", ["fastapi", "starlette", "uvicorn", "pydantic", "httpx"])
+def test_below_the_api_nothing_knows_http(module: str) -> None:
+    below = [path for path in files(SERVICE) if layer_of(path) not in ("api", "cli")]
+    assert [path for path in below for name in imports(path) if name.split(".")[0] == module] == []
+
+
+def test_domain_needs_the_standard_library_alone() -> None:
+    for path in files(SERVICE / "domain"):
+        tops = {name.split(".")[0] for name in imports(path)}
+        assert "sqlalchemy" not in tops
+        assert tops <= {
+            "__future__", "agent_session_manager", "collections", "dataclasses", "datetime",
+            "enum", "re", "typing",
+        }, path  # fmt: skip
+
+
+def test_no_import_crosses_the_wire() -> None:
+    for root, other in ((SERVICE, "agent_orchestrator"), (CLIENT, "agent_session_manager")):
+        crossing = [(p, n) for p in files(root) for n in imports(p) if n.split(".")[0] == other]
+        assert crossing == []
+
+
+def test_contract_files_import_none_of_ours() -> None:
+    allowed = {"session_client.py": {"httpx"}, "config.py": set[str]()}
+    for name, third_party in allowed.items():
+        tops = {module.split(".")[0] for module in imports(CLIENT / name)}
+        assert "" not in tops, "a relative import"
+        assert not tops & {"lib", "agent_orchestrator"}
+        assert tops - third_party <= {
+            "contextlib", "dataclasses", "fcntl", "json", "os", "pathlib", "re", "stat", "typing",
+            "urllib",
+        }  # fmt: skip
+
+
+def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files(SERVICE)}
+    lengths |= {path: len(path.read_text("utf-8").splitlines()) for path in files(CLIENT)}
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def all_errors(
+    of: type[OrchestratorError] = OrchestratorError,
+) -> Iterator[type[OrchestratorError]]:
+    for error in of.__subclasses__():
+        yield error
+        yield from all_errors(error)
+
+
+def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
+    assert set(all_errors()) == set(STATUS)
+    codes = [code for _, code in STATUS.values()]
+    assert len(set(codes)) == len(codes)
+    assert {status for status, _ in STATUS.values()} <= {400, 404, 409, 410, 413, 422, 503}

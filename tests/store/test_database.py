@@ -1,0 +1,379 @@
+"""How a database is opened, owned, brought up to date and left, on each kind."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+
+from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.store.base import DeleteSession, EventFilter, SessionFilter
+from agent_session_manager.store.engine import Database, DatabaseError, open_database
+from agent_session_manager.store.migrate import migrate
+from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.store.tables import metadata
+from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop
+
+OpenStores = Callable[[str], SqlStore]
+
+
+def path_of(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(DatabaseError) as caught:
+        open_store(url, clock=SteppedClock()).close()
+    return str(caught.value)
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_knows(database_url: str) -> None:
+    database = open_database(database_url)
+    try:
+        migrate(database)
+        with database.writing.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    finally:
+        database.close()
+
+
+def test_opening_again_changes_nothing_and_finds_everything(
+    database_url: str, open_stores: OpenStores
+) -> None:
+    first = open_stores(database_url)
+    session = create(first, spec={"x": 1}, unique_name=True)
+    append(first, {"event_type": "some", "event_id": "1", "field": "é🦾"})
+    events = first.list_events("s", EventFilter(), limit=10)
+    first.close()
+    again = open_stores(database_url)
+    assert again.get_session("s").created_at == session.created_at
+    assert again.list_events("s", EventFilter(), limit=10) == events
+    assert append(again, {"event_type": "some", "event_id": "1"}, SOME) == [1, 2]
+
+
+def test_database_of_a_newer_version_is_refused_and_left_as_it_is(
+    database_url: str, open_stores: OpenStores
+) -> None:
+    open_stores(database_url).close()
+    database = open_database(database_url)
+    with database.writing.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+    database.close()
+    said = refusal(database_url)
+    assert "from_the_future" in said
+    assert "newer agent-session-manager" in said
+    database = open_database(database_url)
+    with database.reading.connect() as connection:
+        version = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    database.close()
+    assert version == "from_the_future"
+
+
+def test_session_created_anew_has_a_generation_of_its_own(
+    database_url: str, open_stores: OpenStores
+) -> None:
+    store = open_stores(database_url)
+    generations = set()
+    for _ in range(3):
+        create(store)
+        with store._database.reading.connect() as connection:
+            generations.add(connection.scalar(text("SELECT generation FROM sessions")))
+        made(store, DeleteSession(session_id="s"))
+    assert len(generations) == 3
+
+
+def test_nothing_of_a_deleted_session_stays_in_the_tables(
+    database_url: str, open_stores: OpenStores
+) -> None:
+    store = open_stores(database_url)
+    create(store)
+    append(store, *[SOME] * 10)
+    made(store, DeleteSession(session_id="s"))
+    with store._database.reading.connect() as connection:
+        counts = [
+            connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            for table in ("sessions", "runs", "events")
+        ]
+    assert counts == [0, 0, 0]
+
+
+def pragma(database: Database, *, writer: bool, name: str) -> object:
+    engine = database.writing if writer else database.reading
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_sqlite_flushes_each_commit_to_a_log_of_its_own(
+    sqlite_url: str, open_stores: OpenStores
+) -> None:
+    database = open_stores(sqlite_url)._database
+    full = 2
+    assert {
+        name: pragma(database, writer=True, name=name)
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    } == {"journal_mode": "wal", "synchronous": full, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+def test_sqlite_readers_cannot_write_and_do_not_checkpoint(
+    sqlite_url: str, open_stores: OpenStores
+) -> None:
+    store = open_stores(sqlite_url)
+    connections = [store._database.reading.connect() for _ in range(4)]
+    for connection in connections:
+        assert connection.exec_driver_sql("PRAGMA query_only").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
+        with pytest.raises(OperationalError, match="readonly"):
+            connection.exec_driver_sql("DELETE FROM sessions")
+    for connection in connections:
+        connection.close()
+
+
+READS: dict[str, Callable[[SqlStore], object]] = {
+    "status": lambda store: store.get_status("s"),
+    "session": lambda store: store.get_session("s"),
+    "result": lambda store: store.get_result("s"),
+    "runs": lambda store: store.list_runs("s"),
+    "events": lambda store: store.list_events("s", EventFilter(after_seq=1), limit=1),
+    "events backwards": lambda store: store.list_events("s", EventFilter(before_seq=9), limit=1),
+    "all": lambda store: store.list_sessions(SessionFilter(), limit=1),
+    "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, before=2),
+    "by name": lambda store: store.list_sessions(
+        SessionFilter(session_name="s", project_dir="/p", archived=False), limit=1
+    ),
+    "by name anywhere": lambda store: store.list_sessions(SessionFilter(session_name="s"), limit=1),
+    "of a project": lambda store: store.list_sessions(SessionFilter(project_dir="/p"), limit=1),
+    "by prefix": lambda store: store.list_sessions(SessionFilter(id_prefix="s"), limit=1),
+}
+
+
+ALLOWED = {
+    "all": {"SCAN sessions"},  # from the end of the table, and cut by the limit
+    "by prefix": {"USE TEMP B-TREE FOR ORDER BY"},  # of those alone that have it
+    "by name anywhere": {"USE TEMP B-TREE FOR ORDER BY"},  # the same
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_no_read_looks_at_a_whole_table(
+    sqlite_url: str, open_stores: OpenStores, name: str
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    append(store, says("x"), stop())
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    reading = store._database.reading
+    event.listen(reading, "before_cursor_execute", note)
+    READS[name](store)
+    event.remove(reading, "before_cursor_execute", note)
+    assert asked
+    with reading.connect() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [row.detail for row in plan]
+            dear = {step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step}
+            assert dear <= ALLOWED.get(name, set()), steps
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_postgresql_answers_once_it_is_on_disk(
+    postgresql_url: str, open_stores: OpenStores
+) -> None:
+    database = open_stores(postgresql_url)._database
+    for engine in (database.writing, database.reading):
+        with engine.connect() as connection:
+            shown = {
+                name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+                for name in ("synchronous_commit", "fsync", "lock_timeout", "timezone")
+            }
+        assert shown == {
+            "synchronous_commit": "on",
+            "fsync": "on",
+            "lock_timeout": "5s",
+            "timezone": "UTC",
+        }
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_store_that_cannot_reach_its_database_says_so(
+    postgresql_url: str, open_stores: OpenStores
+) -> None:
+    store = open_stores(postgresql_url)
+    create(store)
+    database = open_database(postgresql_url)
+    with database.reading.connect() as connection:
+        others = (
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute(text("ALTER TABLE sessions RENAME TO hidden"))
+        connection.commit()
+        outcome = made(store, DeleteSession(session_id="s"))
+        assert isinstance(outcome, StoreUnavailableError)
+        with pytest.raises(StoreUnavailableError):
+            store.get_session("s")
+        connection.execute(text("ALTER TABLE hidden RENAME TO sessions"))
+        connection.commit()
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        connection.commit()
+    database.close()
+    assert store.get_session("s").session_id == "s"
+    assert append(store, SOME) == [1]
+
+
+def test_sqlite_file_has_one_owner_who_is_named(sqlite_url: str, open_stores: OpenStores) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    said = refusal(sqlite_url)
+    assert str(path_of(sqlite_url)) in said
+    assert f"process id {os.getpid()}:" in said
+    store.close()
+    assert open_stores(sqlite_url).get_status("s") == "running"
+
+
+OWN_AND_WAIT = """\
+import sys, time
+from agent_session_manager.store.engine import open_database
+database = open_database(sys.argv[1])
+print("owned", flush=True)
+time.sleep(60)
+"""
+
+
+def test_owner_that_was_killed_owns_nothing_any_more(
+    sqlite_url: str, open_stores: OpenStores
+) -> None:
+    command = [sys.executable, "-c", OWN_AND_WAIT, sqlite_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "owned\n"
+            assert f"process id {owner.pid}:" in refusal(sqlite_url)
+        finally:
+            owner.kill()
+            owner.wait(5)
+    assert create(open_stores(sqlite_url)).session_id == "s"
+
+
+def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: OpenStores) -> None:
+    before = os.umask(0)
+    try:
+        store = open_stores(sqlite_url)
+        create(store)
+    finally:
+        os.umask(before)
+    files = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in path_of(sqlite_url).parent.iterdir()
+    }
+    assert files == {
+        "sessions.db": 0o600,
+        "sessions.db-shm": 0o600,
+        "sessions.db-wal": 0o600,
+        "sessions.db.lock": 0o600,
+    }
+
+
+@pytest.mark.parametrize("suffix", ["", ".lock"])
+def test_sqlite_file_or_lock_that_is_a_link_is_refused(sqlite_url: str, suffix: str) -> None:
+    path = path_of(sqlite_url)
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_bytes(b"")
+    path.with_name(path.name + suffix).symlink_to(elsewhere)
+    assert str(path) in refusal(sqlite_url)
+    assert elsewhere.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x", b"precious text\n" * 300, b"SQLite format 2\0" + b"\0" * 4080, b"\0" * 4096],
+    ids=["one byte", "text", "another format", "zeros"],
+)
+def test_file_that_is_no_database_is_refused_and_left_as_it_is(
+    sqlite_url: str, content: bytes
+) -> None:
+    path = path_of(sqlite_url)
+    path.write_bytes(content)
+    assert str(path) in refusal(sqlite_url)
+    assert path.read_bytes() == content
+
+
+def test_damaged_database_is_refused_and_left_as_it_is(
+    sqlite_url: str, open_stores: OpenStores
+) -> None:
+    open_stores(sqlite_url).close()
+    path = path_of(sqlite_url)
+    content = path.read_bytes()
+    damaged = content[:16] + b"\xff" * 84 + content[100:]
+    path.write_bytes(damaged)
+    assert str(path) in refusal(sqlite_url)
+    assert path.read_bytes() == damaged
+
+
+def test_database_of_another_program_keeps_its_tables(sqlite_url: str) -> None:
+    path = path_of(sqlite_url)
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE sessions (mine TEXT)")
+    other.execute("INSERT INTO sessions VALUES ('precious')")
+    other.commit()
+    other.close()
+    assert str(path) in refusal(sqlite_url)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT * FROM sessions").fetchall() == [("precious",)]
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("sessions",)]
+    other.close()
+
+
+@pytest.mark.parametrize("content", [b"", None], ids=["empty", "none"])
+def test_empty_file_becomes_the_database(
+    sqlite_url: str, open_stores: OpenStores, content: bytes | None
+) -> None:
+    if content is not None:
+        path_of(sqlite_url).write_bytes(content)
+    assert create(open_stores(sqlite_url)).session_id == "s"
+
+
+def test_directory_is_not_a_database(sqlite_url: str) -> None:
+    path_of(sqlite_url).mkdir()
+    assert "directory" in refusal(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "mysql://h/d", "nonsense", "", "sqlite:////no/dir/x"]
+)
+def test_url_that_means_no_database_of_ours_is_refused(url: str) -> None:
+    assert refusal(url)
+
+
+def test_password_is_not_shown() -> None:
+    said = refusal("postgresql://someone:secret@127.0.0.1:1/none")
+    assert "someone:***@127.0.0.1:1/none" in said
+    assert "secret" not in said
+
+
+def test_closed_store_leaves_one_file_with_everything_in_it(
+    sqlite_url: str, open_stores: OpenStores
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    append(store, *[SOME] * 100)
+    store.get_session("s")
+    store.close()
+    path = path_of(sqlite_url)
+    assert not path.with_name(path.name + "-wal").exists()
+    kept = sqlite3.connect(path)
+    assert kept.execute("SELECT count(*) FROM events").fetchone() == (100,)
+    kept.close()

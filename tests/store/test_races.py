@@ -1,0 +1,183 @@
+"""Two managers on one PostgreSQL: whatever they do at once, it is as if one came after the other.
+
+Each race is run many times, both sides let go at the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from agent_session_manager.domain.errors import (
+    NameTakenError,
+    SessionExistsError,
+    SessionRunningError,
+)
+from agent_session_manager.domain.session import Session
+from agent_session_manager.store.base import (
+    Change,
+    CreateSession,
+    EventFilter,
+    OpenRun,
+    Outcome,
+    UpdateSession,
+)
+from agent_session_manager.store.sql import SqlStore
+from tests.store.conformance import (
+    SOME,
+    append,
+    appending,
+    create,
+    kinds,
+    open_run,
+    stop,
+)
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+pytestmark = pytest.mark.xdist_group("postgresql")
+
+ROUNDS = 25
+
+Stores = tuple[SqlStore, SqlStore]
+
+
+@pytest.fixture
+def stores(postgresql_url: str, open_stores: Callable[[str], SqlStore]) -> Stores:
+    return open_stores(postgresql_url), open_stores(postgresql_url)
+
+
+def at_once(stores: Stores, first: Change, second: Change) -> list[Outcome]:
+    """What each of the two stores says to its change."""
+    together = Barrier(2)
+
+    def commit(store: SqlStore, change: Change) -> Outcome:
+        together.wait(10)
+        return store.commit([change])[0]
+
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [
+            threads.submit(commit, store, change)
+            for store, change in zip(stores, (first, second), strict=True)
+        ]
+        return [future.result(20) for future in waiting]
+
+
+def winners(outcomes: list[Outcome], loser: type) -> int:
+    """How many won, where all others have lost for the right reason."""
+    assert set(kinds(outcomes)) <= {Session, loser}
+    return kinds(outcomes).count(Session)
+
+
+def test_one_creates_an_id(stores: Stores) -> None:
+    for n in range(ROUNDS):
+        new = CreateSession(session_id=f"s{n}", session_name="x")
+        assert winners(at_once(stores, new, new), SessionExistsError) == 1
+
+
+def test_one_reserves_a_name(stores: Stores) -> None:
+    for n in range(ROUNDS):
+        first, second = (
+            CreateSession(session_id=f"{side}{n}", session_name=f"name-{n}", unique_name=True)
+            for side in "ab"
+        )
+        outcomes = at_once(stores, first, second)
+        assert winners(outcomes, NameTakenError) == 1
+        (refused,) = (each for each in outcomes if isinstance(each, NameTakenError))
+        assert refused.holder_id in (f"a{n}", f"b{n}")
+
+
+def test_one_renames_to_a_name(stores: Stores) -> None:
+    for side in "ab":
+        create(stores[0], side, session_name=side, unique_name=True)
+    for n in range(ROUNDS):
+        first, second = (UpdateSession(session_id=side, session_name=f"name-{n}") for side in "ab")
+        assert winners(at_once(stores, first, second), NameTakenError) == 1
+
+
+def test_one_opens_the_next_run(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        append(stores[0], stop())
+        outcomes = at_once(stores, OpenRun(session_id="s"), OpenRun(session_id="s"))
+        assert winners(outcomes, SessionRunningError) == 1
+        assert stores[1].get_session("s").newest_run.run == n + 2
+
+
+def test_both_take_over_one_after_the_other(stores: Stores) -> None:
+    create(stores[0])
+    takeover = OpenRun(session_id="s", takeover=True)
+    for n in range(ROUNDS):
+        outcomes = at_once(stores, takeover, takeover)
+        assert kinds(outcomes) == [Session, Session]
+        assert stores[0].get_session("s").newest_run.run == 3 + 2 * n
+
+
+def test_events_of_two_writers_are_numbered_without_gaps(stores: Stores) -> None:
+    create(stores[0])
+    together = Barrier(2)
+
+    def append_many(store: SqlStore) -> list[int]:
+        together.wait(10)
+        return [seq for _ in range(50) for seq in append(store, SOME, SOME)]
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(append_many, stores)
+    assert sorted(first + second) == list(range(1, 201))
+    page = stores[0].list_events("s", EventFilter(), limit=1000)
+    assert [event.seq for event in page.events] == list(range(1, 201))
+
+
+def test_event_id_is_stored_once(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        same = appending("s", {**SOME, "event_id": str(n)})
+        assert at_once(stores, same, same) == [[n + 1], [n + 1]]
+
+
+def test_run_has_one_end(stores: Stores) -> None:
+    create(stores[0])
+    for _ in range(ROUNDS):
+        first = appending("s", stop(exit_code=1))
+        second = appending("s", stop(exit_code=2))
+        assert kinds(at_once(stores, first, second)) == [list, list]
+        events = stores[0].list_events("s", EventFilter(before_seq=10**6), limit=2).events
+        run = stores[0].get_session("s").newest_run
+        assert run.exit_code == events[1].fields["exit_code"]
+        open_run(stores[0])
+
+
+def test_event_beside_a_takeover_is_of_the_run_before_or_after_it(stores: Stores) -> None:
+    for n in range(ROUNDS):
+        create(stores[0], f"s{n}")
+        taken, seqs = at_once(
+            stores,
+            OpenRun(session_id=f"s{n}", takeover=True),
+            appending(f"s{n}", stop(exit_code=5)),
+        )
+        assert (type(taken), seqs) == (Session, [1])
+        (event,) = stores[0].list_events(f"s{n}", EventFilter(), limit=10).events
+        assert not event.late
+        codes = [run.exit_code for run in stores[0].list_runs(f"s{n}")]
+        assert codes == [5 if event.run == run else None for run in (1, 2)]
+
+
+def test_two_managers_bring_a_database_up_at_once(
+    postgresql_url: str, start_manager: Callable[..., RunningManager]
+) -> None:
+    """Processes, because Alembic cannot migrate in two threads of one."""
+    arguments = ["--database-url", postgresql_url]
+    with ThreadPoolExecutor(2) as threads:
+        starting = [threads.submit(start_manager, arguments=arguments) for _ in range(2)]
+        managers = [future.result(60) for future in starting]
+    for manager, other in (managers, reversed(managers)):
+        with Api(manager) as api, Api(other) as elsewhere:
+            path = f"/sessions/of-{manager.pid}"
+            new = {"session_id": f"of-{manager.pid}", "session_name": "x"}
+            assert api.post("/sessions", new).status == 201
+            assert elsewhere.post(f"{path}/events", {"event_type": "x"}).json["seqs"] == [1]
+            assert api.get(path).json["session"]["last_seq"] == 1
+    assert [manager.stop() for manager in managers] == [0, 0]

@@ -1,0 +1,23 @@
+"""The promises of `store/base.py`, kept by the store on each kind of database."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from agent_session_manager.store import base
+from agent_session_manager.store.base import Store
+from tests.store.conformance import PROMISES, Promise, SteppedClock
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_store_keeps(store: Store, clock: SteppedClock, promise: Promise) -> None:
+    promise(store, clock)
+
+
+def test_each_promise_has_a_test_of_its_number() -> None:
+    assert base.__doc__ is not None
+    promised = {int(number) for number in re.findall(r"^(\d+)\. ", base.__doc__, re.M)}
+    tested = {int(promise.__name__.split("_")[1]) for promise in PROMISES}
+    assert tested == promised

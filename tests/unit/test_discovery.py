@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.discovery import (
+    Announcement,
+    DiscoveryError,
+    DiscoveryFile,
+    discovery_path,
+    find_manager,
+    prepare_state_dir,
+)
+
+PORT = 8765
+ANNOUNCEMENT = Announcement(
+    url="http://127.0.0.1:8765",
+    pid=os.getpid(),
+    instance="i",
+    version="1",
+    database="sqlite:///x",
+    token="secret-token",
+)
+
+
+@contextmanager
+def announced(
+    state_dir: Path, announcement: Announcement = ANNOUNCEMENT
+) -> Iterator[DiscoveryFile]:
+    file = DiscoveryFile(discovery_path(state_dir, PORT))
+    file.announce(announcement)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def test_manager_is_found_while_it_holds_its_file_and_not_after(tmp_path: Path) -> None:
+    assert find_manager(tmp_path, PORT) is None
+    with announced(tmp_path):
+        assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
+        assert find_manager(tmp_path, PORT + 1) is None
+    assert discovery_path(tmp_path, PORT).exists()
+    assert find_manager(tmp_path, PORT) is None
+
+
+def test_manager_that_has_not_announced_itself_is_not_found(tmp_path: Path) -> None:
+    file = DiscoveryFile(discovery_path(tmp_path, PORT))
+    assert find_manager(tmp_path, PORT) is None
+    file.close()
+
+
+def test_token_is_kept_from_manager_to_manager(tmp_path: Path) -> None:
+    with announced(tmp_path):
+        pass
+    for _ in range(2):  # the first of them fails before it serves
+        file = DiscoveryFile(discovery_path(tmp_path, PORT))
+        assert file.kept_token == "secret-token"
+        file.close()
+
+
+def test_predecessor_is_not_found_in_the_file_of_one_that_is_starting(tmp_path: Path) -> None:
+    with announced(tmp_path):
+        pass
+    starting = DiscoveryFile(discovery_path(tmp_path, PORT))
+    assert find_manager(tmp_path, PORT) is None
+    starting.close()
+
+
+def test_first_token_is_random_and_long(tmp_path: Path) -> None:
+    tokens = set()
+    for port in range(3):
+        file = DiscoveryFile(discovery_path(tmp_path, port))
+        tokens.add(file.kept_token)
+        file.close()
+    assert len(tokens) == 3
+    assert min(map(len, tokens)) >= 43
+
+
+def test_shorter_announcement_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+    with announced(tmp_path, replace(ANNOUNCEMENT, database="x" * 1000)):
+        pass
+    with announced(tmp_path):
+        assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
+
+
+def test_second_manager_is_refused_while_the_first_holds_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_session_manager.discovery.LOCK_TIMEOUT_SECONDS", 0.05)
+    with announced(tmp_path), pytest.raises(DiscoveryError, match="another manager holds"):
+        DiscoveryFile(discovery_path(tmp_path, PORT))
+
+
+def test_clients_that_look_do_not_keep_a_manager_from_starting(tmp_path: Path) -> None:
+    ending = threading.Event()
+
+    def look() -> None:
+        while not ending.is_set():
+            find_manager(tmp_path, PORT)
+
+    with announced(tmp_path):
+        pass
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(20):
+            with announced(tmp_path):
+                assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
+    finally:
+        ending.set()
+        for looker in lookers:
+            looker.join(5)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"token": "x"}', b"\xff"])
+def test_file_with_other_content_is_no_manager_and_keeps_no_token(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = discovery_path(tmp_path, PORT)
+    path.touch(0o600)
+    path.write_bytes(content)
+    file = DiscoveryFile(path)
+    assert find_manager(tmp_path, PORT) is None
+    assert len(file.kept_token) >= 43
+    file.close()
+
+
+def linked(path: Path) -> None:
+    path.with_suffix(".elsewhere").touch(0o600)
+    path.symlink_to(path.with_suffix(".elsewhere"))
+
+
+def hard_linked(path: Path) -> None:
+    path.with_suffix(".elsewhere").touch(0o600)
+    path.hardlink_to(path.with_suffix(".elsewhere"))
+
+
+def readable_by_others(path: Path) -> None:
+    path.touch()
+    path.chmod(0o640)
+
+
+@pytest.mark.parametrize("make", [linked, hard_linked, readable_by_others, Path.mkdir, os.mkfifo])
+def test_file_that_is_not_a_private_one_of_ours_is_refused(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = discovery_path(tmp_path, PORT)
+    make(path)
+    with pytest.raises(DiscoveryError, match=str(path)):
+        DiscoveryFile(path)
+
+
+def test_link_is_not_followed_to_a_manager(tmp_path: Path) -> None:
+    with announced(tmp_path):
+        discovery_path(tmp_path, 1).symlink_to(discovery_path(tmp_path, PORT))
+        with pytest.raises(OSError, match="symbolic links"):
+            find_manager(tmp_path, 1)
+
+
+def test_state_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    state_dir = tmp_path / "a" / "b"
+    before = os.umask(0)
+    try:
+        prepare_state_dir(state_dir)
+    finally:
+        os.umask(before)
+    assert state_dir.stat().st_mode & 0o777 == 0o700
+    prepare_state_dir(state_dir)
+
+
+def open_to_others(state: Path) -> str:
+    state.mkdir()
+    state.chmod(0o710)
+    return f"chmod 700 {state}"
+
+
+def a_file(state: Path) -> str:
+    state.write_text("")
+    return "cannot create"
+
+
+def below_a_file(state: Path) -> str:
+    state.parent.rmdir()
+    state.parent.write_text("")
+    return "cannot create"
+
+
+def a_link(state: Path) -> str:
+    elsewhere = state.with_name("elsewhere")
+    elsewhere.mkdir(mode=0o700)
+    state.symlink_to(elsewhere)
+    return "not a directory of yours"
+
+
+def of_another_user(state: Path) -> str:
+    state.mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    os.chown(state, 65534, 65534)
+    return "not a directory of yours"
+
+
+@pytest.mark.parametrize("make", [open_to_others, a_file, below_a_file, a_link, of_another_user])
+def test_state_directory_that_is_not_private_is_refused(
+    tmp_path: Path, make: Callable[[Path], str]
+) -> None:
+    state = tmp_path / "parent" / "state"
+    state.parent.mkdir()
+    said = make(state)
+    with pytest.raises(DiscoveryError, match=said) as caught:
+        prepare_state_dir(state)
+    assert str(state) in str(caught.value)
+
+
+def test_token_is_not_in_the_repr() -> None:
+    assert "secret-token" not in repr(ANNOUNCEMENT)

@@ -1,0 +1,181 @@
+"""The writer, with a store that commits when it is let."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, cast
+
+import pytest
+
+from agent_session_manager import ingest
+from agent_session_manager.domain.errors import (
+    OverloadedError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+)
+from agent_session_manager.ingest import Writer
+from agent_session_manager.store.base import AppendEvents, Change, Outcome, Store
+
+
+class GatedStore:
+    """Knows the session `known` only. Each commit begins by waiting for the gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.began = threading.Semaphore(0)
+        self.commits: list[list[str]] = []
+        self.stored: list[str] = []
+        self.fails = False
+
+    def commit(self, changes: Sequence[Change]) -> list[Outcome]:
+        self.began.release()
+        assert self.gate.wait(5)
+        self.commits.append([change.session_id for change in changes])
+        if self.fails:
+            raise ZeroDivisionError("a defect")
+        return [self._commit_one(change) for change in changes]
+
+    def _commit_one(self, change: Change) -> Outcome:
+        if change.session_id == "unknown":
+            return SessionNotFoundError(change.session_id)
+        self.stored.append(change.session_id)
+        return [len(self.stored)]
+
+
+def append(session_id: str) -> AppendEvents:
+    return AppendEvents(session_id=session_id, events=[])
+
+
+def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> GatedStore:
+    """Run a scenario with a writer whose store has its gate shut; all ends within 5 seconds."""
+    store = GatedStore()
+
+    async def bounded() -> None:
+        async with asyncio.timeout(5):
+            async with Writer(cast(Store, store)) as writer:  # the part of a store that it uses
+                try:
+                    await scenario(store, writer)
+                finally:
+                    store.gate.set()
+
+    asyncio.run(bounded())
+    return store
+
+
+async def begun(store: GatedStore) -> None:
+    """A commit is under way."""
+    assert await asyncio.to_thread(store.began.acquire, timeout=5)
+
+
+async def sent(writer: Writer, *session_ids: str) -> list[asyncio.Task[Outcome]]:
+    """Commits that wait in the writer, in this order."""
+    tasks = [asyncio.create_task(writer.commit(append(each))) for each in session_ids]
+    await asyncio.sleep(0)  # each of them runs until it waits
+    return tasks
+
+
+def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        first = await sent(writer, "first")
+        await begun(store)
+        others = await sent(writer, *(f"s{n}" for n in range(50)))
+        store.gate.set()
+        assert await asyncio.gather(*first, *others) == [[n] for n in range(1, 52)]
+
+    store = run(scenario)
+    assert store.commits == [["first"], [f"s{n}" for n in range(50)]]
+
+
+def test_commit_is_never_larger_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MAX_CHANGES_PER_COMMIT", 3)
+
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        waiting = await sent(writer, *"abcdefgh")
+        store.gate.set()
+        await asyncio.gather(*waiting)
+
+    assert run(scenario).commits == [list("abc"), list("def"), list("gh")]
+
+
+def test_caller_alone_waits_for_nobody() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        store.gate.set()
+        for n in range(3):
+            assert await writer.commit(append("s")) == [n + 1]
+
+    assert run(scenario).commits == [["s"], ["s"], ["s"]]
+
+
+def test_unknown_session_fails_its_own_append_and_not_its_neighbours() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        before, unknown, after = await sent(writer, "before", "unknown", "after")
+        store.gate.set()
+        assert (await before, await after) == ([1], [2])
+        with pytest.raises(SessionNotFoundError):
+            await unknown
+
+    assert run(scenario).commits == [["before", "unknown", "after"]]
+
+
+def test_event_of_a_cancelled_caller_is_still_committed() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        during, waiting, other = await sent(writer, "during", "waiting", "other")
+        await begun(store)
+        during.cancel()
+        waiting.cancel()
+        store.gate.set()
+        assert await other == [3]
+        assert during.cancelled()
+        assert waiting.cancelled()
+
+    assert run(scenario).stored == ["during", "waiting", "other"]
+
+
+def test_store_that_raises_fails_its_callers_and_does_not_end_the_writer() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        store.gate.set()
+        store.fails = True
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError) as caught:
+                await writer.commit(append("s"))
+            assert "a defect" not in str(caught.value)
+        store.fails = False
+        assert await writer.commit(append("s")) == [1]
+
+    run(scenario)
+
+
+def test_more_than_it_holds_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MAX_WAITING", 3)
+
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        under_way = await sent(writer, "under way")
+        await begun(store)
+        waiting = await sent(writer, "a", "b", "c")
+        with pytest.raises(OverloadedError):
+            await writer.commit(append("too many"))
+        store.gate.set()
+        await asyncio.gather(*under_way, *waiting)
+        assert await writer.commit(append("later")) == [5]
+
+    assert run(scenario).stored == ["under way", "a", "b", "c", "later"]
+
+
+def test_leaving_commits_what_waits_and_refuses_what_comes() -> None:
+    store = GatedStore()
+
+    async def scenario() -> None:
+        async with asyncio.timeout(5):
+            async with Writer(cast(Store, store)) as writer:  # the part of a store that it uses
+                under_way = await sent(writer, "under way")
+                await begun(store)
+                waiting = await sent(writer, "a", "b")
+                asyncio.get_running_loop().call_soon(store.gate.set)
+            assert await asyncio.gather(*under_way, *waiting) == [[1], [2], [3]]
+            with pytest.raises(StoreUnavailableError):
+                await writer.commit(append("too late"))
+
+    asyncio.run(scenario())
+    assert store.stored == ["under way", "a", "b"]

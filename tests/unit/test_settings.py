@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.settings import Settings, SettingsError, load_settings
+
+TOKEN = "x" * 32
+
+
+def test_nothing_given_is_all_defaults(own_home: Path) -> None:
+    settings = load_settings({})
+    state_dir = own_home / ".local" / "state" / "agent-orchestrator"
+    assert settings == Settings(state_dir=state_dir)
+    assert (settings.port, settings.database_url, settings.allow_hosts) == (8765, "", ())
+    assert settings.resolved_database_url == f"sqlite:///{state_dir / 'sessions.db'}"
+    assert not state_dir.exists()
+
+
+def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
+    environ = {
+        "AGENT_ORCHESTRATOR_STATE_DIR": "/env",
+        "AGENT_ORCHESTRATOR_PORT": "1",
+        "AGENT_ORCHESTRATOR_DATABASE_URL": "sqlite:////env.db",
+        "AGENT_ORCHESTRATOR_ALLOW_HOSTS": "a:1, b ,",
+        "AGENT_ORCHESTRATOR_TOKEN": TOKEN,
+    }
+    assert load_settings(environ) == Settings(
+        state_dir=Path("/env"),
+        port=1,
+        database_url="sqlite:////env.db",
+        allow_hosts=("a:1", "b"),
+        token=TOKEN,
+    )
+    given = load_settings(
+        environ, port=0, state_dir="/flag", database_url="sqlite:////flag.db", allow_hosts=("c",)
+    )
+    assert given == Settings(
+        state_dir=Path("/flag"),
+        port=0,
+        database_url="sqlite:////flag.db",
+        allow_hosts=("c",),
+        token=TOKEN,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"XDG_STATE_HOME": "/xdg"}, "/xdg/agent-orchestrator"),
+        ({"XDG_STATE_HOME": "relative"}, "~/.local/state/agent-orchestrator"),
+        ({"XDG_STATE_HOME": ""}, "~/.local/state/agent-orchestrator"),
+        ({"XDG_STATE_HOME": "/xdg", "AGENT_ORCHESTRATOR_STATE_DIR": "~/own"}, "~/own"),
+        ({"AGENT_ORCHESTRATOR_STATE_DIR": ""}, "~/.local/state/agent-orchestrator"),
+    ],
+)
+def test_state_directory_is_absolute(environ: dict[str, str], expected: str) -> None:
+    assert load_settings(environ).state_dir == Path(expected).expanduser()
+
+
+def test_relative_state_directory_is_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({}, state_dir="state").state_dir == tmp_path / "state"
+
+
+@pytest.mark.parametrize("port", ["", "http", "-1", "65536", "1.5", "8765 tcp", "1e3"])
+def test_port_that_is_none_is_named_with_its_value(port: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"AGENT_ORCHESTRATOR_PORT": port})
+    assert str(caught.value) == f"AGENT_ORCHESTRATOR_PORT is {port!r}, not a port number"
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 31, "é" * 40, "x" * 40 + "\n", "x" * 40 + "\x7f"])
+def test_token_that_is_none_is_named_without_its_value(token: str) -> None:
+    with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_TOKEN") as caught:
+        load_settings({"AGENT_ORCHESTRATOR_TOKEN": token})
+    assert token not in str(caught.value)
+
+
+def test_token_is_not_in_the_repr() -> None:
+    assert TOKEN not in repr(load_settings({"AGENT_ORCHESTRATOR_TOKEN": TOKEN}))
