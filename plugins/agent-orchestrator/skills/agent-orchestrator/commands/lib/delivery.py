@@ -67,11 +67,17 @@ def _send(
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same request may be taken later: nobody answered, or we were asked to wait."""
+    """Whether the same request may be taken later: no manager answered, or it cannot take it now.
+
+    Only a manager names its refusals: what has no code came from somebody else on the way, or on
+    its port while it was away.
+    """
     if not isinstance(error, SessionClientError):
         return False
     status = error.status_code
-    return status is None or status >= 500 or status in (401, 403, 408, 425, 429)
+    if error.code is None or status is None:
+        return True
+    return status >= 500 or status in (401, 403, 408, 425, 429)
 
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
@@ -81,8 +87,11 @@ def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
             with Outbox(path) as outbox:
                 if outbox.run.url == manager.base_url:
                     deliver(manager, outbox, patience_seconds=LEFTOVER_SECONDS)
-        except (OutboxError, UndeliveredError) as exc:
+        except OutboxError as exc:
             logger.info("left for later: %s: %s", path, exc)
+        except UndeliveredError as exc:  # nor would the next be delivered, and somebody waits
+            logger.info("left for later: %s and what follows: %s", path, exc)
+            return
 
 
 class Delivery:
@@ -105,14 +114,17 @@ class Delivery:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._outbox.changed:
-                if not self._outbox.count_waiting():
-                    if self._closing:
-                        return
-                    self._outbox.changed.wait()
-            try:
+        try:
+            while self._wait_for_events():
                 deliver(self._manager, self._outbox, patience_seconds=PATIENCE_SECONDS)
-            except (UndeliveredError, OutboxError):
-                logger.exception("events stay in %s, for the next command", self._outbox.path)
-                return
+        except (UndeliveredError, OutboxError):
+            logger.exception("events stay in %s, for the next command", self._outbox.path)
+
+    def _wait_for_events(self) -> bool:
+        """Return whether there are any, once there are or none will come any more."""
+        with self._outbox.changed:
+            while not self._outbox.count_waiting():
+                if self._closing:
+                    return False
+                self._outbox.changed.wait()
+        return True

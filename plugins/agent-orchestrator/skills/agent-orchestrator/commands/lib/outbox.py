@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -91,12 +91,15 @@ class Outbox:
             raise OutboxHeldError(f"another process has the outbox {path}") from exc
         except OSError as exc:
             raise OutboxError(f"cannot open the outbox {path}: {exc.strerror}") from exc
-        try:
-            self._database = _open(path)
-            self.run = self._find_run() or self._insert_run(run)
-        except (OSError, sqlite3.Error) as exc:
-            os.close(self._hold)
-            raise OutboxError(f"cannot open the outbox {path}: {exc}") from exc
+        with ExitStack() as undoing:
+            undoing.callback(os.close, self._hold)
+            try:
+                self._database = _open(path)
+                undoing.callback(self._database.close)
+                self.run = self._find_run() or self._insert_run(run)
+            except (OSError, sqlite3.Error) as exc:
+                raise OutboxError(f"cannot open the outbox {path}: {exc}") from exc
+            undoing.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +112,12 @@ class Outbox:
 
         Raises:
             OutboxError: it is not, because the disk is full or cannot be written.
+            ValueError: it could never be sent, and would hold up all that come after it.
         """
-        text = json.dumps(event, ensure_ascii=False)
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
         with self._statement() as execute:
-            execute("INSERT INTO waiting (size, event) VALUES (?, ?)", (len(text.encode()), text))
+            execute("INSERT INTO waiting (size, event) VALUES (?, ?)", (size, text))
         with self.changed:
             self.changed.notify_all()
 

@@ -23,9 +23,9 @@ from .assignment import Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
 from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
-from .executors import RunSpec, create_executor
+from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
-from .executors.events import create_event
+from .executors.events import create_event, text_content
 from .manager_client import LOST_CODES, Json, ManagerClient
 from .outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
@@ -49,6 +49,7 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
+        self._executor: Executor = create_executor(self._spec())
         self._manager = ManagerClient(assignment.url)
         self._listener = ManagerClient(assignment.url, timeout=POLL_TIMEOUT_SECONDS)
 
@@ -67,12 +68,13 @@ class Supervisor:
             Outbox(path, Run(session_id=a.session_id, run=a.run, url=a.url)) as outbox,
             self._stopped_by_signals(),
         ):
+            self._outbox = outbox
             ready()
             delivery = Delivery(self._manager, outbox)
             delivery.start()
             async with self._beside(self._keep_lease), self._beside(self._obey):
                 try:
-                    return await self._drive(outbox)
+                    return await self._drive()
                 except OutboxError as exc:
                     logger.exception("the run was stopped")
                     await asyncio.to_thread(self._report_failure, exc)
@@ -81,21 +83,21 @@ class Supervisor:
                     await asyncio.to_thread(delivery.finish)
                     await asyncio.to_thread(self._let_go)
 
-    async def _drive(self, outbox: Outbox) -> RunOutcome:
+    async def _drive(self) -> RunOutcome:
         a = self._assignment
-
-        def record(event: Event) -> None:
-            outbox.add({"event_id": str(uuid.uuid4()), **event, "run": a.run})
-
         timer = None
         if a.timeout_seconds is not None:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(a.timeout_seconds, self._order.time_out, a.timeout_seconds)
         try:
-            return await drive(create_executor(self._spec()), a.prompt, record, order=self._order)
+            return await drive(self._executor, a.prompt, self._record, order=self._order)
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _record(self, event: Event) -> None:
+        a = self._assignment
+        self._outbox.add({"event_id": str(uuid.uuid4()), **event, "run": a.run})
 
     def _spec(self) -> RunSpec:
         a = self._assignment
@@ -169,9 +171,8 @@ class Supervisor:
         while True:
             try:
                 for request in await asyncio.to_thread(self._wait_for_requests):
-                    await asyncio.to_thread(self._take, request)
-                    if request["kind"] == "stop":
-                        self._order.stop()
+                    state, detail = await self._do(request)
+                    await asyncio.to_thread(self._settle, request["request_id"], state, detail)
                 failures = 0
             except SessionNotFoundError:
                 return
@@ -187,14 +188,30 @@ class Supervisor:
             a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
         )
 
-    def _take(self, request: Json) -> None:
+    async def _do(self, request: Json) -> tuple[str, str | None]:
+        """Do what is wanted; return how far it has come and, if it is refused, why."""
+        match request["kind"]:
+            case "stop":
+                self._order.stop()
+                return "acknowledged", None  # done when the run has ended
+            case "message":
+                return await self._tell(str(request["payload"].get("text", "")))
+            case other:
+                return "refused", f"this supervisor knows no request {other!r}"
+
+    async def _tell(self, text: str) -> tuple[str, str | None]:
+        message_id = str(uuid.uuid4())
+        try:
+            await self._executor.send(text, message_id)
+        # Whatever it is: an agent that ends at this moment may fail in any way.
+        except Exception as exc:
+            return "refused", str(exc)
+        self._record(create_event("message", message_id, role="user", content=text_content(text)))
+        return "done", None
+
+    def _settle(self, request_id: str, state: str, detail: str | None) -> None:
         a = self._assignment
-        state, detail = "acknowledged", None
-        if request["kind"] != "stop":
-            state, detail = "refused", f"the executor {a.executor!r} takes no {request['kind']}"
-        self._manager.settle_request(
-            a.session_id, a.run, request["request_id"], state=state, detail=detail
-        )
+        self._manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
 
     def _report_failure(self, failure: OutboxError) -> None:
         """Say it to the manager itself, as the disk cannot keep it."""

@@ -55,3 +55,15 @@ def wait_for(
             return
         if waiting:
             time.sleep(POLL_SECONDS)
+
+
+def wait_for_request(
+    manager: ManagerClient, session: Json, request: Json, *, timeout_seconds: float
+) -> Json:
+    """Wait until a request is settled, or the time is up; return it as it then is."""
+    deadline = time.monotonic() + timeout_seconds
+    while request["state"] in ("pending", "acknowledged") and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        requests = manager.list_requests(session["session_id"], request["run"])
+        request = next(r for r in requests if r["request_id"] == request["request_id"])
+    return request

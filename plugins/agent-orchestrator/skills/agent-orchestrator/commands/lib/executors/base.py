@@ -65,3 +65,11 @@ class Executor(Protocol):
     def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         """Run one turn and yield its events; an executor serves one run."""
         ...
+
+    async def send(self, text: str, message_id: str) -> None:
+        """Give the agent one more message while it works; it takes it up when it can.
+
+        Raises:
+            ExecutorError: it takes none, or none any more.
+        """
+        ...

@@ -1,7 +1,8 @@
 """Claude Code as an executor, through the official SDK, which is imported only when it runs.
 
-One run is one process of the CLI: prompt in, end of input, messages out until it ends by itself, so
-that an answer it gives after the first result (a subagent that came back) is not lost.
+One run is one process of the CLI: prompt in, messages out, and the end of its input once everything
+it was told has had its result. Then it is read until it ends by itself, so that an answer it gives
+after that (a subagent that came back) is not lost.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeSDKClient
+    from claude_agent_sdk import ClaudeSDKClient, ResultMessage
 
     from .claude_cli import CommandLine
     from .claude_events import Translation
@@ -42,6 +43,9 @@ class ClaudeExecutor:
         """Take the spec; `cli_path` replaces the CLI that would be found."""
         self._spec = spec
         self._cli_path = cli_path
+        self._client: ClaudeSDKClient | None = None
+        self._unanswered: set[str] = set()
+        """The ids of what the agent was told and has not had its result for."""
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         """Run one turn of the conversation, or what the agent makes of it."""
@@ -63,7 +67,7 @@ class ClaudeExecutor:
             translation = Translation(cli.usage_by_result, is_resume=self._spec.resume)
             try:
                 await self._begin(client, cli, prompt, prompt_id)
-                async with contextlib.aclosing(_messages(client, cli, translation)) as events:
+                async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
                     async for event in events:
                         yield event
             finally:
@@ -77,6 +81,13 @@ class ClaudeExecutor:
         if cli.stderr.characters:
             yield create_event("diagnostic", **cli.stderr.fields())
         yield _session_stop(translation, cli)
+
+    async def send(self, text: str, message_id: str) -> None:
+        """Tell the running agent something; while it answers already, that is one more turn."""
+        if self._client is None:
+            raise ExecutorError("the agent does not listen: it has not begun, or is done")
+        self._unanswered.add(message_id)
+        await self._client.query(_prompts(storable(text), message_id))
 
     def _command_line(self, files: Path) -> CommandLine:
         from .claude_cli import CommandLine, arguments_of, environment_of, find_cli
@@ -95,17 +106,54 @@ class ClaudeExecutor:
     async def _begin(
         self, client: ClaudeSDKClient, cli: CommandLine, prompt: str, prompt_id: str
     ) -> None:
-        """Start the CLI and hand it the prompt and the end of its input."""
+        """Start the CLI and hand it the prompt; from then on it can be told more."""
         try:
             await client.connect()
+            self._unanswered.add(prompt_id)
             await client.query(_prompts(prompt, prompt_id))
-            await cli.end_input()
+            self._client = client
         # Whatever it is: the SDK raises a bare Exception for a refusal and for a time-out.
         except Exception as exc:
             await cli.wait(END_SECONDS)
             why = cli.stderr.last_lines(ERROR_LINES) or str(exc)
             hint = f" ({ROOT})" if "root/sudo" in why else ""
             raise ExecutorError(f"Claude Code did not start: {why}{hint}") from exc
+
+    async def _messages(
+        self, client: ClaudeSDKClient, cli: CommandLine, translation: Translation
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events of all messages until the CLI ends, however it ends."""
+        from claude_agent_sdk import ProcessError, ResultMessage
+
+        try:
+            async for message in client.receive_messages():
+                if isinstance(message, ResultMessage):
+                    await self._note_result(message, cli)
+                for event in translation.events(message):
+                    yield event
+                if translation.is_hopeless:
+                    return
+        # The end of an executor's run loop: a run whose CLI or SDK failed still ends with its stop.
+        except Exception as exc:
+            # An exit code, or a failed result that was yielded already, is no news to the stop.
+            if not isinstance(exc, ProcessError):
+                logger.info("reading Claude Code's messages failed", exc_info=True)
+                translation.breakdown = str(exc)
+                return
+        finally:
+            self._client = None
+        await cli.wait(END_SECONDS)
+
+    async def _note_result(self, result: ResultMessage, cli: CommandLine) -> None:
+        """End the CLI's input once there is nothing left that it was told and has not done."""
+        answered = result.user_message_uuids
+        if answered is None or result.is_error:
+            self._unanswered.clear()
+        else:
+            self._unanswered.difference_update(answered)
+        if not self._unanswered:
+            self._client = None
+            await cli.end_input()
 
 
 async def _prompts(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, object]]:
@@ -116,28 +164,6 @@ async def _prompts(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, objec
         "message": {"role": "user", "content": prompt},
         "parent_tool_use_id": None,
     }
-
-
-async def _messages(
-    client: ClaudeSDKClient, cli: CommandLine, translation: Translation
-) -> AsyncGenerator[Event, None]:
-    """Yield the events of all messages until the CLI ends, however it ends."""
-    from claude_agent_sdk import ProcessError
-
-    try:
-        async for message in client.receive_messages():
-            for event in translation.events(message):
-                yield event
-            if translation.is_hopeless:
-                return
-    # The end of an executor's run loop: a run whose CLI or SDK failed still ends with its stop.
-    except Exception as exc:
-        # An exit code, or a failed result that was yielded already, is no news to `_session_stop`.
-        if not isinstance(exc, ProcessError):
-            logger.info("reading Claude Code's messages failed", exc_info=True)
-            translation.breakdown = str(exc)
-            return
-    await cli.wait(END_SECONDS)
 
 
 def _session_stop(translation: Translation, cli: CommandLine) -> Event:

@@ -50,6 +50,9 @@ class CommandExecutor:
             yield create_event("diagnostic", **output.stderr.fields())
         yield _session_stop(child, failure)
 
+    async def send(self, text: str, message_id: str) -> None:
+        raise ExecutorError("a program takes no message while it runs")
+
     async def _start(self) -> Child:
         if not self._spec.command:
             raise ExecutorError(

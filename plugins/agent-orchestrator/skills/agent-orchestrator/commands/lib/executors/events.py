@@ -1,8 +1,8 @@
 """Making an event fit to be sent and stored, whatever an agent has put into it.
 
-Characters that no store takes (NUL, lone surrogates) are replaced and what is too large or too
-deeply nested is shortened, each with a mark beside it; nothing is dropped. Pure functions, used by
-every executor.
+Characters that no store takes (NUL, lone surrogates) are replaced, numbers that none takes become
+text, and what is too large or too deeply nested is shortened, each with a mark beside it; nothing
+is dropped. Pure functions, used by every executor.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
+import math
 import re
 import uuid
 from datetime import UTC, datetime
@@ -55,10 +56,15 @@ def storable(text: str) -> str:
     return UNSTORABLE.sub(REPLACEMENT, text)
 
 
+def _is_storable(number: float) -> bool:
+    """Whether JSON has the number, and 64 bits can hold it."""
+    return -(2**63) <= number < 2**64 if isinstance(number, int) else math.isfinite(number)
+
+
 def prepare(event: Event) -> Event:
     """Return the event as it can be sent.
 
-    `sanitized: true` marks replaced characters; `shortened` maps the path of each shortened field
+    `sanitized: true` marks what was replaced; `shortened` maps the path of each shortened field
     (`tool_input.content`, `content.0.text`) to the length in characters that it had.
     """
     for limit in TEXT_BYTES_LIMITS:
@@ -96,6 +102,9 @@ class _Fitter:
                 return [
                     self.fit(part, f"{path}.{index}", depth + 1) for index, part in enumerate(value)
                 ]
+            case int() | float() if not _is_storable(value):
+                self.sanitized = True
+                return str(value)
             case _:
                 return value
 

@@ -1,0 +1,74 @@
+"""`ao-send`: a message into a session that runs."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import click
+
+from ..manager_client import LOST_CODES, Json, ManagerClient
+from ..session_client import SessionClientError
+from .command import (
+    NOT_FINISHED,
+    USAGE,
+    Command,
+    CommandError,
+    configure,
+    json_option,
+    project_option,
+)
+from .connect import open_manager
+from .following import wait_for_request
+from .output import answer, answer_json, one_line
+from .prompt import prompt_option, read_prompt
+from .sessions import resolve
+
+EXAMPLES = """\
+  ao-send fix-login -p 'Leave the logout test alone.'
+  cat hint.txt | ao-send fix-login"""
+
+ANSWER_SECONDS = 20.0
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.argument("session")
+@prompt_option
+@project_option
+@json_option
+def main(session: str, prompt: str | None, project_dir: str | None, as_json: bool) -> None:
+    """Tell the agent that runs in SESSION something; it takes it up when it can.
+
+    Exit 1 if its executor cannot, or the run has ended; 4 if nobody answered yet, and the message
+    waits for the run's supervisor.
+    """
+    config = configure(project_dir)
+    text = read_prompt(prompt)
+    if not text:
+        raise CommandError("no message: give one with -p TEXT or on stdin", USAGE)
+    with open_manager(config) as manager:
+        found = resolve(manager, session, config, reach=False)
+        request = _ask(manager, found, text)
+        settled = wait_for_request(manager, found, request, timeout_seconds=ANSWER_SECONDS)
+    name = found["session_name"]
+    if settled["state"] == "pending":
+        raise CommandError(f"nobody has taken the message to {name!r} yet", NOT_FINISHED)
+    if settled["state"] != "done":
+        why = settled["detail"] or "the run has ended"
+        raise CommandError(f"session {name!r} does not take it: {why}")
+    if as_json:
+        answer_json(settled)
+    else:
+        answer(one_line(f"told {name}"))
+
+
+def _ask(manager: ManagerClient, session: Json, text: str) -> Json:
+    try:
+        return manager.create_request(
+            session["session_id"], session["run"], str(uuid4()), "message", {"text": text}
+        )
+    except SessionClientError as exc:
+        if exc.code not in LOST_CODES:
+            raise
+        raise CommandError(
+            f"session {session['session_name']!r} is not running; ao-resume continues it"
+        ) from exc
