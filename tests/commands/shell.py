@@ -36,6 +36,9 @@ ALL = (*NEED_AN_AGENT, *LIGHT)
 COMMAND_SECONDS = 60.0
 """A command takes a quarter of a second, and many times that on a machine that has much to do."""
 
+START_SECONDS = 30.0
+"""Until what a command starts is seen to run: longer than `WAIT_SECONDS` for the same reason."""
+
 DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
 
 
@@ -62,6 +65,11 @@ class Running:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for something, such as its stdin."""
+        return is_waiting(self.pid)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
@@ -129,6 +137,11 @@ class Terminal:
         """Wait until this is on the screen."""
         while text not in self.screen:
             assert self._read(), f"{text!r} is not on the screen: {self.screen!r}"
+
+    def asks(self, question: str) -> None:
+        """Wait until this is asked; Python overlooks a Ctrl-C just before it begins to wait."""
+        self.shows(question)
+        wait_for(lambda: is_waiting(self._process.pid), "it waits for an answer")
 
     def end(self) -> tuple[int, str]:
         """Wait for the command's end; return its exit code and all that was on the screen."""
@@ -210,8 +223,10 @@ class Shell:
     def on_terminal(self, name: str, *arguments: str) -> Terminal:
         """Start a command on a terminal of its own: `with` it, or it stays."""
         ours, theirs = os.openpty()
+        # As from a login shell, even where this suite was started in the background of a script.
+        on_it = ("env", "--default-signal=INT", "setsid", "--ctty")
         process = subprocess.Popen(
-            [*self.prefix, "setsid", "--ctty", *self.command(name, *arguments)[len(self.prefix) :]],
+            replace(self, prefix=(*self.prefix, *on_it)).command(name, *arguments),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -256,6 +271,10 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def is_waiting(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
 
 
 def stop_manager(state_dir: Path) -> None:

@@ -119,7 +119,7 @@ def test_all_shows_what_it_would_delete_and_asks(
 ) -> None:
     one, two = make("one"), make("two")
     with shell.on_terminal("ao-clean", "--all") as terminal:
-        terminal.shows(QUESTION)
+        terminal.asks(QUESTION)
         terminal.types(types)
         ended, screen = terminal.end()
     asked, _, rest = timeless(screen).partition(QUESTION)
@@ -138,7 +138,7 @@ def test_ctrl_c_at_the_question_deletes_nothing(
     make("one")
     make("two")
     with shell.on_terminal("ao-clean", "--all") as terminal:
-        terminal.shows(QUESTION)
+        terminal.asks(QUESTION)
         terminal.types("\x03")
         code, screen = terminal.end()
     assert code == FAILED

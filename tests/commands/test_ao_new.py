@@ -13,6 +13,7 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
+    START_SECONDS,
     USAGE,
     Ended,
     Gate,
@@ -226,18 +227,22 @@ def test_what_cannot_become_a_run_is_refused_before_anything_is_created(
 def test_eight_that_race_for_one_name_in_one_project_have_one_winner(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    """All eight stand before their prompt's end, and get it at the same moment."""
+    """All eight wait for the end of their prompt, and get it at the same moment."""
     racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(8)]
+    wait_for(
+        lambda: all(running.is_waiting for running in racing), "they wait", seconds=START_SECONDS
+    )
     with ThreadPoolExecutor(len(racing)) as pool:
         ended = list(pool.map(lambda running: running.end("hi"), racing))
     won = [end for end in ended if end.exit_code == DONE]
     lost = [end for end in ended if end.exit_code != DONE]
-    assert won == [Ended(DONE, "hi\n", "")]
+    assert [end.stdout for end in won] == ["hi\n"]
+    assert [(end.exit_code, end.stdout) for end in lost] == [(FAILED, "")] * 7
     advice = (
         f"ao-new: there is a session 'same' in {project} already: continue it with ao-resume, "
-        "remove it with ao-clean, or choose another name\n"
+        "remove it with ao-clean, or choose another name"
     )
-    assert lost == [Ended(FAILED, "", advice)] * 7
+    assert [end.stderr.splitlines()[-1] for end in lost] == [advice] * 7
     session = only_session(records, project)
     assert session["last_seq"] == 3
 
@@ -289,7 +294,7 @@ def test_an_agent_definition_brings_its_program(shell: Shell, project: Path) -> 
     assert (ended.json["result"], ended.json["agent_name"]) == ("3\n", "counter")
 
 
-def test_what_the_agent_left_out_of_the_text_of_its_answer_is_no_command_to_the_terminal(
+def test_an_answer_is_printed_without_what_a_terminal_would_obey(
     shell: Shell,
 ) -> None:
     program = ["printf", r"a\033]52;c;ZXZpbA==\007b\033[31mc\033[0m\r\n"]
@@ -302,7 +307,7 @@ def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
 ) -> None:
     program = waiting_program(started, gate)
     running = shell.start("ao-new", "x", "--executor", "command", "--", *program)
-    wait_for(lambda: pids_in(started), "the program runs", seconds=30)
+    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
     assert shell.run("ao-status", "x") == Ended(DONE, "running\n", "")
     assert shell.run("ao-get-result", "x") == Ended(
         4, "", "ao-get-result: session 'x' is still running\n"

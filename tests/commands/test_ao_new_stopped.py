@@ -17,6 +17,7 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
+    START_SECONDS,
     Ended,
     Gate,
     Running,
@@ -27,9 +28,6 @@ from tests.commands.shell import (
 )
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
-
-START_SECONDS = 30.0
-"""A command that has to share the machine with many others starts slowly."""
 
 FAMILY = """\
 import os, subprocess, sys

@@ -11,6 +11,7 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
+    START_SECONDS,
     USAGE,
     Ended,
     Gate,
@@ -21,7 +22,6 @@ from tests.commands.shell import (
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
-START_SECONDS = 30.0
 NEEDS_A_PROGRAM = "ao-resume: the command executor needs a program: … -- PROGRAM ARG…\n"
 
 

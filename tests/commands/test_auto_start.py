@@ -20,11 +20,19 @@ import pytest
 
 from agent_orchestrator import __version__
 from agent_session_manager.discovery import Announcement, find_manager
-from tests.commands.shell import DONE, FAILED, NOT_FOUND, Ended, Shell, is_alive, stop_manager
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    NOT_FOUND,
+    START_SECONDS,
+    Ended,
+    Shell,
+    is_alive,
+    stop_manager,
+)
 from tests.support.waiting import wait_for
 
 PORT = 8765
-START_SECONDS = 30.0
 
 STRANGER = """\
 import socket, sys
