@@ -15,6 +15,9 @@ from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
 
 
+pytest_plugins = ["tests.support.campaign"]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_person() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

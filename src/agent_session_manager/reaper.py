@@ -1,7 +1,8 @@
 """Gives up the runs whose holder has not been heard of for a whole lease.
 
 Only silence counts, not a clock that was set and not a pause of our own: after a start, after a
-jump of the clock and after having been stopped ourselves, every lease first gets one full term.
+jump of the clock, after having been stopped ourselves and after the database was away, every lease
+first gets one full term.
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ class Reaper:
         self._monotonic = monotonic
         self._last_tick = monotonic()
         self._last_clock = clock()
+        self._owes_a_term = True
 
     async def run(self, *, tick_seconds: float = TICK_SECONDS) -> None:
-        await self._commit(ExtendLeases())
         while True:
-            await asyncio.sleep(tick_seconds)
             try:
                 await self.tick(tick_seconds)
             except Exception:  # a database that is away for a while must not end the watch
                 logger.exception("cannot look at the leases")
+                self._owes_a_term = True  # no holder could be heard meanwhile
+            await asyncio.sleep(tick_seconds)
 
     async def tick(self, tick_seconds: float) -> None:
         """Look once; `tick_seconds` is how long ago the last look should be."""
@@ -55,7 +57,10 @@ class Reaper:
         self._last_clock = self._clock()
         if abs(moved - passed) > MAX_DRIFT_SECONDS or passed - tick_seconds > MAX_DRIFT_SECONDS:
             logger.warning("the clock moved by %.0f s in %.0f s: leases start anew", moved, passed)
+            self._owes_a_term = True
+        if self._owes_a_term:
             await self._commit(ExtendLeases())
+            self._owes_a_term = False
             return
         expiry = await self._next_expiry()
         if expiry is not None and expiry <= self._clock():

@@ -70,6 +70,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "exit_code": None,
         "reason": None,
         "host": "here",
+        "lease": None,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json
     (run,) = api.get(f"/sessions/{session_id}/runs").json["runs"]
@@ -80,6 +81,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "exit_code": None,
         "reason": None,
         "host": "here",
+        "lease": None,
         "spec": {"argv": ["x"], "deep": [{"er": 1.5}]},
         "usage": NO_USAGE,
     }

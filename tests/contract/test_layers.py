@@ -19,12 +19,14 @@ MAX_LINES = 400
 # What each part of the service may import of the service, besides itself.
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
-    "settings": set(),
+    "settings": {"domain"},
     "discovery": set(),
     "migrations": {"store"},
     "store": {"domain", "migrations"},
     "ingest": {"domain", "store"},
-    "manager": {"domain", "store", "ingest"},
+    "bells": set(),
+    "reaper": {"store"},
+    "manager": {"domain", "store", "ingest", "bells", "reaper"},
     "api": {"domain", "store", "manager", "settings", "discovery"},
     "cli": {"api", "store", "settings", "discovery"},
 }

@@ -1,5 +1,6 @@
 """What every store keeps: one function or more for each promise of `store/base.py`.
 
+Leases and requests, 9 and 10, are in `lease_promises.py` and `request_promises.py`.
 Each takes a store that is empty and the clock that it was opened with.
 """
 

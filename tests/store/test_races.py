@@ -7,27 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 
 from agent_session_manager.domain.errors import (
+    LeaseHeldError,
     NameTakenError,
+    RunSupersededError,
     SessionExistsError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.request import Request, RequestKind
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Session
 from agent_session_manager.store.base import (
     Change,
+    ClaimLease,
+    CreateRequest,
     CreateSession,
     EventFilter,
     OpenRun,
     Outcome,
+    ReapLeases,
     UpdateSession,
 )
 from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import (
     SOME,
+    SteppedClock,
     append,
     appending,
     create,
@@ -105,6 +113,73 @@ def test_one_opens_the_next_run(stores: Stores) -> None:
         outcomes = at_once(stores, OpenRun(session_id="s"), OpenRun(session_id="s"))
         assert winners(outcomes, SessionRunningError) == 1
         assert stores[1].get_session("s").newest_run.run == n + 2
+
+
+def test_one_takes_the_lease(stores: Stores) -> None:
+    for n in range(ROUNDS):
+        create(stores[0], f"s{n}")
+        first, second = (ClaimLease(session_id=f"s{n}", run=1, holder=side) for side in "ab")
+        outcomes = at_once(stores, first, second)
+        assert winners(outcomes, LeaseHeldError) == 1
+        (refused,) = (each for each in outcomes if isinstance(each, LeaseHeldError))
+        lease = stores[1].get_session(f"s{n}").newest_run.lease
+        assert lease is not None and lease.holder == refused.holder
+
+
+def test_one_opens_the_next_run_with_its_lease(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        append(stores[0], stop(run=n + 1))
+        first, second = (OpenRun(session_id="s", holder=side) for side in "ab")
+        outcomes = at_once(stores, first, second)
+        assert winners(outcomes, SessionRunningError) == 1
+        lease = stores[0].get_session("s").newest_run.lease
+        assert lease is not None and lease.holder == "ab"[kinds(outcomes).index(Session)]
+
+
+def test_holder_that_comes_back_as_its_run_is_reaped_holds_it_in_the_end(
+    stores: Stores, clock: SteppedClock
+) -> None:
+    claim = ClaimLease(session_id="s", run=1, holder="me")
+    create(stores[0], holder="me")
+    for _ in range(ROUNDS):
+        clock.move(DEFAULT_LEASE_SECONDS)
+        claimed, reaped = at_once(stores, claim, ReapLeases())
+        assert (type(claimed), reaped) in [(Session, 0), (Session, 1)]
+        assert stores[1].get_status("s") == "running"
+
+
+def test_lost_run_is_taken_up_by_its_holder_or_resumed_and_never_both(
+    stores: Stores, clock: SteppedClock
+) -> None:
+    for n in range(ROUNDS):
+        create(stores[0], f"s{n}", holder="me")
+        clock.move(DEFAULT_LEASE_SECONDS)
+        assert stores[0].commit([ReapLeases()]) == [1]
+        claimed, resumed = at_once(
+            stores,
+            ClaimLease(session_id=f"s{n}", run=1, holder="me"),
+            OpenRun(session_id=f"s{n}", holder="other"),
+        )
+        assert (type(claimed), type(resumed)) in [
+            (Session, SessionRunningError),
+            (RunSupersededError, Session),
+        ]
+        holder = "me" if isinstance(claimed, Session) else "other"
+        assert stores[1].get_session(f"s{n}").newest_run.lease == Lease(
+            holder=holder, expires_at=clock.now + timedelta(seconds=DEFAULT_LEASE_SECONDS)
+        )
+
+
+def test_request_that_both_make_is_one(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        asking = CreateRequest(
+            session_id="s", run=1, request_id=str(n), kind=RequestKind.STOP, payload={}
+        )
+        first, second = at_once(stores, asking, asking)
+        assert isinstance(first, Request) and first == second
+    assert len(stores[0].list_requests("s", 1)) == ROUNDS
 
 
 def test_both_take_over_one_after_the_other(stores: Stores) -> None:

@@ -9,9 +9,13 @@ import pytest
 from agent_session_manager.store import base
 from agent_session_manager.store.base import Store
 from tests.store.conformance import PROMISES, Promise, SteppedClock
+from tests.store.lease_promises import LEASE_PROMISES
+from tests.store.request_promises import REQUEST_PROMISES
+
+ALL_PROMISES = [*PROMISES, *LEASE_PROMISES, *REQUEST_PROMISES]
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize("promise", ALL_PROMISES, ids=lambda promise: promise.__name__)
 def test_store_keeps(store: Store, clock: SteppedClock, promise: Promise) -> None:
     promise(store, clock)
 
@@ -19,5 +23,5 @@ def test_store_keeps(store: Store, clock: SteppedClock, promise: Promise) -> Non
 def test_each_promise_has_a_test_of_its_number() -> None:
     assert base.__doc__ is not None
     promised = {int(number) for number in re.findall(r"^(\d+)\. ", base.__doc__, re.M)}
-    tested = {int(promise.__name__.split("_")[1]) for promise in PROMISES}
+    tested = {int(promise.__name__.split("_")[1]) for promise in ALL_PROMISES}
     assert tested == promised

@@ -12,7 +12,13 @@ WAIT_SECONDS = 5.0
 _LOOK_EVERY_SECONDS = 0.01
 
 
-def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = WAIT_SECONDS) -> T:
+def wait_for(
+    look: Callable[[], T | None],
+    what: str,
+    *,
+    seconds: float = WAIT_SECONDS,
+    every: float = _LOOK_EVERY_SECONDS,
+) -> T:
     """The first thing `look` finds that is not None or False; a failure that says `what` is not."""
     deadline = time.monotonic() + seconds
     while True:
@@ -21,4 +27,4 @@ def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = WAIT_S
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(every)

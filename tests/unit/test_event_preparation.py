@@ -60,6 +60,14 @@ def test_what_no_store_takes_is_replaced_also_deep_inside_and_in_keys() -> None:
     }
 
 
+def test_a_number_that_no_store_takes_becomes_a_text() -> None:
+    kept = [2**64 - 1, -(2**63), 1e308, True]
+    assert prepare({"tool_input": {"a": [2**64, -(2**63) - 1, float("nan"), *kept]}}) == {
+        "tool_input": {"a": [str(2**64), str(-(2**63) - 1), "nan", *kept]},
+        "sanitized": True,
+    }
+
+
 def test_many_texts_that_each_fit_are_shortened_when_they_are_too_much_together() -> None:
     texts = ["x" * (TEXT_BYTES_LIMIT - 1)] * 40
     event = prepare({"tool_input": {"edits": texts}})

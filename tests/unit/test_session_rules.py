@@ -6,6 +6,7 @@ from agent_session_manager.domain.session import (
     Effect,
     Reason,
     RunState,
+    effect_of_claim,
     effect_of_resume,
     effect_of_stop,
     end_reason,
@@ -14,9 +15,10 @@ from agent_session_manager.domain.session import (
 )
 
 OPEN = RunState(run=2)
-LEASED = RunState(run=2, leased=True)
+HELD = RunState(run=2, holder="me")
 ENDED = RunState(run=2, finished=True, reason=Reason.COMPLETED)
-LOST = RunState(run=2, finished=True, reason=Reason.LOST)
+LOST = RunState(run=2, finished=True, reason=Reason.LOST, holder="me")
+LOST_WITHOUT_HOLDER = RunState(run=2, finished=True, reason=Reason.LOST)
 
 
 @pytest.mark.parametrize(
@@ -25,15 +27,17 @@ LOST = RunState(run=2, finished=True, reason=Reason.LOST)
         (OPEN, None, Effect.CLOSE),
         (OPEN, 2, Effect.CLOSE),
         (OPEN, 1, Effect.NOTHING),
-        (LEASED, None, Effect.NOTHING),
-        (LEASED, 2, Effect.CLOSE),
-        (LEASED, 1, Effect.NOTHING),
+        (HELD, None, Effect.NOTHING),
+        (HELD, 2, Effect.CLOSE),
+        (HELD, 1, Effect.NOTHING),
         (ENDED, None, Effect.NOTHING),
         (ENDED, 2, Effect.NOTHING),
         (ENDED, 1, Effect.NOTHING),
         (LOST, None, Effect.NOTHING),
         (LOST, 2, Effect.CLOSE),
         (LOST, 1, Effect.NOTHING),
+        (LOST_WITHOUT_HOLDER, None, Effect.NOTHING),
+        (LOST_WITHOUT_HOLDER, 2, Effect.CLOSE),
     ],
 )
 def test_stop_ends_the_newest_run_alone_and_once(
@@ -42,15 +46,54 @@ def test_stop_ends_the_newest_run_alone_and_once(
     assert effect_of_stop(newest, named_run=named_run) is effect
 
 
-@pytest.mark.parametrize("state", [OPEN, LEASED, ENDED, LOST])
-@pytest.mark.parametrize("exclusive", [True, False])
-@pytest.mark.parametrize("takeover", [True, False])
-def test_resume_is_refused_to_an_exclusive_caller_while_the_run_is_open(
-    state: RunState, exclusive: bool, takeover: bool
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.LOST])
+def test_end_that_is_known_stays(reason: Reason) -> None:
+    ended = RunState(run=2, finished=True, reason=reason)
+    assert effect_of_stop(ended, named_run=2) is Effect.NOTHING
+    assert effect_of_claim(ended, run=2, holder="me") is Effect.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("newest", "exclusive", "effect"),
+    [
+        (OPEN, True, Effect.REFUSE),
+        (OPEN, False, Effect.OPEN_NEXT),
+        (HELD, True, Effect.REFUSE),
+        (HELD, False, Effect.REFUSE),
+        (ENDED, True, Effect.OPEN_NEXT),
+        (ENDED, False, Effect.OPEN_NEXT),
+        (LOST, True, Effect.OPEN_NEXT),
+        (LOST, False, Effect.OPEN_NEXT),
+    ],
+)
+def test_resume_is_refused_while_another_may_drive_the_session(
+    newest: RunState, exclusive: bool, effect: Effect
 ) -> None:
-    refused = exclusive and not takeover and not state.finished
-    expected = Effect.REFUSE if refused else Effect.OPEN_NEXT
-    assert effect_of_resume(state, exclusive=exclusive, takeover=takeover) is expected
+    assert effect_of_resume(newest, exclusive=exclusive) is effect
+
+
+@pytest.mark.parametrize("newest", [OPEN, HELD, ENDED, LOST])
+def test_takeover_opens_the_next_run_whatever_the_newest_does(newest: RunState) -> None:
+    assert effect_of_resume(newest, exclusive=True, takeover=True) is Effect.OPEN_NEXT
+
+
+@pytest.mark.parametrize(
+    ("newest", "run", "holder", "effect"),
+    [
+        (OPEN, 2, "me", Effect.RENEW),
+        (HELD, 2, "me", Effect.RENEW),
+        (HELD, 2, "other", Effect.REFUSE),
+        (ENDED, 2, "me", Effect.REFUSE),
+        (LOST, 2, "me", Effect.REOPEN),
+        (LOST, 2, "other", Effect.REFUSE),
+        (LOST_WITHOUT_HOLDER, 2, "me", Effect.REFUSE),
+        *((newest, run, "me", Effect.REFUSE) for newest in (OPEN, HELD, LOST) for run in (1, 3)),
+    ],
+)
+def test_lease_is_for_one_on_the_newest_run_and_a_lost_run_for_who_had_it(
+    newest: RunState, run: int, holder: str, effect: Effect
+) -> None:
+    assert effect_of_claim(newest, run=run, holder=holder) is effect
 
 
 def test_event_of_an_older_run_is_late() -> None:

@@ -13,8 +13,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
 8. Deleting a session deletes all of its own; its id can be used again.
 9. One holder has the lease on a run. It is reaped as `lost` once it has expired, and is taken up
    again by its own holder as long as there is no newer run.
-10. A request is kept from when it was asked until its run is deleted, once per id; the end of the
-   run expires what was not done.
+10. A request is kept from when it was asked until its session is deleted, once per id. The end of
+   its run expires what was not done; of a run that was lost, only its true end or a newer run.
 """
 
 from __future__ import annotations

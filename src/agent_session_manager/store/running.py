@@ -77,6 +77,7 @@ class Runs:
         newest = newest_run(current)
         if not newest.finished:
             self._close_as_lost(current.number, newest.run)
+        expire_requests(self._connection, current.number, up_to_run=newest.run, now=self._now)
         self.insert(current.number, newest.run + 1, new)
 
     def insert(self, number: int, run: int, new: NewRun) -> None:
@@ -151,13 +152,15 @@ class Runs:
         return len(expired)
 
     def _close_as_lost(self, number: int, run: int) -> None:
-        """Close a run that nobody will end; its holder is remembered, for when it comes back."""
+        """Close a run that nobody will end; its holder is remembered, for when it comes back.
+
+        What was asked of it waits for that too: a stop must not be forgotten by a silence.
+        """
         self._connection.execute(
             update(runs)
             .where(runs.c.session_number == number, runs.c.run == run)
             .values(finished_at=self._now, reason=Reason.LOST.value, lease_expires_at=None)
         )
-        expire_requests(self._connection, number, up_to_run=run, now=self._now)
 
     def _lease(self, number: int, run: int, holder: str) -> None:
         """Give the holder one term; the run is open, or open again."""

@@ -1,0 +1,43 @@
+"""A program with a family: `family.py PIDS [KIND …]`. Every member writes its pid to PIDS.
+
+Kinds: `stubborn` (all ignore interrupts and terminations), `alone` (no children), `polite` (ends
+when interrupted), `lines=N` (prints numbered lines, then ends; 0: without end), `until=FILE` (ends
+as soon as this file is there), `pause=MS` (between two lines).
+Its children: one in a session of its own, one that has lost its parent as well.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+pids, *kinds = sys.argv[1:]
+options = dict(kind.split("=", 1) for kind in kinds if "=" in kind)
+role = options.get("role", "root")
+
+if "stubborn" in kinds:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "polite" in kinds:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+if role != "root":
+    os.setsid()
+    if role == "orphan" and os.fork():
+        os._exit(0)
+if role == "root" and "alone" not in kinds:
+    passed = [kind for kind in kinds if "=" not in kind]
+    for child in ("session", "orphan"):
+        command = [sys.executable, "-S", __file__, pids, *passed, f"role={child}"]
+        subprocess.Popen(command, stdin=subprocess.DEVNULL)
+with open(pids, "a") as file:
+    file.write(f"{os.getpid()}\n")
+if role != "root":
+    while True:
+        signal.pause()
+
+number, limit = 0, int(options.get("lines", "0"))
+while not (limit and number == limit) and not os.path.exists(options.get("until", "")):
+    number += 1
+    print(number, flush=True)
+    time.sleep(int(options.get("pause", "20")) / 1000)

@@ -1,0 +1,51 @@
+"""A supervisor whose agent's every line is an event: `lines.py JOURNAL`, its assignment on stdin.
+
+It is the real one but for the executor, which has many events where that of a program has three.
+What the outbox has taken is written to the journal, so that it is known after a kill.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from agent_orchestrator import supervisor
+from agent_orchestrator.executors.base import Event, ExecutorError, RunSpec
+from agent_orchestrator.executors.events import create_event, text_content
+from agent_orchestrator.processes import Child
+
+
+class LinesExecutor:
+    """Runs the program of a spec; the n-th event of the run is its n-th line."""
+
+    def __init__(self, spec: RunSpec, journal: Path) -> None:
+        self._spec = spec
+        self._journal = journal
+
+    async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
+        child = await Child.start(
+            self._spec.command,
+            environment=self._spec.environment,
+            directory=self._spec.project_dir,
+            spared=self._spec.spared,
+        )
+        try:
+            with self._journal.open("a", buffering=1) as journal:
+                while line := await child.stdout.readline():
+                    yield create_event("message", role="assistant", content=text_content(line.decode()))
+                    journal.write(line.decode())
+            exit_code = await child.wait()
+        finally:
+            await child.stop()
+            child.close()
+        yield create_event("session_stop", exit_code=exit_code, reason="completed")
+
+    async def send(self, text: str, event_id: str) -> None:
+        raise ExecutorError("it does not listen")
+
+
+if __name__ == "__main__":
+    written_to = Path(sys.argv[1])
+    supervisor.create_executor = lambda spec: LinesExecutor(spec, written_to)
+    supervisor.main()
