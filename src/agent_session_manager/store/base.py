@@ -15,6 +15,12 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
    again by its own holder as long as there is no newer run.
 10. A request is kept from when it was asked until its run is deleted, once per id; the end of the
    run expires what was not done.
+11. The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
+   and come back as the texts that they came as. An `entry_id` that it has already is not added
+   again, also within one batch.
+12. A summary is replaced only by who knows its version; while entries are missing, it is older.
+13. Deleting a main transcript deletes all of its session under its project key; deleting one with
+   a subpath deletes that one.
 """
 
 from __future__ import annotations
@@ -28,6 +34,13 @@ from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.transcript import AppendedEntries
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    PutTranscriptSummary,
+    TranscriptReads,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +99,7 @@ class OpenRun:
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteSession:
-    """Delete a session and all of its own. The outcome is how many events it had.
+    """Delete a session and all of its own, also transcripts. The outcome is how many events it had.
 
     One whose lease somebody holds is deleted by `force` only.
     """
@@ -160,8 +173,11 @@ Change = (
     | ReapLeases
     | CreateRequest
     | SettleRequest
+    | AppendTranscript
+    | PutTranscriptSummary
+    | DeleteTranscript
 )
-Outcome = Session | Request | list[int] | int | OrchestratorError
+Outcome = Session | Request | AppendedEntries | list[int] | int | OrchestratorError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +241,9 @@ class Store(Protocol):
     def list_requests(
         self, session_id: str, run: int, *, state: RequestState | None = None
     ) -> list[Request]: ...
+
+    @property
+    def transcripts(self) -> TranscriptReads: ...
 
     def next_expiry(self) -> datetime | None: ...
 
