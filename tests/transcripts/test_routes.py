@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.api import Answer, Api
+from tests.support.api import Answer, Api, raw_connection
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
 
@@ -127,6 +129,23 @@ def test_lines_without_uuid_are_known_by_their_batch(api: Api, project_key: str)
         for batch in ({"batch_id": "b"}, {"batch_id": "b"}, {"batch_id": "c"}, {}, {})
     ]
     assert counts == [4, 0, 4, 4, 4]
+
+
+def test_request_whose_answer_nobody_read_is_stored_once_when_it_is_sent_again(
+    api: Api, manager: RunningManager, project_key: str
+) -> None:
+    body = b'[{"uuid":"1"},{"n":1}]'
+    place = target("/transcripts/entries", project_key, batch_id="b")
+    with raw_connection(manager.port) as connection:
+        connection.socket.sendall(
+            f"POST {place} HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+            f"Authorization: Bearer {manager.token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+    wait_for(lambda: entries(api, project_key).status == 200, "it is stored")
+    again = append(api, project_key, body, batch_id="b").json
+    assert (again["appended"], again["last_position"]) == (0, 2)
 
 
 def test_large_line_passes_and_only_here(api: Api, project_key: str) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from agent_orchestrator.cli.output import ago, answer, answer_json, clean, one_line, table
 
-
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [

@@ -15,12 +15,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
    again by its own holder as long as there is no newer run.
 10. A request is kept from when it was asked until its run is deleted, once per id; the end of the
    run expires what was not done.
-11. The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
-   and come back as the texts that they came as. An `entry_id` that it has already is not added
-   again, also within one batch.
-12. A summary is replaced only by who knows its version; while entries are missing, it is older.
-13. Deleting a main transcript deletes all of its session under its project key; deleting one with
-   a subpath deletes that one.
+
+What is promised of transcripts is in `store/transcripts.py`.
 """
 
 from __future__ import annotations

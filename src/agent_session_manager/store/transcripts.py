@@ -1,4 +1,12 @@
-"""What a store is asked to do with transcripts. Its promises are those of `store/base.py`."""
+"""What a store promises of transcripts, beside what `store/base.py` says of every change.
+
+- The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
+  and come back as the texts that they came as.
+- An `entry_id` that a transcript has already is not added again, also within one batch.
+- A summary is replaced only by who knows its version; while entries are missing, it is older.
+- Deleting a main transcript deletes all of its session under its project key; deleting one with a
+  subpath deletes that one; deleting a session deletes what is filed under its id anywhere.
+"""
 
 from __future__ import annotations
 

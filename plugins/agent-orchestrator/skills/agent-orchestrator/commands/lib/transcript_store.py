@@ -8,6 +8,7 @@ was appended before. The server knows nothing of the SDK, and this module only i
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ class TranscriptStore:
         self._appends = appends or DirectAppends(manager)
         # One thread: appends keep their order, also when somebody stopped waiting for one.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transcript")
+        self._failed: Batch | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +64,7 @@ class TranscriptStore:
         if not entries:
             return
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._thread, self._append, key, list(entries), str(uuid4()))
+        work = loop.run_in_executor(self._thread, self._append, key, list(entries))
         await asyncio.shield(work)
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
@@ -91,16 +93,22 @@ class TranscriptStore:
         found = await asyncio.to_thread(self._list_transcripts, where)
         return [transcript["subpath"] for transcript in found]
 
-    def _append(self, key: SessionKey, entries: Sequence[SessionStoreEntry], batch_id: str) -> None:
-        self._appends.append(
-            Batch(
-                batch_id=batch_id,
-                project_key=self._prefix + key["project_key"],
-                session_id=key["session_id"],
-                subpath=key.get("subpath"),
-                lines=tuple(to_line(entry) for entry in entries),
-            )
+    def _append(self, key: SessionKey, entries: Sequence[SessionStoreEntry]) -> None:
+        batch = Batch(
+            batch_id=str(uuid4()),
+            project_key=self._prefix + key["project_key"],
+            session_id=key["session_id"],
+            subpath=key.get("subpath"),
+            lines=tuple(to_line(entry) for entry in entries),
         )
+        # The SDK tries again after an error, and the lines may be there all the same: as the same
+        # batch they are not added twice, with a `uuid` or without.
+        failed = self._failed
+        if failed is not None and dataclasses.replace(batch, batch_id=failed.batch_id) == failed:
+            batch = failed
+        self._failed = batch
+        self._appends.append(batch)
+        self._failed = None
 
     def _load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
         self._appends.drain()
