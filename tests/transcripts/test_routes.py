@@ -143,7 +143,7 @@ def test_request_whose_answer_nobody_read_is_stored_once_when_it_is_sent_again(
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-    wait_for(lambda: entries(api, project_key).status == 200, "it is stored")
+        wait_for(lambda: entries(api, project_key).status == 200, "it is stored")
     again = append(api, project_key, body, batch_id="b").json
     assert (again["appended"], again["last_position"]) == (0, 2)
 
