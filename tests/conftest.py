@@ -14,7 +14,6 @@ from agent_orchestrator.session_client import SessionClient
 from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
 
-
 pytest_plugins = ["tests.support.campaign"]
 
 

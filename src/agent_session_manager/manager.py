@@ -20,6 +20,7 @@ from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
+from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
 from agent_session_manager.ingest import Writer
 from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
@@ -41,6 +42,15 @@ from agent_session_manager.store.base import (
     UpdateSession,
 )
 from agent_session_manager.store.engine import READERS
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    EntryPage,
+    PutTranscriptSummary,
+    SummaryPage,
+    TranscriptFilter,
+    TranscriptPage,
+)
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -175,6 +185,34 @@ class Manager:
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)
         return await self._read(lambda: self._store.list_runs(session_id))
+
+    async def append_transcript(self, change: AppendTranscript) -> AppendedEntries:
+        return cast(AppendedEntries, await self._writer.commit(change))
+
+    async def put_transcript_summary(self, change: PutTranscriptSummary) -> int:
+        return cast(int, await self._writer.commit(change))
+
+    async def delete_transcript(self, key: TranscriptKey) -> int:
+        """Delete a transcript, with a main one all of its session; return how many there were."""
+        return cast(int, await self._writer.commit(DeleteTranscript(key=key)))
+
+    async def list_transcript_entries(
+        self, key: TranscriptKey, *, after: int, limit: int
+    ) -> EntryPage:
+        reads = self._store.transcripts
+        return await self._read(lambda: reads.list_entries(key, after=after, limit=limit))
+
+    async def list_transcripts(
+        self, where: TranscriptFilter, *, limit: int, after: int
+    ) -> TranscriptPage:
+        reads = self._store.transcripts
+        return await self._read(lambda: reads.list_transcripts(where, limit=limit, after=after))
+
+    async def list_transcript_summaries(
+        self, where: TranscriptFilter, *, limit: int, after: int
+    ) -> SummaryPage:
+        reads = self._store.transcripts
+        return await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
 
     def _reaper(self, clock: Clock) -> Reaper:
         async def commit(change: ExtendLeases | ReapLeases) -> int:

@@ -33,7 +33,9 @@ class LinesExecutor:
         try:
             with self._journal.open("a", buffering=1) as journal:
                 while line := await child.stdout.readline():
-                    yield create_event("message", role="assistant", content=text_content(line.decode()))
+                    yield create_event(
+                        "message", role="assistant", content=text_content(line.decode())
+                    )
                     journal.write(line.decode())
             exit_code = await child.wait()
         finally:

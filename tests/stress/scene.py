@@ -65,7 +65,9 @@ class Scene:
 
     def await_pids(self, name: str, count: int = 1) -> list[int]:
         """The pids that a program has written, once there are so many."""
-        return wait_for(lambda: pids_in(self.pids(name), count), f"{name} runs", seconds=SOON_SECONDS)
+        return wait_for(
+            lambda: pids_in(self.pids(name), count), f"{name} runs", seconds=SOON_SECONDS
+        )
 
     def registration(self, session_id: str) -> RegisteredRun | None:
         """What the supervisor of a session's newest run says of itself, dead or alive."""
@@ -210,5 +212,3 @@ def timed(work: Callable[[], Ended]) -> tuple[float, Ended]:
     begin = time.perf_counter()
     ended = work()
     return time.perf_counter() - begin, ended
-
-

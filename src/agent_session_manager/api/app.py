@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api import events, runs, sessions
+from agent_session_manager.api import events, runs, sessions, transcripts
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
@@ -40,7 +40,14 @@ def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
         return Response(answer.model_dump_json(), media_type="application/json")
 
     # In the order of how often they are asked for: a route is found by going down the list.
-    for router in (events.appending, sessions.router, events.router, runs.router, health):
+    for router in (
+        events.appending,
+        sessions.router,
+        events.router,
+        runs.router,
+        transcripts.router,
+        health,
+    ):
         app.include_router(router)
     install_error_handlers(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way

@@ -20,8 +20,8 @@ from starlette.requests import ClientDisconnect
 from agent_session_manager.api.errors import RequestError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_DRAINED_BYTES = 8 * MAX_BODY_BYTES
-"""A body over the limit is read on this far, so that its sender gets to see the answer."""
+MAX_DRAINED_BYTES = 7 * MAX_BODY_BYTES
+"""A body is read on this far over its limit, so that its sender gets to see the answer."""
 MAX_DEPTH = 64
 _EXACT_FLOAT = 2.0**63
 _NUL = re.compile(rb"\\u0000")
@@ -32,7 +32,7 @@ class JsonRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            self._body = await _read_body(self)
+            self._body = await read_body(self)
         return self._body
 
     async def json(self) -> Any:
@@ -51,24 +51,30 @@ class JsonRoute(APIRoute):
         return read_strictly
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The body of a request.
+
+    Raises:
+        RequestError: 413 when it is larger than `max_bytes`, 400 when it is not all there.
+    """
+    drained = max_bytes + MAX_DRAINED_BYTES
     chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size <= MAX_BODY_BYTES:
+            if size <= max_bytes:
                 chunks.append(chunk)
-            elif size > MAX_DRAINED_BYTES:
+            elif size > drained:
                 break
     except ClientDisconnect:  # nobody is there any more to be told, and nothing of ours is wrong
         raise RequestError(400, "incomplete_body", "the body ended early") from None
-    if size > MAX_BODY_BYTES:
+    if size > max_bytes:
         raise RequestError(
             413,
             "body_too_large",
-            f"a body has at most {MAX_BODY_BYTES} bytes",
-            headers={"Connection": "close"} if size > MAX_DRAINED_BYTES else None,
+            f"a body has at most {max_bytes} bytes",
+            headers={"Connection": "close"} if size > drained else None,
         )
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -23,6 +23,7 @@ RETRY_AFTER_SECONDS = 1
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidRequestError: (422, "invalid_request"),
     errors.InvalidEventError: (422, "invalid_event"),
+    errors.InvalidEntryError: (422, "invalid_entry"),
     errors.SessionNotFoundError: (404, "session_not_found"),
     errors.SessionExistsError: (409, "session_exists"),
     errors.NameTakenError: (409, "name_taken"),
@@ -34,6 +35,8 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.RequestNotFoundError: (404, "request_not_found"),
     errors.SessionNotFinishedError: (409, "session_not_finished"),
     errors.NoResultError: (409, "no_result"),
+    errors.TranscriptNotFoundError: (404, "transcript_not_found"),
+    errors.VersionConflictError: (409, "version_conflict"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
     errors.OverloadedError: (503, "overloaded"),
 }

@@ -20,6 +20,15 @@ class InvalidEventError(OrchestratorError):
         self.index = index
 
 
+class InvalidEntryError(OrchestratorError):
+    """An entry of a transcript does not have the shape of one."""
+
+    def __init__(self, problem: str, *, index: int) -> None:
+        super().__init__(f"entry {index}: {problem}")
+        self.problem = problem
+        self.index = index
+
+
 class SessionNotFoundError(OrchestratorError):
     """No session has this id."""
 
@@ -118,6 +127,27 @@ class NoResultError(OrchestratorError):
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id!r} finished without an answer")
         self.session_id = session_id
+
+
+class TranscriptNotFoundError(OrchestratorError):
+    """No transcript has this key: nothing was ever appended to it, or it was deleted."""
+
+    def __init__(self, project_key: str, session_id: str, subpath: str | None) -> None:
+        of = f"{subpath!r} of " if subpath else ""
+        super().__init__(f"no transcript {of}session {session_id!r} in {project_key!r}")
+        self.project_key = project_key
+        self.session_id = session_id
+        self.subpath = subpath
+
+
+class VersionConflictError(OrchestratorError):
+    """The summary is not of the version that the caller expected."""
+
+    def __init__(self, session_id: str, expected: int, version: int) -> None:
+        super().__init__(f"the summary of {session_id!r} is at {version} and not at {expected}")
+        self.session_id = session_id
+        self.expected = expected
+        self.version = version
 
 
 class StoreUnavailableError(OrchestratorError):

@@ -15,6 +15,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
    again by its own holder as long as there is no newer run.
 10. A request is kept from when it was asked until its session is deleted, once per id. The end of
    its run expires what was not done; of a run that was lost, only its true end or a newer run.
+
+What is promised of transcripts is in `store/transcripts.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,13 @@ from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.transcript import AppendedEntries
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    PutTranscriptSummary,
+    TranscriptReads,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +95,7 @@ class OpenRun:
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteSession:
-    """Delete a session and all of its own. The outcome is how many events it had.
+    """Delete a session and all of its own, also transcripts. The outcome is how many events it had.
 
     One whose lease somebody holds is deleted by `force` only.
     """
@@ -160,8 +169,11 @@ Change = (
     | ReapLeases
     | CreateRequest
     | SettleRequest
+    | AppendTranscript
+    | PutTranscriptSummary
+    | DeleteTranscript
 )
-Outcome = Session | Request | list[int] | int | OrchestratorError
+Outcome = Session | Request | AppendedEntries | list[int] | int | OrchestratorError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +237,9 @@ class Store(Protocol):
     def list_requests(
         self, session_id: str, run: int, *, state: RequestState | None = None
     ) -> list[Request]: ...
+
+    @property
+    def transcripts(self) -> TranscriptReads: ...
 
     def next_expiry(self) -> datetime | None: ...
 

@@ -32,6 +32,7 @@ from agent_session_manager.store.base import (
 from agent_session_manager.store.engine import Database, open_database
 from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.tables import events, requests, runs, sessions
+from agent_session_manager.store.transcript_reads import SqlTranscripts
 from agent_session_manager.store.writing import Transaction
 
 Clock = Callable[[], datetime]
@@ -89,6 +90,7 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self._term = int(lease_seconds * 1_000_000)
+        self.transcripts = SqlTranscripts(self._read)
 
     @property
     def url(self) -> str:

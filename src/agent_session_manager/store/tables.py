@@ -152,3 +152,60 @@ events = Table(
         postgresql_where=Column("event_id", Text).is_not(None),
     ),
 )
+
+# Without a session beside them: agents write transcripts of sessions that we do not know.
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("project_key", Text, nullable=False),
+    Column("session_id", String(128), nullable=False),
+    # Empty for the main transcript: a UNIQUE over NULL would let duplicates through.
+    Column("subpath", Text, nullable=False),
+    Column("last_position", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("project_key", "session_id", "subpath", name="uq_transcripts_key"),
+    Index("ix_transcripts_session_id", "session_id"),
+    sqlite_autoincrement=True,
+)
+
+transcript_entries = Table(
+    "transcript_entries",
+    metadata,
+    Column("transcript_number", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("entry_id", Text),
+    # In bytes, and before the line: a page is measured without reading what it holds.
+    Column("size", Integer, nullable=False),
+    Column("line", Text, nullable=False),
+    PrimaryKeyConstraint("transcript_number", "position", name="pk_transcript_entries"),
+    ForeignKeyConstraint(
+        ["transcript_number"],
+        ["transcripts.number"],
+        name="fk_transcript_entries_transcript",
+        ondelete="CASCADE",
+    ),
+    Index(
+        "uq_transcript_entries_entry_id",
+        "transcript_number",
+        "entry_id",
+        unique=True,
+        sqlite_where=Column("entry_id", Text).is_not(None),
+        postgresql_where=Column("entry_id", Text).is_not(None),
+    ),
+)
+
+transcript_summaries = Table(
+    "transcript_summaries",
+    metadata,
+    Column("transcript_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("summary", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["transcript_number"],
+        ["transcripts.number"],
+        name="fk_transcript_summaries_transcript",
+        ondelete="CASCADE",
+    ),
+)

@@ -48,6 +48,17 @@ from agent_session_manager.store.current import (
 from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.running import NewRun, Runs
 from agent_session_manager.store.tables import events, requests, runs, sessions
+from agent_session_manager.store.transcribing import (
+    append_transcript,
+    delete_transcript,
+    delete_transcripts_of,
+    put_summary,
+)
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    PutTranscriptSummary,
+)
 
 _HOLDER = select(sessions.c.session_id).where(
     sessions.c.reserved_project == bindparam("project"),
@@ -104,6 +115,12 @@ class Transaction:
                 return create_request(self._connection, change, now=self._now)
             case SettleRequest():
                 return settle_request(self._connection, change, now=self._now)
+            case AppendTranscript():
+                return append_transcript(self._connection, change, now=self._now)
+            case PutTranscriptSummary():
+                return put_summary(self._connection, change)
+            case DeleteTranscript():
+                return delete_transcript(self._connection, change)
             case AppendEvents():
                 return append_all(self._connection, [change], now=self._now)[0]
             case _:
@@ -180,6 +197,7 @@ class Transaction:
             for table in (events, requests, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
+        delete_transcripts_of(self._connection, change.session_id)
         return counts[0]
 
     def _check_free(self, reservation: _Reservation, *, but_for: str | None = None) -> None:

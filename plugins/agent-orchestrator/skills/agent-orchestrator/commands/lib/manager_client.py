@@ -1,12 +1,12 @@
 """What our own commands need of the manager beyond the contract.
 
-Names that are unique, runs, lists of events in one request, and pages. Errors are those of
-`session_client`; what the manager refuses is told apart by `code`.
+Names that are unique, runs, lists of events in one request, pages, and transcripts. Errors are
+those of `session_client`; what the manager refuses is told apart by `code`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .session_client import SessionClient, _path, _query
@@ -20,7 +20,11 @@ NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"
 SESSION_RUNNING = "session_running"
 
+VERSION_CONFLICT = "version_conflict"
+
 Json = dict[str, Any]
+Query = Mapping[str, str]
+"""What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
 
 
 class ManagerClient(SessionClient):
@@ -126,16 +130,21 @@ class ManagerClient(SessionClient):
 
     def find_sessions(self, *, limit: int | None = None, **where: str) -> Iterator[Json]:
         """Yield the sessions for which all of `where` holds, newest first, page by page."""
+        return self._iterate("sessions", "/sessions", where, limit=limit)
+
+    def _iterate(
+        self, key: str, path: str, where: Query, *, limit: int | None = None
+    ) -> Iterator[Json]:
         left = limit
         query = dict(where)
         while left is None or left > 0:
             query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
-            page = self._request("GET", "/sessions" + _query(query))
-            sessions = page.get("sessions")
-            if not isinstance(sessions, list):
-                raise self._misshapen("GET", "/sessions")
-            yield from sessions
-            left = None if left is None else left - len(sessions)
+            page = self._request("GET", path + _query(query))
+            found = page.get(key)
+            if not isinstance(found, list):
+                raise self._misshapen("GET", path)
+            yield from found
+            left = None if left is None else left - len(found)
             if not page.get("next_page"):
                 return
             query["page"] = str(page["next_page"])
@@ -150,6 +159,57 @@ class ManagerClient(SessionClient):
                     seen.add(child["session_id"])
                     unvisited.append(child["session_id"])
                     yield child
+
+    def append_entries(self, transcript: Query, lines: Sequence[str], *, batch_id: str) -> Json:
+        """Append lines, each a JSON text, to a transcript, as one.
+
+        Returns how many were new (`appended`) and the `last_position`. Lines without a `uuid` are
+        not added twice under one `batch_id`.
+        """
+        path = "/transcripts/entries" + _query({**transcript, "batch_id": batch_id})
+        answer = self._exchange("POST", path, f"[{','.join(lines)}]".encode())
+        if not isinstance(answer.get("last_position"), int):
+            raise self._misshapen("POST", "/transcripts/entries")
+        return answer
+
+    def iterate_entries(self, transcript: Query, *, after: int = 0) -> Iterator[list[Json]]:
+        """Yield pages of the entries past a position, in order, to the end as it is now.
+
+        Raises:
+            SessionNotFoundError: there is no such transcript.
+        """
+        mark: int | None = after
+        while mark is not None:
+            path = "/transcripts/entries" + _query({**transcript, "after": str(mark)})
+            page = self._request("GET", path)
+            if not isinstance(page.get("entries"), list):
+                raise self._misshapen("GET", "/transcripts/entries")
+            yield page["entries"]
+            mark = page.get("next_after")
+
+    def list_transcripts(self, where: Query) -> list[Json]:
+        """List the transcripts of a project key for which all of `where` holds."""
+        return list(self._iterate("transcripts", "/transcripts", where))
+
+    def list_summaries(self, where: Query) -> list[Json]:
+        """List the summaries under a project key for which all of `where` holds."""
+        return list(self._iterate("summaries", "/transcripts/summaries", where))
+
+    def put_summary(
+        self, transcript: Query, summary: str, *, expected_version: int, version: int
+    ) -> None:
+        """Replace the summary of a main transcript by a JSON text that has `version` entries in it.
+
+        Raises:
+            SessionClientError: with the code `version_conflict`, where it is another by now.
+        """
+        versions = {"expected_version": str(expected_version), "version": str(version)}
+        path = "/transcripts/summaries" + _query({**transcript, **versions})
+        self._exchange("PUT", path, summary.encode())
+
+    def delete_transcript(self, transcript: Query) -> None:
+        """Delete a transcript, with a main one all of its session under that project key."""
+        self._do("DELETE", "/transcripts" + _query(transcript))
 
     def append_events(self, session_id: str, events: Sequence[Json]) -> list[int]:
         """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs."""

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Type, TypeVar
+from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -191,14 +191,20 @@ class SessionClient:
 
     def _request(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
         """Send one request and return the parsed answer, or raise what went wrong."""
-        what = f"{method} {self.base_url}{path}"
-        content, headers = None, {}
+        content = None
         if body is not None:
             try:
                 content = json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
             except (TypeError, ValueError, RecursionError) as exc:
-                raise SessionClientError(f"{what}: cannot be sent as JSON: {exc}") from exc
-            headers = {"Content-Type": "application/json"}
+                raise SessionClientError(
+                    f"{method} {self.base_url}{path}: cannot be sent as JSON: {exc}"
+                ) from exc
+        return self._exchange(method, path, content)
+
+    def _exchange(self, method: str, path: str, content: Optional[bytes]) -> Dict[str, Any]:
+        """Send one request whose body, if any, is JSON already, and return the parsed answer."""
+        what = f"{method} {self.base_url}{path}"
+        headers = {} if content is None else {"Content-Type": "application/json"}
         try:
             response = self._http.request(
                 method, self.base_url + path, content=content, headers=headers
@@ -247,7 +253,7 @@ def _path(session_id: str) -> str:
     return f"/sessions/{session_id}"
 
 
-def _query(parameters: Dict[str, str]) -> str:
+def _query(parameters: Mapping[str, str]) -> str:
     try:
         pairs = [f"{name}={quote(value, safe='')}" for name, value in parameters.items()]
     except (TypeError, UnicodeError) as exc:

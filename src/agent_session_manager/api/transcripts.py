@@ -1,0 +1,168 @@
+"""The routes of transcripts. Entries and summaries pass through as the JSON texts that they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from agent_session_manager.api.answers import answer, refusals
+from agent_session_manager.api.body import read_body
+from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.raw_json import check_object, decode, split_array
+from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.transcript_wire import (
+    AppendedEntriesAnswer,
+    AppendQuery,
+    EntriesAnswer,
+    EntriesQuery,
+    KeyQuery,
+    SummariesAnswer,
+    SummariesQuery,
+    SummaryPutAnswer,
+    SummaryQuery,
+    TranscriptsAnswer,
+    TranscriptsDeletedAnswer,
+    TranscriptsQuery,
+    transcript_body,
+)
+from agent_session_manager.api.wire import to_text
+from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.transcript import MAX_ENTRIES_PER_APPEND, NewEntry, parse_entry
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    PutTranscriptSummary,
+    TranscriptFilter,
+)
+
+MAX_APPEND_BYTES = 32 * 1024 * 1024
+"""One line can be large, and is not cut: an agent is to read back exactly what it wrote."""
+_LARGE_BYTES = 256 * 1024
+
+router = APIRouter(tags=["transcripts"])
+
+
+def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.post(
+    "/transcripts/entries",
+    status_code=201,
+    response_model=AppendedEntriesAnswer,
+    responses=refusals(413, 415, 503),
+    openapi_extra=_documented_body(
+        {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
+    ),
+)
+async def append_entries(
+    request: Request, query: Annotated[AppendQuery, Query()], manager: Served
+) -> Response:
+    """Append entries, as one; those that it has already (by `uuid`) are left out."""
+    body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
+    if len(body) < _LARGE_BYTES:
+        entries = _parse_entries(body, query.batch_id)
+    else:
+        entries = await run_in_threadpool(_parse_entries, body, query.batch_id)
+    done = await manager.append_transcript(AppendTranscript(key=query.key, entries=entries))
+    return answer(
+        AppendedEntriesAnswer(appended=done.appended, last_position=done.last_position), 201
+    )
+
+
+def _parse_entries(body: bytes, batch_id: str | None) -> list[NewEntry]:
+    entries: list[NewEntry] = []
+    for index, (line, value) in enumerate(split_array(decode(body))):
+        if index == MAX_ENTRIES_PER_APPEND:
+            raise RequestError(
+                413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} can be sent at once"
+            )
+        entries.append(parse_entry(value, line, index=index, batch_id=batch_id))
+    return entries
+
+
+@router.get("/transcripts/entries", response_model=EntriesAnswer, responses=refusals(404))
+async def list_entries(query: Annotated[EntriesQuery, Query()], manager: Served) -> Response:
+    """List the entries past the position `after`, in order; a page ends after about 4 MiB."""
+    page = await manager.list_transcript_entries(query.key, after=query.after, limit=query.limit)
+    body = {
+        "entries": [orjson.Fragment(line) for line in page.lines],
+        "next_after": page.next_after,
+    }
+    return _json(body)
+
+
+@router.get("/transcripts", response_model=TranscriptsAnswer, responses=refusals())
+async def list_transcripts(
+    query: Annotated[TranscriptsQuery, Query()], manager: Served
+) -> Response:
+    """List the transcripts under a project key, in the order in which they began."""
+    where = TranscriptFilter(
+        project_key=query.project_key, session_id=query.session_id, is_main=query.main
+    )
+    page = await manager.list_transcripts(where, limit=query.limit, after=query.page)
+    return answer(
+        TranscriptsAnswer(
+            transcripts=[transcript_body(transcript) for transcript in page.transcripts],
+            next_page=_page_text(page.next_page),
+        )
+    )
+
+
+@router.delete("/transcripts", response_model=TranscriptsDeletedAnswer, responses=refusals())
+async def delete_transcript(query: Annotated[KeyQuery, Query()], manager: Served) -> Response:
+    """Delete a transcript, with a main one those of its subagents and its summary."""
+    count = await manager.delete_transcript(query.key)
+    return answer(TranscriptsDeletedAnswer(transcripts_count=count))
+
+
+@router.get("/transcripts/summaries", response_model=SummariesAnswer, responses=refusals())
+async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Served) -> Response:
+    """List the summaries under a project key, in the order in which their transcripts began."""
+    where = TranscriptFilter(project_key=query.project_key, session_id=query.session_id)
+    page = await manager.list_transcript_summaries(where, limit=query.limit, after=query.page)
+    return _json(
+        {
+            "summaries": [
+                {
+                    "session_id": summary.session_id,
+                    "version": summary.version,
+                    "updated_at": to_text(summary.updated_at),
+                    "summary": orjson.Fragment(summary.text),
+                }
+                for summary in page.summaries
+            ],
+            "next_page": _page_text(page.next_page),
+        }
+    )
+
+
+@router.put(
+    "/transcripts/summaries",
+    response_model=SummaryPutAnswer,
+    responses=refusals(404, 409, 413, 415, 503),
+    openapi_extra=_documented_body({"type": "object"}),
+)
+async def put_summary(
+    request: Request, query: Annotated[SummaryQuery, Query()], manager: Served
+) -> Response:
+    """Replace the summary of a main transcript: 409 `version_conflict` if it is another by now."""
+    if query.version <= query.expected_version:
+        raise InvalidRequestError("version is not past expected_version")
+    change = PutTranscriptSummary(
+        key=query.key,
+        expected_version=query.expected_version,
+        version=query.version,
+        text=check_object(decode(await read_body(request))),
+    )
+    return answer(SummaryPutAnswer(version=await manager.put_transcript_summary(change)))
+
+
+def _page_text(mark: int | None) -> str | None:
+    return None if mark is None else str(mark)
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")

@@ -1,0 +1,158 @@
+"""Transcripts, as changes of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
+
+from agent_session_manager.domain.errors import TranscriptNotFoundError, VersionConflictError
+from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
+from agent_session_manager.store.tables import (
+    transcript_entries,
+    transcript_summaries,
+    transcripts,
+)
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    PutTranscriptSummary,
+)
+
+MAIN = ""
+"""The subpath of a main transcript, as it is stored."""
+
+_IDS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 1000
+_MILLISECOND = 1000
+
+_TRANSCRIPT = select(transcripts).where(
+    transcripts.c.project_key == bindparam("project_key"),
+    transcripts.c.session_id == bindparam("session_id"),
+    transcripts.c.subpath == bindparam("subpath"),
+)
+_KNOWN_IDS = select(transcript_entries.c.entry_id).where(
+    transcript_entries.c.transcript_number == bindparam("number"),
+    transcript_entries.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
+)
+
+
+def find_transcript(connection: Connection, key: TranscriptKey) -> Row[Any] | None:
+    return connection.execute(_TRANSCRIPT, _columns(key)).one_or_none()
+
+
+def append_transcript(
+    connection: Connection, change: AppendTranscript, *, now: int
+) -> AppendedEntries:
+    """Append what is not there yet. A batch without anything new leaves no trace."""
+    found = find_transcript(connection, change.key)
+    known = set() if found is None else _known_ids(connection, found.number, change.entries)
+    new = list(_without_known(change.entries, known))
+    last = 0 if found is None else found.last_position
+    if not new:
+        return AppendedEntries(appended=0, last_position=last)
+    head = {"last_position": last + len(new), "updated_at": now}
+    if found is None:
+        inserted = connection.execute(insert(transcripts), {**_columns(change.key), **head})
+        assert inserted.inserted_primary_key is not None
+        number = inserted.inserted_primary_key[0]
+    else:
+        number = found.number
+        # Always a later millisecond, whatever the clock does: see `Transcript.updated_at`.
+        head["updated_at"] = max(now, found.updated_at + _MILLISECOND)
+        connection.execute(update(transcripts).where(transcripts.c.number == number), head)
+    for start in range(0, len(new), _ROWS_AT_ONCE):
+        connection.execute(
+            insert(transcript_entries),
+            [
+                {
+                    "transcript_number": number,
+                    "position": position,
+                    "entry_id": entry.entry_id,
+                    "size": len(entry.line.encode()),
+                    "line": entry.line,
+                }
+                for position, entry in enumerate(
+                    new[start : start + _ROWS_AT_ONCE], start=last + start + 1
+                )
+            ],
+        )
+    return AppendedEntries(appended=len(new), last_position=last + len(new))
+
+
+def put_summary(connection: Connection, change: PutTranscriptSummary) -> int:
+    key = change.key
+    found = find_transcript(connection, key)
+    if found is None:
+        raise TranscriptNotFoundError(key.project_key, key.session_id, key.subpath)
+    mine = transcript_summaries.c.transcript_number == found.number
+    version = connection.scalar(select(transcript_summaries.c.version).where(mine)) or 0
+    if version != change.expected_version or change.version > found.last_position:
+        raise VersionConflictError(key.session_id, change.expected_version, version)
+    is_whole = change.version == found.last_position
+    values = {
+        "version": change.version,
+        "updated_at": found.updated_at if is_whole else found.updated_at - _MILLISECOND,
+        "summary": change.text,
+    }
+    if version:
+        connection.execute(update(transcript_summaries).where(mine), values)
+    else:
+        connection.execute(
+            insert(transcript_summaries), {"transcript_number": found.number, **values}
+        )
+    return change.version
+
+
+def delete_transcript(connection: Connection, change: DeleteTranscript) -> int:
+    key = change.key
+    where = [
+        transcripts.c.project_key == key.project_key,
+        transcripts.c.session_id == key.session_id,
+    ]
+    if key.subpath is not None:
+        where.append(transcripts.c.subpath == key.subpath)
+    return _delete(connection, *where)
+
+
+def delete_transcripts_of(connection: Connection, session_id: str) -> int:
+    """Delete all transcripts of a session, whichever project they are filed under."""
+    return _delete(connection, transcripts.c.session_id == session_id)
+
+
+def _delete(connection: Connection, *where: ColumnElement[bool]) -> int:
+    numbers = connection.scalars(select(transcripts.c.number).where(*where)).all()
+    for number in numbers:
+        for table in (transcript_entries, transcript_summaries):
+            connection.execute(delete(table).where(table.c.transcript_number == number))
+        connection.execute(delete(transcripts).where(transcripts.c.number == number))
+    return len(numbers)
+
+
+def _known_ids(connection: Connection, number: int, entries: Sequence[NewEntry]) -> set[str]:
+    """Which of the entries are there already."""
+    ids = [entry.entry_id for entry in entries if entry.entry_id is not None]
+    known: set[str] = set()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = {"number": number, "entry_ids": ids[start : start + _IDS_AT_ONCE]}
+        known.update(connection.scalars(_KNOWN_IDS, some))
+    return known
+
+
+def _without_known(entries: Iterable[NewEntry], known: set[str]) -> Iterable[NewEntry]:
+    """Those that are new, each once. Adds them to `known`."""
+    for entry in entries:
+        if entry.entry_id is not None:
+            if entry.entry_id in known:
+                continue
+            known.add(entry.entry_id)
+        yield entry
+
+
+def _columns(key: TranscriptKey) -> dict[str, str]:
+    return {
+        "project_key": key.project_key,
+        "session_id": key.session_id,
+        "subpath": key.subpath or MAIN,
+    }

@@ -1,0 +1,242 @@
+"""What the store promises of transcripts, on each kind of database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agent_session_manager.domain.errors import TranscriptNotFoundError, VersionConflictError
+from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
+from agent_session_manager.store.base import Change, CreateSession, DeleteSession, Outcome
+from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.store.transcript_reads import PAGE_BYTES
+from agent_session_manager.store.transcripts import (
+    AppendTranscript,
+    DeleteTranscript,
+    PutTranscriptSummary,
+    TranscriptFilter,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+MAIN = TranscriptKey(project_key="-home-x-proj", session_id="s")
+AGENT = TranscriptKey(project_key="-home-x-proj", session_id="s", subpath="subagents/agent-1")
+MANY = 1000
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
+)
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
+
+
+@pytest.fixture
+def stored(url: str) -> Iterator[SqlStore]:
+    """A store whose clock stands still."""
+    opened = open_store(url, clock=lambda: NOW)
+    yield opened
+    opened.close()
+
+
+def made(store: SqlStore, change: Change) -> Outcome:
+    (outcome,) = store.commit([change])
+    return outcome
+
+
+def appending(key: TranscriptKey, *lines: str, ids: dict[str, str] | None = None) -> Change:
+    known = ids or {}
+    entries = [NewEntry(line=line, entry_id=known.get(line)) for line in lines]
+    return AppendTranscript(key=key, entries=entries)
+
+
+def lines_of(store: SqlStore, key: TranscriptKey = MAIN, **where: Any) -> list[str]:
+    page = store.transcripts.list_entries(key, **{"after": 0, "limit": MANY, **where})
+    return page.lines
+
+
+def putting(expected: int, version: int, text: str = "{}") -> Change:
+    return PutTranscriptSummary(key=MAIN, expected_version=expected, version=version, text=text)
+
+
+def test_lines_come_back_as_they_came_in_the_order_of_commit(stored: SqlStore) -> None:
+    strange = r'{"a": "\u0000\ud800é🦾\u2028",  "n": 1e999, "i": ' + "9" * 400 + "}"
+    outcomes = stored.commit([appending(MAIN, "{}", strange), appending(MAIN, '{"b":1}', "{}")])
+    assert outcomes == [
+        AppendedEntries(appended=2, last_position=2),
+        AppendedEntries(appended=2, last_position=4),
+    ]
+    assert lines_of(stored) == ["{}", strange, '{"b":1}', "{}"]
+
+
+def test_line_with_a_known_id_is_not_added_again_also_within_one_batch(stored: SqlStore) -> None:
+    ids = {"{1}": "1", "{2}": "2", "{3}": "3"}
+    first = made(stored, appending(MAIN, "{1}", "{}", "{1}", ids=ids))
+    again = made(stored, appending(MAIN, "{1}", "{2}", "{3}", "{2}", ids=ids))
+    nothing_new = made(stored, appending(MAIN, "{3}", "{1}", ids=ids))
+    assert [first, again, nothing_new] == [
+        AppendedEntries(appended=2, last_position=2),
+        AppendedEntries(appended=2, last_position=4),
+        AppendedEntries(appended=0, last_position=4),
+    ]
+    assert lines_of(stored) == ["{1}", "{}", "{2}", "{3}"]
+    made(stored, appending(AGENT, "{1}", ids=ids))
+    assert lines_of(stored, AGENT) == ["{1}"]
+
+
+def test_append_of_nothing_makes_no_transcript(stored: SqlStore) -> None:
+    assert made(stored, appending(MAIN)) == AppendedEntries(appended=0, last_position=0)
+    with pytest.raises(TranscriptNotFoundError):
+        lines_of(stored)
+
+
+def test_page_ends_where_its_bytes_or_its_entries_do(stored: SqlStore) -> None:
+    third = f'{{"a":"{"x" * (PAGE_BYTES // 3)}"}}'
+    whole = f'{{"a":"{"x" * PAGE_BYTES}"}}'
+    made(stored, appending(MAIN, third, third, third, "{}", whole, "{}"))
+    after: int | None = 0
+    pages = []
+    while after is not None:
+        page = stored.transcripts.list_entries(MAIN, after=after, limit=MANY)
+        pages.append(len(page.lines))
+        after = page.next_after
+    assert pages == [2, 2, 1, 1]
+    page = stored.transcripts.list_entries(MAIN, after=3, limit=1)
+    assert (page.lines, page.next_after, page.last_position) == (["{}"], 4, 6)
+    assert lines_of(stored, after=6) == []
+
+
+def test_transcripts_of_one_moment_are_still_each_later_than_they_were(stored: SqlStore) -> None:
+    moments = []
+    for _ in range(3):
+        made(stored, appending(MAIN, "{}"))
+        listed = stored.transcripts.list_transcripts(
+            TranscriptFilter(project_key=MAIN.project_key), limit=MANY
+        )
+        moments.append(listed.transcripts[0].updated_at)
+    milliseconds = [int(moment.timestamp() * 1000) for moment in moments]
+    assert milliseconds == sorted(set(milliseconds))
+
+
+def test_summary_is_replaced_only_by_who_knows_its_version(stored: SqlStore) -> None:
+    assert isinstance(made(stored, putting(0, 1)), TranscriptNotFoundError)
+    made(stored, appending(MAIN, "{}", "{}", "{}"))
+    where = TranscriptFilter(project_key=MAIN.project_key)
+    outcomes = stored.commit(
+        [
+            putting(0, 2, '{"v": 2}'),
+            putting(0, 3),
+            putting(1, 3),
+            putting(2, 4),  # of more entries than there are
+            putting(2, 3, '{"v": 3}'),
+        ]
+    )
+    assert [o if isinstance(o, int) else type(o) for o in outcomes] == [
+        2,
+        VersionConflictError,
+        VersionConflictError,
+        VersionConflictError,
+        3,
+    ]
+    (summary,) = stored.transcripts.list_summaries(where, limit=MANY).summaries
+    assert (summary.session_id, summary.version, summary.text) == ("s", 3, '{"v": 3}')
+
+
+def test_summary_that_lacks_entries_is_older_than_its_transcript(stored: SqlStore) -> None:
+    where = TranscriptFilter(project_key=MAIN.project_key)
+
+    def lag() -> float:
+        (transcript,) = stored.transcripts.list_transcripts(where, limit=MANY).transcripts
+        (summary,) = stored.transcripts.list_summaries(where, limit=MANY).summaries
+        return (transcript.updated_at - summary.updated_at).total_seconds()
+
+    stored.commit([appending(MAIN, "{}"), putting(0, 1)])
+    assert lag() == 0
+    made(stored, appending(MAIN, "{}", "{}"))
+    assert lag() >= 0.001
+    made(stored, putting(1, 2))
+    assert lag() >= 0.001
+    made(stored, putting(2, 3))
+    assert lag() == 0
+
+
+def test_main_transcript_is_deleted_with_its_own_and_a_subpath_alone(stored: SqlStore) -> None:
+    other_agent = TranscriptKey(project_key="-home-x-proj", session_id="s", subpath="agent-2")
+    elsewhere = TranscriptKey(project_key="-home-x", session_id="s")
+    keys = [MAIN, AGENT, other_agent, elsewhere]
+    stored.commit([*(appending(key, "{}") for key in keys), putting(0, 1)])
+
+    def left() -> list[TranscriptKey]:
+        pages = [
+            stored.transcripts.list_transcripts(TranscriptFilter(project_key=key), limit=MANY)
+            for key in ("-home-x-proj", "-home-x")
+        ]
+        return [transcript.key for page in pages for transcript in page.transcripts]
+
+    assert left() == keys
+    assert made(stored, DeleteTranscript(key=AGENT)) == 1
+    assert left() == [MAIN, other_agent, elsewhere]
+    assert made(stored, DeleteTranscript(key=MAIN)) == 2
+    assert left() == [elsewhere]
+    assert made(stored, DeleteTranscript(key=MAIN)) == 0
+    where = TranscriptFilter(project_key="-home-x-proj")
+    assert stored.transcripts.list_summaries(where, limit=MANY).summaries == []
+    assert made(stored, appending(MAIN, "{}")) == AppendedEntries(appended=1, last_position=1)
+    assert isinstance(made(stored, putting(1, 2)), VersionConflictError)
+
+
+def test_deleting_a_session_deletes_its_transcripts_in_every_project(stored: SqlStore) -> None:
+    elsewhere = TranscriptKey(project_key="-tmp", session_id="s")
+    of_another = TranscriptKey(project_key="-tmp", session_id="t")
+    keys = (MAIN, AGENT, elsewhere, of_another)
+    stored.commit([CreateSession(session_id="s", session_name="n")])
+    stored.commit([*(appending(key, "{}") for key in keys), putting(0, 1)])
+    made(stored, DeleteSession(session_id="s"))
+    for key in (MAIN, AGENT, elsewhere):
+        with pytest.raises(TranscriptNotFoundError):
+            lines_of(stored, key)
+    assert lines_of(stored, of_another) == ["{}"]
+
+
+def test_lists_come_in_pages_and_filtered(stored: SqlStore) -> None:
+    keys = [TranscriptKey(project_key="p", session_id=f"s{n}") for n in range(5)]
+    agent = TranscriptKey(project_key="p", session_id="s1", subpath="a")
+    stored.commit([appending(key, "{}") for key in [*keys, agent]])
+    reads = stored.transcripts
+    found: list[TranscriptKey] = []
+    after: int | None = 0
+    while after is not None:
+        page = reads.list_transcripts(TranscriptFilter(project_key="p"), limit=2, after=after)
+        assert len(page.transcripts) == 2
+        found += [transcript.key for transcript in page.transcripts]
+        after = page.next_page
+    assert found == [*keys, agent]
+    for is_main, expected in ((True, [keys[1]]), (False, [agent]), (None, [keys[1], agent])):
+        where = TranscriptFilter(project_key="p", session_id="s1", is_main=is_main)
+        page = reads.list_transcripts(where, limit=MANY)
+        assert [transcript.key for transcript in page.transcripts] == expected
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_two_managers_on_one_database_append_each_line_once(postgresql_url: str) -> None:
+    both = [open_store(postgresql_url, clock=lambda: NOW) for _ in range(2)]
+    together = threading.Barrier(2)
+    shared = {f'{{"n":{n}}}': f"id-{n}" for n in range(60)}
+
+    def append(store: SqlStore) -> None:
+        together.wait(5)
+        for line in shared:
+            made(store, appending(MAIN, line, ids=shared))
+
+    threads = [threading.Thread(target=append, args=(store,)) for store in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert lines_of(both[0]) == list(shared)
+    for store in both:
+        store.close()

@@ -1,0 +1,170 @@
+"""The Agent SDK's store over a real manager: its own suite, and what that one does not try."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import Any
+
+import pytest
+from claude_agent_sdk import (
+    SessionStore,
+)
+from claude_agent_sdk.testing import run_session_store_conformance
+
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.transcript_appends import to_line
+from agent_orchestrator.transcript_store import TranscriptStore
+from tests.support.loops import run
+from tests.support.transcripts import entry, folded, key_of, summary_of
+from tests.transcripts.conftest import OpenStore
+
+PAGE_BYTES = 4 * 1024 * 1024
+LONG_SECONDS = 60.0
+"""For tests that move tens of megabytes on a machine that does other things too."""
+
+
+def test_sdk_suite_passes(open_store: OpenStore, project_key: str) -> None:
+    numbers = count()
+
+    def fresh() -> SessionStore:
+        return open_store(namespace=f"{project_key}-{next(numbers)}")
+
+    run(run_session_store_conformance(fresh), seconds=30)
+    assert next(numbers) >= 14
+
+
+def test_sdk_may_append_again_what_it_was_told_had_failed(
+    store: TranscriptStore, project_key: str
+) -> None:
+    async def append_twice() -> Any:
+        for _ in range(2):
+            await store.append(key_of(project_key), [entry(1), entry(2)])
+        return await store.load(key_of(project_key))
+
+    assert run(append_twice()) == [entry(1), entry(2)]
+
+
+def test_concurrent_appenders_keep_every_line_once_and_each_its_order(
+    open_store: OpenStore, project_key: str
+) -> None:
+    stores = [open_store() for _ in range(8)]
+    key = key_of(project_key)
+
+    async def append(name: int, store: TranscriptStore) -> None:
+        for start in range(0, 50, 5):
+            own: list[Any] = [
+                {
+                    "type": "x",
+                    "uuid": f"{name}-{n}",
+                    "by": name,
+                    "n": n,
+                    "customTitle": f"{name}-{n}",
+                }
+                for n in range(start, start + 5)
+            ]
+            everybodys: Any = {"type": "x", "uuid": f"shared-{start}"}
+            await store.append(key, [*own, everybodys])
+
+    async def append_all() -> list[Any]:
+        await asyncio.gather(*(append(name, store) for name, store in enumerate(stores)))
+        return await stores[0].load(key) or []
+
+    entries = run(append_all(), seconds=LONG_SECONDS)
+    own = [found for found in entries if "by" in found]
+    assert len(entries) == len({found["uuid"] for found in entries}) == 8 * 50 + 10
+    for name in range(8):
+        assert [found["n"] for found in own if found["by"] == name] == list(range(50))
+    turns = sum(a["by"] != b["by"] for a, b in zip(own, own[1:], strict=False))
+    assert turns > 8  # they did overlap
+    summary = run(summary_of(stores[0], project_key))
+    assert summary["data"] == folded(project_key, entries)
+
+
+def test_50_000_entries_come_back_complete_and_in_order_in_pages_of_bounded_size(
+    manager_client: ManagerClient, store: TranscriptStore, project_key: str
+) -> None:
+    entries = [entry(n, text="é" * 100 + "x" * (n % 200)) for n in range(50_000)]
+
+    async def append_and_load() -> Any:
+        for start in range(0, len(entries), 12_500):
+            await store.append(key_of(project_key), entries[start : start + 12_500])
+        return await store.load(key_of(project_key))
+
+    assert run(append_and_load(), seconds=LONG_SECONDS) == entries
+    named = {"project_key": project_key, "session_id": "s"}
+    sizes = [
+        sum(len(to_line(found).encode()) for found in page)
+        for page in manager_client.iterate_entries(named)
+    ]
+    assert len(sizes) >= sum(sizes) // PAGE_BYTES > 3
+    assert max(sizes) <= PAGE_BYTES
+
+
+def test_line_of_20_mb_comes_back(store: TranscriptStore, project_key: str) -> None:
+    large = entry(1, text='x\n"é🦾' * 2_000_000)
+    assert len(to_line(large).encode()) > 20_000_000
+
+    async def append_and_load() -> Any:
+        await store.append(key_of(project_key), [entry(0), large, entry(2)])
+        return await store.load(key_of(project_key))
+
+    assert run(append_and_load(), seconds=LONG_SECONDS) == [entry(0), large, entry(2)]
+
+
+def test_any_value_of_json_comes_back_equal(store: TranscriptStore, project_key: str) -> None:
+    deep: Any = "bottom"
+    for _ in range(120):
+        deep = {"a": [deep]}
+    strange = [
+        {"type": "x", "text": "\0 \ud800 \udc00 \u2028 \x7f \x1b é🦾 \ufeff \\u0000 \"'"},
+        {"type": "x", "uuid": "\ud83d", "": None, "\0": [True, False, [], {}]},
+        {"type": "x", "n": 10**400, "m": -(2**64), "f": 0.1, "e": 5e-324, "z": -0.0},
+        {"type": "x", "deep": deep},
+    ]
+
+    async def append_and_load() -> Any:
+        await store.append(key_of(project_key), strange)  # type: ignore[arg-type]  # any objects
+        return await store.load(key_of(project_key))
+
+    loaded = run(append_and_load())
+    assert loaded == strange
+    assert list(map(to_line, loaded)) == list(map(to_line, strange))
+
+
+def test_what_is_no_json_is_an_error_and_nothing_is_stored(
+    store: TranscriptStore, project_key: str
+) -> None:
+    for value in (float("nan"), object(), {1, 2}):
+        with pytest.raises((TypeError, ValueError)):
+            run(store.append(key_of(project_key), [entry(1), entry(2, value=value)]))
+    assert run(store.load(key_of(project_key))) is None
+
+
+def test_delete_cascades_and_the_session_begins_anew(
+    store: TranscriptStore, project_key: str
+) -> None:
+    key = key_of(project_key)
+    agents = [key_of(project_key, subpath=f"subagents/agent-{n}") for n in range(3)]
+
+    async def use() -> None:
+        await store.append(key, [entry(1, customTitle="one"), entry(2)])
+        for agent in agents:
+            await store.append(agent, [entry(1)])
+        assert await store.list_subkeys({"project_key": project_key, "session_id": "s"}) == [
+            agent["subpath"] for agent in agents
+        ]
+        await store.delete(agents[0])
+        assert await store.load(agents[0]) is None
+        assert await store.load(agents[1]) == [entry(1)]
+        await store.delete(key)
+        for gone in (key, *agents):
+            assert await store.load(gone) is None
+        assert await store.list_sessions(project_key) == []
+        assert await store.list_session_summaries(project_key) == []
+        await store.append(key, [entry(2, aiTitle="two"), entry(3)])
+        assert await store.load(key) == [entry(2, aiTitle="two"), entry(3)]
+        assert (await summary_of(store, project_key))["data"]["ai_title"] == "two"
+        assert "custom_title" not in (await summary_of(store, project_key))["data"]
+
+    run(use())
