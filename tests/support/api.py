@@ -66,6 +66,9 @@ class Api:
     def patch(self, target: str, value: Any) -> Answer:
         return self.call("PATCH", target, json.dumps(value).encode())
 
+    def put(self, target: str, value: Any) -> Answer:
+        return self.call("PUT", target, json.dumps(value).encode())
+
     def delete(self, target: str) -> Answer:
         return self.call("DELETE", target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,7 +28,7 @@ class World:
         self.failures = 0
         self.looks = 0
         self.commits: list[type] = []
-        self.committed = asyncio.Event()
+        self.looked = asyncio.Event()
         self.reaper = Reaper(
             self.commit, self.next_expiry, clock=lambda: self.now, monotonic=lambda: self.passed
         )
@@ -45,19 +46,19 @@ class World:
         return self.commits[before:]
 
     async def commit(self, change: ExtendLeases | ReapLeases) -> int:
-        self._fail_while_away()
+        self._look()
         self.commits.append(type(change))
         if self.expiry is not None:
             self.expiry = self.now + TERM if isinstance(change, ExtendLeases) else None
-        self.committed.set()
         return 1
 
     async def next_expiry(self) -> datetime | None:
-        self._fail_while_away()
-        self.looks += 1
+        self._look()
         return self.expiry
 
-    def _fail_while_away(self) -> None:
+    def _look(self) -> None:
+        self.looks += 1
+        self.looked.set()
         if self.is_away:
             self.failures += 1
             raise StoreUnavailableError("the database is away")
@@ -145,22 +146,16 @@ def test_term_that_could_not_be_given_is_still_owed(started: World) -> None:
     assert started.tick() == [ExtendLeases]
 
 
-async def reached(world: World, kinds: list[type]) -> None:
-    """Wait until exactly this has been committed."""
-    while world.commits != kinds:
-        assert kinds[: len(world.commits)] == world.commits
-        world.committed.clear()
-        await world.committed.wait()
+async def until(world: World, is_so: Callable[[], bool]) -> None:
+    """Wait for something that comes about by a look of the reaper."""
+    while not is_so():
+        world.looked.clear()
+        await world.looked.wait()
 
 
-async def until_failed(world: World, times: int) -> None:
-    while world.failures < times:
-        await asyncio.sleep(0)
-
-
-async def until_looked(world: World, times: int) -> None:
-    while world.looks < times:
-        await asyncio.sleep(0)
+async def until_next_look(world: World) -> None:
+    looks = world.looks
+    await until(world, lambda: world.looks > looks)
 
 
 def test_database_that_is_away_for_a_while_costs_nobody_a_run() -> None:
@@ -170,21 +165,21 @@ def test_database_that_is_away_for_a_while_costs_nobody_a_run() -> None:
         world = World()
         world.is_away = True
         watch = asyncio.create_task(world.reaper.run(tick_seconds=0))
-        await until_failed(world, 3)
+        await until(world, lambda: world.failures == 3)
         world.is_away = False
-        await reached(world, [ExtendLeases])
+        await until(world, lambda: world.commits == [ExtendLeases])
         world.is_away = True
-        await until_failed(world, 6)
         for _ in range(60):
             world.let_pass(1)
-            await until_failed(world, world.failures + 1)
+            await until_next_look(world)
         world.is_away = False
-        await reached(world, [ExtendLeases] * 2)
+        await until(world, lambda: len(world.commits) > 1)
         assert world.expiry == world.now + TERM
         for _ in range(9):
             world.let_pass(5)
-            await until_looked(world, world.looks + 1)
-        await reached(world, [ExtendLeases, ExtendLeases, ReapLeases])
+            await until_next_look(world)
+        await until(world, lambda: len(world.commits) > 2)
+        assert world.commits == [ExtendLeases, ExtendLeases, ReapLeases]
         assert not watch.done()
         watch.cancel()
         await asyncio.wait({watch})

@@ -1,0 +1,187 @@
+"""Leases and long polls over time: expiry, restart, waiting, and the way down."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.api import Answer, Api, raw_connection
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+StartManager = Callable[..., RunningManager]
+
+PATH = "/sessions/s"
+LEASE = f"{PATH}/runs/1/lease"
+REQUESTS = f"{PATH}/runs/1/requests"
+ME = {"holder": "me"}
+LEASE_SECONDS = 2.0
+LOST_SECONDS = 10.0
+"""A lease, a look of the reaper, and a machine that is busy."""
+POLL_SECONDS = 8
+"""Longer than any test waits for an answer: one that is in time was not brought by the time."""
+POLLS = 50
+STOP_SECONDS = 6
+
+
+def start_with_short_leases(start_manager: StartManager) -> RunningManager:
+    return start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": f"{LEASE_SECONDS:g}"})
+
+
+def create(manager: RunningManager) -> dict[str, Any]:
+    """Create session `s` whose run 1 is held by `me`."""
+    with Api(manager) as api:
+        answer = api.post("/sessions", {"session_id": "s", "session_name": "s", "lease": ME})
+        assert answer.status == 201
+        session: dict[str, Any] = answer.json["session"]
+        return session
+
+
+def session_of(manager: RunningManager) -> dict[str, Any]:
+    with Api(manager) as api:
+        session: dict[str, Any] = api.get(PATH).json["session"]
+        return session
+
+
+def lost(manager: RunningManager) -> dict[str, Any]:
+    """The session, once it is finished."""
+    return wait_for(
+        lambda: session if (session := session_of(manager))["status"] == "finished" else None,
+        "the session is finished",
+        seconds=LOST_SECONDS,
+    )
+
+
+def wait_until_past(moment: str, what: str) -> None:
+    wait_for(lambda: datetime.now(UTC) > datetime.fromisoformat(moment), what)
+
+
+@pytest.mark.parametrize("length", ["1", "nan", "inf", "0", "-5", "45s", "", "86401"])
+def test_length_of_a_lease_that_is_none_is_refused(
+    start_manager: StartManager, length: str
+) -> None:
+    with pytest.raises(AssertionError, match="exit code 2") as caught:
+        start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
+    assert f"AGENT_ORCHESTRATOR_LEASE_SECONDS is {length!r}" in "".join(caught.value.__notes__)
+
+
+def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
+    start_manager: StartManager,
+) -> None:
+    own = start_with_short_leases(start_manager)
+    session = create(own)
+    created, expires = (
+        datetime.fromisoformat(text)
+        for text in (session["created_at"], session["lease"]["expires_at"])
+    )
+    assert (expires - created).total_seconds() == LEASE_SECONDS
+    session = lost(own)
+    assert (session["reason"], session["exit_code"], session["lease"]) == ("lost", None, None)
+    assert datetime.fromisoformat(session["finished_at"]) >= expires
+    with Api(own) as api:
+        assert api.put(LEASE, {"holder": "other"}).refusal == (409, "run_finished")
+        again = api.put(LEASE, ME).json["session"]
+        assert (again["status"], again["reason"], again["run"]) == ("running", None, 1)
+        lost(own)
+        end = {"event_type": "session_stop", "exit_code": 0, "run": 1}
+        assert api.post(f"{PATH}/events", end).status == 201
+        session = api.get(PATH).json["session"]
+        assert (session["reason"], session["exit_code"]) == ("completed", 0)
+
+
+def test_holder_that_renews_is_not_lost_and_a_session_without_a_lease_neither(
+    start_manager: StartManager,
+) -> None:
+    own = start_with_short_leases(start_manager)
+    session = create(own)
+    with Api(own) as api:
+        api.post("/sessions", {"session_id": "free", "session_name": "free"})
+        first_expiry = session["lease"]["expires_at"]
+
+        def renewed_past_the_first_term() -> bool:
+            answer = api.put(LEASE, ME)
+            assert (answer.status, answer.json["session"]["status"]) == (200, "running")
+            return datetime.now(UTC) > datetime.fromisoformat(first_expiry)
+
+        wait_for(renewed_past_the_first_term, "a term is over")
+        assert lost(own)["reason"] == "lost"
+        assert api.get("/sessions/free/status").json == {"status": "running"}
+
+
+def test_manager_that_was_away_for_longer_than_a_lease_gives_every_lease_a_term(
+    start_manager: StartManager,
+) -> None:
+    own = start_with_short_leases(start_manager)
+    expires = create(own)["lease"]["expires_at"]
+    own.kill()
+    wait_until_past(expires, "the lease is over")
+    own.restart()
+    with Api(own) as api:
+        renewed = api.put(LEASE, ME)
+        assert (renewed.status, renewed.json["session"]["status"]) == (200, "running")
+    assert lost(own)["finished_at"] >= renewed.json["session"]["lease"]["expires_at"]
+
+
+def test_run_that_nobody_renews_after_a_restart_is_lost_a_term_later(
+    start_manager: StartManager,
+) -> None:
+    own = start_with_short_leases(start_manager)
+    expires = create(own)["lease"]["expires_at"]
+    own.kill()
+    wait_until_past(expires, "the lease is over")
+    restarted = datetime.now(UTC)
+    own.restart()
+    after = datetime.fromisoformat(lost(own)["finished_at"]) - restarted
+    assert after.total_seconds() >= LEASE_SECONDS
+
+
+def test_poll_is_answered_by_the_next_request_at_once(manager: RunningManager) -> None:
+    """Ten rounds, so that most find the poll waiting."""
+    create(manager)
+    with Api(manager) as api, Api(manager) as holder, ThreadPoolExecutor(1) as thread:
+        for number in range(10):
+            polling = thread.submit(holder.get, f"{REQUESTS}?state=pending&wait={POLL_SECONDS}")
+            asked = api.post(REQUESTS, {"request_id": f"r-{number}", "kind": "message"})
+            assert polling.result(5).json == {"requests": [asked.json["request"]]}
+            api.put(f"{REQUESTS}/r-{number}", {"state": "done"})
+        deleting = thread.submit(holder.get, f"{REQUESTS}?state=pending&wait={POLL_SECONDS}")
+        assert api.delete(f"{PATH}?force=true").status == 200
+        assert deleting.result(5).refusal == (404, "session_not_found")
+
+
+def test_poll_for_what_is_there_does_not_wait_and_one_in_vain_ends(
+    manager: RunningManager, api: Api, session_id: str
+) -> None:
+    path = f"/sessions/{session_id}/runs/1/requests"
+    assert api.get(f"{path}?wait=0.05").json == {"requests": []}
+    assert api.get(f"{path}?wait=0").json == {"requests": []}
+    asked = api.post(path, {"request_id": "r", "kind": "stop"}).json["request"]
+    assert api.get(f"{path}?wait=25").json == {"requests": [asked]}
+
+
+def test_manager_that_is_stopped_answers_all_who_wait(start_manager: StartManager) -> None:
+    own = start_manager()
+    create(own)
+    head = f"Host: 127.0.0.1:{own.port}\r\nAuthorization: Bearer {own.token}\r\n\r\n"
+    ordinary = f"GET {PATH} HTTP/1.1\r\n{head}".encode()
+    poll = f"GET {REQUESTS}?state=pending&wait=25 HTTP/1.1\r\n{head}".encode()
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(raw_connection(own.port)) for _ in range(POLLS)]
+        for connection in waiting:
+            assert connection.ask(ordinary).status == 200
+        for connection in waiting:
+            connection.socket.sendall(poll)
+        # Answered after the polls have come in, as they were on their way before it.
+        assert session_of(own)["status"] == "running"
+        own.process.send_signal(signal.SIGTERM)
+        with ThreadPoolExecutor(POLLS) as threads:
+            answers: list[Answer] = list(threads.map(lambda c: c.ask(b""), waiting))
+        assert own.process.wait(STOP_SECONDS) == 0
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"requests":[]}')}
+    assert "Traceback" not in own.log()
