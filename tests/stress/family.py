@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 pids, *kinds = sys.argv[1:]
 options = dict(kind.split("=", 1) for kind in kinds if "=" in kind)
@@ -30,14 +31,16 @@ if role == "root" and "alone" not in kinds:
     for child in ("session", "orphan"):
         command = [sys.executable, "-S", __file__, pids, *passed, f"role={child}"]
         subprocess.Popen(command, stdin=subprocess.DEVNULL)
-with open(pids, "a") as file:
+with Path(pids).open("a") as file:
     file.write(f"{os.getpid()}\n")
 if role != "root":
     while True:
         signal.pause()
 
 number, limit = 0, int(options.get("lines", "0"))
-while not (limit and number == limit) and not os.path.exists(options.get("until", "")):
+until = Path(options.get("until", "/nowhere"))
+while not (limit and number == limit) and not until.exists():
     number += 1
-    print(number, flush=True)
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
     time.sleep(int(options.get("pause", "20")) / 1000)

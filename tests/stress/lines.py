@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from agent_orchestrator import supervisor
+from agent_orchestrator import executors
 from agent_orchestrator.executors.base import Event, ExecutorError, RunSpec
 from agent_orchestrator.executors.events import create_event, text_content
 from agent_orchestrator.processes import Child
@@ -43,11 +43,13 @@ class LinesExecutor:
             child.close()
         yield create_event("session_stop", exit_code=exit_code, reason="completed")
 
-    async def send(self, text: str, event_id: str) -> None:
+    async def send(self, text: str, message_id: str) -> None:
         raise ExecutorError("it does not listen")
 
 
 if __name__ == "__main__":
     written_to = Path(sys.argv[1])
-    supervisor.create_executor = lambda spec: LinesExecutor(spec, written_to)
+    executors.create_executor = lambda spec: LinesExecutor(spec, written_to)
+    from agent_orchestrator import supervisor
+
     supervisor.main()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -162,15 +162,17 @@ def pids_in(path: Path, count: int = 1) -> list[int] | None:
 
 @contextmanager
 def opened(directory: Path) -> Iterator[Scene]:
-    """Set the scene, and clear it of every process that is left."""
+    """Set the scene, and clear it of every process that is left.
+
+    The token is looked for where the environment says that our state is.
+    """
     lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS)}
     manager = RunningManager(directory / "manager", variables=lease)
     project = directory / "project"
     project.mkdir()
     shell = Shell(directory=project, environment=manager.environment())
-    token = manager.token
     try:
-        with ManagerClient(manager.url, token=token) as records:
+        with ManagerClient(manager.url) as records:
             yield Scene(
                 directory=directory, manager=manager, project=project, shell=shell, records=records
             )
@@ -202,10 +204,8 @@ def is_ours(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def timed(work: Callable[[], Ended]) -> tuple[float, Ended]:

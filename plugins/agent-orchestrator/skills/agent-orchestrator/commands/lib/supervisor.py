@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import signal
 import sys
 import uuid
@@ -25,8 +24,9 @@ from .driving import RunOutcome, StopOrder, drive
 from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
-from .executors.events import create_event, text_content
-from .manager_client import LOST_CODES, Json, ManagerClient
+from .executors.events import create_event
+from .manager_client import LOST_CODES, ManagerClient
+from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
 from .session_client import SessionClientError, SessionNotFoundError
@@ -36,9 +36,6 @@ logger = logging.getLogger(__name__)
 READY = "ready"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEARTBEATS_PER_TERM = 3
-POLL_SECONDS = 20.0
-POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
-MAX_PAUSE_SECONDS = 10.0
 
 
 class Supervisor:
@@ -51,7 +48,6 @@ class Supervisor:
         self._order = StopOrder()
         self._executor: Executor = create_executor(self._spec())
         self._manager = ManagerClient(assignment.url)
-        self._listener = ManagerClient(assignment.url, timeout=POLL_TIMEOUT_SECONDS)
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once nothing of it can be lost.
@@ -63,7 +59,6 @@ class Supervisor:
         path = outbox_dir(self._state) / f"{a.session_id}.{a.run}.db"
         with (
             contextlib.closing(self._manager),
-            contextlib.closing(self._listener),
             registered(self._registration(), self._state),
             Outbox(path, Run(session_id=a.session_id, run=a.run, url=a.url)) as outbox,
             self._stopped_by_signals(),
@@ -72,7 +67,8 @@ class Supervisor:
             ready()
             delivery = Delivery(self._manager, outbox)
             delivery.start()
-            async with self._beside(self._keep_lease), self._beside(self._obey):
+            requests = Requests(a, order=self._order, executor=self._executor, record=self._record)
+            async with self._beside(self._keep_lease), self._beside(requests.obey):
                 try:
                     return await self._drive()
                 except OutboxError as exc:
@@ -164,54 +160,6 @@ class Supervisor:
                     self._order.stop(f"the run was given to another: {exc}")
                     return
                 logger.warning("the lease could not be renewed: %s", exc)
-
-    async def _obey(self) -> None:
-        """Wait at the manager for requests, and do them."""
-        failures = 0
-        while True:
-            try:
-                for request in await asyncio.to_thread(self._wait_for_requests):
-                    state, detail = await self._do(request)
-                    await asyncio.to_thread(self._settle, request["request_id"], state, detail)
-                failures = 0
-            except SessionNotFoundError:
-                return
-            except SessionClientError as exc:
-                logger.info("no requests can be heard: %s", exc)
-                failures += 1
-                pause = min(MAX_PAUSE_SECONDS, 0.2 * 2 ** min(failures, 10))
-                await asyncio.sleep(random.uniform(0.1, pause))
-
-    def _wait_for_requests(self) -> list[Json]:
-        a = self._assignment
-        return self._listener.list_requests(
-            a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
-        )
-
-    async def _do(self, request: Json) -> tuple[str, str | None]:
-        """Do what is wanted; return how far it has come and, if it is refused, why."""
-        match request["kind"]:
-            case "stop":
-                self._order.stop()
-                return "acknowledged", None  # done when the run has ended
-            case "message":
-                return await self._tell(str(request["payload"].get("text", "")))
-            case other:
-                return "refused", f"this supervisor knows no request {other!r}"
-
-    async def _tell(self, text: str) -> tuple[str, str | None]:
-        message_id = str(uuid.uuid4())
-        try:
-            await self._executor.send(text, message_id)
-        # Whatever it is: an agent that ends at this moment may fail in any way.
-        except Exception as exc:
-            return "refused", str(exc)
-        self._record(create_event("message", message_id, role="user", content=text_content(text)))
-        return "done", None
-
-    def _settle(self, request_id: str, state: str, detail: str | None) -> None:
-        a = self._assignment
-        self._manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
 
     def _report_failure(self, failure: OutboxError) -> None:
         """Say it to the manager itself, as the disk cannot keep it."""

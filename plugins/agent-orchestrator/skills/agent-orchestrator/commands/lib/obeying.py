@@ -1,0 +1,104 @@
+"""Does what others request of a run: hears of it at the manager, for as long as the run lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+from uuid import uuid4
+
+from .assignment import Assignment
+from .driving import Record, StopOrder
+from .executors.base import Executor
+from .executors.events import create_event, text_content
+from .manager_client import Json, ManagerClient
+from .session_client import SessionClientError, SessionNotFoundError
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 20.0
+POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
+MAX_PAUSE_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class Requests:
+    """What others want of one run; it is done for as long as `obey` is awaited."""
+
+    def __init__(
+        self, assignment: Assignment, *, order: StopOrder, executor: Executor, record: Record
+    ) -> None:
+        self._assignment = assignment
+        self._order = order
+        self._executor = executor
+        self._record = record
+        # Never closed: at the end of the run it may still be waiting, and the program ends with it.
+        self._manager = ManagerClient(assignment.url, timeout=POLL_TIMEOUT_SECONDS)
+
+    async def obey(self) -> None:
+        """Wait for requests and do them, until cancelled or the session is gone."""
+        failures = 0
+        while True:
+            try:
+                for request in await _wait_aside(self._wait_for_requests):
+                    state, detail = await self._do(request)
+                    await asyncio.to_thread(self._settle, request["request_id"], state, detail)
+                failures = 0
+            except SessionNotFoundError:
+                return
+            except SessionClientError as exc:
+                logger.info("no requests can be heard: %s", exc)
+                failures += 1
+                pause = min(MAX_PAUSE_SECONDS, 0.2 * 2 ** min(failures, 10))
+                await asyncio.sleep(random.uniform(0.1, pause))
+
+    def _wait_for_requests(self) -> list[Json]:
+        a = self._assignment
+        return self._manager.list_requests(
+            a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
+        )
+
+    async def _do(self, request: Json) -> tuple[str, str | None]:
+        """Do what is wanted; return how far it has come and, if it is refused, why."""
+        match request["kind"]:
+            case "stop":
+                self._order.stop()
+                return "acknowledged", None  # done when the run has ended
+            case "message":
+                return await self._tell(str(request["payload"].get("text", "")))
+            case other:
+                return "refused", f"this supervisor knows no request {other!r}"
+
+    async def _tell(self, text: str) -> tuple[str, str | None]:
+        message_id = str(uuid4())
+        try:
+            await self._executor.send(text, message_id)
+        # Whatever it is: an agent that ends at this moment may fail in any way.
+        except Exception as exc:
+            return "refused", str(exc)
+        self._record(create_event("message", message_id, role="user", content=text_content(text)))
+        return "done", None
+
+    def _settle(self, request_id: str, state: str, detail: str | None) -> None:
+        a = self._assignment
+        self._manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
+
+
+async def _wait_aside(work: Callable[[], T]) -> T:
+    """As `asyncio.to_thread`, but what is given up holds up neither the loop's end nor ours."""
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except Exception as exc:
+            outcome.set_exception(exc)
+
+    threading.Thread(target=run, name="requests", daemon=True).start()
+    return await asyncio.wrap_future(outcome)

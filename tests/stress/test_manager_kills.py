@@ -1,0 +1,94 @@
+"""A manager that is killed, or away for long, while runs go on: nothing of them is missing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.commands.shell import is_alive
+from tests.stress.scene import LEASE_SECONDS, Scene
+from tests.support.campaign import Campaign, spread
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.stress
+
+RUNS = 8
+DELIVERED_SECONDS = 60.0
+"""A pause before the next try of a delivery grows to 15 s; then much has to be delivered."""
+
+
+@pytest.mark.timeout(300)
+def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=6, long=60)
+    chance = campaign.chance()
+    until = scene.directory / "until"
+    names = [f"run-{number}" for number in range(RUNS)]
+    assignments = [
+        scene.create(name, scene.family(name, "alone", f"until={until}", "pause=30"))
+        for name in names
+    ]
+    supervisors = [scene.supervise_lines(assignment) for assignment in assignments]
+    for name in names:
+        scene.await_pids(name)
+    down = []
+    for _ in range(count):
+        time.sleep(chance.uniform(0.02, 0.5))
+        scene.manager.kill()
+        killed_at = time.monotonic()
+        scene.manager.restart()
+        down.append(time.monotonic() - killed_at)
+    until.touch()
+    ended_at = time.monotonic()
+    for assignment in assignments:
+        scene.await_end(assignment.session_id, seconds=DELIVERED_SECONDS)
+    late = time.monotonic() - ended_at
+    for supervisor in supervisors:
+        assert supervisor.wait(DELIVERED_SECONDS) == 0
+    total = 0
+    for assignment in assignments:
+        session = scene.records.get_session(assignment.session_id)
+        assert (session["run"], session["reason"], session["exit_code"]) == (1, "completed", 0)
+        *lines, stop = scene.events(assignment.session_id)
+        assert stop["event_type"] == "session_stop"
+        said = [line["content"][0]["text"] for line in lines]
+        assert said == [f"{number}\n" for number in range(1, len(said) + 1)]
+        assert "".join(said) == scene.journal(assignment.session_id).read_text()
+        total += len(said)
+    campaign.tell(f"{count} kills under {RUNS} runs: all completed, seed {campaign.seed!r}")
+    campaign.tell(f"{total} events, each there once and in order")
+    campaign.tell(f"away: {spread(down)}; all delivered {late:.1f} s after the last end")
+
+
+@pytest.mark.timeout(120)
+def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_its_true_end(
+    campaign: Campaign, scene: Scene
+) -> None:
+    until = scene.directory / "until"
+    session = scene.start("x", *scene.family("x", "alone", f"until={until}"))
+    (pid,) = scene.await_pids("x")
+    supervisor = scene.await_supervisor(session["session_id"])
+    scene.manager.kill()
+    until.touch()
+    wait_for(lambda: not is_alive(pid), "the agent ends")
+    time.sleep(LEASE_SECONDS * 1.5)
+    assert is_alive(supervisor.pid)
+    scene.manager.restart()
+    back_at = time.monotonic()
+    ended = scene.await_end(session["session_id"], seconds=DELIVERED_SECONDS)
+    campaign.tell(
+        f"its true end was there {time.monotonic() - back_at:.1f} s after the manager was"
+    )
+    assert (ended["reason"], ended["exit_code"], ended["run"]) == ("completed", 0, 1)
+    kinds = [event["event_type"] for event in scene.events(session["session_id"])]
+    assert kinds == ["message", "message", "session_stop"]
+    wait_for(lambda: not is_alive(supervisor.pid), "the supervisor ends")
+    assert _leftovers(scene) == []
+
+
+def _leftovers(scene: Scene) -> list[Path]:
+    """What a run leaves in the state directory, when the manager has all of it: nothing."""
+    return [*scene.state_dir.glob("outbox/*"), *scene.state_dir.glob("runs/*")]

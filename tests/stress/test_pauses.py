@@ -1,0 +1,81 @@
+"""Supervisors that are stopped for longer than their lease, and go on afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.commands.shell import is_alive
+from tests.stress.scene import LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
+from tests.support.campaign import Campaign, spread
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+
+def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=2, long=40)
+
+    def play(number: int) -> tuple[float, float]:
+        name = f"pause-{number}"
+        until = scene.directory / f"{name}.until"
+        session = scene.start(name, *scene.family(name, "alone", f"until={until}"))
+        session_id = session["session_id"]
+        scene.await_pids(name)
+        supervisor = scene.await_supervisor(session_id)
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        assert scene.await_reason(session_id, "lost")["status"] == "finished"
+        lost = time.monotonic() - stopped_at
+        assert lost <= LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS
+        os.kill(supervisor.pid, signal.SIGCONT)
+        woken_at = time.monotonic()
+        adopted = scene.await_reason(session_id, None)
+        assert (adopted["status"], adopted["run"]) == ("running", 1)
+        back = time.monotonic() - woken_at
+        until.touch()
+        ended = scene.await_end(session_id)
+        assert (ended["reason"], ended["exit_code"], ended["run"]) == ("completed", 0, 1)
+        kinds = [event["event_type"] for event in scene.events(session_id)]
+        assert kinds == ["message", "message", "session_stop"]
+        return lost, back
+
+    played = campaign.rounds(play, count, at_once=8)
+    campaign.tell(f"{count} pauses, each lost and taken up again")
+    campaign.tell(f"lost after {spread([lost for lost, _ in played])}")
+    campaign.tell(f"adopted again after {spread([back for _, back in played])}")
+
+
+def test_a_supervisor_that_wakes_up_after_a_takeover_stops_its_agent_and_changes_nothing(
+    campaign: Campaign, scene: Scene
+) -> None:
+    session = scene.start("x", *scene.family("old"))
+    session_id = session["session_id"]
+    old_pids = scene.await_pids("old", 3)
+    old = scene.await_supervisor(session_id)
+    os.kill(old.pid, signal.SIGSTOP)
+    until = scene.directory / "until"
+    program = scene.family("new", "alone", f"until={until}")
+    resumed = scene.shell.run("ao-resume", "x", "--takeover", "-d", "--", *program)
+    assert resumed.exit_code == 0, resumed
+    scene.await_pids("new")
+    os.kill(old.pid, signal.SIGCONT)
+    woken_at = time.monotonic()
+    wait_for(lambda: not any(map(is_alive, old_pids)), "its agent ends", seconds=20)
+    gone = time.monotonic() - woken_at
+    wait_for(lambda: not is_alive(old.pid), "it ends as well")
+    session = scene.records.get_session(session_id)
+    assert (session["status"], session["run"], session["reason"]) == ("running", 2, None)
+    until.touch()
+    ended = scene.await_end(session_id)
+    assert (ended["reason"], ended["run"]) == ("completed", 2)
+    (late_stop,) = (e for e in scene.events(session_id, 1) if e["event_type"] == "session_stop")
+    assert (late_stop["reason"], late_stop["late"]) == ("stopped", True)
+    first, second = scene.records.list_runs(session_id)
+    assert (first["reason"], second["reason"]) == ("lost", "completed")
+    campaign.tell(f"the old agent was gone {gone:.1f} s after its supervisor woke up")

@@ -1,0 +1,172 @@
+"""Supervisors that are killed at any moment of a run: what is true about the run afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+import psutil
+import pytest
+
+from agent_orchestrator.manager_client import Json
+from tests.commands.shell import DONE, FAILED, Ended
+from tests.stress.scene import LEASE_SECONDS, SLACK_SECONDS, SOON_SECONDS, TICK_SECONDS, Scene
+from tests.support.campaign import Campaign, spread
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.stress
+
+AT_ONCE = 6
+LIFETIME_SECONDS = 2.0
+"""Kills come within so long of the supervisor's first breath: some while it imports."""
+AGENTS = (("lines=0",), ("lines=20", "alone"))
+"""One that goes on for ever and has a family, and one whose end comes while kills do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed:
+    """What one kill came to. `running_seconds` is how long the session said `running` after it."""
+
+    reason: str
+    events: int
+    running_seconds: float
+
+
+@pytest.mark.timeout(300)
+def test_a_run_whose_supervisor_is_killed_is_told_truly_and_leaves_nothing(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=12, long=200)
+
+    def play(number: int) -> Killed:
+        chance = campaign.chance(number)
+        name = f"round-{number}"
+        plays = _killed_through_ao_new if number % 2 else _killed_with_many_events
+        return plays(scene, name, chance)
+
+    played = campaign.rounds(play, count, at_once=AT_ONCE)
+    reasons = Counter(killed.reason for killed in played)
+    campaign.tell(f"{count} kills: {dict(reasons)}, seed {campaign.seed!r}")
+    campaign.tell(f"{sum(killed.events for killed in played)} events, 0 lost, 0 doubled, in order")
+    campaign.tell(f"running after the kill: {spread([k.running_seconds for k in played])}")
+
+
+def _killed_with_many_events(scene: Scene, name: str, chance: Random) -> Killed:
+    """An agent that is only as fast as the outbox; what the outbox had is compared one by one."""
+    program = scene.family(name, *chance.choice(AGENTS), "pause=2")
+    assignment = scene.create(name, program)
+    supervisor = scene.supervise_lines(assignment)
+    _live_a_while(chance)
+    killed_at = _kill(supervisor)
+    marker = _marker(scene, assignment.session_id)
+    running_seconds = _time_running(scene, assignment.session_id, killed_at)
+    _clear(scene, name, marker, chance)
+    _resume(scene, name, assignment.session_id)
+    had = _written(scene, assignment.session_id)
+    events = scene.events(assignment.session_id)
+    said = [event["content"][0]["text"].strip() for event in events if "content" in event]
+    # The last one may have been taken and killed before it could be written down.
+    assert said[: len(had)] == had and len(said) <= len(had) + 1, (name, had, said)
+    return Killed(
+        reason=_reason(scene, assignment.session_id),
+        events=len(events),
+        running_seconds=running_seconds,
+    )
+
+
+def _killed_through_ao_new(scene: Scene, name: str, chance: Random) -> Killed:
+    """As a person starts it: also before its supervisor has said that it is ready."""
+    program = scene.family(name, *chance.choice(AGENTS), "pause=10")
+    command = scene.shell.start("ao-new", name, "-p", "hi", "--executor", "command", "--", *program)
+    supervisor = wait_for(
+        lambda: _supervisor_of(command.pid), "a supervisor starts", seconds=SOON_SECONDS
+    )
+    session_id = scene.session(name)["session_id"]
+    _live_a_while(chance)
+    marker = _marker(scene, session_id)
+    killed_at = _kill(supervisor)
+    marker = marker or _marker(scene, session_id)
+    running_seconds = _time_running(scene, session_id, killed_at)
+    ended = command.end()
+    assert ended.exit_code in (DONE, FAILED)
+    _clear(scene, name, marker, chance)
+    _resume(scene, name, session_id)
+    kinds = [event["event_type"] for event in scene.events(session_id)]
+    whole = ["message", "message", "session_stop"]
+    assert (
+        kinds == whole[: len(kinds)]
+        or kinds == ["session_stop"]
+        or kinds
+        == [
+            "message",
+            "session_stop",
+        ]
+    ), (name, kinds, ended)
+    return Killed(
+        reason=_reason(scene, session_id), events=len(kinds), running_seconds=running_seconds
+    )
+
+
+def _supervisor_of(pid: int) -> psutil.Process | None:
+    try:
+        return next(iter(psutil.Process(pid).children()), None)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _live_a_while(chance: Random) -> None:
+    time.sleep(chance.uniform(0, LIFETIME_SECONDS))
+
+
+def _kill(supervisor: psutil.Process | subprocess.Popen[bytes]) -> float:
+    """Kill it; return when, by the clock that the manager has too."""
+    try:
+        supervisor.kill()
+        supervisor.wait(SOON_SECONDS)
+    except psutil.NoSuchProcess:  # it had done its work
+        pass
+    return time.time()
+
+
+def _marker(scene: Scene, session_id: str) -> str | None:
+    registration = scene.registration(session_id)
+    return registration.marker if registration else None
+
+
+def _time_running(scene: Scene, session_id: str, killed_at: float) -> float:
+    """How long the session was said to run after the kill, by the manager's own record."""
+    session = scene.await_end(session_id)
+    finished_at = datetime.fromisoformat(session["finished_at"]).timestamp()
+    seconds = max(0.0, finished_at - killed_at)
+    assert seconds <= LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS, session
+    return seconds
+
+
+def _clear(scene: Scene, name: str, marker: str | None, chance: Random) -> None:
+    """See to it, in one of the two ways there are, that nothing of the run is left."""
+    if chance.random() < 0.5:
+        ended = scene.shell.run("ao-stop", name)
+        assert ended.exit_code == DONE, ended
+    else:
+        scene.shell.run("ao-doctor", "--fix")
+    assert scene.remaining(name, marker) == []
+
+
+def _resume(scene: Scene, name: str, session_id: str) -> None:
+    ended = scene.shell.run("ao-resume", name, "--", "echo", "again")
+    assert ended == Ended(DONE, "again\n", "")
+    session: Json = scene.records.get_session(session_id)
+    assert (session["run"], session["reason"]) == (2, "completed")
+
+
+def _written(scene: Scene, session_id: str) -> list[str]:
+    journal = scene.journal(session_id)
+    return journal.read_text().split() if journal.exists() else []
+
+
+def _reason(scene: Scene, session_id: str) -> str:
+    return str(scene.records.list_runs(session_id)[0]["reason"])
