@@ -14,12 +14,15 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
+from agent_orchestrator.processes import RunProcesses
+from agent_orchestrator.registry import RegisteredRun, list_registered
 from agent_session_manager.discovery import find_manager
 from tests.support.manager import STOP_SECONDS
 from tests.support.waiting import wait_for
@@ -28,10 +31,13 @@ COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
 )
 NEED_AN_AGENT = ("ao-new", "ao-resume")
-NEED_A_MANAGER = ("ao-clean", "ao-get-result", "ao-list-sessions", "ao-status")
+NEED_A_MANAGER = (
+    *("ao-clean", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename", "ao-send"),
+    *("ao-status", "ao-stop", "ao-wait"),
+)
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
-ALL = (*NEED_AN_AGENT, *LIGHT)
+ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
 
 COMMAND_SECONDS = 60.0
 """A command takes a quarter of a second, and many times that on a machine that has much to do."""
@@ -73,6 +79,10 @@ class Running:
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
+
+    def wait_for_death(self) -> int:
+        """Wait for an end that a signal brings; return its exit code."""
+        return self._process.wait(COMMAND_SECONDS)
 
     def kill(self) -> None:
         """End it, if a test has failed before its end."""
@@ -172,10 +182,22 @@ class Shell:
     python: tuple[str, ...] = (sys.executable,)
     running: list[Running] = field(default_factory=list)
     """What was started here; whoever made the shell ends it."""
+    state_dirs: set[Path] = field(default_factory=set)
+    """Where commands that were started here keep their state."""
 
     def close(self) -> None:
+        """End what was started here, and the runs that go on without it."""
         for running in self.running:
             running.kill()
+        for state_dir in self.state_dirs:
+            end_runs(state_dir)
+
+    @property
+    def state_dir(self) -> Path:
+        given = self.environment.get("AGENT_ORCHESTRATOR_STATE_DIR")
+        if given:
+            return self.directory / given
+        return Path(self.environment["XDG_STATE_HOME"]) / "agent-orchestrator"
 
     def at(self, directory: Path) -> Self:
         return replace(self, directory=directory)
@@ -195,6 +217,7 @@ class Shell:
 
     def start(self, name: str, *arguments: str, stdin: bool = False) -> Running:
         """Start a command; with `stdin` it reads what `end` gives it."""
+        self.state_dirs.add(self.state_dir)
         process = subprocess.Popen(
             self.command(name, *arguments),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -222,6 +245,7 @@ class Shell:
 
     def on_terminal(self, name: str, *arguments: str) -> Terminal:
         """Start a command on a terminal of its own: `with` it, or it stays."""
+        self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
         # As from a login shell, even where this suite was started in the background of a script.
         on_it = ("env", "--default-signal=INT", "setsid", "--ctty")
@@ -260,6 +284,19 @@ def waiting_program(started: Path, gate: Gate) -> list[str]:
     return ["sh", "-c", source, str(started), str(gate.path)]
 
 
+def start_detached(
+    shell: Shell, name: str, started: Path, gate: Gate, *options: str
+) -> tuple[str, int]:
+    """Start a session whose program waits at the gate; its id, and the program's pid."""
+    before = len(pids_in(started, 0) or [])
+    program = waiting_program(started, gate)
+    arguments = (name, "-p", "hi", "--detach", *options, "--executor", "command", "--", *program)
+    ended = shell.run("ao-new", *arguments)
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    pids = wait_for(lambda: pids_in(started, before + 1), "the program runs", seconds=START_SECONDS)
+    return ended.stdout.strip(), pids[-1]
+
+
 def pids_in(path: Path, count: int = 1) -> list[int] | None:
     """The pids that programs have written there, once there are so many."""
     lines = path.read_text().splitlines() if path.exists() else []
@@ -275,6 +312,35 @@ def is_alive(pid: int) -> bool:
 
 def is_waiting(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
+
+
+def end_runs(state_dir: Path) -> None:
+    """Kill the supervisors that live there, and every process of their runs."""
+    for entry in list_registered(state_dir):
+        if entry.is_supervised:
+            _kill(psutil.Process(entry.run.pid))
+        for process in RunProcesses(None, entry.run.marker).find():
+            _kill(process)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+        wait_for(lambda: not is_alive(process.pid), "it is dead")
+
+
+def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
+    """The supervisor of a session's run that goes on."""
+    (entry,) = (e for e in list_registered(state_dir) if e.run.session_id == session_id)
+    assert entry.is_supervised
+    return entry.run
+
+
+def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
+    """Kill the supervisor of a session's run; it gets to do nothing more."""
+    run = supervisor_of(state_dir, session_id)
+    _kill(psutil.Process(run.pid))
+    return run
 
 
 def stop_manager(state_dir: Path) -> None:

@@ -265,14 +265,17 @@ def test_a_name_is_free_again_once_its_session_is_deleted(shell: Shell) -> None:
 
 
 def test_the_agents_environment_is_the_persons_own_without_the_control_token(
-    shell: Shell, manager: RunningManager
+    shell: Shell, manager: RunningManager, records: ManagerClient, project: Path
 ) -> None:
     told = shell.having(AGENT_ORCHESTRATOR_TOKEN=manager.token, OF_THE_PERSON="yes")
     ended = told.run("ao-new", "x", "--executor", "command", "--", "env")
     variables = dict(line.split("=", 1) for line in ended.stdout.splitlines())
-    added = {"PWD", "SHLVL", "_", "AGENT_ORCHESTRATOR_RUN", "LC_CTYPE"}
+    added = {"PWD", "SHLVL", "_", "LC_CTYPE"}
+    added |= {"AGENT_ORCHESTRATOR_RUN", "AGENT_ORCHESTRATOR_SESSION_ID"}
     assert variables.keys() - added == told.environment.keys() - {"AGENT_ORCHESTRATOR_TOKEN"}
     assert variables["OF_THE_PERSON"] == "yes"
+    (session,) = records.find_sessions(project_dir=str(project))
+    assert variables["AGENT_ORCHESTRATOR_SESSION_ID"] == session["session_id"]
     assert manager.token not in ended.stdout
 
 

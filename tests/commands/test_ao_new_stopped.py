@@ -17,6 +17,7 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
+    NOT_FOUND,
     START_SECONDS,
     Ended,
     Gate,
@@ -65,14 +66,11 @@ def start_waiting(shell: Shell, gate: Gate, started: Path, *arguments: str) -> R
     return running
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_the_run_and_leaves_no_process_of_it(
-    shell: Shell,
-    records: ManagerClient,
-    project: Path,
-    tmp_path: Path,
-    started: Path,
-    number: signal.Signals,
+ASKED = "ao-new: stopping; Ctrl-C again stops the waiting only\n"
+
+
+def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path, started: Path
 ) -> None:
     program = tmp_path / "family.py"
     program.write_text(FAMILY)
@@ -80,8 +78,10 @@ def test_a_signal_stops_the_run_and_leaves_no_process_of_it(
     running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *command)
     pids = wait_for(lambda: pids_in(started, 3), "the family runs", seconds=START_SECONDS)
     assert all(is_alive(pid) for pid in pids)
-    running.signal(number)
-    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    running.signal(signal.SIGINT)
+    assert running.end() == Ended(
+        FAILED, "", f"{ASKED}ao-new: session 'x' stopped: stopped on request\n"
+    )
     assert not any(is_alive(pid) for pid in pids)
     session = session_of(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == (
@@ -91,6 +91,41 @@ def test_a_signal_stops_the_run_and_leaves_no_process_of_it(
     )
     events = list(records.iterate_events(session["session_id"]))
     assert [event["event_type"] for event in events] == ["message", "session_stop"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_command_that_is_killed_leaves_the_run_as_it_is(
+    shell: Shell, gate: Gate, started: Path, number: signal.Signals
+) -> None:
+    running = start_waiting(shell, gate, started)
+    (pid,) = pids_in(started) or []
+    running.signal(number)
+    assert running.wait_for_death() == -number
+    assert is_alive(pid)
+    assert shell.run("ao-status", "x") == Ended(DONE, "running\n", "")
+    gate.open("all the same")
+    assert shell.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
+    assert shell.run("ao-get-result", "x") == Ended(DONE, "all the same\n", "")
+
+
+STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
+
+
+def test_a_second_ctrl_c_stops_the_waiting_while_the_stop_goes_on(
+    shell: Shell, gate: Gate, started: Path
+) -> None:
+    program = ["sh", "-c", STUBBORN, str(started), str(gate.path)]
+    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    with shell.on_terminal(*command) as terminal:
+        (pid,) = wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        terminal.types("\x03")
+        terminal.shows("Ctrl-C again stops the waiting only")
+        terminal.types("\x03")
+        code, screen = terminal.end()
+    assert code == FAILED
+    assert "ao-new: not waiting any more; session 'x' is stopping\n" in screen
+    assert shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
+    assert not is_alive(pid)
 
 
 def test_ctrl_c_on_a_terminal_stops_the_run(
@@ -109,7 +144,7 @@ def test_ctrl_c_on_a_terminal_stops_the_run(
     assert not is_alive(pid)
 
 
-def test_a_terminal_that_is_closed_stops_the_run(
+def test_a_terminal_that_is_closed_leaves_the_run_as_it_is(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     program = waiting_program(started, gate)
@@ -117,12 +152,13 @@ def test_a_terminal_that_is_closed_stops_the_run(
     with shell.on_terminal(*command) as terminal:
         (pid,) = wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
         terminal.hang_up()
-        assert terminal.wait() == FAILED
-    assert not is_alive(pid)
+        assert terminal.wait() == -signal.SIGHUP
+    assert is_alive(pid)
+    gate.open("nobody looks")
+    assert shell.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
     session = session_of(records, project)
-    assert session["reason"] == "stopped"
-    events = list(records.iterate_events(session["session_id"]))
-    assert [event["event_type"] for event in events] == ["message", "session_stop"]
+    assert session["reason"] == "completed"
+    assert types_and_runs(records, session) == COMPLETE
 
 
 def test_a_stopped_run_can_be_resumed(shell: Shell, gate: Gate, started: Path) -> None:
@@ -155,6 +191,15 @@ def types_and_runs(records: ManagerClient, session: dict[str, Any]) -> list[tupl
     return [(event["seq"], event["run"], event["event_type"]) for event in events]
 
 
+def assert_done_despite_an_outage(ended: Ended) -> None:
+    """It has seen the outage and said so once, or has not looked meanwhile."""
+    assert (ended.exit_code, ended.stdout) == (DONE, "done\n")
+    noted = ended.stderr.splitlines()
+    assert len(noted) <= 1
+    for line in noted:
+        assert line.startswith("ao-new: the manager cannot be reached, the run goes on: ")
+
+
 COMPLETE = [(1, 1, "message"), (2, 1, "message"), (3, 1, "session_stop")]
 
 
@@ -171,7 +216,7 @@ def test_a_manager_that_is_restarted_meanwhile_has_the_record_completely_and_onc
     running = start_waiting(own, gate, started)
     manager.restart()
     gate.open("done")
-    assert running.end() == Ended(DONE, "done\n", "")
+    assert_done_despite_an_outage(running.end())
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     with ManagerClient(manager.url) as records:
         assert types_and_runs(records, session_of(records, project)) == COMPLETE
@@ -193,23 +238,43 @@ def test_a_manager_that_is_away_when_the_program_ends_is_waited_for(
     gate.open("done")
     wait_for(lambda: not is_alive(pid), "the program has ended")
     start_manager(manager.directory, port=manager.port)
-    assert running.end() == Ended(DONE, "done\n", "")
+    assert_done_despite_an_outage(running.end())
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     with ManagerClient(manager.url) as records:
         assert types_and_runs(records, session_of(records, project)) == COMPLETE
 
 
-def test_a_session_that_is_deleted_meanwhile_is_said_to_be_incomplete(
-    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+def test_a_supervised_session_is_not_deleted_by_force_either(
+    shell: Shell, gate: Gate, started: Path
 ) -> None:
     running = start_waiting(shell, gate, started)
-    session_id = session_of(records, project)["session_id"]
-    assert shell.run("ao-clean", "--force", "x").exit_code == DONE
+    assert shell.run("ao-clean", "--force", "x") == Ended(
+        FAILED, "", "ao-clean: 'x' has a supervisor: ao-stop it first\n"
+    )
     gate.open("done")
+    assert running.end() == Ended(DONE, "done\n", "")
+    assert shell.run("ao-clean", "x").exit_code == DONE
+
+
+def test_a_run_whose_session_somebody_deletes_is_stopped_and_its_command_told(
+    shell: Shell,
+    project: Path,
+    gate: Gate,
+    started: Path,
+    start_manager: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    running = start_waiting(shell.having(**manager.environment()), gate, started)
+    (pid,) = pids_in(started) or []
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as records:
+        session_id = session_of(records, project)["session_id"]
+        records._request("DELETE", f"/sessions/{session_id}?force=true")
     ended = running.end()
-    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert (ended.exit_code, ended.stdout) == (NOT_FOUND, "")
     assert f"no session '{session_id}'" in ended.stderr
-    assert "what the manager has of this run is not complete" in ended.stderr
+    wait_for(lambda: not is_alive(pid), "the program is stopped", seconds=START_SECONDS)
 
 
 @pytest.mark.parametrize("where", ["/dev/null/state", "/proc/state"])

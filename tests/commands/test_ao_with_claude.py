@@ -50,6 +50,14 @@ def claude(lonely: Shell, model: ModelServer, own_home: Path) -> Shell:
     return lonely.having(ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE)
 
 
+STOPPED = Ended(
+    FAILED,
+    "",
+    "ao-new: stopping; Ctrl-C again stops the waiting only\n"
+    "ao-new: session 'x' stopped: stopped on request\n",
+)
+
+
 def session_of(shell: Shell) -> dict[str, Any]:
     (session,) = shell.run("ao-list-sessions", "--here", "--json").json
     assert isinstance(session, dict)
@@ -123,7 +131,8 @@ def test_a_session_whose_agent_is_killed_is_not_left_running_and_can_be_resumed(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
-    (agent,) = psutil.Process(running.pid).children()
+    (supervisor,) = psutil.Process(running.pid).children()
+    (agent,) = supervisor.children()
     agent.kill()
     assert running.end() == Ended(
         FAILED, "", "ao-new: session 'x' failed: Claude Code was killed by SIGKILL\n"
@@ -143,9 +152,11 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
+    supervisors = [process.pid for process in psutil.Process(running.pid).children()]
     processes = psutil.Process(running.pid).children(recursive=True)
     running.signal(signal.SIGINT)
-    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    assert running.end() == STOPPED
+    wait_for(lambda: not any(map(is_alive, supervisors)), "its supervisor ends")
     assert not any(is_alive(pid) for pid in [tool_pid, *(process.pid for process in processes)])
     session = session_of(claude)
     assert (session["status"], session["reason"]) == ("finished", "stopped")
@@ -185,7 +196,7 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
 ) -> None:
     running = claude.start("ao-new", "x", "-p", script({"text": "too late", "hang": 60}))
     wait_for(lambda: model.requests() or None, "the model is asked", seconds=CLI_SECONDS)
-    running.signal(signal.SIGTERM)
-    assert running.end() == Ended(FAILED, "", "ao-new: session 'x' stopped: stopped on request\n")
+    running.signal(signal.SIGINT)
+    assert running.end() == STOPPED
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")

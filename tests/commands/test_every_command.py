@@ -31,14 +31,18 @@ from tests.support.recording import (
     silent_server,
 )
 
-TAKE_A_SESSION = ("ao-clean", "ao-get-result", "ao-resume", "ao-status")
+TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
 
 
 def arguments_of(command: str) -> list[str]:
     """Enough to make the command do something."""
     if command == "ao-new":
         return ["x", "--executor", "command", "--", "true"]
-    return ["x"] if command in TAKE_A_SESSION else []
+    if command == "ao-rename":
+        return ["x", "y"]
+    if command == "ao-send":
+        return ["x", "-p", "hi"]
+    return [] if command in TAKE_NO_SESSION else ["x"]
 
 
 @pytest.mark.parametrize("command", ALL)
@@ -64,9 +68,16 @@ def test_an_unknown_option_is_a_usage_error_in_one_line(shell: Shell, command: s
     )
 
 
-@pytest.mark.parametrize("command", ["ao-get-result", "ao-new", "ao-resume", "ao-status"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("ao-get-result", "ao-logs", "ao-new", "ao-rename", "ao-resume", "ao-send", "ao-status"),
+        *("ao-stop", "ao-wait"),
+    ],
+)
 def test_a_missing_argument_is_a_usage_error_in_one_line(shell: Shell, command: str) -> None:
-    argument = "NAME" if command == "ao-new" else "SESSION"
+    several = ("ao-stop", "ao-wait")
+    argument = "NAME" if command == "ao-new" else "SESSION" + "S..." * (command in several)
     assert shell.run(command) == Ended(
         USAGE, "", f"{command}: Missing argument '{argument}'. See {command} --help.\n"
     )
@@ -188,7 +199,7 @@ def test_a_session_without_an_answer_says_so(shell: Shell) -> None:
     )
 
 
-@pytest.mark.parametrize("command", LIGHT)
+@pytest.mark.parametrize("command", [command for command in LIGHT if command != "ao-send"])
 def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
     shell: Shell, command: str
 ) -> None:
@@ -235,9 +246,14 @@ def test_an_unknown_session_has_a_status_whatever_it_is_called(shell: Shell, arg
     assert shell.run("ao-status", argument) == Ended(NOT_FOUND, "not_existent\n", "")
 
 
-@pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-resume"])
-def test_an_unknown_session_is_not_found(shell: Shell, command: str) -> None:
-    given = ["-p", "hi"] if command == "ao-resume" else []
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        *(("ao-clean", []), ("ao-get-result", []), ("ao-logs", []), ("ao-rename", ["y"])),
+        *(("ao-resume", ["-p", "hi"]), ("ao-send", ["-p", "hi"]), ("ao-stop", []), ("ao-wait", [])),
+    ],
+)
+def test_an_unknown_session_is_not_found(shell: Shell, command: str, given: list[str]) -> None:
     assert shell.run(command, "nobody", *given) == Ended(
         NOT_FOUND,
         "",

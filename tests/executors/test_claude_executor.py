@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from agent_orchestrator.agents import Agent
+from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import TEXT_BYTES_LIMIT
-from agent_orchestrator.processes import RUN_MARKER
 from tests.executors.conftest import CLI_SECONDS, Claude, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run

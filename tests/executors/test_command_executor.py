@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, RunSpec, create_executor
 from agent_orchestrator.executors.command import CommandExecutor
-from agent_orchestrator.processes import RUN_MARKER
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 

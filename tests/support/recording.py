@@ -41,7 +41,7 @@ class RecordingServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answer: Callable[[Received], Reply], address: str, port: int) -> None:
+    def __init__(self, answer: Callable[[Received], Reply | None], address: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.answer = answer
         self.requests: list[Received] = []
@@ -77,6 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.server.requests.append(received)
         reply = self.server.answer(received)
+        if reply is None:
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         if reply.content_type is not None:
             self.send_header("Content-Type", reply.content_type)
@@ -94,12 +97,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def recording(
-    answer: Callable[[Received], Reply] | Reply | None = None,
+    answer: Callable[[Received], Reply | None] | Reply | None = None,
     *,
     address: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[RecordingServer]:
-    """A server that gives one `Reply` to everything, or what a function makes of each request."""
+    """A server that gives one `Reply` to everything, or what a function makes of each request.
+
+    Where the function returns None it hangs up without a word.
+    """
     reply = answer if callable(answer) else lambda _received: answer or Reply()
     server = RecordingServer(reply, address, port)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02))

@@ -32,12 +32,13 @@ class GatedStore:
     def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         self.began.release()
         assert self.gate.wait(5)
-        self.commits.append([change.session_id for change in changes])
+        appends = [change for change in changes if isinstance(change, AppendEvents)]
+        self.commits.append([change.session_id for change in appends])
         if self.fails:
             raise ZeroDivisionError("a defect")
-        return [self._commit_one(change) for change in changes]
+        return [self._commit_one(change) for change in appends]
 
-    def _commit_one(self, change: Change) -> Outcome:
+    def _commit_one(self, change: AppendEvents) -> Outcome:
         if change.session_id == "unknown":
             return SessionNotFoundError(change.session_id)
         self.stored.append(change.session_id)

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.processes import (
-    RUN_MARKER,
     Child,
     Grace,
     RunProcesses,

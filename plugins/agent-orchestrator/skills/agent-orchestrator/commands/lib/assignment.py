@@ -12,6 +12,9 @@ from typing import Any
 
 from .agents import Agent
 
+READY = "ready"
+"""What a supervisor answers once the run is in its hands; anything else says why it is not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import stamina
 
-from .manager_client import ManagerClient
+from .manager_client import ManagerClient, may_pass
 from .outbox import Outbox, OutboxError, Waiting, list_outboxes
 from .session_client import SessionClientError
 
@@ -47,14 +47,14 @@ def _send(
     patience_seconds: float,
 ) -> None:
     again = stamina.retry_context(
-        on=_may_pass, attempts=None, timeout=patience_seconds, wait_max=MAX_PAUSE_SECONDS
+        on=may_pass, attempts=None, timeout=patience_seconds, wait_max=MAX_PAUSE_SECONDS
     )
     try:
         for attempt in again:
             with attempt:
                 manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
     except SessionClientError as exc:
-        if _may_pass(exc):
+        if may_pass(exc):
             raise UndeliveredError(str(exc)) from exc
         if len(batch) == 1:
             logger.warning("the manager refused an event for good: %s", exc)
@@ -64,20 +64,6 @@ def _send(
             _send(manager, outbox, [waiting], patience_seconds)
     else:
         outbox.remove(batch)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same request may be taken later: no manager answered, or it cannot take it now.
-
-    Only a manager names its refusals: what has no code came from somebody else on the way, or on
-    its port while it was away.
-    """
-    if not isinstance(error, SessionClientError):
-        return False
-    status = error.status_code
-    if error.code is None or status is None:
-        return True
-    return status >= 500 or status in (401, 403, 408, 425, 429)
 
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .assignment import Assignment
+from .assignment import READY, Assignment
 from .environment import state_dir, supervisor_environment
-from .supervisor import READY
 
 READY_TIMEOUT_SECONDS = 30.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .session_client import SessionClient, _path, _query
+from .session_client import SessionClient, SessionClientError, _path, _query
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
@@ -25,6 +25,20 @@ VERSION_CONFLICT = "version_conflict"
 Json = dict[str, Any]
 Query = Mapping[str, str]
 """What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same request may be taken later: no manager answered, or it cannot take it now.
+
+    Only a manager names its refusals: what has no code came from somebody else on the way, or on
+    its port while it was away. One that is starting may not know our token yet.
+    """
+    if not isinstance(error, SessionClientError):
+        return False
+    status = error.status_code
+    if error.code is None or status is None:
+        return True
+    return status >= 500 or status in (401, 403, 408, 425, 429)
 
 
 class ManagerClient(SessionClient):

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -125,16 +125,13 @@ class Outbox:
         """The events that are to be sent next, oldest first."""
         batch: list[Waiting] = []
         size = 0
-        with self._statement() as execute:
-            rows = execute(
-                "SELECT position, size, event FROM waiting ORDER BY position LIMIT ?",
-                (MAX_BATCH_EVENTS,),
-            ).fetchall()
-        for position, event_size, text in rows:
-            size += event_size
-            if batch and size > MAX_BATCH_BYTES:
-                break
-            batch.append(Waiting(position=position, event=json.loads(text)))
+        query = "SELECT position, size, event FROM waiting ORDER BY position LIMIT ?"
+        with self._statement() as execute, closing(execute(query, (MAX_BATCH_EVENTS,))) as rows:
+            for position, event_size, text in rows:
+                size += event_size
+                if batch and size > MAX_BATCH_BYTES:
+                    break
+                batch.append(Waiting(position=position, event=json.loads(text)))
         return batch
 
     def remove(self, delivered: Sequence[Waiting]) -> None:

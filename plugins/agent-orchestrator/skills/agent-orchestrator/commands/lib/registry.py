@@ -102,6 +102,9 @@ def _look(path: Path) -> tuple[bytes, bool]:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             is_locked = True
+        # Who has come to its end removes its file first: then nobody died.
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(2, "it was removed meanwhile")
         return os.read(descriptor, 65536), is_locked
     finally:
         os.close(descriptor)

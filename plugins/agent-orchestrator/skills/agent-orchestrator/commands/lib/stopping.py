@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from .executors.events import create_event
 from .manager_client import LOST_CODES, Json, ManagerClient
-from .processes import RunProcesses
 from .registry import Registered, forget, list_registered, spared_pids
 from .session_client import SessionClientError
+
+POLL_SECONDS = 0.1
 
 
 def request_stop(manager: ManagerClient, session: Json) -> bool:
@@ -37,13 +39,44 @@ def signal_supervisor(entry: Registered) -> None:
         os.kill(entry.run.pid, signal.SIGTERM)
 
 
+def wait_for_supervisor(entry: Registered, state: Path, *, timeout_seconds: float) -> bool:
+    """Wait until a supervisor has let go of its run: nothing of that is left then."""
+    deadline = time.monotonic() + timeout_seconds
+    while any(e.path == entry.path and e.is_supervised for e in list_registered(state)):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
 def find_registered(state: Path, *, session_id: str) -> Iterator[Registered]:
     """The runs of a session that are registered on this machine."""
     return (entry for entry in list_registered(state) if entry.run.session_id == session_id)
 
 
+def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None:
+    """Stop what dead supervisors of a session have left, and tell the end that they could not tell.
+
+    Returns how many processes that were; None where no supervisor died.
+    """
+    dead = [
+        entry
+        for entry in find_registered(state, session_id=session["session_id"])
+        if not entry.is_supervised
+    ]
+    count = sum(clear_remains(entry, state) for entry in dead)
+    if session["status"] == "running" and any(e.run.run == session["run"] for e in dead):
+        stop = create_event("session_stop", reason="lost", error="its supervisor died")
+        manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
+    return count if dead else None
+
+
 def clear_remains(entry: Registered, state: Path) -> int:
     """Stop what a run has left whose supervisor is dead; return how many processes that were."""
+    import asyncio  # slow to import, and rarely wanted
+
+    from .processes import RunProcesses
+
     remains = RunProcesses(None, entry.run.marker, lambda: spared_pids(state))
     count = len(remains.find())
     if count:

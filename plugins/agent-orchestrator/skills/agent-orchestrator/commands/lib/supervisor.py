@@ -18,7 +18,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-from .assignment import Assignment
+from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
 from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
@@ -33,7 +33,6 @@ from .session_client import SessionClientError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
 
-READY = "ready"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEARTBEATS_PER_TERM = 3
 

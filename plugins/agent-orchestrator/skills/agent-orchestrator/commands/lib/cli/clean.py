@@ -7,8 +7,8 @@ import sys
 import click
 
 from ..config import Config
-from ..manager_client import ManagerClient
-from ..session_client import SessionNotFoundError
+from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
     DONE,
     FAILED,
@@ -34,7 +34,7 @@ EXAMPLES = """\
 @click.argument("sessions", nargs=-1)
 @click.option("--all", "all_of_project", is_flag=True, help="All sessions of this project.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also those that are running.")
+@click.option("--force", is_flag=True, help="Also those that say running with nobody behind it.")
 @project_option
 @json_option
 def main(
@@ -47,8 +47,8 @@ def main(
 ) -> None:
     """Delete SESSIONS with all of their events; or, after asking, all of this project.
 
-    A running session is left alone unless --force is given. Sessions of other projects are
-    reached by their whole id, or with --project-dir.
+    A running session is left alone; --force deletes it unless a supervisor is behind it. Sessions
+    of other projects are reached by their whole id, or with --project-dir.
     """
     if bool(sessions) == all_of_project:
         raise CommandError("name the sessions to delete, or give --all", USAGE)
@@ -61,7 +61,7 @@ def main(
             note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
         if all_of_project and doomed and not yes:
             _ask(doomed)
-        deleted = [s for s in doomed if manager.delete_session(s["session_id"])]
+        deleted, refused = _delete(manager, doomed)
     if as_json:
         answer_json({"deleted": [s["session_id"] for s in deleted]})
     else:
@@ -69,7 +69,23 @@ def main(
             answer(one_line(f"deleted {_described(session)}"))
     if missing:
         sys.exit(NOT_FOUND)
-    sys.exit(FAILED if running and not all_of_project else DONE)
+    sys.exit(FAILED if refused or (running and not all_of_project) else DONE)
+
+
+def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session], bool]:
+    """Delete sessions; return those that were, and whether one is supervised and was not."""
+    deleted = []
+    refused = False
+    for session in doomed:
+        try:
+            if manager.delete_session(session["session_id"]):
+                deleted.append(session)
+        except SessionClientError as exc:
+            if exc.code != SESSION_RUNNING:
+                raise
+            note(f"{session['session_name']!r} has a supervisor: ao-stop it first")
+            refused = True
+    return deleted, refused
 
 
 def _choose(

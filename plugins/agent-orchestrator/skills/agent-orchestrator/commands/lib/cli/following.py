@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from ..manager_client import Json, ManagerClient
+from ..manager_client import Json, ManagerClient, may_pass
 from ..session_client import SessionClientError
 from .output import note
 
@@ -28,7 +28,7 @@ def follow(
                 show(event)
                 after_seq = event["seq"]
         except SessionClientError as exc:
-            if exc.status_code is not None and exc.status_code < 500:
+            if not may_pass(exc):
                 raise
             if not told:
                 note(f"the manager cannot be reached, the run goes on: {exc}")
@@ -42,12 +42,24 @@ def follow(
 def wait_for(
     manager: ManagerClient, sessions: list[Json], *, timeout_seconds: float | None
 ) -> Iterator[Json]:
-    """Yield each session as its run ends; end early when the time is up."""
+    """Yield each session as its run ends; end early when the time is up.
+
+    An outage of the manager is waited out.
+    """
+    told = False
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     waiting = {session["session_id"]: session for session in sessions}
     while waiting:
         for session_id in list(waiting):
-            session = manager.get_session(session_id)
+            try:
+                session = manager.get_session(session_id)
+            except SessionClientError as exc:
+                if not may_pass(exc):
+                    raise
+                if not told:
+                    note(f"the manager cannot be reached, waiting for it: {exc}")
+                told = True
+                break
             if session["status"] == "finished":
                 del waiting[session_id]
                 yield session

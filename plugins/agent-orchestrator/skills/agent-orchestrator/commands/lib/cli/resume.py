@@ -14,7 +14,7 @@ from ..environment import claude_dir, host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
 from ..run_specs import is_ours
 from ..session_client import SessionClientError
-from ..stopping import clear_remains, find_registered, request_stop
+from ..stopping import clear_dead, request_stop
 from .command import (
     USAGE,
     Command,
@@ -130,11 +130,10 @@ def main(
 
 def _make_room(manager: ManagerClient, session: Session, *, takeover: bool) -> None:
     """See to it that no agent of an earlier run is left on this machine."""
+    clear_dead(manager, session, state_dir())
     if takeover and session["status"] == "running" and request_stop(manager, session):
         list(wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS))
-    for entry in find_registered(state_dir(), session_id=session["session_id"]):
-        if not entry.is_supervised:
-            clear_remains(entry, state_dir())
+        clear_dead(manager, session, state_dir())
 
 
 def _is_running(session: Session) -> str:

@@ -14,7 +14,7 @@ import click
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import agent_environment, home, state_dir
+from ..environment import agent_environment, home, parent_session_id, state_dir
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
@@ -168,7 +168,8 @@ def start(
 def watch(manager: ManagerClient, session: Session, *, as_json: bool) -> int:
     """Follow the run to its end, print its result, and return the exit code.
 
-    The first Ctrl-C asks the run to stop, a second one stops only the watching.
+    The first Ctrl-C asks the run to stop, a second one stops only the watching. Inside a run it is
+    that one's end and nobody's Ctrl-C: a session that an agent has started goes on.
     """
     asked = False
     end: dict[str, Any] = {}
@@ -187,13 +188,21 @@ def watch(manager: ManagerClient, session: Session, *, as_json: bool) -> int:
                 ended = follow(manager, session, look, after_seq=after_seq)
                 break
             except KeyboardInterrupt:
+                if parent_session_id() is not None:
+                    raise CommandError(
+                        f"not waiting any more; session {session['session_name']!r} goes on"
+                    ) from None
                 if asked:
                     raise CommandError(
                         f"not waiting any more; session {session['session_name']!r} is stopping"
                     ) from None
                 asked = True
-                note("stopping; Ctrl-C again stops the waiting only")
                 _ask_to_stop(manager, session)
+                note("stopping; Ctrl-C again stops the waiting only")
+    if ended["run"] > session["run"]:
+        reason = end.get("reason", "lost")
+        note(f"session {ended['session_name']!r} {reason}: run {ended['run']} continues it")
+        return DONE if reason == "completed" else FAILED
     return _report(manager, ended, end.get("error"), as_json=as_json)
 
 
@@ -218,7 +227,8 @@ def _report(manager: ManagerClient, session: Session, error: str | None, *, as_j
         answer(result or "")
     if session["reason"] == "completed":
         return DONE
-    note(f"session {session['session_name']!r} {session['reason']}: {error or 'unknown why'}")
+    why = error or ("its supervisor is gone" if session["reason"] == "lost" else "unknown why")
+    note(f"session {session['session_name']!r} {session['reason']}: {why}")
     return FAILED
 
 

@@ -11,7 +11,14 @@ from ..environment import state_dir
 from ..manager_client import Json, ManagerClient
 from ..registry import Registered, list_registered
 from ..session_client import SessionClientError, SessionNotFoundError
-from ..stopping import clear_remains, find_registered, request_stop, signal_supervisor
+from ..stopping import (
+    clear_dead,
+    clear_remains,
+    find_registered,
+    request_stop,
+    signal_supervisor,
+    wait_for_supervisor,
+)
 from .command import (
     DONE,
     NOT_FINISHED,
@@ -80,16 +87,23 @@ def main(
 
 
 def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:
-    """Ask all, wait for their ends, and clear what supervisors that died have left."""
+    """Ask all, clear what supervisors that died have left, and return those that have ended."""
     state = state_dir()
+    asked: list[Registered] = []
     for session in sessions:
+        count = clear_dead(manager, session, state)
+        if count is not None:
+            note(f"the supervisor of {session['session_name']!r} had died: {count} stopped")
         if session["status"] == "running":
             request_stop(manager, session)
-        for entry in find_registered(state, session_id=session["session_id"]):
-            if not entry.is_supervised:
-                count = clear_remains(entry, state)
-                note(f"the supervisor of {session['session_name']!r} had died: {count} stopped")
-    return list(wait_for(manager, sessions, timeout_seconds=timeout_seconds))
+        elif session["reason"] == "lost":  # given up, and perhaps its supervisor lives
+            asked += find_registered(state, session_id=session["session_id"])
+    for entry in asked:
+        signal_supervisor(entry)
+    gone = [wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds) for entry in asked]
+    ended = list(wait_for(manager, sessions, timeout_seconds=timeout_seconds))
+    left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
+    return [session for session in ended if session["session_id"] not in left]
 
 
 def _signal(arguments: tuple[str, ...], config: Config) -> int:

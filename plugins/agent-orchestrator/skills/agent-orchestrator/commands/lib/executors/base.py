@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..agents import Agent
-from ..processes import Spared
+
+if TYPE_CHECKING:  # who only names an executor needs nothing of processes
+    from ..processes import Spared
 
 Event = dict[str, Any]
 """One event in its wire form: flat fields, JSON values only."""

@@ -1,0 +1,54 @@
+"""What a supervised run costs: until it is started, and from the first to the last."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands.shell import COMMANDS, DONE
+from tests.stress.scene import Scene, timed
+from tests.support.campaign import Campaign, spread
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+PROGRAM = ("--executor", "command", "--", "true")
+
+
+def test_what_starting_and_running_a_program_costs(campaign: Campaign, scene: Scene) -> None:
+    count = campaign.count(short=3, long=20)
+    detached, followed, status, imports = [], [], [], {}
+    for number in range(count):
+        seconds, ended = timed(lambda n=number: scene.shell.run("ao-new", f"d{n}", "-d", *PROGRAM))  # type: ignore[misc]
+        assert ended.exit_code == DONE
+        detached.append(seconds)
+        scene.await_end(ended.stdout.strip())
+    for number in range(count):
+        seconds, ended = timed(lambda n=number: scene.shell.run("ao-new", f"f{n}", *PROGRAM))  # type: ignore[misc]
+        assert ended.exit_code == DONE
+        followed.append(seconds)
+    for _ in range(count):
+        seconds, ended = timed(lambda: scene.shell.run("ao-status", "f0"))
+        assert ended.stdout == "finished\n"
+        status.append(seconds)
+    for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.supervisor"):
+        imports[module] = min(_import_seconds(module) for _ in range(count))
+    campaign.tell(f"ao-new --detach: {spread(detached)}")
+    campaign.tell(f"ao-new of `true`, to its printed end: {spread(followed)}")
+    campaign.tell(f"ao-status: {spread(status)}")
+    campaign.tell(
+        "of it importing, at best: "
+        + ", ".join(f"{module} {seconds * 1000:.0f} ms" for module, seconds in imports.items())
+    )
+
+
+def _import_seconds(module: str) -> float:
+    source = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); begin = time.perf_counter(); "
+        f"import {module}; print(time.perf_counter() - begin)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source, str(COMMANDS)], capture_output=True, check=True, text=True
+    )
+    return float(done.stdout)

@@ -1,0 +1,157 @@
+"""Sessions that are started from inside a session: whose they are, and what stops them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.registry import RegisteredRun, list_registered
+from agent_session_manager.discovery import find_manager
+from tests.commands.shell import DONE, Shell, is_alive
+from tests.stress.scene import FAMILY, Scene, pids_in
+from tests.support.campaign import Campaign
+from tests.support.environment import scrubbed_environment
+from tests.support.manager import PROGRAM, START_SECONDS
+from tests.support.own_network import in_own_network
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+OUTER_PORT = 9000
+
+
+def nested(shell: Shell, name: str, pids: Path, *options: str) -> str:
+    """A line of shell that starts a session whose agent goes on for ever."""
+    family = f"python3 -S {FAMILY} {pids} alone polite"
+    return " ".join([*shell.command("ao-new", name), *options, f"--executor command -- {family}"])
+
+
+@pytest.mark.parametrize("options", [("-d",), ()], ids=["detached", "followed"])
+def test_what_an_agent_has_started_goes_on_when_its_parent_is_stopped(
+    campaign: Campaign, scene: Scene, options: tuple[str, ...]
+) -> None:
+    child = nested(scene.shell, "child", scene.pids("child"), *options)
+    script = f"{child}; exec {' '.join(scene.family('parent'))}"
+    parent = scene.start("parent", "sh", "-c", script)
+    scene.await_pids("child")
+    if options:
+        scene.await_pids("parent", 3)
+    session = scene.session("child")
+    assert session["parent_session_id"] == parent["session_id"]
+    (pid,) = scene.await_pids("child")
+    marker = scene.await_supervisor(parent["session_id"]).marker
+    assert scene.shell.run("ao-stop", "parent").exit_code == DONE
+    assert scene.remaining("parent", marker) == []
+    assert is_alive(pid)
+    listed = scene.shell.run("ao-list-sessions", "--tree").stdout.splitlines()
+    assert [line.split()[:3] for line in listed[1:]] == [
+        ["parent", "stopped", "command"],
+        ["└", "child", "running"],
+    ]
+    ended = scene.shell.run("ao-stop", "parent", "--tree")
+    assert ended.exit_code == DONE
+    assert "child stopped" in ended.stdout
+    assert not is_alive(pid)
+
+
+@pytest.fixture
+def network() -> Iterator[tuple[str, ...]]:
+    """How to enter a network of this test's own, where port 8765 is nobody's."""
+    command = in_own_network(["sh", "-c", "echo up; exec cat"])
+    if command is None:
+        pytest.skip("this machine allows no network namespace, and port 8765 may be somebody's")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None and holder.stdout is not None  # they are pipes
+        assert holder.stdout.readline() == b"up\n"
+        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
+        yield ("nsenter", *joined)
+        holder.stdin.close()
+
+
+@pytest.fixture
+def ended_later() -> Iterator[Callable[[int], None]]:
+    """Note the pid of a process of this test's, which must not outlive it."""
+    pids: list[int] = []
+    yield pids.append
+    for pid in pids:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def outer(network: tuple[str, ...], campaign: Campaign, own_home: Path) -> Iterator[Path]:
+    """The state directory of a manager in that network, on another port than the default."""
+    state = campaign.directory / "outer"
+    serve = [*network, PROGRAM, "serve", "--port", str(OUTER_PORT), "--state-dir", str(state)]
+    with (campaign.directory / "outer.log").open("ab") as log:
+        manager = subprocess.Popen(
+            serve, stdout=log, stderr=log, env=scrubbed_environment(own_home)
+        )
+    with manager:
+        wait_for(lambda: find_manager(state, OUTER_PORT), "it serves", seconds=START_SECONDS)
+        yield state
+        manager.kill()
+
+
+def test_a_manager_that_an_agent_started_lives_on_with_its_session(
+    network: tuple[str, ...],
+    outer: Path,
+    campaign: Campaign,
+    own_home: Path,
+    ended_later: Callable[[int], None],
+) -> None:
+    """Started by itself, where the agent's own state is: nothing of it is known to the parent."""
+    directory = campaign.directory
+    inner = directory / "inner"
+    environment = scrubbed_environment(own_home)
+    shell = Shell(
+        directory=directory,
+        prefix=network,
+        environment={
+            **environment,
+            "AGENT_ORCHESTRATOR_STATE_DIR": str(outer),
+            "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL": f"http://127.0.0.1:{OUTER_PORT}",
+        },
+    )
+    here = Shell(directory=directory, environment=environment)
+    own, child = directory / "own.pids", directory / "child.pids"
+    elsewhere = "env -u AGENT_ORCHESTRATOR_SESSION_MANAGER_URL AGENT_ORCHESTRATOR_STATE_DIR=" + str(
+        inner
+    )
+    script = "; ".join(
+        (
+            f"{elsewhere} {nested(here, 'own', own, '-d')}",
+            nested(here, "child", child, "-d"),
+            f"exec python3 -S {FAMILY} {directory / 'parent.pids'}",
+        )
+    )
+    command = ("parent", "-d", "--executor", "command", "--", "sh", "-c", script)
+    assert shell.run("ao-new", *command).exit_code == DONE
+
+    def all_run() -> list[int] | None:
+        found = [pids_in(directory / f"{name}.pids") for name in ("own", "child")]
+        parents = pids_in(directory / "parent.pids", 3)
+        return [pid for pids in found for pid in pids or []] if all(found) and parents else None
+
+    pids = wait_for(all_run, "all run", seconds=START_SECONDS * 2)
+    started = find_manager(inner, 8765)
+    assert started is not None
+    supervisors = [run.pid for run in _registered(inner) + _registered(outer)]
+    for pid in (*pids, *supervisors, started.pid):
+        ended_later(pid)
+    assert shell.run("ao-stop", "parent").exit_code == DONE
+    assert not any(map(is_alive, pids_in(directory / "parent.pids", 3) or []))
+    assert [is_alive(pid) for pid in (*pids, started.pid)] == [True, True, True]
+    assert find_manager(inner, 8765) == started
+    assert shell.run("ao-stop", "parent", "--tree").stdout.splitlines()[1:] == ["child stopped"]
+    assert [is_alive(pid) for pid in pids] == [True, False]
+    campaign.tell("a manager and a child outlive their parent; with --tree the child ends")
+
+
+def _registered(state: Path) -> list[RegisteredRun]:
+    return [entry.run for entry in list_registered(state)]

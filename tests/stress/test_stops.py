@@ -1,0 +1,154 @@
+"""Stopping: nothing of a run is left, however it resists and whoever of us is away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.commands.shell import DONE, NOT_FINISHED, is_alive
+from tests.stress.scene import Scene, timed
+from tests.support.campaign import Campaign, spread
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+LADDER_SECONDS = 13.0
+"""Interrupt, terminate, kill: the sum of what each rung waits for at most."""
+COMMAND_SECONDS = 10.0
+"""What commands may add, on a machine that runs several of them at once."""
+
+
+def test_ao_stop_ends_everything_of_an_agent_that_ignores_it(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=3, long=100)
+
+    def play(number: int) -> float:
+        name = f"stubborn-{number}"
+        session = scene.start(name, *scene.family(name, "stubborn"))
+        scene.await_pids(name, 3)
+        marker = scene.await_supervisor(session["session_id"]).marker
+        seconds, ended = timed(lambda: scene.shell.run("ao-stop", name))
+        assert (ended.exit_code, ended.stdout) == (DONE, f"{name} stopped\n"), ended
+        assert scene.remaining(name, marker) == []
+        assert scene.records.get_session(session["session_id"])["reason"] == "stopped"
+        return seconds
+
+    played = campaign.rounds(play, count, at_once=10)
+    campaign.tell(f"{count} stubborn agents, none of their processes left: {spread(played)}")
+    assert max(played) <= LADDER_SECONDS + COMMAND_SECONDS
+
+
+def test_a_polite_agent_is_gone_soon_after_the_request(campaign: Campaign, scene: Scene) -> None:
+    count = campaign.count(short=3, long=20)
+    latencies = []
+    for number in range(count):
+        name = f"polite-{number}"
+        session = scene.start(name, *scene.family(name, "alone", "polite"))
+        (pid,) = scene.await_pids(name)
+        asked_at = time.monotonic()
+        scene.records.create_request(session["session_id"], 1, f"stop-{number}", "stop")
+        wait_for(lambda pid=pid: not is_alive(pid), "the agent ends", every=0.001)  # type: ignore[misc]
+        latencies.append(time.monotonic() - asked_at)
+        assert scene.await_end(session["session_id"])["reason"] == "stopped"
+    campaign.tell(f"from the request to the agent's end: {spread(latencies)}")
+
+
+def test_ao_stop_asks_the_supervisor_itself_where_the_manager_is_down(
+    campaign: Campaign, scene: Scene
+) -> None:
+    session = scene.start("x", *scene.family("x"))
+    pids = scene.await_pids("x", 3)
+    scene.manager.kill()
+    seconds, ended = timed(lambda: scene.shell.run("ao-stop", "x"))
+    assert (ended.exit_code, ended.stdout) == (DONE, "asked the supervisor of x to stop\n"), ended
+    wait_for(lambda: not any(map(is_alive, pids)), "its processes end", seconds=LADDER_SECONDS)
+    campaign.tell(f"ao-stop with the manager away: {seconds:.2f} s")
+    scene.manager.restart()
+    ended_session = scene.await_end(session["session_id"])
+    assert (ended_session["reason"], ended_session["exit_code"]) == ("stopped", 130)
+
+
+def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
+    campaign: Campaign, scene: Scene
+) -> None:
+    """Not only when the lease is over: whoever stopped the rest knows that it has ended."""
+    session = scene.start("x", *scene.family("x"))
+    pids = scene.await_pids("x", 3)
+    supervisor = scene.await_supervisor(session["session_id"])
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(supervisor.pid), "the supervisor is dead")
+    seconds, ended = timed(lambda: scene.shell.run("ao-stop", "x", "--timeout", "0"))
+    assert (ended.exit_code, ended.stdout) == (DONE, "x lost\n"), ended
+    assert not any(map(is_alive, pids))
+    assert "its supervisor died" in scene.shell.run("ao-logs", "x").stdout
+    campaign.tell(f"ao-stop after the supervisor's death: {seconds:.2f} s")
+
+
+def test_ao_stop_reaches_a_supervisor_whose_run_was_given_up(
+    campaign: Campaign, scene: Scene
+) -> None:
+    session = scene.start("x", *scene.family("x"))
+    pids = scene.await_pids("x", 3)
+    supervisor = scene.await_supervisor(session["session_id"])
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    scene.await_reason(session["session_id"], "lost")
+    paused = scene.shell.run("ao-stop", "x", "--timeout", "0")
+    assert (paused.exit_code, paused.stdout) == (NOT_FINISHED, ""), paused
+    os.kill(supervisor.pid, signal.SIGCONT)
+    ended = scene.shell.run("ao-stop", "x")
+    assert (ended.exit_code, ended.stdout) == (DONE, "x stopped\n"), ended
+    assert not any(map(is_alive, pids))
+
+
+def test_a_run_that_takes_too_long_ends_by_the_same_ladder(
+    campaign: Campaign, scene: Scene
+) -> None:
+    session = scene.start("x", *scene.family("x"), options=("--timeout", "1"))
+    pids = scene.await_pids("x", 3)
+    ended = scene.await_end(session["session_id"])
+    assert (ended["reason"], ended["exit_code"]) == ("timeout", 124)
+    assert not any(map(is_alive, pids))
+
+
+def test_of_two_that_resume_at_once_one_wins(campaign: Campaign, scene: Scene) -> None:
+    count = campaign.count(short=2, long=25)
+    assert scene.shell.run("ao-new", "x", "--executor", "command", "--", "true").exit_code == DONE
+    session_id = scene.session("x")["session_id"]
+    for number in range(count):
+        until = scene.directory / f"until-{number}"
+        program = scene.family(f"race-{number}", "alone", f"until={until}")
+        racing = [scene.shell.start("ao-resume", "x", "-d", "--", *program) for _ in range(2)]
+        ended = [command.end() for command in racing]
+        assert sorted(one.exit_code for one in ended) == [0, 1], ended
+        (refused,) = (one.stderr for one in ended if one.exit_code)
+        assert "is running" in refused and "--takeover" in refused
+        scene.await_pids(f"race-{number}")
+        until.touch()
+        assert scene.await_end(session_id)["run"] == number + 2
+        assert len(scene.await_pids(f"race-{number}")) == 1
+    campaign.tell(f"{count} races of two ao-resume: one agent each")
+
+
+def test_twenty_sessions_are_started_and_waited_for_from_one_shell(
+    campaign: Campaign, scene: Scene
+) -> None:
+    names = " ".join(f"s{number}" for number in range(20))
+    new, wait = (" ".join(scene.shell.command(c)) for c in ("ao-new", "ao-wait"))
+    one = f"{new} $n -d --executor command -- echo $n"
+    script = f"for n in {names}; do {one} & done; wait; {wait} {names}"
+    begin = time.monotonic()
+    output = scene.shell.output_of(
+        "import subprocess, sys; sys.exit(subprocess.run(['sh', '-c', sys.argv[1]]).returncode)",
+        script,
+    )
+    campaign.tell(f"20 at once, to the end of all: {time.monotonic() - begin:.1f} s")
+    lines = output.split("\n")
+    assert sorted(line for line in lines if line.endswith(" finished")) == sorted(
+        f"{name} finished" for name in names.split()
+    )
+    for name in names.split():
+        assert scene.records.get_result(scene.session(name)["session_id"]).strip() == name

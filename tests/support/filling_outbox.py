@@ -1,0 +1,54 @@
+"""Add events to an outbox: `filling_outbox.py PATH COUNT [BYTES [LIMIT]]`, one word per line.
+
+Says the number of each event that is on the disk. With a size for each it goes on until the disk
+refuses one, says `refused`, makes room by removing `ballast` beside the outbox, and adds COUNT
+more. With a limit no file of ours may grow beyond it until then, where no disk can be made small.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from itertools import count
+from pathlib import Path
+
+from agent_orchestrator.outbox import Outbox, OutboxError, Run
+
+
+def say(word: object) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def limit_files(limit: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+
+
+def main() -> None:
+    path, total, size, limit = Path(sys.argv[1]), *(int(text) for text in sys.argv[2:5])
+    outbox = Outbox(path, Run(session_id="s", run=1, url="http://127.0.0.1:1"))
+    numbers = count(1)
+    if size:
+        if limit:
+            limit_files(limit)
+        try:
+            for number in numbers:
+                outbox.add({"event_id": str(number), "text": "x" * size})
+                say(number)
+        except OutboxError as exc:
+            say(f"refused: {exc}")
+        if limit:
+            limit_files(resource.RLIM_INFINITY)
+        path.with_name("ballast").unlink(missing_ok=True)
+    for _ in range(total):
+        number = next(numbers)
+        outbox.add({"event_id": str(number)})
+        say(number)
+    batch = outbox.next_batch()
+    say(f"waiting {outbox.count_waiting()} from {batch[0].event['event_id']}")
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

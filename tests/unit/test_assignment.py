@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.agents import Agent
+from agent_orchestrator.assignment import Assignment
+
+AGENT = Agent(
+    name="reviewer",
+    source=Path("/p/.claude/agents/reviewer.md"),
+    description="naïve 🦾",
+    executor="claude",
+    command=("wc", "-w"),
+    system_prompt="line\nline \u2028",
+    tools=("Read", "Bash(git *)"),
+    disallowed_tools=("Write",),
+    model="haiku",
+    permission_mode="plan",
+    mcp_servers={"one": {"command": "x", "args": ["a"], "env": {"A": "1"}}},
+)
+ASSIGNMENT = Assignment(
+    url="http://127.0.0.1:8765",
+    session_id="s",
+    session_name="naïve 🦾",
+    run=3,
+    holder="host:1:abc",
+    term_seconds=45.0,
+    prompt="do\0this\n" + "x" * 100_000,
+    executor="claude",
+    project_dir=Path("/p/with space"),
+    resume=True,
+    agent=AGENT,
+    model="opus",
+    permission_mode="acceptEdits",
+    command=("sh", "-c", 'echo "$A"'),
+    environment={"A": "1", "Ä": "ö"},
+    timeout_seconds=0.5,
+)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        ASSIGNMENT,
+        replace(ASSIGNMENT, agent=Agent(name="bare", source=Path("a.json"))),
+        replace(ASSIGNMENT, agent=replace(AGENT, tools=None)),
+        replace(ASSIGNMENT, agent=replace(AGENT, tools=())),
+        replace(
+            ASSIGNMENT,
+            agent=None,
+            model=None,
+            permission_mode=None,
+            command=(),
+            environment={},
+            timeout_seconds=None,
+            resume=False,
+        ),
+    ],
+    ids=["full", "bare agent", "all tools", "no tools", "no agent"],
+)
+def test_assignment_is_the_same_on_the_other_side(assignment: Assignment) -> None:
+    text = assignment.to_json()
+    assert Assignment.from_json(text) == assignment
+    assert "\n" not in text
+
+
+def test_prompt_of_any_bytes_a_terminal_can_give_is_handed_over() -> None:
+    """Bytes that are not UTF-8 come in as lone surrogates, which ASCII can carry."""
+    assignment = replace(ASSIGNMENT, prompt="a\udcffb")
+    assert Assignment.from_json(assignment.to_json().encode("ascii").decode()) == assignment

@@ -1,0 +1,323 @@
+"""Delivery to a loopback server of the test's own: what it answers, and what becomes of events."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.outbox import Outbox, OutboxError, Run, list_outboxes
+from tests.support.recording import (
+    Received,
+    RecordingServer,
+    Reply,
+    json_reply,
+    recording,
+    refused_url,
+    silent_server,
+)
+from tests.support.waiting import wait_for
+
+PATIENCE_SECONDS = 20.0
+"""More than any delivery takes here: where it would be needed, the test fails."""
+NO_PATIENCE = 1e-9
+
+Answer = Callable[[list[int]], Reply | None]
+"""What to say to a request that brings these events."""
+
+
+class Events:
+    """A manager's events of one session: those it has said it has, and what it was sent."""
+
+    def __init__(self, answers: Sequence[Answer] = ()) -> None:
+        self.requests: list[list[int]] = []
+        self.stored: list[int] = []
+        self._answers = list(answers)
+
+    def __call__(self, received: Received) -> Reply | None:
+        assert (received.method, received.target) == ("POST", "/sessions/s/events")
+        sent = [int(event["event_id"]) for event in json.loads(received.body)]
+        self.requests.append(sent)
+        if self._answers:
+            reply = self._answers.pop(0)(sent)
+            if reply is None or reply.status != 201:
+                return reply
+        return self.store(sent)
+
+    def store(self, sent: list[int]) -> Reply:
+        self.stored += [number for number in sent if number not in self.stored]
+        return json_reply({"ok": True, "seqs": [self.stored.index(n) + 1 for n in sent]}, 201)
+
+
+def refusing(status: int, code: str | None) -> Answer:
+    body = {"detail": "no", **({"code": code} if code else {})}
+    return lambda _sent: json_reply(body, status)
+
+
+def silent(_sent: list[int]) -> None:
+    """Hang up."""
+
+
+def stored(_sent: list[int]) -> Reply:
+    return Reply(status=201)
+
+
+@contextmanager
+def sending(answer: Callable[[Received], Reply | None]) -> Iterator[ManagerClient]:
+    with recording(answer) as server, client_of(server) as manager:
+        yield manager
+
+
+def client_of(server: RecordingServer) -> ManagerClient:
+    return ManagerClient(server.url, timeout=5.0)
+
+
+def fill(outbox: Outbox, *numbers: int) -> None:
+    for number in numbers:
+        outbox.add({"event_type": "x", "event_id": str(number)})
+
+
+def waiting(outbox: Outbox) -> list[int]:
+    return [int(each.event["event_id"]) for each in outbox.next_batch()]
+
+
+def refused(outbox: Outbox) -> list[int]:
+    return [int(each.event["event_id"]) for each in outbox.list_refused()]
+
+
+def make_outbox(path: Path, url: str = "http://127.0.0.1:1", **fields: Any) -> Outbox:
+    return Outbox(path, Run(**{"session_id": "s", "run": 1, "url": url, **fields}))
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with make_outbox(tmp_path / "s.1.db") as opened:
+        yield opened
+
+
+def test_events_are_sent_in_order_and_forgotten_once_they_are_stored(outbox: Outbox) -> None:
+    events = Events()
+    fill(outbox, *range(1, 1201))
+    with sending(events) as manager:
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert events.stored == list(range(1, 1201))
+    assert [len(request) for request in events.requests] == [500, 500, 200]
+    assert (waiting(outbox), refused(outbox)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(refusing(503, "store_unavailable"), id="503"),
+        pytest.param(refusing(503, "overloaded"), id="overloaded"),
+        pytest.param(refusing(500, "internal_error"), id="500"),
+        pytest.param(refusing(429, "slow_down"), id="429"),
+        pytest.param(refusing(401, "unauthorized"), id="401"),
+        pytest.param(refusing(403, "host_not_allowed"), id="403"),
+        pytest.param(silent, id="no answer"),
+        # Not by a manager: it always names what it refuses.
+        pytest.param(refusing(404, None), id="404 of a stranger"),
+        pytest.param(refusing(422, None), id="422 of a stranger"),
+        pytest.param(lambda _: Reply(status=405, body=b"<p>"), id="405 of a stranger"),
+        pytest.param(lambda _: Reply(status=302, body=b""), id="redirect of a proxy"),
+        pytest.param(lambda _: Reply(status=200, body=b"<p>Log in"), id="page of a proxy"),
+        pytest.param(lambda _: json_reply({"hello": 1}), id="another shape"),
+    ],
+)
+def test_what_may_pass_is_tried_again_until_it_has(outbox: Outbox, answer: Answer) -> None:
+    events = Events([answer])
+    fill(outbox, 1, 2)
+    with sending(events) as manager:
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert events.requests == [[1, 2]] * 2
+    assert events.stored == [1, 2]
+    assert (waiting(outbox), refused(outbox)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "nul_character"),
+        (404, "session_not_found"),
+        (413, "body_too_large"),
+        (422, "invalid_event"),
+    ],
+)
+def test_what_a_manager_refuses_for_good_is_put_aside_alone(
+    outbox: Outbox, status: int, code: str
+) -> None:
+    def answer(received: Received) -> Reply | None:
+        reply = events(received)
+        return refusing(status, code)(events.requests[-1]) if 3 in events.requests[-1] else reply
+
+    events = Events()
+    fill(outbox, *range(1, 6))
+    with sending(answer) as manager:
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert events.requests == [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
+    (poison,) = outbox.list_refused()
+    assert poison.event["event_id"] == "3"
+    assert f"{status} no" in poison.reason
+    assert waiting(outbox) == []
+
+
+def test_outage_amid_a_list_that_was_refused_leaves_the_rest_in_order(outbox: Outbox) -> None:
+    no, away = refusing(422, "invalid_event"), refusing(503, "store_unavailable")
+    events = Events([no, stored, no, away])
+    fill(outbox, 1, 2, 3, 4)
+    with sending(events) as manager:
+        with pytest.raises(UndeliveredError):
+            deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+        assert (events.stored, refused(outbox), waiting(outbox)) == ([1], [2], [3, 4])
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert (events.stored, refused(outbox), waiting(outbox)) == ([1, 3, 4], [2], [])
+
+
+def test_event_whose_answer_was_lost_is_sent_again_and_counts_once(outbox: Outbox) -> None:
+    def lose_the_answer(sent: list[int]) -> None:
+        events.store(sent)
+
+    events = Events([lose_the_answer])
+    fill(outbox, 1, 2)
+    with sending(events) as manager:
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert (events.requests, events.stored) == ([[1, 2]] * 2, [1, 2])
+
+
+def test_manager_that_says_nothing_is_given_up_with_the_patience(outbox: Outbox) -> None:
+    fill(outbox, 1)
+    with (
+        silent_server() as url,
+        ManagerClient(url, timeout=0.1) as manager,
+        pytest.raises(UndeliveredError, match=url),
+    ):
+        deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+    assert waiting(outbox) == [1]
+
+
+def test_manager_that_is_away_leaves_everything_where_it_is(outbox: Outbox) -> None:
+    fill(outbox, 1, 2)
+    with refused_url() as url, ManagerClient(url) as manager, pytest.raises(UndeliveredError):
+        deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+    assert (waiting(outbox), refused(outbox)) == ([1, 2], [])
+
+
+def test_delivery_goes_on_beside_the_run_and_finishes_with_the_last_event(outbox: Outbox) -> None:
+    events = Events()
+    with sending(events) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        for number in range(1, 21):
+            fill(outbox, number)
+            wait_for(lambda: outbox.count_waiting() == 0, "the event is delivered")
+        fill(outbox, *range(21, 41))
+        delivery.finish()
+    assert events.stored == list(range(1, 41))
+    assert outbox.count_waiting() == 0
+
+
+def test_delivery_of_nothing_finishes_at_once(outbox: Outbox) -> None:
+    with sending(Events()) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        delivery.finish()
+
+
+def test_events_that_are_added_by_many_threads_all_arrive_once(outbox: Outbox) -> None:
+    events = Events()
+    with sending(events) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        adding = [
+            threading.Thread(target=fill, args=(outbox, *range(start, start + 50)))
+            for start in (0, 100, 200, 300)
+        ]
+        for thread in adding:
+            thread.start()
+        for thread in adding:
+            thread.join(10)
+        delivery.finish()
+    assert sorted(events.stored) == [
+        n for start in (0, 100, 200, 300) for n in range(start, start + 50)
+    ]
+    for start in (0, 100, 200, 300):
+        own = [number for number in events.stored if start <= number < start + 100]
+        assert own == sorted(own)
+
+
+def test_delivery_ends_when_the_disk_fails_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = make_outbox(tmp_path / "s.1.db")
+    with closing(sqlite3.connect(outbox.path)) as vandal:
+        vandal.execute("DROP TABLE waiting")
+    with sending(Events()) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        delivery.finish()
+    assert f"events stay in {outbox.path}" in caplog.text
+    with pytest.raises(OutboxError):
+        outbox.close()
+
+
+def leave(directory: Path, name: str, url: str, *numbers: int) -> Path:
+    """What a supervisor that died has left."""
+    path = directory / f"{name}.db"
+    with make_outbox(path, url) as outbox:
+        fill(outbox, *numbers)
+    return path
+
+
+def test_what_was_left_for_this_manager_is_delivered_and_nothing_else_is_touched(
+    tmp_path: Path,
+) -> None:
+    events = Events()
+    with recording(events) as server, client_of(server) as manager:
+        leave(tmp_path, "a", server.url, 1, 2)
+        elsewhere = leave(tmp_path, "b", "http://127.0.0.1:1", 3)
+        held = leave(tmp_path, "c", server.url, 4)
+        broken = tmp_path / "d.db"
+        broken.write_text("no outbox")
+        broken.with_suffix(".lock").touch()
+        leave(tmp_path, "e", server.url, 5)
+        with Outbox(held):
+            deliver_leftovers(manager, tmp_path)
+    assert events.stored == [1, 2, 5]
+    assert list_outboxes(tmp_path) == [elsewhere, held, broken]
+    with Outbox(elsewhere) as outbox:
+        assert waiting(outbox) == [3]
+
+
+def test_what_was_left_and_is_refused_stays_to_be_looked_at(tmp_path: Path) -> None:
+    no = refusing(404, "session_not_found")
+    with recording(Events([no, no, no])) as server, client_of(server) as manager:
+        path = leave(tmp_path, "a", server.url, 1, 2)
+        deliver_leftovers(manager, tmp_path)
+    with Outbox(path) as outbox:
+        assert (waiting(outbox), refused(outbox)) == ([], [1, 2])
+
+
+def test_no_directory_has_nothing_left_in_it(tmp_path: Path) -> None:
+    with sending(Events()) as manager:
+        deliver_leftovers(manager, tmp_path / "none")
+
+
+def test_command_is_not_held_up_once_for_each_outbox_by_a_manager_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_orchestrator.delivery.LEFTOVER_SECONDS", NO_PATIENCE)
+    answer = refusing(503, "store_unavailable")
+    events = Events([answer] * 100)
+    with recording(events) as server, client_of(server) as manager:
+        left = [leave(tmp_path, name, server.url, 1) for name in "abcde"]
+        deliver_leftovers(manager, tmp_path)
+    assert len(events.requests) == 1
+    assert list_outboxes(tmp_path) == left
