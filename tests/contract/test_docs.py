@@ -253,6 +253,42 @@ def test_python_examples_run_and_print_what_is_beside_them(
     assert ran.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
+WORKFLOWS = [
+    ("docs/commands.md", "In parallel", ["tests", "notes", "links"]),
+    (
+        "plugins/agent-orchestrator/skills/agent-orchestrator/SKILL.md",
+        "Several at once",
+        ["docs-api", "docs-cli"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "heading", "sessions"), WORKFLOWS)
+def test_several_sessions_at_once_work_as_they_are_shown(
+    manager: RunningManager, tmp_path: Path, page: str, heading: str, sessions: list[str]
+) -> None:
+    """With an agent that answers with its prompt, so that each answer is known."""
+    writer = tmp_path / ".agent-orchestrator/agents/writer/agent.json"
+    writer.parent.mkdir(parents=True)
+    writer.write_text(json.dumps({"command": ["sh", "-c", "echo answer: $(cat)"]}))
+    shown = fences(section(read(page), heading), "sh")
+    prompts = re.findall(r"-p '([^']*)' --detach", shown[0])
+    ran = subprocess.run(
+        ["sh", "-eu", "-c", "\n".join(shown)],
+        cwd=tmp_path,
+        env={**scrubbed_environment(tmp_path), **manager.environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    for session, prompt in zip(sessions, prompts, strict=True):
+        assert lines.count(f"{session} finished") == 1
+        assert f"answer: {prompt}" in lines
+
+
 def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     demo = f"{sys.executable} scripts/demo.py {tmp_path / 'demo'}"
     stop = "code=$?; agent-session-manager stop; exit $code"
