@@ -21,7 +21,10 @@ JSON_BODIES = [
     b'[{"event_type":"x","event_id":"1"},{"event_type":"session_stop","exit_code":1,"run":1}]',
     b'{"session_id":"fuzz","session_name":"n","project_dir":"/p","spec":{"a":[1,-2.5e3,null]}}',
     b'{"last_resumed_at":"2024-01-01T00:00:00Z","archived":true,"session_name":"x"}',
-    b'{"takeover":true,"host":"h"}',
+    b'{"takeover":true,"host":"h","lease":{"holder":"me"}}',
+    b'{"holder":"me"}',
+    b'{"request_id":"r","kind":"stop","payload":{"text":"x"}}',
+    b'{"state":"acknowledged","detail":"x"}',
 ]
 TARGETS = [
     b"GET /health",
@@ -35,6 +38,11 @@ TARGETS = [
     b"POST /sessions/fuzz/events",
     b"POST /sessions/fuzz/runs",
     b"PATCH /sessions/fuzz",
+    b"PUT /sessions/fuzz/runs/1/lease",
+    b"DELETE /sessions/fuzz/runs/1/lease?holder=me",
+    b"POST /sessions/fuzz/runs/1/requests",
+    b"GET /sessions/fuzz/runs/1/requests?state=pending&wait=0",
+    b"PUT /sessions/fuzz/runs/1/requests/r",
 ]
 INTERESTING = [
     b"\0", b"\r\n", b"\r", b"\n", b"%00", b"%2F", b"../", b"\xff", b"\\ud800", b'"', b"[" * 70,

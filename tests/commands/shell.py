@@ -39,6 +39,8 @@ NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
 ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
 
+TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
+
 COMMAND_SECONDS = 60.0
 """A command takes a quarter of a second, and many times that on a machine that has much to do."""
 
@@ -61,6 +63,17 @@ class Ended:
         return json.loads(self.stdout)
 
 
+def arguments_of(command: str) -> list[str]:
+    """Enough to make the command do something."""
+    if command == "ao-new":
+        return ["x", "--executor", "command", "--", "true"]
+    if command == "ao-rename":
+        return ["x", "y"]
+    if command == "ao-send":
+        return ["x", "-p", "hi"]
+    return [] if command in TAKE_NO_SESSION else ["x"]
+
+
 class Running:
     """A command under way, in a process group of its own as a shell gives it one."""
 
@@ -81,8 +94,9 @@ class Running:
         self._process.send_signal(number)
 
     def wait_for_death(self) -> int:
-        """Wait for an end that a signal brings; return its exit code."""
-        return self._process.wait(COMMAND_SECONDS)
+        """Wait for an end that a signal brings, and nobody holds its pipes; return its exit code."""
+        self._process.communicate(timeout=COMMAND_SECONDS)
+        return self._process.returncode
 
     def kill(self) -> None:
         """End it, if a test has failed before its end."""

@@ -21,6 +21,7 @@ from tests.commands.shell import (
     USAGE,
     Ended,
     Shell,
+    arguments_of,
 )
 from tests.support.recording import (
     Received,
@@ -30,19 +31,6 @@ from tests.support.recording import (
     refused_url,
     silent_server,
 )
-
-TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
-
-
-def arguments_of(command: str) -> list[str]:
-    """Enough to make the command do something."""
-    if command == "ao-new":
-        return ["x", "--executor", "command", "--", "true"]
-    if command == "ao-rename":
-        return ["x", "y"]
-    if command == "ao-send":
-        return ["x", "-p", "hi"]
-    return [] if command in TAKE_NO_SESSION else ["x"]
 
 
 @pytest.mark.parametrize("command", ALL)

@@ -7,14 +7,35 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from agent_orchestrator import __version__
-from tests.commands.shell import ALL, COMMANDS, DONE, LIGHT, NEED_AN_AGENT, Ended, Shell
+from agent_orchestrator.environment import outbox_dir
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.outbox import Outbox, Run, list_outboxes
+from agent_orchestrator.registry import list_registered
+from tests.commands.shell import (
+    ALL,
+    COMMANDS,
+    DONE,
+    FAILED,
+    LIGHT,
+    NEED_A_MANAGER,
+    NEED_AN_AGENT,
+    Ended,
+    Gate,
+    Shell,
+    arguments_of,
+    start_detached,
+)
 from tests.support.environment import BIN
+from tests.support.waiting import wait_for
 
 UV_SECONDS = 100.0
 """uv may have to fetch what the header names."""
@@ -24,7 +45,7 @@ CERTIFICATES = ("SSL_CERT_DIR", "SSL_CERT_FILE")
 
 HEADER = re.compile(r"^# /// script$\n(?P<content>(?:^#(?: .*)?$\n)+)^# ///$", re.MULTILINE)
 
-HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "stamina", "yaml")
+HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "sqlite3", "stamina", "yaml")
 
 
 def header_of(command: str) -> dict[str, object]:
@@ -57,7 +78,7 @@ def test_only_what_drives_an_agent_pulls_its_sdk() -> None:
     with_sdk = {command for command in ALL if "claude-agent-sdk" in packages_of(command)}
     assert with_sdk == set(NEED_AN_AGENT)
     for command in LIGHT:
-        assert packages_of(command) <= {"click", "httpx", "psutil", "pyyaml"}
+        assert packages_of(command) <= {"click", "httpx", "psutil", "pyyaml", "stamina"}
 
 
 def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:
@@ -69,21 +90,41 @@ def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:
         env=shell.environment,
         text=True,
         timeout=60,
-        check=True,
+        check=False,
     )
+    assert done.returncode in (DONE, FAILED), done.stderr
     names = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines())
     return {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("command", LIGHT)
-def test_a_light_command_imports_nothing_heavy(shell: Shell, command: str) -> None:
+def assert_light(shell: Shell, imported: set[str]) -> None:
     """Of rich no more than httpx itself imports where it is installed."""
-    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "hi").exit_code == DONE
-    takes_a_session = command in ("ao-clean", "ao-get-result", "ao-status")
-    imported = imported_by(shell, [str(COMMANDS / command), *(["x"] if takes_a_session else [])])
     assert imported & set(HEAVY) == set()
     if "rich" in imported:
         assert "rich" in imported_by(shell, ["-c", "import httpx"])
+
+
+@pytest.mark.parametrize("command", LIGHT)
+def test_a_light_command_imports_nothing_heavy(shell: Shell, command: str) -> None:
+    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "hi").exit_code == DONE
+    wait_for(lambda: list_registered(shell.state_dir) == [], "its supervisor has ended")
+    assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments_of(command)]))
+
+
+@pytest.mark.parametrize(
+    "command", ["ao-get-result", "ao-list-sessions", "ao-logs", "ao-send", "ao-status"]
+)
+def test_a_light_command_imports_nothing_heavy_while_sessions_run(
+    shell: Shell, started: Path, gate: Gate, command: str
+) -> None:
+    """Their supervisors deliver their events: there is nothing to do about these outboxes."""
+    start_detached(shell, "x", started, gate)
+    assert list_outboxes(outbox_dir(shell.state_dir)) != []
+    if command == "ao-get-result":
+        start_finished = shell.run("ao-new", "y", "--executor", "command", "--", "echo", "hi")
+        assert start_finished.exit_code == DONE
+    arguments = ["y"] if command == "ao-get-result" else arguments_of(command)
+    assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments]))
 
 
 @pytest.mark.parametrize("command", ALL)
@@ -165,3 +206,51 @@ def test_uv_runs_the_script_through_a_symlink_on_the_path(shell: Shell, tmp_path
     if re.search(r"Failed to fetch|error sending request|dns error", done.stderr):
         pytest.skip(f"uv cannot reach the index: {done.stderr.splitlines()[0]}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def closure_of(packages: Iterable[str]) -> set[str]:
+    """These distributions and all that they need here."""
+    found: set[str] = set()
+    unvisited = [Requirement(package) for package in packages]
+    while unvisited:
+        wanted = unvisited.pop()
+        if wanted.name not in found:
+            found.add(wanted.name)
+            needed = [Requirement(text) for text in requires(wanted.name) or []]
+            unvisited += [r for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def python_with(directory: Path, packages: Iterable[str]) -> Path:
+    """A Python of its own that has these packages, what they need, and no more: as uv makes it."""
+    make = [BIN / "uv", "venv", "--quiet", "--offline", "--python", sys.executable, directory]
+    subprocess.run(make, check=True, timeout=60, env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"})
+    (site,) = directory.glob("lib/python*/site-packages")
+    for name in closure_of(packages):
+        files = distribution(name).files or []
+        for part in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            if not (site / part).exists():
+                (site / part).symlink_to(Path(str(distribution(name).locate_file(part))))
+    return directory / "bin" / "python"
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_a_command_needs_no_more_than_its_header_names_also_to_deliver_what_was_left(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path, command: str
+) -> None:
+    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "hi").exit_code == DONE
+    (session,) = records.find_sessions(project_dir=str(project))
+    session_id = session["session_id"]
+    left = outbox_dir(shell.state_dir) / f"{session_id}.1.db"
+    wait_for(lambda: list_registered(shell.state_dir) == [], "its supervisor has ended")
+    with Outbox(left, Run(session_id=session_id, run=1, url=records.base_url)) as outbox:
+        outbox.add({"event_type": "diagnostic", "event_id": session_id, "run": 1})
+    python = python_with(tmp_path / "lean", packages_of(command))
+    arguments = arguments_of(command)
+    if command == "ao-new":
+        arguments = ["y", "--executor", "command", "--", "true"]
+    ended = replace(shell, python=(str(python),)).run(command, *arguments)
+    assert "a defect in" not in ended.stderr
+    assert ended.exit_code == (FAILED if command in ("ao-doctor", "ao-send") else DONE), ended
+    assert left.exists() == (command not in (*NEED_A_MANAGER, *NEED_AN_AGENT))
+    left.unlink(missing_ok=True)

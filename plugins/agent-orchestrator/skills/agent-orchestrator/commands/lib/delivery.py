@@ -52,7 +52,7 @@ def _send(
     try:
         for attempt in again:
             with attempt:
-                manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
+                _append(manager, outbox, batch)
     except SessionClientError as exc:
         if may_pass(exc):
             raise UndeliveredError(str(exc)) from exc
@@ -64,6 +64,16 @@ def _send(
             _send(manager, outbox, [waiting], patience_seconds)
     else:
         outbox.remove(batch)
+
+
+def _append(manager: ManagerClient, outbox: Outbox, batch: Sequence[Waiting]) -> None:
+    if not batch[0].is_transcript:
+        manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
+        return
+    from .mirroring import to_batch
+    from .transcript_appends import DirectAppends
+
+    DirectAppends(manager).append(to_batch(batch[0].event))
 
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:

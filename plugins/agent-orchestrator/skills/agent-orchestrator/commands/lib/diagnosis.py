@@ -31,9 +31,12 @@ class Finding:
     text: str
     advice: str | None = None
 
+    matters: bool = True
+    """Whether it keeps something from working that was set up to work."""
+
     @property
     def is_fine(self) -> bool:
-        return self.advice is None
+        return self.advice is None or not self.matters
 
 
 def check_manager(manager: ManagerClient, port: int | None) -> Iterator[Finding]:
@@ -89,6 +92,7 @@ def check_executors() -> Iterator[Finding]:
         about="credentials",
         text=", ".join(present) if present else "none that we know of",
         advice=None if present else "run `claude` and /login there, or set ANTHROPIC_API_KEY",
+        matters=False,  # to whoever uses other executors
     )
 
 

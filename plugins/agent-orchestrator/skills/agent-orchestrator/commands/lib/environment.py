@@ -17,6 +17,12 @@ RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
+_SETTINGS_OF_THE_MANAGER = (
+    "AGENT_ORCHESTRATOR_ALLOW_HOSTS",
+    "AGENT_ORCHESTRATOR_DATABASE_URL",
+    "AGENT_ORCHESTRATOR_LEASE_SECONDS",
+)
+
 
 def agent_environment() -> dict[str, str]:
     """The environment for an agent: the person's own, without the token that controls all."""
@@ -28,7 +34,8 @@ def manager_environment() -> dict[str, str]:
 
     The state directory may be given relative to ours, which is not the manager's.
     """
-    passed = {name: os.environ[name] for name in _PASSED_TO_THE_MANAGER if name in os.environ}
+    names = (*_PASSED_TO_THE_MANAGER, *_SETTINGS_OF_THE_MANAGER)
+    passed = {name: os.environ[name] for name in names if name in os.environ}
     return {**passed, ENV_STATE_DIR: str(state_dir())}
 
 

@@ -22,6 +22,8 @@ from typing import Any, Self
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
 
+TRANSCRIPT = "transcript"
+"""The key of an item that is a batch of transcript lines and no event."""
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 
@@ -61,6 +63,10 @@ class Waiting:
 
     position: int
     event: Event
+
+    @property
+    def is_transcript(self) -> bool:
+        return TRANSCRIPT in self.event and "event_type" not in self.event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,22 +128,27 @@ class Outbox:
             self.changed.notify_all()
 
     def next_batch(self) -> list[Waiting]:
-        """The events that are to be sent next, oldest first."""
+        """What is to be sent next, oldest first: some events, or one batch of transcript lines."""
         batch: list[Waiting] = []
         size = 0
         query = "SELECT position, size, event FROM waiting ORDER BY position LIMIT ?"
         with self._statement() as execute, closing(execute(query, (MAX_BATCH_EVENTS,))) as rows:
             for position, event_size, text in rows:
                 size += event_size
-                if batch and size > MAX_BATCH_BYTES:
+                waiting = Waiting(position=position, event=json.loads(text))
+                if batch and (size > MAX_BATCH_BYTES or waiting.is_transcript):
                     break
-                batch.append(Waiting(position=position, event=json.loads(text)))
+                batch.append(waiting)
+                if waiting.is_transcript:
+                    break
         return batch
 
     def remove(self, delivered: Sequence[Waiting]) -> None:
         """Forget events that the manager has."""
         with self._statement() as execute:
             execute("DELETE FROM waiting WHERE position <= ?", (delivered[-1].position,))
+        with self.changed:
+            self.changed.notify_all()
 
     def refuse(self, waiting: Waiting, reason: str) -> None:
         """Put an event aside that the manager will never take."""

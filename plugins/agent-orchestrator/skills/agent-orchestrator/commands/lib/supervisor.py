@@ -26,6 +26,7 @@ from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
 from .manager_client import LOST_CODES, ManagerClient
+from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
@@ -45,7 +46,6 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
-        self._executor: Executor = create_executor(self._spec())
         self._manager = ManagerClient(assignment.url)
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
@@ -66,26 +66,47 @@ class Supervisor:
             ready()
             delivery = Delivery(self._manager, outbox)
             delivery.start()
-            requests = Requests(a, order=self._order, executor=self._executor, record=self._record)
+            mirror = Mirror(self._manager, outbox)
+            executor = create_executor(self._spec(mirror))
+            requests = Requests(a, order=self._order, executor=executor, record=self._record)
             async with self._beside(self._keep_lease), self._beside(requests.obey):
                 try:
-                    return await self._drive()
+                    await self._restore()
+                    return await self._drive(executor)
                 except OutboxError as exc:
                     logger.exception("the run was stopped")
                     await asyncio.to_thread(self._report_failure, exc)
                     raise
                 finally:
+                    await asyncio.to_thread(mirror.close)
                     await asyncio.to_thread(delivery.finish)
                     await asyncio.to_thread(self._let_go)
 
-    async def _drive(self) -> RunOutcome:
+    async def _restore(self) -> None:
+        """Bring the agent's own record of earlier runs to this machine, as far as it is not here.
+
+        With what is here the agent can still be asked to go on: it says itself if that is nothing.
+        """
+        a = self._assignment
+        if not a.resume or a.executor != "claude":
+            return
+        try:
+            count = await asyncio.to_thread(
+                restore, self._manager, a.session_id, environment=a.environment, here=a.project_dir
+            )
+        except (SessionClientError, OSError) as exc:
+            logger.warning("the transcript could not be restored: %s", exc)
+        else:
+            logger.info("%d lines of transcript were not here", count)
+
+    async def _drive(self, executor: Executor) -> RunOutcome:
         a = self._assignment
         timer = None
         if a.timeout_seconds is not None:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(a.timeout_seconds, self._order.time_out, a.timeout_seconds)
         try:
-            return await drive(self._executor, a.prompt, self._record, order=self._order)
+            return await drive(executor, a.prompt, self._record, order=self._order)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -94,7 +115,7 @@ class Supervisor:
         a = self._assignment
         self._outbox.add({"event_id": str(uuid.uuid4()), **event, "run": a.run})
 
-    def _spec(self) -> RunSpec:
+    def _spec(self, mirror: Mirror) -> RunSpec:
         a = self._assignment
         return RunSpec(
             session_id=a.session_id,
@@ -110,6 +131,7 @@ class Supervisor:
                 ENV_SESSION_ID: a.session_id,
                 RUN_MARKER: self._marker,
             },
+            mirror=mirror,
             spared=lambda: spared_pids(self._state),
         )
 

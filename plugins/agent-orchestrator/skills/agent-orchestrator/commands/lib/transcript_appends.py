@@ -84,7 +84,7 @@ class DirectAppends:
         if batch.subpath is None and batch.lines:
             try:
                 self._summaries.advance(batch, appended=appended, last_position=last_position)
-            except SessionClientError as exc:
+            except (SessionClientError, ImportError) as exc:  # or there is no SDK to fold with
                 # The lines are stored. The SDK sees that the summary is older than they are, and
                 # the next append folds what is missing.
                 logger.warning("a transcript's summary stays behind: %s", exc)

@@ -119,7 +119,7 @@ def main(
             manager,
             plan,
             open_run,
-            _directory(found, config),
+            _directory(found, config, is_given=project_dir is not None),
             resume=_has_conversation(manager, found),
         )
         if detach:
@@ -161,13 +161,17 @@ def _last_plan(manager: ManagerClient, session: Session, config: Config, prompt:
     )
 
 
-def _directory(session: Session, config: Config) -> Path:
-    """The session's project where it is on this machine, else the one that was asked for."""
+def _directory(session: Session, config: Config, *, is_given: bool) -> Path:
+    """Where the agent works: the directory that was asked for, else the session's project."""
     project_dir = session["project_dir"]
-    if project_dir is None:
+    if is_given or project_dir is None:
         return config.project_dir
     if not Path(project_dir).is_dir():
-        raise CommandError(f"the session's project {project_dir} is not on this machine", USAGE)
+        raise CommandError(
+            f"the session's project {project_dir} is not on this machine: say where it is with "
+            "--project-dir",
+            USAGE,
+        )
     return Path(project_dir)
 
 

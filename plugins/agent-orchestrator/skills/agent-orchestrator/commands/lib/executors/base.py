@@ -44,6 +44,8 @@ class RunSpec:
     An executor adds only what its agent or the stopping of its processes needs; nothing of our own
     environment is inherited.
     """
+    mirror: object | None = None
+    """What takes the agent's own record as it grows: a `SessionStore` of the Agent SDK."""
     spared: Spared = frozenset
     """Tells the pids that stopping this run must not touch."""
 

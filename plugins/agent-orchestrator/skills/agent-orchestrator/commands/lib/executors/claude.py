@@ -13,14 +13,15 @@ import tempfile
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..processes import shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeSDKClient, ResultMessage
+    from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
+    from claude_agent_sdk.types import SessionStore
 
     from .claude_cli import CommandLine
     from .claude_events import Translation
@@ -63,7 +64,7 @@ class ClaudeExecutor:
 
         with tempfile.TemporaryDirectory(prefix="agent-orchestrator-") as files:
             cli = self._command_line(Path(files))
-            client = ClaudeSDKClient(transport=cli)
+            client = ClaudeSDKClient(self._options(), transport=cli)
             translation = Translation(cli.usage_by_result, is_resume=self._spec.resume)
             try:
                 await self._begin(client, cli, prompt, prompt_id)
@@ -81,6 +82,16 @@ class ClaudeExecutor:
         if cli.stderr.characters:
             yield create_event("diagnostic", **cli.stderr.fields())
         yield _session_stop(translation, cli)
+
+    def _options(self) -> ClaudeAgentOptions:
+        """Only what the SDK itself does; what the CLI is to do is in its arguments."""
+        from claude_agent_sdk import ClaudeAgentOptions
+
+        return ClaudeAgentOptions(
+            session_store=cast("SessionStore | None", self._spec.mirror),
+            session_store_flush="eager",
+            env=self._spec.environment,
+        )
 
     async def send(self, text: str, message_id: str) -> None:
         """Tell the running agent something; while it answers already, that is one more turn."""

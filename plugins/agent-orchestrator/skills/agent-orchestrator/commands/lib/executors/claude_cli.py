@@ -74,6 +74,8 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     arguments.append(f"--permission-mode={mode}")
     if model := spec.model or (agent and agent.model):
         arguments.append(f"--model={model}")
+    if spec.mirror is not None:
+        arguments.append("--session-mirror")
     if agent is None:
         return arguments
     if agent.system_prompt is not None:

@@ -1,0 +1,176 @@
+"""A conversation goes on wherever the manager can be reached: in another home and another path.
+
+The real Claude Code against the stand-in model. Two "machines" are two homes and two project paths
+that share a manager.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import claude_agent_sdk
+import pytest
+
+from tests.commands.shell import DONE, USAGE, Ended, Shell
+from tests.executors.conftest import CLI_SECONDS, OFFLINE
+from tests.support.model_server import ModelServer, script, start_model_server, tool
+
+pytestmark = pytest.mark.xdist_group("claude")
+
+CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+REVIEWER = """\
+---
+name: reviewer
+description: Reviews.
+---
+You review what others wrote, in rhyme.
+"""
+
+
+@pytest.fixture
+def model(lonely: Shell, tmp_path: Path) -> Iterator[ModelServer]:
+    with start_model_server(tmp_path / "requests.jsonl", prefix=lonely.prefix) as server:
+        yield server
+
+
+@pytest.fixture
+def here(lonely: Shell, model: ModelServer, own_home: Path, state_dir: Path) -> Shell:
+    """The machine on which the conversation begins."""
+    lonely.run("ao-list-sessions")  # starts the manager
+    _let_tools_run(own_home)
+    return lonely.having(
+        ANTHROPIC_API_KEY="sk-ant-dummy",
+        ANTHROPIC_BASE_URL=model.url,
+        AGENT_ORCHESTRATOR_STATE_DIR=str(state_dir),
+        **OFFLINE,
+    )
+
+
+@pytest.fixture
+def elsewhere(here: Shell, tmp_path: Path) -> Shell:
+    """Another machine: another home, in which nothing of Claude Code is, and another path."""
+    home, project = tmp_path / "other-home", tmp_path / "other-path"
+    project.mkdir()
+    home.mkdir()
+    _let_tools_run(home)
+    return here.at(project).having(HOME=str(home))
+
+
+def _let_tools_run(home: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    allowed = ["Bash", "Agent", "Task"]
+    settings.write_text(json.dumps({"permissions": {"allow": allowed}}))
+
+
+def _home(shell: Shell) -> Path:
+    return Path(shell.environment["HOME"])
+
+
+def _begin(here: Shell, *steps: dict[str, object]) -> str:
+    assert here.run("ao-new", "talk", "-p", script(*steps)).exit_code == DONE
+    session_id: str = here.run("ao-status", "talk", "--json").json["session_id"]
+    return session_id
+
+
+def _resume(shell: Shell, session_id: str, *arguments: str) -> Ended:
+    return shell.run("ao-resume", session_id, "--project-dir", str(shell.directory), *arguments)
+
+
+def _conversation(model: ModelServer) -> str:
+    """What the model was last shown of the conversation."""
+    return json.dumps(model.requests()[-1]["body"]["messages"])
+
+
+def test_a_conversation_goes_on_in_another_home_and_another_path(
+    here: Shell, elsewhere: Shell, model: ModelServer
+) -> None:
+    call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
+    session_id = _begin(here, call, {"text": "The word is heron."})
+    model.forget()
+    resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
+    assert resumed == Ended(DONE, "It was heron.\n", "")
+    assert "The word is heron." in _conversation(model)
+    assert "the tools output" in _conversation(model)
+    # And back again, where the second half of it is not known yet.
+    model.forget()
+    resumed = here.run("ao-resume", "talk", "-p", script({"text": "Home again."}))
+    assert resumed == Ended(DONE, "Home again.\n", "")
+    assert "It was heron." in _conversation(model)
+
+
+def test_a_plain_claude_resumes_afterwards_and_sees_the_whole_conversation(
+    here: Shell, elsewhere: Shell, model: ModelServer
+) -> None:
+    session_id = _begin(here, {"text": "The word is heron."})
+    assert _resume(elsewhere, session_id, "-p", script({"text": "Heron it is."})).exit_code == DONE
+    model.forget()
+    plain = subprocess.run(
+        [*elsewhere.prefix, str(CLI), "--resume", session_id, "-p", script({"text": "Plainly."})],
+        cwd=elsewhere.directory,
+        env=elsewhere.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=CLI_SECONDS,
+        check=True,
+    )
+    assert plain.stdout.strip() == "Plainly."
+    assert "The word is heron." in _conversation(model)
+    assert "Heron it is." in _conversation(model)
+
+
+def test_what_a_subagent_did_is_there_too(
+    here: Shell, elsewhere: Shell, model: ModelServer
+) -> None:
+    inner = script({"text": "I am the subagent."})
+    call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
+    session_id = _begin(here, call, {"text": "It answered."})
+    assert _resume(elsewhere, session_id, "-p", script({"text": "On."})).exit_code == DONE
+
+    def transcripts(shell: Shell) -> dict[str, set[str]]:
+        """The lines of each subagent by id; the CLI keeps its log of requests to itself."""
+        projects = _home(shell) / ".claude" / "projects"
+        return {
+            path.name: {
+                entry["uuid"]
+                for entry in map(json.loads, path.read_text().splitlines())
+                if "uuid" in entry
+            }
+            for path in projects.glob(f"*/{session_id}/subagents/*.jsonl")
+        }
+
+    assert [len(ids) > 1 for ids in transcripts(here).values()] == [True]
+    assert transcripts(elsewhere) == transcripts(here)
+    assert all(
+        path.stat().st_mode & 0o077 == 0
+        for path in (_home(elsewhere) / ".claude" / "projects").rglob("*.jsonl")
+    )
+
+
+def test_the_persons_own_agents_count_where_the_session_is_resumed(
+    here: Shell, elsewhere: Shell, model: ModelServer
+) -> None:
+    for shell in (here, elsewhere):
+        agents = _home(shell) / ".claude" / "agents"
+        agents.mkdir()
+        (agents / "reviewer.md").write_text(REVIEWER)
+    started = here.run("ao-new", "talk", "--agent", "reviewer", "-p", script({"text": "Rhyme."}))
+    assert started.exit_code == DONE
+    session_id = here.run("ao-status", "talk", "--json").json["session_id"]
+    model.forget()
+    assert _resume(elsewhere, session_id, "-p", script({"text": "Again."})).exit_code == DONE
+    assert "in rhyme" in json.dumps(model.requests()[-1]["body"]["system"])
+
+
+def test_a_session_whose_project_is_elsewhere_asks_where_it_is_here(
+    here: Shell, elsewhere: Shell
+) -> None:
+    session_id = _begin(here, {"text": "Yes."})
+    here.directory.rename(here.directory.with_name("moved"))
+    asked = elsewhere.run("ao-resume", session_id, "-p", "x")
+    assert (asked.exit_code, asked.stdout) == (USAGE, "")
+    assert "--project-dir" in asked.stderr
