@@ -66,6 +66,17 @@ def network() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.fixture
+def own_mounts() -> tuple[str, ...]:
+    """How to run something that may mount what it likes, seen by nobody else."""
+    enter = ("unshare", "--map-root-user", "--mount")
+    try:
+        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("this machine allows no mount namespace")
+    return enter
+
+
+@pytest.fixture
 def state_dir(own_home: Path) -> Iterator[Path]:
     """Where the state is by default; a manager that serves from there is stopped in the end."""
     directory = own_home / ".local" / "state" / "agent-orchestrator"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -217,34 +218,31 @@ def test_a_directory_that_cannot_be_is_refused(shell: Shell) -> None:
     )
 
 
-READ_ONLY = (
-    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
-    'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"',
-)
+MOUNT_READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"'
+
+
+@pytest.fixture
+def read_only(shell: Shell, project: Path, own_mounts: tuple[str, ...]) -> Shell:
+    """A shell for which the project is a checkout that nobody can write to."""
+    return replace(shell, prefix=(*own_mounts, "sh", "-c", MOUNT_READ_ONLY, str(project)))
 
 
 @pytest.mark.parametrize(
     "command", ["ao-list-agents", "ao-list-sessions", "ao-show-config", "ao-status"]
 )
 def test_a_read_only_checkout_can_be_looked_at(
-    shell: Shell, make: Make, project: Path, command: str
+    read_only: Shell, make: Make, project: Path, command: str
 ) -> None:
     make("one")
     (project / ".git").mkdir()
-    read_only = Shell(
-        directory=project, environment=shell.environment, prefix=(*READ_ONLY, str(project))
-    )
     arguments = ["one"] if command == "ao-status" else []
     assert read_only.run(command, *arguments).exit_code == DONE
     assert list(project.iterdir()) == [project / ".git"]
 
 
-def test_a_session_cannot_need_to_write_into_a_read_only_checkout(
-    shell: Shell, project: Path
+def test_a_session_in_a_read_only_checkout_writes_there_only_if_its_program_does(
+    read_only: Shell,
 ) -> None:
-    read_only = Shell(
-        directory=project, environment=shell.environment, prefix=(*READ_ONLY, str(project))
-    )
     ended = read_only.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
     assert ended == Ended(DONE, "hi\n", "")
     touched = read_only.run("ao-new", "y", "--executor", "command", "--", "touch", "file")

@@ -291,21 +291,25 @@ def test_a_state_directory_that_cannot_be_is_named_and_no_session_is_created(
     assert list(records.find_sessions(project_dir=str(project))) == []
 
 
-FULL = (
-    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
-    'mount -t tmpfs -o size=4k,mode=700 none "$0" && ! cat /dev/zero 2>&- >"$0/full" && exec "$@"',
+MOUNT_FULL = (
+    'mount -t tmpfs -o size=4k,mode=700 none "$0" && ! cat /dev/zero 2>&- >"$0/full" && exec "$@"'
 )
 
 
 def test_a_state_directory_that_is_full_is_named_and_no_session_is_created(
-    shell: Shell, records: ManagerClient, project: Path, manager: RunningManager, tmp_path: Path
+    shell: Shell,
+    records: ManagerClient,
+    project: Path,
+    manager: RunningManager,
+    tmp_path: Path,
+    own_mounts: tuple[str, ...],
 ) -> None:
     full = tmp_path / "full"
     full.mkdir()
     told = shell.having(
         AGENT_ORCHESTRATOR_STATE_DIR=str(full), AGENT_ORCHESTRATOR_TOKEN=manager.token
     )
-    ended = replace(told, prefix=(*FULL, str(full))).run(
+    ended = replace(told, prefix=(*own_mounts, "sh", "-c", MOUNT_FULL, str(full))).run(
         "ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat"
     )
     assert ended == Ended(FAILED, "", f"ao-new: {full}/seal.key: {os.strerror(errno.ENOSPC)}\n")
