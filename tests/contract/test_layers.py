@@ -90,8 +90,7 @@ def test_domain_needs_the_standard_library_alone() -> None:
         assert "sqlalchemy" not in tops
         assert tops <= {
             "__future__", "agent_session_manager", "collections", "dataclasses", "datetime",
-            "enum",
-        "hashlib", "re", "typing",
+            "enum", "hashlib", "re", "typing",
         }, path  # fmt: skip
 
 

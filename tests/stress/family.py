@@ -38,7 +38,7 @@ if role != "root":
         signal.pause()
 
 number, limit = 0, int(options.get("lines", "0"))
-until = Path(options.get("until", "/nowhere"))
+until = Path(options.get("until", f"{pids}.until"))
 while not (limit and number == limit) and not until.exists():
     number += 1
     sys.stdout.write(f"{number}\n")

@@ -240,13 +240,21 @@ def test_threads_add_at_once_and_each_keeps_its_order(outbox: Outbox) -> None:
         assert own == list(range(thread * 1000, thread * 1000 + 50))
 
 
-def test_adding_notifies_who_waits_for_a_change(outbox: Outbox) -> None:
-    with ThreadPoolExecutor(1) as thread:
-        with outbox.changed:
-            adding = thread.submit(outbox.add, event(1))
-            assert outbox.changed.wait(5)
-        adding.result(5)
-    assert outbox.count_waiting() == 1
+def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox) -> None:
+    outbox.add(event(1))
+    outbox.add(event(2))
+    first, second = outbox.next_batch()
+    for change in (
+        lambda: outbox.add(event(3)),
+        lambda: outbox.refuse(first, "no"),
+        lambda: outbox.remove([second]),
+    ):
+        with ThreadPoolExecutor(1) as thread:
+            with outbox.changed:
+                changing = thread.submit(change)
+                assert outbox.changed.wait(5)
+            changing.result(5)
+    assert waiting_ids(outbox) == [3]
 
 
 @pytest.mark.parametrize("with_limit", [False, True], ids=["tiny disk", "limit on files"])

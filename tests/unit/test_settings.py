@@ -24,6 +24,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         "AGENT_ORCHESTRATOR_PORT": "1",
         "AGENT_ORCHESTRATOR_DATABASE_URL": "sqlite:////env.db",
         "AGENT_ORCHESTRATOR_ALLOW_HOSTS": "a:1, b ,",
+        "AGENT_ORCHESTRATOR_LEASE_SECONDS": "2.5",
         "AGENT_ORCHESTRATOR_TOKEN": TOKEN,
     }
     assert load_settings(environ) == Settings(
@@ -31,6 +32,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         port=1,
         database_url="sqlite:////env.db",
         allow_hosts=("a:1", "b"),
+        lease_seconds=2.5,
         token=TOKEN,
     )
     given = load_settings(
@@ -41,6 +43,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         port=0,
         database_url="sqlite:////flag.db",
         allow_hosts=("c",),
+        lease_seconds=2.5,
         token=TOKEN,
     )
 
@@ -71,6 +74,21 @@ def test_port_that_is_none_is_named_with_its_value(port: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_PORT": port})
     assert str(caught.value) == f"AGENT_ORCHESTRATOR_PORT is {port!r}, not a port number"
+
+
+@pytest.mark.parametrize("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "", "86401"])
+def test_length_of_a_lease_that_is_none_is_named_with_its_value(length: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
+    assert str(caught.value) == (
+        f"AGENT_ORCHESTRATOR_LEASE_SECONDS is {length!r}, not from 2 to 86400 seconds"
+    )
+
+
+@pytest.mark.parametrize("length", ["2", "86400", " 45 ", "1e2"])
+def test_length_of_a_lease_is_a_number_of_seconds(length: str) -> None:
+    settings = load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
+    assert settings.lease_seconds == float(length)
 
 
 @pytest.mark.parametrize("token", ["short", "x" * 31, "é" * 40, "x" * 40 + "\n", "x" * 40 + "\x7f"])

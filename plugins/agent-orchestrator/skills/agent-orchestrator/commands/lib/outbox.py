@@ -89,7 +89,7 @@ class Outbox:
         """
         self.path = path
         self.changed = threading.Condition()
-        """Notified when an event was added, and by whoever has something else to tell."""
+        """Notified when something was added or has left, and by whoever has something else to tell."""
         self._using = threading.Lock()
         try:
             self._hold = _hold(path, create=run is not None)
@@ -124,8 +124,7 @@ class Outbox:
         size = len(text.encode())
         with self._statement() as execute:
             execute("INSERT INTO waiting (size, event) VALUES (?, ?)", (size, text))
-        with self.changed:
-            self.changed.notify_all()
+        self._tell()
 
     def next_batch(self) -> list[Waiting]:
         """What is to be sent next, oldest first: some events, or one batch of transcript lines."""
@@ -147,8 +146,7 @@ class Outbox:
         """Forget events that the manager has."""
         with self._statement() as execute:
             execute("DELETE FROM waiting WHERE position <= ?", (delivered[-1].position,))
-        with self.changed:
-            self.changed.notify_all()
+        self._tell()
 
     def refuse(self, waiting: Waiting, reason: str) -> None:
         """Put an event aside that the manager will never take."""
@@ -161,6 +159,7 @@ class Outbox:
             )
             execute("DELETE FROM waiting WHERE position = ?", (waiting.position,))
             execute("COMMIT")
+        self._tell()
 
     def count_waiting(self) -> int:
         with self._statement() as execute:
@@ -183,6 +182,10 @@ class Outbox:
                     Path(f"{self.path}{suffix}").unlink(missing_ok=True)
                 _lock_path(self.path).unlink(missing_ok=True)
             os.close(self._hold)
+
+    def _tell(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
 
     def _find_run(self) -> Run | None:
         row = self._database.execute("SELECT session_id, run, url FROM run").fetchone()

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+from . import startup as startup
 from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive

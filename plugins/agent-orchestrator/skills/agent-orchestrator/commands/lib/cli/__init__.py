@@ -1,0 +1,3 @@
+"""The commands."""
+
+from .. import startup as startup
