@@ -89,7 +89,7 @@ class Outbox:
         """
         self.path = path
         self.changed = threading.Condition()
-        """Notified when something was added or has left, and by whoever has something else to tell."""
+        """Notified when something was added or has left, and when no more will come."""
         self._using = threading.Lock()
         try:
             self._hold = _hold(path, create=run is not None)
