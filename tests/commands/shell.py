@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import psutil
 
+from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
 from agent_session_manager.discovery import find_manager
@@ -94,7 +95,7 @@ class Running:
         self._process.send_signal(number)
 
     def wait_for_death(self) -> int:
-        """Wait for an end that a signal brings, and nobody holds its pipes; return its exit code."""
+        """Wait until a signal has ended it and nobody holds its pipes; return its exit code."""
         self._process.communicate(timeout=COMMAND_SECONDS)
         return self._process.returncode
 
@@ -329,12 +330,15 @@ def is_waiting(pid: int) -> bool:
 
 
 def end_runs(state_dir: Path) -> None:
-    """Kill the supervisors that live there, and every process of their runs."""
+    """Kill the supervisors that live there and every process of their runs, and forget them."""
     for entry in list_registered(state_dir):
         if entry.is_supervised:
             _kill(psutil.Process(entry.run.pid))
         for process in RunProcesses(None, entry.run.marker).find():
             _kill(process)
+        entry.path.unlink(missing_ok=True)
+        for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
+            left.unlink(missing_ok=True)
 
 
 def _kill(process: psutil.Process) -> None:

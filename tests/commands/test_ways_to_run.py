@@ -223,7 +223,15 @@ def closure_of(packages: Iterable[str]) -> set[str]:
 
 def python_with(directory: Path, packages: Iterable[str]) -> Path:
     """A Python of its own that has these packages, what they need, and no more: as uv makes it."""
-    make = [BIN / "uv", "venv", "--quiet", "--offline", "--python", sys.executable, directory]
+    make = [
+        str(BIN / "uv"),
+        "venv",
+        "--quiet",
+        "--offline",
+        "--python",
+        sys.executable,
+        str(directory),
+    ]
     subprocess.run(make, check=True, timeout=60, env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"})
     (site,) = directory.glob("lib/python*/site-packages")
     for name in closure_of(packages):

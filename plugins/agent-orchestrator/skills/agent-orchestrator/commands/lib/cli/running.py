@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ import click
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import agent_environment, home, parent_session_id, state_dir
+from ..environment import agent_environment, home, state_dir
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
@@ -133,6 +134,24 @@ def check(plan: Plan) -> Plan:
     return plan
 
 
+class _HeldInterrupts:
+    """A SIGINT handler for the time between a supervisor's start and our being ready to stop it.
+
+    Its program, which execs, does not inherit it. `release` is the Ctrl-C that came meanwhile.
+    """
+
+    came = False
+
+    def __call__(self, *_: object) -> None:
+        self.came = True
+
+    @staticmethod
+    def release() -> None:
+        held = signal.signal(signal.SIGINT, signal.default_int_handler)
+        if isinstance(held, _HeldInterrupts) and held.came:
+            raise KeyboardInterrupt
+
+
 def start(
     manager: ManagerClient,
     plan: Plan,
@@ -151,14 +170,15 @@ def start(
     """
     holder = str(uuid4())
     session = open_run(holder)
+    signal.signal(signal.SIGINT, _HeldInterrupts())
     try:
         launch(
             plan.assignment(
                 session, project_dir, url=manager.base_url, holder=holder, resume=resume
             )
         )
-    except (LaunchError, OSError, KeyboardInterrupt) as exc:
-        error = str(exc) or "interrupted"
+    except (LaunchError, OSError) as exc:
+        error = str(exc)
         stop = create_event("session_stop", reason="failed", exit_code=FAILED, error=error)
         manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
         raise CommandError(f"the run could not be started: {error}") from exc
@@ -183,22 +203,20 @@ def watch(manager: ManagerClient, session: Session, *, as_json: bool) -> int:
                 end.update(event)
             show(event)
 
-        while True:
+        try:
+            _HeldInterrupts.release()
+            ended = follow(manager, session, look, after_seq=after_seq)
+        except KeyboardInterrupt:
             try:
-                ended = follow(manager, session, look, after_seq=after_seq)
-                break
-            except KeyboardInterrupt:
-                if parent_session_id() is not None:
-                    raise CommandError(
-                        f"not waiting any more; session {session['session_name']!r} goes on"
-                    ) from None
-                if asked:
-                    raise CommandError(
-                        f"not waiting any more; session {session['session_name']!r} is stopping"
-                    ) from None
-                asked = True
                 _ask_to_stop(manager, session)
+                asked = True
                 note("stopping; Ctrl-C again stops the waiting only")
+                ended = follow(manager, session, look, after_seq=after_seq)
+            except KeyboardInterrupt:
+                what = "is stopping" if asked else "goes on: ao-stop stops it"
+                raise CommandError(
+                    f"not waiting any more; session {session['session_name']!r} {what}"
+                ) from None
     if ended["run"] > session["run"]:
         reason = end.get("reason", "lost")
         note(f"session {ended['session_name']!r} {reason}: run {ended['run']} continues it")
