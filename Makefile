@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 
-.PHONY: help setup check format test bench demo lock clean
+.PHONY: help setup check format test stress bench demo lock clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: $(BIN)/.ready  ## Format and mend what can be mended
 
 test: $(BIN)/.ready  ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+stress: $(BIN)/.ready  ## Kill, pause and stop runs hundreds of times, and print the figures
+	$(BIN)/pytest -m stress --campaign=long
 
 bench: $(BIN)/.ready  ## Print each speed beside its limit, measured in the same run
 	$(BIN)/python -m benchmarks

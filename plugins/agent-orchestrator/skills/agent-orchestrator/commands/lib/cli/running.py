@@ -15,7 +15,7 @@ import click
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import agent_environment, home, state_dir
+from ..environment import agent_environment, home, parent_session_id, state_dir
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
@@ -208,6 +208,8 @@ def watch(manager: ManagerClient, session: Session, *, as_json: bool) -> int:
             ended = follow(manager, session, look, after_seq=after_seq)
         except KeyboardInterrupt:
             try:
+                if parent_session_id() is not None:
+                    raise
                 _ask_to_stop(manager, session)
                 asked = True
                 note("stopping; Ctrl-C again stops the waiting only")
