@@ -107,11 +107,6 @@ class ManagerClient(SessionClient):
         path = f"{_path(session_id)}/runs/{run}/lease"
         return self._get("session", dict, "PUT", path, {"holder": holder})
 
-    def release_lease(self, session_id: str, run: int, *, holder: str) -> None:
-        self._request(
-            "DELETE", f"{_path(session_id)}/runs/{run}/lease" + _query({"holder": holder})
-        )
-
     def create_request(
         self, session_id: str, run: int, request_id: str, kind: str, payload: Json | None = None
     ) -> Json:

@@ -81,7 +81,6 @@ class Supervisor:
                 finally:
                     await asyncio.to_thread(mirror.close)
                     await asyncio.to_thread(delivery.finish)
-                    await asyncio.to_thread(self._let_go)
 
     async def _restore(self) -> None:
         """Bring the agent's own record of earlier runs to this machine, as far as it is not here.
@@ -189,11 +188,6 @@ class Supervisor:
         stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
         with contextlib.suppress(SessionClientError):
             self._manager.append_events(a.session_id, [{**stop, "run": a.run}])
-
-    def _let_go(self) -> None:
-        a = self._assignment
-        with contextlib.suppress(SessionClientError):  # it expires by itself
-            self._manager.release_lease(a.session_id, a.run, holder=a.holder)
 
 
 def main() -> None:
