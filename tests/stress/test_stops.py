@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.commands.shell import DONE, NOT_FINISHED, is_alive
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED, is_alive
 from tests.stress.scene import Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
@@ -115,22 +115,32 @@ def test_a_run_that_takes_too_long_ends_by_the_same_ladder(
 
 
 def test_of_two_that_resume_at_once_one_wins(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=2, long=25)
-    assert scene.shell.run("ao-new", "x", "--executor", "command", "--", "true").exit_code == DONE
-    session_id = scene.session("x")["session_id"]
-    for number in range(count):
-        until = scene.directory / f"until-{number}"
-        program = scene.family(f"race-{number}", "alone", f"until={until}")
-        racing = [scene.shell.start("ao-resume", "x", "-d", "--", *program) for _ in range(2)]
-        ended = [command.end() for command in racing]
-        assert sorted(one.exit_code for one in ended) == [0, 1], ended
-        (refused,) = (one.stderr for one in ended if one.exit_code)
-        assert "is running" in refused and "--takeover" in refused
-        scene.await_pids(f"race-{number}")
-        until.touch()
-        assert scene.await_end(session_id)["run"] == number + 2
-        assert len(scene.await_pids(f"race-{number}")) == 1
-    campaign.tell(f"{count} races of two ao-resume: one agent each")
+    sessions = 4 if campaign.is_long else 1
+    races = campaign.count(short=2, long=250)
+
+    def play(session: int) -> None:
+        name = f"session-{session}"
+        started = scene.shell.run("ao-new", name, "--executor", "command", "--", "true")
+        assert started.exit_code == DONE
+        for race in range(races):
+            _race(scene, name, f"race-{session}-{race}", run=race + 2)
+
+    campaign.rounds(play, sessions, at_once=sessions)
+    campaign.tell(f"{sessions * races} races of two ao-resume: one agent each")
+
+
+def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
+    until = scene.directory / f"{agent}.until"
+    program = scene.family(agent, "alone", f"until={until}")
+    racing = [scene.shell.start("ao-resume", name, "-d", "--", *program) for _ in range(2)]
+    ended = [command.end() for command in racing]
+    assert sorted(one.exit_code for one in ended) == [DONE, FAILED], ended
+    (refused,) = (one.stderr for one in ended if one.exit_code)
+    assert "is running" in refused and "--takeover" in refused
+    scene.await_pids(agent)
+    until.touch()
+    assert scene.await_end(scene.session(name)["session_id"])["run"] == run
+    assert len(scene.await_pids(agent)) == 1
 
 
 def test_twenty_sessions_are_started_and_waited_for_from_one_shell(

@@ -63,8 +63,7 @@ def _killed_with_many_events(scene: Scene, name: str, chance: Random) -> Killed:
     _live_a_while(chance)
     killed_at = _kill(supervisor)
     marker = _marker(scene, assignment.session_id)
-    running_seconds = _time_running(scene, assignment.session_id, killed_at)
-    _clear(scene, name, marker, chance)
+    running_seconds = _clean_up(scene, name, assignment.session_id, marker, killed_at, chance)
     _resume(scene, name, assignment.session_id)
     had = _written(scene, assignment.session_id)
     events = scene.events(assignment.session_id)
@@ -90,22 +89,13 @@ def _killed_through_ao_new(scene: Scene, name: str, chance: Random) -> Killed:
     marker = _marker(scene, session_id)
     killed_at = _kill(supervisor)
     marker = marker or _marker(scene, session_id)
-    running_seconds = _time_running(scene, session_id, killed_at)
+    running_seconds = _clean_up(scene, name, session_id, marker, killed_at, chance)
     ended = command.end()
     assert ended.exit_code in (DONE, FAILED)
-    _clear(scene, name, marker, chance)
     _resume(scene, name, session_id)
     kinds = [event["event_type"] for event in scene.events(session_id)]
-    whole = ["message", "message", "session_stop"]
-    assert (
-        kinds == whole[: len(kinds)]
-        or kinds == ["session_stop"]
-        or kinds
-        == [
-            "message",
-            "session_stop",
-        ]
-    ), (name, kinds, ended)
+    begun = kinds[:-1] if kinds[-1:] == ["session_stop"] else kinds
+    assert begun == ["message", "message"][: len(begun)], (name, kinds, ended)
     return Killed(
         reason=_reason(scene, session_id), events=len(kinds), running_seconds=running_seconds
     )
@@ -135,6 +125,19 @@ def _kill(supervisor: psutil.Process | subprocess.Popen[bytes]) -> float:
 def _marker(scene: Scene, session_id: str) -> str | None:
     registration = scene.registration(session_id)
     return registration.marker if registration else None
+
+
+def _clean_up(
+    scene: Scene, name: str, session_id: str, marker: str | None, killed_at: float, chance: Random
+) -> float:
+    """Stop what is left, at once or when the run was given up; return how long it was not."""
+    is_patient = chance.random() < 0.5
+    if not is_patient:
+        _clear(scene, name, marker, chance)
+    running_seconds = _time_running(scene, session_id, killed_at)
+    if is_patient:
+        _clear(scene, name, marker, chance)
+    return running_seconds
 
 
 def _time_running(scene: Scene, session_id: str, killed_at: float) -> float:

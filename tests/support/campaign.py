@@ -91,13 +91,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("stress") is None:
-            continue
-        # They load the machine: one after the other, so that each has what its figures need.
-        item.add_marker(pytest.mark.xdist_group("stress"))
-        if config.getoption("campaign") == "long":
-            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
+    if config.getoption("campaign") == "long":
+        for item in items:
+            if item.get_closest_marker("stress") is not None:
+                item.add_marker(pytest.mark.timeout(LONG_SECONDS), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
