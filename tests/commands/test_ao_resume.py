@@ -169,7 +169,8 @@ def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
     since = session_of(records, project)["started_at"]
     assert lost.stderr == (
         f"ao-resume: session 'x' is running on {socket.gethostname()} since {since}: "
-        "wait for it with ao-wait, stop it with ao-stop, or add --takeover\n"
+        "wait for it with ao-wait, stop it with ao-stop, continue it as another session with "
+        "--fork NAME, or add --takeover\n"
     )
     assert len(pids_in(started) or []) == 1
 

@@ -90,11 +90,12 @@ def test_an_unknown_one_among_several_is_found_out_before_the_wait(
     assert ended.stderr.startswith("ao-wait: no session 'nobody' in ")
 
 
-@pytest.mark.parametrize("seconds", ["-1", "soon", "nan"])
+@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf"])
 def test_a_time_is_a_number_of_seconds(shell: Shell, seconds: str) -> None:
-    ended = shell.run("ao-wait", "x", "--timeout", seconds)
-    assert (ended.exit_code, ended.stdout) == (USAGE, "")
-    assert "--timeout" in ended.stderr
+    for command in ("ao-wait", "ao-stop", "ao-new"):
+        ended = shell.run(command, "x", "--timeout", seconds)
+        assert (ended.exit_code, ended.stdout) == (USAGE, "")
+        assert "--timeout" in ended.stderr
 
 
 def test_a_run_that_nobody_supervises_any_more_is_lost_and_the_wait_over(
@@ -113,15 +114,17 @@ def test_an_outage_of_the_manager_is_waited_out(
 ) -> None:
     manager: RunningManager = start_manager()
     own = shell.having(**manager.environment())
+    finish(own, "quick")
     start_detached(own, "x", started, gate)
-    with own.on_terminal("ao-wait", "x") as terminal:
+    with own.on_terminal("ao-wait", "quick", "x") as terminal:
+        terminal.shows("quick finished\n")
         manager.kill()
         terminal.shows("ao-wait: the manager cannot be reached, waiting for it: ")
         start_manager(manager.directory, port=manager.port)
         gate.open()
         code, screen = terminal.end()
     assert code == DONE
-    assert screen.splitlines()[1:] == ["x finished"]
+    assert screen.splitlines()[2:] == ["x finished"]
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_run(shell: Shell, gate: Gate, started: Path) -> None:

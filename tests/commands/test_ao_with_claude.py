@@ -164,6 +164,26 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
+def test_a_message_into_a_running_session_is_answered_and_recorded(
+    claude: Shell, started: Path, gate: Gate
+) -> None:
+    running, _ = start_with_a_tool_that_waits(claude, started, gate)
+    told = claude.run("ao-send", "x", "-p", script({"text": "I heard you."}))
+    assert told == Ended(DONE, "told x\n", "")
+    gate.open()
+    ended = running.end()
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert ended.stdout == "I heard you.\n"
+    session = session_of(claude)
+    assert session["reason"] == "completed"
+    events = events_of(claude, session["session_id"])
+    prompts = [said(e) for e in events if e.get("role") == "user"]
+    assert prompts[1:] == [script({"text": "I heard you."})]
+    assert events[-1]["event_type"] == "session_stop"
+    shown = claude.run("ao-logs", "x").stdout
+    assert "] " in shown and " Bash: " in shown and "    I heard you.\n" in shown
+
+
 def test_without_credentials_it_fails_says_how_to_log_in_and_works_once_that_is_done(
     claude: Shell, model: ModelServer
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import claude_agent_sdk
 import pytest
 
-from tests.commands.shell import DONE, USAGE, Ended, Shell
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.executors.conftest import CLI_SECONDS, OFFLINE
 from tests.support.model_server import ModelServer, script, start_model_server, tool
 
@@ -174,3 +174,33 @@ def test_a_session_whose_project_is_elsewhere_asks_where_it_is_here(
     asked = elsewhere.run("ao-resume", session_id, "-p", "x")
     assert (asked.exit_code, asked.stdout) == (USAGE, "")
     assert "--project-dir" in asked.stderr
+
+
+def test_a_fork_begins_with_the_conversation_and_leaves_it_as_it_is(
+    here: Shell, elsewhere: Shell, model: ModelServer
+) -> None:
+    session_id = _begin(here, {"text": "The word is heron."})
+    model.forget()
+    forked = _resume(
+        elsewhere, session_id, "--fork", "other", "-p", script({"text": "Another way."})
+    )
+    assert forked == Ended(DONE, "Another way.\n", "")
+    assert "The word is heron." in _conversation(model)
+    other = elsewhere.run("ao-status", "other", "--json").json
+    assert (other["run"], other["project_dir"]) == (1, str(elsewhere.directory))
+    assert other["session_id"] != session_id
+    assert here.run("ao-get-result", "talk").stdout == "The word is heron.\n"
+    # Both go on, each by itself.
+    model.forget()
+    assert here.run("ao-resume", "talk", "-p", script({"text": "On."})).exit_code == DONE
+    assert "Another way." not in _conversation(model)
+    model.forget()
+    assert elsewhere.run("ao-resume", "other", "-p", script({"text": "On."})).exit_code == DONE
+    assert "Another way." in _conversation(model)
+
+
+def test_a_fork_needs_a_name_that_is_free(here: Shell) -> None:
+    _begin(here, {"text": "Yes."})
+    refused = here.run("ao-resume", "talk", "--fork", "talk", "-p", "x")
+    assert refused.exit_code == FAILED
+    assert "there is a session 'talk'" in refused.stderr

@@ -35,6 +35,7 @@ class Assignment:
     permission_mode: str | None
     command: tuple[str, ...]
     environment: dict[str, str]
+    fork_of: str | None = None
     timeout_seconds: float | None = None
 
     def to_json(self) -> str:

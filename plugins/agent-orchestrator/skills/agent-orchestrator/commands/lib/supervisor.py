@@ -88,11 +88,12 @@ class Supervisor:
         With what is here the agent can still be asked to go on: it says itself if that is nothing.
         """
         a = self._assignment
-        if not a.resume or a.executor != "claude":
+        continued = a.session_id if a.resume else a.fork_of
+        if continued is None or a.executor != "claude":
             return
         try:
             count = await asyncio.to_thread(
-                restore, self._manager, a.session_id, environment=a.environment, here=a.project_dir
+                restore, self._manager, continued, environment=a.environment, here=a.project_dir
             )
         except (SessionClientError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
@@ -122,6 +123,7 @@ class Supervisor:
             project_dir=a.project_dir,
             executor=a.executor,
             resume=a.resume,
+            fork_of=a.fork_of,
             agent=a.agent,
             model=a.model,
             permission_mode=a.permission_mode,

@@ -6,6 +6,7 @@ stdout is the answer, stderr is for people, and no traceback reaches either.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from typing import Any, NoReturn
 
@@ -156,6 +157,16 @@ def configure(
             force=True,
         )
     return config
+
+
+class Seconds(click.FloatRange):
+    """A time to wait, that comes to an end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
 
 
 project_option = click.option(

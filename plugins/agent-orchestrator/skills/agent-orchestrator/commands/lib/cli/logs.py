@@ -10,7 +10,7 @@ import click
 from .command import Command, configure, json_option, project_option
 from .connect import open_manager
 from .following import follow
-from .output import answer, clean
+from .output import answer, clean, one_line
 from .progress import gist
 from .sessions import resolve
 
@@ -46,7 +46,7 @@ def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_
 
 def describe(event: dict[str, Any]) -> str:
     """One event as a person reads it: a head line, and indented what it holds."""
-    head = f"[{event['seq']}] {event['recorded_at'][11:19]} {_title(event)}"
+    head = one_line(f"[{event['seq']}] {event['recorded_at'][11:19]} {_title(event)}")
     body = _body(event)
     if not body:
         return head
@@ -59,14 +59,17 @@ def _title(event: dict[str, Any]) -> str:
         case "message":
             return str(event.get("role") or kind)
         case "pre_tool":
-            return f"{event.get('tool_name')}: {gist(event.get('tool_input'))}"
+            return f"{event.get('tool_name') or 'a tool'}: {gist(event.get('tool_input'))}"
         case "post_tool":
-            return f"{event.get('tool_name')} {'failed' if event.get('error') else 'done'}"
+            outcome = "failed" if event.get("error") else "done"
+            return f"{event.get('tool_name') or 'a tool'} {outcome}"
         case "session_stop":
-            return f"{event.get('reason') or 'stopped'} (exit code {event.get('exit_code')})"
+            code = event.get("exit_code")
+            end = "" if code is None else f" (exit code {code})"
+            return f"{event.get('reason') or 'finished'}{end}"
         case "usage":
             usage = event.get("usage") or {}
-            return f"usage: {usage.get('input_tokens')} in, {usage.get('output_tokens')} out"
+            return f"usage: {usage.get('input_tokens', 0)} in, {usage.get('output_tokens', 0)} out"
         case _:
             return f"{kind} {event.get('tool_name') or ''}".rstrip()
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-from uuid import uuid4
 
 import click
 
-from ..environment import host, parent_session_id
 from ..executors import EXECUTORS
-from ..manager_client import NAME_TAKEN
-from ..session_client import SessionClientError
 from .command import (
-    USAGE,
     Command,
-    CommandError,
     agents_option,
     configure,
     json_option,
@@ -24,11 +18,11 @@ from .connect import open_manager
 from .prompt import prompt_option, read_prompt
 from .running import (
     Plan,
-    Session,
     check,
     detach_option,
     load_agent,
     model_option,
+    new_session,
     permission_option,
     program_argument,
     report_started,
@@ -36,7 +30,7 @@ from .running import (
     timeout_option,
     watch,
 )
-from .sessions import MAX_NAME_CHARS
+from .sessions import checked_name
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
@@ -80,8 +74,7 @@ def main(
 
     The run is not this command's: it survives the terminal, and goes on if this is killed.
     """
-    if not 0 < len(name) <= MAX_NAME_CHARS:
-        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    checked_name(name)
     config = configure(project_dir, agents_dir=agents_dir)
     agent = load_agent(agent_name, config)
     plan = check(
@@ -96,30 +89,9 @@ def main(
         )
     )
     with open_manager(config) as manager:
-
-        def create(holder: str) -> Session:
-            session_id = str(uuid4())  # which is also the agent's own id of the session
-            try:
-                return manager.create_named_session(
-                    session_id,
-                    name,
-                    project_dir=str(config.project_dir),
-                    agent_name=agent.name if agent else None,
-                    executor=plan.executor,
-                    host=host(),
-                    spec=plan.sealed(session_id),
-                    holder=holder,
-                    parent_session_id=parent_session_id(),
-                )
-            except SessionClientError as exc:
-                if exc.code != NAME_TAKEN:
-                    raise
-                raise CommandError(
-                    f"there is a session {name!r} in {config.project_dir} already: continue it "
-                    f"with ao-resume, remove it with ao-clean, or choose another name"
-                ) from exc
-
-        session = start(manager, plan, create, config.project_dir)
+        session = start(
+            manager, plan, new_session(manager, name, plan, config.project_dir), config.project_dir
+        )
         if detach:
             report_started(session, as_json=as_json)
         else:

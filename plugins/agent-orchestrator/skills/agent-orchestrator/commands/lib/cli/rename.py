@@ -6,10 +6,10 @@ import click
 
 from ..manager_client import NAME_TAKEN
 from ..session_client import SessionClientError
-from .command import USAGE, Command, CommandError, configure, json_option, project_option
+from .command import Command, CommandError, configure, json_option, project_option
 from .connect import open_manager
 from .output import answer, answer_json, one_line
-from .sessions import MAX_NAME_CHARS, resolve
+from .sessions import checked_name, resolve
 
 EXAMPLES = """\
   ao-rename fix-login fix-login-and-logout"""
@@ -22,8 +22,7 @@ EXAMPLES = """\
 @json_option
 def main(session: str, name: str, project_dir: str | None, as_json: bool) -> None:
     """Give SESSION the name NAME, which no other of the project may have."""
-    if not 0 < len(name) <= MAX_NAME_CHARS:
-        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    checked_name(name)
     config = configure(project_dir)
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)

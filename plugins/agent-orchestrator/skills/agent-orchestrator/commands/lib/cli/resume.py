@@ -34,6 +34,7 @@ from .running import (
     detach_option,
     load_agent,
     model_option,
+    new_session,
     permission_option,
     program_argument,
     report_started,
@@ -41,7 +42,7 @@ from .running import (
     timeout_option,
     watch,
 )
-from .sessions import resolve
+from .sessions import checked_name, resolve
 
 TAKEOVER_SECONDS = 15.0
 """How long the run that is taken over may take to stop; its lease is taken from it then."""
@@ -61,6 +62,9 @@ EXAMPLES = """\
 @click.option(
     "--takeover", is_flag=True, help="Stop the run that is going on, or give up one that is dead."
 )
+@click.option(
+    "--fork", metavar="NAME", help="Continue it as a new session NAME; SESSION stays as it is."
+)
 @timeout_option
 @detach_option
 @project_option
@@ -73,6 +77,7 @@ def main(
     model: str | None,
     permission_mode: str | None,
     takeover: bool,
+    fork: str | None,
     timeout: float | None,
     detach: bool,
     project_dir: str | None,
@@ -99,7 +104,8 @@ def main(
             )
         )
 
-        _make_room(manager, found, takeover=takeover)
+        where = _directory(found, config, is_given=project_dir is not None)
+        has_conversation = _has_conversation(manager, found)
 
         def open_run(holder: str) -> Session:
             try:
@@ -115,13 +121,13 @@ def main(
                     raise
                 raise CommandError(_is_running(manager.get_session(found["session_id"]))) from exc
 
-        run = start(
-            manager,
-            plan,
-            open_run,
-            _directory(found, config, is_given=project_dir is not None),
-            resume=_has_conversation(manager, found),
-        )
+        if fork is None:
+            _make_room(manager, found, takeover=takeover)
+            run = start(manager, plan, open_run, where, resume=has_conversation)
+        else:
+            create = new_session(manager, checked_name(fork), plan, where)
+            fork_of = found["session_id"] if has_conversation else None
+            run = start(manager, plan, create, where, fork_of=fork_of)
         if detach:
             report_started(run, as_json=as_json)
         else:
@@ -140,7 +146,8 @@ def _is_running(session: Session) -> str:
     where = f" on {session['host']}" if session["host"] else ""
     return (
         f"session {session['session_name']!r} is running{where} since {session['started_at']}: "
-        "wait for it with ao-wait, stop it with ao-stop, or add --takeover"
+        "wait for it with ao-wait, stop it with ao-stop, continue it as another "
+        "session with --fork NAME, or add --takeover"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ import click
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import agent_environment, home, parent_session_id, state_dir
+from ..environment import agent_environment, home, host, parent_session_id, state_dir
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
-from ..manager_client import NO_RESULT, ManagerClient
+from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient
 from ..run_specs import Spec, seal
 from ..session_client import SessionClientError
 from ..stopping import find_registered, request_stop, signal_supervisor
-from .command import DONE, FAILED, USAGE, CommandError
+from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .following import follow
 from .output import answer, answer_json, note
 from .progress import progress
@@ -47,7 +47,7 @@ def permission_option(default: str) -> Decorator:
 
 
 timeout_option = click.option(
-    "--timeout", type=click.FloatRange(min=0.001), metavar="S", help="Stop the run after S seconds."
+    "--timeout", type=Seconds(min=0.001), metavar="S", help="Stop the run after S seconds."
 )
 detach_option = click.option(
     "-d", "--detach", is_flag=True, help="Print the session's id and return; the run goes on."
@@ -79,9 +79,9 @@ class Plan:
         return seal(spec, session_id=session_id, state_dir=state_dir())
 
     def assignment(
-        self, session: Session, project_dir: Path, *, url: str, holder: str, resume: bool
+        self, session: Session, project_dir: Path, *, url: str, holder: str
     ) -> Assignment:
-        """What a supervisor needs to run this as the session's newest run."""
+        """What a supervisor needs to run this as the session's newest run, from the beginning."""
         return Assignment(
             url=url,
             session_id=session["session_id"],
@@ -92,7 +92,7 @@ class Plan:
             prompt=self.prompt,
             executor=self.executor,
             project_dir=project_dir,
-            resume=resume,
+            resume=False,
             agent=self.agent,
             model=self.model,
             permission_mode=self.permission_mode,
@@ -152,6 +152,40 @@ class _HeldInterrupts:
             raise KeyboardInterrupt
 
 
+def new_session(
+    manager: ManagerClient, name: str, plan: Plan, project_dir: Path
+) -> Callable[[str], Session]:
+    """How to create a session of this name, once it is known who holds its lease.
+
+    Raises:
+        CommandError: (when it is created) another session of the project has the name.
+    """
+
+    def create(holder: str) -> Session:
+        session_id = str(uuid4())  # which is also the agent's own id of the session
+        try:
+            return manager.create_named_session(
+                session_id,
+                name,
+                project_dir=str(project_dir),
+                agent_name=plan.agent.name if plan.agent else None,
+                executor=plan.executor,
+                host=host(),
+                spec=plan.sealed(session_id),
+                holder=holder,
+                parent_session_id=parent_session_id(),
+            )
+        except SessionClientError as exc:
+            if exc.code != NAME_TAKEN:
+                raise
+            raise CommandError(
+                f"there is a session {name!r} in {project_dir} already: continue it with "
+                "ao-resume, remove it with ao-clean, or choose another name"
+            ) from exc
+
+    return create
+
+
 def start(
     manager: ManagerClient,
     plan: Plan,
@@ -159,6 +193,7 @@ def start(
     project_dir: Path,
     *,
     resume: bool = False,
+    fork_of: str | None = None,
 ) -> Session:
     """Open the run and hand it to a supervisor; it then goes on without us.
 
@@ -172,11 +207,8 @@ def start(
     session = open_run(holder)
     signal.signal(signal.SIGINT, _HeldInterrupts())
     try:
-        launch(
-            plan.assignment(
-                session, project_dir, url=manager.base_url, holder=holder, resume=resume
-            )
-        )
+        assignment = plan.assignment(session, project_dir, url=manager.base_url, holder=holder)
+        launch(replace(assignment, resume=resume, fork_of=fork_of))
     except (LaunchError, OSError) as exc:
         error = str(exc)
         stop = create_event("session_stop", reason="failed", exit_code=FAILED, error=error)

@@ -65,6 +65,17 @@ def _unless_a_name_here(
     return session
 
 
+def checked_name(name: str) -> str:
+    """The name, if a session can have it.
+
+    Raises:
+        CommandError: it is empty or too long.
+    """
+    if not 0 < len(name) <= MAX_NAME_CHARS:
+        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    return name
+
+
 def _is_name(text: str) -> bool:
     """Whether a session can have this name at all; the manager would not even look for another."""
     return len(text) <= MAX_NAME_CHARS and text.encode(errors="replace").decode() == text

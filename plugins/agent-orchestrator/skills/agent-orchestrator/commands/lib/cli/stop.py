@@ -24,6 +24,7 @@ from .command import (
     NOT_FINISHED,
     NOT_FOUND,
     Command,
+    Seconds,
     configure,
     json_option,
     project_option,
@@ -45,7 +46,7 @@ STOP_SECONDS = 30.0
 @click.argument("sessions", nargs=-1, required=True)
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=STOP_SECONDS,
     show_default=True,
     metavar="S",

@@ -11,6 +11,7 @@ from .command import (
     FAILED,
     NOT_FINISHED,
     Command,
+    Seconds,
     configure,
     json_option,
     project_option,
@@ -29,7 +30,7 @@ EXAMPLES = """\
 @click.command(cls=Command, examples=EXAMPLES)
 @click.argument("sessions", nargs=-1, required=True)
 @click.option("--any", "any_of_them", is_flag=True, help="Only for the first of them to end.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds; then exit 4.")
+@click.option("--timeout", type=Seconds(min=0), metavar="S", help="Seconds; then exit 4.")
 @project_option
 @json_option
 def main(

@@ -33,6 +33,8 @@ class RunSpec:
     executor: str
     resume: bool = False
     """Continue the conversation of an earlier run of this session."""
+    fork_of: str | None = None
+    """The session whose conversation this one begins with, and which stays as it is."""
     agent: Agent | None = None
     model: str | None = None
     permission_mode: str | None = None

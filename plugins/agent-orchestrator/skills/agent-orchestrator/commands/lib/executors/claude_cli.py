@@ -69,6 +69,8 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     # The person's own settings apply, as on their terminal.
     arguments.append("--setting-sources=user,project,local")
     # `=` because a value could otherwise be taken for a flag.
+    if spec.fork_of is not None:
+        arguments += ["--fork-session", f"--resume={spec.fork_of}"]
     arguments.append(f"--{'resume' if spec.resume else 'session-id'}={spec.session_id}")
     mode = spec.permission_mode or (agent and agent.permission_mode) or PERMISSION_MODE
     arguments.append(f"--permission-mode={mode}")

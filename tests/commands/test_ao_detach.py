@@ -1,0 +1,134 @@
+"""Runs that nobody watches: `--detach`, `--timeout`, and what is started from inside a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    START_SECONDS,
+    Ended,
+    Gate,
+    Shell,
+    is_alive,
+    pids_in,
+    start_detached,
+    waiting_program,
+)
+from tests.support.waiting import wait_for
+
+
+def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
+    (session,) = records.find_sessions(project_dir=str(project))
+    return session
+
+
+def test_a_detached_session_is_printed_at_once_and_goes_on(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    session_id, pid = start_detached(shell, "x", started, gate)
+    assert session_of(records, project)["session_id"] == session_id
+    assert is_alive(pid)
+    assert shell.run("ao-status", "x").stdout == "running\n"
+    gate.open("the answer")
+    assert shell.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
+    assert shell.run("ao-get-result", "x") == Ended(DONE, "the answer\n", "")
+
+
+def test_json_is_the_session_that_runs(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    program = waiting_program(started, gate)
+    ended = shell.run("ao-new", "x", "-d", "--json", "--executor", "command", "--", *program)
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert (ended.json["status"], ended.json["session_name"]) == ("running", "x")
+    assert ended.json["session_id"] == session_of(records, project)["session_id"]
+
+
+def test_a_resume_can_be_detached_too(shell: Shell, gate: Gate, started: Path) -> None:
+    assert shell.run("ao-new", "x", "--executor", "command", "--", "true").exit_code == DONE
+    program = waiting_program(started, gate)
+    ended = shell.run("ao-resume", "x", "--detach", "--json", "--", *program)
+    assert (ended.exit_code, ended.json["status"], ended.json["run"]) == (DONE, "running", 2)
+    gate.open("again")
+    assert shell.run("ao-wait", "x").exit_code == DONE
+    assert shell.run("ao-get-result", "x").stdout == "again\n"
+
+
+def test_sessions_run_beside_each_other(shell: Shell, gate: Gate, started: Path) -> None:
+    names = ["one", "two", "three"]
+    pids = [start_detached(shell, name, started, gate)[1] for name in names]
+    assert all(is_alive(pid) for pid in pids)
+    for name in names:
+        gate.open(name)
+    ended = shell.run("ao-wait", *names)
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert sorted(shell.run("ao-get-result", name).stdout for name in names) == [
+        "one\n",
+        "three\n",
+        "two\n",
+    ]
+
+
+def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
+    shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
+) -> None:
+    program = waiting_program(started, gate)
+    command = ("ao-new", "x", "--timeout", "1", "--executor", "command", "--", *program)
+    assert shell.run(*command) == Ended(
+        FAILED, "", "ao-new: session 'x' timeout: it took more than 1 s\n"
+    )
+    (pid,) = wait_for(lambda: pids_in(started), "it ran", seconds=START_SECONDS)
+    assert not is_alive(pid)
+    session = session_of(records, project)
+    assert (session["status"], session["reason"], session["exit_code"]) == (
+        "finished",
+        "timeout",
+        124,
+    )
+
+
+def test_the_last_timeout_is_not_the_next_ones(shell: Shell) -> None:
+    shell.run("ao-new", "x", "--timeout", "0.001", "--executor", "command", "--", "cat")
+    assert shell.run("ao-resume", "x", "-p", "hi") == Ended(DONE, "hi\n", "")
+
+
+def test_what_is_started_from_inside_a_session_is_its_child(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    inner = shell.command("ao-new", "child", "-p", "hi", "--executor", "command", "--", "cat")
+    ended = shell.run("ao-new", "parent", "--executor", "command", "--", *inner)
+    assert ended == Ended(DONE, "hi\n", "")
+    child, parent = records.find_sessions(project_dir=str(project))
+    assert (child["session_name"], parent["session_name"]) == ("child", "parent")
+    assert child["parent_session_id"] == parent["session_id"]
+    assert [s["session_id"] for s in records.find_descendants(parent["session_id"])] == [
+        child["session_id"]
+    ]
+
+
+def test_a_parent_that_the_manager_does_not_know_is_no_obstacle(shell: Shell) -> None:
+    stray = shell.having(AGENT_ORCHESTRATOR_SESSION_ID="of-another-manager")
+    ended = stray.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    assert ended == Ended(DONE, "hi\n", "")
+
+
+def test_the_list_as_a_tree_has_each_below_its_parent(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    for name, parent in (("a", None), ("b", "a"), ("c", "b"), ("d", "a"), ("e", None)):
+        records.create_named_session(
+            f"{project.parent.name}-{name}",
+            name,
+            project_dir=str(project),
+            parent_session_id=parent and f"{project.parent.name}-{parent}",
+        )
+    ended = shell.run("ao-list-sessions", "--here", "--tree")
+    rows = [line.split("  ")[0] for line in ended.stdout.splitlines()[1:]]
+    assert rows == ["e", "a", "└ d", "└ b", "└ └ c"]
+    limited = shell.run("ao-list-sessions", "--here", "--tree", "--limit", "3")
+    rows = [line.split("  ")[0] for line in limited.stdout.splitlines()[1:]]
+    assert rows == ["e", "d", "c"]

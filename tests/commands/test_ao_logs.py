@@ -1,0 +1,172 @@
+"""`ao-logs`: what happened in a session, as text and as JSON, to its end, and from anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import DONE, USAGE, Ended, Gate, Shell, controls_in, start_detached
+from tests.commands.test_hostile_text import HOSTILE
+
+
+def text(words: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": words}]
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"event_type": "message", "role": "user", "content": text("Fix it.\nSoon.")},
+    {"event_type": "thinking", "content": text("Hm.")},
+    {
+        "event_type": "pre_tool",
+        "tool_name": "Bash",
+        "tool_input": {"description": "Looks", "command": "ls -l"},
+    },
+    {"event_type": "post_tool", "tool_name": "Bash", "tool_output": "total 0\nREADME"},
+    {"event_type": "pre_tool", "tool_name": "Odd", "tool_input": {"depth": 3}},
+    {"event_type": "post_tool", "tool_name": "Odd", "tool_output": {"found": ["ä"]}},
+    {"event_type": "post_tool", "tool_name": "Read", "error": "no such file"},
+    {"event_type": "message", "role": "assistant", "content": text("Done.")},
+    {"event_type": "session_stop", "reason": "completed", "exit_code": 0},
+]
+
+SHOWN = """\
+[1] TIME user
+    Fix it.
+    Soon.
+[2] TIME thinking
+    Hm.
+[3] TIME Bash: ls -l
+[4] TIME Bash done
+    total 0
+    README
+[5] TIME Odd:
+[6] TIME Odd done
+    {"found": ["ä"]}
+[7] TIME Read failed
+    no such file
+[8] TIME assistant
+    Done.
+[9] TIME completed (exit code 0)
+"""
+
+
+@pytest.fixture
+def session_id(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> str:
+    session_id = new_id()
+    records.create_named_session(session_id, "x", project_dir=str(project))
+    records.append_events(session_id, EVENTS)
+    return session_id
+
+
+def without_times(shown: str) -> str:
+    return re.sub(r"(?m)^(\[\d+\]) \d\d:\d\d:\d\d ", r"\1 TIME ", shown)
+
+
+def test_events_are_shown_in_order_with_tool_calls_and_what_came_of_them(
+    shell: Shell, session_id: str
+) -> None:
+    ended = shell.run("ao-logs", "x")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert without_times(ended.stdout) == SHOWN
+
+
+def test_json_is_the_events_as_the_manager_has_them_one_a_line(
+    shell: Shell, records: ManagerClient, session_id: str
+) -> None:
+    ended = shell.run("ao-logs", "x", "--json")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    shown = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert shown == list(records.iterate_events(session_id))
+
+
+def test_after_a_number_come_the_later_ones_only(shell: Shell, session_id: str) -> None:
+    def numbers(after: str) -> list[str]:
+        ended = shell.run("ao-logs", "x", "--after", after)
+        assert (ended.exit_code, ended.stderr) == (DONE, "")
+        return re.findall(r"(?m)^\[(\d+)\]", ended.stdout)
+
+    assert numbers("7") == ["8", "9"]
+    assert numbers("9") == numbers("99") == []
+    assert numbers("0") == [str(number) for number in range(1, 10)]
+    assert shell.run("ao-logs", "x", "--after", "-1").exit_code == USAGE
+
+
+def test_following_shows_what_comes_to_the_end_of_the_run(
+    shell: Shell, gate: Gate, started: Path
+) -> None:
+    start_detached(shell, "x", started, gate)
+    with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
+        terminal.shows("user\n    hi\n")
+        gate.open("the answer")
+        code, screen = terminal.end()
+    assert code == DONE
+    assert without_times(screen) == (
+        "[1] TIME user\n    hi\n[2] TIME assistant\n    the answer\n"
+        "[3] TIME completed (exit code 0)\n"
+    )
+    assert shell.run("ao-logs", "x", "--follow", "--after", "3") == Ended(DONE, "", "")
+
+
+def test_more_events_than_a_page_are_shown_each_once(
+    shell: Shell, records: ManagerClient, session_id: str
+) -> None:
+    for _ in range(2):
+        records.append_events(session_id, [{"event_type": "message", "role": "user"}] * 1000)
+    lines = shell.run("ao-logs", "x", "--json").stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == list(range(1, len(EVENTS) + 2001))
+
+
+def test_hostile_text_is_shown_without_what_a_terminal_would_obey_and_forges_no_event(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    forged = HOSTILE + "\n[9] 00:00:00 assistant\r[8] 00:00:00 user\u2028[7] 00:00:00 x"
+    records.create_named_session(session_id, "x", project_dir=str(project))
+    records.append_events(
+        session_id,
+        [
+            {"event_type": "message", "role": forged, "content": text(forged)},
+            {"event_type": "pre_tool", "tool_name": forged, "tool_input": {"command": forged}},
+            {"event_type": "post_tool", "tool_name": forged, "tool_output": forged},
+            {"event_type": "post_tool", "tool_name": forged, "error": forged},
+            {"event_type": "session_stop", "reason": forged, "error": forged},
+        ],
+    )
+    with shell.on_terminal("ao-logs", "x") as terminal:
+        code, screen = terminal.end()
+    assert code == DONE
+    assert controls_in(screen) == []
+    heads = [line for line in screen.splitlines() if not line.startswith("    ")]
+    assert [head.partition("]")[0] for head in heads] == ["[1", "[2", "[3", "[4", "[5"]
+    ended = shell.run("ao-logs", "x", "--json")
+    assert ended.stdout.isascii()
+    assert json.loads(ended.stdout.splitlines()[0])["role"] == forged
+
+
+def test_events_of_any_shape_are_shown(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    records.create_named_session(session_id, "x", project_dir=str(project))
+    records.append_events(
+        session_id,
+        [
+            {"event_type": "message"},
+            {"event_type": "message", "role": "user", "content": [{"type": "image"}]},
+            {"event_type": "pre_tool"},
+            {"event_type": "post_tool", "tool_output": 7},
+            {"event_type": "usage"},
+            {"event_type": "never_heard_of", "tool_name": "T"},
+            {"event_type": "session_stop"},
+        ],
+    )
+    ended = shell.run("ao-logs", "x")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert re.findall(r"(?m)^\[(\d+)\]", ended.stdout) == [str(n) for n in range(1, 8)]
+    assert "None" not in ended.stdout

@@ -1,0 +1,83 @@
+"""`ao-rename`: another name, which no other session of the project has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.manager_client import ManagerClient
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Gate, Shell, start_detached
+
+
+def make(shell: Shell, name: str) -> None:
+    arguments = ("-p", name, "--executor", "command", "--", "cat")
+    assert shell.run("ao-new", name, *arguments).exit_code == DONE
+
+
+def test_a_session_is_found_by_its_new_name_only(shell: Shell) -> None:
+    make(shell, "old")
+    assert shell.run("ao-rename", "old", "new") == Ended(DONE, "old is now new\n", "")
+    assert shell.run("ao-get-result", "new").stdout == "old\n"
+    assert shell.run("ao-status", "old").exit_code == NOT_FOUND
+    make(shell, "old")
+
+
+def test_json_is_the_session_under_its_new_name(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    make(shell, "old")
+    ended = shell.run("ao-rename", "old", "new", "--json")
+    (session,) = records.find_sessions(project_dir=str(project))
+    assert (ended.exit_code, ended.json) == (DONE, session)
+    assert session["session_name"] == "new"
+
+
+def test_a_name_that_is_taken_is_refused_and_both_keep_theirs(shell: Shell) -> None:
+    make(shell, "one")
+    make(shell, "two")
+    assert shell.run("ao-rename", "one", "two") == Ended(
+        FAILED, "", "ao-rename: another session of this project is named 'two'\n"
+    )
+    assert shell.run("ao-get-result", "one").stdout == "one\n"
+    assert shell.run("ao-get-result", "two").stdout == "two\n"
+
+
+def test_its_own_name_is_not_taken(shell: Shell) -> None:
+    make(shell, "x")
+    assert shell.run("ao-rename", "x", "x") == Ended(DONE, "x is now x\n", "")
+
+
+def test_a_name_of_another_project_is_free(shell: Shell, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    make(shell.at(elsewhere), "taken")
+    make(shell, "x")
+    assert shell.run("ao-rename", "x", "taken").exit_code == DONE
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_name_is_neither_empty_nor_too_long(shell: Shell, name: str) -> None:
+    make(shell, "x")
+    assert shell.run("ao-rename", "x", name) == Ended(
+        USAGE, "", "ao-rename: a name has 1 to 200 characters\n"
+    )
+    assert shell.run("ao-status", "x").stdout == "finished\n"
+
+
+def test_one_that_runs_is_renamed_while_it_does(shell: Shell, gate: Gate, started: Path) -> None:
+    start_detached(shell, "x", started, gate)
+    assert shell.run("ao-rename", "x", "y") == Ended(DONE, "x is now y\n", "")
+    gate.open("done")
+    assert shell.run("ao-wait", "y") == Ended(DONE, "y finished\n", "")
+    assert shell.run("ao-get-result", "y").stdout == "done\n"
+
+
+def test_one_of_another_project_is_renamed_by_its_whole_id_only(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
+) -> None:
+    make(shell, "x")
+    (session,) = records.find_sessions(project_dir=str(project))
+    elsewhere = shell.at(tmp_path)
+    assert elsewhere.run("ao-rename", "x", "y").exit_code == NOT_FOUND
+    assert elsewhere.run("ao-rename", session["session_id"], "y").exit_code == DONE
