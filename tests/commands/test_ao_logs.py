@@ -161,7 +161,7 @@ def test_events_of_any_shape_are_shown(
             {"event_type": "message", "role": "user", "content": [{"type": "image"}]},
             {"event_type": "pre_tool"},
             {"event_type": "post_tool", "tool_output": 7},
-            {"event_type": "usage"},
+            {"event_type": "usage", "usage": {}},
             {"event_type": "never_heard_of", "tool_name": "T"},
             {"event_type": "session_stop"},
         ],

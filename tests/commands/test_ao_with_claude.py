@@ -164,24 +164,25 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
-def test_a_message_into_a_running_session_is_answered_and_recorded(
-    claude: Shell, started: Path, gate: Gate
+def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
+    claude: Shell, model: ModelServer, started: Path, gate: Gate
 ) -> None:
-    running, _ = start_with_a_tool_that_waits(claude, started, gate)
-    told = claude.run("ao-send", "x", "-p", script({"text": "I heard you."}))
-    assert told == Ended(DONE, "told x\n", "")
+    command = shlex.join(waiting_program(started, gate))
+    steps = script(tool("Bash", command=command), {"text": "I have waited."})
+    running = claude.start("ao-new", "x", "-p", steps)
+    wait_for(lambda: pids_in(started), "the tool runs", seconds=CLI_SECONDS)
+    hint = "Leave the logout test alone."
+    assert claude.run("ao-send", "x", "-p", hint) == Ended(DONE, "told x\n", "")
+    assert hint not in json.dumps(model.requests())
     gate.open()
-    ended = running.end()
-    assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert ended.stdout == "I heard you.\n"
+    assert running.end() == Ended(DONE, "I have waited.\n", "")
+    assert hint in json.dumps(model.requests()[-1]["body"]["messages"])
     session = session_of(claude)
     assert session["reason"] == "completed"
     events = events_of(claude, session["session_id"])
-    prompts = [said(e) for e in events if e.get("role") == "user"]
-    assert prompts[1:] == [script({"text": "I heard you."})]
-    assert events[-1]["event_type"] == "session_stop"
-    shown = claude.run("ao-logs", "x").stdout
-    assert "] " in shown and " Bash: " in shown and "    I heard you.\n" in shown
+    assert [said(event) for event in events if event.get("role") == "user"] == [steps, hint]
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert f"user\n    {hint}\n" in claude.run("ao-logs", "x").stdout
 
 
 def test_without_credentials_it_fails_says_how_to_log_in_and_works_once_that_is_done(
