@@ -219,7 +219,10 @@ def test_a_session_whose_project_is_not_on_this_machine_says_so(
     records.create_named_session(session_id, "x", project_dir=str(gone), executor="command")
     records.add_event(session_id, {"event_type": "session_stop"})
     assert shell.run("ao-resume", session_id, "--", "cat") == Ended(
-        USAGE, "", f"ao-resume: the session's project {gone} is not on this machine\n"
+        USAGE,
+        "",
+        f"ao-resume: the session's project {gone} is not on this machine: say where it is with "
+        "--project-dir\n",
     )
     assert records.get_status(session_id) == "finished"
 
