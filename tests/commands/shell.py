@@ -142,6 +142,10 @@ class Terminal:
         self._process.wait()
         self.hang_up()
 
+    def kill(self) -> None:
+        """End the command with SIGKILL; the terminal stays open."""
+        self._process.kill()
+
     def hang_up(self) -> None:
         """Close the terminal, as a person closes its window."""
         if self._descriptor >= 0:

@@ -161,12 +161,12 @@ def pids_in(path: Path, count: int = 1) -> list[int] | None:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[Scene]:
+def opened(directory: Path, *, lease_seconds: float = LEASE_SECONDS) -> Iterator[Scene]:
     """Set the scene, and clear it of every process that is left.
 
     The token is looked for where the environment says that our state is.
     """
-    lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS)}
+    lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(lease_seconds)}
     manager = RunningManager(directory / "manager", variables=lease)
     project = directory / "project"
     project.mkdir()

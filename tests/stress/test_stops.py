@@ -73,9 +73,10 @@ def test_ao_stop_asks_the_supervisor_itself_where_the_manager_is_down(
 
 
 def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
-    campaign: Campaign, scene: Scene
+    campaign: Campaign, slow_scene: Scene
 ) -> None:
     """Not only when the lease is over: whoever stopped the rest knows that it has ended."""
+    scene = slow_scene
     session = scene.start("x", *scene.family("x"))
     pids = scene.await_pids("x", 3)
     supervisor = scene.await_supervisor(session["session_id"])

@@ -216,8 +216,9 @@ def main() -> None:
 
 def _say_ready() -> None:
     """Tell the command, and let go of its pipe."""
-    sys.stdout.write(f"{READY}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # the command was killed: the run is not its own
+        sys.stdout.write(f"{READY}\n")
+        sys.stdout.flush()
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     os.close(devnull)

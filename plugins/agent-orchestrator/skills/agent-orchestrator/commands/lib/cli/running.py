@@ -135,7 +135,7 @@ def check(plan: Plan) -> Plan:
 
 
 class _HeldInterrupts:
-    """A SIGINT handler for the time between a supervisor's start and our being ready to stop it.
+    """A SIGINT handler for the time between a run's creation and our being ready to stop it.
 
     Its program, which execs, does not inherit it. `release` is the Ctrl-C that came meanwhile.
     """
@@ -204,8 +204,8 @@ def start(
         CommandError: no supervisor took it over; the run is closed as failed.
     """
     holder = str(uuid4())
-    session = open_run(holder)
     signal.signal(signal.SIGINT, _HeldInterrupts())
+    session = open_run(holder)
     try:
         assignment = plan.assignment(session, project_dir, url=manager.base_url, holder=holder)
         launch(replace(assignment, resume=resume, fork_of=fork_of))
