@@ -72,10 +72,13 @@ def wait_for(
 def wait_for_request(
     manager: ManagerClient, session: Json, request: Json, *, timeout_seconds: float
 ) -> Json:
-    """Wait until a request is settled, or the time is up; return it as it then is."""
+    """Wait until a request is settled, its run has ended or the time is up; return it as it is."""
     deadline = time.monotonic() + timeout_seconds
     while request["state"] in ("pending", "acknowledged") and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+        is_over = manager.get_session(session["session_id"])["status"] == "finished"
         requests = manager.list_requests(session["session_id"], request["run"])
         request = next(r for r in requests if r["request_id"] == request["request_id"])
+        if is_over:
+            break
     return request

@@ -21,7 +21,7 @@ from .connect import open_manager
 from .following import wait_for_request
 from .output import answer, answer_json, one_line
 from .prompt import prompt_option, read_prompt
-from .sessions import resolve
+from .sessions import resolve, state_of
 
 EXAMPLES = """\
   ao-send fix-login -p 'Leave the logout test alone.'
@@ -47,9 +47,12 @@ def main(session: str, prompt: str | None, project_dir: str | None, as_json: boo
         raise CommandError("no message: give one with -p TEXT or on stdin", USAGE)
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)
+        name = found["session_name"]
         request = _ask(manager, found, text)
         settled = wait_for_request(manager, found, request, timeout_seconds=ANSWER_SECONDS)
-    name = found["session_name"]
+        ended = manager.get_session(found["session_id"])
+    if settled["state"] == "pending" and ended["status"] == "finished":
+        raise CommandError(f"session {name!r} {state_of(ended)} before anybody took the message")
     if settled["state"] == "pending":
         raise CommandError(f"nobody has taken the message to {name!r} yet", NOT_FINISHED)
     if settled["state"] != "done":
