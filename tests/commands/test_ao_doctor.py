@@ -142,6 +142,19 @@ def test_events_that_the_manager_refused_for_good_are_found(
     assert found["advice"] == f"read it in {path}, then remove that"
 
 
+def test_events_that_a_supervisor_is_delivering_are_counted_and_nothing_is_wrong(
+    well: Shell,
+) -> None:
+    path = outbox_dir(well.state_dir) / "gone.1.db"
+    with Outbox(path, Run(session_id="gone", run=1, url="http://127.0.0.1:1")) as outbox:
+        outbox.add({"event_type": "x", "event_id": "1"})
+        ended = well.run("ao-doctor")
+        assert ended.exit_code == DONE
+        line = f"ok  outbox: 1 events in {path}, which its supervisor is delivering\n"
+        assert line in ended.stdout
+        outbox.remove(outbox.next_batch())
+
+
 def test_an_outbox_that_cannot_be_read_is_found(well: Shell) -> None:
     path = outbox_dir(well.state_dir) / "gone.1.db"
     path.parent.mkdir(mode=0o700)

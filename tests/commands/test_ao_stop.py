@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
@@ -114,6 +116,22 @@ def test_with_the_manager_away_the_supervisors_of_this_machine_are_asked(
     wait_for(lambda: not is_alive(pid), "the program is stopped", seconds=START_SECONDS)
     start_manager(manager.directory, port=manager.port)
     assert own.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_with_the_manager_away_a_tree_is_stopped_with_all_that_is_in_it(
+    shell: Shell, gate: Gate, started: Path, start_manager: Any, tree: bool
+) -> None:
+    manager: RunningManager = start_manager()
+    own = shell.having(**manager.environment())
+    start_family(own, gate, started)
+    pids = [int(pid) for pid in started.read_text().split()]
+    manager.kill()
+    ended = own.run("ao-stop", "parent", *(["--tree"] if tree else []))
+    asked = ["parent", "child"] if tree else ["parent"]
+    assert ended.stdout.splitlines() == [f"asked the supervisor of {n} to stop" for n in asked]
+    left = 0 if tree else 1
+    wait_for(lambda: sum(map(is_alive, pids)) == left, "they are stopped", seconds=START_SECONDS)
 
 
 def test_with_the_manager_away_a_session_that_is_not_of_this_machine_is_not_found(

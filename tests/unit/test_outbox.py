@@ -24,6 +24,7 @@ from agent_orchestrator.outbox import (
     Refused,
     Run,
     list_outboxes,
+    peek,
 )
 from tests.support.own_disk import on_own_disk
 
@@ -354,10 +355,36 @@ def test_file_that_is_no_outbox_is_told_and_let_go_of(path: Path) -> None:
         other.execute("CREATE TABLE run (something_else TEXT)")
     for _ in range(3):
         refusal_of(lambda: Outbox(path))
-    path.unlink()
-    for _ in range(3):  # as a kill at its birth leaves it
-        assert "whose it is" in refusal_of(lambda: Outbox(path))
     assert open_files() == before
+
+
+@pytest.mark.parametrize("with_database", [True, False])
+def test_outbox_whose_maker_was_killed_at_its_birth_is_removed_by_opening_it(
+    path: Path, with_database: bool
+) -> None:
+    path.parent.mkdir(parents=True)
+    path.with_suffix(".lock").touch()
+    if with_database:
+        path.touch()
+    before = open_files()
+    assert list_outboxes(path.parent) == [path]
+    assert "it was removed" in refusal_of(lambda: Outbox(path))
+    assert list(path.parent.iterdir()) == []
+    assert open_files() == before
+
+
+def test_outbox_that_another_process_has_can_be_counted(outbox: Outbox) -> None:
+    assert peek(outbox.path) == 0
+    outbox.add(event(1))
+    outbox.add(event(2))
+    assert peek(outbox.path) == 2
+    assert waiting_ids(outbox) == [1, 2]
+
+
+def test_outbox_that_is_gone_cannot_be_counted_and_is_not_made(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    assert str(path) in refusal_of(lambda: peek(path))
+    assert list(path.parent.iterdir()) == []
 
 
 def test_outbox_is_read_by_other_versions_of_ours(path: Path) -> None:

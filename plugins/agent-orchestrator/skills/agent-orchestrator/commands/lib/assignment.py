@@ -37,6 +37,7 @@ class Assignment:
     environment: dict[str, str]
     fork_of: str | None = None
     timeout_seconds: float | None = None
+    parent_session_id: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

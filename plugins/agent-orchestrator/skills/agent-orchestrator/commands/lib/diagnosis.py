@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from pathlib import Path
 from . import __version__
 from .environment import claude_dir, has_api_key, host, outbox_dir
 from .manager_client import ManagerClient
-from .outbox import Outbox, OutboxError, OutboxHeldError, list_outboxes
+from .outbox import Outbox, OutboxError, OutboxHeldError, list_outboxes, peek
 from .processes import RunProcesses
 from .registry import list_registered, spared_pids
 from .session_client import SessionClientError, _discover
@@ -102,7 +103,8 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
         try:
             with Outbox(path) as outbox:
                 waiting, refused = outbox.count_waiting(), outbox.list_refused()
-        except OutboxHeldError:  # its supervisor lives and delivers
+        except OutboxHeldError:
+            yield from _check_held(path)
             continue
         except OutboxError as exc:
             yield Finding(about="outbox", text=str(exc), advice=f"look at {path}, or remove it")
@@ -113,6 +115,15 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
         for entry in refused:
             text = f"refused for good: {entry.event.get('event_type')}: {entry.reason}"
             yield Finding(about="outbox", text=text, advice=f"read it in {path}, then remove that")
+
+
+def _check_held(path: Path) -> Iterator[Finding]:
+    """What a supervisor that lives has not delivered yet: it goes on trying."""
+    with suppress(OutboxError):  # it delivered the last of it, and removed it, this moment
+        waiting = peek(path)
+        if waiting:
+            text = f"{waiting} events in {path}, which its supervisor is delivering"
+            yield Finding(about="outbox", text=text)
 
 
 def check_supervisors(state: Path) -> Iterator[Finding]:

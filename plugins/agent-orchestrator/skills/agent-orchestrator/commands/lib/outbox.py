@@ -83,6 +83,8 @@ class Outbox:
     def __init__(self, path: Path, run: Run | None = None) -> None:
         """Make the outbox of a run, or with no run open one that is there.
 
+        One whose maker was killed before anything could be added is removed by opening it.
+
         Raises:
             OutboxHeldError: another process has it open.
             OutboxError: it cannot be opened or written.
@@ -178,10 +180,14 @@ class Outbox:
         finally:
             self._database.close()
             if is_empty:
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-                _lock_path(self.path).unlink(missing_ok=True)
+                self._remove_files()
             os.close(self._hold)
+
+    def _remove_files(self) -> None:
+        """The lock last, as it is what an outbox is found by."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        _lock_path(self.path).unlink(missing_ok=True)
 
     def _tell(self) -> None:
         with self.changed:
@@ -193,7 +199,8 @@ class Outbox:
 
     def _insert_run(self, run: Run | None) -> Run:
         if run is None:
-            raise OutboxError(f"the outbox {self.path} does not say whose it is")
+            self._remove_files()
+            raise OutboxError(f"nothing was ever in the outbox {self.path}: it was removed")
         row = (run.session_id, run.run, run.url)
         self._database.execute("INSERT INTO run (session_id, run, url) VALUES (?, ?, ?)", row)
         return run
@@ -213,7 +220,21 @@ class Outbox:
 
 def list_outboxes(directory: Path) -> list[Path]:
     """The outboxes that are there, held or not."""
-    return sorted(directory.glob("*.db")) if directory.is_dir() else []
+    locks = sorted(directory.glob("*.lock")) if directory.is_dir() else []
+    return [lock.with_suffix(".db") for lock in locks]
+
+
+def peek(path: Path) -> int:
+    """How many events wait in an outbox that another process has.
+
+    Raises:
+        OutboxError: it cannot be read, perhaps because it was removed this moment.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM waiting").fetchone()[0])
+    except sqlite3.Error as exc:
+        raise OutboxError(f"cannot read the outbox {path}: {exc}") from exc
 
 
 def _lock_path(path: Path) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ class RegisteredRun:
     run: int
     pid: int
     marker: str
+    parent_session_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,18 @@ def list_registered(state_dir: Path) -> list[Registered]:
     for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
         with suppress(OSError, ValueError, TypeError):
             found.append(_read(path))
+    return found
+
+
+def with_descendants(entries: Sequence[Registered], of: Sequence[Registered]) -> list[Registered]:
+    """These runs and, out of `entries`, those of sessions that were started from inside them."""
+    found = list(of)
+    for parent in found:  # which grows on the way, so that children of children are found
+        found += [
+            entry
+            for entry in entries
+            if entry.run.parent_session_id == parent.run.session_id and entry not in found
+        ]
     return found
 
 

@@ -146,6 +146,7 @@ class Supervisor:
             run=a.run,
             pid=os.getpid(),
             marker=self._marker,
+            parent_session_id=a.parent_session_id,
         )
 
     @contextlib.contextmanager

@@ -53,19 +53,17 @@ def open_manager(config: Config) -> ManagerClient:
                 f"restart it with: {PROGRAM} stop"
             )
     manager = ManagerClient(config.session_manager_url)
-    if any(map(_is_left_over, outbox_dir(state_dir()).glob("*.db"))):
+    if any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
         from ..delivery import deliver_leftovers
 
         deliver_leftovers(manager, outbox_dir(state_dir()))
     return manager
 
 
-def _is_left_over(outbox: Path) -> bool:
+def _is_left_over(lock: Path) -> bool:
     """Whether nobody holds this outbox any more; asked here, as delivery is slow to import."""
     try:
-        descriptor = os.open(
-            outbox.with_suffix(".lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        )
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:  # it was removed meanwhile
         return False
     try:

@@ -99,6 +99,7 @@ class Plan:
             command=self.command,
             environment=agent_environment(),
             timeout_seconds=self.timeout_seconds,
+            parent_session_id=session["parent_session_id"],
         )
 
 

@@ -9,7 +9,7 @@ import click
 from ..config import Config
 from ..environment import state_dir
 from ..manager_client import Json, ManagerClient
-from ..registry import Registered, list_registered
+from ..registry import Registered, list_registered, with_descendants
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..stopping import (
     clear_dead,
@@ -78,7 +78,7 @@ def main(
             if exc.status_code is not None:
                 raise
             note(f"{exc}: asking the supervisors of this machine")
-            sys.exit(_signal(sessions, config))
+            sys.exit(_signal(sessions, config, tree=tree))
     if as_json:
         answer_json(ended)
     else:
@@ -107,12 +107,13 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
     return [session for session in ended if session["session_id"] not in left]
 
 
-def _signal(arguments: tuple[str, ...], config: Config) -> int:
+def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
     """Ask the supervisors of the sessions that these arguments name, as far as they are known."""
     exit_code = DONE
     for argument in arguments:
-        entries = [e for e in list_registered(state_dir()) if _is_meant(e, argument, config)]
-        for entry in entries:
+        registered = list_registered(state_dir())
+        entries = [entry for entry in registered if _is_meant(entry, argument, config)]
+        for entry in with_descendants(registered, entries) if tree else entries:
             if entry.is_supervised:
                 signal_supervisor(entry)
                 answer(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
