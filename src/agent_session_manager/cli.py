@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from dataclasses import asdict
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -53,8 +53,25 @@ def main() -> None:
 @click.option(
     "--allow-host", "allow_hosts", multiple=True, metavar="HOST:PORT", help="For a tunnel's name."
 )
+@click.option(
+    "--auth",
+    type=click.Choice(["on", "off"]),
+    help="off: let everybody on this machine in, without a token. Default: on.",
+)
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="URL",
+    help="Let pages of this origin in, such as http://localhost:5173.",
+)
 def serve(
-    port: int | None, state_dir: str | None, database_url: str | None, allow_hosts: tuple[str, ...]
+    port: int | None,
+    state_dir: str | None,
+    database_url: str | None,
+    allow_hosts: tuple[str, ...],
+    auth: str | None,
+    allow_origins: tuple[str, ...],
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
 
@@ -69,7 +86,12 @@ def serve(
     from agent_session_manager.store.engine import DatabaseError
 
     settings = _settings(
-        port=port, state_dir=state_dir, database_url=database_url, allow_hosts=allow_hosts
+        port=port,
+        state_dir=state_dir,
+        database_url=database_url,
+        allow_hosts=allow_hosts,
+        auth=auth,
+        allow_origins=allow_origins,
     )
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -160,17 +182,10 @@ def _settings(
     *,
     port: int | None,
     state_dir: str | None,
-    database_url: str | None = None,
-    allow_hosts: tuple[str, ...] = (),
+    **flags: Any,
 ) -> Settings:
     try:
-        return load_settings(
-            environment(),
-            port=port,
-            state_dir=state_dir,
-            database_url=database_url,
-            allow_hosts=allow_hosts,
-        )
+        return load_settings(environment(), port=port, state_dir=state_dir, **flags)
     except SettingsError as exc:
         click.echo(f"{PROGRAM}: {exc}", err=True)
         sys.exit(2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
-from agent_session_manager.store.base import Change, Outcome, Store
+from agent_session_manager.store.base import Change, Outcome, Store, changed_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,10 @@ MAX_CHANGES_PER_COMMIT = 256
 class Writer:
     """Owns the thread that commits. `async with` starts it; leaving commits what still waits."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, publish: Callable[[Collection[str]], None]) -> None:
+        """`publish` is told of each commit which sessions it changed, whoever waits for it."""
         self._store = store
+        self._publish = publish
         self._waiting: deque[tuple[Change, asyncio.Future[Outcome]]] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
@@ -82,9 +85,9 @@ class Writer:
             while self._waiting:
                 count = min(len(self._waiting), MAX_CHANGES_PER_COMMIT)
                 batch = [self._waiting.popleft() for _ in range(count)]
-                outcomes = await loop.run_in_executor(
-                    self._thread, self._commit, [change for change, _ in batch]
-                )
+                changes = [change for change, _ in batch]
+                outcomes = await loop.run_in_executor(self._thread, self._commit, changes)
+                self._publish(changed_sessions(changes, outcomes))
                 for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.cancelled():
                         waiting.set_result(outcome)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
+from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
+from agent_session_manager.feed import Feed, Frame, ListFrame
 from agent_session_manager.ingest import Writer
 from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
@@ -31,17 +33,19 @@ from agent_session_manager.store.base import (
     DeleteSession,
     EventFilter,
     EventPage,
-    ExtendLeases,
+    Mark,
     OpenRun,
-    ReapLeases,
     ReleaseLease,
     SessionFilter,
     SessionPage,
+    SessionSort,
     SettleRequest,
     Store,
     UpdateSession,
 )
 from agent_session_manager.store.engine import READERS
+from agent_session_manager.store.feeds import Changes, SessionNews
+from agent_session_manager.store.statistics import Facets, UsageRow
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -66,15 +70,19 @@ class Manager:
         self._writer = writer
         self._readers = readers
         self._bells = bells
+        self._feed = Feed(bells, read_session=self._read_news, read_changes=self._read_changes)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, store: Store, *, clock: Clock) -> AsyncIterator[Self]:
         """Serve a store until the block ends; then commit what waits, and close it."""
         readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
+        bells = Bells()
+        loop = asyncio.get_running_loop()
         try:
-            async with Writer(store) as writer:
-                manager = cls(store, writer, readers, Bells())
+            store.watch(lambda changed: _ring_soon(loop, bells, changed))
+            async with Writer(store, bells.ring) as writer:
+                manager = cls(store, writer, readers, bells)
                 watch = asyncio.create_task(manager._reaper(clock).run(), name="reaper")
                 try:
                     yield manager
@@ -100,9 +108,7 @@ class Manager:
         """Delete a session and all of its own; return how many events it had."""
         _known(session_id)
         change = DeleteSession(session_id=session_id, force=force)
-        count = cast(int, await self._writer.commit(change))
-        self._bells.ring(session_id)
-        return count
+        return cast(int, await self._writer.commit(change))
 
     async def claim_lease(self, change: ClaimLease) -> Session:
         _known(change.session_id)
@@ -113,18 +119,14 @@ class Manager:
         return cast(Session, await self._writer.commit(change))
 
     async def create_request(self, change: CreateRequest) -> Request:
-        """Ask something of a run, and wake the one who can do it."""
+        """Ask something of a run."""
         _known(change.session_id)
-        request = cast(Request, await self._writer.commit(change))
-        self._bells.ring(change.session_id)
-        return request
+        return cast(Request, await self._writer.commit(change))
 
     async def settle_request(self, change: SettleRequest) -> Request:
-        """Say how far a request has come, and wake whoever waits for it."""
+        """Say how far a request has come."""
         _known(change.session_id)
-        request = cast(Request, await self._writer.commit(change))
-        self._bells.ring(change.session_id)
-        return request
+        return cast(Request, await self._writer.commit(change))
 
     async def list_requests(
         self,
@@ -172,15 +174,46 @@ class Manager:
         return await self._read(lambda: self._store.get_result(session_id))
 
     async def list_sessions(
-        self, where: SessionFilter, *, limit: int, before: int | None = None
+        self,
+        where: SessionFilter,
+        *,
+        limit: int,
+        sort: SessionSort = SessionSort.CREATED,
+        after: Mark | None = None,
     ) -> SessionPage:
         return await self._read(
-            lambda: self._store.list_sessions(where, limit=limit, before=before)
+            lambda: self._store.list_sessions(where, limit=limit, sort=sort, after=after)
         )
 
     async def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         _known(session_id)
         return await self._read(lambda: self._store.list_events(session_id, where, limit=limit))
+
+    def follow(
+        self, session_id: str, begin: Cursor | int, *, forever: bool = False
+    ) -> AsyncIterator[Frame]:
+        """Yield every event of a session past `begin`, first what is there and then live."""
+        _known(session_id)
+        return self._feed.follow(session_id, begin, forever=forever)
+
+    def follow_list(self, cursor: Cursor) -> AsyncIterator[ListFrame]:
+        """Yield what is changed in the list of all sessions past a cursor."""
+        return self._feed.follow_list(cursor)
+
+    async def get_head(self) -> Cursor:
+        """The cursor of who knows the list of all sessions as it is now."""
+        return await self._read(self._store.feeds.head)
+
+    async def sum_usage(
+        self, *, since: datetime, bucket: timedelta, offset: timedelta
+    ) -> list[UsageRow]:
+        statistics = self._store.statistics
+        return await self._read(
+            lambda: statistics.sum_usage(since=since, bucket=bucket, offset=offset)
+        )
+
+    async def list_facets(self, *, limit: int) -> Facets:
+        return await self._read(lambda: self._store.statistics.list_facets(limit=limit))
 
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)
@@ -214,12 +247,16 @@ class Manager:
         reads = self._store.transcripts
         return await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
 
-    def _reaper(self, clock: Clock) -> Reaper:
-        async def commit(change: ExtendLeases | ReapLeases) -> int:
-            return cast(int, await self._writer.commit(change))
+    async def _read_news(self, session_id: str, after: int, limit: int) -> SessionNews:
+        feeds = self._store.feeds
+        return await self._read(lambda: feeds.read_session(session_id, after=after, limit=limit))
 
+    async def _read_changes(self, after: Cursor, limit: int) -> Changes:
+        return await self._read(lambda: self._store.feeds.read_changes(after, limit=limit))
+
+    def _reaper(self, clock: Clock) -> Reaper:
         return Reaper(
-            commit,
+            self._writer.commit,
             lambda: self._read(self._store.next_expiry),
             clock=clock,
             monotonic=time.monotonic,
@@ -227,6 +264,12 @@ class Manager:
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)
+
+
+def _ring_soon(
+    loop: asyncio.AbstractEventLoop, bells: Bells, changed: Collection[str] | None
+) -> None:
+    loop.call_soon_threadsafe(bells.ring, changed)
 
 
 def _known(session_id: str) -> None:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from agent_session_manager.store.base import ExtendLeases, ReapLeases
+from agent_session_manager.store.base import ExtendLeases, Outcome, ReapLeases
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Reaper:
 
     def __init__(
         self,
-        commit: Callable[[ExtendLeases | ReapLeases], Awaitable[int]],
+        commit: Callable[[ExtendLeases | ReapLeases], Awaitable[Outcome]],
         next_expiry: Callable[[], Awaitable[datetime | None]],
         *,
         clock: Callable[[], datetime],
@@ -64,5 +64,5 @@ class Reaper:
             return
         expiry = await self._next_expiry()
         if expiry is not None and expiry <= self._clock():
-            count = await self._commit(ReapLeases())
-            logger.warning("%d runs were given up as lost", count)
+            lost = await self._commit(ReapLeases())
+            logger.warning("runs were given up as lost: %s", lost)

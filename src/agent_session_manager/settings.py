@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765
 MIN_TOKEN_CHARS = 32
+_ORIGIN = re.compile(r"https?://[^/@?#\s,]+/?")
 MIN_LEASE_SECONDS = 2.0
 MAX_LEASE_SECONDS = 86400.0
 
@@ -29,6 +31,9 @@ class Settings:
     database_url: str = ""
     """Empty: SQLite in the state directory."""
     allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    auth: bool = True
+    """False: nobody is asked for a token."""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     """How long a run is held without a word from its supervisor before it counts as lost."""
     token: str = field(default="", repr=False)
@@ -44,25 +49,28 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def load_settings(
+def load_settings(  # noqa: PLR0913  # a parameter for each flag
     environ: Mapping[str, str],
     *,
     port: int | None = None,
     state_dir: str | None = None,
     database_url: str | None = None,
     allow_hosts: tuple[str, ...] = (),
+    allow_origins: tuple[str, ...] = (),
+    auth: str | None = None,
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
     Raises:
         SettingsError: a value cannot be used.
     """
-    hosts = allow_hosts or tuple(filter(None, environ.get(PREFIX + "ALLOW_HOSTS", "").split(",")))
     return Settings(
         state_dir=_state_dir(environ, state_dir),
         port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
         database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
-        allow_hosts=tuple(host.strip() for host in hosts),
+        allow_hosts=allow_hosts or _listed(environ, "ALLOW_HOSTS"),
+        allow_origins=tuple(map(_origin, allow_origins or _listed(environ, "ALLOW_ORIGINS"))),
+        auth=_auth(auth or environ.get(PREFIX + "AUTH", "on")),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )
@@ -76,6 +84,23 @@ def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
     base = environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return root / "agent-orchestrator"
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, environ.get(PREFIX + name, "").split(","))))
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it: scheme, host and port, and no path behind them."""
+    if not _ORIGIN.fullmatch(text):
+        raise SettingsError(f"{text!r} is not an origin, such as http://localhost:5173")
+    return text.removesuffix("/").lower()
+
+
+def _auth(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise SettingsError(f"{PREFIX}AUTH is {text!r}, not on or off")
+    return text == "on"
 
 
 def _port(text: str | None) -> int:

@@ -267,7 +267,7 @@ class Shell:
         self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
         # As from a login shell, even where this suite was started in the background of a script.
-        on_it = ("env", "--default-signal=INT", "setsid", "--ctty")
+        on_it = ("env", "--default-signal=INT,HUP", "setsid", "--ctty")
         process = subprocess.Popen(
             replace(self, prefix=(*self.prefix, *on_it)).command(name, *arguments),
             stdin=theirs,
@@ -277,6 +277,8 @@ class Shell:
             env={**self.environment, "TERM": "xterm"},
         )
         os.close(theirs)
+        # Until then a Ctrl-C or the end of the terminal would reach nobody.
+        wait_for(lambda: os.tcgetpgrp(ours) == process.pid, "the terminal is its own")
         return Terminal(process, ours)
 
 

@@ -71,7 +71,7 @@ def release(store: Store, holder: str = "me", *, run: int = 1) -> Session:
 def lose(store: Store, clock: SteppedClock) -> None:
     """Let every lease expire, and reap."""
     clock.move(TERM)
-    assert isinstance(made(store, ReapLeases()), int)
+    assert isinstance(made(store, ReapLeases()), list)
 
 
 def promise_9_lease_is_there_from_the_start_and_read_back(

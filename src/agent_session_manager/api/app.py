@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api import events, runs, sessions, transcripts
+from agent_session_manager.api import dashboard, events, runs, sessions, transcripts
+from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
 
 SERVICE = "agent-session-manager"
+_HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 
 
-def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
+def build_app(manager: Manager | None, *, instance: str, token: str = "") -> FastAPI:
     """The application without its guard; with no manager it can only describe itself."""
     app = FastAPI(
         title="Agent Session Manager",
@@ -29,6 +33,7 @@ def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.manager = manager
+    app.state.codes = Codes(token, monotonic=time.monotonic)
     health = APIRouter(tags=["service"])
 
     @health.get("/health", response_model=HealthAnswer)
@@ -46,17 +51,33 @@ def build_app(manager: Manager | None, *, instance: str) -> FastAPI:
         events.router,
         runs.router,
         transcripts.router,
+        dashboard.router,
         health,
     ):
         app.include_router(router)
+    dashboard.add_page(app)
     install_error_handlers(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
 
-def guarded(app: FastAPI, *, token: str, hosts: list[str]) -> ASGIApp:
-    """The application as it is served: nothing reaches it but through the guard."""
-    return Guard(events.AppendsFirst(app), token=token, hosts=hosts)
+def guarded(
+    app: FastAPI, *, token: str | None, hosts: list[str], origins: tuple[str, ...] = ()
+) -> ASGIApp:
+    """The application as it is served: nothing reaches it but through the guard.
+
+    With no token everybody on this machine is let in; `origins` are pages of others that are.
+    """
+    served: ASGIApp = events.AppendsFirst(app)
+    if origins:
+        served = CORSMiddleware(
+            served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES
+        )
+    page = dashboard.page_paths()
+    open_paths = {"/health", dashboard.TOKEN_PATH} | page
+    return Guard(
+        served, token=token, hosts=hosts, origins=origins, open_paths=open_paths, page_paths=page
+    )
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:

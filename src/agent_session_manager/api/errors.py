@@ -37,6 +37,8 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.NoResultError: (409, "no_result"),
     errors.TranscriptNotFoundError: (404, "transcript_not_found"),
     errors.VersionConflictError: (409, "version_conflict"),
+    errors.CursorUnknownError: (410, "cursor_unknown"),
+    errors.CodeNotValidError: (401, "code_not_valid"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
     errors.OverloadedError: (503, "overloaded"),
 }
@@ -52,9 +54,9 @@ class RequestError(HTTPException):
         self.code = code
 
 
-def error_response(status: int, code: str, detail: str) -> Response:
+def error_response(status: int, code: str, detail: str, **facts: str) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    body = orjson.dumps({"detail": detail, "code": code})
+    body = orjson.dumps({"detail": detail, "code": code, **facts})
     return Response(body, status, headers=headers, media_type="application/json")
 
 
@@ -68,7 +70,7 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _orchestrator_error(_request: Request, exc: Exception) -> Response:
     assert isinstance(exc, errors.OrchestratorError)
     status, code = STATUS[type(exc)]
-    return error_response(status, code, str(exc))
+    return error_response(status, code, str(exc), **exc.facts)
 
 
 async def _http_error(request: Request, exc: Exception) -> Response:

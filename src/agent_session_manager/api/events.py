@@ -7,7 +7,7 @@ it; `api/body.py` and `domain/event.py` check what it is given.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -26,6 +26,13 @@ from agent_session_manager.api.sessions import (
     QueryText,
     Served,
     manager_of,
+)
+from agent_session_manager.api.streams import (
+    answer_with_session,
+    cursor_of,
+    refuse_others,
+    streamed,
+    wants_stream,
 )
 from agent_session_manager.api.wire import (
     AppendedAnswer,
@@ -121,20 +128,35 @@ class EventsQuery(BaseModel):
     limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)
     event_type: QueryText | None = None
     run: int | None = Field(default=None, ge=1, lt=2**31)
+    has_error: bool | None = Field(default=None, description="`true`: only those with an `error`")
+    cursor: QueryText | None = Field(default=None, description="Where a feed goes on")
+    follow: Literal["run", "forever"] = Field(
+        default="run", description="Whether a feed ends when everything was read and the run ended"
+    )
 
 
-@router.get("/sessions/{session_id}/events", response_model=EventsAnswer, responses=refusals(404))
+@router.get(
+    "/sessions/{session_id}/events",
+    response_model=EventsAnswer,
+    responses={**refusals(404, 410, 503), **streamed("the feed of the session")},
+)
 async def list_events(
-    session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
+    request: Request, session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
 ) -> Response:
     """List events: past `after_seq` going up, or before `before_seq` going down.
 
     `has_more` says whether there are more in that direction; a page of large events may hold
-    fewer than `limit`.
+    fewer than `limit`. With `Accept: text/event-stream` the feed of the session, past `cursor` or
+    `after_seq`.
     """
+    if wants_stream(request):
+        refuse_others(query, {"after_seq", "cursor", "follow"})
+        begin = cursor_of(request, query.cursor) or query.after_seq or 0
+        frames = manager.follow(session_id, begin, forever=query.follow == "forever")
+        return await answer_with_session(frames, session_id)
     if query.after_seq is not None and query.before_seq is not None:
         raise InvalidRequestError("give after_seq or before_seq, not both")
-    where = EventFilter(**query.model_dump(exclude={"limit"}))
+    where = EventFilter(**query.model_dump(exclude={"limit", "cursor", "follow"}))
     page = await manager.list_events(session_id, where, limit=query.limit)
     body = {
         "events": [event_to_wire(event, session_id) for event in page.events],

@@ -9,16 +9,18 @@ decided on the raw headers, never on a URL that was put together from them.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.errors import error_response
 
-OPEN_PATHS = frozenset({"/health"})
 MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+_OWN_SITE = (b"none", b"same-origin")
+_QUESTION = b"access-control-request-method"
 
 Refusal = tuple[int, str, str]
 
@@ -26,13 +28,30 @@ Refusal = tuple[int, str, str]
 class Guard:
     """Lets a request through to `app`, or answers it."""
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        hosts: Iterable[str],
+        origins: Iterable[str] = (),
+        open_paths: Set[str] = frozenset(),
+        page_paths: Set[str] = frozenset(),
+    ) -> None:
+        """Ask for `token` on all but the open paths; with None on none.
+
+        `origins` are those of other pages that are let in, `page_paths` what links of other pages
+        may lead to.
+        """
         self._app = app
-        self._authorization = f"Bearer {token}".encode()
+        self._authorization = None if token is None else f"Bearer {token}".encode()
         self._hosts = frozenset(host.lower().encode() for host in hosts)
         # A tunnel may end TLS in front of us; its own page is then one of https.
         schemes = (b"http://", b"https://")
         self._origins = frozenset(scheme + host for scheme in schemes for host in self._hosts)
+        self._other_origins = frozenset(origin.encode() for origin in origins)
+        self._open_paths = open_paths
+        self._page_paths = page_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -60,12 +79,18 @@ class Guard:
         if size > MAX_HEADER_BYTES:
             return 431, "headers_too_large", f"headers have at most {MAX_HEADER_BYTES} bytes"
         return (
-            self._foreign(seen)
+            self._foreign(scope, seen)
             or self._unusable(scope, seen)
-            or (None if scope["path"] in OPEN_PATHS else self._unauthorized(seen))
+            or (None if self._is_open(scope, seen) else self._unauthorized(seen))
         )
 
-    def _foreign(self, headers: dict[bytes, bytes]) -> Refusal | None:
+    def _is_open(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        """Whether no token is needed: also to ask, as browsers do, what a page may ask for."""
+        is_question = scope.get("method") == "OPTIONS" and _QUESTION in headers
+        is_other_page = headers.get(b"origin") in self._other_origins
+        return scope["path"] in self._open_paths or (is_question and is_other_page)
+
+    def _foreign(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
         if headers.get(b"host", b"").lower() not in self._hosts:
             return (
                 403,
@@ -73,9 +98,14 @@ class Guard:
                 "this Host is not one of the manager's: see --allow-host",
             )
         origin = headers.get(b"origin")
+        if origin in self._other_origins:
+            return None
         if origin is not None and origin not in self._origins:
             return 403, "origin_not_allowed", "pages of another origin are not let in"
-        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        is_link = (
+            headers.get(b"sec-fetch-mode") == b"navigate" and scope["path"] in self._page_paths
+        )
+        if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITE and not is_link:
             return 403, "origin_not_allowed", "pages of another site are not let in"
         return None
 
@@ -90,6 +120,8 @@ class Guard:
         return None
 
     def _unauthorized(self, headers: dict[bytes, bytes]) -> Refusal | None:
+        if self._authorization is None:
+            return None
         if hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
             return None
         return (

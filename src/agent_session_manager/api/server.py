@@ -19,6 +19,7 @@ import uvicorn
 
 import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
+from agent_session_manager.api.connection import Protocol
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
@@ -84,14 +85,17 @@ async def _serve(
     )
     async with Manager.open(store, clock=now) as manager:
         app = guarded(
-            build_app(manager, instance=announcement.instance),
-            token=announcement.token,
+            build_app(manager, instance=announcement.instance, token=announcement.token),
+            token=announcement.token if settings.auth else None,
             hosts=[*_own_hosts(port), *settings.allow_hosts],
+            origins=settings.allow_origins,
         )
         server = _Server(_config(app))
         server.on_stopping = manager.stop_waiting
         server.on_listening = lambda: discovery.announce(announcement)
         logger.info("serving %s from %s", announcement.url, announcement.database)
+        if not settings.auth:
+            logger.warning("everybody on this machine is let in: --auth off asks for no token")
         # uvicorn raises the signal that ended it again: by then it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
@@ -137,6 +141,7 @@ def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
+        http=Protocol,
         ws="none",
         access_log=False,
         log_config=None,

@@ -11,6 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.pages import page_text, parse_page
+from agent_session_manager.api.streams import (
+    answer_with_list,
+    cursor_of,
+    refuse_others,
+    streamed,
+    wants_stream,
+)
 from agent_session_manager.api.wire import (
     DeletedAnswer,
     DeletedCounts,
@@ -23,9 +31,14 @@ from agent_session_manager.api.wire import (
     holder_of,
     session_body,
 )
-from agent_session_manager.domain.session import MAX_PATH_BYTES, Session
+from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
 from agent_session_manager.manager import Manager
-from agent_session_manager.store.base import CreateSession, SessionFilter, UpdateSession
+from agent_session_manager.store.base import (
+    CreateSession,
+    SessionFilter,
+    SessionSort,
+    UpdateSession,
+)
 
 MAX_PAGE = 1000
 
@@ -67,28 +80,58 @@ class SessionsQuery(BaseModel):
     parent_session_id: QueryText | None = None
     id_prefix: QueryText | None = None
     archived: bool | None = None
+    executor: QueryText | None = None
+    state: State | None = None
+    text: QueryText | None = Field(
+        default=None, description="Some part of its name, project, agent or id"
+    )
+    top_level: bool | None = Field(
+        default=None, description="Whether it was started from inside no other session"
+    )
+    sort: SessionSort = SessionSort.CREATED
     limit: int | None = Field(default=None, ge=1, le=MAX_PAGE)
-    page: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
+    page: QueryText | None = Field(default=None, description="The `next_page` of the one before")
+    cursor: QueryText | None = Field(default=None, description="Where a feed goes on")
 
 
-@router.get("/sessions", response_model=SessionsAnswer, responses=refusals())
-async def list_sessions(manager: Served, query: Annotated[SessionsQuery, Query()]) -> Response:
-    """List sessions, newest first: all of them, or with `limit` a page and its `next_page`."""
-    where = SessionFilter(**query.model_dump(exclude={"limit", "page"}))
+@router.get(
+    "/sessions",
+    response_model=SessionsAnswer,
+    responses={**refusals(410, 503), **streamed("the feed of all sessions")},
+)
+async def list_sessions(
+    request: Request, manager: Served, query: Annotated[SessionsQuery, Query()]
+) -> Response:
+    """List sessions, newest first: all of them, or with `limit` a page and its `next_page`.
+
+    With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on.
+    """
+    if wants_stream(request):
+        refuse_others(query, {"cursor"})
+        cursor = cursor_of(request, query.cursor) or await manager.get_head()
+        return await answer_with_list(manager.follow_list(cursor))
+    where = SessionFilter(**query.model_dump(exclude={"limit", "page", "sort", "cursor"}))
     if query.limit is None and query.page is None:
-        return StreamingResponse(_all(manager, where), media_type="application/json")
-    found = await manager.list_sessions(where, limit=query.limit or MAX_PAGE, before=query.page)
+        return StreamingResponse(_all(manager, where, query.sort), media_type="application/json")
+    head = await manager.get_head()
+    found = await manager.list_sessions(
+        where,
+        limit=query.limit or MAX_PAGE,
+        sort=query.sort,
+        after=None if query.page is None else parse_page(query.page, query.sort),
+    )
     return answer(
         SessionsAnswer(
             sessions=[session_body(session) for session in found.sessions],
-            next_page=None if found.next_page is None else str(found.next_page),
+            next_page=None if found.next_page is None else page_text(found.next_page),
+            cursor=str(head),
         )
     )
 
 
-async def _all(manager: Manager, where: SessionFilter) -> AsyncIterator[bytes]:
+async def _all(manager: Manager, where: SessionFilter, sort: SessionSort) -> AsyncIterator[bytes]:
     """All sessions as one JSON document, page by page, so that no list is too long."""
-    page = await manager.list_sessions(where, limit=MAX_PAGE)
+    page = await manager.list_sessions(where, limit=MAX_PAGE, sort=sort)
     separator = b'{"sessions":['
     while True:
         if page.sessions:
@@ -96,7 +139,7 @@ async def _all(manager: Manager, where: SessionFilter) -> AsyncIterator[bytes]:
             separator = b","
         if page.next_page is None:
             break
-        page = await manager.list_sessions(where, limit=MAX_PAGE, before=page.next_page)
+        page = await manager.list_sessions(where, limit=MAX_PAGE, sort=sort, after=page.next_page)
     yield b"]}" if separator == b"," else separator + b"]}"
 
 

@@ -27,6 +27,7 @@ from agent_session_manager.domain.session import (
     Reason,
     Run,
     Session,
+    State,
     Status,
 )
 
@@ -169,12 +170,15 @@ class SessionBody(BaseModel):
     session_id: str
     session_name: str
     status: Status
+    state: State = Field(description="The status, and where it is finished how it ended")
     created_at: Moment
     last_resumed_at: Moment | None
     project_dir: str | None
     agent_name: str | None
     executor: str | None
     parent_session_id: str | None
+    child_count: int = Field(description="Sessions that were started from inside it")
+    generation: str = Field(description="Another one where the id was used anew: see cursors")
     last_seq: int
     last_activity_at: Moment
     archived_at: Moment | None
@@ -196,6 +200,63 @@ class SessionAnswer(BaseModel):
 class SessionsAnswer(BaseModel):
     sessions: list[SessionBody]
     next_page: str | None = Field(default=None, description="Give it as `page` for the next ones")
+    cursor: str | None = Field(
+        default=None, description="Of a page: from where the feed of all sessions goes on"
+    )
+
+
+class SessionDeletedFrame(BaseModel):
+    """In a feed: a session that is gone."""
+
+    session_id: str
+
+
+class UsageRowBody(BaseModel):
+    """The runs of one agent that began within a bucket of time."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    start: Moment
+    agent_name: str | None
+    runs: int
+    failed: int = Field(description="Also by time or budget")
+    stopped: int
+    lost: int
+    usage: UsageBody
+
+
+class UsageAnswer(BaseModel):
+    rows: list[UsageRowBody]
+
+
+class ProjectFacet(BaseModel):
+    project_dir: str
+    count: int
+
+
+class AgentFacet(BaseModel):
+    agent_name: str
+    count: int
+
+
+class FacetsAnswer(BaseModel):
+    projects: list[ProjectFacet]
+    agents: list[AgentFacet]
+
+
+class CodeAnswer(BaseModel):
+    ok: bool = True
+    code: str
+    expires_in_seconds: float
+
+
+class CodeBody(_Given):
+    code: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class TokenAnswer(BaseModel):
+    ok: bool = True
+    token: str
 
 
 class StatusAnswer(BaseModel):
@@ -293,12 +354,15 @@ def session_body(session: Session) -> SessionBody:
         session_id=session.session_id,
         session_name=session.session_name,
         status=session.status,
+        state=session.state,
         created_at=session.created_at,
         last_resumed_at=session.last_resumed_at,
         project_dir=session.project_dir,
         agent_name=session.agent_name,
         executor=session.executor,
         parent_session_id=session.parent_session_id,
+        child_count=session.child_count,
+        generation=session.generation,
         last_seq=session.last_seq,
         last_activity_at=session.last_activity_at,
         archived_at=session.archived_at,

@@ -6,6 +6,11 @@ from __future__ import annotations
 class OrchestratorError(Exception):
     """Base of every error that a caller can act on."""
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a program needs to go on, beside the code."""
+        return {}
+
 
 class InvalidRequestError(OrchestratorError):
     """The request means something that cannot be."""
@@ -148,6 +153,29 @@ class VersionConflictError(OrchestratorError):
         self.session_id = session_id
         self.expected = expected
         self.version = version
+
+
+class CursorUnknownError(OrchestratorError):
+    """A cursor is not one of this feed, or no longer."""
+
+    def __init__(self, head: str) -> None:
+        super().__init__(
+            "the cursor is of another record or too old: read anew, and go on from head"
+        )
+        self.head = head
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"head": self.head}
+
+
+class CodeNotValidError(OrchestratorError):
+    """A code was used already, is too old, or was never given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this code is not valid any more: open the dashboard anew with ao-dashboard"
+        )
 
 
 class StoreUnavailableError(OrchestratorError):

@@ -7,7 +7,7 @@ known type, because every reader relies on it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -60,6 +60,8 @@ class Event:
     late: bool
     recorded_at: datetime
     fields: dict[str, Any]
+    size: int = field(default=0, compare=False)
+    """Characters of its fields, as they are stored."""
 
 
 def _is_integer(value: Any) -> bool:
@@ -104,10 +106,10 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         raise InvalidEventError(
             f"event_type is required: a string of 1 to {MAX_TYPE_CHARS} characters"
         )
-    for name, field in value.items():
+    for name, given in value.items():
         kind = _KNOWN_FIELDS.get(name)
         # Exactly of its kind: to Python a bool is an int.
-        if kind is not None and field is not None and type(field) is not kind:
+        if kind is not None and given is not None and type(given) is not kind:
             raise InvalidEventError(f"{name} must be {_KIND_NAMES[kind]}")
     fields = value.copy()
     for name in _ELSEWHERE:

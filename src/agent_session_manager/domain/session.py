@@ -35,6 +35,26 @@ class Reason(StrEnum):
     LOST = "lost"
 
 
+class State(StrEnum):
+    """What people see of a session: richer than its status, and made of its newest run."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+REASONS: dict[State, tuple[Reason, ...]] = {
+    State.FINISHED: (Reason.COMPLETED,),
+    State.FAILED: (Reason.FAILED, Reason.TIMEOUT, Reason.BUDGET),
+    State.STOPPED: (Reason.STOPPED,),
+    State.LOST: (Reason.LOST,),
+}
+"""The reasons for which a run that ended is in a state."""
+_STATES = {reason: state for state, reasons in REASONS.items() for reason in reasons}
+
+
 def is_session_id(text: str) -> bool:
     """Whether `text` can be the id of a session at all."""
     return SESSION_ID.fullmatch(text) is not None
@@ -83,6 +103,8 @@ class Session:
     """The durable record of one conversation with an agent, with its newest run."""
 
     session_id: str
+    generation: str
+    """Changes when a session is created anew under its old id."""
     session_name: str
     project_dir: str | None
     agent_name: str | None
@@ -96,10 +118,17 @@ class Session:
     last_seq: int
     usage: Usage
     newest_run: Run
+    child_count: int
+    """Sessions that were started from inside this one."""
 
     @property
     def status(self) -> Status:
         return "finished" if self.newest_run.is_finished else "running"
+
+    @property
+    def state(self) -> State:
+        """The status, and where it is finished how it ended, in the words that people read."""
+        return State.RUNNING if self.newest_run.reason is None else _STATES[self.newest_run.reason]
 
 
 @dataclass(frozen=True, kw_only=True)

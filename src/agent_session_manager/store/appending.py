@@ -24,9 +24,10 @@ from agent_session_manager.domain.session import (
     is_late,
 )
 from agent_session_manager.store.base import AppendEvents, Outcome
-from agent_session_manager.store.current import NEWEST_RUN_STATE, WITH_NEWEST_RUN, newest_run
+from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.store.requesting import expire_requests
-from agent_session_manager.store.rows import USAGE_COLUMNS
+from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.store.tables import events, runs, sessions
 
 _SESSIONS = (
@@ -69,7 +70,11 @@ _TAKE_BACK = delete(events).where(
 _MOVE_ON = (
     update(sessions)
     .where(sessions.c.number == bindparam("of"))
-    .values(last_seq=bindparam("seq"), last_activity_at=bindparam("now"))
+    .values(
+        last_seq=bindparam("seq"),
+        last_activity_at=bindparam("now"),
+        changed_position=bindparam("position"),
+    )
 )
 # By itself, because it has an index: to set it as it is would cost as much as to change it.
 _FINISHED = update(sessions).where(sessions.c.number == bindparam("of")).values(status="finished")
@@ -127,6 +132,10 @@ class _Writes:
         return inserted == len(self.events)
 
     def update_the_rest(self, connection: Connection) -> None:
+        if self.sessions:
+            first = take_positions(connection, len(self.sessions))
+            for position, moved in enumerate(self.sessions.values(), first):
+                moved["position"] = position
         for statement, parameters in (
             (_MOVE_ON, list(self.sessions.values())),
             (_SPENT, self.spent),

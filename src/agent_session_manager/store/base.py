@@ -16,21 +16,28 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
 10. A request is kept from when it was asked until its session is deleted, once per id. The end of
    its run expires what was not done; of a run that was lost, only its true end or a newer run.
 
+11. Every change of a session gives it a position in the feed of all sessions, higher than any that
+   was visible before; a deletion has one too. A reader that asks for what is past its position
+   misses nothing, or is told that too much was deleted since.
+
 What is promised of transcripts is in `store/transcripts.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.session import Run, Session, State, Status
 from agent_session_manager.domain.transcript import AppendedEntries
+from agent_session_manager.store.feeds import FeedReads
+from agent_session_manager.store.statistics import StatisticsReads
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -132,7 +139,7 @@ class ExtendLeases:
 
 @dataclass(frozen=True, kw_only=True)
 class ReapLeases:
-    """Close the runs whose lease has expired, as `lost`. The outcome is how many there were."""
+    """Close the runs whose lease has expired, as `lost`. The outcome is whose they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +180,36 @@ Change = (
     | PutTranscriptSummary
     | DeleteTranscript
 )
-Outcome = Session | Request | AppendedEntries | list[int] | int | OrchestratorError
+Outcome = Session | Request | AppendedEntries | list[int] | list[str] | int | OrchestratorError
+
+
+def changed_sessions(changes: Sequence[Change], outcomes: Sequence[Outcome]) -> set[str]:
+    """The sessions that a commit did something to: whoever follows one of them looks again."""
+    changed: set[str] = set()
+    for change, outcome in zip(changes, outcomes, strict=True):
+        if isinstance(outcome, OrchestratorError):
+            continue
+        match change:
+            case ReapLeases():
+                assert isinstance(outcome, list)
+                changed.update(map(str, outcome))
+            case ExtendLeases() | AppendTranscript() | PutTranscriptSummary() | DeleteTranscript():
+                pass  # nothing that a session shows
+            case _:
+                changed.add(change.session_id)
+    return changed
+
+
+class SessionSort(StrEnum):
+    """The order of a list."""
+
+    CREATED = "created"
+    """The newest first."""
+    ACTIVITY = "activity"
+    """What was changed last first."""
+    NAME = "name"
+    COST = "cost"
+    """The dearest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +223,12 @@ class SessionFilter:
     parent_session_id: str | None = None
     id_prefix: str | None = None
     archived: bool | None = None
+    executor: str | None = None
+    state: State | None = None
+    text: str | None = None
+    """Some part of its name, project, agent or id, in small letters or large ones."""
+    top_level: bool | None = None
+    """Whether it was started from inside no other session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +239,22 @@ class EventFilter:
     before_seq: int | None = None
     event_type: str | None = None
     run: int | None = None
+    has_error: bool | None = None
+    """True: only those that have an `error`."""
+
+
+Notice = Callable[[Collection[str] | None], None]
+
+Mark = tuple[str | int, ...]
+"""Where in an order a page has ended: the sorted values of its last session."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionPage:
-    """Some sessions, newest first, and the mark at which the next page begins."""
+    """Some sessions in an order, and the mark after which the next page begins."""
 
     sessions: list[Session]
-    next_page: int | None
+    next_page: Mark | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +277,12 @@ class Store(Protocol):
     def get_result(self, session_id: str) -> str: ...
 
     def list_sessions(
-        self, where: SessionFilter, *, limit: int, before: int | None = None
+        self,
+        where: SessionFilter,
+        *,
+        limit: int,
+        sort: SessionSort = SessionSort.CREATED,
+        after: Mark | None = None,
     ) -> SessionPage: ...
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
@@ -241,6 +296,18 @@ class Store(Protocol):
     @property
     def transcripts(self) -> TranscriptReads: ...
 
+    @property
+    def feeds(self) -> FeedReads: ...
+
+    @property
+    def statistics(self) -> StatisticsReads: ...
+
     def next_expiry(self) -> datetime | None: ...
+
+    def watch(self, notice: Notice) -> None:
+        """Say from now on which sessions others change in the same database, from a thread.
+
+        What was missed, as the database was away, is said as None: anything may have changed.
+        """
 
     def close(self) -> None: ...

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.session import Reason, RunState, Session
 from agent_session_manager.store import rows
 from agent_session_manager.store.tables import runs, sessions
 
-WITH_NEWEST_RUN = and_(
-    runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run
-)
 NEWEST_RUN_STATE = (runs.c.finished_at, runs.c.reason, runs.c.host, runs.c.lease_holder)
 
 _CURRENT = (
     select(sessions, *NEWEST_RUN_STATE)
-    .join_from(sessions, runs, WITH_NEWEST_RUN)
+    .join_from(sessions, runs, rows.WITH_NEWEST_RUN)
     .where(sessions.c.session_id == bindparam("session_id"))
     .with_for_update(of=sessions)
 )
-_WHOLE = (
-    select(sessions, *rows.NEWEST_RUN_COLUMNS)
-    .join_from(sessions, runs, WITH_NEWEST_RUN)
-    .where(sessions.c.session_id == bindparam("session_id"))
-)
+_WHOLE = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
 
 
 def find_current(connection: Connection, session_id: str) -> Row[Any] | None:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
+
+from agent_session_manager.store.notices import Notices
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -38,11 +41,24 @@ class Database:
     writing: Engine
     reading: Engine
     _closing: ExitStack = field(default_factory=ExitStack)
+    notices: Notices | None = None
+    """Where several managers may serve one database; else nobody has to be told."""
 
     @property
     def shown_url(self) -> str:
         """Where the data is, fit to be shown: without a password."""
         return self.url.render_as_string(hide_password=True)
+
+    def notify(self, connection: Connection, session_ids: Collection[str]) -> None:
+        """Tell other managers, when this transaction commits, which sessions it changed."""
+        if self.notices is not None and session_ids:
+            self.notices.send(connection, session_ids)
+
+    def watch(self, notice: Callable[[Collection[str] | None], None]) -> None:
+        """Call `notice`, from a thread, with what other managers say; None: anything may be new."""
+        if self.notices is not None:
+            self.notices.start(notice)
+            self._closing.callback(self.notices.stop)
 
     def close(self) -> None:
         """Give the connections and the file back. The last to go checkpoints the WAL."""
@@ -164,7 +180,7 @@ def _open_postgresql(url: URL) -> Database:
         )
 
     try:
-        database = Database(url, engine(1), engine(READERS))
+        database = Database(url, engine(1), engine(READERS), notices=Notices(engine(1)))
     except ModuleNotFoundError as exc:
         raise DatabaseError(
             "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import Row, and_, func, select
 
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
-from agent_session_manager.store.tables import runs
+from agent_session_manager.store.tables import runs, sessions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -25,6 +25,22 @@ NEWEST_RUN_COLUMNS = [
     for column in runs.c
     if column.name not in ("session_number", "spec")
 ]
+
+
+_children = sessions.alias()
+
+WITH_NEWEST_RUN = and_(
+    runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run
+)
+WHOLE_SESSIONS = select(
+    sessions,
+    *NEWEST_RUN_COLUMNS,
+    select(func.count())
+    .where(_children.c.parent_session_id == sessions.c.session_id)
+    .scalar_subquery()
+    .label("child_count"),
+).join_from(sessions, runs, WITH_NEWEST_RUN)
+"""What `to_session` reads."""
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -89,6 +105,7 @@ def to_session(row: Row[Any]) -> Session:
     columns = row._mapping
     return Session(
         session_id=columns["session_id"],
+        generation=columns["generation"],
         session_name=columns["session_name"],
         project_dir=columns["project_dir"],
         agent_name=columns["agent_name"],
@@ -102,6 +119,7 @@ def to_session(row: Row[Any]) -> Session:
         last_seq=columns["last_seq"],
         usage=Usage(**{name: columns[name] for name in USAGE_COLUMNS}),
         newest_run=to_run(row, prefix=_RUN_PREFIX),
+        child_count=columns["child_count"],
     )
 
 
@@ -114,4 +132,5 @@ def to_event(row: Row[Any]) -> Event:
         late=row.late,
         recorded_at=to_moment(row.recorded_at),
         fields=parse_fields(row.fields),
+        size=len(row.fields),
     )

@@ -28,6 +28,7 @@ from agent_session_manager.domain.session import (
 )
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
+from agent_session_manager.store.changing import take_positions
 from agent_session_manager.store.current import get_current, get_whole, newest_run
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.tables import runs, sessions
@@ -96,7 +97,7 @@ class Runs:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
-            .values(last_run=run, status="running", last_activity_at=self._now)
+            .values(last_run=run, status="running", **self.touched())
         )
 
     def claim(self, change: ClaimLease) -> Session:
@@ -137,10 +138,10 @@ class Runs:
             .values(lease_expires_at=self._now + self._term)
         ).rowcount
 
-    def reap(self) -> int:
-        """Close as `lost` every run whose lease has expired."""
+    def reap(self) -> list[str]:
+        """Close as `lost` every run whose lease has expired; return whose they were."""
         expired = self._connection.execute(
-            select(runs.c.session_number, runs.c.run, sessions.c.last_run)
+            select(runs.c.session_number, runs.c.run, sessions.c.last_run, sessions.c.session_id)
             .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
             .where(runs.c.lease_expires_at <= self._now)
             .with_for_update(of=sessions)
@@ -149,7 +150,7 @@ class Runs:
             self._close_as_lost(row.session_number, row.run)
             if row.run == row.last_run:
                 self._set_status(row.session_number, "finished")
-        return len(expired)
+        return [row.session_id for row in expired]
 
     def _close_as_lost(self, number: int, run: int) -> None:
         """Close a run that nobody will end; its holder is remembered, for when it comes back.
@@ -179,8 +180,13 @@ class Runs:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
-            .values(status=status, last_activity_at=self._now)
+            .values(status=status, **self.touched())
         )
+
+    def touched(self) -> dict[str, int]:
+        """What every change sets in the row of its session."""
+        position = take_positions(self._connection)
+        return {"last_activity_at": self._now, "changed_position": position}
 
 
 def _why_refused(

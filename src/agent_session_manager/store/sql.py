@@ -25,12 +25,19 @@ from agent_session_manager.store.base import (
     Change,
     EventFilter,
     EventPage,
+    Mark,
+    Notice,
     Outcome,
     SessionFilter,
     SessionPage,
+    SessionSort,
+    changed_sessions,
 )
 from agent_session_manager.store.engine import Database, open_database
+from agent_session_manager.store.feed_reads import SqlFeeds
+from agent_session_manager.store.listing import list_sessions
 from agent_session_manager.store.migrate import migrate
+from agent_session_manager.store.statistics_reads import SqlStatistics
 from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.transcript_reads import SqlTranscripts
 from agent_session_manager.store.writing import Transaction
@@ -40,26 +47,15 @@ Clock = Callable[[], datetime]
 PAGE_BYTES = 8 * 1024 * 1024
 """What the events of one page hold at most, give or take the last of them."""
 _ROWS_AT_ONCE = 25
+_ERROR = '"error":'
 
-# Sorts after every character that an id can hold.
-_AFTER_ANY_ID = "~"
-
-_SESSIONS = select(sessions, *rows.NEWEST_RUN_COLUMNS).join_from(
-    sessions,
-    runs,
-    and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
-)
-_SESSION = _SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
+_SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
 _STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
 _NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
 _NEXT_EXPIRY = select(func.min(runs.c.lease_expires_at)).where(runs.c.lease_expires_at.is_not(None))
 _ANSWER = (
     select(sessions.c.status, events.c.fields)
-    .join_from(
-        sessions,
-        runs,
-        and_(runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run),
-    )
+    .join_from(sessions, runs, rows.WITH_NEWEST_RUN)
     .outerjoin(
         events,
         and_(events.c.session_number == sessions.c.number, events.c.seq == runs.c.answer_seq),
@@ -91,10 +87,15 @@ class SqlStore:
         self._clock = clock
         self._term = int(lease_seconds * 1_000_000)
         self.transcripts = SqlTranscripts(self._read)
+        self.feeds = SqlFeeds(self._read)
+        self.statistics = SqlStatistics(self._read)
 
     @property
     def url(self) -> str:
         return self._database.shown_url
+
+    def watch(self, notice: Notice) -> None:
+        self._database.watch(notice)
 
     def close(self) -> None:
         self._database.close()
@@ -126,7 +127,9 @@ class SqlStore:
     def _transact(self, changes: Sequence[Change]) -> list[Outcome]:
         with self._database.writing.begin() as connection:
             now = rows.to_microseconds(self._clock())
-            return Transaction(connection, now=now, term=self._term).make(changes)
+            outcomes = Transaction(connection, now=now, term=self._term).make(changes)
+            self._database.notify(connection, changed_sessions(changes, outcomes))
+            return outcomes
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
@@ -147,35 +150,24 @@ class SqlStore:
         return joined_text(rows.parse_fields(found.fields))
 
     def list_sessions(
-        self, where: SessionFilter, *, limit: int, before: int | None = None
+        self,
+        where: SessionFilter,
+        *,
+        limit: int,
+        sort: SessionSort = SessionSort.CREATED,
+        after: Mark | None = None,
     ) -> SessionPage:
-        query = _SESSIONS.order_by(sessions.c.number.desc()).limit(limit + 1)
-        for column in ("session_name", "project_dir", "agent_name", "status", "parent_session_id"):
-            value = getattr(where, column)
-            if value is not None:
-                query = query.where(sessions.c[column] == value)
-        if where.id_prefix is not None:
-            query = query.where(
-                sessions.c.session_id >= where.id_prefix,
-                sessions.c.session_id < where.id_prefix + _AFTER_ANY_ID,
-            )
-        if where.archived is not None:
-            is_archived = sessions.c.archived_at.is_not(None)
-            query = query.where(is_archived if where.archived else ~is_archived)
-        if before is not None:
-            query = query.where(sessions.c.number < before)
         with self._read() as connection:
-            found = connection.execute(query).all()
-        page = found[:limit]
-        more = len(found) > limit
-        return SessionPage(
-            sessions=[rows.to_session(row) for row in page],
-            next_page=page[-1].number if more else None,
-        )
+            return list_sessions(connection, where, limit=limit, sort=sort, after=after)
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         """Read a page: at most `limit` events, and fewer once it holds `PAGE_BYTES`."""
-        query = select(events).limit(limit + 1)
+        query = select(events)
+        if where.has_error:
+            # As the text may stand anywhere in an event, those that hold it are looked into.
+            query = query.where(events.c.fields.contains(_ERROR, autoescape=True))
+        else:
+            query = query.limit(limit + 1)
         if where.before_seq is not None:
             query = query.where(events.c.seq < where.before_seq).order_by(events.c.seq.desc())
         else:
@@ -190,11 +182,13 @@ class SqlStore:
             number = _one(connection, _NUMBER, session_id).number
             streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
             with streaming.execute(query.where(events.c.session_number == number)) as found:
-                for row in found:
+                for event in map(rows.to_event, found):
+                    if where.has_error and event.fields.get("error") is None:
+                        continue
                     if len(page) == limit or size >= PAGE_BYTES:
                         return EventPage(events=page, has_more=True)
-                    page.append(rows.to_event(row))
-                    size += len(row.fields)
+                    page.append(event)
+                    size += event.size
         return EventPage(events=page, has_more=False)
 
     def list_runs(self, session_id: str) -> list[Run]:

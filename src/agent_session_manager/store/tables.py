@@ -68,6 +68,9 @@ sessions = Table(
     Column("reserved_project", Text),
     Column("reserved_name", Text),
     *_usage_columns(),
+    # Positions in the feed of all sessions: of the newest change, and of the first.
+    Column("changed_position", BigInteger, nullable=False, server_default="0"),
+    Column("created_position", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
     Index("ix_sessions_session_name", "session_name", "project_dir", "number"),
@@ -75,6 +78,7 @@ sessions = Table(
     Index("ix_sessions_agent_name", "agent_name", "number"),
     Index("ix_sessions_status", "status", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
+    Index("ix_sessions_changed_position", "changed_position"),
     sqlite_autoincrement=True,
 )
 
@@ -105,6 +109,7 @@ runs = Table(
         sqlite_where=Column("lease_expires_at", BigInteger).is_not(None),
         postgresql_where=Column("lease_expires_at", BigInteger).is_not(None),
     ),
+    Index("ix_runs_started_at", "started_at"),
 )
 
 requests = Table(
@@ -151,6 +156,22 @@ events = Table(
         sqlite_where=Column("event_id", Text).is_not(None),
         postgresql_where=Column("event_id", Text).is_not(None),
     ),
+)
+
+# One row: how far the feed of all sessions has come, and since when it tells of what was deleted.
+feed = Table(
+    "feed",
+    metadata,
+    Column("generation", String(32), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("complete_after", BigInteger, nullable=False),
+)
+
+deleted_sessions = Table(
+    "deleted_sessions",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_id", String(128), nullable=False),
 )
 
 # Without a session beside them: agents write transcripts of sessions that we do not know.

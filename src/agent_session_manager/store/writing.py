@@ -39,6 +39,7 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
+from agent_session_manager.store.changing import record_deletion, take_positions
 from agent_session_manager.store.current import (
     find_current,
     get_current,
@@ -147,10 +148,12 @@ class Transaction:
                 "last_run": 0,
                 "last_seq": 0,
                 "unique_name": new.unique_name,
+                "created_position": take_positions(self._connection),
                 **reservation.columns,
             },
         )
         assert inserted.inserted_primary_key is not None
+        self._move_parent(new.parent_session_id)
         first = NewRun(host=new.host, spec=new.spec, holder=new.holder)
         self._runs.insert(inserted.inserted_primary_key[0], 1, first)
         return get_whole(self._connection, new.session_id)
@@ -176,6 +179,7 @@ class Transaction:
             )
             self._check_free(reservation, but_for=change.session_id)
         values.update(reservation.columns)
+        values["changed_position"] = take_positions(self._connection)
         if change.last_resumed_at is not None:
             values["last_resumed_at"] = rows.to_microseconds(change.last_resumed_at)
         self._connection.execute(
@@ -198,7 +202,18 @@ class Transaction:
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
+        record_deletion(self._connection, change.session_id)
+        self._move_parent(current.parent_session_id)
         return counts[0]
+
+    def _move_parent(self, parent_session_id: str | None) -> None:
+        """Let readers of lists know that a session has one child more or less."""
+        if parent_session_id is not None:
+            self._connection.execute(
+                update(sessions)
+                .where(sessions.c.session_id == parent_session_id)
+                .values(changed_position=take_positions(self._connection))
+            )
 
     def _check_free(self, reservation: _Reservation, *, but_for: str | None = None) -> None:
         if reservation.name is None:

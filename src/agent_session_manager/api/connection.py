@@ -1,0 +1,53 @@
+"""The connection behind a request, for what the server's own interface does not let us do.
+
+A stream has to see that its reader takes what it is sent, and to end the connection of one that
+does not: closing would wait for the reader, for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from starlette.types import Scope
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_EXTENSION = "agent_session_manager.connection"
+
+
+class StalledReaderError(Exception):
+    """The reader did not take what it was sent; its connection was ended."""
+
+
+class Connection:
+    """The connection of one request."""
+
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
+        self._transport = transport
+        self._flow = flow
+
+    async def drain(self, *, timeout_seconds: float) -> None:
+        """Wait until the reader has taken most of what it was sent.
+
+        Raises:
+            StalledReaderError: it did not in time.
+        """
+        try:
+            await asyncio.wait_for(self._flow.drain(), timeout_seconds)
+        except TimeoutError:
+            self._transport.abort()
+            raise StalledReaderError from None
+
+
+def connection_of(scope: Scope) -> Connection:
+    return cast(Connection, scope["extensions"][_EXTENSION])
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, with its connection in the scope of each request."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        connection = Connection(self.transport, self.flow)
+        self.scope["extensions"] = {_EXTENSION: connection}  # type: ignore[dict-item]  # our own

@@ -1,0 +1,128 @@
+"""The dashboard: its files, how its page gets the token, and what is summed up for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.staticfiles import StaticFiles
+
+from agent_session_manager.api.answers import answer, refusals
+from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.codes import LIFETIME_SECONDS, Codes
+from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.wire import (
+    AgentFacet,
+    CodeAnswer,
+    CodeBody,
+    FacetsAnswer,
+    GivenMoment,
+    ProjectFacet,
+    TokenAnswer,
+    UsageAnswer,
+    UsageRowBody,
+)
+from agent_session_manager.domain.errors import InvalidRequestError
+
+STATIC = Path(__file__).parents[1] / "static"
+TOKEN_PATH = "/dashboard/token"
+MAX_FACETS = 200
+_BUCKETS = {
+    "day": (timedelta(days=1), timedelta(days=400)),
+    "hour": (timedelta(hours=1), timedelta(days=14)),
+}
+_MAX_OFFSET_MINUTES = 24 * 60
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+router = APIRouter(route_class=JsonRoute, tags=["dashboard"])
+
+
+@router.post(
+    "/dashboard/codes", status_code=201, response_model=CodeAnswer, responses=refusals(415, 503)
+)
+async def create_code(request: Request) -> Response:
+    """Give out a code with which a page gets the token: once, and within a minute."""
+    codes: Codes = request.app.state.codes
+    return answer(CodeAnswer(code=codes.create(), expires_in_seconds=LIFETIME_SECONDS), 201)
+
+
+@router.post(TOKEN_PATH, response_model=TokenAnswer, responses=refusals(413, 415))
+async def exchange_code(body: CodeBody, request: Request) -> Response:
+    """Exchange a code for the token; needs none. 401 `code_not_valid` for any other code."""
+    codes: Codes = request.app.state.codes
+    return answer(TokenAnswer(token=codes.exchange(body.code)))
+
+
+class UsageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bucket: Literal["day", "hour"]
+    since: GivenMoment
+    utc_offset_minutes: int = Field(
+        default=0,
+        ge=-_MAX_OFFSET_MINUTES,
+        le=_MAX_OFFSET_MINUTES,
+        description="By how much the clock is ahead of UTC at whose midnight days begin",
+    )
+
+
+@router.get("/usage", response_model=UsageAnswer, responses=refusals())
+async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> Response:
+    """Sum up the runs that began since a moment, for each day or hour and each agent."""
+    bucket, furthest = _BUCKETS[query.bucket]
+    if datetime.now(UTC) - query.since > furthest:
+        raise InvalidRequestError(f"since: at most {furthest.days} days ago, by {query.bucket}")
+    offset = timedelta(minutes=query.utc_offset_minutes)
+    found = await manager.sum_usage(since=query.since, bucket=bucket, offset=offset)
+    return answer(UsageAnswer(rows=[UsageRowBody.model_validate(row) for row in found]))
+
+
+@router.get("/facets", response_model=FacetsAnswer, responses=refusals())
+async def list_facets(manager: Served) -> Response:
+    """List the projects and agents of sessions that are not archived, the most frequent first."""
+    found = await manager.list_facets(limit=MAX_FACETS)
+    return answer(
+        FacetsAnswer(
+            projects=[ProjectFacet(project_dir=f.value, count=f.count) for f in found.projects],
+            agents=[AgentFacet(agent_name=f.value, count=f.count) for f in found.agents],
+        )
+    )
+
+
+def page_paths() -> frozenset[str]:
+    """The paths of the page's files: whoever opens the page has no token yet."""
+    names = (path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
+    return frozenset({"/", *(f"/{name}" for name in names)})
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page's files, each at its own path and nothing beside them."""
+    files = StaticFiles(directory=STATIC, check_dir=False)
+
+    async def serve(request: Request) -> Response:
+        path = request.url.path.removeprefix("/") or "index.html"
+        if not (STATIC / "index.html").exists():
+            raise RequestError(404, "not_built", "the dashboard was not built: make dashboard")
+        response = await files.get_response(path, request.scope)
+        caching = "no-cache" if path == "index.html" else _FOR_EVER
+        response.headers.update({**_HEADERS, "Cache-Control": caching})
+        return response
+
+    for path in sorted(page_paths()):
+        app.add_route(path, serve, methods=["GET"], include_in_schema=False)

@@ -1,0 +1,221 @@
+"""Feeds as server-sent events: which frames there are, and how they reach their reader.
+
+What can be refused is refused before the first byte. A reader that takes nothing for a while is
+cut off; it comes back with its cursor, as one does that lost its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar, assert_never
+
+import orjson
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from agent_session_manager.api.answers import dump
+from agent_session_manager.api.connection import StalledReaderError, connection_of
+from agent_session_manager.api.wire import (
+    SessionAnswer,
+    SessionDeletedFrame,
+    event_to_wire,
+    session_body,
+)
+from agent_session_manager.domain.cursor import Cursor, parse_cursor
+from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.session import Session
+from agent_session_manager.feed import (
+    EventsAdded,
+    Frame,
+    Heartbeat,
+    ListChanged,
+    ListFrame,
+    SessionChanged,
+    SessionDeleted,
+    SessionEnded,
+    Stopping,
+)
+from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.tail import Published
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "text/event-stream"
+STALLED_SECONDS = 8.0
+"""How long a reader may take nothing."""
+_SLICE_BYTES = 64 * 1024
+_PING = b": ping\n\n"
+_BYE = b"event: bye\ndata: {}\n\n"
+
+F = TypeVar("F")
+
+
+def wants_stream(request: Request) -> bool:
+    return MEDIA_TYPE in request.headers.get("accept", "")
+
+
+def cursor_of(request: Request, given: str | None) -> Cursor | None:
+    """Where to go on: what a reader that comes back says, else the `cursor` of its URL."""
+    text = request.headers.get("last-event-id") or given
+    return None if text is None else parse_cursor(text)
+
+
+def streamed(what: str) -> dict[int | str, dict[str, Any]]:
+    """How a route documents that it also answers with a feed."""
+    schema = {"type": "string", "description": f"Server-sent events: {what}"}
+    return {200: {"content": {MEDIA_TYPE: {"schema": schema}}}}
+
+
+def refuse_others(query: BaseModel, allowed: set[str]) -> None:
+    """Refuse what was asked of a list and has no meaning in a feed.
+
+    Raises:
+        InvalidRequestError: something was given besides what is allowed.
+    """
+    others = query.model_fields_set - allowed
+    if others:
+        raise InvalidRequestError(f"a feed takes no {', '.join(sorted(others))}")
+
+
+async def answer_with_session(frames: AsyncIterator[Frame], session_id: str) -> Response:
+    """Answer with the feed of a session.
+
+    Raises:
+        OrchestratorError: it cannot be followed from there.
+    """
+    first = await anext(frames)
+    return _EventStream(first, frames, lambda frame: _of_session(frame, session_id))
+
+
+async def answer_with_list(frames: AsyncIterator[ListFrame]) -> Response:
+    """Answer with the feed of all sessions.
+
+    Raises:
+        OrchestratorError: it cannot be followed from there.
+    """
+    first = await anext(frames)
+    assert isinstance(first, ListChanged)
+    ready = b"event: ready\nid: %b\ndata: {}\n\n" % str(first.cursor).encode()
+    return _EventStream(first, frames, _of_list, greeting=ready)
+
+
+class _EventStream(Response, Generic[F]):
+    """Sends frames until they end, their reader is gone, or it takes nothing any more."""
+
+    def __init__(
+        self,
+        first: F,
+        rest: AsyncIterator[F],
+        encode: Callable[[F], bytes],
+        greeting: bytes = b"",
+    ) -> None:
+        super().__init__(media_type=MEDIA_TYPE)
+        del self.headers["content-length"]
+        self.headers["Cache-Control"] = "no-store"
+        self._opening = encode(first) + greeting
+        self._rest = rest
+        self._encode = encode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(scope, send), name="stream")
+        leaving = asyncio.create_task(_disconnected(receive), name="stream's reader")
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, scope: Scope, send: Send) -> None:
+        connection = connection_of(scope)
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        chunk = self._opening
+        async with aclosing(self._rest) as frames:  # type: ignore[type-var]  # a generator is one
+            try:
+                while True:
+                    for begin in range(0, len(chunk), _SLICE_BYTES):
+                        body = chunk[begin : begin + _SLICE_BYTES]
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
+                        await connection.drain(timeout_seconds=STALLED_SECONDS)
+                    chunk = self._encode(await anext(frames))
+            except StopAsyncIteration:
+                await send({"type": "http.response.body", "body": b""})
+            except StalledReaderError:
+                logger.info("a reader that took nothing was cut off")
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _of_session(frame: Frame, session_id: str) -> bytes:
+    match frame:
+        case EventsAdded():
+            return b"".join(
+                _event(published, session_id, frame.generation) for published in frame.events
+            )
+        case SessionChanged():
+            return _named("session", _session(frame.session))
+        case SessionEnded():
+            return _named("end", _session(frame.session))
+        case SessionDeleted():
+            return _named("deleted", SessionDeletedFrame(session_id=frame.session_id))
+        case Heartbeat():
+            return _PING
+        case Stopping():
+            return _BYE
+        case other:
+            assert_never(other)
+
+
+def _event(published: Published, session_id: str, generation: str) -> bytes:
+    """The event for any of its readers: encoded once, whoever comes first."""
+    if published.encoded is None:
+        event = published.event
+        cursor = Cursor(generation=generation, number=event.seq)
+        body = orjson.dumps(event_to_wire(event, session_id))
+        published.encoded = _framed("event", body, cursor)
+    return published.encoded
+
+
+def _of_list(frame: ListFrame) -> bytes:
+    match frame:
+        case ListChanged():
+            return b"".join(_change(change, frame.cursor) for change in frame.changes)
+        case Heartbeat():
+            return _PING
+        case Stopping():
+            return _BYE
+        case other:
+            assert_never(other)
+
+
+def _change(change: ChangedSession | DeletedSession, cursor: Cursor) -> bytes:
+    after = Cursor(generation=cursor.generation, number=change.position)
+    if isinstance(change, DeletedSession):
+        gone = SessionDeletedFrame(session_id=change.session_id)
+        return _framed("session_deleted", dump(gone), after)
+    name = "session_created" if change.is_new else "session_updated"
+    return _framed(name, dump(_session(change.session)), after)
+
+
+def _session(session: Session) -> SessionAnswer:
+    return SessionAnswer(session=session_body(session))
+
+
+def _named(name: str, body: BaseModel) -> bytes:
+    return _framed(name, dump(body), None)
+
+
+def _framed(name: str, body: bytes, cursor: Cursor | None) -> bytes:
+    """One frame. JSON as we write it holds no line break, so its text is one line of data."""
+    identity = b"" if cursor is None else b"id: %b\n" % str(cursor).encode()
+    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), identity, body)

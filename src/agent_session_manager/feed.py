@@ -1,0 +1,241 @@
+"""The feed: every reader gets each later event exactly once, history first and then live.
+
+A reader has a cursor and not a queue, so a slow one costs what it reads at once and holds up
+nobody. Who follows the same session shares one look at the store for each commit, and the events
+that it found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from agent_session_manager.bells import Bells
+from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.errors import (
+    CursorUnknownError,
+    OverloadedError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+)
+from agent_session_manager.domain.session import Session
+from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
+from agent_session_manager.tail import Published, ReadSession, Tail
+
+HEARTBEAT_SECONDS = 15.0
+PACE_SECONDS = 0.02
+"""Between two looks of one reader while much happens: what came meanwhile travels together."""
+LIST_PACE_SECONDS = 1.0
+"""Of a reader of all sessions: it hears of one session at most so often."""
+MAX_READERS = 1200
+CHANGES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsAdded:
+    """Events that the reader did not have, in order, and the cursor's generation."""
+
+    events: Sequence[Published]
+    generation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionChanged:
+    """How the session stands; said at the beginning and when more than its events has changed."""
+
+    session: Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEnded:
+    """The session is finished, and the reader has everything."""
+
+    session: Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionDeleted:
+    """The session is gone, or another one has its id."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListChanged:
+    """What was changed in the list of all sessions, and the cursor after it."""
+
+    changes: Sequence[ChangedSession | DeletedSession]
+    cursor: Cursor
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Nothing has happened for a while."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """The manager goes down: come back with the cursor."""
+
+
+Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
+ListFrame = ListChanged | Heartbeat | Stopping
+ReadChanges = Callable[[Cursor, int], Awaitable[Changes]]
+
+
+class Feed:
+    """Follows sessions for any number of readers, by looking at the store when a bell rings."""
+
+    def __init__(
+        self, bells: Bells, *, read_session: ReadSession, read_changes: ReadChanges
+    ) -> None:
+        self._bells = bells
+        self._read_session = read_session
+        self._read_changes = read_changes
+        self._followed: dict[str, _Followed] = {}
+        self._readers = 0
+
+    async def follow(
+        self, session_id: str, begin: Cursor | int, *, forever: bool
+    ) -> AsyncIterator[Frame]:
+        """Yield how a session stands and every event past `begin`, to its end or `forever`.
+
+        The first frame tells how it stands; what can be refused is refused before it.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+            CursorUnknownError: the cursor is of another session of this id, or past its head.
+            OverloadedError: there are too many readers.
+        """
+        with (
+            self._counted(),
+            self._bells.listening(session_id) as rung,
+            self._tail(session_id) as tail,
+        ):
+            shown = (await tail.look(None)).session
+            seq = _seq_to_begin_after(begin, shown)
+            yield SessionChanged(session=shown)
+            fresh = False
+            while not self._bells.is_closed:
+                rung.clear()
+                try:
+                    news = await tail.look(seq, fresh=fresh)
+                except StoreUnavailableError:
+                    break
+                except SessionNotFoundError:
+                    yield SessionDeleted(session_id=session_id)
+                    return
+                session = news.session
+                if session.generation != shown.generation:
+                    yield SessionDeleted(session_id=session_id)
+                    return
+                if news.events:
+                    seq = news.events[-1].event.seq
+                    yield EventsAdded(events=news.events, generation=session.generation)
+                if _but_for_events(session) != _but_for_events(shown):
+                    yield SessionChanged(session=session)
+                shown = session
+                if news.events:
+                    await asyncio.sleep(PACE_SECONDS)
+                if seq < session.last_seq:
+                    continue
+                if session.status == "finished" and not forever:
+                    yield SessionEnded(session=session)
+                    return
+                fresh = not await _rings(rung, HEARTBEAT_SECONDS)
+                if fresh:
+                    yield Heartbeat()
+            yield Stopping()
+
+    async def follow_list(self, cursor: Cursor) -> AsyncIterator[ListFrame]:
+        """Yield what is changed in the list of all sessions past a cursor, for ever.
+
+        The first frame comes at once, and may hold no change.
+
+        Raises:
+            CursorUnknownError: the cursor is of another database, or too much was deleted since.
+            OverloadedError: there are too many readers.
+        """
+        with self._counted(), self._bells.listening(None) as rung:
+            found = await self._read_changes(cursor, CHANGES_AT_ONCE)
+            yield ListChanged(changes=found.changes, cursor=found.cursor)
+            while not self._bells.is_closed:
+                if not found.has_more:
+                    await asyncio.sleep(LIST_PACE_SECONDS)
+                    if not await _rings(rung, HEARTBEAT_SECONDS):
+                        yield Heartbeat()
+                rung.clear()
+                try:
+                    found = await self._read_changes(found.cursor, CHANGES_AT_ONCE)
+                except (StoreUnavailableError, CursorUnknownError):
+                    break  # who comes back is told
+                if found.changes:
+                    yield ListChanged(changes=found.changes, cursor=found.cursor)
+            yield Stopping()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._readers >= MAX_READERS:
+            raise OverloadedError
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+
+    @contextmanager
+    def _tail(self, session_id: str) -> Iterator[Tail]:
+        """The tail that all who follow a session share; it goes with the last of them."""
+        followed = self._followed.get(session_id)
+        if followed is None:
+            listening = ExitStack()
+            rung = listening.enter_context(self._bells.listening(session_id))
+            tail = Tail(session_id, rung, self._read_session)
+            followed = self._followed[session_id] = _Followed(tail=tail, listening=listening)
+        followed.readers += 1
+        try:
+            yield followed.tail
+        finally:
+            followed.readers -= 1
+            if not followed.readers:
+                followed.listening.close()
+                del self._followed[session_id]
+
+
+@dataclass(kw_only=True)
+class _Followed:
+    """A session that somebody follows."""
+
+    tail: Tail
+    listening: ExitStack
+    readers: int = 0
+
+
+def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:
+    if isinstance(begin, int):
+        return begin
+    if begin.generation != session.generation or begin.number > session.last_seq:
+        head = Cursor(generation=session.generation, number=session.last_seq)
+        raise CursorUnknownError(str(head))
+    return begin.number
+
+
+def _but_for_events(session: Session) -> Session:
+    """What of a session changes without an event, and without a lease being renewed."""
+    return replace(
+        session,
+        last_seq=0,
+        last_activity_at=session.created_at,
+        newest_run=replace(session.newest_run, lease=None),
+    )
+
+
+async def _rings(rung: asyncio.Event, seconds: float) -> bool:
+    """Wait for a bell; False if it did not ring in time."""
+    try:
+        await asyncio.wait_for(rung.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

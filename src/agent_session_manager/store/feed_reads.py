@@ -1,0 +1,131 @@
+"""What feeds are made of, read in SQL for both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
+from agent_session_manager.domain.event import Event
+from agent_session_manager.store import rows
+from agent_session_manager.store.feeds import (
+    ChangedSession,
+    Changes,
+    DeletedSession,
+    SessionNews,
+)
+from agent_session_manager.store.tables import deleted_sessions, events, feed, sessions
+
+NEWS_CHARS = 256 * 1024
+"""What the events that are read at once hold, give or take the last: a reader waits with them."""
+_ROWS_AT_ONCE = 32
+
+_SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
+_EVENTS = (
+    select(events)
+    .where(events.c.session_number == bindparam("of"), events.c.seq > bindparam("after"))
+    .order_by(events.c.seq)
+    .limit(bindparam("count"))
+)
+_FEED = select(feed)
+_CHANGED = (
+    rows.WHOLE_SESSIONS.where(
+        sessions.c.changed_position > bindparam("after"),
+        sessions.c.changed_position <= bindparam("head"),
+    )
+    .order_by(sessions.c.changed_position)
+    .limit(bindparam("count"))
+)
+_DELETED = (
+    select(deleted_sessions)
+    .where(
+        deleted_sessions.c.position > bindparam("after"),
+        deleted_sessions.c.position <= bindparam("head"),
+    )
+    .order_by(deleted_sessions.c.position)
+    .limit(bindparam("count"))
+)
+
+
+class SqlFeeds:
+    """Reads through connections that `read` lends."""
+
+    def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._read = read
+
+    def read_session(self, session_id: str, *, after: int, limit: int) -> SessionNews:
+        """Read the session first: its events up to its `last_seq` are then there to be read."""
+        with self._read() as connection:
+            found = connection.execute(_SESSION, {"session_id": session_id}).one_or_none()
+            if found is None:
+                raise SessionNotFoundError(session_id)
+            session = rows.to_session(found)
+            if after >= session.last_seq:
+                return SessionNews(session=session, events=[])
+            where = {"of": found.number, "after": after, "count": limit}
+            return SessionNews(session=session, events=_some_events(connection, where))
+
+    def read_changes(self, after: Cursor, *, limit: int) -> Changes:
+        """Read what was changed up to the head, in the order of positions.
+
+        The head is read first: what is changed meanwhile moves past it, and is read the next time.
+        """
+        with self._read() as connection:
+            head = connection.execute(_FEED).one().position
+            where = {"after": after.number, "head": head, "count": limit + 1}
+            changed: list[ChangedSession | DeletedSession] = [
+                _to_change(row, after) for row in connection.execute(_CHANGED, where)
+            ]
+            deleted = [
+                DeletedSession(session_id=row.session_id, position=row.position)
+                for row in connection.execute(_DELETED, where)
+            ]
+            state = connection.execute(_FEED).one()
+        _check(after, state)
+        found = sorted([*changed, *deleted], key=lambda change: change.position)
+        page, has_more = found[:limit], len(found) > limit
+        reached = page[-1].position if has_more else head
+        return Changes(
+            changes=page,
+            cursor=Cursor(generation=state.generation, number=reached),
+            has_more=has_more,
+        )
+
+    def head(self) -> Cursor:
+        with self._read() as connection:
+            return _head(connection.execute(_FEED).one())
+
+
+def _some_events(connection: Connection, where: dict[str, int]) -> list[Event]:
+    found: list[Event] = []
+    size = 0
+    streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
+    with streaming.execute(_EVENTS, where) as rows_of_events:
+        for row in rows_of_events:
+            found.append(rows.to_event(row))
+            size += found[-1].size
+            if size >= NEWS_CHARS:
+                break
+    return found
+
+
+def _to_change(row: Row[Any], after: Cursor) -> ChangedSession:
+    return ChangedSession(
+        session=rows.to_session(row),
+        position=row.changed_position,
+        is_new=row.created_position > after.number,
+    )
+
+
+def _check(cursor: Cursor, state: Row[Any]) -> None:
+    known = state.complete_after <= cursor.number <= state.position
+    if cursor.generation != state.generation or not known:
+        raise CursorUnknownError(str(_head(state)))
+
+
+def _head(state: Row[Any]) -> Cursor:
+    return Cursor(generation=state.generation, number=state.position)

@@ -1,0 +1,62 @@
+"""What a store tells those who follow a session, or all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionNews:
+    """A session as it is, and its next events: those up to its `last_seq` are all there."""
+
+    session: Session
+    events: list[Event]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedSession:
+    """A session that was changed, and whether it was created since the cursor that was given."""
+
+    session: Session
+    position: int
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletedSession:
+    """A session that is gone."""
+
+    session_id: str
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What was changed past a cursor, in order, and the cursor to go on from."""
+
+    changes: list[ChangedSession | DeletedSession]
+    cursor: Cursor
+    has_more: bool
+
+
+class FeedReads(Protocol):
+    """The reads of a store that feeds are made of. They block, as all of a store's do."""
+
+    def read_session(self, session_id: str, *, after: int, limit: int) -> SessionNews:
+        """A session and at most `limit` of its events past `after`; fewer where they are large."""
+
+    def read_changes(self, after: Cursor, *, limit: int) -> Changes:
+        """What was changed past a cursor: each session once, as it is now, at its newest position.
+
+        Raises:
+            CursorUnknownError: the cursor is of another database, or older than what is known of
+                deletions.
+        """
+
+    def head(self) -> Cursor:
+        """The cursor of who knows everything up to now."""

@@ -1,0 +1,100 @@
+"""Lists of sessions: which, in which order, and where a page goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_
+
+from agent_session_manager.domain.session import REASONS, State
+from agent_session_manager.store import rows
+from agent_session_manager.store.base import Mark, SessionFilter, SessionPage, SessionSort
+from agent_session_manager.store.tables import runs, sessions
+
+_EQUAL = (
+    "session_name",
+    "project_dir",
+    "agent_name",
+    "executor",
+    "status",
+    "parent_session_id",
+)
+_SEARCHED = ("session_name", "project_dir", "agent_name", "session_id")
+
+# Sorts after every character that an id can hold.
+_AFTER_ANY_ID = "~"
+
+# By what, and whether from the largest down. The last column of each tells all sessions apart.
+_ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
+    SessionSort.CREATED: [(sessions.c.number, True)],
+    SessionSort.ACTIVITY: [(sessions.c.changed_position, True)],
+    SessionSort.NAME: [(sessions.c.session_name, False), (sessions.c.number, False)],
+    SessionSort.COST: [(sessions.c.cost_microdollars, True), (sessions.c.number, True)],
+}
+
+
+def list_sessions(
+    connection: Connection,
+    where: SessionFilter,
+    *,
+    limit: int,
+    sort: SessionSort,
+    after: Mark | None,
+) -> SessionPage:
+    """Read one page: the sessions past `after` in the order."""
+    order = _ORDERS[sort]
+    query = rows.WHOLE_SESSIONS.where(*_conditions(where)).limit(limit + 1)
+    query = query.order_by(*(column.desc() if down else column for column, down in order))
+    if after is not None:
+        query = query.where(_is_past(order, after))
+    found = connection.execute(_with_marks(query, order)).all()
+    page = found[:limit]
+    return SessionPage(
+        sessions=[rows.to_session(row) for row in page],
+        next_page=tuple(page[-1][-len(order) :]) if len(found) > limit else None,
+    )
+
+
+def mark_kinds(sort: SessionSort) -> list[type]:
+    """Of what the marks of an order consist."""
+    return [column.type.python_type for column, _ in _ORDERS[sort]]
+
+
+def _with_marks(query: Select[Any], order: list[tuple[ColumnElement[Any], bool]]) -> Select[Any]:
+    marks = (column.label(f"mark_{place}") for place, (column, _) in enumerate(order))
+    return query.add_columns(*marks)
+
+
+def _is_past(order: list[tuple[ColumnElement[Any], bool]], mark: Mark) -> ColumnElement[bool]:
+    """As tuples are compared, but that each column has a direction of its own."""
+    (column, down), *others = order
+    further = column < mark[0] if down else column > mark[0]
+    if not others:
+        return further
+    return or_(further, and_(column == mark[0], _is_past(others, mark[1:])))
+
+
+def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
+    conditions = [
+        sessions.c[name] == value for name in _EQUAL if (value := getattr(where, name)) is not None
+    ]
+    if where.id_prefix is not None:
+        conditions += [
+            sessions.c.session_id >= where.id_prefix,
+            sessions.c.session_id < where.id_prefix + _AFTER_ANY_ID,
+        ]
+    if where.archived is not None:
+        is_archived = sessions.c.archived_at.is_not(None)
+        conditions.append(is_archived if where.archived else ~is_archived)
+    if where.top_level is not None:
+        is_child = sessions.c.parent_session_id.is_not(None)
+        conditions.append(~is_child if where.top_level else is_child)
+    if where.state is State.RUNNING:
+        conditions.append(sessions.c.status == "running")
+    elif where.state is not None:
+        reasons = [reason.value for reason in REASONS[where.state]]
+        conditions += [sessions.c.status == "finished", runs.c.reason.in_(reasons)]
+    if where.text is not None:
+        found = (sessions.c[name].icontains(where.text, autoescape=True) for name in _SEARCHED)
+        conditions.append(or_(*found))
+    return conditions
