@@ -18,11 +18,10 @@ from agent_session_manager.domain.errors import (
     CursorUnknownError,
     OverloadedError,
     SessionNotFoundError,
-    StoreUnavailableError,
 )
 from agent_session_manager.domain.session import Session
 from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
-from agent_session_manager.tail import Published, ReadSession, Tail
+from agent_session_manager.tail import News, Published, ReadSession, Tail
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.02
@@ -102,7 +101,8 @@ class Feed:
     ) -> AsyncIterator[Frame]:
         """Yield how a session stands and every event past `begin`, to its end or `forever`.
 
-        The first frame tells how it stands; what can be refused is refused before it.
+        The first frame tells how it stands; what can be refused is refused before it. Later on it
+        raises where the store cannot be read.
 
         Raises:
             SessionNotFoundError: there is no such session.
@@ -110,7 +110,7 @@ class Feed:
             OverloadedError: there are too many readers.
         """
         with (
-            self._counted(),
+            self.counted(),
             self._bells.listening(session_id) as rung,
             self._tail(session_id) as tail,
         ):
@@ -120,17 +120,11 @@ class Feed:
             fresh = False
             while not self._bells.is_closed:
                 rung.clear()
-                try:
-                    news = await tail.look(seq, fresh=fresh)
-                except StoreUnavailableError:
-                    break
-                except SessionNotFoundError:
+                news = await _look(tail, seq, shown.generation, fresh=fresh)
+                if news is None:
                     yield SessionDeleted(session_id=session_id)
                     return
                 session = news.session
-                if session.generation != shown.generation:
-                    yield SessionDeleted(session_id=session_id)
-                    return
                 if news.events:
                     seq = news.events[-1].event.seq
                     yield EventsAdded(events=news.events, generation=session.generation)
@@ -152,13 +146,14 @@ class Feed:
     async def follow_list(self, cursor: Cursor) -> AsyncIterator[ListFrame]:
         """Yield what is changed in the list of all sessions past a cursor, for ever.
 
-        The first frame comes at once, and may hold no change.
+        The first frame comes at once, and may hold no change. Later on it raises the same, and
+        where the store cannot be read.
 
         Raises:
             CursorUnknownError: the cursor is of another database, or too much was deleted since.
             OverloadedError: there are too many readers.
         """
-        with self._counted(), self._bells.listening(None) as rung:
+        with self.counted(), self._bells.listening(None) as rung:
             found = await self._read_changes(cursor, CHANGES_AT_ONCE)
             yield ListChanged(changes=found.changes, cursor=found.cursor)
             while not self._bells.is_closed:
@@ -167,16 +162,18 @@ class Feed:
                     if not await _rings(rung, HEARTBEAT_SECONDS):
                         yield Heartbeat()
                 rung.clear()
-                try:
-                    found = await self._read_changes(found.cursor, CHANGES_AT_ONCE)
-                except (StoreUnavailableError, CursorUnknownError):
-                    break  # who comes back is told
+                found = await self._read_changes(found.cursor, CHANGES_AT_ONCE)
                 if found.changes:
                     yield ListChanged(changes=found.changes, cursor=found.cursor)
             yield Stopping()
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
+        """Be one of the readers for as long as the block lasts.
+
+        Raises:
+            OverloadedError: there are too many.
+        """
         if self._readers >= MAX_READERS:
             raise OverloadedError
         self._readers += 1
@@ -211,6 +208,15 @@ class _Followed:
     tail: Tail
     listening: ExitStack
     readers: int = 0
+
+
+async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News | None:
+    """What is new past `seq`; None where the session of this generation is gone."""
+    try:
+        news = await tail.look(seq, fresh=fresh)
+    except SessionNotFoundError:
+        return None
+    return news if news.session.generation == generation else None
 
 
 def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
@@ -44,7 +44,7 @@ from agent_session_manager.store.base import (
     UpdateSession,
 )
 from agent_session_manager.store.engine import READERS
-from agent_session_manager.store.feeds import Changes, SessionNews
+from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.statistics import Facets, UsageRow
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -70,7 +70,7 @@ class Manager:
         self._writer = writer
         self._readers = readers
         self._bells = bells
-        self._feed = Feed(bells, read_session=self._read_news, read_changes=self._read_changes)
+        self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
     @asynccontextmanager
@@ -204,6 +204,33 @@ class Manager:
         """The cursor of who knows the list of all sessions as it is now."""
         return await self._read(self._store.feeds.head)
 
+    @contextmanager
+    def reading(self) -> Iterator[asyncio.Event]:
+        """Be a reader of everything: the event is set by every change, and when it all stops.
+
+        Raises:
+            OverloadedError: there are too many readers.
+        """
+        with self._feed.counted(), self._bells.listening(None) as rung:
+            yield rung
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._bells.is_closed
+
+    async def read_beginning(self, *, limit: int) -> Beginning:
+        """Read the newest sessions, and after what everything later comes."""
+        return await self._read(lambda: self._store.feeds.begin(limit=limit))
+
+    async def read_changes(self, after: Cursor, limit: int) -> Changes:
+        """Read what was changed in the list of all sessions past a cursor."""
+        return await self._read(lambda: self._store.feeds.read_changes(after, limit=limit))
+
+    async def read_events(self, after: int, limit: int) -> list[tuple[str, Event]]:
+        """Read the events of all sessions past a number."""
+        return await self._read(lambda: self._store.feeds.read_events(after, limit=limit))
+
     async def sum_usage(
         self, *, since: datetime, bucket: timedelta, offset: timedelta
     ) -> list[UsageRow]:
@@ -250,9 +277,6 @@ class Manager:
     async def _read_news(self, session_id: str, after: int, limit: int) -> SessionNews:
         feeds = self._store.feeds
         return await self._read(lambda: feeds.read_session(session_id, after=after, limit=limit))
-
-    async def _read_changes(self, after: Cursor, limit: int) -> Changes:
-        return await self._read(lambda: self._store.feeds.read_changes(after, limit=limit))
 
     def _reaper(self, clock: Clock) -> Reaper:
         return Reaper(

@@ -26,8 +26,10 @@ LAYERS: dict[str, set[str]] = {
     "ingest": {"domain", "store"},
     "bells": set(),
     "reaper": {"store"},
-    "manager": {"domain", "store", "ingest", "bells", "reaper"},
-    "api": {"domain", "store", "manager", "settings", "discovery"},
+    "tail": {"domain", "store"},
+    "feed": {"domain", "store", "bells", "tail"},
+    "manager": {"domain", "store", "ingest", "bells", "feed", "reaper"},
+    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
     "cli": {"api", "store", "settings", "discovery"},
 }
 
@@ -74,6 +76,7 @@ def test_store_below_the_api_is_its_protocol_alone() -> None:
             }
             assert {".".join(name.split(".")[:3]) for name in used} <= {
                 "agent_session_manager.store.base",
+                "agent_session_manager.store.feeds",
                 "agent_session_manager.store.transcripts",
             }, path
 
@@ -130,4 +133,4 @@ def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
     assert set(all_errors()) == set(STATUS)
     codes = [code for _, code in STATUS.values()]
     assert len(set(codes)) == len(codes)
-    assert {status for status, _ in STATUS.values()} <= {400, 404, 409, 410, 413, 422, 503}
+    assert {status for status, _ in STATUS.values()} <= {400, 401, 404, 409, 410, 413, 422, 503}

@@ -6,6 +6,7 @@ Each takes a store that is empty and the clock that it was opened with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,7 @@ def appending(session_id: str, *values: dict[str, Any]) -> AppendEvents:
 def append(store: Store, *values: dict[str, Any], session_id: str = "s") -> list[int]:
     seqs = made(store, appending(session_id, *values))
     assert isinstance(seqs, list), seqs
-    return seqs
+    return [int(seq) for seq in seqs]
 
 
 def open_run(store: Store, session_id: str = "s", **fields: Any) -> Session:
@@ -136,8 +137,10 @@ def promise_1_created_session_is_read_back_whole(store: Store, clock: SteppedClo
         host="h",
         spec=spec,
     )
+    assert re.fullmatch("[0-9a-f]{32}", created.generation)
     assert created == Session(
         session_id="s",
+        generation=created.generation,
         session_name="naïve 🦾\n",
         project_dir="/p",
         agent_name="a",
@@ -151,6 +154,7 @@ def promise_1_created_session_is_read_back_whole(store: Store, clock: SteppedClo
         last_seq=0,
         usage=Usage(),
         newest_run=Run(run=1, started_at=START, host="h"),
+        child_count=0,
     )
     assert store.get_session("s") == created
     assert store.get_status("s") == "running"
@@ -661,14 +665,14 @@ def promise_7_pages_hold_each_session_once_whatever_is_created_meanwhile(
     for number in range(7):
         create(store, f"s{number}", project_dir="/p")
     seen = []
-    before = None
+    after = None
     while True:
-        page = store.list_sessions(SessionFilter(project_dir="/p"), limit=2, before=before)
+        page = store.list_sessions(SessionFilter(project_dir="/p"), limit=2, after=after)
         seen += [session.session_id for session in page.sessions]
         if page.next_page is None:
             break
-        before = page.next_page
-        create(store, f"meanwhile-{before}", project_dir="/p")
+        after = page.next_page
+        create(store, f"meanwhile-{after[0]}", project_dir="/p")
         append(store, SOME, session_id="s0")
     assert seen == [f"s{number}" for number in range(6, -1, -1)]
 
@@ -680,7 +684,7 @@ def promise_7_session_deleted_meanwhile_takes_no_other_with_it(
         create(store, f"s{number}")
     first = store.list_sessions(SessionFilter(), limit=2)
     made(store, DeleteSession(session_id="s2"))
-    second = store.list_sessions(SessionFilter(), limit=2, before=first.next_page)
+    second = store.list_sessions(SessionFilter(), limit=2, after=first.next_page)
     assert [session.session_id for session in second.sessions] == ["s1", "s0"]
     assert second.next_page is None
 
@@ -690,7 +694,7 @@ def promise_7_full_last_page_has_no_next(store: Store, clock: SteppedClock) -> N
     create(store, "b")
     assert store.list_sessions(SessionFilter(), limit=2).next_page is None
     assert store.list_sessions(SessionFilter(), limit=1).next_page is not None
-    assert store.list_sessions(SessionFilter(), limit=1, before=1).sessions == []
+    assert store.list_sessions(SessionFilter(), limit=1, after=(1,)).sessions == []
 
 
 def promise_7_events_are_found_by_place_type_and_run(store: Store, clock: SteppedClock) -> None:

@@ -147,7 +147,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "events": lambda store: store.list_events("s", EventFilter(after_seq=1), limit=1),
     "events backwards": lambda store: store.list_events("s", EventFilter(before_seq=9), limit=1),
     "all": lambda store: store.list_sessions(SessionFilter(), limit=1),
-    "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, before=2),
+    "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, after=(2,)),
     "by name": lambda store: store.list_sessions(
         SessionFilter(session_name="s", project_dir="/p", archived=False), limit=1
     ),

@@ -9,10 +9,18 @@ import pytest
 from agent_session_manager.store import base
 from agent_session_manager.store.base import Store
 from tests.store.conformance import PROMISES, Promise, SteppedClock
+from tests.store.feed_promises import FEED_PROMISES
 from tests.store.lease_promises import LEASE_PROMISES
+from tests.store.listing_promises import LISTING_PROMISES
 from tests.store.request_promises import REQUEST_PROMISES
 
-ALL_PROMISES = [*PROMISES, *LEASE_PROMISES, *REQUEST_PROMISES]
+ALL_PROMISES = [
+    *PROMISES,
+    *LEASE_PROMISES,
+    *REQUEST_PROMISES,
+    *FEED_PROMISES,
+    *LISTING_PROMISES,
+]
 
 
 @pytest.mark.parametrize("promise", ALL_PROMISES, ids=lambda promise: promise.__name__)

@@ -10,7 +10,7 @@ def test_everybody_who_listens_to_a_session_hears_its_bell_and_nobody_else() -> 
     bells = Bells()
     with bells.listening("a") as first, bells.listening("a") as second, bells.listening("b") as b:
         assert [first.is_set(), second.is_set(), b.is_set()] == [False] * 3
-        bells.ring("a")
+        bells.ring(["a"])
         assert [first.is_set(), second.is_set(), b.is_set()] == [True, True, False]
 
 
@@ -18,7 +18,7 @@ def test_bell_that_rings_before_the_wait_is_not_missed() -> None:
     async def scenario() -> None:
         bells = Bells()
         with bells.listening("a") as rung:
-            bells.ring("a")
+            bells.ring(["a"])
             await rung.wait()
 
     run(scenario())
@@ -35,7 +35,7 @@ def test_those_who_wait_are_woken_one_and_all() -> None:
         waiting = [asyncio.create_task(wait()) for _ in range(100)]
         await asyncio.sleep(0)  # each of them runs until it waits
         assert not any(task.done() for task in waiting)
-        bells.ring("a")
+        bells.ring(["a"])
         await asyncio.gather(*waiting)
 
     run(scenario())
@@ -43,12 +43,12 @@ def test_those_who_wait_are_woken_one_and_all() -> None:
 
 def test_ring_is_for_those_who_listen_now() -> None:
     bells = Bells()
-    bells.ring("a")
+    bells.ring(["a"])
     with bells.listening("a") as rung:
         assert not rung.is_set()
     with bells.listening("a") as another:
         assert not another.is_set()
-    bells.ring("a")
+    bells.ring(["a"])
     assert not another.is_set()
 
 

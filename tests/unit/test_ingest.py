@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, cast
 
 import pytest
@@ -28,6 +28,7 @@ class GatedStore:
         self.commits: list[list[str]] = []
         self.stored: list[str] = []
         self.fails = False
+        self.published: list[Collection[str]] = []
 
     def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         self.began.release()
@@ -55,7 +56,7 @@ def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> 
 
     async def bounded() -> None:
         async with asyncio.timeout(5):
-            async with Writer(cast(Store, store)) as writer:  # the part of a store that it uses
+            async with Writer(cast(Store, store), store.published.append) as writer:
                 try:
                     await scenario(store, writer)
                 finally:
@@ -169,7 +170,7 @@ def test_leaving_commits_what_waits_and_refuses_what_comes() -> None:
 
     async def scenario() -> None:
         async with asyncio.timeout(5):
-            async with Writer(cast(Store, store)) as writer:  # the part of a store that it uses
+            async with Writer(cast(Store, store), store.published.append) as writer:
                 under_way = await sent(writer, "under way")
                 await begun(store)
                 waiting = await sent(writer, "a", "b")

@@ -13,19 +13,19 @@ from starlette.staticfiles import StaticFiles
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
 from agent_session_manager.api.codes import LIFETIME_SECONDS, Codes
-from agent_session_manager.api.errors import RequestError
-from agent_session_manager.api.sessions import Served
-from agent_session_manager.api.wire import (
+from agent_session_manager.api.dashboard_wire import (
     AgentFacet,
     CodeAnswer,
     CodeBody,
     FacetsAnswer,
-    GivenMoment,
     ProjectFacet,
     TokenAnswer,
     UsageAnswer,
     UsageRowBody,
 )
+from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.wire import GivenMoment
 from agent_session_manager.domain.errors import InvalidRequestError
 
 STATIC = Path(__file__).parents[1] / "static"

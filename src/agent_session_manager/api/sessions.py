@@ -118,7 +118,7 @@ async def list_sessions(
         where,
         limit=query.limit or MAX_PAGE,
         sort=query.sort,
-        after=None if query.page is None else parse_page(query.page, query.sort),
+        after=None if query.page is None else parse_page(query.page),
     )
     return answer(
         SessionsAnswer(

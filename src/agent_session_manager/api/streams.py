@@ -26,7 +26,7 @@ from agent_session_manager.api.wire import (
     session_body,
 )
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
-from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
 from agent_session_manager.domain.session import Session
 from agent_session_manager.feed import (
     EventsAdded,
@@ -149,6 +149,9 @@ class _EventStream(Response, Generic[F]):
                 await send({"type": "http.response.body", "body": b""})
             except StalledReaderError:
                 logger.info("a reader that took nothing was cut off")
+            except OrchestratorError as exc:
+                logger.info("a feed cannot go on, its reader may come back: %s", exc)
+                await send({"type": "http.response.body", "body": _BYE})
 
 
 async def _disconnected(receive: Receive) -> None:

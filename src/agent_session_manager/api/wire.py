@@ -61,17 +61,17 @@ Moment = Annotated[datetime, PlainSerializer(to_text, return_type=str)]
 GivenMoment = Annotated[datetime, BeforeValidator(_parse_moment)]
 
 
-class _Given(BaseModel):
+class Given(BaseModel):
     """A body: unknown fields are refused, and nothing is turned into another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class LeaseClaimBody(_Given):
+class LeaseClaimBody(Given):
     holder: Name = Field(description="Names the process that drives the run; unique to it")
 
 
-class NewSessionBody(_Given):
+class NewSessionBody(Given):
     session_id: SessionId
     session_name: Name
     project_dir: Path | None = None
@@ -90,7 +90,7 @@ class NewSessionBody(_Given):
     )
 
 
-class SessionChangesBody(_Given):
+class SessionChangesBody(Given):
     session_name: Name | None = None
     project_dir: Path | None = None
     agent_name: Name | None = None
@@ -100,7 +100,7 @@ class SessionChangesBody(_Given):
     archived: bool | None = None
 
 
-class NewRunBody(_Given):
+class NewRunBody(Given):
     takeover: bool = Field(
         default=False, description="Also when the newest run is open, which then counts as lost"
     )
@@ -109,13 +109,13 @@ class NewRunBody(_Given):
     lease: LeaseClaimBody | None = None
 
 
-class NewRequestBody(_Given):
+class NewRequestBody(Given):
     request_id: SessionId = Field(description="Made by the caller: asking twice is asking once")
     kind: Annotated[RequestKind, Field(strict=False)]
     payload: dict[str, Any] = Field(default_factory=dict)
 
 
-class RequestProgressBody(_Given):
+class RequestProgressBody(Given):
     state: Literal["acknowledged", "done", "refused"]
     detail: Annotated[str, StringConstraints(max_length=MAX_DETAIL_CHARS)] | None = None
 
@@ -209,54 +209,6 @@ class SessionDeletedFrame(BaseModel):
     """In a feed: a session that is gone."""
 
     session_id: str
-
-
-class UsageRowBody(BaseModel):
-    """The runs of one agent that began within a bucket of time."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    start: Moment
-    agent_name: str | None
-    runs: int
-    failed: int = Field(description="Also by time or budget")
-    stopped: int
-    lost: int
-    usage: UsageBody
-
-
-class UsageAnswer(BaseModel):
-    rows: list[UsageRowBody]
-
-
-class ProjectFacet(BaseModel):
-    project_dir: str
-    count: int
-
-
-class AgentFacet(BaseModel):
-    agent_name: str
-    count: int
-
-
-class FacetsAnswer(BaseModel):
-    projects: list[ProjectFacet]
-    agents: list[AgentFacet]
-
-
-class CodeAnswer(BaseModel):
-    ok: bool = True
-    code: str
-    expires_in_seconds: float
-
-
-class CodeBody(_Given):
-    code: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class TokenAnswer(BaseModel):
-    ok: bool = True
-    token: str
 
 
 class StatusAnswer(BaseModel):

@@ -62,6 +62,8 @@ class Event:
     fields: dict[str, Any]
     size: int = field(default=0, compare=False)
     """Characters of its fields, as they are stored."""
+    number: int = field(default=0, compare=False)
+    """Its place among the events of all sessions: it grows with every commit, with gaps."""
 
 
 def _is_integer(value: Any) -> bool:

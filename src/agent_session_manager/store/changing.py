@@ -18,7 +18,7 @@ _POSITION = select(feed.c.position)
 _LAST_TO_GO = (
     select(deleted_sessions.c.position)
     .order_by(deleted_sessions.c.position.desc())
-    .offset(KEPT_DELETIONS)
+    .offset(bindparam("kept"))
     .limit(1)
 )
 
@@ -34,7 +34,7 @@ def record_deletion(connection: Connection, session_id: str) -> None:
     """Let readers know that a session is gone; the oldest of what they were told is forgotten."""
     values = {"position": take_positions(connection), "session_id": session_id}
     connection.execute(insert(deleted_sessions), values)
-    last_to_go = connection.scalar(_LAST_TO_GO)
+    last_to_go = connection.scalar(_LAST_TO_GO, {"kept": KEPT_DELETIONS})
     if last_to_go is not None:
         old = deleted_sessions.c.position <= last_to_go
         connection.execute(delete(deleted_sessions).where(old))

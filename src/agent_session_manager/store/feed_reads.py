@@ -6,13 +6,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
 from agent_session_manager.domain.event import Event
 from agent_session_manager.store import rows
 from agent_session_manager.store.feeds import (
+    Beginning,
     ChangedSession,
     Changes,
     DeletedSession,
@@ -31,7 +32,25 @@ _EVENTS = (
     .order_by(events.c.seq)
     .limit(bindparam("count"))
 )
+_EVENTS_OF_ALL = (
+    select(events, sessions.c.session_id)
+    .join(sessions, sessions.c.number == events.c.session_number)
+    .where(events.c.number > bindparam("after"))
+    .order_by(events.c.number)
+    .limit(bindparam("count"))
+)
 _FEED = select(feed)
+_HEAD = (
+    select(feed.c.generation).scalar_subquery().label("head_generation"),
+    select(feed.c.position).scalar_subquery().label("head_position"),
+    select(func.coalesce(func.max(events.c.number), 0)).scalar_subquery().label("head_number"),
+)
+# Of one moment, because it is one statement.
+_NEWEST = (
+    rows.WHOLE_SESSIONS.add_columns(*_HEAD)
+    .order_by(sessions.c.number.desc())
+    .limit(bindparam("count"))
+)
 _CHANGED = (
     rows.WHOLE_SESSIONS.where(
         sessions.c.changed_position > bindparam("after"),
@@ -67,7 +86,8 @@ class SqlFeeds:
             if after >= session.last_seq:
                 return SessionNews(session=session, events=[])
             where = {"of": found.number, "after": after, "count": limit}
-            return SessionNews(session=session, events=_some_events(connection, where))
+            found_events = _some(connection, _EVENTS, where)
+            return SessionNews(session=session, events=[rows.to_event(row) for row in found_events])
 
     def read_changes(self, after: Cursor, *, limit: int) -> Changes:
         """Read what was changed up to the head, in the order of positions.
@@ -99,15 +119,33 @@ class SqlFeeds:
         with self._read() as connection:
             return _head(connection.execute(_FEED).one())
 
+    def begin(self, *, limit: int) -> Beginning:
+        """Read the head before it too: where there is no session yet, it is not beside one."""
+        with self._read() as connection:
+            head = connection.execute(select(*_HEAD)).one()
+            newest = connection.execute(_NEWEST, {"count": limit}).all()
+        head = newest[0] if newest else head
+        return Beginning(
+            sessions=[rows.to_session(row) for row in newest],
+            cursor=Cursor(generation=head.head_generation, number=head.head_position),
+            number=head.head_number,
+        )
 
-def _some_events(connection: Connection, where: dict[str, int]) -> list[Event]:
-    found: list[Event] = []
+    def read_events(self, after: int, *, limit: int) -> list[tuple[str, Event]]:
+        with self._read() as connection:
+            found = _some(connection, _EVENTS_OF_ALL, {"after": after, "count": limit})
+        return [(row.session_id, rows.to_event(row)) for row in found]
+
+
+def _some(connection: Connection, query: Select[Any], where: dict[str, int]) -> list[Row[Any]]:
+    """The rows of events that a query finds, up to so many that they are large enough."""
+    found: list[Row[Any]] = []
     size = 0
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-    with streaming.execute(_EVENTS, where) as rows_of_events:
+    with streaming.execute(query, where) as rows_of_events:
         for row in rows_of_events:
-            found.append(rows.to_event(row))
-            size += found[-1].size
+            found.append(row)
+            size += len(row.fields)
             if size >= NEWS_CHARS:
                 break
     return found

@@ -44,6 +44,16 @@ class Changes:
     has_more: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """The newest sessions, and after what everything later comes: all of one moment."""
+
+    sessions: list[Session]
+    cursor: Cursor
+    number: int
+    """Of the newest event."""
+
+
 class FeedReads(Protocol):
     """The reads of a store that feeds are made of. They block, as all of a store's do."""
 
@@ -60,3 +70,12 @@ class FeedReads(Protocol):
 
     def head(self) -> Cursor:
         """The cursor of who knows everything up to now."""
+
+    def begin(self, *, limit: int) -> Beginning:
+        """The newest `limit` sessions, the newest first, and where it goes on from them."""
+
+    def read_events(self, after: int, *, limit: int) -> list[tuple[str, Event]]:
+        """Events of all sessions past a number, in its order, each with the id of its session.
+
+        At most `limit`, and fewer where they are large; none only where there are none.
+        """

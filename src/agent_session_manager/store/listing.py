@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
+from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import REASONS, State
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import Mark, SessionFilter, SessionPage, SessionSort
@@ -41,11 +42,17 @@ def list_sessions(
     sort: SessionSort,
     after: Mark | None,
 ) -> SessionPage:
-    """Read one page: the sessions past `after` in the order."""
+    """Read one page: the sessions past `after` in the order.
+
+    Raises:
+        InvalidRequestError: `after` is no mark of this order.
+    """
     order = _ORDERS[sort]
     query = rows.WHOLE_SESSIONS.where(*_conditions(where)).limit(limit + 1)
     query = query.order_by(*(column.desc() if down else column for column, down in order))
     if after is not None:
+        if [type(value) for value in after] != [column.type.python_type for column, _ in order]:
+            raise InvalidRequestError("page is the `next_page` of a page in the same order")
         query = query.where(_is_past(order, after))
     found = connection.execute(_with_marks(query, order)).all()
     page = found[:limit]
@@ -53,11 +60,6 @@ def list_sessions(
         sessions=[rows.to_session(row) for row in page],
         next_page=tuple(page[-1][-len(order) :]) if len(found) > limit else None,
     )
-
-
-def mark_kinds(sort: SessionSort) -> list[type]:
-    """Of what the marks of an order consist."""
-    return [column.type.python_type for column, _ in _ORDERS[sort]]
 
 
 def _with_marks(query: Select[Any], order: list[tuple[ColumnElement[Any], bool]]) -> Select[Any]:

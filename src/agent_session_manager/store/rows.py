@@ -133,4 +133,5 @@ def to_event(row: Row[Any]) -> Event:
         recorded_at=to_moment(row.recorded_at),
         fields=parse_fields(row.fields),
         size=len(row.fields),
+        number=row.number,
     )

@@ -119,7 +119,7 @@ class Runs:
 
     def release(self, change: ReleaseLease) -> Session:
         current = get_current(self._connection, change.session_id)
-        self._connection.execute(
+        released = self._connection.execute(
             update(runs)
             .where(
                 runs.c.session_number == current.number,
@@ -128,6 +128,12 @@ class Runs:
             )
             .values(lease_holder=None, lease_expires_at=None)
         )
+        if released.rowcount:
+            self._connection.execute(
+                update(sessions)
+                .where(sessions.c.number == current.number)
+                .values(changed_position=take_positions(self._connection))
+            )
         return get_whole(self._connection, change.session_id)
 
     def extend_all(self) -> int:

@@ -1,0 +1,116 @@
+"""The feed of all sessions: it goes on where a list was read, and tells each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.streams import Frame, streaming
+
+
+@pytest.fixture
+def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
+    """A manager that holds nothing yet."""
+    return start_manager()
+
+
+@pytest.fixture
+def own_api(own: RunningManager) -> Iterator[Api]:
+    with Api(own) as opened:
+        yield opened
+
+
+def create(api: Api, *session_ids: str, **fields: Any) -> None:
+    for session_id in session_ids:
+        new = {"session_id": session_id, "session_name": session_id, **fields}
+        assert api.post("/sessions", new).status == 201
+
+
+def told(frame: Frame) -> tuple[str, str]:
+    """What a frame says, of whom."""
+    session = frame.data.get("session") or frame.data
+    return frame.name, session["session_id"]
+
+
+def test_it_goes_on_where_a_page_was_read(own: RunningManager, own_api: Api) -> None:
+    create(own_api, "a", "b")
+    page = own_api.get("/sessions?limit=1").json
+    assert [session["session_id"] for session in page["sessions"]] == ["b"]
+    create(own_api, "c")
+    own_api.patch("/sessions/a", {"session_name": "renamed"})
+    own_api.delete("/sessions/b")
+    with streaming(own, f"/sessions?cursor={page['cursor']}") as stream:
+        frames = [stream.next() for _ in range(4)]
+        assert [told(frame) for frame in frames[:3]] == [
+            ("session_created", "c"),
+            ("session_updated", "a"),
+            ("session_deleted", "b"),
+        ]
+        assert frames[1].data["session"] == own_api.get("/sessions/a").json["session"]
+        assert (frames[3].name, frames[3].cursor) == ("ready", frames[2].cursor)
+
+
+def test_without_a_cursor_it_begins_now_and_says_where(own: RunningManager, own_api: Api) -> None:
+    create(own_api, "before")
+    with streaming(own, "/sessions") as stream:
+        ready = stream.next()
+        assert (ready.name, ready.data) == ("ready", {})
+        assert ready.cursor == own_api.get("/sessions?limit=1").json["cursor"]
+        create(own_api, "after")
+        assert told(stream.next()) == ("session_created", "after")
+
+
+def test_each_cursor_of_it_can_be_come_back_with(own: RunningManager, own_api: Api) -> None:
+    cursor = own_api.get("/sessions?limit=1").json["cursor"]
+    names = [f"s{n}" for n in range(250)]
+    create(own_api, *names)
+    seen: list[str] = []
+    while len(seen) < len(names):
+        with streaming(own, "/sessions", {"Last-Event-ID": cursor}) as stream:
+            for _ in range(min(60, len(names) - len(seen))):
+                frame = stream.next()
+                seen.append(told(frame)[1])
+                cursor = frame.cursor or ""
+    assert seen == names
+
+
+def test_what_happens_fast_is_told_once_with_the_newest_state(
+    own: RunningManager, own_api: Api
+) -> None:
+    create(own_api, "s", "last")
+    with streaming(own, "/sessions") as stream:
+        stream.next()
+        for number in range(50):
+            own_api.patch("/sessions/s", {"session_name": f"name {number}"})
+        own_api.patch("/sessions/last", {"session_name": "done"})
+        frames = [stream.next()]
+        while told(frames[-1]) != ("session_updated", "last"):
+            frames.append(stream.next())
+    updates = [frame.data["session"]["session_name"] for frame in frames[:-1]]
+    assert updates[-1] == "name 49"
+    assert len(updates) < 10
+
+
+@pytest.mark.parametrize("cursor", ["0" * 32 + ":0", "ab:1"])
+def test_cursor_of_another_database_is_refused_with_the_head(
+    api: Api, manager: RunningManager, cursor: str
+) -> None:
+    with streaming(manager, f"/sessions?cursor={cursor}") as stream:
+        stream.response.read()
+        assert stream.response.status_code == 410
+        said = stream.response.json()
+    assert (said["code"], said["head"]) == (
+        "cursor_unknown",
+        api.get("/sessions?limit=1").json["cursor"],
+    )
+
+
+@pytest.mark.parametrize("query", ["limit=1", "status=running", "text=x", "cursor=x", "page=x"])
+def test_what_a_feed_cannot_mean_is_refused(manager: RunningManager, query: str) -> None:
+    with streaming(manager, f"/sessions?{query}") as stream:
+        stream.response.read()
+        assert stream.response.status_code == 422

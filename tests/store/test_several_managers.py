@@ -1,0 +1,61 @@
+"""Several managers on one PostgreSQL: what one of them commits, the others' readers see at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.streams import seqs_in, streaming
+
+pytestmark = pytest.mark.xdist_group("postgresql")
+
+AT_ONCE_SECONDS = 5.0
+"""Far less than a heartbeat or a long poll: nothing is brought by the time that passes."""
+
+
+@pytest.fixture
+def two(
+    postgresql_url: str, start_manager: Callable[..., RunningManager]
+) -> Iterator[tuple[RunningManager, RunningManager]]:
+    arguments = ["--database-url", postgresql_url]
+    first, second = (start_manager(arguments=arguments) for _ in range(2))
+    yield first, second
+    for manager in (first, second):
+        assert manager.stop() == 0, manager.log()
+
+
+def test_follower_at_one_sees_what_is_appended_at_the_other(
+    two: tuple[RunningManager, RunningManager],
+) -> None:
+    here, there = two
+    with Api(there) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        with (
+            streaming(here, "/sessions/s/events", seconds=AT_ONCE_SECONDS) as stream,
+            streaming(here, "/sessions", seconds=AT_ONCE_SECONDS) as every,
+        ):
+            stream.next()
+            every.next()
+            for number in range(1, 21):
+                api.post("/sessions/s/events", {"event_type": "some", "number": number})
+            assert seqs_in([stream.next() for _ in range(20)]) == list(range(1, 21))
+            assert every.next().data["session"]["session_id"] == "s"
+            api.post("/sessions/s/events", {"event_type": "session_stop"})
+            assert stream.rest()[-1].name == "end"
+
+
+def test_request_made_at_one_wakes_who_waits_at_the_other(
+    two: tuple[RunningManager, RunningManager],
+) -> None:
+    here, there = two
+    requests = "/sessions/s/runs/1/requests"
+    with Api(here) as api, Api(there) as other, ThreadPoolExecutor(1) as threads:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        waiting = threads.submit(api.get, f"{requests}?state=pending&wait=25")
+        assert other.post(requests, {"request_id": "r", "kind": "stop"}).status == 201
+        (found,) = waiting.result(AT_ONCE_SECONDS).json["requests"]
+    assert found["request_id"] == "r"

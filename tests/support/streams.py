@@ -1,0 +1,120 @@
+"""Reading a feed without a client of ours: frames as they come, and readers that take nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.support.manager import RunningManager
+
+READ_SECONDS = 25.0
+"""Longer than a heartbeat: a stream that is silent for so long is broken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One frame; a comment has the name `ping`."""
+
+    name: str
+    data: Any = None
+    cursor: str | None = None
+
+
+class Stream:
+    """A feed that is being read."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._frames = _frames(_lines(response.iter_bytes()))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def next(self) -> Frame:
+        return next(self._frames)
+
+    def until(self, name: str) -> list[Frame]:
+        """All frames up to the first of this name, that one included."""
+        found: list[Frame] = []
+        while not found or found[-1].name != name:
+            found.append(self.next())
+        return found
+
+    def rest(self) -> list[Frame]:
+        return list(self._frames)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Lines as the format has them: text knows more ends of line than it does."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode() for line in lines)
+
+
+def _frames(lines: Iterator[str]) -> Iterator[Frame]:
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(":"):
+            yield Frame(name=line[1:].strip())
+        elif line:
+            name, _, value = line.partition(": ")
+            assert name in ("event", "id", "data") and name not in fields, line
+            fields[name] = value
+        elif fields:
+            data = json.loads(fields["data"])
+            yield Frame(name=fields["event"], data=data, cursor=fields.get("id"))
+            fields = {}
+
+
+@contextmanager
+def streaming(
+    manager: RunningManager,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    seconds: float = READ_SECONDS,
+) -> Iterator[Stream]:
+    """Read the feed at this target for as long as the block lasts; no frame takes `seconds`."""
+    accepting = {"Authorization": f"Bearer {manager.token}", "Accept": "text/event-stream"}
+    with (
+        httpx.Client(trust_env=False, timeout=seconds) as client,
+        client.stream("GET", manager.url + target, headers={**accepting, **(headers or {})}) as got,
+    ):
+        yield Stream(got)
+
+
+def seqs_in(frames: list[Frame]) -> list[int]:
+    return [frame.data["seq"] for frame in frames if frame.name == "event"]
+
+
+def open_and_take_nothing(manager: RunningManager, target: str) -> socket.socket:
+    """Ask for a feed and read none of it; as little as possible fits in between."""
+    stalled = socket.socket()
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stalled.connect(("127.0.0.1", manager.port))
+    request = (
+        f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+        f"Authorization: Bearer {manager.token}\r\nAccept: text/event-stream\r\n\r\n"
+    )
+    stalled.sendall(request.encode())
+    return stalled
+
+
+def was_cut(stalled: socket.socket) -> bool:
+    """Whether the other side has ended the connection; what it had sent is read and dropped."""
+    stalled.setblocking(False)
+    try:
+        while stalled.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:  # reset: it did not wait for us to take the rest
+        pass
+    return True

@@ -1,0 +1,195 @@
+"""The tail: one look at the store for all who follow a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from agent_session_manager import tail as module
+from agent_session_manager.domain.errors import SessionNotFoundError
+from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import Run, Session, Usage
+from agent_session_manager.store.feeds import SessionNews
+from agent_session_manager.tail import Tail
+from tests.support.loops import run
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SESSION = Session(
+    session_id="s",
+    generation="first",
+    session_name="s",
+    project_dir=None,
+    agent_name=None,
+    created_at=NOW,
+    last_resumed_at=None,
+    last_activity_at=NOW,
+    executor=None,
+    parent_session_id=None,
+    archived_at=None,
+    unique_name=False,
+    last_seq=0,
+    usage=Usage(),
+    newest_run=Run(run=1, started_at=NOW),
+    child_count=0,
+)
+
+
+class Record:
+    """A session whose reads are counted."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = SESSION
+        self.reads: list[int] = []
+        self.rung = asyncio.Event()
+        self.tail = Tail("s", self.rung, self._read)
+
+    def append(self, count: int = 1) -> None:
+        assert self.session is not None
+        self.session = replace(self.session, last_seq=self.session.last_seq + count)
+        self.rung.set()
+
+    async def seqs(self, after: int, *, fresh: bool = False) -> list[int]:
+        news = await self.tail.look(after, fresh=fresh)
+        return [published.event.seq for published in news.events]
+
+    async def _read(self, session_id: str, after: int, limit: int) -> SessionNews:
+        self.reads.append(after)
+        await asyncio.sleep(0)
+        if self.session is None:
+            raise SessionNotFoundError(session_id)
+        last = min(self.session.last_seq, after + limit)
+        return SessionNews(
+            session=self.session, events=[_event(n) for n in range(after + 1, last + 1)]
+        )
+
+
+def _event(seq: int) -> Event:
+    return Event(
+        seq=seq,
+        event_type="some",
+        event_id=None,
+        run=1,
+        late=False,
+        recorded_at=NOW,
+        fields={},
+        size=10,
+    )
+
+
+def test_all_who_follow_share_one_look_for_each_change() -> None:
+    async def scenario() -> None:
+        record = Record()
+        record.append(10)
+        assert await record.seqs(10) == []
+        record.reads.clear()
+        record.append(3)
+        looks = await asyncio.gather(*(record.tail.look(10) for _ in range(100)))
+        assert record.reads == [10]
+        events = [news.events for news in looks]
+        assert [published.event.seq for published in events[0]] == [11, 12, 13]
+        assert all(
+            ours is theirs
+            for other in events
+            for ours, theirs in zip(events[0], other, strict=True)
+        )
+        assert await record.seqs(12) == [13]
+        assert record.reads == [10]
+
+    run(scenario())
+
+
+def test_who_is_further_back_reads_by_itself_and_reaches_the_tail() -> None:
+    async def scenario() -> None:
+        record = Record()
+        record.append(1000)
+        seen: list[int] = []
+        while len(seen) < 1000:
+            seen += await record.seqs(len(seen))
+        record.append(1)
+        seen += await record.seqs(1000)
+        assert seen == list(range(1, 1002))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("limit", ["MAX_EVENTS", "MAX_CHARS"])
+def test_tail_is_bounded_and_what_it_dropped_is_still_read(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(module, limit, 100 if limit == "MAX_EVENTS" else 1000)
+
+    async def scenario() -> None:
+        record = Record()
+        await record.seqs(0)
+        for _ in range(30):
+            record.append(10)
+            await record.seqs(record.session.last_seq if record.session else 0)
+        record.reads.clear()
+        assert await record.seqs(200) == list(range(201, 301))
+        assert record.reads == []
+        assert await record.seqs(199) == list(range(200, 301))
+        assert record.reads == [199]
+
+    run(scenario())
+
+
+def test_burst_that_does_not_fit_is_left_to_each() -> None:
+    async def scenario() -> None:
+        record = Record()
+        await record.seqs(0)
+        record.append(module.MAX_EVENTS + 1)
+        seen: list[int] = []
+        while len(seen) <= module.MAX_EVENTS:
+            seen += await record.seqs(len(seen))
+        assert seen == list(range(1, module.MAX_EVENTS + 2))
+
+    run(scenario())
+
+
+def test_without_a_ring_the_store_is_asked_only_if_it_is_wanted() -> None:
+    async def scenario() -> None:
+        record = Record()
+        await record.seqs(0)
+        record.append(1)
+        record.rung.clear()  # as where a notice of another manager got lost
+        assert await record.seqs(0) == []
+        assert await record.seqs(0, fresh=True) == [1]
+
+    run(scenario())
+
+
+def test_session_that_is_created_anew_is_told_apart() -> None:
+    async def scenario() -> None:
+        record = Record()
+        record.append(5)
+        await record.seqs(5)
+        record.session = replace(SESSION, generation="second", last_seq=7)
+        record.rung.set()
+        news = await record.tail.look(5)
+        assert (news.session.generation, news.session.last_seq) == ("second", 7)
+
+    run(scenario())
+
+
+async def _refused(look: Callable[[], Awaitable[object]]) -> None:
+    with pytest.raises(SessionNotFoundError):
+        await look()
+
+
+def test_look_that_failed_is_made_again_by_the_next() -> None:
+    async def scenario() -> None:
+        record = Record()
+        await record.seqs(0)
+        there, record.session = record.session, None
+        record.rung.set()
+        for _ in range(2):
+            await _refused(lambda: record.seqs(0))
+        record.session = there
+        record.append(1)
+        assert await record.seqs(0) == [1]
+
+    run(scenario())
