@@ -4,7 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 
-.PHONY: help setup check format test stress bench demo lock clean
+DASHBOARD := src/agent_session_manager/static/index.html
+DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: help setup dashboard browser check format test stress bench demo lock clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,29 +21,46 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-setup: $(BIN)/.ready  ## Install everything into .venv
+dashboard/node_modules/.ready: dashboard/package-lock.json
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo 'Node.js 20 or newer is needed for the dashboard' >&2; exit 1; }
+	npm ci --prefix dashboard --no-audit --no-fund --loglevel=error
+	@touch $@
 
-check: $(BIN)/.ready  ## Formatting, lint, types, generated files in step
+$(DASHBOARD): dashboard/node_modules/.ready $(DASHBOARD_SOURCES)
+	npm run --prefix dashboard --silent build
+	@touch $@
+
+setup: $(BIN)/.ready $(DASHBOARD)  ## Install everything into .venv, and build the dashboard
+
+dashboard: $(DASHBOARD)  ## Build the dashboard into the manager's package
+
+browser: $(BIN)/.ready  ## Find a Chromium for the tests, or install one
+	@$(BIN)/python scripts/browser.py
+
+check: setup  ## Formatting, lint, types, generated files in step
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=$(COMMANDS) $(BIN)/mypy --scripts-are-modules $(COMMANDS)/ao-*
 	$(BIN)/agent-session-manager openapi | diff -u docs/openapi.json -
+	npm run --prefix dashboard --silent check
 
-format: $(BIN)/.ready  ## Format and mend what can be mended
+format: setup  ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	npm run --prefix dashboard --silent format
 
-test: $(BIN)/.ready  ## Run every test
+test: setup browser  ## Run every test
+	npm run --prefix dashboard --silent test
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-stress: $(BIN)/.ready  ## Kill, pause and stop runs hundreds of times, and print the figures
+stress: setup  ## Kill, pause and stop runs hundreds of times, and print the figures
 	$(BIN)/pytest -m stress --campaign=long
 
-bench: $(BIN)/.ready  ## Print each speed beside its limit, measured in the same run
+bench: setup browser  ## Print each speed beside its limit, measured in the same run
 	$(BIN)/python -m benchmarks
 
-demo: $(BIN)/.ready  ## Start a manager, run real sessions, say what to look at
+demo: setup  ## Start a manager, run real sessions, say what to look at
 	@$(BIN)/python scripts/demo.py
 
 lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock
@@ -48,4 +68,4 @@ lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock
 	  --python-version 3.11 --output-file requirements.lock pyproject.toml
 
 clean:  ## Remove what was built
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv dashboard/node_modules src/agent_session_manager/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

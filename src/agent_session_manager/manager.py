@@ -223,9 +223,10 @@ class Manager:
         """Read the newest sessions, and after what everything later comes."""
         return await self._read(lambda: self._store.feeds.begin(limit=limit))
 
-    async def read_changes(self, after: Cursor, limit: int) -> Changes:
+    async def read_changes(self, after: Cursor, limit: int, known: Cursor | None = None) -> Changes:
         """Read what was changed in the list of all sessions past a cursor."""
-        return await self._read(lambda: self._store.feeds.read_changes(after, limit=limit))
+        feeds = self._store.feeds
+        return await self._read(lambda: feeds.read_changes(after, limit=limit, known=known))
 
     async def read_events(self, after: int, limit: int) -> list[tuple[str, Event]]:
         """Read the events of all sessions past a number."""

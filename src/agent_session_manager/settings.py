@@ -64,12 +64,13 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
     Raises:
         SettingsError: a value cannot be used.
     """
+    origins = allow_origins or _listed(environ.get(PREFIX + "ALLOW_ORIGINS"))
     return Settings(
         state_dir=_state_dir(environ, state_dir),
         port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
         database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
-        allow_hosts=allow_hosts or _listed(environ, "ALLOW_HOSTS"),
-        allow_origins=tuple(map(_origin, allow_origins or _listed(environ, "ALLOW_ORIGINS"))),
+        allow_hosts=allow_hosts or _listed(environ.get(PREFIX + "ALLOW_HOSTS")),
+        allow_origins=tuple(map(_origin, origins)),
         auth=_auth(auth or environ.get(PREFIX + "AUTH", "on")),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
@@ -86,8 +87,8 @@ def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
     return root / "agent-orchestrator"
 
 
-def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, environ.get(PREFIX + name, "").split(","))))
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, (text or "").split(","))))
 
 
 def _origin(text: str) -> str:

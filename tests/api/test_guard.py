@@ -222,21 +222,21 @@ UPGRADE = [
 
 
 @pytest.mark.parametrize(
-    ("host", "origin", "authorization", "status"),
+    ("host", "origin", "authorization"),
     [
-        ("127.0.0.1:PORT", "http://evil.test", "Bearer TOKEN", 403),
-        ("evil.test", None, "Bearer TOKEN", 403),
-        ("127.0.0.1:PORT", None, None, 401),
-        ("127.0.0.1:PORT", None, "Bearer TOKEN", 404),
+        ("127.0.0.1:PORT", "http://evil.test", "Bearer TOKEN"),
+        ("evil.test", None, "Bearer TOKEN"),
+        ("127.0.0.1:PORT", None, None),
+        ("127.0.0.1:PORT", None, "Bearer TOKEN"),
     ],
 )
 def test_nobody_gets_a_websocket_where_there_is_none(
-    manager: RunningManager, host: str, origin: str | None, authorization: str | None, status: int
+    manager: RunningManager, host: str, origin: str | None, authorization: str | None
 ) -> None:
     headers = [("Host", host), ("Origin", origin), ("Authorization", authorization), *UPGRADE]
     asked = request(manager, "GET /sessions/none HTTP/1.1", headers)
     with raw_connection(manager.port) as connection:
-        assert connection.ask(asked).status == status
+        assert connection.ask(asked).status == 403
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -286,7 +286,10 @@ def test_target_opens_no_way_around(
         assert connection.ask(asked).status == status
 
 
-def test_every_published_route_but_health_needs_the_token(
+OPEN = ("/health", "/dashboard/token")
+
+
+def test_every_published_route_but_the_open_ones_needs_the_token(
     api: Api, manager: RunningManager
 ) -> None:
     document = api.get("/openapi.json").json
@@ -294,7 +297,7 @@ def test_every_published_route_but_health_needs_the_token(
         (method.upper(), path)
         for path, methods in document["paths"].items()
         for method in methods
-        if path != "/health"
+        if path not in OPEN
     ]
     assert len(routes) >= 11
     for method, path in [*routes, ("GET", "/openapi.json"), ("GET", "/none")]:

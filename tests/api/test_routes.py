@@ -50,16 +50,20 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
     assert answer.status == 201
     assert answer.headers["content-type"] == "application/json"
     assert answer.json["ok"] is True
-    assert without_moments(answer.json["session"]) == {
+    session = without_moments(answer.json["session"])
+    assert re.fullmatch("[0-9a-f]{32}", session.pop("generation"))
+    assert session == {
         "session_id": session_id,
         "session_name": "name",
         "status": "running",
+        "state": "running",
         "created_at": "moment",
         "last_resumed_at": None,
         "project_dir": "/p",
         "agent_name": "a",
         "executor": "command",
         "parent_session_id": "the-parent",
+        "child_count": 0,
         "last_seq": 0,
         "last_activity_at": "moment",
         "archived_at": None,
@@ -321,7 +325,7 @@ def test_other_method_is_405_and_names_those_there_are(
 
 
 @pytest.mark.parametrize(
-    "target", ["/", "/sessions/", "/session", "/sessions/x/other", "//sessions", "/docs", "/redoc"]
+    "target", ["/sessions/", "/session", "/sessions/x/other", "//sessions", "/docs", "/redoc"]
 )
 def test_other_path_is_404(api: Api, target: str) -> None:
     assert api.get(target).refusal == (404, "not_found")

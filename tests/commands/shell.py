@@ -33,8 +33,8 @@ COMMANDS = (
 )
 NEED_AN_AGENT = ("ao-new", "ao-resume")
 NEED_A_MANAGER = (
-    *("ao-clean", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename", "ao-send"),
-    *("ao-status", "ao-stop", "ao-wait"),
+    *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
+    *("ao-send", "ao-status", "ao-stop", "ao-wait"),
 )
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
@@ -68,6 +68,8 @@ def arguments_of(command: str) -> list[str]:
     """Enough to make the command do something."""
     if command == "ao-new":
         return ["x", "--executor", "command", "--", "true"]
+    if command == "ao-dashboard":
+        return ["--print"]
     if command == "ao-rename":
         return ["x", "y"]
     if command == "ao-send":

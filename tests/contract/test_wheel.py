@@ -33,12 +33,20 @@ def tracked(*parts: str) -> list[str]:
     return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
 
 
+def built_dashboard() -> list[Path]:
+    """What is built and not committed, and yet has to be in the wheel."""
+    static = SERVICE / "static"
+    assert (static / "index.html").is_file(), "build it first: make dashboard"
+    return [path.relative_to(ROOT) for path in static.rglob("*") if path.is_file()]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of what is, or could be, committed: nothing is left in the checkout."""
     directory = tmp_path_factory.mktemp("wheel")
     source = directory / "source"
-    for name in tracked("pyproject.toml", "README.md", "LICENSE", "src", "plugins"):
+    names = tracked("pyproject.toml", "README.md", "LICENSE", "src", "plugins")
+    for name in [*names, *map(str, built_dashboard())]:
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
@@ -79,6 +87,7 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     assert {
         "agent_session_manager/py.typed",
         "agent_orchestrator/py.typed",
+        "agent_session_manager/static/index.html",
         "agent_session_manager/migrations/script.py.mako",
         "agent_session_manager/migrations/versions/0001_sessions_runs_events.py",
     } <= packed

@@ -24,6 +24,8 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         "AGENT_ORCHESTRATOR_PORT": "1",
         "AGENT_ORCHESTRATOR_DATABASE_URL": "sqlite:////env.db",
         "AGENT_ORCHESTRATOR_ALLOW_HOSTS": "a:1, b ,",
+        "AGENT_ORCHESTRATOR_ALLOW_ORIGINS": "http://LOCALHOST:5173/, https://x.test",
+        "AGENT_ORCHESTRATOR_AUTH": "off",
         "AGENT_ORCHESTRATOR_LEASE_SECONDS": "2.5",
         "AGENT_ORCHESTRATOR_TOKEN": TOKEN,
     }
@@ -32,17 +34,27 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         port=1,
         database_url="sqlite:////env.db",
         allow_hosts=("a:1", "b"),
+        allow_origins=("http://localhost:5173", "https://x.test"),
+        auth=False,
         lease_seconds=2.5,
         token=TOKEN,
     )
     given = load_settings(
-        environ, port=0, state_dir="/flag", database_url="sqlite:////flag.db", allow_hosts=("c",)
+        environ,
+        port=0,
+        state_dir="/flag",
+        database_url="sqlite:////flag.db",
+        allow_hosts=("c",),
+        allow_origins=("http://flag.test",),
+        auth="on",
     )
     assert given == Settings(
         state_dir=Path("/flag"),
         port=0,
         database_url="sqlite:////flag.db",
         allow_hosts=("c",),
+        allow_origins=("http://flag.test",),
+        auth=True,
         lease_seconds=2.5,
         token=TOKEN,
     )
@@ -100,3 +112,19 @@ def test_token_that_is_none_is_named_without_its_value(token: str) -> None:
 
 def test_token_is_not_in_the_repr() -> None:
     assert TOKEN not in repr(load_settings({"AGENT_ORCHESTRATOR_TOKEN": TOKEN}))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "null", "localhost:5173", "http://", "http://x/path", "http://x?q", "http://u@x",
+     "ftp://x", "http://x y", "http://a,http://b"],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match="is not an origin"):
+        load_settings({}, allow_origins=(origin,))
+
+
+@pytest.mark.parametrize("value", ["no", "ON", "", "0"])
+def test_auth_is_on_or_off_and_nothing_else(value: str) -> None:
+    with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_AUTH"):
+        load_settings({"AGENT_ORCHESTRATOR_AUTH": value})

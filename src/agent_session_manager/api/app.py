@@ -11,7 +11,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api import dashboard, events, runs, sessions, transcripts
+from agent_session_manager.api import (
+    dashboard,
+    earlier,
+    earlier_ws,
+    events,
+    runs,
+    sessions,
+    transcripts,
+)
 from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.guard import Guard
@@ -53,6 +61,8 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
         transcripts.router,
         dashboard.router,
         health,
+        earlier.router,
+        earlier_ws.router,
     ):
         app.include_router(router)
     dashboard.add_page(app)

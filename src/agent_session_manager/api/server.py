@@ -20,6 +20,7 @@ import uvicorn
 import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.connection import Protocol
+from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
@@ -33,6 +34,8 @@ from agent_session_manager.store.sql import open_store
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
+SEND_BUFFER_BYTES = 256 * 1024
+"""What the system keeps of an answer that is not taken: by default it may grow to megabytes."""
 SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than any client of ours keeps an idle connection: it is never closed under a request."""
@@ -142,7 +145,11 @@ def _config(app: Any) -> uvicorn.Config:
         app,
         lifespan="off",
         http=Protocol,
-        ws="none",
+        ws=WebSocketProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -188,6 +195,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind((address, port))

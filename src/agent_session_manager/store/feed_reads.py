@@ -32,6 +32,7 @@ _EVENTS = (
     .order_by(events.c.seq)
     .limit(bindparam("count"))
 )
+_HEAD_POSITION = select(feed.c.position).scalar_subquery().label("head_position")
 _EVENTS_OF_ALL = (
     select(events, sessions.c.session_id)
     .join(sessions, sessions.c.number == events.c.session_number)
@@ -42,7 +43,7 @@ _EVENTS_OF_ALL = (
 _FEED = select(feed)
 _HEAD = (
     select(feed.c.generation).scalar_subquery().label("head_generation"),
-    select(feed.c.position).scalar_subquery().label("head_position"),
+    _HEAD_POSITION,
     select(func.coalesce(func.max(events.c.number), 0)).scalar_subquery().label("head_number"),
 )
 # Of one moment, because it is one statement.
@@ -52,10 +53,8 @@ _NEWEST = (
     .limit(bindparam("count"))
 )
 _CHANGED = (
-    rows.WHOLE_SESSIONS.where(
-        sessions.c.changed_position > bindparam("after"),
-        sessions.c.changed_position <= bindparam("head"),
-    )
+    rows.WHOLE_SESSIONS.add_columns(_HEAD_POSITION)
+    .where(sessions.c.changed_position > bindparam("after"))
     .order_by(sessions.c.changed_position)
     .limit(bindparam("count"))
 )
@@ -89,17 +88,22 @@ class SqlFeeds:
             found_events = _some(connection, _EVENTS, where)
             return SessionNews(session=session, events=[rows.to_event(row) for row in found_events])
 
-    def read_changes(self, after: Cursor, *, limit: int) -> Changes:
+    def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """Read what was changed up to the head, in the order of positions.
 
-        The head is read first: what is changed meanwhile moves past it, and is read the next time.
+        The head is read in one statement with the sessions: one that is changed between two would
+        have moved past the head, and its creation would be told to nobody.
         """
         with self._read() as connection:
             head = connection.execute(_FEED).one().position
-            where = {"after": after.number, "head": head, "count": limit + 1}
+            where = {"after": after.number, "count": limit + 1}
+            rows_of_changed = connection.execute(_CHANGED, where).all()
+            if rows_of_changed:
+                head = rows_of_changed[0].head_position
             changed: list[ChangedSession | DeletedSession] = [
-                _to_change(row, after) for row in connection.execute(_CHANGED, where)
+                _to_change(row, known or after) for row in rows_of_changed
             ]
+            where["head"] = head
             deleted = [
                 DeletedSession(session_id=row.session_id, position=row.position)
                 for row in connection.execute(_DELETED, where)
@@ -151,11 +155,11 @@ def _some(connection: Connection, query: Select[Any], where: dict[str, int]) -> 
     return found
 
 
-def _to_change(row: Row[Any], after: Cursor) -> ChangedSession:
+def _to_change(row: Row[Any], known: Cursor) -> ChangedSession:
     return ChangedSession(
         session=rows.to_session(row),
         position=row.changed_position,
-        is_new=row.created_position > after.number,
+        is_new=row.created_position > known.number,
     )
 
 

@@ -60,8 +60,11 @@ class FeedReads(Protocol):
     def read_session(self, session_id: str, *, after: int, limit: int) -> SessionNews:
         """A session and at most `limit` of its events past `after`; fewer where they are large."""
 
-    def read_changes(self, after: Cursor, *, limit: int) -> Changes:
+    def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """What was changed past a cursor: each session once, as it is now, at its newest position.
+
+        `known` is the last cursor that was not followed by more; by default `after` is it. What was
+        created past it is new to the reader, however often it was changed since.
 
         Raises:
             CursorUnknownError: the cursor is of another database, or older than what is known of

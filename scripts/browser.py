@@ -1,0 +1,63 @@
+"""Find a Chromium for the tests of the dashboard, and install one where there is none.
+
+The system's own comes first, then Playwright's, then that of Debian's packages. Where none can be
+had it says what to do: the tests are not skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+INSTALL_SECONDS = 600
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium that can be started."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return found or _of_playwright()
+
+
+def _of_playwright() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = Path(playwright.chromium.executable_path)
+    return str(path) if path.exists() else None
+
+
+def _install() -> None:
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    ways = [
+        [[sys.executable, "-m", "playwright", "install", "chromium"]],
+        [[*as_root, "apt-get", "update"], [*as_root, "apt-get", "install", "--yes", "chromium"]],
+    ]
+    for way in ways:
+        if all(map(_runs, way)) and find_browser():
+            return
+
+
+def _runs(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def main() -> None:
+    if find_browser() is None:
+        print("no Chromium here: installing one, which takes a minute", file=sys.stderr)
+        _install()
+    found = find_browser()
+    if found is None:
+        sys.exit("the tests of the dashboard need Chromium: install the package `chromium`")
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""The WebSocket of the earlier system: what there is, and then everything that happens.
+
+A reader has two cursors and no queue, as in every other feed: it gets each event of all sessions
+once, in the order of their commit, and one that takes nothing for a while is cut off. What it says
+is read and ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+import orjson
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from agent_session_manager.api.answers import dump
+from agent_session_manager.api.earlier import earlier_event
+from agent_session_manager.api.streams import STALLED_SECONDS
+from agent_session_manager.api.wire import SessionBody, session_body
+from agent_session_manager.domain.errors import OrchestratorError
+from agent_session_manager.domain.event import Event
+from agent_session_manager.feed import (
+    CHANGES_AT_ONCE,
+    HEARTBEAT_SECONDS,
+    LIST_PACE_SECONDS,
+    PACE_SECONDS,
+)
+from agent_session_manager.manager import Manager
+from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
+from agent_session_manager.tail import EVENTS_AT_ONCE
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+
+logger = logging.getLogger(__name__)
+
+MAX_SESSIONS = 1000
+MAX_MESSAGE_BYTES = 64 * 1024
+PING_SECONDS = 20.0
+SERVICE_RESTART = 1012
+TRY_AGAIN_LATER = 1013
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+router = APIRouter()
+
+
+class _Init(BaseModel):
+    type: str = "init"
+    sessions: list[SessionBody]
+
+
+class _SessionFrame(BaseModel):
+    type: str
+    session: SessionBody
+
+
+@router.websocket("/ws")
+async def follow_everything(websocket: WebSocket) -> None:
+    """Send everything until the reader leaves, takes nothing any more, or the manager stops."""
+    manager: Manager = websocket.app.state.manager
+    try:
+        with manager.reading() as rung:
+            beginning = await manager.read_beginning(limit=MAX_SESSIONS)
+            await websocket.accept()
+            await _serve(websocket, _frames(manager, rung, beginning))
+    except OrchestratorError as exc:
+        logger.info("a WebSocket cannot go on, its reader may come back: %s", exc)
+        with suppress(WebSocketDisconnect):
+            await websocket.close(TRY_AGAIN_LATER)
+
+
+async def _serve(websocket: WebSocket, frames: AsyncGenerator[str]) -> None:
+    sending = asyncio.create_task(_send(websocket, frames), name="websocket")
+    leaving = asyncio.create_task(_left(websocket), name="websocket's reader")
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sending.cancel()
+        leaving.cancel()
+        await asyncio.wait({sending, leaving})
+    if not sending.cancelled():
+        sending.result()
+
+
+async def _send(websocket: WebSocket, frames: AsyncGenerator[str]) -> None:
+    async with aclosing(frames):
+        with suppress(WebSocketDisconnect):
+            async for frame in frames:
+                await websocket.send_text(frame)
+            await websocket.close(SERVICE_RESTART)
+
+
+async def _left(websocket: WebSocket) -> None:
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _frames(
+    manager: Manager, rung: asyncio.Event, beginning: Beginning
+) -> AsyncGenerator[str]:
+    """Yield what there is and then what happens, until the manager stops.
+
+    Events are sent as soon as they are there, changes of sessions at most once a second, but
+    always ahead of the events that they explain: the first of a session, its starts and stops.
+    """
+    cursor = known = beginning.cursor
+    number = beginning.number
+    yield _text(_Init(sessions=[session_body(session) for session in beginning.sessions]))
+    now = asyncio.get_running_loop().time
+    list_at = 0.0
+    while not manager.is_stopping:
+        rung.clear()
+        events = await manager.read_events(number, EVENTS_AT_ONCE)
+        is_due = now() >= list_at
+        if is_due or any(_explained(event) for _, event in events):
+            found = await manager.read_changes(cursor, CHANGES_AT_ONCE, known)
+            cursor = found.cursor
+            for change in found.changes:
+                yield _change(change)
+            known = known if found.has_more else cursor
+            if found.has_more or any(isinstance(gone, DeletedSession) for gone in found.changes):
+                continue  # and read the events anew: no more those of a session that is gone
+            list_at = now() + LIST_PACE_SECONDS
+        for session_id, event in events:
+            yield _event(event, session_id)
+            number = event.number
+        if events:
+            await asyncio.sleep(PACE_SECONDS)
+        else:
+            await _wait_for(rung, HEARTBEAT_SECONDS if is_due else list_at - now())
+
+
+def _explained(event: Event) -> bool:
+    return event.seq == 1 or event.event_type in ("session_start", "session_stop")
+
+
+async def _wait_for(rung: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(rung.wait(), seconds)
+
+
+def _change(change: ChangedSession | DeletedSession) -> str:
+    if isinstance(change, DeletedSession):
+        gone = {"type": "session_deleted", "session_id": change.session_id}
+        return orjson.dumps(gone).decode()
+    kind = "session_created" if change.is_new else "session_updated"
+    return _text(_SessionFrame(type=kind, session=session_body(change.session)))
+
+
+def _event(event: Event, session_id: str) -> str:
+    return orjson.dumps({"type": "event", "data": earlier_event(event, session_id)}).decode()
+
+
+def _text(frame: BaseModel) -> str:
+    return dump(frame).decode()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, which ends the connection of a reader that takes nothing.
+
+    uvicorn would close it, and to close is to wait for the reader, for ever.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:  # the handshake comes whole: this one cannot be read
+            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+            self.transport.close()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, and wait until most of it was taken."""
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
+        if self.writable.is_set():
+            return
+        try:
+            await asyncio.wait_for(self.writable.wait(), STALLED_SECONDS)
+        except TimeoutError:
+            logger.info("a reader that took nothing was cut off")
+            self.transport.abort()
+            raise ClientDisconnected from None
+
+    def keepalive_timeout(self) -> None:
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        if self.transport.is_closing():  # it cannot be told any more, and nobody is waited for
+            self.transport.abort()
+        else:
+            super().shutdown()

@@ -1,0 +1,198 @@
+"""What the dashboard asks for: its files, the token for a code, sums, and who may embed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+NO_TOKEN = {"Authorization": ""}
+LINK = {**NO_TOKEN, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+
+
+@pytest.fixture
+def own_api(start_manager: Callable[..., RunningManager]) -> Iterator[Api]:
+    """A connection to a manager that holds nothing yet."""
+    with Api(start_manager()) as opened:
+        yield opened
+
+
+def test_page_and_its_files_need_no_token_and_may_do_nothing_but_their_work(api: Api) -> None:
+    page = api.call("GET", "/", headers=NO_TOKEN)
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = page.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy)
+    assert {"frame-ancestors 'none'", "require-trusted-types-for 'script'"} <= set(policy)
+    assert not any("unsafe" in part or "*" in part for part in policy)
+    assert page.headers["cache-control"] == "no-cache"
+    for header, value in (
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ):
+        assert page.headers[header] == value
+    names = [part.split(b'"')[0].decode() for part in page.body.split(b'="./')[1:]]
+    scripts = [name for name in names if name.endswith(".js")]
+    assert scripts
+    for name in names:
+        file = api.call("GET", f"/{name}", headers=NO_TOKEN)
+        assert file.status == 200
+        assert file.headers["content-security-policy"] == page.headers["content-security-policy"]
+    assert "immutable" in file.headers["cache-control"]
+
+
+def test_link_of_another_page_leads_to_the_dashboard_and_to_nothing_else(api: Api) -> None:
+    assert api.call("GET", "/", headers=LINK).status == 200
+    for target in ("/sessions", "/health", "/usage"):
+        assert api.call("GET", target, headers=LINK).refusal == (403, "origin_not_allowed")
+    fetched = {**LINK, "Sec-Fetch-Mode": "cors"}
+    assert api.call("GET", "/", headers=fetched).refusal == (403, "origin_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "target", ["/assets/", "/assets/none.js", "/..%2fcli.py", "/assets/..%2f..%2fcli.py", "/%2e%2e"]
+)
+def test_nothing_but_the_built_files_is_served(api: Api, target: str) -> None:
+    assert api.get(target).status == 404
+    assert api.call("GET", target, headers=NO_TOKEN).status == 401
+
+
+def test_page_gets_the_token_for_a_code_once(api: Api, manager: RunningManager) -> None:
+    made = api.post("/dashboard/codes", {})
+    assert made.status == 201
+    assert made.json["expires_in_seconds"] == 60
+    body = b'{"code": "%s"}' % made.json["code"].encode()
+    first = api.call("POST", "/dashboard/token", body, NO_TOKEN)
+    assert (first.status, first.json) == (200, {"ok": True, "token": manager.token})
+    again = api.call("POST", "/dashboard/token", body, NO_TOKEN)
+    assert again.refusal == (401, "code_not_valid")
+    assert api.call("POST", "/dashboard/codes", b"{}", NO_TOKEN).refusal == (401, "unauthorized")
+
+
+def stopped(api: Api, name: str, agent: str | None, reason: str, tokens: int) -> None:
+    new = {
+        "session_id": name,
+        "session_name": name,
+        "agent_name": agent,
+        "project_dir": f"/{agent}",
+    }
+    assert api.post("/sessions", new).status == 201
+    usage = {"event_type": "usage", "usage": {"output_tokens": tokens}}
+    stop = {"event_type": "session_stop", "reason": reason}
+    assert api.post(f"/sessions/{name}/events", [usage, stop]).status == 201
+
+
+def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
+    stopped(own_api, "a", "writer", "completed", 3)
+    stopped(own_api, "b", "writer", "timeout", 4)
+    stopped(own_api, "c", "writer", "stopped", 0)
+    stopped(own_api, "d", None, "lost", 5)
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def rows(query: str) -> dict[str | None, dict[str, Any]]:
+        answer = own_api.get(
+            f"/usage?since={(now - timedelta(hours=1)):%Y-%m-%dT%H:%M:%SZ}&{query}"
+        )
+        assert answer.status == 200, answer.body
+        return {row.pop("agent_name"): row for row in answer.json["rows"]}
+
+    found = rows("bucket=day")
+    usage = {
+        "input_tokens": 0, "output_tokens": 7, "cache_read_tokens": 0, "cache_creation_tokens": 0,
+        "cost_microdollars": 0,
+    }  # fmt: skip
+    counts = {"runs": 3, "failed": 1, "stopped": 1, "lost": 0}
+    start = {f"{day:%Y-%m-%dT%H:%M:%S.%fZ}" for day in (midnight, midnight + timedelta(days=1))}
+    assert found["writer"].pop("start") in start
+    assert found["writer"] == {**counts, "usage": usage}
+    assert found[None]["lost"] == 1
+    hour = rows("bucket=hour")["writer"]["start"]
+    assert hour[14:] == "00:00.000000Z"
+    shifted = rows("bucket=day&utc_offset_minutes=90")["writer"]["start"]
+    assert shifted[11:] == "22:30:00.000000Z"
+    future = f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    assert own_api.get(f"/usage?bucket=day&since={future}").json == {"rows": []}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "", "bucket=day", "bucket=week&since=2026-11-25T00:00:00Z", "bucket=day&since=yesterday",
+        "bucket=day&since=1970-01-01T00:00:00Z", "bucket=hour&since=2026-01-01T00:00:00Z",
+        "bucket=day&since=2026-11-25T00:00:00Z&utc_offset_minutes=9999", "bucket=day&since=1&x=1",
+    ],
+)  # fmt: skip
+def test_usage_of_no_meaning_is_refused(api: Api, query: str) -> None:
+    assert api.get(f"/usage?{query}").refusal == (422, "invalid_request")
+
+
+def test_facets_are_the_most_frequent_of_what_is_not_archived(own_api: Api) -> None:
+    for name, agent in (("a", "x"), ("b", "y"), ("c", "y"), ("d", "z"), ("e", None)):
+        stopped(own_api, name, agent, "completed", 0)
+    own_api.patch("/sessions/d", {"archived": True})
+    assert own_api.get("/facets").json == {
+        "projects": [
+            {"project_dir": "/y", "count": 2},
+            {"project_dir": "/None", "count": 1},
+            {"project_dir": "/x", "count": 1},
+        ],
+        "agents": [{"agent_name": "y", "count": 2}, {"agent_name": "x", "count": 1}],
+    }
+
+
+ORIGIN = "http://localhost:5173"
+QUESTION = {
+    **NO_TOKEN,
+    "Origin": ORIGIN,
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "authorization,content-type",
+    "Sec-Fetch-Site": "same-site",
+}
+
+
+@pytest.mark.parametrize("auth", ["on", "off"])
+def test_page_of_an_allowed_origin_is_let_in_and_no_other(
+    start_manager: Callable[..., RunningManager], auth: str
+) -> None:
+    own = start_manager(arguments=["--auth", auth, "--allow-origin", ORIGIN])
+    with Api(own) as api:
+        asked = api.call("OPTIONS", "/sessions/x", headers=QUESTION)
+        assert asked.status == 200
+        assert asked.headers["access-control-allow-origin"] == ORIGIN
+        assert "access-control-allow-credentials" not in asked.headers
+        page = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-site"}
+        answer = api.call("GET", "/sessions", headers=page)
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, ORIGIN)
+        without = api.call("GET", "/sessions", headers={**page, **NO_TOKEN})
+        assert without.status == (200 if auth == "off" else 401)
+        for other in ("http://localhost:5174", "http://evil.test", "null", f"{ORIGIN}.evil.test"):
+            for method in ("GET", "OPTIONS"):
+                refused = api.call(method, "/sessions", headers={**QUESTION, "Origin": other})
+                assert refused.refusal == (403, "origin_not_allowed")
+    assert ("everybody on this machine is let in" in own.log()) == (auth == "off")
+
+
+def test_question_of_a_browser_is_not_answered_where_no_origin_is_allowed(api: Api) -> None:
+    assert api.call("OPTIONS", "/sessions", headers=QUESTION).refusal == (403, "origin_not_allowed")
+    own = {
+        name: value for name, value in QUESTION.items() if name not in ("Origin", "Sec-Fetch-Site")
+    }
+    assert api.call("OPTIONS", "/sessions", headers=own).refusal == (401, "unauthorized")
+
+
+def test_with_auth_off_hosts_and_content_types_are_still_asked_for(
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    with Api(start_manager(arguments=["--auth", "off"])) as api:
+        assert api.call("GET", "/sessions", headers=NO_TOKEN).status == 200
+        rebound = {**NO_TOKEN, "Host": "evil.test"}
+        assert api.call("GET", "/sessions", headers=rebound).refusal == (403, "host_not_allowed")
+        simple = {**NO_TOKEN, "Content-Type": "text/plain"}
+        assert api.call("POST", "/sessions", b"{}", simple).refusal == (415, "json_only")

@@ -1,0 +1,466 @@
+"""What clients of the earlier system send, and what they are answered: without a token."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from agent_session_manager.api.app import openapi
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+PAGE = "http://localhost:5173"
+AT = "2026-01-02T03:04:05.000006+00:00"
+S_FIELDS = [
+    "session_id",
+    "session_name",
+    "status",
+    "created_at",
+    "project_dir",
+    "agent_name",
+    "last_resumed_at",
+]
+NOTHING = dict.fromkeys(
+    ("tool_name", "tool_input", "tool_output", "error", "exit_code", "reason", "role", "content")
+)
+ROUTES = [
+    ("POST", "/events"),
+    ("GET", "/events/{session_id}"),
+    ("PATCH", "/sessions/{session_id}/metadata"),
+]
+
+
+@pytest.fixture(scope="module")
+def open_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    """A manager as clients of the earlier system need it."""
+    directory = tmp_path_factory.mktemp("open-manager")
+    running = RunningManager(directory, arguments=["--auth", "off", "--allow-origin", PAGE])
+    yield running
+    assert "Traceback" not in running.log()
+    assert running.stop() == 0, running.log()
+
+
+@pytest.fixture
+def earlier(open_manager: RunningManager) -> Iterator[Api]:
+    """A client that knows no token."""
+    with Api(open_manager) as opened:
+        opened.headers.clear()
+        yield opened
+
+
+def event(session_id: str, event_type: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_type": event_type,
+        "session_id": session_id,
+        "session_name": "old",
+        "timestamp": AT,
+        **fields,
+    }
+
+
+def send(api: Api, session_id: str, event_type: str, **fields: Any) -> None:
+    answer = api.post("/events", event(session_id, event_type, **fields))
+    assert (answer.status, answer.json) == (200, {"ok": True})
+
+
+def events_of(api: Api, session_id: str) -> list[dict[str, Any]]:
+    answer = api.get(f"/events/{session_id}")
+    assert (answer.status, list(answer.json)) == (200, ["events"])
+    found: list[dict[str, Any]] = answer.json["events"]
+    return found
+
+
+def session_of(api: Api, session_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/sessions/{session_id}").json["session"]
+    return found
+
+
+def test_session_of_an_earlier_client_from_start_to_stop(
+    earlier: Api, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    blocks = [{"type": "text", "text": "Done."}]
+    sent = [
+        event(session_id, "session_start"),
+        event(session_id, "message", role="user", content=[{"type": "text", "text": "Go."}]),
+        event(session_id, "pre_tool", tool_name="Read", tool_input={"path": "a"}),
+        event(session_id, "post_tool", tool_name="Read", tool_output=["b", 1, None]),
+        event(session_id, "post_tool", tool_name="Read", error="no"),
+        event(session_id, "message", role="assistant", content=blocks),
+    ]
+    for each in sent:
+        assert earlier.post("/events", each).json == {"ok": True}
+    assert session_of(earlier, session_id)["status"] == "running"
+    sent.append(event(session_id, "session_stop", exit_code=0, reason="completed"))
+    assert earlier.post("/events", sent[-1]).json == {"ok": True}
+
+    assert earlier.get(f"/sessions/{session_id}/status").json == {"status": "finished"}
+    assert earlier.get(f"/sessions/{session_id}/result").json == {"result": "Done."}
+    kept = events_of(earlier, session_id)
+    known = {*NOTHING, *sent[0], "id"}
+    shown = [{name: value for name, value in each.items() if name in known} for each in kept]
+    ids = [each["id"] for each in kept]
+    assert shown == [{**NOTHING, **each, "id": own} for each, own in zip(sent, ids, strict=True)]
+    assert ids == sorted(set(ids))
+    assert all(type(own) is int for own in ids)
+
+
+def test_session_is_created_changed_and_deleted(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    new = {"session_id": session_id, "session_name": "old", "project_dir": "/p"}
+    created = earlier.post("/sessions", new)
+    assert (created.status, created.json["ok"]) == (201, True)
+    session = created.json["session"]
+    assert [session.get(name, "absent") for name in S_FIELDS] == [
+        session_id, "old", "running", session["created_at"], "/p", None, None,
+    ]  # fmt: skip
+    assert earlier.post("/sessions", new).status == 409
+
+    target = f"/sessions/{session_id}/metadata"
+    changes = {"session_name": "new", "project_dir": "/q", "agent_name": "a"}
+    changed = earlier.patch(target, changes)
+    assert (changed.status, changed.json["ok"]) == (200, True)
+    assert changed.json["session"] == session_of(earlier, session_id)
+    assert {name: changed.json["session"][name] for name in changes} == changes
+    for name, value in changes.items():
+        assert earlier.patch(target, {name: value + "2"}).json["session"][name] == value + "2"
+
+    send(earlier, session_id, "message")
+    deleted = earlier.delete(f"/sessions/{session_id}")
+    counts = {"session": True, "events_count": 1}
+    assert (deleted.status, deleted.json) == (
+        200, {"ok": True, "session_id": session_id, "deleted": counts},
+    )  # fmt: skip
+    assert events_of(earlier, session_id) == []
+    assert earlier.patch(target, changes).refusal == (404, "session_not_found")
+
+
+def test_metadata_can_set_a_session_running_again(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    send(earlier, session_id, "session_stop")
+    resumed = earlier.patch(f"/sessions/{session_id}/metadata", {"last_resumed_at": AT})
+    session = resumed.json["session"]
+    assert (session["status"], session["last_resumed_at"]) == (
+        "running", "2026-01-02T03:04:05.000006Z",
+    )  # fmt: skip
+
+
+def test_start_of_a_finished_session_sets_it_running_again(
+    earlier: Api, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    for run in (1, 2, 3):
+        send(earlier, session_id, "session_start")
+        session = session_of(earlier, session_id)
+        assert (session["status"], session["run"]) == ("running", run)
+        assert (session["last_resumed_at"] is None) == (run == 1)
+        send(earlier, session_id, "session_stop", exit_code=run)
+        session = session_of(earlier, session_id)
+        assert (session["status"], session["exit_code"]) == ("finished", run)
+    assert len(events_of(earlier, session_id)) == 6
+
+
+def test_start_that_is_sent_again_is_kept_and_changes_nothing(
+    earlier: Api, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    for _ in range(3):
+        send(earlier, session_id, "session_start")
+    runs = earlier.get(f"/sessions/{session_id}/runs").json["runs"]
+    assert [(run["run"], run["reason"]) for run in runs] == [(1, None)]
+    assert [each["event_type"] for each in events_of(earlier, session_id)] == ["session_start"] * 3
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_of_starts_at_once_one_opens_the_run_and_none_fails(
+    earlier: Api, open_manager: RunningManager, new_id: Callable[[], str], was_there: bool
+) -> None:
+    threads = 12
+    session_ids = [new_id() for _ in range(10)]
+    if was_there:
+        for session_id in session_ids:
+            send(earlier, session_id, "session_start")
+            send(earlier, session_id, "session_stop")
+    together = threading.Barrier(threads, timeout=5)
+
+    def start(_: int) -> None:
+        with Api(open_manager) as api:
+            for session_id in session_ids:
+                together.wait()
+                send(api, session_id, "session_start")
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(start, range(threads)))
+    for session_id in session_ids:
+        runs = earlier.get(f"/sessions/{session_id}/runs").json["runs"]
+        ended = [(1, "completed")] if was_there else []
+        assert [(run["run"], run["reason"]) for run in runs] == [*ended, (len(ended) + 1, None)]
+        assert len(events_of(earlier, session_id)) == threads + 2 * was_there
+
+
+def test_run_that_somebody_holds_is_not_an_earlier_clients(
+    earlier: Api, new_id: Callable[[], str]
+) -> None:
+    session_id = new_id()
+    new = {"session_id": session_id, "session_name": "held", "lease": {"holder": "h"}}
+    assert earlier.post("/sessions", new).status == 201
+    send(earlier, session_id, "session_start")
+    send(earlier, session_id, "session_stop")
+    session = session_of(earlier, session_id)
+    assert (session["status"], session["run"], session["lease"]["holder"]) == ("running", 1, "h")
+    target = f"/sessions/{session_id}/metadata"
+    assert earlier.patch(target, {"last_resumed_at": AT}).refusal == (409, "session_running")
+    assert earlier.delete(f"/sessions/{session_id}").refusal == (409, "session_running")
+
+
+@pytest.mark.parametrize("event_type", ["message", "pre_tool", "post_tool", "session_stop", "x"])
+@pytest.mark.parametrize("session_id", ["nobody", "", "../x", "a b", "é", "x" * 129])
+def test_event_of_an_unknown_session_is_refused(
+    earlier: Api, event_type: str, session_id: str
+) -> None:
+    answer = earlier.post("/events", event(session_id, event_type))
+    assert answer.refusal == (404, "session_not_found")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"session_id": ""},
+        {"session_id": "../x"},
+        {"session_id": "x" * 129},
+        {"session_name": ""},
+        {"session_name": "x" * 201},
+    ],
+    ids=str,
+)
+def test_start_of_what_can_be_no_session_is_refused(earlier: Api, wrong: dict[str, str]) -> None:
+    start = {**event("s", "session_start"), **wrong}
+    assert earlier.post("/events", start).refusal == (422, "invalid_event")
+
+
+@pytest.mark.parametrize("name", ["event_type", "session_id", "session_name", "timestamp"])
+@pytest.mark.parametrize("value", [None, 1, True, [], {}, ["x"]])
+def test_event_without_what_is_required_is_refused(
+    earlier: Api, new_id: Callable[[], str], name: str, value: Any
+) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    right = event(session_id, "message")
+    without = {key: given for key, given in right.items() if key != name}
+    for wrong in (without, {**right, name: value}):
+        assert earlier.post("/events", wrong).refusal == (422, "invalid_event")
+    assert len(events_of(earlier, session_id)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tool_input": "text"},
+        {"tool_name": 1},
+        {"exit_code": "0"},
+        {"exit_code": True},
+        {"exit_code": 2**31},
+        {"content": "text"},
+        {"content": ["text"]},
+        {"content": [{"type": "text"}]},
+        {"error": {}},
+        {"event_type": ""},
+        {"event_type": "x" * 101},
+    ],
+    ids=str,
+)
+def test_start_of_a_wrong_shape_creates_nothing(
+    earlier: Api, new_id: Callable[[], str], wrong: dict[str, Any]
+) -> None:
+    session_id = new_id()
+    start = {**event(session_id, "session_start"), **wrong}
+    assert earlier.post("/events", start).refusal == (422, "invalid_event")
+    assert earlier.get(f"/sessions/{session_id}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b"", (400, "invalid_json")),
+        (b"{", (400, "invalid_json")),
+        (b'{"event_type": NaN}', (400, "invalid_json")),
+        (b"[" * 2000, (400, "invalid_json")),
+        (b'{"a":' * 70 + b"1" + b"}" * 70, (400, "too_deep")),
+        (b'{"event_type":"a\\u0000b"}', (400, "nul_character")),
+        (b'{"event_type":123456789012345678901}', (400, "number_out_of_range")),
+        (b"[]", (422, "invalid_event")),
+        (b'"text"', (422, "invalid_event")),
+        (b"null", (422, "invalid_event")),
+        (b'{"event_type":"' + b"x" * (4 * 1024 * 1024) + b'"}', (413, "body_too_large")),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_body_that_is_no_event_is_refused(
+    earlier: Api, body: bytes, refusal: tuple[int, str]
+) -> None:
+    assert earlier.call("POST", "/events", body).refusal == refusal
+
+
+def test_body_of_another_type_is_refused(earlier: Api, new_id: Callable[[], str]) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = earlier.call("POST", "/events", b"{}", {"Content-Type": kind})
+        assert answer.refusal == (415, "json_only")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"session_name": 1}, {"agent_name": ""}, {"last_resumed_at": "soon"}, {"x": 1}, []]
+)
+def test_metadata_of_a_wrong_shape_is_refused(
+    earlier: Api, new_id: Callable[[], str], wrong: Any
+) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    answer = earlier.patch(f"/sessions/{session_id}/metadata", wrong)
+    assert answer.refusal == (422, "invalid_request")
+
+
+def test_all_events_of_a_long_session_are_listed(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    for batch in range(3):
+        many = [{"event_type": "x", "n": batch * 1000 + n} for n in range(1000)]
+        assert earlier.post(f"/sessions/{session_id}/events", many).status == 201
+    kept = events_of(earlier, session_id)
+    assert [each.get("n") for each in kept] == [None, *range(3000)]
+
+
+def test_all_events_of_a_large_session_are_listed(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    for n in range(10):
+        send(earlier, session_id, "post_tool", tool_output=str(n) * 1024 * 1024)
+    kept = events_of(earlier, session_id)[1:]
+    assert [each["tool_output"][:2] for each in kept] == [str(n) * 2 for n in range(10)]
+
+
+@pytest.mark.parametrize("session_id", ["nobody", "..x", "a%20b", "%C3%A9", "x" * 129])
+def test_unknown_session_has_no_events(earlier: Api, session_id: str) -> None:
+    assert events_of(earlier, session_id) == []
+
+
+def test_ids_of_events_grow_over_all_sessions(earlier: Api, new_id: Callable[[], str]) -> None:
+    first, second = new_id(), new_id()
+    for session_id in (first, second, first, second):
+        send(earlier, session_id, "session_start")
+    ids = [
+        each["id"]
+        for pair in zip(events_of(earlier, first), events_of(earlier, second), strict=True)
+        for each in pair
+    ]
+    assert ids == sorted(set(ids))
+
+
+def test_event_of_a_client_of_today_has_all_fields(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    send(earlier, session_id, "session_start")
+    new = {"event_type": "usage", "usage": {"input_tokens": 1}}
+    assert earlier.post(f"/sessions/{session_id}/events", new).status == 201
+    (_, shown) = events_of(earlier, session_id)
+    assert shown == {
+        **NOTHING,
+        **new,
+        "session_id": session_id,
+        "session_name": None,
+        "timestamp": shown["recorded_at"],
+        "id": shown["id"],
+        "seq": 2,
+        "event_id": None,
+        "run": 1,
+        "late": False,
+        "recorded_at": shown["recorded_at"],
+    }
+
+
+def target(path: str) -> str:
+    return path.replace("{session_id}", "s")
+
+
+def test_routes_are_described_as_deprecated() -> None:
+    paths = openapi()["paths"]
+    deprecated = [
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if operation.get("deprecated")
+    ]
+    assert sorted(deprecated) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_where_a_token_is_asked_for_these_routes_need_it_too(
+    api: Api, method: str, path: str
+) -> None:
+    body = None if method == "GET" else b"{}"
+    without = {"Authorization": ""}
+    assert api.call(method, target(path), body, without).refusal == (401, "unauthorized")
+    assert api.call(method, target(path), body).status != 401
+
+
+def of_page(
+    manager: RunningManager, method: str, path: str, origin: str, **options: Any
+) -> httpx.Response:
+    """Ask as a browser does for a page of another origin."""
+    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site", **options.pop("headers", {})}
+    with httpx.Client(trust_env=False) as client:
+        return client.request(method, manager.url + path, headers=headers, **options)
+
+
+@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("DELETE", "/sessions/{session_id}")])
+def test_page_that_was_allowed_may_ask_and_read(
+    open_manager: RunningManager, new_id: Callable[[], str], method: str, path: str
+) -> None:
+    session_id = new_id()
+    start = event(session_id, "session_start")
+    sent = of_page(open_manager, "POST", "/events", PAGE, json=start)
+    assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (200, PAGE)
+
+    own = path.replace("{session_id}", session_id)
+    question = {
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "content-type",
+    }
+    preflight = of_page(open_manager, "OPTIONS", own, PAGE, headers=question)
+    assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, PAGE)
+    assert method in preflight.headers["access-control-allow-methods"]
+    assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
+    assert "access-control-allow-credentials" not in preflight.headers
+
+    body = {"POST": start, "PATCH": {"session_name": "x"}}.get(method)
+    answer = of_page(open_manager, method, own, PAGE, json=body)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:5174",
+        "http://evil.test",
+        PAGE + ".evil.test",
+        "https://localhost:5173",
+        "null",
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_page_of_another_origin_is_not_let_in(
+    open_manager: RunningManager, method: str, path: str, origin: str
+) -> None:
+    question = {"Access-Control-Request-Method": method}
+    body = None if method == "GET" else event("s", "session_start")
+    for answer in (
+        of_page(open_manager, "OPTIONS", target(path), origin, headers=question),
+        of_page(open_manager, method, target(path), origin, json=body),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+        assert "access-control-allow-origin" not in answer.headers
+    assert of_page(open_manager, "GET", "/sessions/s", PAGE).status_code == 404

@@ -1,0 +1,639 @@
+"""The WebSocket of the earlier system: what a page reads, and what a hostile reader cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from agent_session_manager import feed
+from agent_session_manager.api.app import build_app
+from agent_session_manager.api.earlier_ws import WebSocketProtocol
+from agent_session_manager.api.server import now
+from agent_session_manager.manager import Manager
+from agent_session_manager.store.sql import open_store
+from tests.support.api import Api
+from tests.support.loops import run
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+PAGE = "http://localhost:5173"
+AT = "2026-01-02T03:04:05.000006+00:00"
+READ_SECONDS = 5.0
+CUT_SECONDS = 15.0
+"""Longer than the 8 seconds that a reader may take nothing, on a machine that is busy."""
+HEAD = (
+    "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+UPGRADE = HEAD + "\r\n"
+
+StartManager = Callable[..., RunningManager]
+
+
+@pytest.fixture(scope="module")
+def open_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    """A manager as clients of the earlier system need it."""
+    directory = tmp_path_factory.mktemp("open-manager")
+    running = RunningManager(directory, arguments=["--auth", "off", "--allow-origin", PAGE])
+    yield running
+    assert "Traceback" not in running.log()
+    assert running.stop() == 0, running.log()
+
+
+@pytest.fixture
+def own(start_manager: StartManager) -> Iterator[RunningManager]:
+    """The same for this test alone: it holds nothing yet."""
+    running: RunningManager = start_manager(arguments=["--auth", "off"])
+    yield running
+    assert "Traceback" not in running.log()
+
+
+@pytest.fixture
+def earlier(open_manager: RunningManager) -> Iterator[Api]:
+    with Api(open_manager) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_api(own: RunningManager) -> Iterator[Api]:
+    with Api(own) as opened:
+        yield opened
+
+
+Frame = dict[str, Any]
+
+
+class Page:
+    """A page that reads what comes, and says nothing."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def next(self, *, seconds: float = READ_SECONDS) -> Frame:
+        text = self.connection.recv(timeout=seconds)
+        assert isinstance(text, str)
+        frame: Frame = json.loads(text)
+        return frame
+
+    def until(
+        self, is_last: Callable[[Frame], bool], *, seconds: float = READ_SECONDS
+    ) -> list[Frame]:
+        """All frames up to the first of which this holds, that one included."""
+        found = [self.next(seconds=seconds)]
+        while not is_last(found[-1]):
+            found.append(self.next(seconds=seconds))
+        return found
+
+
+def connected(manager: RunningManager, **options: Any) -> ClientConnection:
+    url = f"ws://127.0.0.1:{manager.port}/ws"
+    return connect(url, proxy=None, max_size=None, close_timeout=READ_SECONDS, **options)
+
+
+@contextmanager
+def page_of(manager: RunningManager, **options: Any) -> Iterator[Page]:
+    with connected(manager, **options) as connection:
+        yield Page(connection)
+
+
+def send(api: Api, session_id: str, event_type: str, **fields: Any) -> None:
+    event = {"event_type": event_type, "session_id": session_id, "session_name": "old"}
+    answer = api.post("/events", {**event, "timestamp": AT, **fields})
+    assert (answer.status, answer.json) == (200, {"ok": True})
+
+
+def append(api: Api, session_id: str, *ns: int, **fields: Any) -> None:
+    events = [{"event_type": "x", "n": n, **fields} for n in ns]
+    assert api.post(f"/sessions/{session_id}/events", events).status == 201
+
+
+def session_of(api: Api, session_id: str) -> Frame:
+    found: Frame = api.get(f"/sessions/{session_id}").json["session"]
+    return found
+
+
+def is_of(session_id: str, *types: str) -> Callable[[Frame], bool]:
+    """Whether a frame is about a session, and of one of these types."""
+
+    def holds(frame: Frame) -> bool:
+        about = frame.get("session") or frame.get("data") or frame
+        return frame["type"] in types and about["session_id"] == session_id
+
+    return holds
+
+
+def events_in(frames: list[Frame], session_id: str) -> list[Frame]:
+    return [frame["data"] for frame in frames if is_of(session_id, "event")(frame)]
+
+
+def test_page_is_told_of_a_session_from_start_to_end(own: RunningManager, own_api: Api) -> None:
+    send(own_api, "before", "session_start")
+    with page_of(own) as page:
+        assert page.next() == {"type": "init", "sessions": [session_of(own_api, "before")]}
+
+        send(own_api, "s", "session_start")
+        created, started = page.next(), page.next()
+        assert created == {"type": "session_created", "session": session_of(own_api, "s")}
+        (kept,) = own_api.get("/events/s").json["events"]
+        assert started == {"type": "event", "data": kept}
+
+        send(own_api, "s", "message", role="user", content=[{"type": "text", "text": "Go."}])
+        message = page.until(is_of("s", "event"))[-1]
+        assert message["data"] == own_api.get("/events/s").json["events"][1]
+
+        send(own_api, "s", "session_stop", exit_code=0)
+        *_, updated, stopped = page.until(is_of("s", "event"))
+        assert updated == {"type": "session_updated", "session": session_of(own_api, "s")}
+        assert updated["session"]["status"] == "finished"
+        assert stopped["data"] == own_api.get("/events/s").json["events"][2]
+
+        own_api.patch("/sessions/s/metadata", {"session_name": "renamed"})
+        renamed = page.until(is_of("s", "session_updated"))[-1]
+        assert renamed["session"]["session_name"] == "renamed"
+
+        own_api.delete("/sessions/s")
+        assert page.until(is_of("s", "session_deleted"))[-1] == {
+            "type": "session_deleted",
+            "session_id": "s",
+        }
+
+
+def test_page_begins_with_the_newest_thousand(own: RunningManager, own_api: Api) -> None:
+    with page_of(own) as page:
+        assert page.next() == {"type": "init", "sessions": []}
+    for n in range(1002):
+        new = {"session_id": f"s{n}", "session_name": "x"}
+        assert own_api.post("/sessions", new).status == 201
+    with page_of(own) as page:
+        shown = [session["session_id"] for session in page.next()["sessions"]]
+    assert shown == [f"s{n}" for n in range(1001, 1, -1)]
+
+
+def test_frames_that_explain_an_event_come_before_it(own: RunningManager, own_api: Api) -> None:
+    ids = [f"s{n}" for n in range(150)]
+    with page_of(own) as page:
+        page.next()
+        for session_id in ids:
+            send(own_api, session_id, "session_start")
+            send(own_api, session_id, "session_stop")
+        frames = page.until(lambda f: len(events_in([f], ids[-1])) == 1)
+        frames += page.until(lambda f: len(events_in([f], ids[-1])) == 1)
+    for session_id in ids:
+        own_frames = [
+            frame
+            for frame in frames
+            if is_of(session_id, "session_created", "session_updated", "event")(frame)
+        ]
+        stop = next(
+            n for n, f in enumerate(own_frames)
+            if f["type"] == "event" and f["data"]["event_type"] == "session_stop"
+        )  # fmt: skip
+        states = [f["session"]["status"] for f in own_frames[:stop] if "session" in f]
+        assert own_frames[0]["type"] == "session_created"
+        assert states[-1] == "finished"
+        assert [f["type"] for f in own_frames].count("session_created") == 1
+
+
+def test_pages_that_come_while_much_is_written_miss_nothing_and_see_nothing_twice(
+    own: RunningManager,
+) -> None:
+    sessions, batches, pages = 4, 40, 5
+    for n in range(sessions):
+        with Api(own) as api:
+            send(api, f"s{n}", "session_start")
+    begun = threading.Barrier(sessions + 1, timeout=READ_SECONDS)
+
+    def write(session_id: str) -> None:
+        with Api(own) as api:
+            append(api, session_id, 0)
+            begun.wait()
+            for n in range(1, batches):
+                append(api, session_id, *range(n * 3))
+            append(api, session_id, -1)
+
+    writers = [threading.Thread(target=write, args=(f"s{n}",)) for n in range(sessions)]
+    read: list[list[Frame]] = []
+
+    def follow(connection: ClientConnection) -> None:
+        page = Page(connection)
+        ended: set[str] = set()
+        frames: list[Frame] = []
+        while len(ended) < sessions:
+            frames.append(page.next())
+            if frames[-1].get("data", {}).get("n") == -1:
+                ended.add(frames[-1]["data"]["session_id"])
+        read.append(frames)
+
+    for writer in writers:
+        writer.start()
+    begun.wait()
+    connections, followers = [], []
+    for _ in range(pages):
+        connections.append(connected(own))
+        followers.append(threading.Thread(target=follow, args=(connections[-1],)))
+        followers[-1].start()
+    for thread in (*writers, *followers):
+        thread.join(30)  # 45,000 events, read by eight in one process of Python
+        assert not thread.is_alive()
+    for connection in connections:
+        connection.close()
+
+    assert len(read) == pages
+    overlapped = 0
+    for frames in read:
+        ids = [frame["data"]["id"] for frame in frames if frame["type"] == "event"]
+        assert ids == sorted(set(ids))
+        for session in frames[0]["sessions"]:
+            seqs = [event["seq"] for event in events_in(frames, session["session_id"])]
+            assert seqs == list(range(session["last_seq"] + 1, seqs[-1] + 1))
+            overlapped += session["last_seq"] > 2 and len(seqs) > 2
+    assert overlapped > 0, "no page came while something was written"
+
+
+def test_updates_of_a_busy_session_are_few(own: RunningManager, own_api: Api) -> None:
+    send(own_api, "s", "session_start")
+    with page_of(own) as page:
+        page.next()
+        began = time.monotonic()
+        for n in range(200):
+            append(own_api, "s", n)
+        frames = page.until(lambda frame: frame.get("data", {}).get("n") == 199)
+        seconds = time.monotonic() - began
+    assert [event["n"] for event in events_in(frames, "s")] == list(range(200))
+    updates = [frame for frame in frames if frame["type"] == "session_updated"]
+    assert len(updates) <= seconds + 1
+
+
+def test_events_of_a_session_that_was_deleted_are_told_no_more(
+    own: RunningManager, own_api: Api
+) -> None:
+    with page_of(own) as page:
+        page.next()
+        for _ in range(40):
+            send(own_api, "s", "session_start")
+            append(own_api, "s", *range(20))
+            own_api.delete("/sessions/s")
+        send(own_api, "last", "session_start")
+        frames = page.until(is_of("last", "event"))
+    is_there = False
+    for frame in frames:
+        if is_of("s", "session_created")(frame):
+            is_there = True
+        elif is_of("s", "session_deleted")(frame):
+            is_there = False
+        elif is_of("s", "event")(frame):
+            assert is_there
+
+
+def test_what_a_page_says_is_ignored(earlier: Api, open_manager: RunningManager) -> None:
+    send(earlier, "chatty", "session_start")
+    with page_of(open_manager) as page:
+        page.next()
+        for said in ("", "text", '{"type":"init"}', b"\x00\xff", b"", "x" * 64 * 1024):
+            page.connection.send(said)
+        page.connection.send(["in ", "several ", "pieces"])
+        assert page.connection.ping().wait(READ_SECONDS)
+        append(earlier, "chatty", 1)
+        assert events_in(page.until(is_of("chatty", "event")), "chatty")[0]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["x" * (64 * 1024 + 1), b"x" * (64 * 1024 + 1), b"x" * 8 * 1024 * 1024, ["x" * 40_000] * 2],
+    ids=["text", "bytes", "much", "pieces"],
+)
+def test_message_that_is_too_large_ends_the_connection(
+    open_manager: RunningManager, said: Any
+) -> None:
+    with page_of(open_manager) as page:
+        page.next()
+        with pytest.raises(ConnectionClosed) as closed:
+            page.connection.send(said)
+            while True:
+                page.next()
+        assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+
+
+def raw(manager: RunningManager, head: str = UPGRADE, **options: int) -> socket.socket:
+    """A handshake of our own, and whatever is wanted after it."""
+    opened = socket.socket()
+    opened.settimeout(READ_SECONDS)
+    for name, value in options.items():
+        opened.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    opened.connect(("127.0.0.1", manager.port))
+    opened.sendall(head.format(port=manager.port).encode("latin-1"))
+    return opened
+
+
+def read_to_the_end(opened: socket.socket) -> bytes:
+    found = b""
+    while chunk := opened.recv(65536):
+        found += chunk
+    return found
+
+
+@pytest.mark.parametrize(
+    ("bytes_sent", "code"),
+    [
+        (b"\x81\x02hi", 1002),  # not masked
+        (b"\xf1\x80\x00\x00\x00\x00", 1002),  # a flag of no extension
+        (b"\x83\x80\x00\x00\x00\x00", 1002),  # an opcode that there is not
+        (b"\x81\xff" + b"\xff" * 8 + b"\x00" * 4, 1009),  # of 2**64 bytes
+        (b"\x81\xff" + b"\x7f" + b"\xff" * 7 + b"\x00" * 4, 1009),  # of 2**63 bytes
+        (b"\x89\xfe\x00\xff" + b"\x00" * (4 + 255), 1002),  # a ping that is too long
+    ],
+)
+def test_bytes_that_are_no_frame_end_the_connection(
+    open_manager: RunningManager, bytes_sent: bytes, code: int
+) -> None:
+    with raw(open_manager) as opened:
+        found = opened.recv(65536)
+        assert found.startswith(b"HTTP/1.1 101 ")
+        opened.sendall(bytes_sent)
+        found += read_to_the_end(opened)
+    closing = found.rindex(b"\x88")
+    assert found[closing + 2 : closing + 4] == code.to_bytes(2, "big")
+
+
+def test_nothing_is_compressed(open_manager: RunningManager) -> None:
+    offered = HEAD + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    with raw(open_manager, offered) as opened:
+        head = opened.recv(65536).partition(b"\r\n\r\n")[0].lower()
+    assert head.startswith(b"http/1.1 101 ")
+    assert b"sec-websocket-extensions" not in head
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (UPGRADE.replace("GET", "POST"), 405),
+        (UPGRADE.replace("Version: 13", "Version: 12"), 400),
+        (UPGRADE.replace("Key: dGhl", "Key: !"), 400),
+        (HEAD.replace("Sec-WebSocket-Key: ", "X: ") + "\r\n", 400),
+        (HEAD + f"X: {'x' * 9000}\r\n\r\n", 431),
+        (HEAD + "X: x\r\n" * 200 + "\r\n", 431),
+        (UPGRADE.replace("/ws", "/ws?" + "x" * 9000), 414),
+        (HEAD + "X: \x0b\r\n\r\n", 400),
+        (HEAD + "Host: evil.test\r\n\r\n", 403),
+        (UPGRADE.replace("/ws", "/none"), 403),
+        (UPGRADE.replace("/ws", "/sessions"), 403),
+        (UPGRADE.replace("/ws", "//ws"), 403),
+    ],
+    ids=lambda value: str(value)[-40:],
+)
+def test_handshake_that_cannot_be_taken_is_answered_and_leaves_nothing(
+    open_manager: RunningManager, head: str, status: int
+) -> None:
+    with raw(open_manager, head) as opened:
+        assert int(read_to_the_end(opened).split()[1]) == status
+    wait_for(lambda: count_of_sockets(open_manager) == 0, "its connection is let go")
+
+
+def count_of_sockets(manager: RunningManager) -> int:
+    """How many connections to it the manager has."""
+    connections = psutil.Process(manager.pid).net_connections("inet")
+    return sum(c.status not in (psutil.CONN_LISTEN, psutil.CONN_TIME_WAIT) for c in connections)
+
+
+@pytest.mark.parametrize(
+    ("origin", "authorization", "is_let_in"),
+    [
+        (None, "Bearer TOKEN", True),
+        ("http://127.0.0.1:PORT", "Bearer TOKEN", True),
+        (None, None, False),  # as every browser comes: it cannot send the token
+        ("http://127.0.0.1:PORT", None, False),
+        (None, "Bearer wrong", False),
+        ("http://evil.test", "Bearer TOKEN", False),
+        (PAGE, "Bearer TOKEN", False),
+    ],
+)
+def test_where_a_token_is_asked_for_it_is_asked_of_websockets(
+    manager: RunningManager, origin: str | None, authorization: str | None, is_let_in: bool
+) -> None:
+    headers = {}
+    if authorization is not None:
+        headers["Authorization"] = authorization.replace("TOKEN", manager.token)
+    options: Any = {"origin": origin and origin.replace("PORT", str(manager.port))}
+    if is_let_in:
+        with page_of(manager, additional_headers=headers, **options) as page:
+            assert page.next()["type"] == "init"
+        return
+    with pytest.raises(InvalidStatus) as refused:
+        connected(manager, additional_headers=headers, **options)
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_let_in"),
+    [
+        (PAGE, True),
+        (None, True),
+        ("http://localhost:5174", False),
+        ("http://evil.test", False),
+        (PAGE + ".evil.test", False),
+        ("null", False),
+    ],
+)
+def test_page_of_another_origin_reads_where_it_was_allowed(
+    open_manager: RunningManager, origin: Any, is_let_in: bool
+) -> None:
+    if is_let_in:
+        headers = {"Sec-Fetch-Site": "cross-site"} if origin else {}
+        with page_of(open_manager, origin=origin, additional_headers=headers) as page:
+            assert page.next()["type"] == "init"
+        return
+    with pytest.raises(InvalidStatus) as refused:
+        connected(open_manager, origin=origin)
+    assert refused.value.response.status_code == 403
+
+
+def take_nothing(manager: RunningManager) -> socket.socket:
+    """Connect, and read none of it; as little as possible fits in between."""
+    return raw(manager, SO_RCVBUF=4096)
+
+
+def is_cut(opened: socket.socket) -> bool:
+    """Whether the other side has ended the connection, without reading from it."""
+    return opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0 or is_closed(opened)
+
+
+def is_closed(opened: socket.socket) -> bool:
+    TCP_INFO_STATE_CLOSE_WAIT_OR_CLOSED = (7, 8)
+    return opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in (
+        TCP_INFO_STATE_CLOSE_WAIT_OR_CLOSED
+    )
+
+
+def fill(api: Api, session_id: str, megabytes: int) -> None:
+    """More than fits between the manager and who takes nothing."""
+    for n in range(megabytes):
+        append(api, session_id, n, tool_output="x" * 1024 * 1024)
+
+
+def test_reader_that_takes_nothing_is_cut_off_and_nobody_else_notices(
+    own: RunningManager, own_api: Api
+) -> None:
+    send(own_api, "s", "session_start")
+    with page_of(own) as page, take_nothing(own) as stalled:
+        page.next()
+        wait_for(lambda: count_of_sockets(own) == 3, "it is connected")
+        followed: list[Frame] = []
+        following = threading.Thread(
+            target=lambda: followed.extend(
+                page.until(
+                    lambda frame: frame.get("data", {}).get("n") == -1, seconds=2 * CUT_SECONDS
+                )
+            )
+        )
+        following.start()
+        fill(own_api, "s", 20)
+        # Cut off without being read from: the other two stay.
+        wait_for(lambda: count_of_sockets(own) == 2, "it is cut off", seconds=CUT_SECONDS)
+        append(own_api, "s", -1)
+        following.join(READ_SECONDS)
+        assert [event["n"] for event in events_in(followed, "s")] == [*range(20), -1]
+        assert stalled.fileno() >= 0
+    assert "a reader that took nothing was cut off" in own.log()
+
+
+def test_reader_that_says_goodbye_and_takes_nothing_is_not_waited_for(
+    own: RunningManager, own_api: Api
+) -> None:
+    send(own_api, "s", "session_start")
+    goodbye = b"\x88\x80\x00\x00\x00\x00"
+    with take_nothing(own) as stalled:
+        wait_for(lambda: count_of_sockets(own) == 2, "it is connected")
+        fill(own_api, "s", 8)
+        stalled.sendall(goodbye)
+        wait_for(lambda: count_of_sockets(own) == 1, "it is let go", seconds=CUT_SECONDS)
+
+
+def test_manager_stops_in_time_whatever_its_readers_do(own: RunningManager, own_api: Api) -> None:
+    send(own_api, "s", "session_start")
+    goodbye = b"\x88\x80\x00\x00\x00\x00"
+    with page_of(own) as page, take_nothing(own), take_nothing(own) as leaving:
+        page.next()
+        with connected(own) as other:
+            other.recv(timeout=READ_SECONDS)
+            wait_for(lambda: count_of_sockets(own) == 5, "all are connected")
+            threading.Thread(target=drain, args=(page,)).start()
+            threading.Thread(target=drain, args=(Page(other),)).start()
+            fill(own_api, "s", 8)
+            leaving.sendall(goodbye)
+            own.process.send_signal(signal.SIGTERM)
+            # Its own limit for what is under way is five seconds.
+            assert own.process.wait(8) == 0
+            for each in (page.connection, other):
+                assert each.close_code == 1012
+    assert "Traceback" not in own.log()
+
+
+def drain(page: Page) -> None:
+    try:
+        while True:
+            page.next()
+    except ConnectionClosed:
+        pass
+
+
+def test_stopping_manager_says_that_it_comes_back(own: RunningManager) -> None:
+    with page_of(own) as page:
+        page.next()
+        own.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            page.next()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert own.process.wait(3) == 0
+    own.restart()
+    with page_of(own) as page:
+        assert page.next()["type"] == "init"
+
+
+def test_readers_are_counted_with_all_others_and_refused_when_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MAX_READERS", 1)
+
+    async def handshake(app: Any, leave: asyncio.Event, sent: asyncio.Queue[str]) -> None:
+        connecting = iter([{"type": "websocket.connect"}])
+
+        async def receive() -> Any:
+            message = next(connecting, None)
+            if message is None:
+                await leave.wait()
+            return message or {"type": "websocket.disconnect", "code": 1000}
+
+        async def answer(message: Any) -> None:
+            await sent.put(message["type"])
+
+        scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}
+        await app(scope, receive, answer)
+
+    async def scenario() -> list[str]:
+        store = open_store(f"sqlite:///{tmp_path / 'sessions.db'}", clock=now)
+        async with Manager.open(store, clock=now) as manager:
+            app = build_app(manager, instance="")
+            leave, sent, refused = asyncio.Event(), asyncio.Queue[str](), asyncio.Queue[str]()
+            first = asyncio.create_task(handshake(app, leave, sent))
+            found = [await sent.get(), await sent.get()]
+            await handshake(app, leave, refused)
+            found.append(await refused.get())
+            leave.set()
+            await first
+            await handshake(app, leave, sent)
+            return [*found, await sent.get()]
+
+    assert run(scenario()) == [
+        "websocket.accept", "websocket.send", "websocket.close", "websocket.accept",
+    ]  # fmt: skip
+
+
+def test_reader_that_answers_no_ping_is_cut_off_though_it_takes_nothing(tmp_path: Path) -> None:
+    """With so little on its way to it that the socket still counts as writable."""
+
+    async def scenario() -> None:
+        done = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            websocket = WebSocket(scope, receive, send)
+            await websocket.accept()
+            (protocol,) = server.server_state.connections
+            while protocol.transport.get_write_buffer_size() == 0:
+                await websocket.send_bytes(bytes(8192))
+            while (await websocket.receive())["type"] != "websocket.disconnect":
+                pass
+            done.set()
+
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, ws=WebSocketProtocol,
+            ws_ping_interval=0.1, ws_ping_timeout=0.1, ws_per_message_deflate=False,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as stalled:
+            serving = asyncio.create_task(server.serve([listening]))
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            port = listening.getsockname()[1]
+            stalled.connect(("127.0.0.1", port))
+            stalled.sendall(UPGRADE.format(port=port).encode())
+            await done.wait()
+            server.should_exit = True
+            await serving
+
+    run(scenario())

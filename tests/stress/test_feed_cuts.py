@@ -1,0 +1,86 @@
+"""A session that is followed over connections that are cut, whatever is on its way in them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from agent_orchestrator.feed_client import follow_session
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.session_client import SessionClientError
+from tests.support.campaign import Campaign
+from tests.support.manager import RunningManager
+from tests.support.proxy import WAYS, Fault, misbehaving
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+LEAD = 400
+"""So many events may be written ahead of the reader."""
+MAX_BYTES = 20_000
+SILENCE_SECONDS = 0.5
+
+
+def test_every_event_comes_once_and_in_order_however_often_the_connection_is_cut(
+    campaign: Campaign,
+    start_manager: Callable[..., RunningManager],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = campaign.count(short=40, long=1000)
+
+    def fault(number: int) -> Fault | None:
+        chance = campaign.chance(number)
+        (way,) = chance.choices(WAYS, weights=(4, 2, 4, 1))
+        after_bytes = chance.randrange(MAX_BYTES)
+        return Fault(after_bytes=after_bytes, way=way) if number < count else None
+
+    with misbehaving(fault) as proxy:
+        manager = start_manager(arguments=["--allow-host", f"127.0.0.1:{proxy.port}"])
+        proxy.to_port = manager.port
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", proxy.url)
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", manager.token)
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+        session_id = f"t-{uuid4().hex}"
+        lead = threading.Semaphore(LEAD)
+        is_over = threading.Event()
+        outages: list[SessionClientError] = []
+        with ManagerClient(manager.url) as records, ManagerClient(proxy.url) as reader:
+            session = records.create_named_session(session_id, "x", project_dir="/tmp")
+
+            def write() -> None:
+                chance = campaign.chance(-1)
+                while proxy.connections <= count and not is_over.is_set():
+                    size = chance.randrange(1, 30)
+                    if all(lead.acquire(timeout=5) for _ in range(size)):
+                        text = "ä" * chance.randrange(1000)
+                        records.append_events(
+                            session_id, [{"event_type": "x", "text": text}] * size
+                        )
+                records.append_events(session_id, [{"event_type": "session_stop"}])
+
+            writing = threading.Thread(target=write)
+            writing.start()
+            begun_at = time.monotonic()
+            came = []
+            try:
+                for frame in follow_session(
+                    reader, session, on_outage=outages.append, silence_seconds=SILENCE_SECONDS
+                ):
+                    if frame.name == "event":
+                        came.append(frame.content)
+                        lead.release()
+            finally:
+                is_over.set()
+                writing.join(30)
+            seconds = time.monotonic() - begun_at
+            assert came == list(records.iterate_events(session_id))
+        assert [event["seq"] for event in came] == list(range(1, len(came) + 1))
+        assert proxy.faults.total() >= count
+        ways = ", ".join(f"{number} {way}" for way, number in sorted(proxy.faults.items()))
+        campaign.tell(
+            f"{count} connections cut ({ways}) in {seconds:.1f} s, seed {campaign.seed!r}"
+        )
+        campaign.tell(f"{len(came)} events: 0 missing, 0 twice; {len(outages)} outages told")

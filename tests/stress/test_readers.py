@@ -1,0 +1,93 @@
+"""Readers that take nothing, and the way down with many of them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from tests.stress.scene import Scene
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.manager import RunningManager
+from tests.support.streams import open_and_take_nothing, seqs_in, streaming, was_cut
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+
+EVENTS = 2000
+LIVE = 10
+MAX_GROWTH_BYTES = 100 * 1024 * 1024
+CUT_SECONDS = 30.0
+"""A reader may take nothing for 8 seconds; here hundreds are waited for, and many share 2 cores."""
+STREAMS = 200
+MAX_STOP_SECONDS = 6.0
+EVENTS_PATH = "/sessions/s/events"
+
+
+def create(api: Api) -> None:
+    assert api.post("/sessions", {"session_id": "s", "session_name": "s"}).status == 201
+
+
+def memory_of(manager: RunningManager) -> int:
+    return int(psutil.Process(manager.pid).memory_info().rss)
+
+
+def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -> None:
+    manager = scene.manager
+    count = campaign.count(short=200, long=1000)
+
+    def read_all(_: int) -> list[int]:
+        with streaming(manager, EVENTS_PATH) as stream:
+            return seqs_in(stream.rest())
+
+    with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(LIVE) as threads:
+        create(api)
+        before = memory_of(manager)
+        stalled = [
+            stack.enter_context(open_and_take_nothing(manager, EVENTS_PATH)) for _ in range(count)
+        ]
+        live = [threads.submit(read_all, number) for number in range(LIVE)]
+        slowest, largest = 0.0, 0
+        for number in range(EVENTS // 10):
+            events = [{"event_type": "some", "text": "x" * 1000, "number": number}] * 10
+            began = time.monotonic()
+            assert api.post(EVENTS_PATH, events).status == 201
+            slowest = max(slowest, time.monotonic() - began)
+            largest = max(largest, memory_of(manager))
+        assert api.post(EVENTS_PATH, {"event_type": "session_stop"}).status == 201
+        for reader in live:
+            assert reader.result(60) == list(range(1, EVENTS + 2))
+        cut = manager.log().count("was cut off")
+        wait_for(
+            lambda: manager.log().count("was cut off") == count or None,
+            "all that take nothing are cut off",
+            seconds=CUT_SECONDS,
+        )
+        largest = max(largest, memory_of(manager))
+        for each in stalled:
+            wait_for(lambda each=each: was_cut(each), "it is cut")
+    campaign.tell(f"{count} readers that take nothing, {LIVE} live ones: no gap, no repeat")
+    campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut before the end")
+    campaign.tell(f"slowest append of 10 events: {slowest * 1000:.0f} ms")
+    assert largest - before <= MAX_GROWTH_BYTES
+
+
+def test_manager_goes_down_at_once_with_many_streams_open(campaign: Campaign) -> None:
+    took = []
+    for number in range(campaign.count(short=1, long=20)):
+        manager = RunningManager(campaign.directory / f"manager-{number}")
+        with Api(manager) as api, ExitStack() as stack:
+            create(api)
+            for each in range(STREAMS):
+                target = EVENTS_PATH if each % 2 else "/sessions"
+                stream = stack.enter_context(streaming(manager, target))
+                assert stream.next().name in ("session", "ready")
+            began = time.monotonic()
+            assert manager.stop() == 0
+            took.append(time.monotonic() - began)
+    campaign.tell(f"gone with {STREAMS} open streams after at most {max(took):.2f} s")
+    assert max(took) <= MAX_STOP_SECONDS

@@ -1,0 +1,48 @@
+"""Codes for the dashboard: each is good once, and for a minute."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_session_manager.api.codes import LIFETIME_SECONDS, MAX_CODES, Codes
+from agent_session_manager.domain.errors import CodeNotValidError, OverloadedError
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_code_is_good_once() -> None:
+    codes = Codes("the token", monotonic=Clock())
+    first, second = codes.create(), codes.create()
+    assert first != second
+    assert codes.exchange(first) == "the token"
+    for used in (first, "", "other", second[:-1], "\u00e9"):
+        with pytest.raises(CodeNotValidError):
+            codes.exchange(used)
+    assert codes.exchange(second) == "the token"
+
+
+def test_code_is_good_for_a_minute() -> None:
+    clock = Clock()
+    codes = Codes("the token", monotonic=clock)
+    early, late = codes.create(), codes.create()
+    clock.now += LIFETIME_SECONDS - 0.1
+    assert codes.exchange(early) == "the token"
+    clock.now += 0.1
+    with pytest.raises(CodeNotValidError):
+        codes.exchange(late)
+
+
+def test_only_so_many_codes_wait_and_old_ones_make_room() -> None:
+    clock = Clock()
+    codes = Codes("the token", monotonic=clock)
+    for _ in range(MAX_CODES):
+        codes.create()
+    with pytest.raises(OverloadedError):
+        codes.create()
+    clock.now += LIFETIME_SECONDS
+    assert codes.exchange(codes.create()) == "the token"

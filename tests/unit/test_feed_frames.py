@@ -1,0 +1,65 @@
+"""Reading a feed: frames out of bytes, and how long to wait after a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_orchestrator import feed_frames
+from agent_orchestrator.feed_client import MAX_PAUSE_SECONDS, pause_seconds
+from agent_orchestrator.feed_frames import Frame, FrameParser
+from agent_orchestrator.session_client import SessionClientError
+
+FEED = (
+    b'event: session\ndata: {"session":{"run":1}}\n\n'
+    b": ping\n\n"
+    b'event: event\nid: a1:7\ndata: {"seq":7,"text":"\xc3\xa4: \\n\\n"}\n\n'
+    b"event: bye\ndata: {}\n\n"
+)
+FRAMES = [
+    Frame(name="session", content={"session": {"run": 1}}, cursor=None),
+    Frame(name="event", content={"seq": 7, "text": "ä: \n\n"}, cursor="a1:7"),
+    Frame(name="bye", content={}, cursor=None),
+]
+
+
+def parsed(*chunks: bytes) -> list[Frame]:
+    parser = FrameParser()
+    return [frame for chunk in chunks for frame in parser.feed(chunk)]
+
+
+def test_frames_are_the_same_wherever_their_bytes_were_cut() -> None:
+    assert parsed(FEED) == FRAMES
+    assert parsed(*(FEED[n : n + 1] for n in range(len(FEED)))) == FRAMES
+    for place in range(len(FEED)):
+        assert parsed(FEED[:place], FEED[place:]) == FRAMES
+
+
+def test_frame_that_is_not_whole_is_no_frame() -> None:
+    assert parsed(FEED[:-1]) == FRAMES[:-1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"event: event\n\n",
+        b"event: event\ndata: {\n\n",
+        b"event: event\ndata: 7\n\n",
+        b"event: event\ndata: " + b"[" * 100_000 + b"\n\n",
+        b"event: \xff\ndata: {}\n\n",
+    ],
+)
+def test_what_no_manager_sends_is_an_error(text: bytes) -> None:
+    with pytest.raises(SessionClientError, match="a frame that cannot be read"):
+        parsed(text)
+
+
+def test_frame_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_frames, "MAX_FRAME_BYTES", 100)
+    with pytest.raises(SessionClientError, match="more than 100 bytes"):
+        parsed(b"event: event\n", b"data: " + b"x" * 100)
+
+
+def test_pause_grows_to_a_limit_and_is_another_for_each_reader() -> None:
+    pauses = {failures: [pause_seconds(failures) for _ in range(200)] for failures in (0, 3, 10**6)}
+    assert max(pauses[0]) <= 0.1 < max(pauses[3]) <= 0.8 < max(pauses[10**6]) <= MAX_PAUSE_SECONDS
+    assert all(len(set(drawn)) > 100 for drawn in pauses.values())
