@@ -29,7 +29,7 @@ async def serve(database: str) -> None:
     store.commit(
         [CreateSession(session_id=one, session_name="benchmark") for one in all_session_ids()]
     )
-    async with Writer(store) as writer:
+    async with Writer(store, lambda _: None) as writer:
 
         async def append(request: Request) -> Response:
             fields = orjson.loads(await request.body())

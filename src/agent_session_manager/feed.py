@@ -131,13 +131,13 @@ class Feed:
                 if _but_for_events(session) != _but_for_events(shown):
                     yield SessionChanged(session=session)
                 shown = session
-                if news.events:
-                    await asyncio.sleep(PACE_SECONDS)
                 if seq < session.last_seq:
                     continue
                 if session.status == "finished" and not forever:
                     yield SessionEnded(session=session)
                     return
+                if news.events:
+                    await asyncio.sleep(PACE_SECONDS)
                 fresh = not await _rings(rung, HEARTBEAT_SECONDS)
                 if fresh:
                     yield Heartbeat()

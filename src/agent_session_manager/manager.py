@@ -55,6 +55,7 @@ from agent_session_manager.store.transcripts import (
     TranscriptFilter,
     TranscriptPage,
 )
+from agent_session_manager.tail import CHARS_AT_ONCE
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -228,9 +229,10 @@ class Manager:
         feeds = self._store.feeds
         return await self._read(lambda: feeds.read_changes(after, limit=limit, known=known))
 
-    async def read_events(self, after: int, limit: int) -> list[tuple[str, Event]]:
+    async def read_events(self, after: int, limit: int, max_chars: int) -> list[tuple[str, Event]]:
         """Read the events of all sessions past a number."""
-        return await self._read(lambda: self._store.feeds.read_events(after, limit=limit))
+        feeds = self._store.feeds
+        return await self._read(lambda: feeds.read_events(after, limit=limit, max_chars=max_chars))
 
     async def sum_usage(
         self, *, since: datetime, bucket: timedelta, offset: timedelta
@@ -276,8 +278,11 @@ class Manager:
         return await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
 
     async def _read_news(self, session_id: str, after: int, limit: int) -> SessionNews:
-        feeds = self._store.feeds
-        return await self._read(lambda: feeds.read_session(session_id, after=after, limit=limit))
+        return await self._read(
+            lambda: self._store.feeds.read_session(
+                session_id, after=after, limit=limit, max_chars=CHARS_AT_ONCE
+            )
+        )
 
     def _reaper(self, clock: Clock) -> Reaper:
         return Reaper(

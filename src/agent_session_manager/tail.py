@@ -10,12 +10,15 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 from agent_session_manager.store.feeds import SessionNews
 
 EVENTS_AT_ONCE = 256
+CHARS_AT_ONCE = 16 * 1024
+"""Give or take the last of them: each reader that is slow keeps as much."""
 MAX_EVENTS = 2048
 MAX_CHARS = 2 * 1024 * 1024
 _PAST_ALL = 2**63 - 1
@@ -71,9 +74,10 @@ class Tail:
             if fresh or self._session is None or self._rung.is_set():
                 await self._catch_up()
             assert self._session is not None  # it was read now, or before
-            if after is None or after >= self._end - len(self._events):
-                events = [p for p in self._events if after is not None and p.event.seq > after]
-                return News(session=self._session, events=events)
+            if after is None:
+                return News(session=self._session, events=())
+            if after >= self._end - len(self._events):
+                return News(session=self._session, events=self._some_past(after))
         found = await self._read(self._session_id, after, EVENTS_AT_ONCE)
         return News(session=found.session, events=[Published(event) for event in found.events])
 
@@ -102,6 +106,18 @@ class Tail:
             or self._session.generation != session.generation
             or session.last_seq - self._end > MAX_EVENTS
         )
+
+    def _some_past(self, after: int) -> list[Published]:
+        """The next events past `after`, as many as a reader may have to keep."""
+        begin = self._end - len(self._events)
+        found: list[Published] = []
+        chars = 0
+        for published in islice(self._events, max(after - begin, 0), None):
+            found.append(published)
+            chars += published.event.size
+            if chars >= CHARS_AT_ONCE:
+                break
+        return found
 
     def _add(self, events: Sequence[Event]) -> None:
         for event in events:

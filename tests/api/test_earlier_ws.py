@@ -8,7 +8,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ HEAD = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 UPGRADE = HEAD + "\r\n"
+GOODBYE = b"\x88\x80\x00\x00\x00\x00"
+"""The frame with which a client closes."""
 
 StartManager = Callable[..., RunningManager]
 
@@ -101,15 +104,11 @@ class Page:
         return found
 
 
-def connected(manager: RunningManager, **options: Any) -> ClientConnection:
-    url = f"ws://127.0.0.1:{manager.port}/ws"
-    return connect(url, proxy=None, max_size=None, close_timeout=READ_SECONDS, **options)
-
-
 @contextmanager
 def page_of(manager: RunningManager, **options: Any) -> Iterator[Page]:
-    with connected(manager, **options) as connection:
-        yield Page(connection)
+    url = f"ws://127.0.0.1:{manager.port}/ws"
+    with connect(url, proxy=None, max_size=None, close_timeout=READ_SECONDS, **options) as opened:
+        yield Page(opened)
 
 
 def send(api: Api, session_id: str, event_type: str, **fields: Any) -> None:
@@ -211,59 +210,51 @@ def test_frames_that_explain_an_event_come_before_it(own: RunningManager, own_ap
 
 
 def test_pages_that_come_while_much_is_written_miss_nothing_and_see_nothing_twice(
-    own: RunningManager,
+    own: RunningManager, own_api: Api
 ) -> None:
-    sessions, batches, pages = 4, 40, 5
-    for n in range(sessions):
-        with Api(own) as api:
-            send(api, f"s{n}", "session_start")
-    begun = threading.Barrier(sessions + 1, timeout=READ_SECONDS)
+    ids, batches, pages = [f"s{n}" for n in range(4)], 60, 5
+    for session_id in ids:
+        send(own_api, session_id, "session_start")
+    written: list[str] = []
 
     def write(session_id: str) -> None:
         with Api(own) as api:
-            append(api, session_id, 0)
-            begun.wait()
-            for n in range(1, batches):
-                append(api, session_id, *range(n * 3))
+            for n in range(batches):
+                append(api, session_id, *range(n))
+                written.append(session_id)
             append(api, session_id, -1)
 
-    writers = [threading.Thread(target=write, args=(f"s{n}",)) for n in range(sessions)]
-    read: list[list[Frame]] = []
+    def follow(nth: int) -> list[Frame]:
+        due = nth * len(ids) * batches // (pages + 1)
+        wait_for(lambda: len(written) >= due, "something is written", seconds=20)
+        with page_of(own) as page:
+            return follow_to_the_end(page, ids)
 
-    def follow(connection: ClientConnection) -> None:
-        page = Page(connection)
-        ended: set[str] = set()
-        frames: list[Frame] = []
-        while len(ended) < sessions:
-            frames.append(page.next())
-            if frames[-1].get("data", {}).get("n") == -1:
-                ended.add(frames[-1]["data"]["session_id"])
-        read.append(frames)
-
-    for writer in writers:
-        writer.start()
-    begun.wait()
-    connections, followers = [], []
-    for _ in range(pages):
-        connections.append(connected(own))
-        followers.append(threading.Thread(target=follow, args=(connections[-1],)))
-        followers[-1].start()
-    for thread in (*writers, *followers):
-        thread.join(30)  # 45,000 events, read by eight in one process of Python
-        assert not thread.is_alive()
-    for connection in connections:
-        connection.close()
-
-    assert len(read) == pages
-    overlapped = 0
-    for frames in read:
-        ids = [frame["data"]["id"] for frame in frames if frame["type"] == "event"]
-        assert ids == sorted(set(ids))
+    with ThreadPoolExecutor(len(ids) + pages) as pool:
+        followed = [pool.submit(follow, nth) for nth in range(pages)]
+        for writing in [pool.submit(write, session_id) for session_id in ids]:
+            writing.result(20)
+        found = [following.result(20) for following in followed]
+    for frames in found:
+        numbers = [frame["data"]["id"] for frame in frames if frame["type"] == "event"]
+        assert numbers == sorted(set(numbers))
         for session in frames[0]["sessions"]:
             seqs = [event["seq"] for event in events_in(frames, session["session_id"])]
-            assert seqs == list(range(session["last_seq"] + 1, seqs[-1] + 1))
-            overlapped += session["last_seq"] > 2 and len(seqs) > 2
-    assert overlapped > 0, "no page came while something was written"
+            last = session_of(own_api, session["session_id"])["last_seq"]
+            assert seqs == list(range(session["last_seq"] + 1, last + 1))
+    begun = [session["last_seq"] for frames in found for session in frames[0]["sessions"]]
+    assert len(set(begun)) > len(ids), "the pages came while nothing was written"
+
+
+def follow_to_the_end(page: Page, session_ids: Collection[str]) -> list[Frame]:
+    """All frames until the last event of each of these sessions."""
+    frames: list[Frame] = []
+    left = set(session_ids)
+    while left:
+        frames.append(page.next())
+        if frames[-1].get("data", {}).get("n") == -1:
+            left.remove(frames[-1]["data"]["session_id"])
+    return frames
 
 
 def test_updates_of_a_busy_session_are_few(own: RunningManager, own_api: Api) -> None:
@@ -434,8 +425,11 @@ def test_where_a_token_is_asked_for_it_is_asked_of_websockets(
         with page_of(manager, additional_headers=headers, **options) as page:
             assert page.next()["type"] == "init"
         return
-    with pytest.raises(InvalidStatus) as refused:
-        connected(manager, additional_headers=headers, **options)
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        page_of(manager, additional_headers=headers, **options),
+    ):
+        pass
     assert refused.value.response.status_code == 403
 
 
@@ -458,26 +452,14 @@ def test_page_of_another_origin_reads_where_it_was_allowed(
         with page_of(open_manager, origin=origin, additional_headers=headers) as page:
             assert page.next()["type"] == "init"
         return
-    with pytest.raises(InvalidStatus) as refused:
-        connected(open_manager, origin=origin)
+    with pytest.raises(InvalidStatus) as refused, page_of(open_manager, origin=origin):
+        pass
     assert refused.value.response.status_code == 403
 
 
 def take_nothing(manager: RunningManager) -> socket.socket:
     """Connect, and read none of it; as little as possible fits in between."""
     return raw(manager, SO_RCVBUF=4096)
-
-
-def is_cut(opened: socket.socket) -> bool:
-    """Whether the other side has ended the connection, without reading from it."""
-    return opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0 or is_closed(opened)
-
-
-def is_closed(opened: socket.socket) -> bool:
-    TCP_INFO_STATE_CLOSE_WAIT_OR_CLOSED = (7, 8)
-    return opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in (
-        TCP_INFO_STATE_CLOSE_WAIT_OR_CLOSED
-    )
 
 
 def fill(api: Api, session_id: str, megabytes: int) -> None:
@@ -516,40 +498,28 @@ def test_reader_that_says_goodbye_and_takes_nothing_is_not_waited_for(
     own: RunningManager, own_api: Api
 ) -> None:
     send(own_api, "s", "session_start")
-    goodbye = b"\x88\x80\x00\x00\x00\x00"
     with take_nothing(own) as stalled:
         wait_for(lambda: count_of_sockets(own) == 2, "it is connected")
         fill(own_api, "s", 8)
-        stalled.sendall(goodbye)
+        stalled.sendall(GOODBYE)
         wait_for(lambda: count_of_sockets(own) == 1, "it is let go", seconds=CUT_SECONDS)
 
 
 def test_manager_stops_in_time_whatever_its_readers_do(own: RunningManager, own_api: Api) -> None:
     send(own_api, "s", "session_start")
-    goodbye = b"\x88\x80\x00\x00\x00\x00"
     with page_of(own) as page, take_nothing(own), take_nothing(own) as leaving:
-        page.next()
-        with connected(own) as other:
-            other.recv(timeout=READ_SECONDS)
-            wait_for(lambda: count_of_sockets(own) == 5, "all are connected")
-            threading.Thread(target=drain, args=(page,)).start()
-            threading.Thread(target=drain, args=(Page(other),)).start()
-            fill(own_api, "s", 8)
-            leaving.sendall(goodbye)
-            own.process.send_signal(signal.SIGTERM)
-            # Its own limit for what is under way is five seconds.
-            assert own.process.wait(8) == 0
-            for each in (page.connection, other):
-                assert each.close_code == 1012
-    assert "Traceback" not in own.log()
-
-
-def drain(page: Page) -> None:
-    try:
-        while True:
-            page.next()
-    except ConnectionClosed:
-        pass
+        wait_for(lambda: count_of_sockets(own) == 4, "all are connected")
+        fill(own_api, "s", 8)
+        page.until(lambda frame: frame.get("data", {}).get("n") == 7)
+        leaving.sendall(GOODBYE)
+        own.process.send_signal(signal.SIGTERM)
+        # It gives what is under way five seconds.
+        assert own.process.wait(8) == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                page.next()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
 
 
 def test_stopping_manager_says_that_it_comes_back(own: RunningManager) -> None:

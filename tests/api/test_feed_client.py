@@ -400,6 +400,30 @@ def test_look_that_failed_is_taken_again(behind: Callable[..., Line], new_id: Ne
     assert ended["session_id"] == finished
 
 
+def test_list_whose_cursor_is_not_known_any_more_is_looked_at_anew() -> None:
+    lists = iter(
+        [
+            feed(framed("ready", {}, "g:1")),
+            json_reply({"detail": "gone", "code": "cursor_unknown", "head": "h:1"}, 410),
+            feed(framed("ready", {}, "h:1")),
+            feed(framed("session_updated", {"session": {"session_id": "b"}}, "h:2")),
+        ]
+    )
+
+    def reply(received: Received) -> Reply:
+        if received.target == "/sessions":
+            return next(lists)
+        return feed(framed("session", {"session": {"session_id": received.target.split("/")[2]}}))
+
+    with recording(reply) as server, ManagerClient(server.url) as client:
+        states = follow_states(client, ["a", "b"], deadline=None, on_outage=fail)
+        with closing(states):
+            seen = [next(states)["session_id"] for _ in range(5)]
+    assert seen == ["a", "b", "a", "b", "b"]
+    asked = [r.headers.get("last-event-id") for r in server.requests if r.target == "/sessions"]
+    assert asked == [None, "g:1", None, "h:1"]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_of_those_waited_for_that_is_deleted_is_not_found(
     records: ManagerClient, new_id: NewId, count: int
@@ -492,6 +516,25 @@ def test_reader_that_has_seen_enough_leaves_no_connection(
         next(frames)
         frames.close()
         assert connections_to(manager.port) <= before
+
+
+@pytest.mark.parametrize("follow", ["events", "states"])
+def test_error_that_is_kept_keeps_no_connection(
+    manager: RunningManager, records: ManagerClient, new_id: NewId, follow: str
+) -> None:
+    session = records.create_session(new_id(), "x")
+    session_id = session["session_id"]
+    frames: Iterator[Any] = follow_session(records, session, on_outage=fail)
+    if follow == "states":
+        frames = follow_states(records, [session_id], deadline=None, on_outage=fail)
+        next(frames)  # a look; the feed is opened by the next one
+    next(frames)
+    records.delete_session(session_id)
+    before = connections_to(manager.port)
+    with pytest.raises(SessionNotFoundError) as caught:
+        list(frames)
+    assert connections_to(manager.port) == before - 1
+    assert session_id in str(caught.value)
 
 
 @pytest.mark.timeout(15)

@@ -28,7 +28,7 @@ LAYERS: dict[str, set[str]] = {
     "reaper": {"store"},
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
-    "manager": {"domain", "store", "ingest", "bells", "feed", "reaper"},
+    "manager": {"domain", "store", "ingest", "bells", "feed", "reaper", "tail"},
     "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
     "cli": {"api", "store", "settings", "discovery"},
 }

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_LITTLE_BYTES = 4096
 _EXTENSION = "agent_session_manager.connection"
 
 
@@ -26,6 +27,10 @@ class Connection:
     def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
         self._transport = transport
         self._flow = flow
+
+    def hold_little(self) -> None:
+        """Let `drain` wait until all was taken, but for a little: nothing piles up for a reader."""
+        self._transport.set_write_buffer_limits(high=_LITTLE_BYTES)
 
     async def drain(self, *, timeout_seconds: float) -> None:
         """Wait until the reader has taken most of what it was sent.

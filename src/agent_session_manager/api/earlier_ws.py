@@ -33,7 +33,7 @@ from agent_session_manager.feed import (
 )
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
-from agent_session_manager.tail import EVENTS_AT_ONCE
+from agent_session_manager.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 MAX_SESSIONS = 1000
 MAX_MESSAGE_BYTES = 64 * 1024
 PING_SECONDS = 20.0
+HELD_BYTES = 16 * 1024
+"""From so much on that is kept for a reader, it counts as one that does not take it."""
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -116,7 +118,7 @@ async def _frames(
     list_at = 0.0
     while not manager.is_stopping:
         rung.clear()
-        events = await manager.read_events(number, EVENTS_AT_ONCE)
+        events = await manager.read_events(number, EVENTS_AT_ONCE, CHARS_AT_ONCE)
         is_due = now() >= list_at
         if is_due or any(_explained(event) for _, event in events):
             found = await manager.read_changes(cursor, CHANGES_AT_ONCE, known)
@@ -166,6 +168,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     uvicorn would close it, and to close is to wait for the reader, for ever.
     """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=HELD_BYTES)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

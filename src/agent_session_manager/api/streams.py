@@ -47,7 +47,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 STALLED_SECONDS = 8.0
 """How long a reader may take nothing."""
-_SLICE_BYTES = 64 * 1024
+_SLICE_BYTES = 4 * 1024
+"""What is sent at once, and what is kept for a reader that does not take it."""
 _PING = b": ping\n\n"
 _BYE = b"event: bye\ndata: {}\n\n"
 
@@ -134,6 +135,7 @@ class _EventStream(Response, Generic[F]):
 
     async def _send(self, scope: Scope, send: Send) -> None:
         connection = connection_of(scope)
+        connection.hold_little()
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         chunk = self._opening

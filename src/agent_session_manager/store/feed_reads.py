@@ -13,6 +13,7 @@ from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFo
 from agent_session_manager.domain.event import Event
 from agent_session_manager.store import rows
 from agent_session_manager.store.feeds import (
+    MAX_CHARS,
     Beginning,
     ChangedSession,
     Changes,
@@ -21,8 +22,6 @@ from agent_session_manager.store.feeds import (
 )
 from agent_session_manager.store.tables import deleted_sessions, events, feed, sessions
 
-NEWS_CHARS = 256 * 1024
-"""What the events that are read at once hold, give or take the last: a reader waits with them."""
 _ROWS_AT_ONCE = 32
 
 _SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
@@ -75,7 +74,9 @@ class SqlFeeds:
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
 
-    def read_session(self, session_id: str, *, after: int, limit: int) -> SessionNews:
+    def read_session(
+        self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
+    ) -> SessionNews:
         """Read the session first: its events up to its `last_seq` are then there to be read."""
         with self._read() as connection:
             found = connection.execute(_SESSION, {"session_id": session_id}).one_or_none()
@@ -85,7 +86,7 @@ class SqlFeeds:
             if after >= session.last_seq:
                 return SessionNews(session=session, events=[])
             where = {"of": found.number, "after": after, "count": limit}
-            found_events = _some(connection, _EVENTS, where)
+            found_events = _some(connection, _EVENTS, where, max_chars)
             return SessionNews(session=session, events=[rows.to_event(row) for row in found_events])
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
@@ -135,13 +136,18 @@ class SqlFeeds:
             number=head.head_number,
         )
 
-    def read_events(self, after: int, *, limit: int) -> list[tuple[str, Event]]:
+    def read_events(
+        self, after: int, *, limit: int, max_chars: int = MAX_CHARS
+    ) -> list[tuple[str, Event]]:
         with self._read() as connection:
-            found = _some(connection, _EVENTS_OF_ALL, {"after": after, "count": limit})
+            where = {"after": after, "count": limit}
+            found = _some(connection, _EVENTS_OF_ALL, where, max_chars)
         return [(row.session_id, rows.to_event(row)) for row in found]
 
 
-def _some(connection: Connection, query: Select[Any], where: dict[str, int]) -> list[Row[Any]]:
+def _some(
+    connection: Connection, query: Select[Any], where: dict[str, int], max_chars: int = MAX_CHARS
+) -> list[Row[Any]]:
     """The rows of events that a query finds, up to so many that they are large enough."""
     found: list[Row[Any]] = []
     size = 0
@@ -150,7 +156,7 @@ def _some(connection: Connection, query: Select[Any], where: dict[str, int]) -> 
         for row in rows_of_events:
             found.append(row)
             size += len(row.fields)
-            if size >= NEWS_CHARS:
+            if size >= max_chars:
                 break
     return found
 

@@ -9,6 +9,9 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 
+MAX_CHARS = 256 * 1024
+"""What the events that are read at once hold, give or take the last of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionNews:
@@ -57,8 +60,10 @@ class Beginning:
 class FeedReads(Protocol):
     """The reads of a store that feeds are made of. They block, as all of a store's do."""
 
-    def read_session(self, session_id: str, *, after: int, limit: int) -> SessionNews:
-        """A session and at most `limit` of its events past `after`; fewer where they are large."""
+    def read_session(
+        self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
+    ) -> SessionNews:
+        """A session and its events past `after`: at most `limit`, and about `max_chars`."""
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """What was changed past a cursor: each session once, as it is now, at its newest position.
@@ -77,7 +82,9 @@ class FeedReads(Protocol):
     def begin(self, *, limit: int) -> Beginning:
         """The newest `limit` sessions, the newest first, and where it goes on from them."""
 
-    def read_events(self, after: int, *, limit: int) -> list[tuple[str, Event]]:
+    def read_events(
+        self, after: int, *, limit: int, max_chars: int = MAX_CHARS
+    ) -> list[tuple[str, Event]]:
         """Events of all sessions past a number, in its order, each with the id of its session.
 
         At most `limit`, and fewer where they are large; none only where there are none.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
+from ..feed_client import follow_session, follow_states
 from ..manager_client import Json, ManagerClient, may_pass
 from ..session_client import SessionClientError
 from .output import note
 
-POLL_SECONDS = 0.25
+FIRST_PAUSE_SECONDS = 0.05
+MAX_PAUSE_SECONDS = 1.0
 
 
 def follow(
@@ -19,24 +22,26 @@ def follow(
 
     An outage of the manager is waited out: the run goes on without it.
     """
-    run = session["run"]
-    told = False
-    while True:
-        try:
-            session = manager.get_session(session["session_id"])
-            for event in manager.iterate_events(session["session_id"], after_seq=after_seq):
-                show(event)
-                after_seq = event["seq"]
-        except SessionClientError as exc:
-            if not may_pass(exc):
-                raise
-            if not told:
-                note(f"the manager cannot be reached, the run goes on: {exc}")
-            told = True
-        else:
-            if session["status"] == "finished" or session["run"] > run:
-                return session
-        time.sleep(POLL_SECONDS)
+    newer: Json | None = None
+    frames = follow_session(
+        manager,
+        session,
+        after_seq=after_seq,
+        on_outage=lambda exc: note(f"the manager cannot be reached, the run goes on: {exc}"),
+    )
+    with closing(frames):
+        for frame in frames:
+            if frame.name == "event":
+                show(frame.content)
+                after_seq = frame.content["seq"]
+            elif frame.name == "end":
+                return frame.session
+            elif newer is None and frame.session["run"] > session["run"]:
+                newer = frame.session
+            # A newer run may have begun before all events of this one are here.
+            if newer is not None and after_seq >= newer["last_seq"]:
+                return newer
+    raise AssertionError("a feed goes on to its end")
 
 
 def wait_for(
@@ -46,38 +51,44 @@ def wait_for(
 
     An outage of the manager is waited out.
     """
-    told = False
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     waiting = {session["session_id"]: session for session in sessions}
-    while waiting:
-        for session_id in list(waiting):
-            try:
-                session = manager.get_session(session_id)
-            except SessionClientError as exc:
-                if not may_pass(exc):
-                    raise
-                if not told:
-                    note(f"the manager cannot be reached, waiting for it: {exc}")
-                told = True
-                break
-            if session["status"] == "finished":
-                del waiting[session_id]
+    states = follow_states(
+        manager,
+        waiting,
+        deadline=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
+        on_outage=lambda exc: note(f"the manager cannot be reached, waiting for it: {exc}"),
+    )
+    with closing(states):
+        for session in states:
+            if session["status"] == "finished" and waiting.pop(session["session_id"], None):
                 yield session
-        if waiting and deadline is not None and time.monotonic() >= deadline:
-            return
-        if waiting:
-            time.sleep(POLL_SECONDS)
+            if not waiting:
+                return
 
 
 def wait_for_request(
     manager: ManagerClient, session: Json, request: Json, *, timeout_seconds: float
 ) -> Json:
-    """Wait until a request is settled, its run has ended or the time is up; return it as it is."""
+    """Wait until a request is settled, its run has ended or the time is up; return it as it is.
+
+    No feed tells of requests, and a wait at the manager is for any of them: this looks, ever more
+    seldom. An outage of the manager is waited out.
+    """
     deadline = time.monotonic() + timeout_seconds
-    while request["state"] in ("pending", "acknowledged") and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-        is_over = manager.get_session(session["session_id"])["status"] == "finished"
-        requests = manager.list_requests(session["session_id"], request["run"])
+    pause = FIRST_PAUSE_SECONDS
+    while request["state"] in ("pending", "acknowledged"):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        time.sleep(min(pause, left))
+        pause = min(MAX_PAUSE_SECONDS, 1.5 * pause)
+        try:
+            is_over = manager.get_session(session["session_id"])["status"] == "finished"
+            requests = manager.list_requests(session["session_id"], request["run"])
+        except SessionClientError as exc:
+            if not may_pass(exc):
+                raise
+            continue
         request = next(r for r in requests if r["request_id"] == request["request_id"])
         if is_over:
             break

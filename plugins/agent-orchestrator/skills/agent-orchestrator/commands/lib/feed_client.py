@@ -1,0 +1,271 @@
+"""Following sessions by the manager's feed, over as many connections as it takes.
+
+A reader keeps its cursor: after a cut it goes on behind the last event that it has, so that each
+event comes once, in order, and none is left out. Nothing is read ahead, and nothing runs beside the
+caller: whatever ends the iteration, a Ctrl-C as well, ends the connection.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Generator
+from contextlib import closing
+from functools import partial
+
+from .feed_frames import Frame, Frames, read_frames, seconds_left
+from .manager_client import Json, ManagerClient, may_pass
+from .session_client import SessionClientError, SessionNotFoundError, _path, _query
+
+SILENCE_SECONDS = 40.0
+"""A feed says something every 15 seconds. One that says nothing for so long is given up."""
+LOOK_SECONDS = 1.0
+"""So long a look may take at least, however little time is left."""
+REFUSED_SECONDS = 3.0
+"""So long a token may be refused: a manager that starts does not know it at once."""
+MAX_PAUSE_SECONDS = 2.0
+
+_FIRST_PAUSE_SECONDS = 0.1
+_STEADY_SECONDS = 1.0
+"""A connection that lasted so long was a good one, whatever it has brought."""
+_FAILURES_TO_TELL = 3
+_NO_EVENTS = str(2**63 - 1)
+"""The seq that none is past: of a session from there on, the feed tells how it stands."""
+
+CURSOR_UNKNOWN = "cursor_unknown"
+_GREETINGS = ("session", "ready")
+
+OnOutage = Callable[[SessionClientError], None]
+
+
+def follow_session(
+    manager: ManagerClient,
+    session: Json,
+    *,
+    after_seq: int = 0,
+    on_outage: OnOutage,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> Frames:
+    """Yield `event` for each event past `after_seq`, and `session` where that has changed.
+
+    The last frame is `end`: the session is finished, and everything was read. A manager that is
+    away is waited for, and `on_outage` told why, once each time. An event that does not come next
+    after the one before it is not yielded: its connection counts as cut.
+
+    Raises:
+        SessionNotFoundError: the session is gone, or another one has its id.
+        SessionClientError: the manager refuses for good.
+    """
+    place = _Place(session, after_seq)
+    connect = partial(_read_session, manager, place, silence_seconds)
+    for frame in _over_connections(connect, None, on_outage):
+        yield frame
+        if frame.name == "end":
+            return
+
+
+def follow_states(
+    manager: ManagerClient,
+    session_ids: Collection[str],
+    *,
+    deadline: float | None,
+    on_outage: OnOutage,
+) -> Generator[Json, None, None]:
+    """Yield how each session stands, and again whenever it has changed, until the deadline.
+
+    That is a time of `time.monotonic()`; one look is always taken. `session_ids` may become fewer
+    on the way. For outages and errors see `follow_session`.
+    """
+    states = _States(manager, session_ids, deadline)
+    for frame in _over_connections(states.read, deadline, on_outage):
+        yield frame.session
+
+
+class _Place:
+    """How far a reader of one session has come."""
+
+    def __init__(self, session: Json, after_seq: int) -> None:
+        self.session_id: str = session["session_id"]
+        self.seq = after_seq
+        # There is no cursor past the head.
+        is_known = "generation" in session and after_seq <= session["last_seq"]
+        self.cursor = f"{session['generation']}:{after_seq}" if is_known else None
+
+    def advance(self, frame: Frame) -> None:
+        """Go on to the next event.
+
+        Raises:
+            SessionClientError: it is another one.
+        """
+        seq = frame.content.get("seq")
+        if seq != self.seq + 1:
+            raise SessionClientError(f"event {seq} came after {self.seq}")
+        self.seq, self.cursor = seq, frame.cursor
+
+
+def _read_session(manager: ManagerClient, place: _Place, silence_seconds: float) -> Frames:
+    """What one connection brings, up to its end; `place` is where the next one goes on."""
+    path = _path(place.session_id) + "/events"
+    if place.cursor is None:
+        path += _query({"after_seq": str(place.seq)})
+    try:
+        with closing(read_frames(manager, path, place.cursor, silence_seconds)) as frames:
+            for frame in frames:
+                match frame.name:
+                    case "event":
+                        place.advance(frame)
+                        yield frame
+                    case "session" | "end":
+                        yield frame
+                    case "deleted":
+                        raise _gone(place.session_id)
+                    case "bye":
+                        return
+    except SessionClientError as exc:
+        if exc.code != CURSOR_UNKNOWN:
+            raise
+        raise _gone(place.session_id) from exc
+
+
+class _States:
+    """How some sessions stand: of one by its own feed, of several by that of all sessions."""
+
+    def __init__(
+        self, manager: ManagerClient, session_ids: Collection[str], deadline: float | None
+    ) -> None:
+        self._manager = manager
+        self._session_ids = session_ids
+        self._deadline = deadline
+        self._cursor: str | None = None
+        self._is_list = False
+
+    def read(self) -> Frames:
+        """What one connection brings, up to its end; before the first, how each one stands."""
+        if self._cursor is None:
+            self._is_list = len(self._session_ids) > 1
+            # Before the looks: what changes after it comes again.
+            head = self._look("/sessions").cursor if self._is_list else None
+            for session_id in list(self._session_ids):
+                yield self._look(_states_path(session_id))
+            self._cursor = head
+        if seconds_left(self._deadline) <= 0 or not self._session_ids:
+            return
+        path = "/sessions" if self._is_list else _states_path(next(iter(self._session_ids)))
+        try:
+            yield from self._read_changes(path)
+        except SessionClientError as exc:
+            if exc.code != CURSOR_UNKNOWN:
+                raise
+            self._cursor = None
+
+    def _look(self, path: str) -> Frame:
+        """The first frame of a feed."""
+        seconds = max(LOOK_SECONDS, min(self._manager.timeout, seconds_left(self._deadline)))
+        with closing(read_frames(self._manager, path, None, seconds)) as frames:
+            return next(frames)
+
+    def _read_changes(self, path: str) -> Frames:
+        seconds = min(SILENCE_SECONDS, seconds_left(self._deadline))
+        opened = read_frames(self._manager, path, self._cursor, seconds, deadline=self._deadline)
+        with closing(opened) as frames:
+            for frame in frames:
+                self._cursor = frame.cursor or self._cursor
+                match frame.name:
+                    case "session":
+                        yield frame
+                    case "end":
+                        yield frame
+                        return
+                    case "session_created" | "session_updated":
+                        if frame.session["session_id"] in self._session_ids:
+                            yield frame
+                    case "session_deleted" | "deleted":
+                        if frame.content["session_id"] in self._session_ids:
+                            raise _gone(frame.content["session_id"])
+                    case "bye":
+                        return
+
+
+def _states_path(session_id: str) -> str:
+    return _path(session_id) + "/events" + _query({"after_seq": _NO_EVENTS})
+
+
+def _gone(session_id: str) -> SessionNotFoundError:
+    message = f"no session {session_id!r} any more: it was deleted, or its database restored"
+    return SessionNotFoundError(message, 404, "session_not_found")
+
+
+def _over_connections(
+    connect: Callable[[], Frames], deadline: float | None, on_outage: OnOutage
+) -> Frames:
+    """What one connection after another brings, with a pause before each but the first."""
+    course = _Course(on_outage)
+    while True:
+        error: SessionClientError | None = None
+        course.begin()
+        try:
+            with closing(connect()) as frames:
+                for frame in frames:
+                    course.heard(frame)
+                    yield frame
+        except SessionClientError as exc:
+            if not may_pass(exc):
+                raise
+            error = exc
+        course.end(error)
+        left = seconds_left(deadline)
+        if left <= 0:
+            return
+        time.sleep(min(pause_seconds(course.failures), left))
+
+
+class _Course:
+    """How it has gone so far: what is an outage, and what is for good."""
+
+    def __init__(self, on_outage: OnOutage) -> None:
+        self.failures = 0
+        """Connections in a row that have brought nothing new."""
+        self._on_outage = on_outage
+        self._is_told = False
+        self._refused_at: float | None = None
+
+    def begin(self) -> None:
+        self._begun_at = time.monotonic()
+        self._heard = self._is_good = False
+
+    def heard(self, frame: Frame) -> None:
+        self._heard = True
+        self._is_good = self._is_good or frame.name not in _GREETINGS
+
+    def end(self, error: SessionClientError | None) -> None:
+        """Count the connection that has ended, and tell of an outage that is not told yet.
+
+        Raises:
+            SessionClientError: our token was refused for too long.
+        """
+        now = time.monotonic()
+        if self._is_good or (self._heard and now - self._begun_at >= _STEADY_SECONDS):
+            self.failures, self._is_told = 0, False
+        else:
+            self.failures += 1
+        self._refused_at = self._refused_at or self._begun_at if _is_refusal(error) else None
+        if error is None:
+            return
+        if self._refused_at is not None and now - self._refused_at >= REFUSED_SECONDS:
+            raise error
+        if not self._is_told and (not self._heard or self.failures >= _FAILURES_TO_TELL):
+            self._is_told = True
+            self._on_outage(error)
+
+
+def _is_refusal(error: SessionClientError | None) -> bool:
+    return error is not None and error.code is not None and error.status_code in (401, 403)
+
+
+def pause_seconds(failures: int) -> float:
+    """How long to wait before the next connection, after so many in a row that were no good.
+
+    Drawn at random: all readers of a manager that was away come back at once.
+    """
+    most = min(MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 10))
+    return random.uniform(0, most)
