@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import servers
+from benchmarks.following import Job as Follow
 from benchmarks.load import Job
 from benchmarks.measure import Row
 from benchmarks.workload import session_ids
@@ -32,12 +33,31 @@ class Effort:
     lists_per_session: int
     client_events: int
     starts: int
+    follow_rounds: int
+    follow_seconds: float
 
 
 FULL = Effort(
-    rounds=12, requests_per_session=200, lists_per_session=12, client_events=200, starts=16
+    rounds=12,
+    requests_per_session=200,
+    lists_per_session=12,
+    client_events=200,
+    starts=16,
+    follow_rounds=5,
+    follow_seconds=4.0,
 )
-QUICK = Effort(rounds=3, requests_per_session=100, lists_per_session=6, client_events=100, starts=4)
+QUICK = Effort(
+    rounds=3,
+    requests_per_session=100,
+    lists_per_session=6,
+    client_events=100,
+    starts=4,
+    follow_rounds=2,
+    follow_seconds=2.0,
+)
+FOLLOWERS = 100
+FOLLOWED_EVENTS_PER_SECOND = 1000
+FOLLOW_GOAL_SECONDS = 0.05
 
 
 def append_rate(effort: Effort) -> Row:
@@ -131,11 +151,42 @@ def status_time(effort: Effort) -> Row:
         )
 
 
+def follow_time(effort: Effort) -> Row:
+    row = Row(
+        name="follow",
+        what="from commit to 100 followers at 1,000 events/s, 99th percentile",
+        beside="50 ms",
+        unit="s",
+        goal=1.0,
+        is_rate=False,
+    )
+
+    def latency(server: servers.Server, number: int) -> float:
+        job = Follow(
+            port=server.port,
+            token=server.token,
+            session_id=session_ids(number)[0],
+            after_seq=0,
+            followers=FOLLOWERS,
+            events_per_second=FOLLOWED_EVENTS_PER_SECOND,
+            seconds=effort.follow_seconds,
+        )
+        return float(_answer("benchmarks.following", job.to_json(), servers.clean_environ()))
+
+    with servers.manager() as server:
+        return row.alternate(
+            lambda number: latency(server, number),
+            lambda _: FOLLOW_GOAL_SECONDS,
+            rounds=effort.follow_rounds,
+        )
+
+
 ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "append": append_rate,
     "lists": list_rate,
     "client": client_rate,
     "status": status_time,
+    "follow": follow_time,
 }
 
 

@@ -241,7 +241,8 @@ def _but_for_events(session: Session) -> Session:
 async def _rings(rung: asyncio.Event, seconds: float) -> bool:
     """Wait for a bell; False if it did not ring in time."""
     try:
-        await asyncio.wait_for(rung.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await rung.wait()
     except TimeoutError:
         return False
     return True

@@ -1,12 +1,17 @@
-"""Following a run whose successor has begun: all of its own is shown first."""
+"""Following runs and requests as the commands do, where that shows better without one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from agent_orchestrator.cli.following import follow
+import pytest
+
+from agent_orchestrator.cli.following import follow, wait_for_request
 from agent_orchestrator.manager_client import Json, ManagerClient
+from tests.support.manager import RunningManager
 
 MANY = 1000
 """More than the manager reads at once."""
@@ -37,3 +42,27 @@ def test_a_newer_run_ends_the_following_while_it_goes_on(
             records.open_run(session_id, takeover=True)
 
     assert follow(records, session, show)["run"] == 2
+
+
+def test_a_request_is_waited_for_through_an_outage_and_not_for_ever(
+    start_manager: Any, monkeypatch: pytest.MonkeyPatch, new_id: Callable[[], str]
+) -> None:
+    manager: RunningManager = start_manager()
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as records:
+        session = records.create_session(new_id(), "x")
+        session_id = session["session_id"]
+        request = records.create_request(session_id, 1, new_id(), "message", {"text": "hi"})
+        assert wait_for_request(records, session, request, timeout_seconds=0.2) == request
+        manager.kill()
+
+        def come_back() -> Json:
+            start_manager(manager.directory, port=manager.port)
+            with ManagerClient(manager.url) as other:
+                return other.settle_request(session_id, 1, request["request_id"], state="done")
+
+        with ThreadPoolExecutor(1) as thread:
+            settling = thread.submit(come_back)
+            found = wait_for_request(records, session, request, timeout_seconds=30)
+            assert found == settling.result()
+            assert found["state"] == "done"

@@ -38,8 +38,11 @@ class Connection:
         Raises:
             StalledReaderError: it did not in time.
         """
+        if not self._flow.write_paused:
+            return
         try:
-            await asyncio.wait_for(self._flow.drain(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._flow.drain()
         except TimeoutError:
             self._transport.abort()
             raise StalledReaderError from None

@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 STALLED_SECONDS = 8.0
 """How long a reader may take nothing."""
-_SLICE_BYTES = 4 * 1024
+_SLICE_BYTES = 16 * 1024
 """What is sent at once, and what is kept for a reader that does not take it."""
 _PING = b": ping\n\n"
 _BYE = b"event: bye\ndata: {}\n\n"
