@@ -1,0 +1,172 @@
+"""A real Chromium on the dashboard of a real manager.
+
+Whatever a test is about, no page may run a script that is not its own, break its policy, or log an
+error: `Visit` looks at that in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from scripts.browser import find_browser
+from tests.commands.shell import Gate, Shell
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+# One process of a parallel run has the browser: it is started once for a module.
+GROUP = pytest.mark.xdist_group("browser")
+LOAD_MS = 20_000
+"""What a page may take on a machine that has much to do."""
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(GROUP)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = find_browser()
+    assert path is not None, "there is no Chromium here: make browser"
+    with warnings.catch_warnings(), sync_playwright() as playwright:
+        warnings.simplefilter("ignore")  # of the driver's own start
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One browser of its own at a manager's page; what went wrong in it is kept."""
+
+    def __init__(self, context: BrowserContext, manager: RunningManager) -> None:
+        self.manager = manager
+        self.context = context
+        self.page: Page = context.new_page()
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        context.set_default_timeout(LOAD_MS)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: self._dialog(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def enter(self, fragment: str = "") -> Page:
+        """Open the page as `ao-dashboard` does, and then the view of this fragment."""
+        with Api(self.manager) as api:
+            code = api.post("/dashboard/codes", {}).json["code"]
+        self.page.goto(f"{self.manager.url}/#code={code}")
+        self.page.get_by_role("navigation", name="Views").wait_for()
+        if fragment:
+            self.go(fragment)
+        return self.page
+
+    def go(self, fragment: str) -> None:
+        self.page.evaluate("fragment => { location.hash = fragment }", fragment)
+
+    def check(self) -> None:
+        """Nothing ran, broke or went elsewhere."""
+        assert self.problems == []
+        elsewhere = [
+            url for url in self.requests if not url.startswith((self.manager.url, "data:", "blob:"))
+        ]
+        assert elsewhere == []
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # The network's own words about an answer that the page has asked for and deals with.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.problems.append(f"console: {message.text}")
+
+    def _dialog(self, message: str) -> None:
+        self.problems.append(f"dialog: {message}")
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
+    """Open a browser at a manager's page: with a context of its own, so with no token yet."""
+    with ExitStack() as stack:
+        visits: list[Visit] = []
+
+        def open_one(manager: RunningManager, **options: Any) -> Visit:
+            context = chromium.new_context(**options)
+            stack.callback(context.close)
+            visits.append(Visit(context, manager))
+            return visits[-1]
+
+        yield open_one
+        for each in visits:
+            each.check()
+
+
+@pytest.fixture
+def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
+    """A manager that holds nothing yet."""
+    return start_manager()
+
+
+@pytest.fixture
+def api(own: RunningManager) -> Iterator[Api]:
+    with Api(own) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shell(own: RunningManager, tmp_path: Path, own_home: Path) -> Iterator[Shell]:
+    """A shell in a project, where that manager is the configured one."""
+    project = tmp_path / "project"
+    project.mkdir()
+    environment = {**own.environment(), "HOME": str(own_home)}
+    opened = Shell(directory=project, environment=environment)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Path:
+    """Where programs write their pids."""
+    return tmp_path / "started"
+
+
+def create(api: Api, session_id: str, **fields: Any) -> None:
+    new = {"session_id": session_id, "session_name": session_id, **fields}
+    answer = api.post("/sessions", new)
+    assert answer.status == 201, answer.body
+
+
+def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
+    for start in range(0, len(events), 500):
+        answer = api.call(
+            "POST",
+            f"/sessions/{session_id}/events",
+            json.dumps(events[start : start + 500]).encode(),
+        )
+        assert answer.status == 201, answer.body
+
+
+def says(text: str, role: str = "assistant") -> dict[str, Any]:
+    content = [{"type": "text", "text": text}]
+    return {"event_type": "message", "role": role, "content": content}

@@ -1,0 +1,156 @@
+"""What others wrote runs nothing, loads nothing and breaks no layout, wherever it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, append, create, says
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+Open = Callable[..., Visit]
+
+MARK = "window.hacked=1"
+PAYLOADS = [
+    f"<script>{MARK}</script>",
+    f'<img src=x onerror="{MARK}">',
+    f'<svg onload="{MARK}"><animate onbegin={MARK} attributeName=x></svg>',
+    f'<iframe srcdoc="<script>parent.{MARK}</script>"></iframe>',
+    f'<a href="javascript:{MARK}" id=bad>click</a>',
+    f"[click](javascript:{MARK})",
+    f"[click](JaVaScRiPt:{MARK})",
+    f"[click](data:text/html,<script>{MARK}</script>)",
+    f"[click](vbscript:{MARK})",
+    f"![img](http://evil.test/x.png) ![img](javascript:{MARK})",
+    f"<math><mtext><table><mglyph><style><img src=x onerror={MARK}></style></mglyph></table>",
+    f"<details open ontoggle={MARK}><summary>x</summary></details>",
+    f"<form action=javascript:{MARK}><button>go</button></form>",
+    f"`<script>{MARK}</script>`",
+    f"```html\n<script>{MARK}</script>\n<img src=x onerror={MARK}>\n```",
+    f"```js\n</code></pre><script>{MARK}</script>\n```",
+    "<base href=http://evil.test/><link rel=stylesheet href=http://evil.test/x.css>",
+    '<meta http-equiv=refresh content="0;url=http://evil.test/">',
+    f"${{{MARK}}} {{{{{MARK}}}}} __proto__ constructor",
+    "\u001b]0;title\u0007\u001b[2J\u001b[31mred\u001b]8;;http://evil.test\u0007link\u001b]8;;\u0007",
+    "\u202eevil.exe\u202c \u2066isolated \u200f\u200e\u061c",
+    "Z\u0351\u036b\u0343\u032a" * 400,
+    "a" * 200_000,
+    "\n" * 5000,
+    "\ufdfd" * 2000,
+    "<" * 5000,
+    "[" * 3000 + "](" * 3000,
+    "*_`~" * 3000,
+]
+
+
+def hostile_events(text: str, number: int) -> list[dict[str, Any]]:
+    use = f"use-{number}"
+    return [
+        says(text),
+        says(text, role="user"),
+        {"event_type": "thinking", "content": [{"type": "thinking", "thinking": text}]},
+        {"event_type": "pre_tool", "tool_name": text[:90], "tool_use_id": use,
+         "tool_input": {"command": text, text[:100]: text}},
+        {"event_type": "post_tool", "tool_name": text[:90], "tool_use_id": use, "tool_output": text,
+         "error": text},
+        {"event_type": "pre_tool", "tool_name": "Edit", "tool_use_id": use + "e",
+         "tool_input": {"file_path": text, "old_string": text, "new_string": text + "x"}},
+        {"event_type": "post_tool", "tool_name": "Bash", "tool_use_id": use + "b",
+         "tool_output": {"stdout": text, "stderr": [text]}},
+        {"event_type": text[:99], "detail": text, "error": text},
+        {"event_type": "diagnostic", "content": [{"type": "text", "text": text}]},
+        {"event_type": "permission_denied", "tool_name": text[:90], "error": text},
+        {"event_type": "subagent_start", "subagent_id": text[:90], "description": text},
+        {"event_type": "retry", "error": text, "attempt": 1, "delay_seconds": 1},
+    ]  # fmt: skip
+
+
+def is_unharmed(page: Page, width: int) -> None:
+    assert page.evaluate("() => window.hacked") is None
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    hrefs = page.locator("a[href]").evaluate_all("links => links.map(link => link.protocol)")
+    assert set(hrefs) <= {"http:", "https:", "mailto:"}
+    for tag in (
+        "iframe",
+        "form[action]",
+        "base",
+        "img[src^=http]",
+        "svg[onload]",
+        "meta[http-equiv]",
+    ):
+        assert page.locator(tag).count() == 0, tag
+
+
+@pytest.fixture
+def hostile(api: Api) -> Api:
+    for number, text in enumerate(PAYLOADS):
+        session_id = f"s{number}"
+        name = text[:200].strip() or "x"
+        create(
+            api,
+            session_id,
+            session_name=name,
+            agent_name=name,
+            executor=name,
+            host=name,
+            project_dir=text[:300],
+        )
+        append(api, session_id, *hostile_events(text, number))
+        stop = {"event_type": "session_stop", "reason": text[:50], "error": text, "exit_code": 1}
+        append(api, session_id, stop)
+    return api
+
+
+@pytest.mark.timeout(300)  # a page for each of many texts
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_runs_and_nothing_breaks(
+    own: RunningManager, visit: Open, hostile: Api, width: int
+) -> None:
+    opened = visit(own, viewport={"width": width, "height": 800})
+    page = opened.enter("#/sessions")
+    expect(page.get_by_test_id("session-row").first).to_be_visible()
+    is_unharmed(page, width)
+    opened.go("#/")
+    expect(page.get_by_test_id("session-card").first).to_be_visible()
+    is_unharmed(page, width)
+    for number in range(len(PAYLOADS)):
+        opened.go(f"#/sessions/s{number}/seq/1")
+        rows = page.get_by_test_id("event-row")
+        expect(page.get_by_test_id("facts")).to_contain_text(f"s{number}")
+        expect(rows.first).to_be_visible()
+        for closed in rows.locator(
+            "button[aria-expanded=false], details:not([open]) > summary"
+        ).all()[:12]:
+            if closed.is_visible():
+                closed.click()
+        is_unharmed(page, width)
+    assert opened.page.url.startswith(own.url)
+
+
+def test_reading_direction_of_one_name_does_not_reach_the_next(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "a", session_name="\u202egnp.exe")
+    page = visit(own).enter("#/sessions")
+    row = page.get_by_test_id("session-row")
+    expect(row).to_be_visible()
+    assert "\u202e" not in row.inner_text()
+    expect(row.get_by_role("link")).to_contain_text("gnp.exe")
+
+
+def test_page_that_would_be_unsafe_is_told_apart(own: RunningManager, visit: Open) -> None:
+    """That this suite notices a script that runs: the policy lets in no other, so one is forced."""
+    opened = visit(own)
+    page = opened.enter()
+    page.evaluate("() => { window.hacked = 1 }")
+    with pytest.raises(AssertionError):
+        is_unharmed(page, 1280)
+    page.evaluate(
+        "() => { const e = document.createElement('div'); try { e.innerHTML = '<b>x</b>' } catch {} }"
+    )
+    assert any("Trusted" in problem for problem in opened.problems)
+    opened.problems.clear()

@@ -1,0 +1,243 @@
+"""The list: found, sorted, grouped, acted on, by mouse and by keyboard, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, append, create
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+Open = Callable[..., Visit]
+PHONE = {"viewport": {"width": 375, "height": 740}, "has_touch": True}
+
+
+@pytest.fixture
+def filled(api: Api) -> Api:
+    """Sessions in every state, of two projects and agents; one is a child of another."""
+    for name, agent, project, reason, cost in (
+        ("login", "fixer", "/work/web", None, 10),
+        ("logout", "fixer", "/work/web", "completed", 300),
+        ("parser", "porter", "/work/core", "failed", 200),
+        ("docs", None, "/work/core", "stopped", 0),
+        ("ghost", None, None, "lost", 0),
+    ):
+        create(api, name, agent_name=agent, project_dir=project, executor="command")
+        usage = {"output_tokens": cost, "cost_microdollars": cost * 1000}
+        append(api, name, {"event_type": "usage", "usage": usage})
+        if reason:
+            append(api, name, {"event_type": "session_stop", "reason": reason})
+    create(api, "child", parent_session_id="login", executor="command")
+    return api
+
+
+def shown(page: Page) -> list[str]:
+    ids = page.get_by_test_id("session-row").evaluate_all(
+        "rows => rows.map(row => row.dataset.sessionId)"
+    )
+    return [str(each) for each in ids]
+
+
+def expect_shown(page: Page, *session_ids: str) -> None:
+    """Wait until exactly these are there, in this order."""
+    page.wait_for_function(
+        "wanted => JSON.stringify([...document.querySelectorAll('[data-testid=session-row]')]"
+        ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)"
+        ".map(row => row.dataset.sessionId)) === JSON.stringify(wanted)",
+        arg=list(session_ids),
+    )
+
+
+def test_each_state_is_said_in_words(own: RunningManager, visit: Open, filled: Api) -> None:
+    page = visit(own).enter("#/sessions")
+    expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
+    states = page.get_by_test_id("session-row").get_by_test_id("state").all_inner_texts()
+    words = sorted(text.split()[0].lower() for text in states)
+    assert words == ["failed", "finished", "lost", "running", "running", "stopped"]
+    dear = page.get_by_test_id("session-row").filter(has_text="logout")
+    expect(dear).to_contain_text("$0.30")
+    expect(dear).to_contain_text("300")
+
+
+def test_filters_and_orders_narrow_the_list_and_stay_in_the_address(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
+    page = visit(own).enter("#/sessions")
+    search = page.get_by_role("search", name="Filter sessions")
+    search.get_by_label("State").select_option("running")
+    expect_shown(page, "child", "login")
+    search.get_by_label("State").select_option("failed")
+    expect_shown(page, "parser")
+    page.reload()
+    expect_shown(page, "parser")
+    search.get_by_label("State").select_option("")
+    search.get_by_label("Sort by").select_option("cost")
+    expect_shown(page, "logout", "parser", "login", "child", "ghost", "docs")
+    search.get_by_label("Agent").fill("fixer")
+    expect_shown(page, "logout", "login")
+    search.get_by_label("Agent").fill("")
+    search.get_by_label("Project").fill("/work/core")
+    expect_shown(page, "parser", "docs")
+    search.get_by_label("Project").fill("")
+    search.get_by_label("Search").fill("LOG")
+    expect_shown(page, "logout", "login")
+    search.get_by_label("Search").fill("nothing like it")
+    expect(page.get_by_test_id("empty")).to_be_visible()
+
+
+def test_session_that_does_not_fit_the_filter_any_more_goes(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
+    page = visit(own).enter("#/sessions?state=running")
+    expect_shown(page, "child", "login")
+    append(filled, "child", {"event_type": "session_stop"})
+    expect_shown(page, "login")
+
+
+def test_children_are_shown_under_their_parent(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
+    page = visit(own).enter("#/sessions")
+    page.get_by_label("Group by parent").check()
+    expect_shown(page, "ghost", "docs", "parser", "logout", "login")
+    page.get_by_role("button", name="child session of login").click()
+    expect_shown(page, "ghost", "docs", "parser", "logout", "login", "child")
+    create(filled, "second-child", parent_session_id="login")
+    expect(page.get_by_role("button", name="2 child sessions of login")).to_be_visible()
+
+
+def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled: Api) -> None:
+    page = visit(own).enter()
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
+    page.keyboard.press("/")
+    page.keyboard.type("log")
+    expect_shown(page, "logout", "login")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#/sessions/login")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_archive_can_be_undone_and_delete_is_asked_for(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
+    page = visit(own).enter("#/sessions/docs")
+    acts = page.get_by_role("toolbar", name="Acts on this session")
+    acts.get_by_role("button", name="Archive").click()
+    expect(acts.get_by_role("button", name="Unarchive")).to_be_visible()
+    assert filled.get("/sessions/docs").json["session"]["archived_at"] is not None
+    page.get_by_test_id("toasts").get_by_role("button", name="Undo").click()
+    expect(acts.get_by_role("button", name="Archive", exact=True)).to_be_visible()
+    acts.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("docs")
+    dialog.get_by_role("button", name="Delete the session").click()
+    page.wait_for_url("**/#/sessions")
+    expect_shown(page, "child", "ghost", "parser", "logout", "login")
+    assert filled.get("/sessions/docs").status == 404
+
+
+def test_session_that_is_held_is_deleted_only_when_that_is_said_again(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "held", lease={"holder": "me"})
+    page = visit(own).enter("#/sessions/held")
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Delete the session").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("running")
+    assert api.get("/sessions/held").status == 200
+    dialog.get_by_role("button", name="Delete all the same").click()
+    page.wait_for_url("**/#/sessions")
+    assert api.get("/sessions/held").status == 404
+
+
+def test_session_is_renamed_and_a_taken_name_is_refused(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    for name in ("a", "b"):
+        create(api, name, project_dir="/p", unique_name=True)
+    page = visit(own).enter("#/sessions/a")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("Name").fill("b")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Name").fill("c")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("c")
+    assert api.get("/sessions/a").json["session"]["session_name"] == "c"
+
+
+def test_new_sessions_do_not_move_what_is_looked_at(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    for number in range(120):
+        create(api, f"s{number:03}")
+    page = visit(own).enter("#/sessions")
+    table = page.get_by_role("table", name="Sessions")
+    expect(page.get_by_test_id("session-row").first).to_be_visible()
+    table.evaluate("element => { element.scrollTop = 800 }")
+    looked_at = page.locator("[data-session-id=s095]")
+    expect(looked_at).to_be_visible()
+    before = looked_at.bounding_box()
+    create(api, "fresh-one")
+    create(api, "fresh-two")
+    expect(page.get_by_test_id("show-new")).to_contain_text("2 new")
+    assert looked_at.bounding_box() == before
+    page.get_by_test_id("show-new").click()
+    expect(page.locator("[data-session-id=fresh-two]")).to_be_visible()
+
+
+def test_thousands_of_sessions_are_scrolled_through_and_never_all_there(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    count = 2500
+    for number in range(count):
+        create(api, f"s{number:04}")
+    page = visit(own).enter("#/sessions")
+    table = page.get_by_role("table", name="Sessions")
+    expect(page.locator("[data-session-id=s2499]")).to_be_visible()
+    page.wait_for_function(
+        "() => { const table = document.querySelector('[role=table][aria-label=Sessions]');"
+        " table.scrollTop = table.scrollHeight;"
+        " return document.querySelector('[data-session-id=s0000]') !== null }",
+        timeout=60_000,  # by pages of a hundred, on a machine that has much to do
+    )
+    assert page.get_by_test_id("session-row").count() < 100
+    assert table.get_attribute("aria-rowcount") == str(count + 1)
+
+
+def test_list_is_readable_on_a_phone(own: RunningManager, visit: Open, filled: Api) -> None:
+    page = visit(own, **PHONE).enter("#/sessions")
+    expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 375
+    page.get_by_role("link", name="logout").tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("logout")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 375
+
+
+def test_overview_shows_what_runs_and_failed_and_its_plots_have_tables(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
+    page = visit(own).enter()
+    running = page.get_by_role("region", name="Running now")
+    expect(running.get_by_test_id("session-card")).to_have_count(2)
+    failed = page.get_by_test_id("session-card").filter(has_text="parser")
+    expect(failed).to_contain_text("failed")
+    create(filled, "later")
+    expect(running.get_by_test_id("session-card")).to_have_count(3)
+    details = page.locator("details", has=page.get_by_role("table"))
+    for number in range(details.count()):
+        details.nth(number).locator("summary").click()
+    cells = " ".join(page.get_by_role("table").all_inner_texts())
+    assert "fixer" in cells and "$0.51" in cells

@@ -1,0 +1,149 @@
+"""Real runs seen from the page: followed from start to end, stopped, and never lost from sight."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import LOAD_MS, Visit, append, create, says
+from tests.commands.shell import START_SECONDS, Gate, Shell, is_alive, start_detached
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+Open = Callable[..., Visit]
+
+LINES = 300
+PRINTING = (
+    "import sys, time\n"
+    "for number in range(int(sys.argv[1])):\n"
+    "    print(f'line {number}', file=sys.stderr, flush=True)\n"
+    "    time.sleep(0.01)\n"
+    "print('all printed')\n"
+)
+
+
+def seqs_seen(page: Page) -> list[int]:
+    seqs = page.get_by_test_id("event-row").evaluate_all(
+        "rows => rows.map(row => Number(row.dataset.seq))"
+    )
+    return [int(seq) for seq in seqs]
+
+
+def test_list_is_live_from_a_start_to_its_end(
+    own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
+) -> None:
+    page = visit(own).enter("#/sessions")
+    expect(page.get_by_test_id("empty")).to_be_visible()
+    start_detached(shell, "port-the-parser", started, gate)
+    line = page.get_by_test_id("session-row").filter(has_text="port-the-parser")
+    expect(line.get_by_test_id("state")).to_contain_text("running")
+    gate.open()
+    expect(line.get_by_test_id("state")).to_contain_text("finished")
+    shell.run("ao-rename", "port-the-parser", "parser")
+    expect(page.get_by_test_id("session-row")).to_contain_text("parser")
+    shell.run("ao-clean", "parser", "--yes")
+    expect(page.get_by_test_id("session-row")).to_have_count(0)
+
+
+def test_session_is_followed_from_start_to_end(
+    own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
+) -> None:
+    session_id, _ = start_detached(shell, "x", started, gate)
+    page = visit(own, permissions=["clipboard-read", "clipboard-write"]).enter(
+        "#/sessions/" + session_id
+    )
+    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("running")
+    expect(page.get_by_test_id("message").first).to_contain_text("hi")
+    gate.open("the answer")
+    expect(page.get_by_test_id("message").last).to_contain_text("the answer")
+    expect(page.get_by_test_id("run-end")).to_be_visible()
+    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("finished")
+    page.get_by_role("button", name="Copy result").click()
+    wait_for(
+        lambda: page.evaluate("() => navigator.clipboard.readText()").strip() == "the answer",
+        "the result is copied",
+    )
+    shown = page.get_by_text("ao-resume x").first
+    expect(shown).to_contain_text(f"cd {shell.directory}")
+
+
+def test_stop_from_the_page_ends_the_agent(
+    own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
+) -> None:
+    session_id, pid = start_detached(shell, "x", started, gate)
+    page = visit(own).enter("#/sessions/" + session_id)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop run 1").click()
+    wait_for(lambda: not is_alive(pid), "the agent has ended", seconds=START_SECONDS)
+    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("stopped")
+
+
+def test_reload_in_the_middle_of_a_run_loses_nothing(
+    own: RunningManager, visit: Open, shell: Shell, api: Api
+) -> None:
+    program = [sys.executable, "-c", PRINTING, str(LINES)]
+    ended = shell.run("ao-new", "x", "--detach", "--executor", "command", "--", *program)
+    session_id = ended.stdout.strip()
+    page = visit(own).enter("#/sessions/" + session_id)
+    expect(page.get_by_test_id("event-row").nth(3)).to_be_visible()
+    page.reload()
+    expect(page.get_by_test_id("message").last).to_contain_text("all printed", timeout=LOAD_MS)
+    expect(page.get_by_test_id("run-end")).to_be_visible()
+    last = api.get(f"/sessions/{session_id}").json["session"]["last_seq"]
+    seen: set[int] = set()
+    timeline = page.get_by_test_id("timeline")
+    timeline.evaluate("element => { element.scrollTop = 0 }")
+    while True:
+        rows = seqs_seen(page)
+        seen.update(rows)
+        at_end = timeline.evaluate(
+            "e => { const before = e.scrollTop; e.scrollTop += 300; return e.scrollTop === before }"
+        )
+        page.wait_for_function(
+            "() => !document.querySelector('[data-testid=event-row][aria-busy=true]')"
+        )
+        if at_end:
+            break
+    assert seen == set(range(1, last + 1))
+
+
+def test_after_a_drop_the_page_goes_on_by_itself(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    append(api, "s", says("before"))
+    page = visit(own).enter("#/sessions/s")
+    connection = page.get_by_test_id("connection")
+    expect(page.get_by_test_id("message")).to_contain_text(["before"])
+    expect(connection).to_have_text("Live")
+    own.kill()
+    expect(connection).not_to_have_text("Live")
+    own.restart()
+    with Api(own) as back:
+        append(back, "s", says("after"))
+        expect(page.get_by_test_id("message")).to_contain_text(["before", "after"])
+        expect(connection).to_have_text("Live")
+        back.delete("/sessions/s")
+    expect(page.get_by_test_id("empty")).to_be_visible()
+
+
+def test_end_of_a_watched_session_is_notified(own: RunningManager, visit: Open, api: Api) -> None:
+    create(api, "s")
+    opened = visit(own, permissions=["notifications"])
+    page = opened.enter("#/sessions/s")
+    page.evaluate(
+        "() => { window.told = [];"
+        " window.Notification = class { static permission = 'granted';"
+        " static requestPermission() { return Promise.resolve('granted') }"
+        " constructor(title, options) { window.told.push([title, options?.body ?? '']) }"
+        " close() {} addEventListener() {} } }"
+    )
+    page.get_by_role("button", name="Notify me").click()
+    expect(page.get_by_role("button", name="Watching")).to_be_visible()
+    append(api, "s", {"event_type": "session_stop", "reason": "failed", "exit_code": 1})
+    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "it is told", seconds=20)
+    assert "s" in " ".join(page.evaluate("() => window.told[0]"))

@@ -1,0 +1,176 @@
+"""A session as a conversation: calls, errors, subagents, and jumping in what is very long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, append, create, says
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+Open = Callable[..., Visit]
+LONG = 100_000
+
+
+def call(number: int, tool: str, tool_input: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    use = f"call-{number}"
+    common = {"event_type": "pre_tool", "tool_name": tool, "tool_use_id": use}
+    return {**common, "tool_input": tool_input, **fields}
+
+
+def result(number: int, tool: str, output: Any, **fields: Any) -> dict[str, Any]:
+    use = f"call-{number}"
+    common = {"event_type": "post_tool", "tool_name": tool, "tool_use_id": use}
+    return {**common, "tool_output": output, **fields}
+
+
+def test_conversation_is_shown_as_one(own: RunningManager, visit: Open, api: Api) -> None:
+    create(api, "s")
+    append(
+        api,
+        "s",
+        says("Fix **it**.", role="user"),
+        {
+            "event_type": "thinking",
+            "content": [{"type": "thinking", "thinking": "hidden thoughts"}],
+        },
+        call(1, "Bash", {"command": "pytest -q"}),
+        result(1, "Bash", "\u001b[31mred\u001b[0m and plain\nline two"),
+        call(2, "Edit", {"file_path": "/a.py", "old_string": "old = 1", "new_string": "new = 2"}),
+        result(2, "Edit", "done"),
+        call(3, "Grep", {"pattern": "x", "deep": {"er": [1, 2]}}),
+        result(3, "Grep", None, error="no such directory"),
+        says("# Done\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
+        {"event_type": "something_new", "detail": "of a later version"},
+        {"event_type": "session_stop", "reason": "completed", "exit_code": 0},
+    )
+    page = visit(own).enter("#/sessions/s")
+    expect(page.get_by_test_id("message").first.locator("strong")).to_have_text("it")
+    answer = page.get_by_test_id("message").last
+    expect(answer.get_by_role("heading", name="Done")).to_be_visible()
+    expect(answer.get_by_role("table")).to_be_visible()
+    expect(answer.locator("code span[class*=hljs]").first).to_be_visible()
+    expect(page.get_by_text("hidden thoughts")).not_to_be_visible()
+    calls = page.get_by_test_id("call")
+    assert calls.evaluate_all("rows => rows.map(row => row.dataset.outcome)") == [
+        "ok",
+        "ok",
+        "failed",
+    ]
+    calls.nth(0).locator("summary, button").first.click()
+    expect(calls.nth(0)).to_contain_text("red and plain")
+    assert "\u001b" not in calls.nth(0).inner_text() and "[31m" not in calls.nth(0).inner_text()
+    calls.nth(1).locator("summary, button").first.click()
+    expect(calls.nth(1)).to_contain_text("old = 1")
+    expect(calls.nth(1)).to_contain_text("new = 2")
+    expect(calls.nth(2)).to_contain_text("no such directory")
+    expect(page.get_by_text("something_new")).to_be_visible()
+
+
+def is_at(page: Page, seq: int) -> None:
+    expect(page.locator(f"[data-testid=event-row][data-seq='{seq}']")).to_be_in_viewport()
+
+
+def test_what_is_very_long_is_jumped_about_in_and_never_all_there(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    events = [says(f"number {number}") for number in range(1, LONG + 1)]
+    events[70_000 - 1] = result(1, "Bash", "", error="it broke here")
+    for number in (40_000, 60_000):
+        events[number - 1] = call(number, "Bash", {"command": f"call at {number}"})
+    append(api, "s", *events)
+    page = visit(own).enter("#/sessions/s")
+    is_at(page, LONG)
+    assert page.get_by_test_id("event-row").count() < 200
+    jump = page.get_by_role("toolbar", name="Jump within the session")
+    jump.get_by_label("Go to event").fill("30000")
+    page.keyboard.press("Enter")
+    is_at(page, 30_000)
+    expect(page.get_by_text("number 30000", exact=True)).to_be_visible()
+    jump.get_by_role("button", name="↓ Tool").click()
+    is_at(page, 40_000)
+    jump.get_by_role("button", name="↓ Tool").click()
+    is_at(page, 60_000)
+    jump.get_by_role("button", name="First error").click()
+    is_at(page, 70_000)
+    expect(page.get_by_text("it broke here")).to_be_visible()
+    append(api, "s", says("one more"))
+    expect(page.get_by_test_id("to-end")).to_contain_text("1 new")
+    is_at(page, 70_000)
+    page.get_by_test_id("to-end").click()
+    expect(page.get_by_text("one more", exact=True)).to_be_visible()
+    page.goto(f"{own.url}/#/sessions/s/seq/123")
+    is_at(page, 123)
+    page.reload()
+    is_at(page, 123)
+    assert page.get_by_test_id("event-row").count() < 200
+
+
+def test_end_is_followed_until_the_reader_scrolls_up(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    append(api, "s", *(says(f"number {number}") for number in range(1, 101)))
+    page = visit(own).enter("#/sessions/s")
+    is_at(page, 100)
+    append(api, "s", *(says(f"number {number}") for number in range(101, 131)))
+    is_at(page, 130)
+    page.get_by_test_id("timeline").hover()
+    page.mouse.wheel(0, -3000)
+    expect(page.get_by_test_id("to-end")).to_be_visible()
+    before = page.get_by_test_id("timeline").evaluate("element => element.scrollTop")
+    append(api, "s", *(says(f"number {number}") for number in range(131, 161)))
+    expect(page.get_by_test_id("to-end")).to_contain_text("30 new")
+    assert page.get_by_test_id("timeline").evaluate("element => element.scrollTop") == before
+
+
+def test_resume_goes_on_in_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:
+    create(api, "s")
+    append(api, "s", says("first answer"), {"event_type": "session_stop"})
+    page = visit(own).enter("#/sessions/s")
+    facts = page.get_by_test_id("facts")
+    expect(facts.get_by_test_id("state").first).to_contain_text("finished")
+    api.post("/sessions/s/runs", {})
+    append(api, "s", says("second answer"))
+    expect(facts.get_by_test_id("state").first).to_contain_text("running")
+    expect(page.get_by_test_id("message")).to_contain_text(["first answer", "second answer"])
+    expect(page.get_by_test_id("run-border").last).to_contain_text("2")
+
+
+def test_subagents_are_folded_under_the_call_that_began_them(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    inside = {"parent_tool_use_id": "call-1"}
+    append(
+        api,
+        "s",
+        call(1, "Task", {"description": "look around"}),
+        {
+            "event_type": "subagent_start",
+            "subagent_id": "a",
+            "description": "look around",
+            **inside,
+        },
+        {**says("from inside"), **inside},
+        call(2, "Bash", {"command": "ls inside"}, **inside),
+        result(2, "Bash", "x", **inside),
+        {"event_type": "subagent_stop", "subagent_id": "a", "status": "completed", **inside},
+        result(1, "Task", "found it"),
+        says("outside"),
+    )
+    page = visit(own).enter("#/sessions/s")
+    outside = page.get_by_test_id("message").filter(has_text="outside")
+    expect(outside).to_be_visible()
+    shown = page.get_by_text("from inside")
+    if not shown.is_visible():
+        page.get_by_role("button", name="look around").first.click()
+    expect(shown).to_be_visible()
+    nested = page.get_by_text("from inside").bounding_box()
+    beside = page.get_by_text("outside", exact=True).bounding_box()
+    assert nested is not None and beside is not None
+    assert nested["x"] > beside["x"]
