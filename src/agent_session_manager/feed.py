@@ -81,7 +81,8 @@ class Stopping:
 
 Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
 ListFrame = ListChanged | Heartbeat | Stopping
-ReadChanges = Callable[[Cursor, int], Awaitable[Changes]]
+ReadChanges = Callable[[Cursor, int, Cursor], Awaitable[Changes]]
+"""What was changed past a cursor, so many of it; new is what came after the second cursor."""
 
 
 class Feed:
@@ -154,15 +155,17 @@ class Feed:
             OverloadedError: there are too many readers.
         """
         with self.counted(), self._bells.listening(None) as rung:
-            found = await self._read_changes(cursor, CHANGES_AT_ONCE)
+            known = cursor  # up to here the reader has heard of every session that there is
+            found = await self._read_changes(cursor, CHANGES_AT_ONCE, known)
             yield ListChanged(changes=found.changes, cursor=found.cursor)
             while not self._bells.is_closed:
                 if not found.has_more:
+                    known = found.cursor
                     await asyncio.sleep(LIST_PACE_SECONDS)
                     if not await _rings(rung, HEARTBEAT_SECONDS):
                         yield Heartbeat()
                 rung.clear()
-                found = await self._read_changes(found.cursor, CHANGES_AT_ONCE)
+                found = await self._read_changes(found.cursor, CHANGES_AT_ONCE, known)
                 if found.changes:
                     yield ListChanged(changes=found.changes, cursor=found.cursor)
             yield Stopping()

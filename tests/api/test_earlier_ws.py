@@ -8,25 +8,28 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from agent_session_manager import feed
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.earlier_ws import WebSocketProtocol
+from agent_session_manager.api.earlier_ws import HELD_BYTES, WebSocketProtocol
 from agent_session_manager.api.server import now
 from agent_session_manager.manager import Manager
+from agent_session_manager.store import changing
+from agent_session_manager.store.base import CreateSession, UpdateSession
 from agent_session_manager.store.sql import open_store
 from tests.support.api import Api
 from tests.support.loops import run
@@ -536,74 +539,182 @@ def test_stopping_manager_says_that_it_comes_back(own: RunningManager) -> None:
         assert page.next()["type"] == "init"
 
 
+class InnerReader:
+    """A reader inside the manager's own process: it takes a frame when it is asked to.
+
+    Once it is accepted, what there was at its beginning is read, and waits for it.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.accepted = asyncio.Event()
+        self._sent = asyncio.Queue[Any](1)
+        self._leave = asyncio.Event()
+        self._said = iter([{"type": "websocket.connect"}])
+        self.task = asyncio.create_task(self._run())
+
+    async def next(self) -> Any:
+        """The next message, a frame as what it says."""
+        message = await self._sent.get()
+        return json.loads(message["text"]) if "text" in message else message
+
+    async def leave(self) -> None:
+        self._leave.set()
+        await self.task
+
+    async def _run(self) -> None:
+        scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}
+        await self._app(scope, self._receive, self._send)
+
+    async def _send(self, message: Any) -> None:
+        await self._sent.put(message)
+        self.accepted.set()
+
+    async def _receive(self) -> Any:
+        message = next(self._said, None)
+        if message is None:
+            await self._leave.wait()
+        return message or {"type": "websocket.disconnect", "code": 1000}
+
+
+@asynccontextmanager
+async def inner_manager(directory: Path) -> AsyncIterator[tuple[Manager, FastAPI]]:
+    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
+    async with Manager.open(store, clock=now) as manager:
+        yield manager, build_app(manager, instance="")
+
+
 def test_readers_are_counted_with_all_others_and_refused_when_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "MAX_READERS", 1)
 
-    async def handshake(app: Any, leave: asyncio.Event, sent: asyncio.Queue[str]) -> None:
-        connecting = iter([{"type": "websocket.connect"}])
-
-        async def receive() -> Any:
-            message = next(connecting, None)
-            if message is None:
-                await leave.wait()
-            return message or {"type": "websocket.disconnect", "code": 1000}
-
-        async def answer(message: Any) -> None:
-            await sent.put(message["type"])
-
-        scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}
-        await app(scope, receive, answer)
-
     async def scenario() -> list[str]:
-        store = open_store(f"sqlite:///{tmp_path / 'sessions.db'}", clock=now)
-        async with Manager.open(store, clock=now) as manager:
-            app = build_app(manager, instance="")
-            leave, sent, refused = asyncio.Event(), asyncio.Queue[str](), asyncio.Queue[str]()
-            first = asyncio.create_task(handshake(app, leave, sent))
-            found = [await sent.get(), await sent.get()]
-            await handshake(app, leave, refused)
-            found.append(await refused.get())
-            leave.set()
-            await first
-            await handshake(app, leave, sent)
-            return [*found, await sent.get()]
+        async with inner_manager(tmp_path) as (_, app):
+            first, second = InnerReader(app), InnerReader(app)
+            said = [await first.next(), await second.next()]
+            await second.task
+            await first.leave()
+            third = InnerReader(app)
+            said.append(await third.next())
+            await third.leave()
+            return [message["type"] for message in said]
 
-    assert run(scenario()) == [
-        "websocket.accept", "websocket.send", "websocket.close", "websocket.accept",
-    ]  # fmt: skip
+    assert run(scenario()) == ["websocket.accept", "websocket.close", "websocket.accept"]
 
 
-def test_reader_that_answers_no_ping_is_cut_off_though_it_takes_nothing(tmp_path: Path) -> None:
+def test_session_is_told_as_created_however_much_was_changed_since(tmp_path: Path) -> None:
+    ids = [f"s{n}" for n in range(2 * feed.CHANGES_AT_ONCE)]
+
+    async def scenario() -> list[tuple[str, str]]:
+        async with inner_manager(tmp_path) as (manager, app):
+            reader = InnerReader(app)
+            await reader.accepted.wait()
+            for session_id in ids:
+                await manager.create_session(CreateSession(session_id=session_id, session_name="x"))
+            await manager.update_session(UpdateSession(session_id=ids[0], session_name="y"))
+            frames = [await reader.next() for _ in range(len(ids) + 2)]
+            await reader.leave()
+            assert frames[1] == {"type": "init", "sessions": []}
+            return [(frame["type"], frame["session"]["session_id"]) for frame in frames[2:]]
+
+    told = [("session_created", session_id) for session_id in [*ids[1:], ids[0]]]
+    assert run(scenario()) == told
+
+
+def test_reader_that_missed_too_many_deletions_is_told_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing, "KEPT_DELETIONS", 0)
+
+    async def scenario() -> Any:
+        async with inner_manager(tmp_path) as (manager, app):
+            reader = InnerReader(app)
+            await reader.accepted.wait()
+            for session_id in ("a", "b"):
+                await manager.create_session(CreateSession(session_id=session_id, session_name="x"))
+                await manager.delete_session(session_id)
+            said = [await reader.next() for _ in range(3)]
+            await reader.task
+            return said
+
+    _, init, closing = run(scenario())
+    assert init == {"type": "init", "sessions": []}
+    assert (closing["type"], closing["code"]) == ("websocket.close", 1013)
+
+
+@asynccontextmanager
+async def serving(
+    talk: Callable[[WebSocket, WebSocketProtocol], Awaitable[None]], said: bytes
+) -> AsyncIterator[asyncio.Future[None]]:
+    """Serve one reader that says something once and takes nothing; yield how the talk ends.
+
+    This is our protocol under a server of this process's own, which pings without patience.
+    """
+    done = asyncio.get_running_loop().create_future()
+    accepted = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        accepted.set()
+        (protocol,) = server.server_state.connections
+        assert isinstance(protocol, WebSocketProtocol)
+        try:
+            await talk(websocket, protocol)
+            done.set_result(None)
+        except Exception as exc:  # it is the test's, and not the server's
+            done.set_exception(exc)
+
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, ws=WebSocketProtocol, ws_max_size=16,
+        ws_ping_interval=0.1, ws_ping_timeout=0.1, ws_per_message_deflate=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as stalled:
+        running = asyncio.create_task(server.serve([listening]))
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        port = listening.getsockname()[1]
+        stalled.connect(("127.0.0.1", port))
+        stalled.sendall(UPGRADE.format(port=port).encode())
+        await accepted.wait()
+        stalled.sendall(said)
+        yield done
+        server.should_exit = True
+        await running
+
+
+async def gone(websocket: WebSocket) -> None:
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def test_reader_that_answers_no_ping_is_cut_off_though_it_takes_nothing() -> None:
     """With so little on its way to it that the socket still counts as writable."""
 
+    async def talk(websocket: WebSocket, protocol: WebSocketProtocol) -> None:
+        assert protocol.transport.get_write_buffer_limits()[1] == HELD_BYTES
+        while protocol.transport.get_write_buffer_size() == 0:
+            await websocket.send_bytes(bytes(8192))
+        await gone(websocket)
+
     async def scenario() -> None:
-        done = asyncio.Event()
+        async with serving(talk, b"") as done:
+            await done
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            websocket = WebSocket(scope, receive, send)
-            await websocket.accept()
-            (protocol,) = server.server_state.connections
-            while protocol.transport.get_write_buffer_size() == 0:
-                await websocket.send_bytes(bytes(8192))
-            while (await websocket.receive())["type"] != "websocket.disconnect":
-                pass
-            done.set()
+    run(scenario())
 
-        config = uvicorn.Config(
-            app, lifespan="off", log_config=None, ws=WebSocketProtocol,
-            ws_ping_interval=0.1, ws_ping_timeout=0.1, ws_per_message_deflate=False,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as stalled:
-            serving = asyncio.create_task(server.serve([listening]))
-            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            port = listening.getsockname()[1]
-            stalled.connect(("127.0.0.1", port))
-            stalled.sendall(UPGRADE.format(port=port).encode())
-            await done.wait()
-            server.should_exit = True
-            await serving
+
+def test_reader_that_has_broken_the_rules_counts_as_gone() -> None:
+    async def talk(websocket: WebSocket, protocol: WebSocketProtocol) -> None:
+        await gone(websocket)
+        assert protocol.close_sent
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.send_text("x")
+
+    async def scenario() -> None:
+        too_large = b"\x81\x91" + bytes(4 + 17)
+        async with serving(talk, too_large) as done:
+            await done
 
     run(scenario())

@@ -187,7 +187,14 @@ def test_event_that_does_not_come_next_is_asked_for_anew_and_neither_skipped_nor
     assert [r.headers["last-event-id"] for r in server.requests] == ["g:0", "g:1"]
 
 
-def test_manager_that_leaves_out_an_event_again_and_again_is_told_of() -> None:
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (feed(OPENING, event(2)), "event 2 came after 0"),
+        (json_reply({"events": [], "has_more": False}), "older than this command"),
+    ],
+)
+def test_what_a_manager_does_wrong_again_and_again_is_told(reply: Reply, told: str) -> None:
     class Told(Exception):
         pass
 
@@ -195,9 +202,9 @@ def test_manager_that_leaves_out_an_event_again_and_again_is_told_of() -> None:
         raise Told(str(error))
 
     with (
-        recording(feed(OPENING, event(2))) as server,
+        recording(reply) as server,
         ManagerClient(server.url) as client,
-        pytest.raises(Told, match="event 2 came after 0"),
+        pytest.raises(Told, match=told),
     ):
         list(follow_session(client, SESSION, on_outage=tell))
 
@@ -207,6 +214,17 @@ def test_frames_of_a_later_version_are_passed_over() -> None:
     with recording(replies) as server, ManagerClient(server.url) as client:
         frames = list(follow_session(client, SESSION, on_outage=fail))
     assert [f.name for f in frames] == ["session", "event", "end"]
+
+
+def test_frame_that_says_deleted_is_the_end() -> None:
+    gone = feed(OPENING, framed("deleted", {"session_id": "x"}), event(1))
+    with (
+        recording(gone) as server,
+        ManagerClient(server.url) as client,
+        pytest.raises(SessionNotFoundError, match="no session 'x'"),
+    ):
+        list(follow_session(client, SESSION, on_outage=fail))
+    assert len(server.requests) == 1
 
 
 def test_manager_that_stops_is_left_and_come_back_to() -> None:
@@ -400,13 +418,16 @@ def test_look_that_failed_is_taken_again(behind: Callable[..., Line], new_id: Ne
     assert ended["session_id"] == finished
 
 
-def test_list_whose_cursor_is_not_known_any_more_is_looked_at_anew() -> None:
+def test_list_goes_on_at_its_cursor_and_is_looked_at_anew_where_that_is_not_known_any_more() -> (
+    None
+):
     lists = iter(
         [
             feed(framed("ready", {}, "g:1")),
             json_reply({"detail": "gone", "code": "cursor_unknown", "head": "h:1"}, 410),
             feed(framed("ready", {}, "h:1")),
             feed(framed("session_updated", {"session": {"session_id": "b"}}, "h:2")),
+            feed(framed("session_updated", {"session": {"session_id": "a"}}, "h:3")),
         ]
     )
 
@@ -418,10 +439,10 @@ def test_list_whose_cursor_is_not_known_any_more_is_looked_at_anew() -> None:
     with recording(reply) as server, ManagerClient(server.url) as client:
         states = follow_states(client, ["a", "b"], deadline=None, on_outage=fail)
         with closing(states):
-            seen = [next(states)["session_id"] for _ in range(5)]
-    assert seen == ["a", "b", "a", "b", "b"]
+            seen = [next(states)["session_id"] for _ in range(6)]
+    assert seen == ["a", "b", "a", "b", "b", "a"]
     asked = [r.headers.get("last-event-id") for r in server.requests if r.target == "/sessions"]
-    assert asked == [None, "g:1", None, "h:1"]
+    assert asked == [None, "g:1", None, "h:1", "h:2"]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -452,6 +473,20 @@ def test_wait_keeps_to_its_time_while_the_manager_says_nothing_or_is_away(
             deadline = time.monotonic() + seconds
             assert list(follow_states(client, ids, deadline=deadline, on_outage=told.append)) == []
         assert len(told) == 1
+
+
+@pytest.mark.timeout(15)
+def test_wait_keeps_to_its_time_while_the_line_is_silent_after_the_look(
+    behind: Callable[..., Line], new_id: NewId
+) -> None:
+    line = behind(lambda n: Fault(after_bytes=0, way="stall") if n > 0 else None)
+    session_id = new_id()
+    line.records.create_session(session_id, "x")
+    told: list[SessionClientError] = []
+    states = follow_states(
+        line.client, [session_id], deadline=time.monotonic() + 1.5, on_outage=told.append
+    )
+    assert [state["status"] for state in states] == ["running"]
 
 
 @pytest.mark.timeout(15)

@@ -156,6 +156,8 @@ events = Table(
         sqlite_where=Column("event_id", Text).is_not(None),
         postgresql_where=Column("event_id", Text).is_not(None),
     ),
+    # No number comes twice, also when the newest events are deleted: readers go by it.
+    sqlite_autoincrement=True,
 )
 
 # One row: how far the feed of all sessions has come, and since when it tells of what was deleted.

@@ -1,4 +1,7 @@
-"""The feed of all sessions: where each was last changed, and what was deleted."""
+"""The feed of all sessions: where each was last changed, and what was deleted.
+
+And no number of an event is given again, which SQLite does where the newest are deleted.
+"""
 
 from uuid import uuid4
 
@@ -35,3 +38,7 @@ def upgrade() -> None:
         "INSERT INTO feed (generation, position, complete_after)"
         f" SELECT '{uuid4().hex}', coalesce(max(number), 0), 0 FROM sessions"
     )
+    if op.get_bind().dialect.name == "sqlite":
+        keep = {"sqlite_autoincrement": True}
+        with op.batch_alter_table("events", recreate="always", table_kwargs=keep):
+            pass  # SQLite is told so only where a table is created: it is written anew

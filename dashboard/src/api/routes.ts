@@ -1,0 +1,151 @@
+/** The manager's routes as functions. Knows paths and shapes; decides nothing. */
+
+import {
+  type Facets,
+  parseEvent,
+  type Run,
+  type Session,
+  type SessionEvent,
+  type SessionFilter,
+  type SessionPage,
+  type UsageRow,
+  type WireEvent,
+} from "../wire";
+import { open, type Query, request } from "./request";
+
+const SESSIONS_PER_PAGE = 100;
+
+export function listSessions(
+  filter: SessionFilter,
+  page: string | null,
+  signal?: AbortSignal,
+): Promise<SessionPage> {
+  const query: Query = {
+    text: filter.text.trim(),
+    state: filter.state,
+    project_dir: filter.project_dir,
+    agent_name: filter.agent_name,
+    parent_session_id: filter.parent_session_id,
+    archived: filter.archived === "all" ? null : filter.archived,
+    top_level: filter.grouped ? true : null,
+    sort: filter.sort,
+    limit: SESSIONS_PER_PAGE,
+    page,
+  };
+  return request<SessionPage>("sessions", { query, ...(signal && { signal }) });
+}
+
+export async function getSession(sessionId: string, signal?: AbortSignal): Promise<Session> {
+  const answer = await request<{ session: Session }>(sessionPath(sessionId), { ...(signal && { signal }) });
+  return answer.session;
+}
+
+export async function listRuns(sessionId: string, signal?: AbortSignal): Promise<readonly Run[]> {
+  const answer = await request<{ runs: Run[] }>(`${sessionPath(sessionId)}/runs`, {
+    ...(signal && { signal }),
+  });
+  return answer.runs;
+}
+
+export async function getResult(sessionId: string): Promise<string> {
+  return (await request<{ result: string }>(`${sessionPath(sessionId)}/result`)).result;
+}
+
+export interface EventQuery {
+  readonly after_seq?: number;
+  readonly before_seq?: number;
+  readonly limit: number;
+  readonly event_type?: string;
+  readonly has_error?: true;
+}
+
+export interface EventPage {
+  readonly events: readonly SessionEvent[];
+  readonly has_more: boolean;
+}
+
+export async function listEvents(
+  sessionId: string,
+  query: EventQuery,
+  signal?: AbortSignal,
+): Promise<EventPage> {
+  const answer = await request<{ events: WireEvent[]; has_more: boolean }>(
+    `${sessionPath(sessionId)}/events`,
+    {
+      query: { ...query },
+      ...(signal && { signal }),
+    },
+  );
+  return { events: answer.events.map(parseEvent), has_more: answer.has_more };
+}
+
+export async function renameSession(sessionId: string, session_name: string): Promise<Session> {
+  return changeSession(sessionId, { session_name });
+}
+
+export async function archiveSession(sessionId: string, archived: boolean): Promise<Session> {
+  return changeSession(sessionId, { archived });
+}
+
+async function changeSession(sessionId: string, body: Readonly<Record<string, unknown>>): Promise<Session> {
+  return (await request<{ session: Session }>(sessionPath(sessionId), { method: "PATCH", body })).session;
+}
+
+export async function deleteSession(sessionId: string, force: boolean): Promise<void> {
+  await request(sessionPath(sessionId), { method: "DELETE", query: { force: force || null } });
+}
+
+export async function requestStop(session: Session): Promise<void> {
+  await request(`${sessionPath(session.session_id)}/runs/${session.run}/requests`, {
+    method: "POST",
+    body: { request_id: newId(), kind: "stop" },
+  });
+}
+
+export async function listUsage(
+  bucket: "day" | "hour",
+  since: Date,
+  signal?: AbortSignal,
+): Promise<readonly UsageRow[]> {
+  const answer = await request<{ rows: UsageRow[] }>("usage", {
+    query: { bucket, since: since.toISOString(), utc_offset_minutes: -since.getTimezoneOffset() },
+    ...(signal && { signal }),
+  });
+  return answer.rows;
+}
+
+export function getFacets(signal?: AbortSignal): Promise<Facets> {
+  return request<Facets>("facets", { ...(signal && { signal }) });
+}
+
+/** Exchange the one-time code of `ao-dashboard` for the token. */
+export async function exchangeCode(code: string): Promise<string> {
+  return (await request<{ token: string }>("dashboard/token", { method: "POST", body: { code } })).token;
+}
+
+export function openSessionsFeed(cursor: string | null, signal: AbortSignal): Promise<Response> {
+  return open("sessions", { query: { cursor }, accept: "text/event-stream", signal });
+}
+
+export function openEventsFeed(
+  sessionId: string,
+  cursor: string | null,
+  signal: AbortSignal,
+): Promise<Response> {
+  return open(`${sessionPath(sessionId)}/events`, {
+    query: { cursor, follow: "forever" },
+    accept: "text/event-stream",
+    signal,
+  });
+}
+
+function sessionPath(sessionId: string): string {
+  return `sessions/${encodeURIComponent(sessionId)}`;
+}
+
+/** Made without `crypto.randomUUID`, which a page has only on https and on loopback. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+}

@@ -1,0 +1,73 @@
+import { lazy, Suspense, useState, useSyncExternalStore } from "react";
+import type { Connection } from "./api/stream";
+import { currentToken, watchToken } from "./api/token";
+import { Entry } from "./entry";
+import { SessionsFeedProvider } from "./hooks/sessions-feed";
+import { useRoute } from "./hooks/use-route";
+import { Overview } from "./overview/overview";
+import { SessionsView } from "./sessions/sessions-view";
+import { Shell } from "./shell";
+import { onWatchedChange, watchedSessions } from "./state/watched";
+import { overviewLink, type Route } from "./text/route";
+import { Boundary } from "./ui/boundary";
+import { Empty } from "./ui/empty";
+
+const SessionView = lazy(() => import("./session/session-view"));
+
+export function App() {
+  const token = useSyncExternalStore(watchToken, currentToken);
+  const watched = useSyncExternalStore(onWatchedChange, watchedSessions);
+  const route = useRoute();
+  const [followed, setFollowed] = useState<Connection>("connecting");
+
+  if (token === null || route.view === "code")
+    return <Entry code={route.view === "code" ? route.code : null} />;
+  const isSession = route.view === "session";
+  return (
+    <SessionsFeedProvider key={token} isNeeded={!isSession || watched.size > 0}>
+      <Shell route={route} followed={isSession ? followed : null}>
+        <Boundary key={route.view} fallback={<Broken />}>
+          <Suspense fallback={<div className="loading" role="status" aria-label="Loading" />}>
+            <Place route={route} onConnection={setFollowed} />
+          </Suspense>
+        </Boundary>
+      </Shell>
+    </SessionsFeedProvider>
+  );
+}
+
+/** A defect of ours, or a file of an older build that the manager does not have any more. */
+function Broken() {
+  return (
+    <Empty title="This view cannot be shown.">
+      <button type="button" className="button" onClick={() => window.location.reload()}>
+        Load the page anew
+      </button>
+    </Empty>
+  );
+}
+
+function Place({ route, onConnection }: { route: Route; onConnection: (connection: Connection) => void }) {
+  switch (route.view) {
+    case "overview":
+    case "code":
+      return <Overview />;
+    case "sessions":
+      return <SessionsView filter={route.filter} />;
+    case "session":
+      return (
+        <SessionView
+          key={route.sessionId}
+          sessionId={route.sessionId}
+          seq={route.seq}
+          onConnection={onConnection}
+        />
+      );
+    case "unknown":
+      return (
+        <Empty title="There is nothing at this address.">
+          <a href={overviewLink()}>Go to the overview</a>
+        </Empty>
+      );
+  }
+}

@@ -1,0 +1,39 @@
+import { useEffect, useEffectEvent } from "react";
+
+/** "j", "?", "ArrowDown"; two keys after each other as "g s". */
+export type KeyMap = Readonly<Record<string, (event: KeyboardEvent) => void>>;
+
+const SEQUENCE_MS = 1000;
+
+/** Keys of a view; not while somebody types, holds a modifier or has a dialog open. */
+export function useKeys(keys: KeyMap): void {
+  const act = useEffectEvent((name: string, event: KeyboardEvent) => {
+    const action = keys[name];
+    if (action === undefined) return false;
+    event.preventDefault();
+    action(event);
+    return true;
+  });
+
+  useEffect(() => {
+    let before = "";
+    let beforeAt = 0;
+    function onKey(event: KeyboardEvent): void {
+      if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isBusy(event.target))
+        return;
+      const isSequence = before !== "" && event.timeStamp - beforeAt < SEQUENCE_MS;
+      if (!(isSequence && act(`${before} ${event.key}`, event))) act(event.key, event);
+      before = event.key;
+      beforeAt = event.timeStamp;
+    }
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
+}
+
+function isBusy(target: EventTarget | null): boolean {
+  if (document.querySelector("dialog[open]") !== null) return true;
+  return (
+    target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null
+  );
+}

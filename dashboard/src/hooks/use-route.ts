@@ -1,0 +1,22 @@
+import { useMemo, useSyncExternalStore } from "react";
+import { parseRoute, type Route } from "../text/route";
+
+function watch(watcher: () => void): () => void {
+  window.addEventListener("hashchange", watcher);
+  return () => window.removeEventListener("hashchange", watcher);
+}
+
+export function useRoute(): Route {
+  const hash = useSyncExternalStore(watch, () => window.location.hash);
+  return useMemo(() => parseRoute(hash), [hash]);
+}
+
+export function goTo(link: string): void {
+  window.location.hash = link;
+}
+
+/** Change the place without a step in the browser's history, as while somebody types. */
+export function replaceRoute(link: string): void {
+  window.history.replaceState(null, "", link);
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+}

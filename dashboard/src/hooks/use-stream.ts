@@ -1,0 +1,67 @@
+import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } from "react";
+import type { ApiError } from "../api/errors";
+import type { Frame } from "../api/frames";
+import { type Connection, openStream, type Stream } from "../api/stream";
+import { onWatchedChange, watchedSessions } from "../state/watched";
+import { usePageVisible } from "./use-page-visible";
+
+export interface StreamOptions {
+  /** What is followed; null follows nothing. Another key is another stream. */
+  readonly key: string | null;
+  /** Where to begin when the stream is opened. */
+  cursor(): string | null;
+  connect(cursor: string | null, signal: AbortSignal): Promise<Response>;
+  deliver(frames: readonly Frame[]): void;
+  onRefusal(error: ApiError): "resume" | "close";
+}
+
+/** Frames that come within this time are one change of the page. */
+const GATHER_MS = 60;
+
+/** Follow a stream while the component is there and somebody looks, or wants to be told. */
+export function useStream({ key, ...source }: StreamOptions): Connection {
+  const [connection, setConnection] = useState<Connection>("connecting");
+  const stream = useRef<Stream | null>(null);
+  const isVisible = usePageVisible();
+  const isWatching = useSyncExternalStore(onWatchedChange, () => watchedSessions().size > 0);
+  const cursor = useEffectEvent(source.cursor);
+  const connect = useEffectEvent(source.connect);
+  const deliver = useEffectEvent(source.deliver);
+  const onRefusal = useEffectEvent(source.onRefusal);
+
+  useEffect(() => {
+    if (key === null) return;
+    let gathered: Frame[] = [];
+    let flush: ReturnType<typeof setTimeout> | undefined;
+    const opened = openStream(
+      {
+        connect: (cursor, signal) => connect(cursor, signal),
+        deliver(frames) {
+          gathered.push(...frames);
+          flush ??= setTimeout(() => {
+            flush = undefined;
+            const frames = gathered;
+            gathered = [];
+            deliver(frames);
+          }, GATHER_MS);
+        },
+        onConnection: setConnection,
+        onRefusal: (error) => onRefusal(error),
+      },
+      cursor(),
+    );
+    stream.current = opened;
+    return () => {
+      clearTimeout(flush);
+      opened.close();
+      stream.current = null;
+    };
+  }, [key]);
+
+  useEffect(() => {
+    if (isVisible || isWatching) stream.current?.resume();
+    else stream.current?.pause();
+  }, [isVisible, isWatching]);
+
+  return connection;
+}

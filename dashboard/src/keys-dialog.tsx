@@ -1,0 +1,29 @@
+import { Dialog } from "./ui/dialog";
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ["j or ↓, k or ↑", "next, previous session"],
+  ["Enter", "open the session"],
+  ["/", "to the filter; in a session to the number of an event"],
+  ["n, p", "in a session: next, previous tool call"],
+  ["e", "in a session: first error"],
+  ["G", "in a session: to the end"],
+  ["g s, g o", "sessions, overview"],
+  ["?", "these keys"],
+];
+
+export function KeysDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard shortcuts" onClose={onClose}>
+      <dl className="keys">
+        {KEYS.map(([keys, effect]) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{effect}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,35 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { isPassing } from "./api/errors";
+import { App } from "./app";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/shell.css";
+import { applyTheme, keptTheme } from "./ui/theme";
+import { ToastProvider } from "./ui/toasts";
+
+applyTheme(keptTheme());
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      networkMode: "always",
+      retry: (failures, error) => isPassing(error) && failures < 5,
+      retryDelay: (attempt) => Math.min(8000, 400 * 2 ** attempt),
+      refetchOnWindowFocus: false,
+    },
+  },
+});
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("the page has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <ToastProvider>
+        <App />
+      </ToastProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,30 @@
+import { useEffect, useState } from "react";
+
+/** The colours that CSS variables have now, for a canvas; they change with the theme. */
+export function useColors(variables: readonly string[]): readonly string[] {
+  const [colors, setColors] = useState(() => read(variables));
+  useEffect(() => {
+    const renew = () => setColors(read(variables));
+    const system = window.matchMedia("(prefers-color-scheme: dark)");
+    const theme = new MutationObserver(renew);
+    system.addEventListener("change", renew);
+    theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    return () => {
+      system.removeEventListener("change", renew);
+      theme.disconnect();
+    };
+  }, [variables]);
+  return colors;
+}
+
+/** A variable holds what was written; only a property that uses it has the colour itself. */
+function read(variables: readonly string[]): readonly string[] {
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const colors = variables.map((variable) => {
+    probe.style.color = `var(${variable})`;
+    return getComputedStyle(probe).color;
+  });
+  probe.remove();
+  return colors;
+}

@@ -1,0 +1,68 @@
+import { useNow } from "../hooks/use-now";
+import type { Call, Outcome, Subagent } from "../state/rows";
+import { gist } from "../text/calls";
+import { plural, shortDuration } from "../text/format";
+import { oneLine } from "../text/visible";
+import { Icon, type IconName } from "../ui/icons";
+import { CallDetails } from "./call-details";
+import { FoldRow } from "./fold-row";
+
+interface CallRowProps {
+  readonly call: Call;
+  readonly subagent: Subagent | null;
+  readonly isOpen: boolean;
+  onToggle(): void;
+  onToggleSubagent(toolUseId: string): void;
+}
+
+const OUTCOMES: Readonly<Record<Outcome, { icon: IconName; word: string }>> = {
+  running: { icon: "running", word: "running" },
+  ok: { icon: "finished", word: "ok" },
+  failed: { icon: "failed", word: "failed" },
+  denied: { icon: "denied", word: "denied" },
+  unknown: { icon: "unknown", word: "end not shown" },
+};
+
+/** A tool call on one line, from its beginning to its end; opens to input and output. */
+export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: CallRowProps) {
+  const { icon, word } = OUTCOMES[call.outcome];
+  const isBad = call.outcome === "failed" || call.outcome === "denied";
+  return (
+    <div data-testid="call" data-outcome={call.outcome}>
+      <FoldRow
+        label={oneLine(call.toolName)}
+        gist={oneLine(call.begun ? gist(call.begun.tool_input) : "")}
+        tone={isBad ? "bad" : "plain"}
+        isOpen={isOpen}
+        onToggle={onToggle}
+        end={
+          <span className={`outcome outcome-${call.outcome}`}>
+            <span className="number quiet-text">
+              {call.seconds !== null && call.seconds > 0 && shortDuration(call.seconds)}
+              {call.outcome === "running" && call.begun && <Ticking since={call.begun.recorded_at} />}
+            </span>
+            <span className={isBad || call.outcome === "running" ? "" : "visually-hidden"}>{word}</span>
+            <Icon name={icon} />
+          </span>
+        }
+      >
+        <CallDetails call={call} />
+      </FoldRow>
+      {subagent && (
+        <button
+          type="button"
+          className="subagent-fold"
+          aria-expanded={subagent.isOpen}
+          onClick={() => onToggleSubagent(subagent.toolUseId)}
+        >
+          <Icon name="chevron" className="fold-mark" />
+          Subagent: {plural(subagent.loaded, "event")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Ticking({ since }: { since: string }) {
+  return <>{shortDuration(Math.max(1, (useNow() - Date.parse(since)) / 1000))}</>;
+}

@@ -1,0 +1,64 @@
+import { useEffect, useState } from "react";
+import type { Connection } from "../api/stream";
+import { useMedia } from "../hooks/use-media";
+import { useTitle } from "../hooks/use-title";
+import { sessionsLink } from "../text/route";
+import { oneLine } from "../text/visible";
+import { Empty, Failed } from "../ui/empty";
+import "../styles/session.css";
+import "../styles/content.css";
+import "../styles/rich-text.css";
+import { Acts } from "./acts";
+import { Facts } from "./facts";
+import { SessionName } from "./session-name";
+import { TimelineView } from "./timeline-view";
+import { useFollowedSession } from "./use-followed-session";
+
+interface SessionViewProps {
+  readonly sessionId: string;
+  readonly seq: number | null;
+  onConnection(connection: Connection): void;
+}
+
+export default function SessionView({ sessionId, seq, onConnection }: SessionViewProps) {
+  const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
+  const isNarrow = useMedia("(max-width: 900px)");
+  const [showsFacts, setShowsFacts] = useState(!isNarrow);
+
+  useTitle(followed.phase === "present" ? oneLine(followed.session.session_name) : null);
+  useEffect(() => onConnection(connection), [connection, onConnection]);
+
+  switch (followed.phase) {
+    case "loading":
+      if (error) return <Failed error={error} retry={retry} />;
+      return <div className="loading" role="status" aria-label="Loading the session" />;
+    case "gone":
+      return (
+        <Empty title="This session does not exist, or not any more.">
+          <a className="button" href={sessionsLink()}>
+            All sessions
+          </a>
+        </Empty>
+      );
+    case "present": {
+      const { session, timeline } = followed;
+      return (
+        <div className="session">
+          <div className="session-top">
+            <SessionName session={session} onChange={learn} />
+            <Acts session={session} onChange={learn} />
+          </div>
+          <details
+            className="session-facts"
+            open={showsFacts}
+            onToggle={(event) => setShowsFacts(event.currentTarget.open)}
+          >
+            <summary>About this session</summary>
+            <Facts session={session} />
+          </details>
+          <TimelineView session={session} timeline={timeline} seq={seq} onShow={show} />
+        </div>
+      );
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
+import { useStable } from "../hooks/use-stable";
+import { type Arrangement, placeOf, type Row } from "../state/rows";
+import { toggled } from "../state/toggled";
+import { wholeNumber } from "../text/format";
+import { Boundary } from "../ui/boundary";
+import { Icon } from "../ui/icons";
+import { EventRow } from "./event-row";
+import type { Target } from "./timeline-view";
+import { END_PX, useFollowing } from "./use-following";
+import { usePlace } from "./use-place";
+
+interface TimelineListProps {
+  readonly sessionId: string;
+  readonly head: number;
+  readonly arrangement: Arrangement;
+  readonly target: Target | null;
+  readonly isTargetReady: boolean;
+  readonly endJumps: number;
+  onShow(first: number, last: number): void;
+  onToggleSubagent(toolUseId: string): void;
+  onJumpToEnd(): void;
+}
+
+/** The rows of a session in a window that follows the end until the reader scrolls up. */
+export function TimelineList(props: TimelineListProps) {
+  const { arrangement, head, target, isTargetReady, endJumps, sessionId } = props;
+  const { seqs, rows } = arrangement;
+  const scroller = useRef<HTMLDivElement>(null);
+  const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set());
+  const following = useFollowing(head, target, endJumps);
+  const { isFollowing, fresh, leaveEnd } = following;
+
+  const virtualizer = useVirtualizer({
+    count: seqs.length,
+    getScrollElement: () => scroller.current,
+    getItemKey: useCallback((place: number) => seqs[place] ?? place, [seqs]),
+    estimateSize: (place) => estimate(rows.get(seqs[place] ?? 0)),
+    overscan: 8,
+    paddingStart: 12,
+    paddingEnd: 24,
+    anchorTo: "end",
+    followOnAppend: true,
+    // Out of reach while the reader is elsewhere: then nothing may pull them to the end.
+    scrollEndThreshold: isFollowing ? END_PX : -1,
+  });
+
+  const { leaveTarget } = usePlace(virtualizer, { seqs, target, isTargetReady, isFollowing, endJumps });
+
+  const virtualRows = virtualizer.getVirtualItems();
+  const first = seqs[virtualizer.range?.startIndex ?? 0] ?? 1;
+  const last = seqs[virtualizer.range?.endIndex ?? 0] ?? 1;
+  const onShow = useEffectEvent(props.onShow);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
+  useEffect(() => onShow(first, last), [first, last, arrangement]);
+
+  function noteTouch(event: { timeStamp: number }): void {
+    following.noteTouch(event);
+    leaveTarget();
+  }
+
+  // Who opens a row wants to read it from its beginning, not to be taken to its end.
+  const toggleRow = useStable((seq: number) => {
+    if (!openRows.has(seq)) leaveEnd();
+    setOpenRows(toggled(openRows, seq));
+  });
+  const toggleSubagent = useStable(props.onToggleSubagent);
+
+  const targetSeq = target === null ? null : seqs[placeOf(seqs, target.seq)];
+  return (
+    <div className="timeline-frame">
+      <div
+        ref={scroller}
+        className="timeline-scroll"
+        role="feed"
+        aria-label="Timeline"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        data-testid="timeline"
+        onScroll={(event) => following.noteScroll(event.currentTarget, event.timeStamp)}
+        onWheel={noteTouch}
+        onTouchMove={noteTouch}
+        onPointerDown={noteTouch}
+        onKeyDown={noteTouch}
+      >
+        <div className="timeline-rows" style={{ height: virtualizer.getTotalSize() }}>
+          {virtualRows.map(({ index, start, key }) => {
+            const seq = seqs[index] ?? 0;
+            const row = rows.get(seq);
+            return (
+              <article
+                key={key}
+                ref={virtualizer.measureElement}
+                data-index={index}
+                data-seq={seq}
+                data-testid="event-row"
+                aria-posinset={seq}
+                aria-setsize={head}
+                aria-label={`Event ${seq}`}
+                aria-busy={row === undefined}
+                className={`timeline-row ${seq === targetSeq ? "is-target" : ""}`}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {row ? (
+                  <Boundary fallback={<p className="unshown">Event {seq} cannot be shown.</p>}>
+                    <EventRow
+                      row={row}
+                      sessionId={sessionId}
+                      isOpen={openRows.has(seq)}
+                      onToggle={toggleRow}
+                      onToggleSubagent={toggleSubagent}
+                    />
+                  </Boundary>
+                ) : (
+                  <div className="placeholder" aria-hidden="true" />
+                )}
+              </article>
+            );
+          })}
+        </div>
+      </div>
+      {!isFollowing && (
+        <button type="button" className="to-end" data-testid="to-end" onClick={props.onJumpToEnd}>
+          <Icon name="down" /> Jump to the end{fresh > 0 && ` (${wholeNumber(fresh)} new)`}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The heights of rows before they are drawn; near enough that the scroll bar is steady. */
+function estimate(row: Row | undefined): number {
+  if (row === undefined) return 40;
+  const border = row.beginsRun === null ? 0 : 44;
+  if (row.kind === "call") return 36 + border;
+  const { event } = row;
+  if (event.kind !== "message") return 36 + border;
+  const lines = event.text.slice(0, 6000).split("\n");
+  return border + 52 + lines.reduce((sum, line) => sum + 22 * Math.max(1, Math.ceil(line.length / 95)), 0);
+}

@@ -1,0 +1,124 @@
+import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
+import { explain } from "../api/errors";
+import { type EventQuery, listEvents } from "../api/routes";
+import { useKeys } from "../hooks/use-keys";
+import { replaceRoute } from "../hooks/use-route";
+import { arrange, foldsAround } from "../state/rows";
+import type { Timeline } from "../state/timeline";
+import { toggled } from "../state/toggled";
+import { sessionLink } from "../text/route";
+import { Empty } from "../ui/empty";
+import { useToasts } from "../ui/toasts";
+import type { Session } from "../wire";
+import { JumpBar } from "./jump-bar";
+import { TimelineList } from "./timeline-list";
+
+interface TimelineViewProps {
+  readonly session: Session;
+  readonly timeline: Timeline;
+  /** The event that the address names. */
+  readonly seq: number | null;
+  onShow(first: number, last: number): void;
+}
+
+export interface Target {
+  readonly seq: number;
+  /** Tells two jumps to the same event apart. */
+  readonly jump: number;
+}
+
+/** The events of a session with the ways to get about in them. */
+export function TimelineView({ session, timeline, seq, onShow }: TimelineViewProps) {
+  const { show } = useToasts();
+  const [target, setTarget] = useState<Target | null>(seq === null ? null : { seq, jump: 0 });
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const [endJumps, setEndJumps] = useState(0);
+  const shown = useRef({ first: 1, last: 1 });
+  const seqInput = useRef<HTMLInputElement>(null);
+  const { session_id: sessionId, state } = session;
+
+  const [followedSeq, setFollowedSeq] = useState(seq);
+  if (seq !== followedSeq) {
+    setFollowedSeq(seq);
+    if (seq !== null && seq !== target?.seq) setTarget({ seq, jump: (target?.jump ?? 0) + 1 });
+  }
+
+  const arrangement = useMemo(() => arrange(timeline, state, open), [timeline, state, open]);
+
+  const isTargetLoaded = target !== null && timeline.events.has(target.seq);
+  const folds = isTargetLoaded ? foldsAround(timeline, target.seq) : [];
+  const isTargetReady = isTargetLoaded && folds.every((fold) => open.has(fold));
+  const openFolds = useEffectEvent(() => setOpen((known) => new Set([...known, ...folds])));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target, as soon as it is there
+  useEffect(() => {
+    if (isTargetLoaded) openFolds();
+  }, [isTargetLoaded, target]);
+
+  function jumpTo(to: number): void {
+    const within = Math.min(Math.max(1, to), Math.max(1, timeline.head));
+    setTarget({ seq: within, jump: (target?.jump ?? 0) + 1 });
+    setFollowedSeq(within);
+    replaceRoute(sessionLink(sessionId, within));
+  }
+
+  async function jumpToFound(query: EventQuery, otherwise: string): Promise<void> {
+    try {
+      const found = (await listEvents(sessionId, query)).events[0];
+      if (found) jumpTo(found.seq);
+      else show({ text: otherwise });
+    } catch (error) {
+      show({ text: explain(error) });
+    }
+  }
+
+  function here(): number {
+    const { first, last } = shown.current;
+    return target && target.seq >= first && target.seq <= last ? target.seq : first;
+  }
+
+  const jumps = {
+    firstError: () => void jumpToFound({ has_error: true, limit: 1 }, "No event has an error."),
+    nextCall: () =>
+      void jumpToFound({ after_seq: here(), event_type: "pre_tool", limit: 1 }, "No tool call after this."),
+    previousCall: () =>
+      void jumpToFound({ before_seq: here(), event_type: "pre_tool", limit: 1 }, "No tool call before this."),
+    seq: jumpTo,
+    end() {
+      setTarget(null);
+      setFollowedSeq(null);
+      replaceRoute(sessionLink(sessionId));
+      setEndJumps((count) => count + 1);
+    },
+  };
+  useKeys({
+    e: jumps.firstError,
+    n: jumps.nextCall,
+    p: jumps.previousCall,
+    G: jumps.end,
+    "/": () => seqInput.current?.focus(),
+  });
+
+  return (
+    <section className="timeline" aria-label="Events">
+      <JumpBar head={timeline.head} jumps={jumps} seqInput={seqInput} />
+      {timeline.head === 0 ? (
+        <Empty title={state === "running" ? "Nothing has happened yet." : "This session has no events."} />
+      ) : (
+        <TimelineList
+          sessionId={sessionId}
+          head={timeline.head}
+          arrangement={arrangement}
+          target={target}
+          isTargetReady={isTargetReady}
+          endJumps={endJumps}
+          onShow={(first, last) => {
+            shown.current = { first, last };
+            onShow(first, last);
+          }}
+          onToggleSubagent={(toolUseId) => setOpen(toggled(open, toolUseId))}
+          onJumpToEnd={jumps.end}
+        />
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,116 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useEffectEvent, useReducer, useRef } from "react";
+import { ApiError, hasCode, isPassing } from "../api/errors";
+import { getSession, listEvents, openEventsFeed } from "../api/routes";
+import { toFollowedChanges } from "../api/session-frames";
+import type { Connection } from "../api/stream";
+import { noticeEnd } from "../hooks/notices";
+import { useStream } from "../hooks/use-stream";
+import { type Followed, follow } from "../state/followed";
+import { type MissingEvents, missingEvents } from "../state/timeline";
+import type { Session } from "../wire";
+
+export interface FollowedSession {
+  readonly followed: Followed;
+  readonly error: Error | null;
+  readonly connection: Connection;
+  /** Read what is missing around the seqs that are on the screen. */
+  show(first: number, last: number): void;
+  /** Show what an act was answered with before the feed says it. */
+  learn(session: Session): void;
+  retry(): void;
+}
+
+/** So many rows beyond the screen are read as well. */
+const READ_AROUND = 60;
+const MAX_RETRIES = 4;
+
+export function useFollowedSession(sessionId: string): FollowedSession {
+  const queries = useQueryClient();
+  const [followed, dispatch] = useReducer(follow, { phase: "loading" });
+  const cursor = useRef<string | null>(null);
+  const reading = useRef(new Set<number>());
+  const shown = useRef({ first: 1, last: 1 });
+  const query = useQuery({
+    queryKey: ["session", sessionId],
+    queryFn: ({ signal }) => getSession(sessionId, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  });
+
+  useEffect(() => {
+    if (query.data) {
+      cursor.current = `${query.data.generation}:${query.data.last_seq}`;
+      dispatch({ kind: "found", session: query.data });
+    } else if (query.error instanceof ApiError && query.error.status === 404) {
+      dispatch({ kind: "gone" });
+    }
+  }, [query.data, query.error]);
+
+  const session = followed.phase === "present" ? followed.session : null;
+  const generation = session?.generation ?? null;
+  const connection = useStream({
+    key: generation === null ? null : `${sessionId} ${generation} ${query.dataUpdatedAt}`,
+    cursor: () => cursor.current,
+    connect: (from, signal) => openEventsFeed(sessionId, from, signal),
+    deliver(frames) {
+      cursor.current = frames.findLast((frame) => frame.cursor !== null)?.cursor ?? cursor.current;
+      dispatch({ kind: "followed", changes: toFollowedChanges(frames) });
+    },
+    onRefusal(error) {
+      if (error.status === 404) dispatch({ kind: "gone" });
+      else if (hasCode(error, "cursor_unknown")) void query.refetch();
+      else if (!hasCode(error, "unauthorized")) return "resume";
+      return "close";
+    },
+  });
+
+  useEffect(() => {
+    if (session) noticeEnd(session);
+  }, [session]);
+
+  const timeline = followed.phase === "present" ? followed.timeline : null;
+  const show = useCallback(
+    (first: number, last: number) => {
+      shown.current = { first, last };
+      if (timeline === null || generation === null) return;
+      dispatch({ kind: "seen", first, last });
+      for (const missing of missingEvents(timeline, first - READ_AROUND, last + READ_AROUND)) {
+        void readPage(missing);
+      }
+
+      async function readPage(missing: MissingEvents): Promise<void> {
+        if (generation === null || reading.current.has(missing.after_seq)) return;
+        reading.current.add(missing.after_seq);
+        try {
+          const { events } = await queries.fetchQuery({
+            queryKey: ["events", sessionId, generation, missing],
+            queryFn: ({ signal }) => listEvents(sessionId, { ...missing }, signal),
+            gcTime: 0,
+            retry: (failures, error) => isPassing(error) && failures < MAX_RETRIES,
+          });
+          dispatch({ kind: "page", generation, events });
+        } catch {
+          // The rows stay placeholders, and are asked for again when the connection is back.
+        } finally {
+          reading.current.delete(missing.after_seq);
+        }
+      }
+    },
+    [queries, sessionId, generation, timeline],
+  );
+
+  const showAgain = useEffectEvent(() => show(shown.current.first, shown.current.last));
+  useEffect(() => {
+    if (connection === "live") showAgain();
+  }, [connection]);
+
+  return {
+    followed,
+    error: query.error,
+    connection,
+    show,
+    learn: (changed) => dispatch({ kind: "found", session: changed }),
+    retry: () => void query.refetch(),
+  };
+}

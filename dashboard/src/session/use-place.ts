@@ -1,0 +1,68 @@
+import type { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffectEvent, useLayoutEffect, useRef } from "react";
+import { placeOf } from "../state/rows";
+import type { Target } from "./timeline-view";
+
+export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
+
+interface Place {
+  readonly seqs: readonly number[];
+  readonly target: Target | null;
+  /** Whether the target is loaded and no fold hides it. */
+  readonly isTargetReady: boolean;
+  readonly isFollowing: boolean;
+  /** Rises when the reader asks for the end. */
+  readonly endJumps: number;
+}
+
+/** So long after a jump the rows around its target may still be read and measured. */
+const SETTLING_MS = 1500;
+
+/** Keeps the reader's place while rows come, go and turn out higher than estimated.
+ *
+ * That is the end while it is followed, the target for a while after a jump, and otherwise the row at
+ * the upper edge; where that has become part of another row, the other one.
+ */
+export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void } {
+  const { seqs, target, isTargetReady, isFollowing, endJumps } = place;
+  const settlingUntil = useRef(0);
+  const top = useRef({ seqs, seq: 0 });
+
+  const goToTarget = useEffectEvent(() => {
+    if (target === null) return;
+    settlingUntil.current = performance.now() + SETTLING_MS;
+    virtualizer.scrollToIndex(placeOf(seqs, target.seq), { align: "center" });
+  });
+
+  useLayoutEffect(() => {
+    const before = top.current;
+    if (before.seqs !== seqs) {
+      const at = placeOf(seqs, before.seq);
+      if (isFollowing) virtualizer.scrollToEnd();
+      else if (target !== null && performance.now() < settlingUntil.current) {
+        virtualizer.scrollToIndex(placeOf(seqs, target.seq), { align: "center" });
+      } else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
+    }
+    // Not the virtualizer's own offset: that is of the last scroll event, and a jump may be under way.
+    const visible = virtualizer.getVirtualItemForOffset(virtualizer.scrollElement?.scrollTop ?? 0);
+    top.current = { seqs, seq: visible ? (seqs[visible.index] ?? 0) : 0 };
+  });
+
+  const reached = useRef<Target | null>(null);
+  useLayoutEffect(() => {
+    if (target === null || reached.current === target) return;
+    if (isTargetReady) reached.current = target;
+    goToTarget();
+  }, [target, isTargetReady]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when the reader asks for the end
+  useLayoutEffect(() => {
+    if (target === null) virtualizer.scrollToEnd();
+  }, [endJumps]);
+
+  return {
+    leaveTarget() {
+      settlingUntil.current = 0;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { type ReactNode, useState } from "react";
+import type { Connection } from "./api/stream";
+import logo from "./favicon.svg";
+import { useSessionsFeed } from "./hooks/sessions-feed";
+import { useKeys } from "./hooks/use-keys";
+import { goTo } from "./hooks/use-route";
+import { KeysDialog } from "./keys-dialog";
+import { overviewLink, type Route, sessionsLink } from "./text/route";
+import { Icon } from "./ui/icons";
+import { keepTheme, keptTheme, THEMES } from "./ui/theme";
+
+interface ShellProps {
+  readonly route: Route;
+  /** How the stream of the session on the screen stands; null where there is none. */
+  readonly followed: Connection | null;
+  readonly children: ReactNode;
+}
+
+export function Shell({ route, followed, children }: ShellProps) {
+  const { connection } = useSessionsFeed();
+  const [showsKeys, setShowsKeys] = useState(false);
+  useKeys({
+    "?": () => setShowsKeys(true),
+    "g o": () => goTo(overviewLink()),
+    "g s": () => goTo(sessionsLink()),
+  });
+  return (
+    <>
+      <header className="top-bar">
+        <a className="product" href={overviewLink()} aria-label="Agent Session Manager">
+          <img src={logo} alt="" width="22" height="22" />
+          <span>Agent Session Manager</span>
+        </a>
+        <nav aria-label="Views">
+          <NavLink href={overviewLink()} isCurrent={route.view === "overview"} label="Overview" />
+          <NavLink
+            href={sessionsLink()}
+            isCurrent={route.view === "sessions" || route.view === "session"}
+            label="Sessions"
+          />
+        </nav>
+        <div className="top-bar-end">
+          <ConnectionState connection={followed ?? connection} />
+          <ThemeButton />
+          <button
+            type="button"
+            className="icon-button wide-only"
+            aria-label="Keyboard shortcuts"
+            title="Keyboard shortcuts (?)"
+            onClick={() => setShowsKeys(true)}
+          >
+            <Icon name="keys" />
+          </button>
+        </div>
+      </header>
+      <main className={`view view-${route.view}`}>{children}</main>
+      {showsKeys && <KeysDialog onClose={() => setShowsKeys(false)} />}
+    </>
+  );
+}
+
+function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean; label: string }) {
+  return (
+    <a href={href} aria-current={isCurrent ? "page" : undefined}>
+      {label}
+    </a>
+  );
+}
+
+const CONNECTION_WORDS: Readonly<Record<Connection, { word: string; title: string }>> = {
+  connecting: { word: "Connecting", title: "Connecting to the manager" },
+  live: { word: "Live", title: "What you see is what the manager knows" },
+  reconnecting: { word: "Reconnecting", title: "The connection was lost; nothing is missed once it is back" },
+  offline: { word: "Offline", title: "The manager does not answer; trying again" },
+  closed: { word: "Not followed", title: "Nothing is followed here" },
+};
+
+function ConnectionState({ connection }: { connection: Connection }) {
+  const { word, title } = CONNECTION_WORDS[connection];
+  return (
+    <span
+      className={`connection connection-${connection}`}
+      role="status"
+      aria-label={`Connection: ${word}`}
+      title={title}
+      data-testid="connection"
+    >
+      <span className="connection-dot" />
+      <span className="connection-word">{word}</span>
+    </span>
+  );
+}
+
+const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" } as const;
+
+function ThemeButton() {
+  const [theme, setTheme] = useState(keptTheme);
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "auto";
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={`Theme: ${theme}. Change to ${next}`}
+      title={`Theme: ${theme}`}
+      onClick={() => {
+        keepTheme(next);
+        setTheme(next);
+      }}
+    >
+      <Icon name={THEME_ICONS[theme]} />
+    </button>
+  );
+}

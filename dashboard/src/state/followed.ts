@@ -1,0 +1,77 @@
+/** One session on the screen, as its first answer, its pages and its feed made it.
+ *
+ * The feed may repeat itself after a reconnect and pages come in any order; both end in the same state.
+ */
+
+import type { FollowedChange } from "../api/session-frames";
+import type { Session, SessionEvent } from "../wire";
+import { addEvents, emptyTimeline, forgetFar, raiseHead, type Timeline } from "./timeline";
+
+export type Followed =
+  | { readonly phase: "loading" }
+  | { readonly phase: "present"; readonly session: Session; readonly timeline: Timeline }
+  | { readonly phase: "gone" };
+
+export type FollowedAction =
+  | { readonly kind: "found"; readonly session: Session }
+  | { readonly kind: "followed"; readonly changes: readonly FollowedChange[] }
+  | { readonly kind: "page"; readonly generation: string; readonly events: readonly SessionEvent[] }
+  | { readonly kind: "seen"; readonly first: number; readonly last: number }
+  | { readonly kind: "gone" };
+
+export function follow(followed: Followed, action: FollowedAction): Followed {
+  switch (action.kind) {
+    case "found":
+      return withSession(followed, action.session);
+    case "gone":
+      return { phase: "gone" };
+    case "followed":
+      return action.changes.reduce(withChange, withEvents(followed, eventsIn(action.changes)));
+    case "page":
+      // A page of the session that had this id before says nothing about this one.
+      if (followed.phase !== "present" || followed.session.generation !== action.generation) return followed;
+      return withEvents(followed, action.events);
+    case "seen":
+      if (followed.phase !== "present") return followed;
+      return withTimeline(followed, forgetFar(followed.timeline, action.first, action.last));
+  }
+}
+
+function withChange(followed: Followed, change: FollowedChange): Followed {
+  switch (change.kind) {
+    case "event":
+      return followed;
+    case "session":
+      return withSession(followed, change.session);
+    case "deleted":
+      return { phase: "gone" };
+  }
+}
+
+function withSession(followed: Followed, session: Session): Followed {
+  if (followed.phase === "gone") return followed;
+  const isSame = followed.phase === "present" && followed.session.generation === session.generation;
+  const timeline = isSame ? followed.timeline : emptyTimeline;
+  return { phase: "present", session, timeline: raiseHead(timeline, session.last_seq) };
+}
+
+function withEvents(followed: Followed, events: readonly SessionEvent[]): Followed {
+  if (followed.phase !== "present" || events.length === 0) return followed;
+  return withTimeline(followed, addEvents(followed.timeline, events));
+}
+
+function withTimeline(followed: Extract<Followed, { phase: "present" }>, timeline: Timeline): Followed {
+  if (timeline === followed.timeline) return followed;
+  return { ...followed, timeline, session: withNewest(followed.session, timeline) };
+}
+
+/** The feed repeats the session only for what its events do not say. */
+function withNewest(session: Session, timeline: Timeline): Session {
+  const newest = timeline.events.get(timeline.head);
+  if (timeline.head <= session.last_seq || newest === undefined) return session;
+  return { ...session, last_seq: timeline.head, last_activity_at: newest.recorded_at };
+}
+
+function eventsIn(changes: readonly FollowedChange[]): readonly SessionEvent[] {
+  return changes.flatMap((change) => (change.kind === "event" ? [change.event] : []));
+}

@@ -1,0 +1,116 @@
+/** Usage rows as series for plots and tables: every bucket of the span, also the empty ones. */
+
+import type { UsageRow } from "../wire";
+
+export interface Series {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+export interface Plot {
+  /** The begin of each bucket, in milliseconds. */
+  readonly starts: readonly number[];
+  readonly series: readonly Series[];
+}
+
+const HOUR_MS = 3_600_000;
+const MAX_AGENTS = 5;
+
+/** The begins of the last `count` hours or local days, the present one last. */
+export function bucketStarts(bucket: "day" | "hour", count: number, now: Date): readonly number[] {
+  const last = new Date(now);
+  last.setMinutes(0, 0, 0);
+  if (bucket === "day") last.setHours(0);
+  return Array.from({ length: count }, (_, place) => {
+    const back = count - 1 - place;
+    if (bucket === "hour") return last.getTime() - back * HOUR_MS;
+    const day = new Date(last);
+    day.setDate(day.getDate() - back);
+    return day.getTime();
+  });
+}
+
+/** How runs ended, per bucket; those that run still count as well until they end otherwise. */
+export function runsByEnd(rows: readonly UsageRow[], starts: readonly number[]): Plot {
+  const sum = (value: (row: UsageRow) => number) => sumByBucket(rows, starts, value);
+  return {
+    starts,
+    series: [
+      { name: "well or running", values: sum((row) => row.runs - row.failed - row.stopped - row.lost) },
+      { name: "failed", values: sum((row) => row.failed) },
+      { name: "stopped", values: sum((row) => row.stopped) },
+      { name: "lost", values: sum((row) => row.lost) },
+    ],
+  };
+}
+
+/** A figure per bucket and agent: the first of the agents by name, the others together. */
+export function byAgent(
+  rows: readonly UsageRow[],
+  starts: readonly number[],
+  agents: readonly AgentTotal[],
+  value: (row: UsageRow) => number,
+): Plot {
+  const named = agents.slice(0, MAX_AGENTS).map(({ agent }) => agent);
+  const series = named.map((name) => ({
+    name,
+    values: sumByBucket(
+      rows.filter((row) => agentOf(row) === name),
+      starts,
+      value,
+    ),
+  }));
+  if (agents.length > named.length) {
+    const others = rows.filter((row) => !named.includes(agentOf(row)));
+    series.push({ name: "others", values: sumByBucket(others, starts, value) });
+  }
+  return { starts, series };
+}
+
+export function totalTokens(row: UsageRow): number {
+  const { input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens } = row.usage;
+  return input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens;
+}
+
+export interface AgentTotal {
+  readonly agent: string;
+  readonly runs: number;
+  readonly failed: number;
+  readonly tokens: number;
+  readonly cost: number;
+}
+
+export function totalsByAgent(rows: readonly UsageRow[]): readonly AgentTotal[] {
+  const totals = new Map<string, AgentTotal>();
+  for (const row of rows) {
+    const agent = agentOf(row);
+    const before = totals.get(agent) ?? { agent, runs: 0, failed: 0, tokens: 0, cost: 0 };
+    totals.set(agent, {
+      agent,
+      runs: before.runs + row.runs,
+      failed: before.failed + row.failed,
+      tokens: before.tokens + totalTokens(row),
+      cost: before.cost + row.usage.cost_microdollars,
+    });
+  }
+  return [...totals.values()].sort((a, b) => b.cost - a.cost || b.tokens - a.tokens || b.runs - a.runs);
+}
+
+function agentOf(row: UsageRow): string {
+  return row.agent_name ?? "no agent";
+}
+
+/** A row belongs to the last bucket that begins no later than it does: the clocks' zones may differ. */
+function sumByBucket(
+  rows: readonly UsageRow[],
+  starts: readonly number[],
+  value: (row: UsageRow) => number,
+): readonly number[] {
+  const sums = starts.map(() => 0);
+  for (const row of rows) {
+    const start = Date.parse(row.start);
+    const place = starts.findLastIndex((begin) => begin <= start);
+    if (place >= 0) sums[place] = (sums[place] ?? 0) + value(row);
+  }
+  return sums;
+}

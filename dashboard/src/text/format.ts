@@ -1,0 +1,72 @@
+/** How figures, times and paths read. Pure; the moment "now" is always given. */
+
+const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 1, notation: "compact" });
+const WHOLE = new Intl.NumberFormat("en");
+// Made once: every row has a time, and making a format takes longer than drawing the row.
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+export function wholeNumber(count: number): string {
+  return WHOLE.format(count);
+}
+
+export function compactNumber(count: number): string {
+  return count < 1000 ? String(count) : COUNT.format(count);
+}
+
+/** Millionths of a dollar as dollars: four places below a dollar, two from there on. */
+export function money(microdollars: number): string {
+  const dollars = microdollars / 1_000_000;
+  const places = dollars !== 0 && Math.abs(dollars) < 1 ? 4 : 2;
+  return `$${dollars.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
+}
+
+/** For the scale of a plot: no more places than it takes to tell the marks apart. */
+export function roundMoney(microdollars: number): string {
+  return `$${(microdollars / 1_000_000).toLocaleString("en", { maximumFractionDigits: 3 })}`;
+}
+
+/** "8s", "3m 05s", "2h 10m", "4d 3h". */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
+  return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
+}
+
+/** A length within one call, where parts of a second matter. */
+export function shortDuration(seconds: number): string {
+  if (seconds < 0.95) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
+  return seconds < 10 ? `${seconds.toFixed(1)}s` : duration(seconds);
+}
+
+export function ago(moment: string, now: number): string {
+  const seconds = (now - Date.parse(moment)) / 1000;
+  if (seconds < 5) return "now";
+  if (seconds < 60) return `${Math.floor(seconds)}s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h ago`;
+  if (seconds < 7 * 86_400) return `${Math.floor(seconds / 86_400)}d ago`;
+  return DAY.format(Date.parse(moment));
+}
+
+export function clockTime(moment: string): string {
+  return CLOCK.format(Date.parse(moment));
+}
+
+export function fullTime(moment: string): string {
+  return FULL.format(Date.parse(moment));
+}
+
+/** The end of a path, which tells directories apart; the whole of it belongs into a title. */
+export function shortPath(path: string): string {
+  const parts = path.split("/").filter(Boolean);
+  return parts.length <= 2 ? path : `…/${parts.slice(-2).join("/")}`;
+}
+
+export function plural(count: number, word: string): string {
+  return `${wholeNumber(count)} ${word}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,76 @@
+/** The page's places live in the fragment: they never reach the server, and a link can be sent. */
+
+import { defaultFilter, type SessionFilter, SORTS, STATES } from "../wire";
+
+export type Route =
+  | { readonly view: "overview" }
+  | { readonly view: "sessions"; readonly filter: SessionFilter }
+  | { readonly view: "session"; readonly sessionId: string; readonly seq: number | null }
+  | { readonly view: "code"; readonly code: string }
+  | { readonly view: "unknown" };
+
+export function parseRoute(hash: string): Route {
+  const fragment = hash.replace(/^#/, "");
+  if (fragment.startsWith("code=")) return { view: "code", code: decode(fragment.slice("code=".length)) };
+  const [path = "", query = ""] = split(fragment);
+  const parts = path.split("/").filter(Boolean).map(decode);
+  const [first, sessionId, seqWord, seq] = parts;
+  if (first === undefined) return { view: "overview" };
+  if (first !== "sessions") return { view: "unknown" };
+  if (sessionId === undefined) return { view: "sessions", filter: parseFilter(new URLSearchParams(query)) };
+  if (seqWord === undefined) return { view: "session", sessionId, seq: null };
+  if (seqWord === "seq" && /^[1-9][0-9]{0,14}$/.test(seq ?? "")) {
+    return { view: "session", sessionId, seq: Number(seq) };
+  }
+  return { view: "unknown" };
+}
+
+export function overviewLink(): string {
+  return "#/";
+}
+
+export function sessionsLink(filter: SessionFilter = defaultFilter): string {
+  const query = new URLSearchParams();
+  if (filter.text) query.set("text", filter.text);
+  if (filter.state) query.set("state", filter.state);
+  if (filter.project_dir) query.set("project_dir", filter.project_dir);
+  if (filter.agent_name) query.set("agent_name", filter.agent_name);
+  if (filter.parent_session_id) query.set("parent_session_id", filter.parent_session_id);
+  if (filter.archived !== defaultFilter.archived) query.set("archived", filter.archived);
+  if (filter.sort !== defaultFilter.sort) query.set("sort", filter.sort);
+  if (filter.grouped) query.set("grouped", "true");
+  const text = query.toString();
+  return text ? `#/sessions?${text}` : "#/sessions";
+}
+
+export function sessionLink(sessionId: string, seq?: number): string {
+  const base = `#/sessions/${encodeURIComponent(sessionId)}`;
+  return seq === undefined ? base : `${base}/seq/${seq}`;
+}
+
+function parseFilter(query: URLSearchParams): SessionFilter {
+  const archived = query.get("archived");
+  return {
+    text: query.get("text") ?? "",
+    state: STATES.find((state) => state === query.get("state")) ?? null,
+    project_dir: query.get("project_dir") || null,
+    agent_name: query.get("agent_name") || null,
+    parent_session_id: query.get("parent_session_id") || null,
+    archived: archived === "true" || archived === "all" ? archived : "false",
+    sort: SORTS.find((sort) => sort === query.get("sort")) ?? defaultFilter.sort,
+    grouped: query.get("grouped") === "true",
+  };
+}
+
+function split(fragment: string): [string, string] {
+  const at = fragment.indexOf("?");
+  return at < 0 ? [fragment, ""] : [fragment.slice(0, at), fragment.slice(at + 1)];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,33 @@
+/** Commands to copy: what comes from a session is quoted, so that pasting it runs nothing else. */
+
+const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
+
+export function quote(word: string): string {
+  if (PLAIN.test(word) && !word.startsWith("-")) return word;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+export interface SessionCommand {
+  readonly purpose: string;
+  readonly text: string;
+}
+
+interface Addressed {
+  readonly session_id: string;
+  readonly session_name: string;
+  readonly project_dir: string | null;
+}
+
+/** What the dashboard does not do itself: agents are started from the person's own shell. */
+export function commandsFor(session: Addressed): readonly SessionCommand[] {
+  const inProject = session.project_dir ? `cd ${quote(session.project_dir)} && ` : "";
+  // A name that a terminal would not take as one word of text is no good to type: its id always is.
+  const isTypable =
+    session.project_dir !== null && /^[^\p{Cc}\p{Cf}-][^\p{Cc}\p{Cf}]*$/u.test(session.session_name);
+  const name = isTypable ? quote(session.session_name) : session.session_id;
+  return [
+    { purpose: "Resume with a prompt", text: `${inProject}ao-resume ${name} -p '…'` },
+    { purpose: "Follow in a terminal", text: `${inProject}ao-logs ${name} --follow` },
+    { purpose: "Begin a new session in this project", text: `${inProject}ao-new NAME -p '…'` },
+  ];
+}

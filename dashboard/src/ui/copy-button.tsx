@@ -1,0 +1,55 @@
+import { useEffect, useState } from "react";
+import { explain } from "../api/errors";
+import { Icon } from "./icons";
+import { useToasts } from "./toasts";
+
+interface CopyButtonProps {
+  readonly label: string;
+  /** What to copy, or how to get it. */
+  readonly text: string | (() => Promise<string>);
+  readonly isCompact?: boolean;
+  readonly icon?: "copy" | "link";
+}
+
+const SHOWN_MS = 1600;
+
+export function CopyButton({ label, text, isCompact = false, icon = "copy" }: CopyButtonProps) {
+  const [isCopied, setCopied] = useState(false);
+  const { show } = useToasts();
+
+  useEffect(() => {
+    if (!isCopied) return;
+    const timer = setTimeout(() => setCopied(false), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [isCopied]);
+
+  async function copy(): Promise<void> {
+    try {
+      await writeClipboard(typeof text === "string" ? text : await text());
+      setCopied(true);
+    } catch (error) {
+      show({ text: `Not copied: ${explain(error)}` });
+    }
+  }
+
+  return (
+    <button
+      type="button"
+      className={isCompact ? "icon-button" : "button quiet"}
+      aria-label={label}
+      title={label}
+      onClick={copy}
+    >
+      <Icon name={isCopied ? "finished" : icon} />
+      {!isCompact && <span>{isCopied ? "Copied" : label}</span>}
+      <span role="status" className="visually-hidden">
+        {isCopied ? "Copied" : ""}
+      </span>
+    </button>
+  );
+}
+
+async function writeClipboard(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  throw new Error("the browser lets a page copy only on https and on this machine");
+}

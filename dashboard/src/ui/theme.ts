@@ -1,0 +1,19 @@
+/** Light, dark, or as the system says; kept for the next visit. */
+
+export const THEMES = ["auto", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
+
+const KEY = "agent-session-manager.theme";
+
+export function keptTheme(): Theme {
+  return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? "auto";
+}
+
+export function applyTheme(theme: Theme): void {
+  document.documentElement.dataset.theme = theme;
+}
+
+export function keepTheme(theme: Theme): void {
+  localStorage.setItem(KEY, theme);
+  applyTheme(theme);
+}

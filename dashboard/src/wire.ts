@@ -1,0 +1,179 @@
+/** The server's shapes as the page uses them: the generated types, and events told apart by what they are. */
+
+import type { components } from "./types.gen";
+
+type Schemas = components["schemas"];
+
+export type Usage = Schemas["UsageBody"];
+export type UsageRow = Schemas["UsageRowBody"];
+export type Run = Schemas["RunBody"];
+export type Session = Schemas["SessionBody"];
+export type SessionState = Schemas["State"];
+export type SessionSort = Schemas["SessionSort"];
+export type Facets = Schemas["FacetsAnswer"];
+export type WireEvent = Schemas["EventBody"];
+
+/** A list that was asked for page by page always says where the next page and the feed go on. */
+export interface SessionPage {
+  readonly sessions: readonly Session[];
+  readonly next_page: string | null;
+  readonly cursor: string;
+}
+
+export const STATES = ["running", "finished", "failed", "stopped", "lost"] as const satisfies SessionState[];
+export const SORTS = ["created", "activity", "name", "cost"] as const satisfies SessionSort[];
+
+export interface SessionFilter {
+  readonly text: string;
+  readonly state: SessionState | null;
+  readonly project_dir: string | null;
+  readonly agent_name: string | null;
+  readonly parent_session_id: string | null;
+  readonly archived: "false" | "true" | "all";
+  readonly sort: SessionSort;
+  /** Children only under their parents. */
+  readonly grouped: boolean;
+}
+
+export const defaultFilter: SessionFilter = {
+  text: "",
+  state: null,
+  project_dir: null,
+  agent_name: null,
+  parent_session_id: null,
+  archived: "false",
+  sort: "created",
+  grouped: false,
+};
+
+interface EventBase {
+  readonly seq: number;
+  readonly run: number | null;
+  readonly late: boolean;
+  readonly recorded_at: string;
+  readonly event_type: string;
+  /** The call that started the subagent to which the event belongs. */
+  readonly parent_tool_use_id: string | null;
+  readonly error: string | null;
+  /** The event as it came, for those who want to see all of it. */
+  readonly wire: WireEvent;
+}
+
+export type SessionEvent = EventBase &
+  (
+    | { readonly kind: "message"; readonly role: string; readonly text: string }
+    | { readonly kind: "thinking"; readonly text: string }
+    | {
+        readonly kind: "pre_tool";
+        readonly tool_name: string;
+        readonly tool_input: Readonly<Record<string, unknown>>;
+        readonly tool_use_id: string | null;
+      }
+    | {
+        readonly kind: "post_tool";
+        readonly tool_name: string;
+        readonly tool_output: unknown;
+        readonly tool_use_id: string | null;
+      }
+    | { readonly kind: "permission_denied"; readonly tool_name: string; readonly tool_use_id: string | null }
+    | { readonly kind: "subagent_start"; readonly subagent_type: string; readonly description: string }
+    | { readonly kind: "subagent_stop"; readonly status: string; readonly text: string }
+    | {
+        readonly kind: "retry";
+        readonly attempt: number | null;
+        readonly max_retries: number | null;
+        readonly delay_seconds: number | null;
+      }
+    | { readonly kind: "usage"; readonly usage: Partial<Usage> }
+    | { readonly kind: "diagnostic"; readonly text: string }
+    | { readonly kind: "session_stop"; readonly reason: string | null; readonly exit_code: number | null }
+    | { readonly kind: "other"; readonly text: string }
+  );
+
+export type EventOf<Kind extends SessionEvent["kind"]> = Extract<SessionEvent, { kind: Kind }>;
+
+/** Read an event. Callers may send anything under any type, so nothing in it is taken for granted. */
+export function parseEvent(wire: WireEvent): SessionEvent {
+  const base: EventBase = {
+    seq: wire.seq,
+    run: wire.run ?? null,
+    late: wire.late,
+    recorded_at: wire.recorded_at,
+    event_type: wire.event_type,
+    parent_tool_use_id: asText(wire.parent_tool_use_id),
+    error: wire.error ?? null,
+    wire,
+  };
+  const text = textOf(wire.content);
+  const tool_name = wire.tool_name ?? "tool";
+  const tool_use_id = asText(wire.tool_use_id);
+  switch (wire.event_type) {
+    case "message":
+      return { ...base, kind: "message", role: wire.role ?? "assistant", text };
+    case "thinking":
+      return { ...base, kind: "thinking", text };
+    case "pre_tool":
+      return { ...base, kind: "pre_tool", tool_name, tool_input: wire.tool_input ?? {}, tool_use_id };
+    case "post_tool":
+      return { ...base, kind: "post_tool", tool_name, tool_output: wire.tool_output ?? null, tool_use_id };
+    case "permission_denied":
+      return { ...base, kind: "permission_denied", tool_name, tool_use_id };
+    case "subagent_start":
+      return {
+        ...base,
+        kind: "subagent_start",
+        subagent_type: asText(wire.subagent_type) ?? "subagent",
+        description: asText(wire.description) ?? "",
+      };
+    case "subagent_stop":
+      return { ...base, kind: "subagent_stop", status: asText(wire.status) ?? "ended", text };
+    case "retry":
+      return {
+        ...base,
+        kind: "retry",
+        attempt: asNumber(wire.attempt),
+        max_retries: asNumber(wire.max_retries),
+        delay_seconds: asNumber(wire.delay_seconds),
+      };
+    case "usage":
+      return { ...base, kind: "usage", usage: asUsage(wire.usage) };
+    case "diagnostic":
+      return { ...base, kind: "diagnostic", text };
+    case "session_stop":
+      return {
+        ...base,
+        kind: "session_stop",
+        reason: wire.reason ?? null,
+        exit_code: wire.exit_code ?? null,
+      };
+    default:
+      return { ...base, kind: "other", text };
+  }
+}
+
+/** The texts of content blocks, a line break between them. */
+export function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content
+    .map((block: unknown) => (isRecord(block) && typeof block.text === "string" ? block.text : null))
+    .filter((text) => text !== null)
+    .join("\n");
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function asText(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function asNumber(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+function asUsage(value: unknown): Partial<Usage> {
+  if (!isRecord(value)) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, count]) => typeof count === "number"));
+}

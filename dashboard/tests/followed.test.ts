@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Followed, type FollowedAction, follow } from "../src/state/followed";
+import { addEvents, emptyTimeline, forgetFar, missingEvents, raiseHead } from "../src/state/timeline";
+import { aSession, events } from "./support";
+
+const loading: Followed = { phase: "loading" };
+
+function play(actions: readonly FollowedAction[], from: Followed = loading): Followed {
+  return actions.reduce(follow, from);
+}
+
+test("pages and live frames, twice, overlapping and in any order, give the same timeline", () => {
+  const all = events(1, 60);
+  const spans = fc.array(fc.tuple(fc.nat(59), fc.nat(59), fc.boolean()), { maxLength: 12 });
+  fc.assert(
+    fc.property(spans, fc.infiniteStream(fc.nat()), (cuts, order) => {
+      const found: FollowedAction = { kind: "found", session: aSession({ last_seq: 60 }) };
+      const actions = cuts.map(([a, b, isLive]): FollowedAction => {
+        const part = all.slice(Math.min(a, b), Math.max(a, b) + 1);
+        return isLive
+          ? { kind: "followed", changes: part.map((event) => ({ kind: "event", event })) }
+          : { kind: "page", generation: "aa", events: part };
+      });
+      const shuffled = [...actions, ...actions]
+        .map((action) => ({ action, at: order.next().value ?? 0 }))
+        .sort((x, y) => x.at - y.at)
+        .map(({ action }) => action);
+      const [once, twice] = [play(actions, play([found])), play(shuffled, play([found]))];
+      expect(sorted(twice)).toEqual(sorted(once));
+    }),
+  );
+
+  function sorted(followed: Followed) {
+    if (followed.phase !== "present") return followed;
+    return [followed.timeline.head, [...followed.timeline.events.keys()].sort((a, b) => a - b)];
+  }
+});
+
+test("a session made anew under the id begins with an empty timeline, and old pages say nothing about it", () => {
+  const before = play([
+    { kind: "found", session: aSession({ last_seq: 3 }) },
+    { kind: "page", generation: "aa", events: events(1, 3) },
+  ]);
+  const after = play(
+    [
+      { kind: "found", session: aSession({ generation: "bb", last_seq: 1 }) },
+      { kind: "page", generation: "aa", events: events(1, 3) },
+    ],
+    before,
+  );
+  expect(after).toMatchObject({ phase: "present", timeline: { head: 1 } });
+  expect(after.phase === "present" && after.timeline.events.size).toBe(0);
+});
+
+test("events move the session's own figures along", () => {
+  const followed = play([
+    { kind: "found", session: aSession({ last_seq: 1 }) },
+    { kind: "followed", changes: events(2, 3).map((event) => ({ kind: "event", event })) },
+  ]);
+  expect(followed).toMatchObject({ session: { last_seq: 3, last_activity_at: "2026-01-01T10:00:03Z" } });
+});
+
+test("a deleted session is gone for good", () => {
+  const gone = play([
+    { kind: "found", session: aSession() },
+    { kind: "followed", changes: [{ kind: "deleted" }] },
+    { kind: "found", session: aSession() },
+    { kind: "page", generation: "aa", events: events(1, 2) },
+  ]);
+  expect(gone).toEqual({ phase: "gone" });
+});
+
+test("what adds nothing changes nothing, not even the identity", () => {
+  const timeline = addEvents(emptyTimeline, events(1, 5));
+  expect(addEvents(timeline, events(2, 4))).toBe(timeline);
+  expect(raiseHead(timeline, 3)).toBe(timeline);
+});
+
+test("only what is missing is asked for, page by page", () => {
+  const timeline = addEvents(raiseHead(emptyTimeline, 350), [...events(101, 150), ...events(340, 350)]);
+  expect(missingEvents(timeline, 90, 160)).toEqual([
+    { after_seq: 89, limit: 11 },
+    { after_seq: 150, limit: 50 },
+  ]);
+  expect(missingEvents(timeline, 340, 999)).toEqual([]);
+  expect(missingEvents(timeline, -50, 1)).toEqual([{ after_seq: 0, limit: 100 }]);
+});
+
+test("far events are forgotten once there are many, near ones and the end stay", () => {
+  const timeline = addEvents(emptyTimeline, events(1, 9000));
+  const kept = forgetFar(timeline, 100, 120);
+  expect(kept.head).toBe(9000);
+  expect([1, 2000, 9000].every((seq) => kept.events.has(seq))).toBe(true);
+  expect(kept.events.has(5000)).toBe(false);
+});

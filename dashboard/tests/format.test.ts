@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { ago, compactNumber, duration, money, shortDuration, shortPath } from "../src/text/format";
+
+test("money has four places below a dollar and two above", () => {
+  expect([0, 12_300, 999_900, 1_234_567, 1_234_567_890].map(money)).toEqual([
+    "$0.00",
+    "$0.0123",
+    "$0.9999",
+    "$1.23",
+    "$1,234.57",
+  ]);
+});
+
+test("durations are as exact as they are short, and never negative", () => {
+  expect([-5, 0, 59.9, 65, 3_725, 90_000].map(duration)).toEqual([
+    "0s",
+    "0s",
+    "59s",
+    "1m 05s",
+    "1h 02m",
+    "1d 1h",
+  ]);
+  expect([0.0123, 1.25, 42].map(shortDuration)).toEqual(["12 ms", "1.3s", "42s"]);
+});
+
+test("moments read from now", () => {
+  const now = Date.parse("2026-01-02T00:00:00Z");
+  const moments = [
+    "2026-01-02T00:00:03Z",
+    "2026-01-01T23:59:20Z",
+    "2026-01-01T23:00:00Z",
+    "2025-12-31T00:00:00Z",
+  ];
+  expect(moments.map((moment) => ago(moment, now))).toEqual(["now", "40s ago", "1h ago", "2d ago"]);
+});
+
+test("paths keep the end that tells them apart", () => {
+  expect(shortPath("/home/me/src/shop")).toBe("…/src/shop");
+  expect(shortPath("/srv")).toBe("/srv");
+});
+
+test("counts are short from a thousand on", () => {
+  expect([999, 1000, 12_345, 3_200_000].map(compactNumber)).toEqual(["999", "1K", "12.3K", "3.2M"]);
+});

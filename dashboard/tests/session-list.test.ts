@@ -1,0 +1,143 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ListChange } from "../src/api/session-frames";
+import { applyChanges, noChanges } from "../src/state/changes";
+import { joinSessions, settle } from "../src/state/session-list";
+import { defaultFilter, type Session, type SessionFilter, type SessionPage } from "../src/wire";
+import { aSession } from "./support";
+
+/** A manager in miniature: what happens to sessions, position by position. */
+type Happening = { readonly id: string; readonly name: string | null };
+
+const histories = fc.array(
+  fc.record({
+    id: fc.constantFrom("a", "b", "c", "d", "e", "f"),
+    name: fc.option(fc.constantFrom("one", "two", "three"), { freq: 4 }),
+  }),
+  { maxLength: 40 },
+);
+
+function stateAfter(history: readonly Happening[]): Map<string, Session> {
+  const sessions = new Map<string, Session>();
+  history.forEach(({ id, name }, place) => {
+    if (name === null) sessions.delete(id);
+    else {
+      const created_at = sessions.get(id)?.created_at ?? stamp(place);
+      sessions.set(
+        id,
+        aSession({ session_id: id, session_name: name, created_at, last_activity_at: stamp(place) }),
+      );
+    }
+  });
+  return sessions;
+}
+
+function stamp(place: number): string {
+  return `2026-01-01T10:00:${String(place).padStart(2, "0")}Z`;
+}
+
+function toChanges(history: readonly Happening[]): ListChange[] {
+  return history.map(({ id, name }, place): ListChange => {
+    const position = place + 1;
+    const session = name === null ? undefined : stateAfter(history.slice(0, position)).get(id);
+    return session ? { kind: "changed", position, session } : { kind: "deleted", position, sessionId: id };
+  });
+}
+
+/** One page with everything, read after a part of the history, its cursor taken even earlier. */
+function pageAt(history: readonly Happening[], cursorAt: number, readAt: number): SessionPage {
+  return {
+    sessions: [...stateAfter(history.slice(0, readAt)).values()],
+    next_page: null,
+    cursor: `aa:${Math.min(cursorAt, readAt)}`,
+  };
+}
+
+test("pages and frames, twice and in any order, end in what the manager has", () => {
+  fc.assert(
+    fc.property(
+      histories,
+      fc.nat(40),
+      fc.nat(40),
+      fc.infiniteStream(fc.nat()),
+      (history, cursorAt, readAt, order) => {
+        const page = pageAt(history, cursorAt, Math.min(readAt, history.length));
+        const since = toChanges(history).filter(({ position }) => position > Number(page.cursor.slice(3)));
+        const shuffled = [...since, ...since]
+          .map((change) => ({ change, at: order.next().value ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ change }) => change);
+        const changes = shuffled.reduce((known, change) => applyChanges(known, [change]), noChanges);
+        const expected = [...stateAfter(history).values()];
+        const shown = joinSessions([page], changes, defaultFilter);
+        expect(new Map(shown.map((session) => [session.session_id, session]))).toEqual(
+          new Map(expected.map((session) => [session.session_id, session])),
+        );
+      },
+    ),
+  );
+});
+
+test("a session that lies past the last page waits for its page", () => {
+  const page: SessionPage = {
+    sessions: [
+      aSession({ session_id: "new", created_at: stamp(30) }),
+      aSession({ session_id: "old", created_at: stamp(20) }),
+    ],
+    next_page: "more",
+    cursor: "aa:1",
+  };
+  const news = ["newer", "older"].map(
+    (session_id, place): ListChange => ({
+      kind: "changed",
+      position: 2 + place,
+      session: aSession({ session_id, created_at: stamp(session_id === "newer" ? 40 : 10) }),
+    }),
+  );
+  const shown = joinSessions([page], applyChanges(noChanges, news), defaultFilter);
+  expect(shown.map(({ session_id }) => session_id)).toEqual(["newer", "new", "old"]);
+});
+
+test("a session whose state no longer fits the filter goes", () => {
+  const filter: SessionFilter = { ...defaultFilter, state: "running" };
+  const page: SessionPage = { sessions: [aSession({ state: "running" })], next_page: null, cursor: "aa:1" };
+  const changes = applyChanges(noChanges, [
+    { kind: "changed", position: 2, session: aSession({ state: "failed" }) },
+  ]);
+  expect(joinSessions([page], noChanges, filter)).toHaveLength(1);
+  expect(joinSessions([page], changes, filter)).toHaveLength(0);
+});
+
+test("the text is looked for in name, project, agent and id", () => {
+  const page: SessionPage = {
+    sessions: [
+      aSession({ session_id: "1", session_name: "Fix LOGIN" }),
+      aSession({ session_id: "2", project_dir: "/src/login" }),
+      aSession({ session_id: "login-3" }),
+      aSession({ session_id: "4", agent_name: "loginer" }),
+      aSession({ session_id: "5" }),
+    ],
+    next_page: null,
+    cursor: "aa:1",
+  };
+  const shown = joinSessions([page], noChanges, { ...defaultFilter, text: " login " });
+  expect(new Set(shown.map(({ session_id }) => session_id))).toEqual(new Set(["1", "2", "login-3", "4"]));
+});
+
+test("at the top new rows appear; for a held reader they wait, gone ones go, further pages are appended", () => {
+  expect(settle(["a", "b"], ["new", "a", "b"], false)).toEqual({ ids: ["new", "a", "b"], waiting: 0 });
+  expect(settle(["a", "b"], ["new", "b", "c"], true)).toEqual({ ids: ["b", "c"], waiting: 1 });
+  expect(settle([], ["a"], true)).toEqual({ ids: ["a"], waiting: 0 });
+});
+
+test("a held order never moves a row that stays, and counts all that it hides", () => {
+  const ids = fc.uniqueArray(fc.constantFrom(..."abcdefghij"));
+  fc.assert(
+    fc.property(ids, ids, (shown, wanted) => {
+      const settled = settle(shown, wanted, true);
+      expect(settled.ids.length + settled.waiting).toBe(wanted.length);
+      const kept = shown.filter((id) => wanted.includes(id));
+      if (shown.length > 0) expect(settled.ids.slice(0, kept.length)).toEqual(kept);
+    }),
+  );
+});

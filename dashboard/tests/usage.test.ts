@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { bucketStarts, byAgent, runsByEnd, totalsByAgent } from "../src/state/usage";
+import type { UsageRow } from "../src/wire";
+
+const NOW = new Date(2026, 0, 10, 15, 30);
+const HOURS = bucketStarts("hour", 3, NOW);
+
+function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
+  const usage = { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_creation_tokens: 4 };
+  return {
+    start: new Date(2026, 0, 10, hour).toISOString(),
+    agent_name: null,
+    runs: 1,
+    failed: 0,
+    stopped: 0,
+    lost: 0,
+    usage: { ...usage, cost_microdollars: cost },
+    ...fields,
+  };
+}
+
+test("every bucket of the span is there, the present one last", () => {
+  expect(HOURS.map((start) => new Date(start).getHours())).toEqual([13, 14, 15]);
+  expect(bucketStarts("day", 3, NOW).map((start) => new Date(start).getDate())).toEqual([8, 9, 10]);
+});
+
+test("runs are told apart by their end, and what lies before the span is left out", () => {
+  const plot = runsByEnd(
+    [row(12), row(13, { runs: 5, failed: 2, stopped: 1 }), row(15, { runs: 1, lost: 1 })],
+    HOURS,
+  );
+  expect(Object.fromEntries(plot.series.map(({ name, values }) => [name, values]))).toEqual({
+    "well or running": [2, 0, 0],
+    failed: [2, 0, 0],
+    stopped: [1, 0, 0],
+    lost: [0, 0, 1],
+  });
+});
+
+test("the dearest agents have names and the others are one", () => {
+  const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent_name: `agent ${place}` }, place));
+  const agents = totalsByAgent(rows);
+  expect(agents[0]).toEqual({ agent: "agent 7", runs: 1, failed: 0, tokens: 10, cost: 7 });
+  const plot = byAgent(rows, HOURS, agents, (each) => each.usage.cost_microdollars);
+  expect(plot.series.map(({ name }) => name)).toEqual([
+    "agent 7",
+    "agent 6",
+    "agent 5",
+    "agent 4",
+    "agent 3",
+    "others",
+  ]);
+  expect(plot.series.at(-1)?.values).toEqual([0, 3, 0]);
+});

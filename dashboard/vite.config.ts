@@ -1,0 +1,37 @@
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { loadEnv } from "vite";
+import { defineConfig } from "vitest/config";
+
+const manager = loadEnv("", ".", "DASHBOARD_").DASHBOARD_MANAGER ?? "http://127.0.0.1:8765";
+const routes = ["/sessions", "/usage", "/facets", "/dashboard", "/health"];
+
+// The manager lets in only its own Host and Origin, and a proxied request would carry the dev server's.
+const asTheManager = {
+  target: manager,
+  changeOrigin: true,
+  headers: { origin: manager, "sec-fetch-site": "same-origin" },
+};
+
+export default defineConfig({
+  plugins: [react()],
+  base: "./",
+  resolve: {
+    alias: {
+      // For browsers it has a form that decodes with innerHTML, which the page's policy does not let in.
+      "decode-named-character-reference": fileURLToPath(
+        new URL("./node_modules/decode-named-character-reference/index.js", import.meta.url),
+      ),
+    },
+  },
+  build: {
+    outDir: "../src/agent_session_manager/static",
+    emptyOutDir: true,
+    target: ["chrome123", "firefox121", "safari17.5"],
+    modulePreload: { polyfill: false },
+    // A data: URL would not be let in by the page's policy for anything but images.
+    assetsInlineLimit: 0,
+  },
+  server: { proxy: Object.fromEntries(routes.map((route) => [route, asTheManager])) },
+  test: { include: ["tests/**/*.test.{ts,tsx}"], environment: "node" },
+});
