@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import type { Call } from "../state/rows";
+import { type Call, errorOf } from "../state/rows";
 import { type CallInput, type CallOutput, inputOf, outputOf } from "../text/calls";
 import { visible } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
@@ -13,7 +13,7 @@ const Terminal = lazy(() => import("./terminal").then((module) => ({ default: mo
 export function CallDetails({ call }: { call: Call }) {
   const input = call.begun ? inputOf(call.toolName, call.begun.tool_input) : null;
   const output = outputOf(call.ended?.tool_output);
-  const error = call.denial?.error ?? call.ended?.error ?? null;
+  const error = errorOf(call);
   return (
     <Suspense fallback={<div className="placeholder" />}>
       {input && <Input input={input} />}

@@ -1,5 +1,5 @@
 import { useNow } from "../hooks/use-now";
-import type { Call, Outcome, Subagent } from "../state/rows";
+import { type Call, errorOf, type Outcome, type Subagent } from "../state/rows";
 import { gist } from "../text/calls";
 import { plural, shortDuration } from "../text/format";
 import { oneLine } from "../text/visible";
@@ -23,9 +23,10 @@ const OUTCOMES: Readonly<Record<Outcome, { icon: IconName; word: string }>> = {
   unknown: { icon: "unknown", word: "end not shown" },
 };
 
-/** A tool call on one line, from its beginning to its end; opens to input and output. */
+/** A tool call on one line, from its beginning to its end, and why it failed; opens to input and output. */
 export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: CallRowProps) {
   const { icon, word } = OUTCOMES[call.outcome];
+  const error = errorOf(call);
   const isBad = call.outcome === "failed" || call.outcome === "denied";
   return (
     <div data-testid="call" data-outcome={call.outcome}>
@@ -48,6 +49,11 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
       >
         <CallDetails call={call} />
       </FoldRow>
+      {!isOpen && error !== null && (
+        <p className="call-error">
+          <bdi>{oneLine(error)}</bdi>
+        </p>
+      )}
       {subagent && (
         <button
           type="button"

@@ -19,6 +19,11 @@ export interface Call {
   readonly seconds: number | null;
 }
 
+/** Why a call failed or was denied. */
+export function errorOf(call: Call): string | null {
+  return call.denial?.error ?? call.ended?.error ?? null;
+}
+
 export interface Subagent {
   readonly toolUseId: string;
   /** Events of it that are loaded. */
