@@ -17,9 +17,9 @@ from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.errors import SessionNotFoundError
+from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
 from agent_session_manager.domain.event import Event, NewEvent
-from agent_session_manager.domain.request import Request, RequestState
+from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
 from agent_session_manager.feed import Feed, Frame, ListFrame
@@ -147,6 +147,26 @@ class Manager:
                 )
                 left = deadline - asyncio.get_running_loop().time()
                 if found or left <= 0 or self._bells.is_closed:
+                    return found
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), left)
+
+    async def get_request(
+        self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
+    ) -> Request:
+        """Get a request; with a wait, not before it is settled, its run ended or the time is up."""
+        _known(session_id)
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        while True:
+            with self._bells.listening(session_id) as rung:
+                requests = await self.list_requests(session_id, run)
+                found = next((r for r in requests if r.request_id == request_id), None)
+                if found is None:
+                    raise RequestNotFoundError(session_id, request_id)
+                newest = (await self.get_session(session_id)).newest_run
+                is_over = found.state in FINAL_STATES or newest.is_finished or newest.run > run
+                left = deadline - asyncio.get_running_loop().time()
+                if is_over or left <= 0 or self._bells.is_closed:
                     return found
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), left)

@@ -166,3 +166,28 @@ def test_manager_that_is_stopped_answers_all_who_wait(start_manager: StartManage
         assert own.process.wait(STOP_SECONDS) == 0
     assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"requests":[]}')}
     assert "Traceback" not in own.log()
+
+
+def test_who_waits_for_one_request_is_answered_when_it_is_settled_or_its_run_has_ended(
+    start_manager: StartManager,
+) -> None:
+    own = start_manager()
+    create(own)
+
+    def wait(request_id: str) -> Any:
+        with Api(own) as api:
+            return api.get(f"{REQUESTS}/{request_id}?wait={POLL_SECONDS * 2}").json["request"]
+
+    with Api(own) as api, ThreadPoolExecutor(4) as threads:
+        for request_id in ("a", "b"):
+            api.post(REQUESTS, {"request_id": request_id, "kind": "message"})
+        assert api.get(f"{REQUESTS}/a?wait=0.01").json["request"]["state"] == "pending"
+        assert api.get(f"{REQUESTS}/none").refusal == (404, "request_not_found")
+        first, second = threads.submit(wait, "a"), threads.submit(wait, "b")
+        api.put(f"{REQUESTS}/a", {"state": "acknowledged"})
+        api.put(f"{REQUESTS}/a", {"state": "done"})
+        assert first.result(POLL_SECONDS)["state"] == "done"
+        assert not second.done()
+        api.post(f"{PATH}/events", {"event_type": "session_stop", "run": 1})
+        assert second.result(POLL_SECONDS)["state"] == "expired"
+        assert wait("a")["state"] == "done"

@@ -167,8 +167,8 @@ def test_subagents_are_folded_under_the_call_that_began_them(
     outside = page.get_by_test_id("message").filter(has_text="outside")
     expect(outside).to_be_visible()
     shown = page.get_by_text("from inside")
-    if not shown.is_visible():
-        page.get_by_role("button", name="look around").first.click()
+    expect(shown).to_have_count(0)
+    page.get_by_role("button", name="Subagent: ").click()
     expect(shown).to_be_visible()
     nested = page.get_by_text("from inside").bounding_box()
     beside = page.get_by_text("outside", exact=True).bounding_box()

@@ -141,6 +141,34 @@ async def list_requests(
     return answer(RequestsAnswer(requests=[request_body(request) for request in found]))
 
 
+class _WaitQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    wait: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=MAX_WAIT_SECONDS,
+        description="Seconds to wait until it is settled, or its run has ended",
+    )
+
+
+@router.get(
+    "/sessions/{session_id}/runs/{run}/requests/{request_id}",
+    response_model=RequestAnswer,
+    responses=refusals(404),
+)
+async def get_request(
+    session_id: Id,
+    run: RunNumber,
+    request_id: RequestId,
+    query: Annotated[_WaitQuery, Query()],
+    manager: Served,
+) -> Response:
+    """Get a request, and with a wait see how far it comes."""
+    found = await manager.get_request(session_id, run, request_id, wait_seconds=query.wait)
+    return answer(RequestAnswer(request=request_body(found)))
+
+
 @router.put(
     "/sessions/{session_id}/runs/{run}/requests/{request_id}",
     response_model=RequestAnswer,

@@ -126,6 +126,13 @@ class ManagerClient(SessionClient):
         path = f"{_path(session_id)}/runs/{run}/requests"
         return self._get("requests", list, "GET", path + _query(query))
 
+    def get_request(
+        self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
+    ) -> Json:
+        """Get a request; with a wait, not before it is settled, its run ended or the time is up."""
+        path = f"{_path(session_id)}/runs/{run}/requests/{request_id}"
+        return self._get("request", dict, "GET", path + _query({"wait": str(wait_seconds)}))
+
     def settle_request(
         self, session_id: str, run: int, request_id: str, *, state: str, detail: str | None = None
     ) -> Json:

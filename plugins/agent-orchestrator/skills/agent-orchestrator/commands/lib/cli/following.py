@@ -11,8 +11,10 @@ from ..manager_client import Json, ManagerClient, may_pass
 from ..session_client import SessionClientError
 from .output import note
 
-FIRST_PAUSE_SECONDS = 0.05
-MAX_PAUSE_SECONDS = 1.0
+WAIT_SECONDS = 3.0
+"""At once for one answer: less than the client waits for it."""
+PAUSE_SECONDS = 0.2
+"""Before a manager that is away is asked again."""
 
 
 def follow(
@@ -71,25 +73,24 @@ def wait_for_request(
 ) -> Json:
     """Wait until a request is settled, its run has ended or the time is up; return it as it is.
 
-    No feed tells of requests, and a wait at the manager is for any of them: this looks, ever more
-    seldom. An outage of the manager is waited out.
+    An outage of the manager is waited out.
     """
     deadline = time.monotonic() + timeout_seconds
-    pause = FIRST_PAUSE_SECONDS
-    while request["state"] in ("pending", "acknowledged"):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        time.sleep(min(pause, left))
-        pause = min(MAX_PAUSE_SECONDS, 1.5 * pause)
+    while (left := deadline - time.monotonic()) > 0:
+        began = time.monotonic()
+        wait_seconds = min(left, WAIT_SECONDS)
         try:
-            is_over = manager.get_session(session["session_id"])["status"] == "finished"
-            requests = manager.list_requests(session["session_id"], request["run"])
+            request = manager.get_request(
+                session["session_id"],
+                request["run"],
+                request["request_id"],
+                wait_seconds=wait_seconds,
+            )
         except SessionClientError as exc:
             if not may_pass(exc):
                 raise
-            continue
-        request = next(r for r in requests if r["request_id"] == request["request_id"])
-        if is_over:
-            break
+            time.sleep(min(left, PAUSE_SECONDS))
+        else:
+            if time.monotonic() - began < wait_seconds:  # it was answered before the time was up
+                break
     return request
