@@ -125,19 +125,18 @@ class Feed:
                 if news is None:
                     yield SessionDeleted(session_id=session_id)
                     return
-                session = news.session
+                frames, before, shown = _frames(news, shown), seq, news.session
                 if news.events:
                     seq = news.events[-1].event.seq
-                    yield EventsAdded(events=news.events, generation=session.generation)
-                if _but_for_events(session) != _but_for_events(shown):
-                    yield SessionChanged(session=session)
-                shown = session
-                if seq < session.last_seq:
+                del news  # nothing but its own copy is kept for a reader that is slow to take it
+                while frames:
+                    yield frames.pop(0)
+                if seq < shown.last_seq:
                     continue
-                if session.status == "finished" and not forever:
-                    yield SessionEnded(session=session)
+                if shown.status == "finished" and not forever:
+                    yield SessionEnded(session=shown)
                     return
-                if news.events:
+                if seq > before:
                     await asyncio.sleep(PACE_SECONDS)
                 fresh = not await _rings(rung, HEARTBEAT_SECONDS)
                 if fresh:
@@ -220,6 +219,16 @@ async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News |
     except SessionNotFoundError:
         return None
     return news if news.session.generation == generation else None
+
+
+def _frames(news: News, shown: Session) -> list[Frame]:
+    """What a follower is told, to whom the session was `shown` before."""
+    frames: list[Frame] = []
+    if news.events:
+        frames.append(EventsAdded(events=news.events, generation=news.session.generation))
+    if _but_for_events(news.session) != _but_for_events(shown):
+        frames.append(SessionChanged(session=news.session))
+    return frames
 
 
 def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:

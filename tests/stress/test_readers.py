@@ -68,7 +68,11 @@ def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene)
             seconds=CUT_SECONDS,
         )
         largest = max(largest, memory_of(manager))
-        wait_for(lambda: all(map(was_cut, stalled)), "what was under way has come, and no more")
+        wait_for(
+            lambda: all(map(was_cut, stalled)),
+            "what was under way has come, and no more",
+            seconds=CUT_SECONDS,
+        )
     campaign.tell(f"{count} readers that take nothing, {LIVE} live ones: no gap, no repeat")
     campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut before the end")
     campaign.tell(f"slowest append of 10 events: {slowest * 1000:.0f} ms")

@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 STALLED_SECONDS = 8.0
 """How long a reader may take nothing."""
-_SLICE_BYTES = 16 * 1024
+_SLICE_BYTES = 8 * 1024
 """What is sent at once, and what is kept for a reader that does not take it."""
 _PING = b": ping\n\n"
 _BYE = b"event: bye\ndata: {}\n\n"
@@ -142,8 +142,9 @@ class _EventStream(Response, Generic[F]):
         async with aclosing(self._rest) as frames:  # type: ignore[type-var]  # a generator is one
             try:
                 while True:
-                    for begin in range(0, len(chunk), _SLICE_BYTES):
-                        body = chunk[begin : begin + _SLICE_BYTES]
+                    whole = memoryview(chunk)  # cut without a copy
+                    for begin in range(0, len(whole), _SLICE_BYTES):
+                        body = whole[begin : begin + _SLICE_BYTES]
                         await send({"type": "http.response.body", "body": body, "more_body": True})
                         await connection.drain(timeout_seconds=STALLED_SECONDS)
                     chunk = self._encode(await anext(frames))
