@@ -7,7 +7,7 @@ COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format test stress bench demo lock clean
+.PHONY: help setup dashboard browser check format test pictures stress bench demo lock clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: setup  ## Format and mend what can be mended
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+pictures: setup browser  ## Make the pictures of the dashboard anew
+	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures
 
 stress: setup  ## Kill, pause and stop runs hundreds of times, and print the figures
 	$(BIN)/pytest -m stress --campaign=long

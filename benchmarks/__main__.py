@@ -9,9 +9,10 @@ from statistics import median
 
 import click
 
+from benchmarks.effort import FULL, QUICK
 from benchmarks.machine import look_at_machine
 from benchmarks.measure import Row
-from benchmarks.rows import FULL, QUICK, ROWS
+from benchmarks.rows import ROWS
 
 
 @click.command()

@@ -8,53 +8,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import servers
+from benchmarks.answers import TIMEOUT_SECONDS, answer
+from benchmarks.effort import Effort
 from benchmarks.following import Job as Follow
 from benchmarks.load import Job
 from benchmarks.measure import Row
+from benchmarks.page_rows import first_event_time, first_session_time
 from benchmarks.workload import session_ids
 
-TIMEOUT_SECONDS = 120.0
 COMMAND = (
     Path(__file__).parents[1]
     / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/ao-status"
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How long to look: more rounds make the medians steadier, more work each of them longer."""
-
-    rounds: int
-    requests_per_session: int
-    lists_per_session: int
-    client_events: int
-    starts: int
-    follow_rounds: int
-    follow_seconds: float
-
-
-FULL = Effort(
-    rounds=12,
-    requests_per_session=200,
-    lists_per_session=12,
-    client_events=200,
-    starts=16,
-    follow_rounds=5,
-    follow_seconds=4.0,
-)
-QUICK = Effort(
-    rounds=3,
-    requests_per_session=100,
-    lists_per_session=6,
-    client_events=100,
-    starts=4,
-    follow_rounds=2,
-    follow_seconds=2.0,
-)
 FOLLOWERS = 100
 FOLLOWED_EVENTS_PER_SECOND = 1000
 FOLLOW_GOAL_SECONDS = 0.05
@@ -93,7 +63,7 @@ def _under_load(row: Row, effort: Effort, *, limit: str, requests: int, events: 
             requests_per_session=requests,
             events_per_request=events,
         )
-        return float(_answer("benchmarks.load", job.to_json(), servers.clean_environ()))
+        return float(answer("benchmarks.load", job.to_json(), servers.clean_environ()))
 
     with ExitStack() as stack:
         ours = stack.enter_context(servers.manager())
@@ -120,7 +90,7 @@ def client_rate(effort: Effort) -> Row:
             "rounds": effort.rounds,
             "events": effort.client_events,
         }
-        lines = _answer("benchmarks.client", json.dumps(job), server.environ()).splitlines()
+        lines = answer("benchmarks.client", json.dumps(job), server.environ()).splitlines()
     pairs: Iterator[tuple[float, float]] = map(json.loads, lines[1:])  # the first is the warm-up
     for ours, limit in pairs:
         row.ours.append(ours)
@@ -171,7 +141,7 @@ def follow_time(effort: Effort) -> Row:
             events_per_second=FOLLOWED_EVENTS_PER_SECOND,
             seconds=effort.follow_seconds,
         )
-        return float(_answer("benchmarks.following", job.to_json(), servers.clean_environ()))
+        return float(answer("benchmarks.following", job.to_json(), servers.clean_environ()))
 
     with servers.manager() as server:
         return row.alternate(
@@ -187,21 +157,9 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "client": client_rate,
     "status": status_time,
     "follow": follow_time,
+    "list page": first_session_time,
+    "session page": first_event_time,
 }
-
-
-def _answer(module: str, job: str, environ: dict[str, str]) -> str:
-    """Run one of our programs on a job and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=job,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environ,
-        timeout=TIMEOUT_SECONDS,
-        check=True,
-    )
-    return done.stdout
 
 
 def _seconds(command: list[str], environ: dict[str, str]) -> float:

@@ -60,8 +60,8 @@ def clean_environ() -> dict[str, str]:
 
 
 @contextmanager
-def manager() -> Iterator[Server]:
-    """Run `agent-session-manager serve` as a person would, and create the sessions over HTTP."""
+def manager(*, sessions: bool = True) -> Iterator[Server]:
+    """Run `agent-session-manager serve` as a person would, with the workload's sessions or none."""
     with _directory() as state_dir:
         program = Path(sys.executable).with_name("agent-session-manager")
         command = [str(program), "serve", "--port", "0", "--state-dir", str(state_dir)]
@@ -69,7 +69,7 @@ def manager() -> Iterator[Server]:
         with log.open("wb") as out, _running(command, stdout=out.fileno()) as process:
             server = _announced(process, state_dir, log)
             with server.client() as client:
-                for session_id in all_session_ids():
+                for session_id in all_session_ids() if sessions else ():
                     session = {"session_id": session_id, "session_name": "benchmark"}
                     client.post("/sessions", json=session).raise_for_status()
             yield server

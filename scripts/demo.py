@@ -145,6 +145,7 @@ def missing_for_claude() -> str | None:
 
 NEXT = """
 Next, in the same directory:
+  ao-dashboard                         all of it in a browser, live
   ao-list-agents                       the agent that `notes` used
   ao-status count --json               all that is known of a session
   ao-new mine --executor command -p 'your text' -- tr a-z A-Z

@@ -17,6 +17,14 @@ from tests.support.manager import RunningManager
 pytest_plugins = ["tests.support.campaign"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pictures",
+        action="store_true",
+        help="Keep the pictures of the dashboard that the documentation shows.",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_person() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

@@ -21,7 +21,7 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.session import Session
 from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
-from agent_session_manager.tail import News, Published, ReadSession, Tail
+from agent_session_manager.tail import NOTHING, Batch, News, ReadSession, Tail
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.02
@@ -36,7 +36,7 @@ CHANGES_AT_ONCE = 100
 class EventsAdded:
     """Events that the reader did not have, in order, and the cursor's generation."""
 
-    events: Sequence[Published]
+    batch: Batch
     generation: str
 
 
@@ -115,26 +115,28 @@ class Feed:
             self._bells.listening(session_id) as rung,
             self._tail(session_id) as tail,
         ):
-            shown = (await tail.look(None)).session
-            seq = _seq_to_begin_after(begin, shown)
-            yield SessionChanged(session=shown)
+            shown = await tail.look(None)
+            seq = _seq_to_begin_after(begin, shown.session)
+            yield SessionChanged(session=shown.session)
             fresh = False
             while not self._bells.is_closed:
                 rung.clear()
-                news = await _look(tail, seq, shown.generation, fresh=fresh)
+                news = await _look(tail, seq, shown.session.generation, fresh=fresh)
                 if news is None:
                     yield SessionDeleted(session_id=session_id)
                     return
-                frames, before, shown = _frames(news, shown), seq, news.session
-                if news.events:
-                    seq = news.events[-1].event.seq
-                del news  # nothing but its own copy is kept for a reader that is slow to take it
+                frames, before = _frames(news, shown), seq
+                if news.batch.events:
+                    seq = news.batch.events[-1].event.seq
+                # A reader that is slow to take its frames keeps no event beside them.
+                shown = replace(news, batch=NOTHING)
+                del news
                 while frames:
                     yield frames.pop(0)
-                if seq < shown.last_seq:
+                if seq < shown.session.last_seq:
                     continue
-                if shown.status == "finished" and not forever:
-                    yield SessionEnded(session=shown)
+                if shown.session.status == "finished" and not forever:
+                    yield SessionEnded(session=shown.session)
                     return
                 if seq > before:
                     await asyncio.sleep(PACE_SECONDS)
@@ -221,12 +223,12 @@ async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News |
     return news if news.session.generation == generation else None
 
 
-def _frames(news: News, shown: Session) -> list[Frame]:
-    """What a follower is told, to whom the session was `shown` before."""
+def _frames(news: News, shown: News) -> list[Frame]:
+    """What a follower is told who was `shown` something before."""
     frames: list[Frame] = []
-    if news.events:
-        frames.append(EventsAdded(events=news.events, generation=news.session.generation))
-    if _but_for_events(news.session) != _but_for_events(shown):
+    if news.batch.events:
+        frames.append(EventsAdded(batch=news.batch, generation=news.session.generation))
+    if news.facts != shown.facts:
         frames.append(SessionChanged(session=news.session))
     return frames
 
@@ -238,16 +240,6 @@ def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:
         head = Cursor(generation=session.generation, number=session.last_seq)
         raise CursorUnknownError(str(head))
     return begin.number
-
-
-def _but_for_events(session: Session) -> Session:
-    """What of a session changes without an event, and without a lease being renewed."""
-    return replace(
-        session,
-        last_seq=0,
-        last_activity_at=session.created_at,
-        newest_run=replace(session.newest_run, lease=None),
-    )
 
 
 async def _rings(rung: asyncio.Event, seconds: float) -> bool:

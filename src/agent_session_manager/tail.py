@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from agent_session_manager.domain.event import Event
@@ -40,12 +40,27 @@ class Published:
         self.encoded: bytes | None = None
 
 
+class Batch:
+    """Events that go together to all who have come equally far; encoded by the first, too."""
+
+    __slots__ = ("encoded", "events")
+
+    def __init__(self, events: Sequence[Published]) -> None:
+        self.events = events
+        self.encoded: bytes | None = None
+
+
+NOTHING = Batch(())
+
+
 @dataclass(frozen=True, kw_only=True)
 class News:
     """A session, and those of its events that come next for the one who looked."""
 
     session: Session
-    events: Sequence[Published]
+    facts: Session
+    """The session without what its events and the renewals of its lease change."""
+    batch: Batch = NOTHING
 
 
 class Tail:
@@ -57,8 +72,9 @@ class Tail:
         self._rung = rung
         self._read = read
         self._looking = asyncio.Lock()
-        self._session: Session | None = None
+        self._news: News | None = None
         self._events: deque[Published] = deque()
+        self._batches: dict[int, Batch] = {}
         self._chars = 0
         self._end = 0
 
@@ -71,28 +87,30 @@ class Tail:
             SessionNotFoundError: it is gone.
         """
         async with self._looking:
-            if fresh or self._session is None or self._rung.is_set():
+            if fresh or self._news is None or self._rung.is_set():
                 await self._catch_up()
-            assert self._session is not None  # it was read now, or before
-            if after is None:
-                return News(session=self._session, events=())
+            assert self._news is not None  # it was read now, or before
+            if after is None or after >= self._end:
+                return self._news
             if after >= self._end - len(self._events):
-                return News(session=self._session, events=self._some_past(after))
+                return replace(self._news, batch=self._some_past(after))
         found = await self._read(self._session_id, after, EVENTS_AT_ONCE)
-        return News(session=found.session, events=[Published(event) for event in found.events])
+        batch = Batch([Published(event) for event in found.events])
+        return replace(_news(found.session), batch=batch)
 
     async def _catch_up(self) -> None:
         self._rung.clear()
         try:
             while True:
-                end = _PAST_ALL if self._session is None else self._end
+                end = _PAST_ALL if self._news is None else self._end
                 found = await self._read(self._session_id, end, EVENTS_AT_ONCE)
                 if self._is_far_behind(found.session):
                     self._events.clear()
+                    self._batches.clear()
                     self._chars, self._end = 0, found.session.last_seq
                 else:
                     self._add(found.events)
-                self._session = found.session
+                self._news = _news(found.session)
                 if self._end >= found.session.last_seq or not found.events:
                     return
         except BaseException:
@@ -102,27 +120,39 @@ class Tail:
     def _is_far_behind(self, session: Session) -> bool:
         """Whether it is better to begin anew at the head: each reader comes there by itself."""
         return (
-            self._session is None
-            or self._session.generation != session.generation
+            self._news is None
+            or self._news.session.generation != session.generation
             or session.last_seq - self._end > MAX_EVENTS
         )
 
-    def _some_past(self, after: int) -> list[Published]:
+    def _some_past(self, after: int) -> Batch:
         """The next events past `after`, as many as a reader may have to keep."""
-        begin = self._end - len(self._events)
-        found: list[Published] = []
-        chars = 0
-        for published in islice(self._events, max(after - begin, 0), None):
-            found.append(published)
-            chars += published.event.size
-            if chars >= CHARS_AT_ONCE:
-                break
-        return found
+        if after not in self._batches:
+            found: list[Published] = []
+            chars = 0
+            for published in islice(self._events, after - self._end + len(self._events), None):
+                found.append(published)
+                chars += published.event.size
+                if chars >= CHARS_AT_ONCE:
+                    break
+            self._batches[after] = Batch(found)
+        return self._batches[after]
 
     def _add(self, events: Sequence[Event]) -> None:
+        self._batches.clear()
         for event in events:
             self._events.append(Published(event))
             self._chars += event.size
             self._end = event.seq
         while len(self._events) > MAX_EVENTS or self._chars > MAX_CHARS:
             self._chars -= self._events.popleft().event.size
+
+
+def _news(session: Session) -> News:
+    facts = replace(
+        session,
+        last_seq=0,
+        last_activity_at=session.created_at,
+        newest_run=replace(session.newest_run, lease=None),
+    )
+    return News(session=session, facts=facts)

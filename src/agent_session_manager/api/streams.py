@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 STALLED_SECONDS = 8.0
 """How long a reader may take nothing."""
-_SLICE_BYTES = 8 * 1024
+_SLICE_BYTES = 16 * 1024
 """What is sent at once, and what is kept for a reader that does not take it."""
 _PING = b": ping\n\n"
 _BYE = b"event: bye\ndata: {}\n\n"
@@ -165,9 +165,7 @@ async def _disconnected(receive: Receive) -> None:
 def _of_session(frame: Frame, session_id: str) -> bytes:
     match frame:
         case EventsAdded():
-            return b"".join(
-                _event(published, session_id, frame.generation) for published in frame.events
-            )
+            return _events(frame, session_id)
         case SessionChanged():
             return _named("session", _session(frame.session))
         case SessionEnded():
@@ -180,6 +178,16 @@ def _of_session(frame: Frame, session_id: str) -> bytes:
             return _BYE
         case other:
             assert_never(other)
+
+
+def _events(frame: EventsAdded, session_id: str) -> bytes:
+    """The events for any of their readers: joined once, whoever comes first."""
+    batch = frame.batch
+    if batch.encoded is None:
+        batch.encoded = b"".join(
+            _event(published, session_id, frame.generation) for published in batch.events
+        )
+    return batch.encoded
 
 
 def _event(published: Published, session_id: str, generation: str) -> bytes:

@@ -1,0 +1,41 @@
+"""How long to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long to look: more rounds make the medians steadier, more work each of them longer."""
+
+    rounds: int
+    requests_per_session: int
+    lists_per_session: int
+    client_events: int
+    starts: int
+    follow_rounds: int
+    page_rounds: int
+    follow_seconds: float
+
+
+FULL = Effort(
+    rounds=12,
+    requests_per_session=200,
+    lists_per_session=12,
+    client_events=200,
+    starts=16,
+    follow_rounds=5,
+    page_rounds=7,
+    follow_seconds=4.0,
+)
+QUICK = Effort(
+    rounds=3,
+    requests_per_session=100,
+    lists_per_session=6,
+    client_events=100,
+    starts=4,
+    follow_rounds=2,
+    page_rounds=2,
+    follow_seconds=2.0,
+)

@@ -1,0 +1,191 @@
+"""The pictures of the dashboard that the documentation shows, of sessions as they might be.
+
+`make pictures` keeps them in `docs/images`; otherwise only that they can be made is tested.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import LOAD_MS, Visit, append, create, says
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+Open = Callable[..., Visit]
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SHOWN = {
+    "overview-light.png",
+    "sessions-dark.png",
+    "session-light.png",
+    "session-dark.png",
+    "phone-light.png",
+}
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 780}
+AGENTS = ("reviewer", "fixer", "porter", "writer")
+PROJECTS = ("/home/me/web-shop", "/home/me/parser", "/home/me/docs")
+NAMES = (
+    "fix-login", "port-the-parser", "review-checkout", "write-changelog", "flaky-upload-test",
+    "faster-search", "update-tokens-page", "dead-links", "retry-payments", "split-the-router",
+    "explain-the-cache", "typed-config", "search-index", "dark-mode", "release-notes",
+)  # fmt: skip
+DRAWN = (
+    "() => { const all = [...document.querySelectorAll('canvas')];"
+    " return all.length > 2 && all.every("
+    "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+    ".data.some(value => value !== 0)) }"
+)
+"""All plots have something on them."""
+CODE = """Found it: the session cookie was compared **before** it was trimmed.
+
+```python
+def is_valid(cookie: str) -> bool:
+    return hmac.compare_digest(cookie.strip(), expected)
+```
+
+| test | before | after |
+|---|---|---|
+| `test_login` | failed | passes |
+| `test_logout` | passes | passes |
+"""
+
+
+def conversation() -> list[dict[str, Any]]:
+    def call(number: int, tool: str, given: dict[str, Any], output: Any, **end: Any) -> list[Any]:
+        use = {"tool_name": tool, "tool_use_id": f"use-{number}"}
+        return [
+            {"event_type": "pre_tool", "tool_input": given, **use},
+            {"event_type": "post_tool", "tool_output": output, **use, **end},
+        ]
+
+    edit = {
+        "file_path": "/home/me/web-shop/auth.py",
+        "old_string": "def is_valid(cookie):\n    return cookie == expected",
+        "new_string": "def is_valid(cookie: str) -> bool:\n"
+        "    return hmac.compare_digest(cookie.strip(), expected)",
+    }
+    failed = "FAILED tests/test_login.py::test_login - AssertionError: assert False"
+    return [
+        says("Fix the login test. Leave the logout test alone.", role="user"),
+        {"event_type": "thinking", "content": [{"type": "thinking", "thinking": "Look first."}]},
+        *call(1, "Bash", {"command": "pytest -q tests/test_login.py"}, "", error=failed),
+        *call(
+            2, "Grep", {"pattern": "is_valid", "path": "src"}, "auth.py:12:def is_valid(cookie):"
+        ),
+        *call(3, "Edit", edit, "The file was updated."),
+        *call(
+            4,
+            "Bash",
+            {"command": "pytest -q"},
+            "\u001b[32m................................ [100%]\u001b[0m\n32 passed in 1.42s",
+        ),
+        says(CODE),
+        {
+            "event_type": "usage",
+            "usage": {
+                "input_tokens": 4210,
+                "output_tokens": 1876,
+                "cache_read_tokens": 61200,
+                "cache_creation_tokens": 9100,
+                "cost_microdollars": 84_300,
+            },
+        },
+    ]
+
+
+def fill(api: Api) -> None:
+    """Forty sessions in all states, three of them running."""
+    chance = random.Random(7)
+    for number in range(40):
+        name = NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else f"-{number}")
+        agent, project = chance.choice(AGENTS), chance.choice(PROJECTS)
+        create(api, f"s{number:02}", session_name=name, agent_name=agent, project_dir=project,
+               executor="claude", host="laptop")  # fmt: skip
+        spent = chance.randrange(2_000, 90_000)
+        usage = {"input_tokens": spent, "output_tokens": spent // 4, "cost_microdollars": spent * 9}
+        append(api, f"s{number:02}", says("Go on.", role="user"))
+        append(api, f"s{number:02}", {"event_type": "usage", "usage": usage})
+        reason = chance.choices(
+            ("completed", "failed", "stopped", "timeout", "lost"), (20, 3, 2, 1, 1)
+        )[0]
+        append(api, f"s{number:02}", {"event_type": "session_stop", "reason": reason})
+    for number, name in enumerate(("port-the-lexer", "review-payments", "nightly-docs")):
+        create(api, f"r{number}", session_name=name, agent_name=AGENTS[number], host="laptop",
+               project_dir=PROJECTS[number], executor="claude")  # fmt: skip
+        append(api, f"r{number}", *conversation()[:5])
+    create(api, "login", session_name="fix-login-test", agent_name="fixer", executor="claude",
+           project_dir=PROJECTS[0], host="laptop")  # fmt: skip
+    append(api, "login", *conversation(), {"event_type": "session_stop", "exit_code": 0})
+
+
+def spread_over_days(manager: RunningManager) -> None:
+    """Let the sessions have begun over two weeks: no manager can be asked for that."""
+    chance = random.Random(8)
+    moments = ("created_at", "last_activity_at")
+    with sqlite3.connect(manager.state_dir / "sessions.db") as database:
+        for (number,) in database.execute(
+            "SELECT number FROM sessions WHERE status = 'finished' AND session_id LIKE 's%'"
+        ).fetchall():
+            age = timedelta(days=13 * chance.random() ** 1.6)
+            begin = int((datetime.now(UTC) - age).timestamp() * 1e6)
+            took = chance.randrange(20, 900) * 1_000_000
+            for moment in moments:
+                database.execute(
+                    f"UPDATE sessions SET {moment} = ? WHERE number = ?", (begin, number)
+                )
+            database.execute(
+                "UPDATE runs SET started_at = ?, finished_at = ? WHERE session_number = ?",
+                (begin, begin + took, number),
+            )
+    database.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_can_be_made(
+    own: RunningManager,
+    api: Api,
+    visit: Open,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    scheme: str,
+) -> None:
+    fill(api)
+    assert own.stop() == 0
+    spread_over_days(own)
+    own.restart()
+    is_wanted = request.config.getoption("--pictures")
+
+    def take(page: Page, name: str) -> None:
+        file = f"{name}-{scheme}.png"
+        path = (IMAGES if is_wanted and file in SHOWN else tmp_path) / file
+        path.parent.mkdir(exist_ok=True)
+        page.screenshot(path=path, animations="disabled")
+        assert path.stat().st_size > 10_000
+
+    opened = visit(own, viewport=DESKTOP, color_scheme=scheme)
+    page = opened.enter()
+    expect(page.get_by_test_id("session-card").first).to_be_visible()
+    page.wait_for_function(DRAWN, timeout=LOAD_MS)
+    take(page, "overview")
+    opened.go("#/sessions")
+    expect(page.get_by_test_id("session-row").first).to_be_visible()
+    take(page, "sessions")
+    opened.go("#/sessions/login")
+    expect(page.locator("code span[class*=hljs]").first).to_be_visible()
+    calls = page.get_by_test_id("call")
+    calls.nth(2).get_by_role("button").first.click()
+    expect(page.get_by_text("return cookie == expected")).to_be_visible()
+    take(page, "session")
+    narrow = visit(own, viewport=PHONE, color_scheme=scheme, device_scale_factor=2)
+    phone = narrow.enter("#/sessions")
+    expect(phone.get_by_test_id("session-row").first).to_be_visible()
+    take(phone, "phone")
