@@ -22,7 +22,7 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 dashboard/node_modules/.ready: dashboard/package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo 'Node.js 20 or newer is needed for the dashboard' >&2; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo 'Node.js 20 or newer is needed for the dashboard' >&2; exit 1; }
 	npm ci --prefix dashboard --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -7,7 +7,8 @@ does not: closing would wait for the reader, for ever.
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable, Coroutine
+from typing import Any, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -46,6 +47,19 @@ class Connection:
         except TimeoutError:
             self._transport.abort()
             raise StalledReaderError from None
+
+
+async def send_until_left(sending: Coroutine[Any, Any, None], leaving: Awaitable[None]) -> None:
+    """Send to its end, or until the reader has left; raise what went wrong in sending."""
+    tasks = asyncio.create_task(sending, name="sending"), asyncio.ensure_future(leaving)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    if not tasks[0].cancelled():
+        tasks[0].result()
 
 
 def connection_of(scope: Scope) -> Connection:

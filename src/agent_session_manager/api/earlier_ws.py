@@ -20,6 +20,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from agent_session_manager.api.answers import dump
+from agent_session_manager.api.connection import send_until_left
 from agent_session_manager.api.earlier import earlier_event
 from agent_session_manager.api.streams import STALLED_SECONDS
 from agent_session_manager.api.wire import SessionBody, session_body
@@ -70,24 +71,12 @@ async def follow_everything(websocket: WebSocket) -> None:
         with manager.reading() as rung:
             beginning = await manager.read_beginning(limit=MAX_SESSIONS)
             await websocket.accept()
-            await _serve(websocket, _frames(manager, rung, beginning))
+            frames = _frames(manager, rung, beginning)
+            await send_until_left(_send(websocket, frames), _left(websocket))
     except OrchestratorError as exc:
         logger.info("a WebSocket cannot go on, its reader may come back: %s", exc)
         with suppress(WebSocketDisconnect):
             await websocket.close(TRY_AGAIN_LATER)
-
-
-async def _serve(websocket: WebSocket, frames: AsyncGenerator[str]) -> None:
-    sending = asyncio.create_task(_send(websocket, frames), name="websocket")
-    leaving = asyncio.create_task(_left(websocket), name="websocket's reader")
-    try:
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sending.cancel()
-        leaving.cancel()
-        await asyncio.wait({sending, leaving})
-    if not sending.cancelled():
-        sending.result()
 
 
 async def _send(websocket: WebSocket, frames: AsyncGenerator[str]) -> None:

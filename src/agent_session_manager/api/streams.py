@@ -6,7 +6,6 @@ cut off; it comes back with its cursor, as one does that lost its connection.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -18,7 +17,11 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.answers import dump
-from agent_session_manager.api.connection import StalledReaderError, connection_of
+from agent_session_manager.api.connection import (
+    StalledReaderError,
+    connection_of,
+    send_until_left,
+)
 from agent_session_manager.api.wire import (
     SessionAnswer,
     SessionDeletedFrame,
@@ -122,16 +125,7 @@ class _EventStream(Response, Generic[F]):
         self._encode = encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(scope, send), name="stream")
-        leaving = asyncio.create_task(_disconnected(receive), name="stream's reader")
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sending.cancel()
-            leaving.cancel()
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            sending.result()
+        await send_until_left(self._send(scope, send), _disconnected(receive))
 
     async def _send(self, scope: Scope, send: Send) -> None:
         connection = connection_of(scope)
