@@ -8,7 +8,7 @@ that it found.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -99,7 +99,7 @@ class Feed:
 
     async def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool
-    ) -> AsyncIterator[Frame]:
+    ) -> AsyncGenerator[Frame]:
         """Yield how a session stands and every event past `begin`, to its end or `forever`.
 
         The first frame tells how it stands; what can be refused is refused before it. Later on it
@@ -145,7 +145,7 @@ class Feed:
                     yield Heartbeat()
             yield Stopping()
 
-    async def follow_list(self, cursor: Cursor) -> AsyncIterator[ListFrame]:
+    async def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
         """Yield what is changed in the list of all sessions past a cursor, for ever.
 
         The first frame comes at once, and may hold no change. Later on it raises the same, and

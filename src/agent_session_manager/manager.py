@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -212,12 +212,12 @@ class Manager:
 
     def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool = False
-    ) -> AsyncIterator[Frame]:
+    ) -> AsyncGenerator[Frame]:
         """Yield every event of a session past `begin`, first what is there and then live."""
         _known(session_id)
         return self._feed.follow(session_id, begin, forever=forever)
 
-    def follow_list(self, cursor: Cursor) -> AsyncIterator[ListFrame]:
+    def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
         """Yield what is changed in the list of all sessions past a cursor."""
         return self._feed.follow_list(cursor)
 

@@ -7,7 +7,7 @@ cut off; it comes back with its cursor, as one does that lost its connection.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar, assert_never
 
@@ -85,7 +85,7 @@ def refuse_others(query: BaseModel, allowed: set[str]) -> None:
         raise InvalidRequestError(f"a feed takes no {', '.join(sorted(others))}")
 
 
-async def answer_with_session(frames: AsyncIterator[Frame], session_id: str) -> Response:
+async def answer_with_session(frames: AsyncGenerator[Frame], session_id: str) -> Response:
     """Answer with the feed of a session.
 
     Raises:
@@ -95,7 +95,7 @@ async def answer_with_session(frames: AsyncIterator[Frame], session_id: str) -> 
     return _EventStream(first, frames, lambda frame: _of_session(frame, session_id))
 
 
-async def answer_with_list(frames: AsyncIterator[ListFrame]) -> Response:
+async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
     """Answer with the feed of all sessions.
 
     Raises:
@@ -113,7 +113,7 @@ class _EventStream(Response, Generic[F]):
     def __init__(
         self,
         first: F,
-        rest: AsyncIterator[F],
+        rest: AsyncGenerator[F],
         encode: Callable[[F], bytes],
         greeting: bytes = b"",
     ) -> None:
@@ -133,7 +133,7 @@ class _EventStream(Response, Generic[F]):
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         chunk = self._opening
-        async with aclosing(self._rest) as frames:  # type: ignore[type-var]  # a generator is one
+        async with aclosing(self._rest) as frames:
             try:
                 while True:
                     whole = memoryview(chunk)  # cut without a copy
