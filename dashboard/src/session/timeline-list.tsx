@@ -7,9 +7,8 @@ import { wholeNumber } from "../text/format";
 import { Boundary } from "../ui/boundary";
 import { Icon } from "../ui/icons";
 import { EventRow } from "./event-row";
-import type { Target } from "./timeline-view";
 import { END_PX, useFollowing } from "./use-following";
-import { usePlace } from "./use-place";
+import { type Target, usePlace } from "./use-place";
 
 interface TimelineListProps {
   readonly sessionId: string;

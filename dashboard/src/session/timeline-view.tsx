@@ -12,6 +12,7 @@ import { useToasts } from "../ui/toasts";
 import type { Session } from "../wire";
 import { JumpBar } from "./jump-bar";
 import { TimelineList } from "./timeline-list";
+import type { Target } from "./use-place";
 
 interface TimelineViewProps {
   readonly session: Session;
@@ -19,12 +20,6 @@ interface TimelineViewProps {
   /** The event that the address names. */
   readonly seq: number | null;
   onShow(first: number, last: number): void;
-}
-
-export interface Target {
-  readonly seq: number;
-  /** Tells two jumps to the same event apart. */
-  readonly jump: number;
 }
 
 /** The events of a session with the ways to get about in them. */

@@ -1,5 +1,5 @@
 import { useRef, useState } from "react";
-import type { Target } from "./timeline-view";
+import type { Target } from "./use-place";
 
 interface Following {
   readonly isFollowing: boolean;

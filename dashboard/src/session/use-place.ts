@@ -1,7 +1,13 @@
 import type { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffectEvent, useLayoutEffect, useRef } from "react";
 import { placeOf } from "../state/rows";
-import type { Target } from "./timeline-view";
+
+/** The event to be shown. */
+export interface Target {
+  readonly seq: number;
+  /** Tells two jumps to the same event apart. */
+  readonly jump: number;
+}
 
 export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
 
