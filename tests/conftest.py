@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,13 @@ from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
 
 pytest_plugins = ["tests.support.campaign"]
+
+
+def pytest_configure() -> None:
+    # As from a terminal: what is started in the background of a script ignores these, and so would
+    # every command that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -299,7 +299,7 @@ def test_id_of_a_request_outside_the_grammar_is_refused(
     [
         ("GET", "/runs/1/lease", {"PUT", "DELETE"}),
         ("DELETE", "/runs/1/requests", {"GET", "POST"}),
-        ("GET", "/runs/1/requests/r-1", {"PUT"}),
+        ("DELETE", "/runs/1/requests/r-1", {"GET", "PUT"}),
         ("DELETE", "/runs", {"GET", "POST"}),
     ],
 )

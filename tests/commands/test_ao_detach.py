@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +59,20 @@ def test_a_resume_can_be_detached_too(shell: Shell, gate: Gate, started: Path) -
     assert shell.run("ao-get-result", "x").stdout == "again\n"
 
 
-def test_sessions_run_beside_each_other(shell: Shell, gate: Gate, started: Path) -> None:
+def test_sessions_run_beside_each_other(shell: Shell, started: Path, tmp_path: Path) -> None:
     names = ["one", "two", "three"]
-    pids = [start_detached(shell, name, started, gate)[1] for name in names]
-    assert all(is_alive(pid) for pid in pids)
-    for name in names:
-        gate.open(name)
-    ended = shell.run("ao-wait", *names)
+    with ExitStack() as stack:
+        # Each has a gate of its own: a word is read byte by byte, by whoever reads.
+        gates = [stack.enter_context(closing(Gate(tmp_path / name))) for name in names]
+        started_at = zip(names, gates, strict=True)
+        pids = [start_detached(shell, name, started, gate)[1] for name, gate in started_at]
+        assert all(is_alive(pid) for pid in pids)
+        for name, gate in zip(names, gates, strict=True):
+            gate.open(name)
+        ended = shell.run("ao-wait", *names)
     assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert sorted(shell.run("ao-get-result", name).stdout for name in names) == [
-        "one\n",
-        "three\n",
-        "two\n",
-    ]
+    for name in names:
+        assert shell.run("ao-get-result", name).stdout == f"{name}\n"
 
 
 def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
