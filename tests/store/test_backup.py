@@ -212,6 +212,8 @@ def test_restored_record_is_that_of_the_backup_and_the_other_is_kept(
     back_up(database, file)
     append(store, SOME)
     store.close()
+    left = database.with_name(".sessions.db.abcd1234.partial")
+    left.write_text("what a restore that was killed has left")
     done = restore(file, database, now=START)
     assert done.replaced == database.with_name("sessions.db.replaced-20261122T120000Z")
     assert ask(done.replaced, "SELECT count(*) FROM events") == [(2,)]

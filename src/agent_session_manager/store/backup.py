@@ -18,6 +18,8 @@ from agent_session_manager.store.engine import DatabaseError, reading_alone
 from agent_session_manager.store.verify import Contents, damage, read_contents
 
 KEPT_BEFORE_MIGRATIONS = 3
+_SUFFIX = ".partial"
+_RANDOM_CHARS = 8  # what mkstemp puts before the suffix
 
 
 def back_up(database: Path, file: Path) -> Contents:
@@ -37,6 +39,7 @@ def back_up(database: Path, file: Path) -> Contents:
 def back_up_before(revision: str, database: Path) -> Path:
     """Keep the database as it is before the migration to a revision, and not more than a few."""
     file = database.with_name(f"{database.name}.before-{revision}")
+    clear_cut_off(file)
     with copied(database, beside=file) as copy:
         _checked(copy, database)
         put_in_place(copy, file)
@@ -57,7 +60,7 @@ def copied(source: Path, *, beside: Path) -> Iterator[Path]:
     """
     try:
         descriptor, name = tempfile.mkstemp(
-            prefix=f".{beside.name}.", suffix=".partial", dir=beside.parent
+            prefix=f".{beside.name}.", suffix=_SUFFIX, dir=beside.parent
         )
     except OSError as exc:
         raise DatabaseError(f"cannot write in {beside.parent}: {exc.strerror}") from exc
@@ -68,6 +71,12 @@ def copied(source: Path, *, beside: Path) -> Iterator[Path]:
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def clear_cut_off(file: Path) -> None:
+    """Remove what is left of copies that were to be `file`; for its owner, as none is made now."""
+    for left in file.parent.glob(f".{file.name}.{'?' * _RANDOM_CHARS}{_SUFFIX}*"):
+        left.unlink()
 
 
 def put_in_place(copy: Path, file: Path) -> None:

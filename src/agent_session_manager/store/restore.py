@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from agent_session_manager.store.backup import copied, put_in_place
+from agent_session_manager.store.backup import clear_cut_off, copied, put_in_place
 from agent_session_manager.store.engine import (
     BUSY_TIMEOUT_SECONDS,
     DatabaseError,
@@ -52,6 +52,7 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
         raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc
     with owning:
         _refuse_itself(file, database)
+        clear_cut_off(database)
         with copied(file, beside=database) as copy:
             contents, problems = verify(copy)
             if contents is None or problems:
