@@ -188,7 +188,8 @@ def backup(file: Path, state_dir: str | None, database_url: str | None, as_json:
     """Copy the SQLite database to FILE, which is not there yet; a manager may serve meanwhile."""
     from agent_session_manager.store.backup import back_up
 
-    with _maintaining(state_dir, database_url) as (_, database):
+    with _refusals():
+        database = _database(_settings(state_dir=state_dir, database_url=database_url))
         contents = back_up(database, file)
     size = file.stat().st_size
     if as_json:
@@ -208,7 +209,9 @@ def verify(file: Path | None, state_dir: str | None, database_url: str | None) -
 
     if file is not None and database_url is not None:
         raise click.UsageError("FILE and --database-url name two databases: give one")
-    with _maintaining(state_dir, f"sqlite:///{file}" if file else database_url) as (_, database):
+    with _refusals():
+        settings = _settings(state_dir=state_dir, database_url=database_url)
+        database = file or _database(settings)
         contents, problems = find_problems(database)
     for problem in problems:
         click.echo(f"{PROGRAM}: {problem}", err=True)
@@ -225,8 +228,11 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
     """Put the backup in FILE in the place of the SQLite database, which is kept aside."""
     from agent_session_manager.store.restore import restore as put_back
 
-    with _maintaining(state_dir, database_url) as (settings, database):
-        prepare_state_dir(settings.state_dir)
+    with _refusals():
+        settings = _settings(state_dir=state_dir, database_url=database_url)
+        database = _database(settings)
+        if not settings.database_url:
+            prepare_state_dir(settings.state_dir)
         done = put_back(file, database, now=datetime.now(UTC))
     click.echo(f"restored {database} from {file}: {done.contents}")
     if done.replaced is not None:
@@ -244,8 +250,8 @@ def openapi() -> None:
 
 def _settings(
     *,
-    port: int | None,
     state_dir: str | None,
+    port: int | None = None,
     **flags: Any,
 ) -> Settings:
     try:
@@ -256,17 +262,20 @@ def _settings(
 
 
 @contextmanager
-def _maintaining(
-    state_dir: str | None, database_url: str | None
-) -> Iterator[tuple[Settings, Path]]:
-    """The SQLite file that the settings mean; what the block refuses is said, and ends in 1."""
-    from agent_session_manager.store.engine import DatabaseError, sqlite_path
+def _refusals() -> Iterator[None]:
+    """What the database refuses in the block is said, and ends in 1."""
+    from agent_session_manager.store.engine import DatabaseError
 
-    settings = _settings(port=None, state_dir=state_dir, database_url=database_url)
     try:
-        yield settings, sqlite_path(settings.resolved_database_url)
+        yield
     except (DiscoveryError, DatabaseError) as exc:
         _fail(str(exc))
+
+
+def _database(settings: Settings) -> Path:
+    from agent_session_manager.store.engine import sqlite_path
+
+    return sqlite_path(settings.resolved_database_url)
 
 
 def _find(settings: Settings) -> Announcement | None:

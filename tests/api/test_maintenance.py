@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from tests.api.test_serving import assert_failed, run
 from tests.support.api import Api
 from tests.support.load import load
-from tests.support.manager import RunningManager
+from tests.support.manager import PROGRAM, RunningManager
+from tests.support.own_disk import on_own_disk
 
 StartManager = Callable[..., RunningManager]
 COMMANDS = (["backup", "copy.db"], ["verify"], ["restore", "copy.db"])
@@ -88,7 +90,7 @@ def test_manager_serves_what_was_restored_and_refuses_cursors_from_before(
     start_manager: StartManager, tmp_path: Path
 ) -> None:
     own = start_manager()
-    copy = tmp_path / "copy.db"
+    copy = tmp_path / "a backup?#%41.db"
     with Api(own) as api:
         api.post("/sessions", {"session_id": "s", "session_name": "s"})
         api.post("/sessions/s/events", {"event_type": "x", "event_id": "kept"})
@@ -97,6 +99,7 @@ def test_manager_serves_what_was_restored_and_refuses_cursors_from_before(
         api.post("/sessions/s/events", {"event_type": "x", "event_id": "after"})
         cursor = api.get("/sessions?limit=10").json["cursor"]
     own.kill()
+    assert run(own.home, "verify", str(copy)).returncode == 0
     ran = run(own.home, "restore", str(copy), state=own.state_dir)
     assert (ran.returncode, ran.stderr) == (0, "")
     (aside,) = own.state_dir.glob("sessions.db.replaced-*")
@@ -140,11 +143,32 @@ def test_damaged_database_is_not_served_and_left_as_it_is(
     assert database.read_bytes() == damaged
     found = run(own.home, "verify", state=own.state_dir)
     assert (found.returncode, found.stdout) == (1, "")
-    assert "Traceback" not in found.stderr
+    said = found.stderr.splitlines()
+    assert said != []
+    assert all(line.startswith("agent-session-manager: ") for line in said)
     assert_failed(run(own.home, "backup", str(tmp_path / "x"), state=own.state_dir), 1, "damaged")
     assert run(own.home, "restore", str(copy), state=own.state_dir).returncode == 0
     own.restart()
     assert run(own.home, "verify", state=own.state_dir).returncode == 0
+
+
+@pytest.mark.parametrize("options", ["size=64k", "ro"])
+def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
+    manager: RunningManager, tmp_path: Path, options: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = f"{PROGRAM} backup {disk}/copy.db; echo $?; ls -A {disk}"
+    line = on_own_disk(disk, options, ["sh", "-c", script])
+    if line is None:
+        pytest.skip("no file system of its own on this machine")
+    ran = subprocess.run(
+        line, env=manager.environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.stdout == "1\n"
+    (said,) = ran.stderr.splitlines()
+    assert said.startswith("agent-session-manager: cannot ")
+    assert str(disk) in said
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
@@ -163,6 +187,15 @@ def test_database_or_backup_that_is_not_there_is_named_and_not_made(
     ran = run(tmp_path, *arguments, state=state)
     assert_failed(ran, 1, "no database at")
     assert not (state / "sessions.db").exists()
+
+
+def test_backup_is_verified_also_where_the_manager_uses_postgresql(
+    manager: RunningManager, session_id: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    assert run(manager.home, "backup", str(copy), state=manager.state_dir).returncode == 0
+    other = {"AGENT_ORCHESTRATOR_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    assert run(tmp_path, "verify", str(copy), variables=other).returncode == 0
 
 
 def test_verify_of_two_databases_at_once_is_wrong_usage(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def put_in_place(copy: Path, file: Path) -> None:
         DatabaseError: it cannot be had there.
     """
     try:
-        _flush(copy)
+        flush(copy)
         copy.rename(file)
-        _flush(file.parent)
+        flush(file.parent)
     except OSError as exc:
         raise DatabaseError(f"cannot write {file}: {exc.strerror}") from exc
 
@@ -129,7 +129,8 @@ def _refuse_taken(file: Path) -> None:
         raise DatabaseError(f"there is no directory {file.parent}")
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Bring a file, or the names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from agent_session_manager.store.backup import clear_cut_off, copied, put_in_place
+from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.store.engine import (
     BUSY_TIMEOUT_SECONDS,
     DatabaseError,
@@ -60,7 +60,10 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
                     f"{file} is not whole, and nothing was changed: {problems[0]}; "
                     f"all that is wrong with it: agent-session-manager verify {file}"
                 )
-            _renew(copy)
+            try:
+                _renew(copy)
+            except sqlite3.DatabaseError as exc:
+                raise DatabaseError(f"cannot write in {database.parent}: {exc}") from exc
             replaced = _set_aside(database, now) if os.path.lexists(database) else None
             put_in_place(copy, database)
     return Restored(contents=contents, replaced=replaced)
@@ -100,6 +103,7 @@ def _set_aside(database: Path, now: datetime) -> Path:
         os.link(database, aside)
         for suffix in present:
             os.link(_beside(database, suffix), _beside(aside, suffix))
+        flush(database.parent)
         for suffix in present:
             _beside(database, suffix).unlink()
     except OSError as exc:

@@ -112,8 +112,7 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
 
 def damage(connection: sqlite3.Connection) -> list[str]:
     """What SQLite itself says of its pages and indexes."""
-    found = [str(said) for (said,) in connection.execute("PRAGMA integrity_check")]
-    return [] if found == ["ok"] else found
+    return list(_said(connection, "integrity_check"))
 
 
 def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
@@ -168,9 +167,15 @@ def _damage_at_start(connection: sqlite3.Connection, is_whole: bool) -> Iterator
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         checks = [f'quick_check("{name}")' for (name,) in tables if name not in LARGE_TABLES]
     for check in checks:
-        for (said,) in connection.execute(f"PRAGMA {check}"):
-            if said != "ok":
-                yield said
+        yield from _said(connection, check)
+
+
+def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
+    """What a check of SQLite's finds, line by line."""
+    for (said,) in connection.execute(f"PRAGMA {check}"):
+        for line in str(said).splitlines():
+            if line != "ok" and not line.startswith("***"):  # a heading
+                yield line
 
 
 def _broken(connection: sqlite3.Connection, revision: str) -> Iterator[str]:
