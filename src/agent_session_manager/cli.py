@@ -8,7 +8,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -19,6 +23,7 @@ from agent_session_manager.discovery import (
     DiscoveryError,
     find_manager,
     log_path,
+    prepare_state_dir,
 )
 from agent_session_manager.settings import (
     Settings,
@@ -31,12 +36,16 @@ PROGRAM = "agent-session-manager"
 STOP_TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.25
+FILE = click.Path(path_type=Path)
 
 port_option = click.option("--port", type=click.IntRange(0, 65535), help="Default: 8765.")
 state_dir_option = click.option(
     "--state-dir",
     metavar="DIR",
     help="Default: $XDG_STATE_HOME/agent-orchestrator, else ~/.local/state/agent-orchestrator.",
+)
+database_option = click.option(
+    "--database-url", metavar="URL", help="sqlite:///PATH or postgresql://… ."
 )
 
 
@@ -49,7 +58,7 @@ def main() -> None:
 @main.command()
 @port_option
 @state_dir_option
-@click.option("--database-url", metavar="URL", help="sqlite:///PATH or postgresql://… .")
+@database_option
 @click.option(
     "--allow-host", "allow_hosts", multiple=True, metavar="HOST:PORT", help="For a tunnel's name."
 )
@@ -171,6 +180,67 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
 
 
 @main.command()
+@click.argument("file", type=FILE)
+@state_dir_option
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def backup(file: Path, state_dir: str | None, database_url: str | None, as_json: bool) -> None:
+    """Copy the SQLite database to FILE, which is not there yet; a manager may serve meanwhile."""
+    from agent_session_manager.store.backup import back_up
+
+    with _refusals():
+        database = _database(_settings(state_dir=state_dir, database_url=database_url))
+        contents = back_up(database, file)
+    size = file.stat().st_size
+    if as_json:
+        shown = {"file": str(file), "database": str(database), "bytes": size, **asdict(contents)}
+        click.echo(json.dumps(shown))
+    else:
+        click.echo(f"backed up {database} to {file}: {contents}, {size} bytes")
+
+
+@main.command()
+@click.argument("file", type=FILE, required=False)
+@state_dir_option
+@database_option
+def verify(file: Path | None, state_dir: str | None, database_url: str | None) -> None:
+    """Check the SQLite database, or a backup in FILE; exit 1 with all that is wrong."""
+    from agent_session_manager.store.verify import verify as find_problems
+
+    if file is not None and database_url is not None:
+        raise click.UsageError("FILE and --database-url name two databases: give one")
+    with _refusals():
+        settings = _settings(state_dir=state_dir, database_url=database_url)
+        database = file or _database(settings)
+        contents, problems = find_problems(database)
+    for problem in problems:
+        click.echo(f"{PROGRAM}: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(f"{database} is whole: {contents}")
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@state_dir_option
+@database_option
+def restore(file: Path, state_dir: str | None, database_url: str | None) -> None:
+    """Put the backup in FILE in the place of the SQLite database, which is kept aside."""
+    from agent_session_manager.store.restore import restore as put_back
+
+    with _refusals():
+        settings = _settings(state_dir=state_dir, database_url=database_url)
+        database = _database(settings)
+        if not settings.database_url:
+            prepare_state_dir(settings.state_dir)
+        done = put_back(file, database, now=datetime.now(UTC))
+    click.echo(f"restored {database} from {file}: {done.contents}")
+    if done.replaced is not None:
+        click.echo(f"the database that was there is {done.replaced}")
+    click.echo("readers of its feeds begin anew: what they have seen may not be in it")
+
+
+@main.command()
 def openapi() -> None:
     """Print the OpenAPI document of the HTTP API."""
     from agent_session_manager.api.app import openapi as describe
@@ -180,8 +250,8 @@ def openapi() -> None:
 
 def _settings(
     *,
-    port: int | None,
     state_dir: str | None,
+    port: int | None = None,
     **flags: Any,
 ) -> Settings:
     try:
@@ -189,6 +259,23 @@ def _settings(
     except SettingsError as exc:
         click.echo(f"{PROGRAM}: {exc}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the database refuses in the block is said, and ends in 1."""
+    from agent_session_manager.store.engine import DatabaseError
+
+    try:
+        yield
+    except (DiscoveryError, DatabaseError) as exc:
+        _fail(str(exc))
+
+
+def _database(settings: Settings) -> Path:
+    from agent_session_manager.store.engine import sqlite_path
+
+    return sqlite_path(settings.resolved_database_url)
 
 
 def _find(settings: Settings) -> Announcement | None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +33,18 @@ class DatabaseError(Exception):
     """The database cannot be opened; the text says why and what to do."""
 
 
+class DatabaseInUseError(DatabaseError):
+    """The file belongs to another process."""
+
+    def __init__(self, path: Path, owner: str) -> None:
+        super().__init__(
+            f"{path} belongs to the manager with process id {owner}: "
+            "stop that one, or give this one another database"
+        )
+        self.path = path
+        self.owner = owner
+
+
 @dataclass
 class Database:
     """Two engines on one database, open from construction until `close`."""
@@ -48,6 +60,11 @@ class Database:
     def shown_url(self) -> str:
         """Where the data is, fit to be shown: without a password."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None on PostgreSQL."""
+        return _path(self.url) if self.url.get_backend_name() == "sqlite" else None
 
     def notify(self, connection: Connection, session_ids: Collection[str]) -> None:
         """Tell other managers, when this transaction commits, which sessions it changed."""
@@ -74,10 +91,7 @@ def open_database(url: str) -> Database:
         DatabaseError: the URL is of neither kind, the file belongs to another process or cannot
             be used.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as exc:
-        raise DatabaseError(f"not a database URL: {url!r}") from exc
+    parsed = _parse(url)
     match parsed.get_backend_name():
         case "sqlite":
             return _open_sqlite(parsed)
@@ -87,13 +101,63 @@ def open_database(url: str) -> Database:
             raise DatabaseError(f"{other} is not supported: use sqlite:///PATH or postgresql://…")
 
 
-def _open_sqlite(url: URL) -> Database:
+def sqlite_path(url: str) -> Path:
+    """The file that an SQLAlchemy URL means.
+
+    Raises:
+        DatabaseError: it is not a SQLite database.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise DatabaseError(
+            f"{parsed.render_as_string(hide_password=True)} is not SQLite: PostgreSQL is backed "
+            "up, checked and restored with its own tools: pg_dump, pg_amcheck, pg_restore"
+        )
+    return _path(parsed)
+
+
+@contextmanager
+def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a SQLite file, also to one that a manager is writing to.
+
+    It cannot write and never checkpoints, not even when it is the last to close: the one
+    connection that does belongs to the owner.
+
+    Raises:
+        DatabaseError: there is no such file.
+        sqlite3.DatabaseError: it cannot be read.
+    """
+    if not path.is_file():
+        raise DatabaseError(f"there is no database at {path}")
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+    )
+    with closing(connection):
+        _prepare_sqlite_reader(connection, None)
+        yield connection
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as exc:
+        raise DatabaseError(f"not a database URL: {url!r}") from exc
+
+
+def _path(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise DatabaseError("a SQLite database needs a file: sqlite:///PATH")
-    path = Path(url.database)
+    return Path(url.database)
+
+
+def _open_sqlite(url: URL) -> Database:
+    path = _path(url)
     with ExitStack() as stack:
         try:
-            stack.enter_context(_owned(path))
+            stack.enter_context(owned(path))
             _create_or_check(path)
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
@@ -105,8 +169,12 @@ def _open_sqlite(url: URL) -> Database:
         return Database(url, writing, reading, stack.pop_all())
 
 
-def _owned(path: Path) -> ExitStack:
-    """Hold the lock beside the file that makes us its one owner."""
+def owned(path: Path) -> ExitStack:
+    """Hold the lock beside the file that makes us its one owner.
+
+    Raises:
+        DatabaseInUseError: another process is.
+    """
     lock_path = path.with_name(path.name + ".lock")
     stack = ExitStack()
     descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -116,10 +184,7 @@ def _owned(path: Path) -> ExitStack:
     except BlockingIOError:
         owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
         stack.close()
-        raise DatabaseError(
-            f"{path} belongs to the manager with process id {owner}: "
-            "stop that one, or give this one another database"
-        ) from None
+        raise DatabaseInUseError(path, owner) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return stack

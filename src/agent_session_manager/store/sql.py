@@ -40,6 +40,7 @@ from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.statistics_reads import SqlStatistics
 from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.transcript_reads import SqlTranscripts
+from agent_session_manager.store.verify import refuse_damaged
 from agent_session_manager.store.writing import Transaction
 
 Clock = Callable[[], datetime]
@@ -68,10 +69,11 @@ def open_store(url: str, *, clock: Clock, lease_seconds: float = DEFAULT_LEASE_S
     """Open the database at `url` and bring it to the schema of this version.
 
     Raises:
-        DatabaseError: it cannot be opened, or not by this version.
+        DatabaseError: it cannot be opened, or not by this version, or is damaged.
     """
     database = open_database(url)
     try:
+        refuse_damaged(database)
         migrate(database)
     except BaseException:
         database.close()

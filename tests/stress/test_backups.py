@@ -1,0 +1,118 @@
+"""Backups taken while events arrive, and restores that are killed."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.store.backup import back_up
+from agent_session_manager.store.verify import Contents, verify
+from tests.stress.scene import Scene
+from tests.support.api import Api
+from tests.support.campaign import Campaign, spread
+from tests.support.earlier_schema import make_database
+from tests.support.load import load
+
+pytestmark = pytest.mark.stress
+
+RESTORE = """\
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from agent_session_manager.store.restore import restore
+print("ready", flush=True)
+restore(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC))
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.timeout(300)
+def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=5, long=100)
+    with Api(scene.manager) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+    took = []
+    with load(scene.manager, "s") as writing:
+        began_at = time.monotonic()
+        for number in range(count):
+            writing.wait_until_acknowledged(len(writing.acknowledged) + 20)
+            before = dict(writing.acknowledged)
+            copy = scene.directory / f"{number}.db"
+            backup_at = time.monotonic()
+            contents = back_up(scene.state_dir / "sessions.db", copy)
+            took.append(time.monotonic() - backup_at)
+            assert verify(copy) == (contents, [])
+            assert copy.stat().st_mode & 0o777 == 0o600
+            with closing(sqlite3.connect(copy)) as connection:
+                kept = dict(connection.execute("SELECT event_id, seq FROM events").fetchall())
+            assert before.items() <= kept.items()
+            copy.unlink()
+        rate = len(writing.acknowledged) / (time.monotonic() - began_at)
+        assert writing.refused == []
+    campaign.tell(
+        f"{count} backups at {rate:.0f} events a second: all whole, none without an event that was "
+        f"acknowledged before; each took {spread(took)}"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: Campaign) -> None:
+    count = campaign.count(short=8, long=50)
+    chance = campaign.chance()
+    directory = campaign.directory
+    file, present = directory / "backup.db", directory / "present.db"
+    make_database(f"sqlite:///{file}", "0004", sessions=20, events=1500)
+    make_database(f"sqlite:///{present}", "0004", sessions=10, events=1500)
+    old = Contents(revision="0004", sessions=10, events=15_000)
+    new = Contents(revision="0004", sessions=20, events=30_000)
+    took = 1.0
+    found = []
+    for number in range(count + 1):
+        database = directory / str(number) / "sessions.db"
+        database.parent.mkdir()
+        shutil.copyfile(present, database)
+        restorer = _restoring(file, database)
+        began_at = time.monotonic()
+        if number == 0:  # how long it takes when nobody kills it
+            assert restorer.stdout is not None
+            assert restorer.stdout.readline() == "done\n"
+            took = time.monotonic() - began_at
+        else:
+            time.sleep(chance.uniform(0, took * 1.25))  # when it is killed is left to chance
+        restorer.kill()
+        restorer.communicate(timeout=10)
+        contents, problems = verify(database)
+        assert problems == []
+        assert contents in (old, new)
+        kept = [verify(path) for path in database.parent.glob("sessions.db.replaced-*")]
+        assert kept in ([], [(old, [])])
+        assert contents == old or kept
+        found.append(contents)
+        shutil.rmtree(database.parent)
+    campaign.tell(
+        f"{count} kills within {took:.2f} s of a restore: {found[1:].count(old)} old and "
+        f"{found[1:].count(new)} restored databases, each whole; seed {campaign.seed!r}"
+    )
+
+
+def _restoring(file: Path, database: Path) -> subprocess.Popen[str]:
+    """A process that is about to restore."""
+    restorer = subprocess.Popen(
+        [sys.executable, "-c", RESTORE, str(file), str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert restorer.stdout is not None
+    assert restorer.stdout.readline() == "ready\n"
+    return restorer

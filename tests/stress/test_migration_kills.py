@@ -1,0 +1,115 @@
+"""A manager that is killed while it migrates its database: the old schema or the new, all data."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.store.sql import open_store
+from agent_session_manager.store.verify import Contents, verify
+from tests.store.conformance import SteppedClock
+from tests.support.campaign import Campaign
+from tests.support.earlier_schema import make_database
+
+pytestmark = pytest.mark.stress
+
+SESSIONS, EVENTS = 20, 1500
+OPEN = """\
+import sys
+from agent_session_manager.store.sql import open_store
+from tests.store.conformance import SteppedClock
+print("ready", flush=True)
+store = open_store(sys.argv[1], clock=SteppedClock())
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def opening(url: str) -> subprocess.Popen[str]:
+    """A process that is about to open the database."""
+    opener = subprocess.Popen(
+        [sys.executable, "-c", OPEN, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert opener.stdout is not None
+    assert opener.stdout.readline() == "ready\n"
+    return opener
+
+
+def end(opener: subprocess.Popen[str]) -> None:
+    opener.kill()
+    opener.communicate(timeout=10)
+
+
+def schema(path: Path) -> dict[str, set[str]]:
+    """What each table and index is made of; the order of a table's constraints means nothing."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    return {name: {line.strip("\t ,") for line in (sql or "").splitlines()} for name, sql in found}
+
+
+def open_here(path: Path) -> None:
+    open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
+
+
+@pytest.mark.timeout(300)
+def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
+    campaign: Campaign,
+) -> None:
+    count = campaign.count(short=8, long=50)
+    chance = campaign.chance()
+    earlier = campaign.directory / "earlier.db"
+    make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=EVENTS)
+    migrated = campaign.directory / "migrated.db"
+    shutil.copyfile(earlier, migrated)
+    opener = opening(f"sqlite:///{migrated}")
+    began_at = time.monotonic()
+    assert opener.stdout is not None
+    assert opener.stdout.readline() == "open\n"
+    took = time.monotonic() - began_at
+    end(opener)
+    open_here(migrated)
+    schemas = {"0003": schema(earlier), "0004": schema(migrated)}
+    found: list[str] = []
+    kept = 0
+    for number in range(count):
+        directory = campaign.directory / str(number)
+        directory.mkdir()
+        path = directory / "sessions.db"
+        shutil.copyfile(earlier, path)
+        opener = opening(f"sqlite:///{path}")
+        time.sleep(
+            chance.uniform(0, took * 1.25)
+        )  # the moment of the kill is what is left to chance
+        end(opener)
+        contents, problems = verify(path)
+        assert problems == []
+        assert contents is not None
+        assert schema(path) == schemas[contents.revision]
+        whole = Contents(revision=contents.revision, sessions=SESSIONS, events=SESSIONS * EVENTS)
+        assert contents == whole
+        found.append(contents.revision)
+        before = path.with_name("sessions.db.before-0004")
+        if before.exists():
+            kept += 1
+            assert verify(before)[0] == Contents(
+                revision="0003", sessions=SESSIONS, events=SESSIONS * EVENTS
+            )
+        assert contents.revision == "0003" or before.exists()
+        open_here(path)
+        assert schema(path) == schemas["0004"]
+        assert not list(directory.glob(".*")), "no copy that was cut off"
+        shutil.rmtree(directory)
+    campaign.tell(
+        f"{count} kills within {took:.2f} s: {found.count('0003')} old and {found.count('0004')} "
+        f"new schemas, {kept} backups, each whole; seed {campaign.seed!r}"
+    )

@@ -1,0 +1,36 @@
+"""Databases as earlier versions left them: of a revision, with sessions and events in them."""
+
+from __future__ import annotations
+
+from alembic import command
+from sqlalchemy import text
+
+from agent_session_manager.store.engine import open_database
+from agent_session_manager.store.revisions import migration_config
+
+_SESSION = text(
+    "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"
+    " status, last_run, last_seq, unique_name) VALUES (:id, :id, :id, 1, 1, 'finished', 1, :n, 0)"
+)
+_RUN = text("INSERT INTO runs (session_number, run, started_at) VALUES (:number, 1, 1)")
+_EVENT = text(
+    "INSERT INTO events (session_number, seq, run, late, event_type, recorded_at, fields)"
+    " VALUES (:number, :seq, 1, 0, 'some', 1, '{}')"
+)
+
+
+def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3) -> None:
+    """Create a database of this revision, with so many sessions and events in each."""
+    database = open_database(url)
+    try:
+        config = migration_config()
+        with database.writing.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            for number in range(1, sessions + 1):
+                connection.execute(_SESSION, {"id": f"s{number}", "n": events})
+                connection.execute(_RUN, {"number": number})
+                rows = [{"number": number, "seq": seq} for seq in range(1, events + 1)]
+                connection.execute(_EVENT, rows)
+    finally:
+        database.close()
