@@ -14,6 +14,7 @@ from collections.abc import Iterable, Set
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.errors import error_response
+from agent_session_manager.api.failures import TOO_MANY, Failures
 
 MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
@@ -28,12 +29,13 @@ Refusal = tuple[int, str, str]
 class Guard:
     """Lets a request through to `app`, or answers it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a parameter for each rule
         self,
         app: ASGIApp,
         *,
         token: str | None,
         hosts: Iterable[str],
+        failures: Failures,
         origins: Iterable[str] = (),
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
@@ -41,10 +43,11 @@ class Guard:
         """Ask for `token` on all but the open paths; with None on none.
 
         `origins` are those of other pages that are let in, `page_paths` what links of other pages
-        may lead to.
+        may lead to. Refused tokens are counted in `failures`.
         """
         self._app = app
         self._authorization = None if token is None else f"Bearer {token}".encode()
+        self._failures = failures
         self._hosts = frozenset(host.lower().encode() for host in hosts)
         # A tunnel may end TLS in front of us; its own page is then one of https.
         schemes = (b"http://", b"https://")
@@ -124,6 +127,8 @@ class Guard:
             return None
         if hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
             return None
+        if not self._failures.add():
+            return TOO_MANY
         return (
             401,
             "unauthorized",
