@@ -416,6 +416,56 @@ def test_no_answer_lets_another_origin_read_it(api: Api) -> None:
         assert "set-cookie" not in answer.headers
 
 
+OF_ALL = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+OF_DATA = {
+    **OF_ALL,
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+
+
+def test_every_answer_is_kept_from_other_pages_and_only_the_dashboard_is_a_page(
+    api: Api, manager: RunningManager, session_id: str
+) -> None:
+    path = f"/sessions/{session_id}"
+    with raw_connection(manager.port) as following, raw_connection(manager.port) as broken:
+        headers = [
+            ("Host", "127.0.0.1:PORT"),
+            ("Authorization", "Bearer TOKEN"),
+            ("Accept", "text/event-stream"),
+        ]
+        # Only the head of it: its body does not end.
+        feed = following.ask(
+            request(manager, f"GET {path}/events HTTP/1.1", headers), method="HEAD"
+        )
+        assert feed.headers["content-type"].startswith("text/event-stream")
+        answers = {
+            "health": api.get("/health"),
+            "list": api.get("/sessions"),
+            "session": api.get(path),
+            "description": api.get("/openapi.json"),
+            "append": api.post(f"{path}/events", {"event_type": "x"}),
+            "feed": feed,
+            "no session": api.get("/sessions/none"),
+            "no route": api.get("/none"),
+            "no method": api.post("/health", {}),
+            "no append": api.post(f"{path}/events", {}),
+            "no field": api.post("/sessions", {}),
+            "no token": api.call("GET", path, headers={"Authorization": ""}),
+            "no host": api.call("GET", path, headers={"Host": "evil.test"}),
+            "no host at a page": api.call("GET", "/", headers={"Host": "evil.test"}),
+        }
+        for name, answer in answers.items():
+            assert {key: answer.headers.get(key) for key in OF_DATA} == OF_DATA, name
+        for own in (api.get("/"), broken.ask(b"no request\r\n\r\n")):
+            assert {key: own.headers.get(key) for key in OF_ALL} == OF_ALL
+            assert own.headers.get("cache-control") != "no-store"
+
+
 def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(
     start_manager: Callable[..., RunningManager],
 ) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Set
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.errors import error_response
 from agent_session_manager.api.failures import TOO_MANY, Failures
@@ -23,7 +23,27 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OWN_SITE = (b"none", b"same-origin")
 _QUESTION = b"access-control-request-method"
 
+_POLICY = b"content-security-policy"
+_OF_DATA = (
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+"""For what is no page: nobody shows it as one, and nobody keeps it."""
+
 Refusal = tuple[int, str, str]
+
+
+def _as_data(send: Send) -> Send:
+    """Send answers as data, but for those that have a policy of their own."""
+
+    async def send_as_data(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message["headers"]
+            if all(name != _POLICY for name, _ in headers):
+                message["headers"] = [*headers, *_OF_DATA]
+        await send(message)
+
+    return send_as_data
 
 
 class Guard:
@@ -60,11 +80,14 @@ class Guard:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         refusal = self._refusal(scope)
-        if refusal is None:
-            return await self._app(scope, receive, send)
         if scope["type"] == "websocket":
+            if refusal is None:
+                return await self._app(scope, receive, send)
             # Before it is accepted: the server answers 403 to the handshake.
             return await send({"type": "websocket.close", "code": 1008})
+        send = _as_data(send)
+        if refusal is None:
+            return await self._app(scope, receive, send)
         status, code, detail = refusal
         response = error_response(status, code, detail)
         if status == 401:
