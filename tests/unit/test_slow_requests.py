@@ -37,7 +37,7 @@ HALF = {
 
 class Protocol(connection.Protocol):
     head_seconds = 0.1
-    body_seconds = 0.2
+    body_seconds = 0.4
 
 
 class Client:
@@ -139,6 +139,21 @@ def test_request_that_goes_on_byte_by_byte_gets_no_more_time(begin: bytes) -> No
             while not await client.has_ended_by(seconds=0.02):
                 client.send(b"x")
             client.close()
+
+    run(ask())
+
+
+def test_large_body_gets_time_for_each_part_of_it() -> None:
+    async def ask() -> None:
+        async with serving() as site:
+            parts = 4
+            size = parts * connection.BODY_PART_BYTES
+            large = await site.open(POST + b"Content-Length: %d\r\n\r\n" % size)
+            for _ in range(parts):
+                assert not await large.has_ended_by(Protocol.body_seconds / 2)
+                large.send(b"x" * connection.BODY_PART_BYTES)
+            assert (await large.read_until(b"ok")).startswith(b"HTTP/1.1 200")
+            large.close()
 
     run(ask())
 

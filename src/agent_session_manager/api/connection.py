@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
+BODY_PART_BYTES = 256 * 1024
+"""So much of a body has to come in its time, or the rest: large ones may come over slow links."""
 _LITTLE_BYTES = 4096
 _EXTENSION = "agent_session_manager.connection"
 
@@ -71,9 +73,9 @@ def connection_of(scope: Scope) -> Connection:
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol, with its connection in the scope of each request, and with deadlines.
 
-    uvicorn waits for ever for the rest of a request. Here a head and a body have to be whole in
-    time, or the connection is ended. One on which nothing is under way is kept as long as uvicorn
-    keeps those that had an answer; while a request is answered nothing is expected.
+    uvicorn waits for ever for the rest of a request. Here a head and each part of a body have to be
+    whole in time, or the connection is ended. One on which nothing is under way is kept as long as
+    uvicorn keeps those that had an answer; while a request is answered nothing is expected.
     """
 
     head_seconds = HEAD_SECONDS
@@ -86,6 +88,7 @@ class Protocol(HttpToolsProtocol):
         self._allowed_seconds: float | None = None
         """What the timer was started with."""
         self._timer: asyncio.TimerHandle | None = None
+        self._part_bytes = 0
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
         self, transport: asyncio.Transport
@@ -113,6 +116,14 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._unread_seconds = self.body_seconds
+        self._part_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._part_bytes += len(body)
+        if self._part_bytes >= BODY_PART_BYTES:
+            self._part_bytes = 0
+            self._allow(None)  # and anew, for the next part
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
