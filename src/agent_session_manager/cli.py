@@ -21,11 +21,14 @@ from agent_session_manager import __version__
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryError,
+    DiscoveryFile,
+    discovery_path,
     find_manager,
     log_path,
     prepare_state_dir,
 )
 from agent_session_manager.settings import (
+    PREFIX,
     Settings,
     SettingsError,
     environment,
@@ -238,6 +241,32 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
     if done.replaced is not None:
         click.echo(f"the database that was there is {done.replaced}")
     click.echo("readers of its feeds begin anew: what they have seen may not be in it")
+
+
+@main.command()
+@port_option
+@state_dir_option
+def rotate_token(port: int | None, state_dir: str | None) -> None:
+    """Replace the token of the manager that serves on this port, while it does not.
+
+    The old one is refused from then on. Commands on this machine find the new one by themselves.
+    """
+    settings = _settings(port=port, state_dir=state_dir)
+    if settings.token:
+        _fail(f"the token is the one in {PREFIX}TOKEN: change it there")
+    path = discovery_path(settings.state_dir, settings.port)
+    if not os.path.lexists(path):
+        click.echo(f"no manager has served on port {settings.port}", err=True)
+        sys.exit(3)
+    if _find(settings) is not None:
+        _fail(f"a manager serves on port {settings.port}; first stop it with: {PROGRAM} stop")
+    try:
+        file = DiscoveryFile(path)
+    except DiscoveryError as exc:
+        _fail(str(exc))
+    file.rotate_token()
+    file.close()
+    click.echo(f"the next manager on port {settings.port} has a new token")
 
 
 @main.command()

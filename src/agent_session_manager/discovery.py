@@ -2,7 +2,7 @@
 
 While a manager serves, it holds a lock on `manager-PORT.json` in the state directory. The lock is
 the truth: a file that nobody holds is a manager that is gone, whatever it says, so a stranger who
-listens on the port gets no token. The token in it outlives restarts.
+listens on the port gets no token. The token in it outlives restarts, until it is rotated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 LOCK_TIMEOUT_SECONDS = 2.0
@@ -83,7 +83,14 @@ class DiscoveryFile:
     def announce(self, announcement: Announcement) -> None:
         """From now on clients find us."""
         self._before = b""
-        os.pwrite(self._descriptor, json.dumps(asdict(announcement)).encode(), 0)
+        os.pwrite(self._descriptor, _dump(announcement), 0)
+
+    def rotate_token(self) -> None:
+        """Keep another token than the one of the manager that was here before, which is void."""
+        self.kept_token = secrets.token_urlsafe(_TOKEN_BYTES)
+        before = _parse(self._before)
+        if before is not None:
+            self._before = _dump(replace(before, token=self.kept_token))
 
     def close(self) -> None:
         """Let go of the lock: nobody serves here any more."""
@@ -147,6 +154,10 @@ def _is_locked(descriptor: int) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _dump(announcement: Announcement) -> bytes:
+    return json.dumps(asdict(announcement)).encode()
 
 
 def _parse(content: bytes) -> Announcement | None:

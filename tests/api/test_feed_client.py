@@ -270,7 +270,7 @@ def test_answer_that_may_be_another_later_is_told_and_waited_out(passing: Reply)
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 429])
 def test_token_that_is_refused_for_long_is_refused_for_good(status: int) -> None:
     refused = json_reply({"detail": "who?", "code": "unauthorized"}, status)
     told: list[SessionClientError] = []

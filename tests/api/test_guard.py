@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
+from agent_session_manager.api.app import build_app
+from agent_session_manager.api.dashboard import page_paths
+from agent_session_manager.api.failures import MAX_FAILURES, Failures
 from agent_session_manager.api.guard import Guard
-from tests.support.api import Api, raw_connection
+from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
 
 TOKEN = "the-token-of-32-characters-or-more"
@@ -21,6 +27,7 @@ NO_HOST: Refusal = (403, "host_not_allowed")
 NO_ORIGIN: Refusal = (403, "origin_not_allowed")
 NO_JSON: Refusal = (415, "json_only")
 NO_TOKEN: Refusal = (401, "unauthorized")
+TOO_MANY: Refusal = (429, "too_many_failures")
 TWICE: Refusal = (400, "duplicate_header")
 
 # In the order in which they are looked at: the first refusal is the answer. A value of None leaves
@@ -155,6 +162,11 @@ def request(
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
 
 
+def refusal_of(answer: Answer) -> Refusal:
+    """Its refusal; of a token that was refused it does not matter how many were before it."""
+    return NO_TOKEN if answer.refusal == TOO_MANY else answer.refusal
+
+
 def test_the_table_is_large_enough() -> None:
     assert len(CASES) >= 100
 
@@ -167,10 +179,12 @@ def test_request_is_refused_for_the_first_header_that_is_wrong(
     items = headers.items()
     with raw_connection(manager.port) as connection:
         read = connection.ask(request(manager, f"GET {path} HTTP/1.1", items))
-        assert read.refusal == (expected(headers, has_body=False) or (404, "session_not_found"))
+        assert refusal_of(read) == (expected(headers, has_body=False) or (404, "session_not_found"))
         append = f"POST {path}/events HTTP/1.1"
         written = connection.ask(request(manager, append, items, '{"event_type":"x"}'))
-        assert written.refusal == (expected(headers, has_body=True) or (404, "session_not_found"))
+        assert refusal_of(written) == (
+            expected(headers, has_body=True) or (404, "session_not_found")
+        )
         if written.status == 401:
             assert written.headers["www-authenticate"] == "Bearer"
         health = connection.ask(request(manager, "GET /health HTTP/1.1", items))
@@ -192,7 +206,10 @@ def test_handshake_of_a_websocket_is_refused_before_it_is_accepted(headers: Head
         return {"type": "websocket.connect"}
 
     guard = Guard(
-        app, token=TOKEN, hosts=[f"{h}:{PORT}" for h in ("127.0.0.1", "localhost", "[::1]")]
+        app,
+        token=TOKEN,
+        hosts=[f"{h}:{PORT}" for h in ("127.0.0.1", "localhost", "[::1]")],
+        failures=Failures(monotonic=time.monotonic),
     )
     scope = {
         "type": "websocket",
@@ -283,28 +300,96 @@ def test_target_opens_no_way_around(
     headers = [("Host", host), ("Authorization", token)]
     asked = request(manager, f"GET {target} HTTP/1.1", headers)
     with raw_connection(manager.port) as connection:
-        assert connection.ask(asked).status == status
+        answer = connection.ask(asked)
+        assert (401 if answer.status == 429 else answer.status) == status
 
 
-OPEN = ("/health", "/dashboard/token")
+OPEN = {"/health", "/dashboard/token"}
 
 
-def test_every_published_route_but_the_open_ones_needs_the_token(
-    api: Api, manager: RunningManager
-) -> None:
-    document = api.get("/openapi.json").json
+def test_every_route_but_the_open_ones_needs_the_token(api: Api, manager: RunningManager) -> None:
+    """From the table by which requests are routed: a new route is covered by being there."""
     routes = [
-        (method.upper(), path)
-        for path, methods in document["paths"].items()
-        for method in methods
-        if path not in OPEN
+        (method, str(route.path))
+        for route in iter_route_contexts(build_app(None, instance="").routes)
+        for method in route.methods or ["WebSocket"]
+        if route.path not in OPEN | page_paths()
     ]
-    assert len(routes) >= 11
-    for method, path in [*routes, ("GET", "/openapi.json"), ("GET", "/none")]:
+    assert len(routes) >= 30
+    assert {("WebSocket", "/ws"), ("GET", "/openapi.json")} <= {*routes}
+    for method, path in [*routes, ("GET", "/none")]:
         target = path.replace("{session_id}", "none")
-        for wrong in ({"Authorization": "Bearer wrong"}, {"Authorization": ""}):
-            body = None if method in ("GET", "DELETE") else b"{}"
-            assert api.call(method, target, body, wrong).refusal == NO_TOKEN, (method, path)
+        for wrong in ("Bearer wrong", ""):
+            if method == "WebSocket":
+                assert handshake(manager, target, wrong).status == 403
+                assert handshake(manager, target, "Bearer TOKEN").status == 101
+                continue
+            body = None if method in ("GET", "HEAD", "DELETE") else b"{}"
+            answer = api.call(method, target, body, {"Authorization": wrong})
+            if method == "HEAD":
+                assert answer.status in (401, 429), path
+            else:
+                assert refusal_of(answer) == NO_TOKEN, (method, path)
+
+
+def handshake(manager: RunningManager, target: str, authorization: str) -> Answer:
+    headers = [("Host", "127.0.0.1:PORT"), ("Authorization", authorization), *UPGRADE]
+    with raw_connection(manager.port) as connection:
+        return connection.ask(request(manager, f"GET {target} HTTP/1.1", headers), method="HEAD")
+
+
+def test_tokens_and_codes_are_refused_so_many_times_within_a_minute_and_the_right_ones_never(
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    own = start_manager()
+    wrong = [("Host", "127.0.0.1:PORT"), ("Authorization", "Bearer wrong")]
+    right = [("Host", "127.0.0.1:PORT"), ("Authorization", "Bearer TOKEN")]
+    json = [*right, ("Content-Type", "application/json")]
+    guesses = [
+        request(own, "GET /sessions HTTP/1.1", wrong),
+        request(own, "GET /sessions/none HTTP/1.1", wrong[:1]),
+        request(own, "POST /dashboard/token HTTP/1.1", json, '{"code": "wrong"}'),
+    ]
+    connections = list(each_way(own.port))
+    try:
+        refused = [
+            connection.ask(guess).refusal
+            for _ in range(MAX_FAILURES)
+            for connection in connections
+            for guess in guesses
+        ]
+        assert {*refused[:MAX_FAILURES]} == {NO_TOKEN, (401, "code_not_valid")}
+        assert {*refused[MAX_FAILURES:]} == {TOO_MANY}
+        for connection in connections:
+            assert connection.ask(request(own, "GET /sessions HTTP/1.1", right)).status == 200
+            made = connection.ask(request(own, "POST /dashboard/codes HTTP/1.1", json, "{}"))
+            code = made.json["code"]
+            exchange = request(
+                own, "POST /dashboard/token HTTP/1.1", json[::2], f'{{"code": "{code}"}}'
+            )
+            assert connection.ask(exchange).json["token"] == own.token
+            for guess in guesses:
+                answer = connection.ask(guess)
+                assert answer.refusal == TOO_MANY
+                assert answer.headers["retry-after"] == "60"
+                assert "www-authenticate" not in answer.headers
+    finally:
+        for connection in connections:
+            connection.socket.close()
+
+
+def each_way(port: int) -> Iterator[RawConnection]:
+    """A connection over each address of loopback that there is; ::ffff:127.0.0.1 is IPv4."""
+    ways = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+    for family, address in (*ways, (socket.AF_INET6, "::ffff:127.0.0.1")):
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        opened.settimeout(5)
+        try:
+            opened.connect((address, port))
+        except OSError:  # there is no IPv6
+            opened.close()
+        else:
+            yield RawConnection(opened)
 
 
 @pytest.mark.parametrize(("size", "status"), [(31 * 1024, 404), (33 * 1024, 431)])
@@ -329,6 +414,56 @@ def test_no_answer_lets_another_origin_read_it(api: Api) -> None:
     for answer in answers:
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert "set-cookie" not in answer.headers
+
+
+OF_ALL = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+OF_DATA = {
+    **OF_ALL,
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+
+
+def test_every_answer_is_kept_from_other_pages_and_only_the_dashboard_is_a_page(
+    api: Api, manager: RunningManager, session_id: str
+) -> None:
+    path = f"/sessions/{session_id}"
+    with raw_connection(manager.port) as following, raw_connection(manager.port) as broken:
+        headers = [
+            ("Host", "127.0.0.1:PORT"),
+            ("Authorization", "Bearer TOKEN"),
+            ("Accept", "text/event-stream"),
+        ]
+        # Only the head of it: its body does not end.
+        feed = following.ask(
+            request(manager, f"GET {path}/events HTTP/1.1", headers), method="HEAD"
+        )
+        assert feed.headers["content-type"].startswith("text/event-stream")
+        answers = {
+            "health": api.get("/health"),
+            "list": api.get("/sessions"),
+            "session": api.get(path),
+            "description": api.get("/openapi.json"),
+            "append": api.post(f"{path}/events", {"event_type": "x"}),
+            "feed": feed,
+            "no session": api.get("/sessions/none"),
+            "no route": api.get("/none"),
+            "no method": api.post("/health", {}),
+            "no append": api.post(f"{path}/events", {}),
+            "no field": api.post("/sessions", {}),
+            "no token": api.call("GET", path, headers={"Authorization": ""}),
+            "no host": api.call("GET", path, headers={"Host": "evil.test"}),
+            "no host at a page": api.call("GET", "/", headers={"Host": "evil.test"}),
+        }
+        for name, answer in answers.items():
+            assert {key: answer.headers.get(key) for key in OF_DATA} == OF_DATA, name
+        for own in (api.get("/"), broken.ask(b"no request\r\n\r\n")):
+            assert {key: own.headers.get(key) for key in OF_ALL} == OF_ALL
+            assert own.headers.get("cache-control") != "no-store"
 
 
 def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(

@@ -15,6 +15,7 @@ import pytest
 
 from agent_session_manager import __version__
 from agent_session_manager.discovery import discovery_path, find_manager
+from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.waiting import wait_for
@@ -110,6 +111,43 @@ def test_token_is_nowhere_but_in_its_file(manager: RunningManager) -> None:
     assert manager.token not in " ".join(process.environ().values())
     assert manager.token not in manager.log()
     assert manager.token not in repr(manager.announcement)
+
+
+def test_token_that_was_rotated_while_nobody_serves_is_refused_afterwards(
+    start_manager: StartManager,
+) -> None:
+    own = start_manager()
+    old = own.token
+    assert_failed(run_beside(own, "rotate-token"), 1, str(own.port), "agent-session-manager stop")
+    assert find_manager(own.state_dir, own.port) == own.announcement
+    own.stop()
+    ran = run_beside(own, "rotate-token")
+    said = f"the next manager on port {own.port} has a new token\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
+    path = discovery_path(own.state_dir, own.port)
+    assert mode(path) == 0o600
+    assert old not in path.read_text()
+    own.restart()
+    with Api(own) as api:
+        assert api.get("/sessions").status == 200
+        api.headers = {"Authorization": f"Bearer {old}"}
+        assert api.get("/sessions").refusal == (401, "unauthorized")
+
+
+def test_token_is_rotated_where_there_is_one_and_where_it_is_kept(tmp_path: Path) -> None:
+    ran = run(tmp_path, "rotate-token", "--port", "1", state=tmp_path)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert list(tmp_path.iterdir()) == []
+    variable = "AGENT_ORCHESTRATOR_TOKEN"
+    ran = run(tmp_path, "rotate-token", variables={variable: "x" * 32})
+    assert_failed(ran, 1, variable)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    link = discovery_path(tmp_path, 1)
+    link.symlink_to(elsewhere)
+    ran = run(tmp_path, "rotate-token", "--port", "1", state=tmp_path)
+    assert_failed(ran, 1, str(tmp_path))
+    assert elsewhere.read_text() == "precious"
 
 
 def test_token_of_the_environment_is_the_one_that_counts(start_manager: StartManager) -> None:
@@ -265,7 +303,7 @@ def test_wrong_usage_is_2(tmp_path: Path, arguments: Sequence[str]) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "status", "stop", "logs"])
+@pytest.mark.parametrize("command", ["serve", "status", "stop", "logs", "rotate-token"])
 def test_setting_that_cannot_be_used_is_2_and_named(tmp_path: Path, command: str) -> None:
     ran = run(tmp_path, command, variables={"AGENT_ORCHESTRATOR_PORT": "http"})
     assert_failed(ran, 2, "AGENT_ORCHESTRATOR_PORT", "'http'")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 
-from agent_session_manager.discovery import find_manager
+from agent_session_manager.discovery import discovery_path, find_manager
 from tests.commands.shell import DONE, FAILED, Ended, Shell
-from tests.support.api import Answer, Api
+from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
 
@@ -51,6 +52,33 @@ def test_the_browser_is_opened_at_an_address_that_is_good_once(
     ended = shell.having(**SCREENLESS).having(BROWSER=str(browser)).run("ao-dashboard")
     assert ended == Ended(DONE, f"opened {manager.url}\n", "")
     assert_opens_once(manager, Path(f"{browser}.opened").read_text())
+
+
+def test_token_is_in_no_log_no_argument_and_no_file_but_its_own_after_it_was_used(
+    shell: Shell, manager: RunningManager, browser: Path
+) -> None:
+    token = manager.token
+    shell.having(**SCREENLESS).having(BROWSER=str(browser)).run("ao-dashboard")
+    assert_opens_once(manager, Path(f"{browser}.opened").read_text())
+    with Api(manager) as api:
+        answers = [
+            api.get(f"/sessions?token={token}"),
+            api.get(f"/{token}"),
+            api.post("/sessions", {}),
+            api.call("GET", "/sessions", headers={"Authorization": token}),
+            api.call("GET", "/sessions", headers={"Host": token}),
+        ]
+    assert [answer.status for answer in answers] == [422, 404, 422, 401, 403]
+    assert not [answer for answer in answers if token in answer.body.decode()]
+    with raw_connection(manager.port) as connection:
+        broken = f"GET / HTTP/x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        assert connection.ask(broken.encode()).status == 400
+    assert "Invalid HTTP request" in manager.log()
+    assert token not in " ".join(psutil.Process(manager.pid).cmdline())
+    files = [path for path in manager.directory.rglob("*") if path.is_file()]
+    assert manager.log_path in files
+    holding = [path for path in files if token.encode() in path.read_bytes()]
+    assert holding == [discovery_path(manager.state_dir, manager.port)]
 
 
 def test_an_address_that_is_only_to_be_printed_opens_nothing(

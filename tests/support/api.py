@@ -88,6 +88,7 @@ class Api:
 
 def read_answer(response: http.client.HTTPResponse) -> Answer:
     headers = {name.lower(): value for name, value in response.getheaders()}
+    assert len(headers) == len(response.getheaders()), "a header comes twice"
     return Answer(status=response.status, headers=headers, body=response.read())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -63,6 +64,24 @@ def test_token_is_kept_from_manager_to_manager(tmp_path: Path) -> None:
         file = DiscoveryFile(discovery_path(tmp_path, PORT))
         assert file.kept_token == "secret-token"
         file.close()
+
+
+def test_token_that_was_rotated_is_another_one_and_kept(tmp_path: Path) -> None:
+    with announced(tmp_path):
+        pass
+    file = DiscoveryFile(discovery_path(tmp_path, PORT))
+    file.rotate_token()
+    file.close()
+    tokens = set()
+    for _ in range(2):
+        file = DiscoveryFile(discovery_path(tmp_path, PORT))
+        tokens.add(file.kept_token)
+        file.close()
+    (token,) = tokens
+    assert token != "secret-token"
+    assert len(token) >= 43
+    content = json.loads(discovery_path(tmp_path, PORT).read_bytes())
+    assert Announcement(**content) == replace(ANNOUNCEMENT, token=token)
 
 
 def test_predecessor_is_not_found_in_the_file_of_one_that_is_starting(tmp_path: Path) -> None:

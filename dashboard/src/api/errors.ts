@@ -27,6 +27,11 @@ export function hasCode(error: unknown, code: string): error is ApiError {
   return error instanceof ApiError && error.code === code;
 }
 
+/** Whether the manager takes another token, not this one: also where that was said too often of late. */
+export function isTokenRefused(error: unknown): boolean {
+  return hasCode(error, "unauthorized") || hasCode(error, "too_many_failures");
+}
+
 /** Whether asking again without a change could help. */
 export function isPassing(error: unknown): boolean {
   return error instanceof UnreachableError || (error instanceof ApiError && error.status >= 500);

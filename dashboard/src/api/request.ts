@@ -1,7 +1,7 @@
 /** The one place that calls fetch: adds the token, and turns every refusal into a typed error. */
 
 import { isRecord } from "../wire";
-import { ApiError, UnreachableError } from "./errors";
+import { ApiError, isTokenRefused, UnreachableError } from "./errors";
 import { currentToken, dropToken } from "./token";
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -51,7 +51,7 @@ export async function open(path: string, options: RequestOptions = {}): Promise<
   }
   if (response.ok) return response;
   const error = await refusal(response);
-  if (error.code === "unauthorized") dropToken(token);
+  if (isTokenRefused(error)) dropToken(token);
   throw error;
 }
 

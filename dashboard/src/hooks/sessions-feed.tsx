@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useRef, useState } from "react";
-import { hasCode } from "../api/errors";
+import { hasCode, isTokenRefused } from "../api/errors";
 import { openSessionsFeed } from "../api/routes";
 import { positionOf, toListChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
@@ -44,7 +44,7 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
       for (const change of news) if (change.kind === "changed") noticeEnd(change.session);
     },
     onRefusal(error) {
-      if (hasCode(error, "unauthorized")) return "close";
+      if (isTokenRefused(error)) return "close";
       if (!hasCode(error, "cursor_unknown")) return "resume";
       cursor.current = null;
       begun.current = null;

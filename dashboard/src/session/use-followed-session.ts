@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useEffectEvent, useReducer, useRef } from "react";
-import { ApiError, hasCode, isPassing } from "../api/errors";
+import { ApiError, hasCode, isPassing, isTokenRefused } from "../api/errors";
 import { getSession, listEvents, openEventsFeed } from "../api/routes";
 import { toFollowedChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
@@ -60,7 +60,7 @@ export function useFollowedSession(sessionId: string): FollowedSession {
     onRefusal(error) {
       if (error.status === 404) dispatch({ kind: "gone" });
       else if (hasCode(error, "cursor_unknown")) void query.refetch();
-      else if (!hasCode(error, "unauthorized")) return "resume";
+      else if (!isTokenRefused(error)) return "resume";
       return "close";
     },
   });

@@ -20,4 +20,4 @@ def dump(model: BaseModel) -> bytes:
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documented errors of a route, all of one shape."""
-    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, *statuses)}
+    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, 429, *statuses)}

@@ -22,6 +22,7 @@ from agent_session_manager.api import (
 )
 from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
+from agent_session_manager.api.failures import Failures
 from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
@@ -42,6 +43,7 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
     )
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
+    app.state.failures = Failures(monotonic=time.monotonic)
     health = APIRouter(tags=["service"])
 
     @health.get("/health", response_model=HealthAnswer)
@@ -86,7 +88,13 @@ def guarded(
     page = dashboard.page_paths()
     open_paths = {"/health", dashboard.TOKEN_PATH} | page
     return Guard(
-        served, token=token, hosts=hosts, origins=origins, open_paths=open_paths, page_paths=page
+        served,
+        token=token,
+        hosts=hosts,
+        failures=app.state.failures,
+        origins=origins,
+        open_paths=open_paths,
+        page_paths=page,
     )
 
 

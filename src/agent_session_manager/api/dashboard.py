@@ -24,9 +24,10 @@ from agent_session_manager.api.dashboard_wire import (
     UsageRowBody,
 )
 from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.failures import TOO_MANY, Failures
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.wire import GivenMoment
-from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.errors import CodeNotValidError, InvalidRequestError
 
 STATIC = Path(__file__).parents[1] / "static"
 TOKEN_PATH = "/dashboard/token"
@@ -43,9 +44,6 @@ _POLICY = (
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -66,7 +64,13 @@ async def create_code(request: Request) -> Response:
 async def exchange_code(body: CodeBody, request: Request) -> Response:
     """Exchange a code for the token; needs none. 401 `code_not_valid` for any other code."""
     codes: Codes = request.app.state.codes
-    return answer(TokenAnswer(token=codes.exchange(body.code)))
+    failures: Failures = request.app.state.failures
+    try:
+        return answer(TokenAnswer(token=codes.exchange(body.code)))
+    except CodeNotValidError:
+        if failures.add():
+            raise
+        raise RequestError(*TOO_MANY) from None
 
 
 class UsageQuery(BaseModel):

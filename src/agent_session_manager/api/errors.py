@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_session_manager.api.failures import WINDOW_SECONDS
 from agent_session_manager.domain import errors
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 1
+RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidRequestError: (422, "invalid_request"),
@@ -55,9 +56,11 @@ class RequestError(HTTPException):
 
 
 def error_response(status: int, code: str, detail: str, **facts: str) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
     body = orjson.dumps({"detail": detail, "code": code, **facts})
-    return Response(body, status, headers=headers, media_type="application/json")
+    response = Response(body, status, media_type="application/json")
+    if status in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    return response
 
 
 def install_error_handlers(app: FastAPI) -> None:

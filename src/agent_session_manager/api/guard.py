@@ -11,9 +11,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Set
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.errors import error_response
+from agent_session_manager.api.failures import TOO_MANY, Failures
 
 MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
@@ -22,18 +23,39 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OWN_SITE = (b"none", b"same-origin")
 _QUESTION = b"access-control-request-method"
 
+_POLICY = b"content-security-policy"
+_OF_DATA = (
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+"""For what is no page: nobody shows it as one, and nobody keeps it."""
+
 Refusal = tuple[int, str, str]
+
+
+def _as_data(send: Send) -> Send:
+    """Send answers as data, but for those that have a policy of their own."""
+
+    async def send_as_data(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message["headers"]
+            if all(name != _POLICY for name, _ in headers):
+                message["headers"] = [*headers, *_OF_DATA]
+        await send(message)
+
+    return send_as_data
 
 
 class Guard:
     """Lets a request through to `app`, or answers it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a parameter for each rule
         self,
         app: ASGIApp,
         *,
         token: str | None,
         hosts: Iterable[str],
+        failures: Failures,
         origins: Iterable[str] = (),
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
@@ -41,10 +63,11 @@ class Guard:
         """Ask for `token` on all but the open paths; with None on none.
 
         `origins` are those of other pages that are let in, `page_paths` what links of other pages
-        may lead to.
+        may lead to. Refused tokens are counted in `failures`.
         """
         self._app = app
         self._authorization = None if token is None else f"Bearer {token}".encode()
+        self._failures = failures
         self._hosts = frozenset(host.lower().encode() for host in hosts)
         # A tunnel may end TLS in front of us; its own page is then one of https.
         schemes = (b"http://", b"https://")
@@ -57,11 +80,14 @@ class Guard:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         refusal = self._refusal(scope)
-        if refusal is None:
-            return await self._app(scope, receive, send)
         if scope["type"] == "websocket":
+            if refusal is None:
+                return await self._app(scope, receive, send)
             # Before it is accepted: the server answers 403 to the handshake.
             return await send({"type": "websocket.close", "code": 1008})
+        send = _as_data(send)
+        if refusal is None:
+            return await self._app(scope, receive, send)
         status, code, detail = refusal
         response = error_response(status, code, detail)
         if status == 401:
@@ -124,6 +150,8 @@ class Guard:
             return None
         if hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
             return None
+        if not self._failures.add():
+            return TOO_MANY
         return (
             401,
             "unauthorized",

@@ -40,6 +40,12 @@ SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than any client of ours keeps an idle connection: it is never closed under a request."""
 COLLECT_AFTER_ALLOCATIONS = 50_000
+HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+"""On every answer, also on those that the server gives by itself."""
 _PORT_TRIES = 16
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -153,6 +159,7 @@ def _config(app: Any) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=HEADERS,
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

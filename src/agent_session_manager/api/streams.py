@@ -119,7 +119,6 @@ class _EventStream(Response, Generic[F]):
     ) -> None:
         super().__init__(media_type=MEDIA_TYPE)
         del self.headers["content-length"]
-        self.headers["Cache-Control"] = "no-store"
         self._opening = encode(first) + greeting
         self._rest = rest
         self._encode = encode

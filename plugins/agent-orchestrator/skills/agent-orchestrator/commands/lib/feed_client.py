@@ -259,7 +259,8 @@ class _Course:
 
 
 def _is_refusal(error: SessionClientError | None) -> bool:
-    return error is not None and error.code is not None and error.status_code in (401, 403)
+    """Whether the token was refused: 429 is what a manager says that refused many of late."""
+    return error is not None and error.code is not None and error.status_code in (401, 403, 429)
 
 
 def pause_seconds(failures: int) -> float:

@@ -1,0 +1,49 @@
+"""Refused tokens: so many within a minute, in any minute, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_session_manager.api.failures import MAX_FAILURES, WINDOW_SECONDS, Failures
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def count(failures: Failures, times: int) -> list[bool]:
+    return [failures.add() for _ in range(times)]
+
+
+def test_budget_is_of_twenty() -> None:
+    failures = Failures(monotonic=Clock())
+    assert count(failures, 25) == [True] * 20 + [False] * 5
+
+
+@pytest.mark.parametrize("tries", [1, 1000])
+def test_budget_is_whole_again_a_minute_after_it_was_used_up_whatever_was_tried_since(
+    tries: int,
+) -> None:
+    clock = Clock()
+    failures = Failures(monotonic=clock)
+    count(failures, MAX_FAILURES)
+    clock.now += WINDOW_SECONDS - 0.1
+    assert not any(count(failures, tries))
+    clock.now += 0.1
+    assert count(failures, MAX_FAILURES + 1) == [True] * MAX_FAILURES + [False]
+
+
+def test_no_minute_has_more_than_the_budget() -> None:
+    clock = Clock()
+    failures = Failures(monotonic=clock)
+    counted_at = []
+    for _ in range(1000):
+        clock.now += 0.5
+        if failures.add():
+            counted_at.append(clock.now)
+    assert len(counted_at) > 2 * MAX_FAILURES
+    for first, later in zip(counted_at, counted_at[MAX_FAILURES:], strict=False):
+        assert later - first >= WINDOW_SECONDS

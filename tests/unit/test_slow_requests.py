@@ -1,0 +1,181 @@
+"""Requests that do not come whole in time, and what is left alone however long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from agent_session_manager.api import connection
+from agent_session_manager.api.earlier_ws import WebSocketProtocol
+from tests.support.loops import run
+
+KEEP_ALIVE_SECONDS = 1
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+STREAM = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+HALF = {
+    "nothing": b"",
+    "line break": b"\r\n",
+    "letter": b"G",
+    "head": WHOLE[:-2],
+    "body": POST + b"Content-Length: 5\r\n\r\nabc",
+    "no body": POST + b"Content-Length: 5\r\n\r\n",
+    "chunk": POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
+    "no last chunk": POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+}
+
+
+class Protocol(connection.Protocol):
+    head_seconds = 0.1
+    body_seconds = 0.4
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, sent: bytes) -> None:
+        self._writer.write(sent)
+
+    async def read_until(self, end: bytes) -> bytes:
+        return await self._reader.readuntil(end)
+
+    async def ended(self) -> bytes:
+        """What came until the connection was ended."""
+        try:
+            return await self._reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            self.close()
+
+    async def has_ended_by(self, seconds: float) -> bool:
+        try:
+            return not await asyncio.wait_for(self._reader.read(1), seconds)
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Site:
+    """A server that answers `ok`, streams, or echoes over a WebSocket."""
+
+    def __init__(self) -> None:
+        self.going_on = asyncio.Event()
+        self.port = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": (await receive())["text"]})
+            return
+        while (message := await receive()).get("more_body"):
+            pass
+        if message["type"] == "http.disconnect":
+            return
+        length = [] if scope["path"] == "/stream" else [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        if scope["path"] == "/stream":
+            await send({"type": "http.response.body", "body": b"begin", "more_body": True})
+            await self.going_on.wait()
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def open(self, sent: bytes) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        client.send(sent)
+        return client
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Site]:
+    site = Site()
+    config = uvicorn.Config(
+        site, ws=WebSocketProtocol, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_config=None
+    )
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    site.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield site
+
+
+@pytest.mark.parametrize("half", HALF.values(), ids=HALF)
+@pytest.mark.parametrize("before", [b"", WHOLE])
+def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> None:
+    async def ask() -> None:
+        async with serving() as site:
+            client = await site.open(before)
+            if before:
+                await client.read_until(b"ok")
+            client.send(half)
+            assert await client.ended() == b""
+
+    run(ask())
+
+
+@pytest.mark.parametrize("begin", [POST + b"X-Long: ", POST + b"Content-Length: 999\r\n\r\n"])
+def test_request_that_goes_on_byte_by_byte_gets_no_more_time(begin: bytes) -> None:
+    async def ask() -> None:
+        async with serving() as site:
+            client = await site.open(begin)
+            while not await client.has_ended_by(seconds=0.02):
+                client.send(b"x")
+            client.close()
+
+    run(ask())
+
+
+def test_large_body_gets_time_for_each_part_of_it() -> None:
+    async def ask() -> None:
+        async with serving() as site:
+            parts = 4
+            size = parts * connection.BODY_PART_BYTES
+            large = await site.open(POST + b"Content-Length: %d\r\n\r\n" % size)
+            for _ in range(parts):
+                assert not await large.has_ended_by(Protocol.body_seconds / 2)
+                large.send(b"x" * connection.BODY_PART_BYTES)
+            assert (await large.read_until(b"ok")).startswith(b"HTTP/1.1 200")
+            large.close()
+
+    run(ask())
+
+
+def test_what_waits_for_no_request_goes_on() -> None:
+    async def ask() -> None:
+        async with serving() as site:
+            stream, kept, socket = [await site.open(s) for s in (STREAM, WHOLE, UPGRADE)]
+            await stream.read_until(b"begin")
+            await kept.read_until(b"ok")
+            assert (await socket.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+            silent = await site.open(b"")
+            for half in (HALF["head"], HALF["body"]):
+                await (await site.open(half)).ended()
+            kept.send(WHOLE)
+            assert (await kept.read_until(b"ok")).startswith(b"HTTP/1.1 200")
+            await silent.ended()
+            site.going_on.set()
+            assert b"ok" in await stream.read_until(b"0\r\n\r\n")
+            socket.send(b"\x81\x82\0\0\0\0hi")
+            assert await socket.read_until(b"hi") == b"\x81\x02hi"
+            for client in (stream, kept, socket):
+                client.close()
+
+    run(ask())
