@@ -24,7 +24,7 @@ from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSe
 from agent_session_manager.tail import NOTHING, Batch, News, ReadSession, Tail
 
 HEARTBEAT_SECONDS = 15.0
-PACE_SECONDS = 0.02
+PACE_SECONDS = 0.01
 """Between two looks of one reader while much happens: what came meanwhile travels together."""
 LIST_PACE_SECONDS = 1.0
 """Of a reader of all sessions: it hears of one session at most so often."""
