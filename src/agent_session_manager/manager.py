@@ -9,7 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -139,34 +147,41 @@ class Manager:
     ) -> list[Request]:
         """List the requests to a run; with a wait, not before there is one or the time is up."""
         _known(session_id)
-        deadline = asyncio.get_running_loop().time() + wait_seconds
-        while True:
-            with self._bells.listening(session_id) as rung:
-                found = await self._read(
-                    lambda: self._store.list_requests(session_id, run, state=state)
-                )
-                left = deadline - asyncio.get_running_loop().time()
-                if found or left <= 0 or self._bells.is_closed:
-                    return found
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), left)
+
+        async def look() -> tuple[list[Request], bool]:
+            found = await self._read(
+                lambda: self._store.list_requests(session_id, run, state=state)
+            )
+            return found, bool(found)
+
+        return await self._look_until(session_id, look, wait_seconds)
 
     async def get_request(
         self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
     ) -> Request:
         """Get a request; with a wait, not before it is settled, its run ended or the time is up."""
-        _known(session_id)
+
+        async def look() -> tuple[Request, bool]:
+            requests = await self.list_requests(session_id, run)
+            found = next((r for r in requests if r.request_id == request_id), None)
+            if found is None:
+                raise RequestNotFoundError(session_id, request_id)
+            newest = (await self.get_session(session_id)).newest_run
+            is_over = newest.is_finished or newest.run > run
+            return found, is_over or found.state in FINAL_STATES
+
+        return await self._look_until(session_id, look, wait_seconds)
+
+    async def _look_until(
+        self, session_id: str, look: Callable[[], Awaitable[tuple[T, bool]]], wait_seconds: float
+    ) -> T:
+        """Look now and at each bell of a session, until it is enough or the time is up."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while True:
             with self._bells.listening(session_id) as rung:
-                requests = await self.list_requests(session_id, run)
-                found = next((r for r in requests if r.request_id == request_id), None)
-                if found is None:
-                    raise RequestNotFoundError(session_id, request_id)
-                newest = (await self.get_session(session_id)).newest_run
-                is_over = found.state in FINAL_STATES or newest.is_finished or newest.run > run
+                found, is_enough = await look()
                 left = deadline - asyncio.get_running_loop().time()
-                if is_over or left <= 0 or self._bells.is_closed:
+                if is_enough or left <= 0 or self._bells.is_closed:
                     return found
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), left)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from agent_session_manager.store.base import Notice
 from agent_session_manager.store.notices import Notices
 
 READERS = 4
@@ -71,7 +72,7 @@ class Database:
         if self.notices is not None and session_ids:
             self.notices.send(connection, session_ids)
 
-    def watch(self, notice: Callable[[Collection[str] | None], None]) -> None:
+    def watch(self, notice: Notice) -> None:
         """Call `notice`, from a thread, with what other managers say; None: anything may be new."""
         if self.notices is not None:
             self.notices.start(notice)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-logger = logging.getLogger(__name__)
+from agent_session_manager.store.base import Notice
 
-Notice = Callable[[Collection[str] | None], None]
+logger = logging.getLogger(__name__)
 
 _CHANNEL = "agent_session_manager"
 _ANY = "*"
