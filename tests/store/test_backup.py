@@ -21,11 +21,13 @@ from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.base import EventFilter
 from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.restore import restore
+from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.sql import SqlStore
 from agent_session_manager.store.verify import verify
 from tests.store.conformance import SOME, START, append, create
 from tests.support.earlier_schema import make_database
 
+NEWEST = known_revisions()[-1]
 OpenStores = Callable[[str], SqlStore]
 
 
@@ -164,7 +166,7 @@ def test_database_is_kept_as_it_was_before_a_migration(
     make_database(sqlite_url, "0003")
     with caplog.at_level(logging.INFO):
         store = open_stores(sqlite_url)
-    kept = database.with_name("sessions.db.before-0004")
+    kept = database.with_name(f"sessions.db.before-{NEWEST}")
     assert str(kept) in caplog.text
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert ask(kept, "SELECT version_num FROM alembic_version") == [("0003",)]
@@ -191,15 +193,15 @@ def test_three_databases_at_most_are_kept_before_migrations(
         os.utime(old, ns=(age, age))
     open_stores(sqlite_url)
     kept = {path.name.rpartition("-")[2] for path in database.parent.glob("*.before-*")}
-    assert kept == {"0002", "0003", "0004"}
+    assert kept == {"0002", "0003", NEWEST}
 
 
 def test_database_that_cannot_be_kept_is_not_migrated(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     make_database(sqlite_url, "0003")
-    database.with_name("sessions.db.before-0004").mkdir()
-    assert "before-0004" in refused(lambda: open_stores(sqlite_url))
+    database.with_name(f"sessions.db.before-{NEWEST}").mkdir()
+    assert f"before-{NEWEST}" in refused(lambda: open_stores(sqlite_url))
     assert ask(database, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 

@@ -12,10 +12,13 @@ import pytest
 
 from agent_session_manager.store.base import DeleteSession
 from agent_session_manager.store.engine import DatabaseError, open_database
+from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.verify import Contents, refuse_damaged, verify
 from tests.store.conformance import SOME, SteppedClock, append, create, made
 from tests.support.earlier_schema import make_database
+
+NEWEST = known_revisions()[-1]
 
 OpenStores = Callable[[str], SqlStore]
 PAGE = 4096
@@ -63,7 +66,7 @@ def refusal_of_a_large_one(path: Path) -> str | None:
 
 
 def test_what_the_store_writes_is_whole(filled: Path) -> None:
-    assert verify(filled) == (Contents(revision="0004", sessions=2, events=101), [])
+    assert verify(filled) == (Contents(revision=NEWEST, sessions=2, events=101), [])
     assert refusal_of_a_large_one(filled) is None
 
 
@@ -73,11 +76,11 @@ def test_open_store_is_verified_beside_it(
     store = open_stores(sqlite_url)
     create(store)
     append(store, SOME)
-    assert verify(database) == (Contents(revision="0004", sessions=1, events=1), [])
+    assert verify(database) == (Contents(revision=NEWEST, sessions=1, events=1), [])
     assert append(store, SOME) == [2]
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", known_revisions())
 def test_database_of_an_earlier_version_is_verified_as_what_it_is(
     sqlite_url: str, database: Path, revision: str
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_session_manager.store.backup import back_up
+from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.verify import Contents, verify
 from tests.stress.scene import Scene
 from tests.support.api import Api
@@ -22,11 +23,13 @@ from tests.support.load import load
 
 pytestmark = pytest.mark.stress
 
+NEWEST = known_revisions()[-1]
 RESTORE = """\
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from agent_session_manager.store.restore import restore
+
 print("ready", flush=True)
 restore(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC))
 print("done", flush=True)
@@ -71,10 +74,10 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
     chance = campaign.chance()
     directory = campaign.directory
     file, present = directory / "backup.db", directory / "present.db"
-    make_database(f"sqlite:///{file}", "0004", sessions=20, events=1500)
-    make_database(f"sqlite:///{present}", "0004", sessions=10, events=1500)
-    old = Contents(revision="0004", sessions=10, events=15_000)
-    new = Contents(revision="0004", sessions=20, events=30_000)
+    make_database(f"sqlite:///{file}", NEWEST, sessions=20, events=1500)
+    make_database(f"sqlite:///{present}", NEWEST, sessions=10, events=1500)
+    old = Contents(revision=NEWEST, sessions=10, events=15_000)
+    new = Contents(revision=NEWEST, sessions=20, events=30_000)
     took = 1.0
     found = []
     for number in range(count + 1):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.sql import open_store
 from agent_session_manager.store.verify import Contents, verify
 from tests.store.conformance import SteppedClock
@@ -20,11 +21,13 @@ from tests.support.earlier_schema import make_database
 
 pytestmark = pytest.mark.stress
 
+NEWEST = known_revisions()[-1]
 SESSIONS, EVENTS = 20, 1500
 OPEN = """\
 import sys
 from agent_session_manager.store.sql import open_store
 from tests.store.conformance import SteppedClock
+
 print("ready", flush=True)
 store = open_store(sys.argv[1], clock=SteppedClock())
 print("open", flush=True)
@@ -78,7 +81,7 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
     took = time.monotonic() - began_at
     end(opener)
     open_here(migrated)
-    schemas = {"0003": schema(earlier), "0004": schema(migrated)}
+    schemas = {"0003": schema(earlier), NEWEST: schema(migrated)}
     found: list[str] = []
     kept = 0
     for number in range(count):
@@ -98,7 +101,7 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
         whole = Contents(revision=contents.revision, sessions=SESSIONS, events=SESSIONS * EVENTS)
         assert contents == whole
         found.append(contents.revision)
-        before = path.with_name("sessions.db.before-0004")
+        before = path.with_name(f"sessions.db.before-{NEWEST}")
         if before.exists():
             kept += 1
             assert verify(before)[0] == Contents(
@@ -106,10 +109,10 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
             )
         assert contents.revision == "0003" or before.exists()
         open_here(path)
-        assert schema(path) == schemas["0004"]
+        assert schema(path) == schemas[NEWEST]
         assert not list(directory.glob(".*")), "no copy that was cut off"
         shutil.rmtree(directory)
     campaign.tell(
-        f"{count} kills within {took:.2f} s: {found.count('0003')} old and {found.count('0004')} "
+        f"{count} kills within {took:.2f} s: {found.count('0003')} old and {found.count(NEWEST)} "
         f"new schemas, {kept} backups, each whole; seed {campaign.seed!r}"
     )

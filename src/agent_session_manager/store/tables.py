@@ -71,6 +71,7 @@ sessions = Table(
     # Positions in the feed of all sessions: of the newest change, and of the first.
     Column("changed_position", BigInteger, nullable=False, server_default="0"),
     Column("created_position", BigInteger, nullable=False, server_default="0"),
+    Column("masked_secrets", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
     Index("ix_sessions_session_name", "session_name", "project_dir", "number"),
@@ -112,6 +113,20 @@ runs = Table(
     Index("ix_runs_started_at", "started_at"),
 )
 
+# What a run may authenticate itself with: only digests, the tokens themselves are with the runs.
+run_tokens = Table(
+    "run_tokens",
+    metadata,
+    Column("digest", String(64), nullable=False),
+    Column("session_number", BigInteger, nullable=False),
+    Column("run", Integer, nullable=False),
+    PrimaryKeyConstraint("digest", name="pk_run_tokens"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_run_tokens_session", ondelete="CASCADE"
+    ),
+    Index("ix_run_tokens_session", "session_number"),
+)
+
 requests = Table(
     "requests",
     metadata,
@@ -143,6 +158,8 @@ events = Table(
     Column("event_type", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("fields", Text, nullable=False),
+    # CRC-32 of the row; NULL for events that were stored before there was one.
+    Column("checksum", BigInteger),
     UniqueConstraint("session_number", "seq", name="uq_events_seq"),
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_events_session", ondelete="CASCADE"
