@@ -52,7 +52,7 @@ format: setup  ## Format and mend what can be mended
 
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
 
 pictures: setup browser  ## Make the pictures of the dashboard anew
 	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures

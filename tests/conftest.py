@@ -15,6 +15,8 @@ from agent_orchestrator.session_client import SessionClient
 from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
 
+LONG_SUITES = ("browser", "stress", "commands", "executors")
+
 pytest_plugins = ["tests.support.campaign"]
 
 
@@ -23,6 +25,14 @@ def pytest_configure() -> None:
     # every command that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module in one process, which shares its manager; long ones go first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: item.path.parent.name not in LONG_SUITES)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,10 +6,12 @@ import http.client
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agent_session_manager.discovery import Announcement, find_manager
 from tests.support.environment import BIN, scrubbed_environment
+from tests.support.forked_manager import ForkedManager
 from tests.support.waiting import wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
@@ -30,12 +32,15 @@ class RunningManager:
         port: int = 0,
         arguments: Sequence[str] = (),
         variables: dict[str, str] | None = None,
+        forked: bool = True,
     ) -> None:
+        """With `forked` it is spared its imports, which are most of a start."""
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"
         self._arguments = list(arguments)
         self._variables = variables or {}
+        self._forked = forked
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self._start(port)
@@ -67,11 +72,12 @@ class RunningManager:
         """End it with SIGTERM, as `agent-session-manager stop` does; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"it did not stop; its log:\n{self.log()}") from None
+        with suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(STOP_SECONDS)
+            if code is not None:
+                return code
+        self.kill()
+        raise AssertionError(f"it did not stop; its log:\n{self.log()}")
 
     def kill(self) -> None:
         """End it with SIGKILL: it gets to do nothing more."""
@@ -84,15 +90,21 @@ class RunningManager:
         self._start(self.port)
 
     def _start(self, port: int) -> None:
-        command = [PROGRAM, "serve", "--port", str(port), "--state-dir", str(self.state_dir)]
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**scrubbed_environment(self.home), **self._variables},
-            )
+        arguments = ["serve", "--port", str(port), "--state-dir", str(self.state_dir)]
+        arguments += self._arguments
+        environment = {**scrubbed_environment(self.home), **self._variables}
+        self.process: subprocess.Popen[bytes] | ForkedManager
+        if self._forked:
+            self.process = ForkedManager(arguments, environment, self.log_path)
+        else:
+            with self.log_path.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [PROGRAM, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                )
         try:
             self.announcement = wait_for(self._found, "a manager serves", seconds=START_SECONDS)
             self.port = int(self.announcement.url.rpartition(":")[2])

@@ -1,0 +1,57 @@
+"""Managers that are forked from a process which has imported all that they need.
+
+Importing it takes most of a manager's start, and a suite starts hundreds. What runs is the command
+`agent-session-manager` itself, in a process of its own; only its interpreter is not a new one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["agent_session_manager.cli", "agent_session_manager.api.server"])
+
+
+class ForkedManager:
+    """What the tests need of a `subprocess.Popen`, of a manager that was forked."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
+        self._process: ForkServerProcess = _context.Process(
+            target=_run, args=(arguments, environment, str(log_path)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None  # it was started
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit code, minus the signal that ended it; None while it goes on."""
+        self._process.join(timeout)
+        return self._process.exitcode
+
+
+def _run(arguments: list[str], environment: dict[str, str], log_path: str) -> None:
+    """Become the command: its environment, its output, its arguments."""
+    from agent_session_manager.cli import main
+
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(arguments, prog_name="agent-session-manager")
