@@ -197,6 +197,13 @@ class SessionAnswer(BaseModel):
     session: SessionBody
 
 
+class RunOpenedAnswer(SessionAnswer):
+    run_token: str | None = Field(
+        default=None,
+        description="Of the run that was opened, where it is leased; never said again",
+    )
+
+
 class SessionsAnswer(BaseModel):
     sessions: list[SessionBody]
     next_page: str | None = Field(default=None, description="Give it as `page` for the next ones")
@@ -221,6 +228,10 @@ class ResultAnswer(BaseModel):
 
 class RunsAnswer(BaseModel):
     runs: list[RunBody]
+
+
+class RunTokenRevokedAnswer(BaseModel):
+    ok: bool = True
 
 
 class RequestAnswer(BaseModel):
@@ -327,6 +338,14 @@ def session_body(session: Session) -> SessionBody:
         host=newest.host,
         lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
     )
+
+
+def run_opened(session: Session, token: str | None) -> SessionAnswer:
+    """The answer to who opened a run: with its token, where it has one."""
+    body = session_body(session)
+    if token is None:
+        return SessionAnswer(session=body)
+    return RunOpenedAnswer(session=body, run_token=token)
 
 
 def holder_of(lease: LeaseClaimBody | None) -> str | None:
