@@ -146,7 +146,7 @@ export interface paths {
          * Create Session
          * @description Create a session under an id of the caller's; its run 1 is open.
          *
-         *     With a lease the answer has the token of that run. What a run creates is below its own session.
+         *     With a lease the answer has the tokens of that run. What a run creates is below its own session.
          */
         post: operations["create_session_sessions_post"];
         delete?: never;
@@ -271,7 +271,7 @@ export interface paths {
          * Open Run
          * @description Open the next run, for one caller alone: 409 `session_running` while the newest is open.
          *
-         *     With a lease the answer has the token of that run.
+         *     With a lease the answer has the tokens of that run.
          */
         post: operations["open_run_sessions__session_id__runs_post"];
         delete?: never;
@@ -367,7 +367,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Run Token
-         * @description Revoke the token of a run; one that is not valid any more counts as revoked.
+         * @description Revoke the tokens of a run; such as are not valid any more count as revoked.
          */
         delete: operations["revoke_run_token_sessions__session_id__runs__run__token_delete"];
         options?: never;
@@ -922,8 +922,16 @@ export interface components {
             started_at: string;
             usage: components["schemas"]["UsageBody"];
         };
-        /** RunOpenedAnswer */
+        /**
+         * RunOpenedAnswer
+         * @description With the tokens of a run that is leased; they are never said again.
+         */
         RunOpenedAnswer: {
+            /**
+             * Agent Token
+             * @description For its agent: opens less
+             */
+            agent_token?: string | null;
             /**
              * Ok
              * @default true
@@ -931,7 +939,7 @@ export interface components {
             ok: boolean;
             /**
              * Run Token
-             * @description Of the run that was opened, where it is leased; never said again
+             * @description For the run's supervisor
              */
             run_token?: string | null;
             session: components["schemas"]["SessionBody"];

@@ -20,6 +20,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self, TypeVar, cast
 
@@ -28,7 +29,12 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
-from agent_session_manager.domain.run_token import RunCaller, digest_of, is_run_token
+from agent_session_manager.domain.run_token import (
+    RunCaller,
+    digest_of,
+    is_agent_token,
+    is_token_of_a_run,
+)
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
 from agent_session_manager.family_feed import of_family
@@ -136,10 +142,11 @@ class Manager:
         await self._writer.commit(change)
 
     async def find_caller(self, token: str) -> RunCaller | None:
-        """The run whose token this is, if it is one's."""
-        if not is_run_token(token):
+        """The run whose token this is, or whose agent's, if it is one's."""
+        if not is_token_of_a_run(token):
             return None
-        return await self._read(lambda: self._store.run_tokens.find_caller(digest_of(token)))
+        found = await self._read(lambda: self._store.run_tokens.find_caller(digest_of(token)))
+        return found and replace(found, is_agent=is_agent_token(token))
 
     async def is_in_family(self, caller: RunCaller, session_id: str) -> bool:
         """Whether a session is the run's own or below that one."""

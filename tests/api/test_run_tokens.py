@@ -89,6 +89,7 @@ class Family:
 
     ids: dict[str, str]
     token: str
+    agent_token: str
     run: Api
 
     @property
@@ -123,7 +124,8 @@ def make_family(manager: RunningManager, api: Api) -> Family:
     ids = {name: f"{name}-{uuid4().hex}" for name in names}
     api.post("/sessions", leased(ids["parent"]))
     api.post("/sessions", leased(ids["stranger"]))
-    token = token_of(api.post("/sessions", leased(ids["own"], parent_session_id=ids["parent"])))
+    opened = api.post("/sessions", leased(ids["own"], parent_session_id=ids["parent"]))
+    token = token_of(opened)
     run = with_token(manager, token)
     assert run.post("/sessions", new(ids["child"])).status == 201
     below = new(ids["grandchild"], parent_session_id=ids["child"])
@@ -133,7 +135,7 @@ def make_family(manager: RunningManager, api: Api) -> Family:
         assert api.post(f"/sessions/{ids[name]}/runs/1/requests", asked).status == 201
         transcript = f"/transcripts/entries?project_key=p&session_id={ids[name]}"
         assert api.post(transcript, [{"a": 1}]).status == 201
-    return Family(ids=ids, token=token, run=run)
+    return Family(ids=ids, token=token, agent_token=opened.json["agent_token"], run=run)
 
 
 @pytest.fixture
@@ -214,18 +216,30 @@ def test_the_table_has_every_route_there_is() -> None:
 def test_run_reaches_what_the_table_says(
     manager: RunningManager, family: Family, route: Route
 ) -> None:
+    assert reached_by(manager, family, family.token, route) == REACHED[route]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_agent_appends_to_its_own_session_creates_and_reads_and_nothing_else(
+    manager: RunningManager, family: Family, route: Route
+) -> None:
+    is_append = route == ("POST", SESSION + "/events")
+    own = REACHED[route] if is_append or REACHED[route] is FAMILY else NOBODY
+    assert reached_by(manager, family, family.agent_token, route) == own
+
+
+def reached_by(manager: RunningManager, family: Family, token: str, route: Route) -> set[str]:
+    """Of which sessions a run gets what it asks for with this token."""
+    family.run.headers["Authorization"] = f"Bearer {token}"
     # Its own last: it may let go of what it is let in with.
     order = sorted(family.ids, key=lambda name: name == "own")
-    reached = {
+    return {
         name
         for name in order
         if is_reached(
-            route,
-            ask(family.run, manager, family.token, route, family.ids[name]),
-            family.ids[name],
+            route, ask(family.run, manager, token, route, family.ids[name]), family.ids[name]
         )
     }
-    assert reached == REACHED[route]
 
 
 def test_ids_that_look_like_its_own_are_not(family: Family, api: Api) -> None:
@@ -282,7 +296,8 @@ def test_token_is_said_once_to_who_opens_a_run_with_a_lease(
 ) -> None:
     path = f"/sessions/{family.own}"
     second = open_next(api, family)
-    assert len({family.token, second}) == 2
+    tokens = {family.token, family.agent_token, second}
+    assert len(tokens) == 3
     assert "run_token" not in api.post("/sessions", new(uuid4().hex)).json
     unleased = api.post(f"{path}/runs", {"takeover": True})
     assert "run_token" not in unleased.json
@@ -290,11 +305,11 @@ def test_token_is_said_once_to_who_opens_a_run_with_a_lease(
     assert "run_token" not in resumed.json
     for target in (path, f"{path}/runs", f"{path}/events", "/sessions?limit=1000"):
         said = api.get(target).body
-        assert not [token for token in (family.token, second) if token.encode() in said]
+        assert not [token for token in tokens if token.encode() in said]
     files = [file for file in manager.directory.rglob("*") if file.is_file()]
     kept = b"".join(file.read_bytes() for file in files)
     assert family.own.encode() in kept
-    assert not [token for token in (family.token, second) if token.encode() in kept]
+    assert not [token for token in tokens if token.encode() in kept]
 
 
 def test_token_outlives_the_end_of_its_run(family: Family, api: Api) -> None:
@@ -316,6 +331,20 @@ def test_token_outlives_the_manager(start_manager: StartManager) -> None:
         with with_token(manager, family.token) as run:
             assert run.get(f"/sessions/{family.ids[name]}").status == 200
             assert run.get(f"/sessions/{family.ids['stranger']}").refusal == NOT_THERE
+
+
+def test_agents_token_is_of_no_use_to_get_its_supervisors(
+    manager: RunningManager, family: Family
+) -> None:
+    own = f"/sessions/{family.own}"
+    secret = family.agent_token.removeprefix("agent-")
+    for guess in (f"run-{secret}", f"agent-{family.token.removeprefix('run-')}", secret):
+        with with_token(manager, guess) as guessing:
+            assert guessing.get(own).status in (401, 429)
+    with with_token(manager, family.agent_token) as agent:
+        assert agent.get(own).status == 200
+        assert family.run.delete(f"{own}/runs/1/token").status == 200
+        assert agent.get(own).refusal in (UNKNOWN, (429, "too_many_failures"))
 
 
 @pytest.mark.parametrize("by_itself", [True, False])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
+from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.outbox import Outbox
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -22,7 +23,6 @@ from tests.commands.shell import (
     Gate,
     Shell,
     is_alive,
-    pids_in,
     start_detached,
     supervisor_of,
 )
@@ -32,7 +32,6 @@ from tests.support.recording import recording
 from tests.support.waiting import wait_for
 
 TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
-MANAGER = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
 CAT = ("--executor", "command", "--", "cat")
 
 _RUN_ALL = """
@@ -169,11 +168,38 @@ def test_token_is_in_the_environment_of_the_agent_alone(
     assert shell.run("ao-wait", "x").exit_code == DONE
 
 
+def test_agent_cannot_answer_what_is_asked_of_its_run(
+    shell: Shell, records: ManagerClient, manager: RunningManager, gate: Gate, started: Path
+) -> None:
+    """A stop that somebody asks for is its supervisor's to obey."""
+    session_id, pid = start_detached(shell, "x", started, gate)
+    token = psutil.Process(pid).environ()[TOKEN]
+    run = f"/sessions/{session_id}/runs/1"
+    with Api(manager) as api:
+        api.headers = {"Authorization": f"Bearer {token}"}
+        assert api.post(f"/sessions/{session_id}/events", {"event_type": "x"}).status == 201
+        for refused in (
+            api.put(f"{run}/requests/r", {"state": "refused"}),
+            api.get(f"{run}/requests"),
+            api.put(f"{run}/lease", {"holder": "the agent"}),
+            api.delete(f"{run}/token"),
+            api.post(f"/transcripts/entries?project_key=sessions&session_id={session_id}", [{}]),
+        ):
+            assert refused.refusal == (403, "not_for_runs")
+    assert shell.run("ao-stop", "x") == Ended(DONE, "x stopped\n", "")
+    assert not is_alive(pid)
+
+
 def test_agent_that_sees_no_state_of_ours_has_its_token(shell: Shell, tmp_path: Path) -> None:
     """As in a sandbox: nothing here tells it the token that controls all."""
     elsewhere = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={tmp_path / 'empty'}"]
-    (ended,) = run_inside(shell, [*elsewhere, *shell.command("ao-list-sessions", "--json")])
-    assert [s["session_name"] for s in ended.json] == ["parent"]
+    started, listed = run_inside(
+        shell,
+        [*elsewhere, *shell.command("ao-new", "child", "-p", "as well", *CAT)],
+        [*elsewhere, *shell.command("ao-list-sessions", "--json")],
+    )
+    assert started == Ended(DONE, "as well\n", "")
+    assert [s["session_name"] for s in listed.json] == ["child", "parent"]
 
 
 def test_another_manager_is_told_nothing_of_the_token(shell: Shell) -> None:
@@ -190,9 +216,6 @@ def test_another_manager_is_told_nothing_of_the_token(shell: Shell) -> None:
 def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
     shell: Shell, records: ManagerClient
 ) -> None:
-    from agent_orchestrator.environment import outbox_dir
-    from agent_orchestrator.outbox import Outbox, Run
-
     created = records.create_session("left-over", "left-over")
     path = outbox_dir(shell.state_dir) / "left-over.1.db"
     (inside,) = run_inside(
@@ -214,7 +237,6 @@ def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
     assert records.get_session("left-over")["last_seq"] == created["last_seq"] == 0
     with Outbox(path) as outbox:
         assert (outbox.count_waiting(), outbox.list_refused()) == (1, [])
-        assert isinstance(outbox.run, Run)
     assert shell.run("ao-list-sessions").exit_code == DONE  # of a person, who delivers it
     assert records.get_session("left-over")["last_seq"] == 1
 
@@ -226,7 +248,7 @@ def test_supervisor_speaks_with_the_token_of_its_run_alone(
     session_id, pid = start_detached(shell, "x", started, gate)
     supervisor = supervisor_of(shell.state_dir, session_id).pid
     wait_for(lambda: records.get_session(session_id)["last_seq"], "its prompt is there")
-    records.revoke_run_token(session_id, 1)
+    records.revoke_run_tokens(session_id, 1)
     gate.open("said after it was revoked")
     wait_for(lambda: not is_alive(supervisor), "it ends", seconds=START_SECONDS)
     assert records.get_session(session_id)["status"] == "running"
@@ -265,5 +287,3 @@ def test_a_child_that_could_not_be_started_is_closed_as_failed(
     assert "could not be started" in ended.stderr
     child, _ = records.find_sessions(project_dir=str(project))
     assert (child["session_name"], child["reason"]) == ("child", "failed")
-    assert os.path.exists(state / "supervisors.log")
-    assert pids_in(tmp_path / "none") is None or True

@@ -14,7 +14,7 @@ from agent_orchestrator.environment import (
     run_variables,
     supervisor_environment,
 )
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.manager_client import ManagerClient, RunTokens
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.recording import json_reply, recording
 from tests.unit.test_assignment import ASSIGNMENT
@@ -78,9 +78,9 @@ def test_neither_agents_nor_supervisors_get_the_token_of_the_run_around(
 
 
 def test_assignment_hands_the_token_over_and_does_not_show_it() -> None:
-    assignment = replace(ASSIGNMENT, run_token=TOKEN)
+    assignment = replace(ASSIGNMENT, run_token=TOKEN, agent_token="agent-x")
     assert Assignment.from_json(assignment.to_json()) == assignment
-    assert TOKEN not in repr(assignment)
+    assert not [token for token in (TOKEN, "agent-x") if token in repr(assignment)]
 
 
 @pytest.mark.parametrize("is_configured", [True, False])
@@ -99,19 +99,21 @@ def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
 
 @pytest.mark.parametrize("opened", ["create_named_session", "open_run"])
 def test_token_of_an_opened_run_is_taken_once_and_is_not_in_the_session(opened: str) -> None:
-    reply = json_reply({"session": SESSION, "run_token": TOKEN}, 201)
+    opening = {"session": SESSION, "run_token": TOKEN, "agent_token": "agent-x"}
+    reply = json_reply(opening, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
         if opened == "open_run":
             session = client.open_run("s", holder="h")
         else:
             session = client.create_named_session("s", "s", project_dir="/p", holder="h")
         assert session == SESSION
-        assert [client.take_run_token(session) for _ in range(2)] == [TOKEN, None]
+        taken = [client.take_run_tokens(session) for _ in range(2)]
+        assert taken == [RunTokens(run=TOKEN, agent="agent-x"), RunTokens()]
 
 
 def test_older_manager_gives_none() -> None:
-    with recording(json_reply({"session": SESSION}, 201)) as server:
-        with ManagerClient(server.url) as client:
-            session = client.open_run("s", holder="h")
-            assert client.take_run_token(session) is None
-            assert not client.is_of_a_run
+    reply = json_reply({"session": SESSION}, 201)
+    with recording(reply) as server, ManagerClient(server.url) as client:
+        session = client.open_run("s", holder="h")
+        assert client.take_run_tokens(session) == RunTokens()
+        assert not client.is_of_a_run

@@ -17,7 +17,7 @@ from agent_session_manager.api.errors import Refusal, error_response, refusal_of
 from agent_session_manager.api.failures import TOO_MANY, Failures
 from agent_session_manager.api.reach import CALLER
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.domain.run_token import RUN_TOKEN_PREFIX, RunCaller
+from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller
 
 MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
@@ -43,7 +43,7 @@ _UNAUTHORIZED = (
 _UNKNOWN_RUN = (
     401,
     "run_token_unknown",
-    "this run token is not valid any more: it was revoked, or its session deleted",
+    "this token of a run is not valid any more: it was revoked, or its session deleted",
 )
 
 FindCaller = Callable[[str], Awaitable[RunCaller | None]]
@@ -175,7 +175,7 @@ class Guard:
         """Let a run in that has a token of its own, and note which one it is."""
         given = headers.get(b"authorization", b"").decode("latin-1")
         token = given.removeprefix(_BEARER)
-        is_of_a_run = given.startswith(_BEARER + RUN_TOKEN_PREFIX)
+        is_of_a_run = given.startswith((_BEARER + RUN_PREFIX, _BEARER + AGENT_PREFIX))
         if is_of_a_run and self._find_caller is not None:
             try:
                 caller = await self._find_caller(token)

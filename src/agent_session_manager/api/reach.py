@@ -40,13 +40,19 @@ class Reach(Enum):
     OWN_SESSION = auto()
     """The session in the path has to be its own."""
     OWN_RUN = auto()
-    """And the run in the path itself: an older one has nothing to do with a newer one's lease."""
+    """And the run in the path itself: an older one has nothing to do with a newer one's lease.
+
+    For the supervisor alone, as is the next: no agent answers what is asked of its run.
+    """
     OWN_TRANSCRIPT = auto()
     """The `session_id` in the query has to be its own."""
     FAMILY = auto()
     """The session in the path is its own or below it; any other does not exist."""
     HANDLER = auto()
     """The handler looks at who asks (`caller_of`) and keeps to the family."""
+
+
+_OF_SUPERVISORS = (Reach.OWN_RUN, Reach.OWN_TRANSCRIPT)
 
 
 def for_runs(reach: Reach) -> Callable[[H], H]:
@@ -97,6 +103,8 @@ class Confined:
 
     async def _check(self, scope: Scope, caller: RunCaller) -> None:
         reach, parts = self._find(scope)
+        if caller.is_agent and reach in _OF_SUPERVISORS:
+            raise NotForRunsError
         match reach:
             case Reach.HANDLER:
                 is_allowed = True

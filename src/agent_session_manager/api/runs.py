@@ -56,7 +56,7 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
 async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
     """Open the next run, for one caller alone: 409 `session_running` while the newest is open.
 
-    With a lease the answer has the token of that run.
+    With a lease the answer has the tokens of that run.
     """
     token = None if body.lease is None else create_run_token()
     change = OpenRun(
@@ -123,7 +123,7 @@ async def release_lease(
 )
 @for_runs(Reach.OWN_RUN)
 async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> Response:
-    """Revoke the token of a run; one that is not valid any more counts as revoked."""
+    """Revoke the tokens of a run; such as are not valid any more count as revoked."""
     await manager.revoke_run_token(RevokeRunToken(session_id=session_id, run=run))
     return answer(RunTokenRevokedAnswer())
 

@@ -35,7 +35,7 @@ from agent_session_manager.api.wire import (
     run_opened,
     session_body,
 )
-from agent_session_manager.domain.run_token import RUN_TOKEN_PREFIX, digest_of
+from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.base import (
@@ -56,7 +56,7 @@ def manager_of(request: Request) -> Manager:
 
 
 def create_run_token() -> str:
-    return RUN_TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return RUN_PREFIX + secrets.token_urlsafe(32)
 
 
 Served = Annotated[Manager, Depends(manager_of)]
@@ -74,7 +74,7 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 async def create_session(request: Request, body: NewSessionBody, manager: Served) -> Response:
     """Create a session under an id of the caller's; its run 1 is open.
 
-    With a lease the answer has the token of that run. What a run creates is below its own session.
+    With a lease the answer has the tokens of that run. What a run creates is below its own session.
     """
     token = None if body.lease is None else create_run_token()
     new = CreateSession(

@@ -20,6 +20,7 @@ from pydantic import (
 
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.run_token import agent_token_of
 from agent_session_manager.domain.session import (
     MAX_NAME_CHARS,
     MAX_PATH_BYTES,
@@ -198,10 +199,10 @@ class SessionAnswer(BaseModel):
 
 
 class RunOpenedAnswer(SessionAnswer):
-    run_token: str | None = Field(
-        default=None,
-        description="Of the run that was opened, where it is leased; never said again",
-    )
+    """With the tokens of a run that is leased; they are never said again."""
+
+    run_token: str | None = Field(default=None, description="For the run's supervisor")
+    agent_token: str | None = Field(default=None, description="For its agent: opens less")
 
 
 class SessionsAnswer(BaseModel):
@@ -345,7 +346,7 @@ def run_opened(session: Session, token: str | None) -> SessionAnswer:
     body = session_body(session)
     if token is None:
         return SessionAnswer(session=body)
-    return RunOpenedAnswer(session=body, run_token=token)
+    return RunOpenedAnswer(session=body, run_token=token, agent_token=agent_token_of(token))
 
 
 def holder_of(lease: LeaseClaimBody | None) -> str | None:

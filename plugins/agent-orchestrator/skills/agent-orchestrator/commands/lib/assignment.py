@@ -40,6 +40,8 @@ class Assignment:
     parent_session_id: str | None = None
     run_token: str | None = field(default=None, repr=False)
     """What the supervisor is let in with; None where the manager is older and gave none."""
+    agent_token: str | None = field(default=None, repr=False)
+    """What the agent is."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -84,9 +84,9 @@ def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
             with Outbox(path) as outbox:
                 if outbox.run.url == manager.base_url:
                     deliver(manager, outbox, patience_seconds=LEFTOVER_SECONDS)
-                    # With nothing left to say, the dead supervisor's token is good for nothing.
+                    # With nothing left to say, its tokens are good for nothing.
                     with contextlib.suppress(SessionClientError):
-                        manager.revoke_run_token(outbox.run.session_id, outbox.run.run)
+                        manager.revoke_run_tokens(outbox.run.session_id, outbox.run.run)
         except OutboxError as exc:
             logger.info("left for later: %s: %s", path, exc)
         except UndeliveredError as exc:  # nor would the next be delivered, and somebody waits

@@ -17,7 +17,7 @@ RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
 """Says to which run a process belongs; unique per run. Set for agents, never by a person."""
 
 ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
-"""The token of the run that an agent is in. Set for agents, never by a person."""
+"""What an agent is let in with by the manager of its run. Set for agents, never by a person."""
 ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
 """The one manager which that token is for."""
 
@@ -43,12 +43,12 @@ def agent_environment() -> dict[str, str]:
 
 
 def run_variables(token: str | None, url: str) -> dict[str, str]:
-    """What tells a command that it is inside a run of this manager, which has this token."""
+    """What tells a command that it is inside a run of this manager, whose agent has this token."""
     return {} if token is None else {ENV_RUN_TOKEN: token, ENV_RUN_MANAGER_URL: url}
 
 
 def run_token_for(url: str) -> str | None:
-    """The token of the run that we are in, if it is one of this manager; for no other is it."""
+    """Our token, if we are inside a run of this manager; it is for no other."""
     token = os.environ.get(ENV_RUN_TOKEN)
     given = os.environ.get(ENV_RUN_MANAGER_URL, "")
     try:

@@ -7,7 +7,7 @@ those of `session_client`; what the manager refuses is told apart by `code`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .session_client import (
     SessionClient,
@@ -37,6 +37,13 @@ Query = Mapping[str, str]
 """What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
 
 
+class RunTokens(NamedTuple):
+    """What the supervisor of a run is let in with, and what its agent."""
+
+    run: str | None = None
+    agent: str | None = None
+
+
 def may_pass(error: Exception) -> bool:
     """Whether the same request may be taken later: no manager answered, or it cannot take it now.
 
@@ -64,15 +71,17 @@ class ManagerClient(SessionClient):
         run_token: str | None = None,
         is_configured: bool = False,
     ) -> None:
-        """Be a run's client with its token, or else the person's own.
+        """Be the client of a run, with its token or its agent's, or else the person's own.
 
-        `is_configured` says that a person named this URL: a run's token then goes to a port of this
-        machine also where no discovery file tells whose it is.
+        `is_configured` says that a person named this URL. A run's token then goes also to a port of
+        this machine of which nothing here tells whose it is, as through a tunnel or in a sandbox;
+        but not where that was known, and the manager is only away.
         """
         super().__init__(base_url, timeout)
         self._run_token = run_token
-        self._is_configured = is_configured
-        self._opened: dict[tuple[str, int], str] = {}
+        is_remote = not _is_loopback(self._url.host)
+        self._is_vouched_for = is_remote or (is_configured and _find_token(self._url) is None)
+        self._opened: dict[tuple[str, int], RunTokens] = {}
 
     @property
     def is_of_a_run(self) -> bool:
@@ -83,8 +92,7 @@ class ManagerClient(SessionClient):
         """The token for the next request; a stranger on a port of ours gets none."""
         if self._run_token is None:
             return super()._token()
-        is_known = self._is_configured or not _is_loopback(self._url.host)
-        return self._run_token if is_known or _find_token(self._url) else None
+        return self._run_token if self._is_vouched_for or _find_token(self._url) else None
 
     def get_health(self) -> Json:
         """Which service answers, and its version."""
@@ -145,20 +153,17 @@ class ManagerClient(SessionClient):
         session = answer.get("session")
         if not isinstance(session, dict):
             raise self._misshapen("POST", path)
-        token = answer.get("run_token")
-        if isinstance(token, str):
-            self._opened[session["session_id"], session["run"]] = token
+        if "run_token" in answer:
+            tokens = RunTokens(run=answer["run_token"], agent=answer.get("agent_token"))
+            self._opened[session["session_id"], session["run"]] = tokens
         return session
 
-    def take_run_token(self, session: Json) -> str | None:
-        """The token of a run that was opened here with a lease, once.
+    def take_run_tokens(self, session: Json) -> RunTokens:
+        """The tokens of a run that was opened here with a lease, once. Older managers give none."""
+        return self._opened.pop((session["session_id"], session["run"]), RunTokens())
 
-        None also of a manager that gives none, as it is older.
-        """
-        return self._opened.pop((session["session_id"], session["run"]), None)
-
-    def revoke_run_token(self, session_id: str, run: int) -> None:
-        """Have the token of a run refused from now on."""
+    def revoke_run_tokens(self, session_id: str, run: int) -> None:
+        """Have the tokens of a run refused from now on."""
         self._do("DELETE", f"{_path(session_id)}/runs/{run}/token")
 
     def claim_lease(self, session_id: str, run: int, *, holder: str) -> Json:

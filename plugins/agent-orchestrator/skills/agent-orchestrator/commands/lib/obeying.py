@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from .assignment import Assignment
 from .driving import Record, StopOrder
+from .environment import is_manager_given
 from .executors.base import Executor
 from .executors.events import create_event, text_content
 from .manager_client import RUN_TOKEN_UNKNOWN, Json, ManagerClient
@@ -39,7 +40,10 @@ class Requests:
         self._record = record
         # Never closed: at the end of the run it may still be waiting, and the program ends with it.
         self._manager = ManagerClient(
-            assignment.url, POLL_TIMEOUT_SECONDS, run_token=assignment.run_token
+            assignment.url,
+            POLL_TIMEOUT_SECONDS,
+            run_token=assignment.run_token,
+            is_configured=is_manager_given(),
         )
 
     async def obey(self) -> None:

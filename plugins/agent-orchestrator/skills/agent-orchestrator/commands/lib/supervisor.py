@@ -22,7 +22,14 @@ from . import startup as startup
 from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
-from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, run_variables, state_dir
+from .environment import (
+    ENV_SESSION_ID,
+    RUN_MARKER,
+    is_manager_given,
+    outbox_dir,
+    run_variables,
+    state_dir,
+)
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
@@ -47,7 +54,9 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
-        self._manager = ManagerClient(assignment.url, run_token=assignment.run_token)
+        self._manager = ManagerClient(
+            assignment.url, run_token=assignment.run_token, is_configured=is_manager_given()
+        )
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once nothing of it can be lost.
@@ -138,7 +147,7 @@ class Supervisor:
             command=a.command,
             environment={
                 **a.environment,
-                **run_variables(a.run_token, a.url),
+                **run_variables(a.agent_token, a.url),
                 ENV_SESSION_ID: a.session_id,
                 RUN_MARKER: self._marker,
             },
@@ -200,7 +209,7 @@ class Supervisor:
         a = self._assignment
         with contextlib.suppress(SessionClientError, OutboxError):
             if a.run_token is not None and not self._outbox.count_waiting():
-                self._manager.revoke_run_token(a.session_id, a.run)
+                self._manager.revoke_run_tokens(a.session_id, a.run)
 
     def _report_failure(self, failure: OutboxError) -> None:
         """Say it to the manager itself, as the disk cannot keep it."""

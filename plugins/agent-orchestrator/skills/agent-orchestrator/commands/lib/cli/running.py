@@ -208,17 +208,25 @@ def start(
     holder = str(uuid4())
     signal.signal(signal.SIGINT, _HeldInterrupts())
     session = open_run(holder)
-    token = manager.take_run_token(session)
+    tokens = manager.take_run_tokens(session)
     try:
         assignment = plan.assignment(session, project_dir, url=manager.base_url, holder=holder)
-        launch(replace(assignment, resume=resume, fork_of=fork_of, run_token=token))
+        launch(
+            replace(
+                assignment,
+                resume=resume,
+                fork_of=fork_of,
+                run_token=tokens.run,
+                agent_token=tokens.agent,
+            )
+        )
     except (LaunchError, OSError) as exc:
         error = str(exc)
         stop = create_event("session_stop", reason="failed", exit_code=FAILED, error=error)
-        with client_of(manager.base_url, run_token=token) as own:
+        with client_of(manager.base_url, run_token=tokens.run) as own:
             own.append_events(session["session_id"], [{**stop, "run": session["run"]}])
-            if own.is_of_a_run:
-                own.revoke_run_token(session["session_id"], session["run"])
+            if tokens.run is not None:
+                own.revoke_run_tokens(session["session_id"], session["run"])
         raise CommandError(f"the run could not be started: {error}") from exc
     return session
 
