@@ -17,8 +17,10 @@ from starlette.responses import PlainTextResponse
 
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.dashboard import page_paths
-from agent_session_manager.api.failures import MAX_FAILURES
+from agent_session_manager.api.failures import MAX_FAILURES, Failures
+from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.reach import CALLER, Confined, Reach, for_runs
+from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.run_token import RunCaller
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
@@ -514,3 +516,48 @@ def test_route_that_says_nothing_of_runs_is_refused(path: str) -> None:
     assert asked(confined, scope) == expected
     reached = asked(confined, {"type": "http", "path": "/declared", "method": "GET"})
     assert reached == 200
+
+
+class _Trusting(Confined):
+    """What it would be without the rule: a route that says nothing lets everybody through."""
+
+    def _find(self, scope: Any) -> tuple[Reach | None, dict[str, str]]:
+        reach, parts = super()._find(scope)
+        return reach or Reach.HANDLER, parts
+
+
+@pytest.mark.parametrize("path", ["/included", "/plain", "/sessions/s/new"])
+def test_without_the_rule_such_a_route_would_be_reached(path: str) -> None:
+    app = application()
+    scope = {"type": "http", "path": path, "method": "GET"}
+    assert asked(_Trusting(app, app), scope) == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "lookups"),
+    [("control", 200, 0), ("other", 401, 0), ("run-x", 503, 1), ("agent-x", 503, 1)],
+)
+def test_only_what_looks_like_the_token_of_a_run_is_looked_up(
+    token: str, status: int, lookups: int
+) -> None:
+    """And a database that is away makes no token wrong."""
+    looked_up: list[str] = []
+    failures = Failures(monotonic=lambda: 0.0)
+
+    async def find_caller(given: str) -> RunCaller | None:
+        looked_up.append(given)
+        raise StoreUnavailableError("the database is away")
+
+    guard = Guard(
+        PlainTextResponse("reached"),
+        token="control",
+        hosts=["here"],
+        failures=failures,
+        find_caller=find_caller,
+    )
+    headers = [(b"host", b"here"), (b"authorization", f"Bearer {token}".encode())]
+    scope = {"type": "http", "path": "/sessions", "method": "GET", "headers": headers}
+    for _ in range(MAX_FAILURES):
+        assert asked(guard, scope) == status
+    assert looked_up == [token] * lookups * MAX_FAILURES
+    assert failures.add() is (status != 401)
