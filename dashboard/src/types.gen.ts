@@ -137,13 +137,16 @@ export interface paths {
          * List Sessions
          * @description List sessions, newest first: all of them, or with `limit` a page and its `next_page`.
          *
-         *     With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on.
+         *     With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on. For a
+         *     run all sessions are its own and those below it.
          */
         get: operations["list_sessions_sessions_get"];
         put?: never;
         /**
          * Create Session
          * @description Create a session under an id of the caller's; its run 1 is open.
+         *
+         *     With a lease the answer has the tokens of that run. What a run creates is below its own session.
          */
         post: operations["create_session_sessions_post"];
         delete?: never;
@@ -200,6 +203,8 @@ export interface paths {
         /**
          * Append Events
          * @description Append one event, or a list of up to 1,000 as one transaction; answered once on disk.
+         *
+         *     What a run appends is of that run, whether it says so or not.
          */
         post: operations["append_events_sessions__session_id__events_post"];
         delete?: never;
@@ -265,6 +270,8 @@ export interface paths {
         /**
          * Open Run
          * @description Open the next run, for one caller alone: 409 `session_running` while the newest is open.
+         *
+         *     With a lease the answer has the tokens of that run.
          */
         post: operations["open_run_sessions__session_id__runs_post"];
         delete?: never;
@@ -343,6 +350,26 @@ export interface paths {
         put: operations["settle_request_sessions__session_id__runs__run__requests__request_id__put"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session_id}/runs/{run}/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Run Token
+         * @description Revoke the tokens of a run; such as are not valid any more count as revoked.
+         */
+        delete: operations["revoke_run_token_sessions__session_id__runs__run__token_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -894,6 +921,36 @@ export interface components {
             /** Started At */
             started_at: string;
             usage: components["schemas"]["UsageBody"];
+        };
+        /**
+         * RunOpenedAnswer
+         * @description With the tokens of a run that is leased; they are never said again.
+         */
+        RunOpenedAnswer: {
+            /**
+             * Agent Token
+             * @description For its agent: opens less
+             */
+            agent_token?: string | null;
+            /**
+             * Ok
+             * @default true
+             */
+            ok: boolean;
+            /**
+             * Run Token
+             * @description For the run's supervisor
+             */
+            run_token?: string | null;
+            session: components["schemas"]["SessionBody"];
+        };
+        /** RunTokenRevokedAnswer */
+        RunTokenRevokedAnswer: {
+            /**
+             * Ok
+             * @default true
+             */
+            ok: boolean;
         };
         /** RunsAnswer */
         RunsAnswer: {
@@ -1713,7 +1770,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionAnswer"];
+                    "application/json": components["schemas"]["RunOpenedAnswer"];
                 };
             };
             /** @description Bad Request */
@@ -2573,7 +2630,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionAnswer"];
+                    "application/json": components["schemas"]["RunOpenedAnswer"];
                 };
             };
             /** @description Bad Request */
@@ -3201,6 +3258,85 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    revoke_run_token_sessions__session_id__runs__run__token_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id */
+                session_id: string;
+                /** @description The run's number */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunTokenRevokedAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,6 +20,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self, TypeVar, cast
 
@@ -28,8 +29,15 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
+from agent_session_manager.domain.run_token import (
+    RunCaller,
+    digest_of,
+    is_agent_token,
+    is_token_of_a_run,
+)
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
+from agent_session_manager.family_feed import of_family
 from agent_session_manager.feed import Feed, Frame, ListFrame
 from agent_session_manager.ingest import Writer
 from agent_session_manager.reaper import Reaper
@@ -44,6 +52,7 @@ from agent_session_manager.store.base import (
     Mark,
     OpenRun,
     ReleaseLease,
+    RevokeRunToken,
     SessionFilter,
     SessionPage,
     SessionSort,
@@ -126,6 +135,27 @@ class Manager:
     async def release_lease(self, change: ReleaseLease) -> Session:
         _known(change.session_id)
         return cast(Session, await self._writer.commit(change))
+
+    async def revoke_run_token(self, change: RevokeRunToken) -> None:
+        """Forget the token of a run; one that is not known counts as revoked."""
+        _known(change.session_id)
+        await self._writer.commit(change)
+
+    async def find_caller(self, token: str) -> RunCaller | None:
+        """The run whose token this is, or whose agent's, if it is one's."""
+        if not is_token_of_a_run(token):
+            return None
+        found = await self._read(lambda: self._store.run_tokens.find_caller(digest_of(token)))
+        return found and replace(found, is_agent=is_agent_token(token))
+
+    async def is_in_family(self, caller: RunCaller, session_id: str) -> bool:
+        """Whether a session is the run's own or below that one."""
+        if session_id == caller.session_id:
+            return True
+        reads = self._store.run_tokens
+        return is_session_id(session_id) and await self._read(
+            lambda: reads.is_in_family(caller, session_id)
+        )
 
     async def create_request(self, change: CreateRequest) -> Request:
         """Ask something of a run."""
@@ -235,6 +265,17 @@ class Manager:
     def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
         """Yield what is changed in the list of all sessions past a cursor."""
         return self._feed.follow_list(cursor)
+
+    def follow_family(
+        self, caller: RunCaller, cursor: Cursor, *, head: Cursor
+    ) -> AsyncGenerator[ListFrame]:
+        """Yield of that list what is of a run's family; `head` is how far it has come."""
+        reads = self._store.run_tokens
+        return of_family(
+            self._feed.follow_list(cursor),
+            lambda: self._read(lambda: reads.list_family(caller)),
+            head,
+        )
 
     async def get_head(self) -> Cursor:
         """The cursor of who knows the list of all sessions as it is now."""

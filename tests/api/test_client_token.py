@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.support.manager import RunningManager
 from tests.support.recording import RecordingServer, recording
@@ -181,3 +182,25 @@ def test_manager_is_given_its_token_by_variable_too(
     monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", manager.url)
     with SessionClient(manager.url) as client:
         assert client.get_status("some-id") == "not_existent"
+
+
+@pytest.mark.parametrize("is_configured", [True, False])
+def test_token_of_a_run_goes_to_a_manager_of_this_machine_while_that_is_there(
+    state_dir: Path, is_configured: bool
+) -> None:
+    """Whoever takes its port while it is away gets nothing."""
+    with recording() as server:
+        file = announce(state_dir / f"manager-{server.port}.json")
+        with held(file):
+            client = ManagerClient(server.url, run_token="run-x", is_configured=is_configured)
+            assert run_token_sent(client, server) == "Bearer run-x"
+        assert run_token_sent(client, server) is None
+        with held(file):
+            assert run_token_sent(client, server) == "Bearer run-x"
+        client.close()
+
+
+def run_token_sent(client: ManagerClient, server: RecordingServer) -> str | None:
+    with suppress(SessionClientError):
+        client.get_status("some-id")
+    return server.requests[-1].headers.get("authorization")

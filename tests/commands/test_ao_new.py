@@ -272,10 +272,12 @@ def test_the_agents_environment_is_the_persons_own_without_the_control_token(
     variables = dict(line.split("=", 1) for line in ended.stdout.splitlines())
     added = {"PWD", "SHLVL", "_", "LC_CTYPE"}
     added |= {"AGENT_ORCHESTRATOR_RUN", "AGENT_ORCHESTRATOR_SESSION_ID"}
+    added |= {"AGENT_ORCHESTRATOR_RUN_TOKEN", "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"}
     assert variables.keys() - added == told.environment.keys() - {"AGENT_ORCHESTRATOR_TOKEN"}
     assert variables["OF_THE_PERSON"] == "yes"
     (session,) = records.find_sessions(project_dir=str(project))
     assert variables["AGENT_ORCHESTRATOR_SESSION_ID"] == session["session_id"]
+    assert variables["AGENT_ORCHESTRATOR_RUN_MANAGER_URL"] == manager.url
     assert manager.token not in ended.stdout
 
 

@@ -28,7 +28,8 @@ LAYERS: dict[str, set[str]] = {
     "reaper": {"store"},
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
-    "manager": {"domain", "store", "ingest", "bells", "feed", "reaper", "tail"},
+    "family_feed": {"domain", "store", "feed"},
+    "manager": {"domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"},
     "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
     "cli": {"api", "store", "settings", "discovery"},
 }
@@ -92,8 +93,8 @@ def test_domain_needs_the_standard_library_alone() -> None:
         tops = {name.split(".")[0] for name in imports(path)}
         assert "sqlalchemy" not in tops
         assert tops <= {
-            "__future__", "agent_session_manager", "collections", "dataclasses", "datetime",
-            "enum", "hashlib", "re", "typing",
+            "__future__", "agent_session_manager", "base64", "collections", "dataclasses",
+            "datetime", "enum", "hashlib", "re", "typing",
         }, path  # fmt: skip
 
 
@@ -133,4 +134,14 @@ def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
     assert set(all_errors()) == set(STATUS)
     codes = [code for _, code in STATUS.values()]
     assert len(set(codes)) == len(codes)
-    assert {status for status, _ in STATUS.values()} <= {400, 401, 404, 409, 410, 413, 422, 503}
+    assert {status for status, _ in STATUS.values()} <= {
+        400,
+        401,
+        403,
+        404,
+        409,
+        410,
+        413,
+        422,
+        503,
+    }

@@ -108,7 +108,10 @@ class Scene:
         session = self.records.create_named_session(
             session_id, name, project_dir=str(self.project), executor="command", holder=holder
         )
+        tokens = self.records.take_run_tokens(session)
         return Assignment(
+            run_token=tokens.run,
+            agent_token=tokens.agent,
             url=self.manager.url,
             session_id=session_id,
             session_name=name,

@@ -14,7 +14,9 @@ import pytest
 
 from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
 from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox import Outbox, OutboxError, Run, list_outboxes
+from agent_orchestrator.session_client import SessionClientError
 from tests.support.recording import (
     Received,
     RecordingServer,
@@ -40,9 +42,14 @@ class Events:
     def __init__(self, answers: Sequence[Answer] = ()) -> None:
         self.requests: list[list[int]] = []
         self.stored: list[int] = []
+        self.revoked: list[str] = []
+        """Of which runs it is to refuse the tokens from now on."""
         self._answers = list(answers)
 
     def __call__(self, received: Received) -> Reply | None:
+        if received.method == "DELETE":
+            self.revoked.append(received.target)
+            return json_reply({"ok": True})
         assert (received.method, received.target) == ("POST", "/sessions/s/events")
         sent = [int(event["event_id"]) for event in json.loads(received.body)]
         self.requests.append(sent)
@@ -268,6 +275,23 @@ def test_delivery_ends_when_the_disk_fails_and_says_so(
         outbox.close()
 
 
+def test_delivery_with_a_token_that_is_not_valid_any_more_leaves_everything_where_it_is(
+    tmp_path: Path,
+) -> None:
+    """Nothing of it is put aside: the next command has a token of its own."""
+    events = Events([refusing(401, "run_token_unknown")])
+    outbox = make_outbox(tmp_path / "s.1.db")
+    fill(outbox, 1, 2)
+    with sending(events) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        delivery.finish()
+        with pytest.raises(SessionClientError):
+            OutboxAppends(outbox).drain()
+    assert (events.requests, waiting(outbox), refused(outbox)) == ([[1, 2]], [1, 2], [])
+    outbox.close()
+
+
 def leave(directory: Path, name: str, url: str, *numbers: int) -> Path:
     """What a supervisor that died has left."""
     path = directory / f"{name}.db"
@@ -291,6 +315,7 @@ def test_what_was_left_for_this_manager_is_delivered_and_nothing_else_is_touched
         with Outbox(held):
             deliver_leftovers(manager, tmp_path)
     assert events.stored == [1, 2, 5]
+    assert events.revoked == ["/sessions/s/runs/1/token"] * 2
     assert list_outboxes(tmp_path) == [elsewhere, held, broken]
     with Outbox(elsewhere) as outbox:
         assert waiting(outbox) == [3]
@@ -320,4 +345,5 @@ def test_command_is_not_held_up_once_for_each_outbox_by_a_manager_that_is_away(
         left = [leave(tmp_path, name, server.url, 1) for name in "abcde"]
         deliver_leftovers(manager, tmp_path)
     assert len(events.requests) == 1
+    assert events.revoked == []
     assert list_outboxes(tmp_path) == left

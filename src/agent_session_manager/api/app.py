@@ -24,6 +24,7 @@ from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
 from agent_session_manager.api.guard import Guard
+from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
 
@@ -78,9 +79,10 @@ def guarded(
 ) -> ASGIApp:
     """The application as it is served: nothing reaches it but through the guard.
 
-    With no token everybody on this machine is let in; `origins` are pages of others that are.
+    With no token everybody on this machine is let in; `origins` are pages of others that are. A run
+    with a token of its own is held to what the routes declare that there are now.
     """
-    served: ASGIApp = events.AppendsFirst(app)
+    served: ASGIApp = Confined(events.AppendsFirst(app), app)
     if origins:
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES
@@ -95,6 +97,7 @@ def guarded(
         origins=origins,
         open_paths=open_paths,
         page_paths=page,
+        find_caller=app.state.manager and app.state.manager.find_caller,
     )
 
 

@@ -40,9 +40,14 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.VersionConflictError: (409, "version_conflict"),
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),
+    errors.NotForRunsError: (403, "not_for_runs"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
     errors.OverloadedError: (503, "overloaded"),
 }
+
+
+Refusal = tuple[int, str, str]
+"""Status, code and detail of an error."""
 
 
 class RequestError(HTTPException):
@@ -63,6 +68,11 @@ def error_response(status: int, code: str, detail: str, **facts: str) -> Respons
     return response
 
 
+def refusal_of(error: errors.OrchestratorError) -> Refusal:
+    status, code = STATUS[type(error)]
+    return status, code, str(error)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(errors.OrchestratorError, _orchestrator_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -72,8 +82,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _orchestrator_error(_request: Request, exc: Exception) -> Response:
     assert isinstance(exc, errors.OrchestratorError)
-    status, code = STATUS[type(exc)]
-    return error_response(status, code, str(exc), **exc.facts)
+    status, code, detail = refusal_of(exc)
+    return error_response(status, code, detail, **exc.facts)
 
 
 async def _http_error(request: Request, exc: Exception) -> Response:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_session_manager.api.answers import refusals
 from agent_session_manager.api.body import JsonRequest, JsonRoute
 from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.reach import Reach, caller_of, for_runs
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
     MAX_PAGE,
@@ -39,7 +40,7 @@ from agent_session_manager.api.wire import (
     EventsAnswer,
     event_to_wire,
 )
-from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
 from agent_session_manager.store.base import EventFilter
 
@@ -72,9 +73,16 @@ _ONE_OR_MANY = {
     responses=refusals(404, 413, 415, 503),
     openapi_extra={"requestBody": _ONE_OR_MANY},
 )
+@for_runs(Reach.OWN_SESSION)
 async def append_events(request: Request, session_id: Id) -> Response:
-    """Append one event, or a list of up to 1,000 as one transaction; answered once on disk."""
+    """Append one event, or a list of up to 1,000 as one transaction; answered once on disk.
+
+    What a run appends is of that run, whether it says so or not.
+    """
     events = _parse(await request.json(), session_id)
+    caller = caller_of(request)
+    if caller is not None:
+        events = [_of_run(event, caller.run) for event in events]
     seqs = await manager_of(request).append(session_id, events)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
 
@@ -104,6 +112,17 @@ class AppendsFirst:
         session_id = scope["path"].split("/")[2]
         response = await append_events(JsonRequest(scope, receive), session_id)
         await response(scope, receive, send)
+
+
+def _of_run(event: NewEvent, run: int) -> NewEvent:
+    """The event as one of this run.
+
+    Raises:
+        NotForRunsError: it says that it is of another.
+    """
+    if event.run not in (None, run):
+        raise NotForRunsError
+    return event._replace(run=run)
 
 
 def _parse(body: Any, session_id: str) -> list[NewEvent]:
@@ -140,6 +159,7 @@ class EventsQuery(BaseModel):
     response_model=EventsAnswer,
     responses={**refusals(404, 410, 503), **streamed("the feed of the session")},
 )
+@for_runs(Reach.FAMILY)
 async def list_events(
     request: Request, session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
 ) -> Response:

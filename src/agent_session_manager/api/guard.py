@@ -9,12 +9,15 @@ decided on the raw headers, never on a URL that was put together from them.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Set
+from collections.abc import Awaitable, Callable, Iterable, Set
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_session_manager.api.errors import error_response
+from agent_session_manager.api.errors import Refusal, error_response, refusal_of
 from agent_session_manager.api.failures import TOO_MANY, Failures
+from agent_session_manager.api.reach import CALLER
+from agent_session_manager.domain.errors import OrchestratorError
+from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller
 
 MAX_HEADER_BYTES = 32 * 1024
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
@@ -30,7 +33,21 @@ _OF_DATA = (
 )
 """For what is no page: nobody shows it as one, and nobody keeps it."""
 
-Refusal = tuple[int, str, str]
+_BEARER = "Bearer "
+_UNAUTHORIZED = (
+    401,
+    "unauthorized",
+    "the manager's token is needed: its clients on this machine find it by themselves, "
+    "others are given it in AGENT_ORCHESTRATOR_TOKEN",
+)
+_UNKNOWN_RUN = (
+    401,
+    "run_token_unknown",
+    "this token of a run is not valid any more: it was revoked, or its session deleted",
+)
+
+FindCaller = Callable[[str], Awaitable[RunCaller | None]]
+"""The run whose token this is, if it is one's."""
 
 
 def _as_data(send: Send) -> Send:
@@ -59,8 +76,11 @@ class Guard:
         origins: Iterable[str] = (),
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
+        find_caller: FindCaller | None = None,
     ) -> None:
         """Ask for `token` on all but the open paths; with None on none.
+
+        Whoever has a run's token instead, which `find_caller` knows, is let in as that run.
 
         `origins` are those of other pages that are let in, `page_paths` what links of other pages
         may lead to. Refused tokens are counted in `failures`.
@@ -75,11 +95,15 @@ class Guard:
         self._other_origins = frozenset(origin.encode() for origin in origins)
         self._open_paths = open_paths
         self._page_paths = page_paths
+        self._find_caller = find_caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        refusal = self._refusal(scope)
+        headers: dict[bytes, bytes] = {}
+        refusal = self._refusal(scope, headers)
+        if refusal is None and not self._is_let_in(scope, headers):
+            refusal = await self._unless_run(scope, headers)
         if scope["type"] == "websocket":
             if refusal is None:
                 return await self._app(scope, receive, send)
@@ -94,8 +118,8 @@ class Guard:
             response.headers["WWW-Authenticate"] = "Bearer"
         return await response(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Refusal | None:
-        seen: dict[bytes, bytes] = {}
+    def _refusal(self, scope: Scope, seen: dict[bytes, bytes]) -> Refusal | None:
+        """What is wrong with a request, whoever makes it. Fills in which headers it has."""
         size = 0
         for name, value in scope["headers"]:
             size += len(name) + len(value)
@@ -104,11 +128,13 @@ class Guard:
             seen[name] = value
         if size > MAX_HEADER_BYTES:
             return 431, "headers_too_large", f"headers have at most {MAX_HEADER_BYTES} bytes"
-        return (
-            self._foreign(scope, seen)
-            or self._unusable(scope, seen)
-            or (None if self._is_open(scope, seen) else self._unauthorized(seen))
-        )
+        return self._foreign(scope, seen) or self._unusable(scope, seen)
+
+    def _is_let_in(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        """Whether it has the token that controls all, or needs none."""
+        if self._authorization is None or self._is_open(scope, headers):
+            return True
+        return hmac.compare_digest(headers.get(b"authorization", b""), self._authorization)
 
     def _is_open(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         """Whether no token is needed: also to ask, as browsers do, what a page may ask for."""
@@ -145,16 +171,19 @@ class Guard:
             return 415, "no_compression", "a compressed body is not accepted"
         return None
 
-    def _unauthorized(self, headers: dict[bytes, bytes]) -> Refusal | None:
-        if self._authorization is None:
-            return None
-        if hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
-            return None
+    async def _unless_run(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
+        """Let a run in that has a token of its own, and note which one it is."""
+        given = headers.get(b"authorization", b"").decode("latin-1")
+        token = given.removeprefix(_BEARER)
+        is_of_a_run = given.startswith((_BEARER + RUN_PREFIX, _BEARER + AGENT_PREFIX))
+        if is_of_a_run and self._find_caller is not None:
+            try:
+                caller = await self._find_caller(token)
+            except OrchestratorError as exc:
+                return refusal_of(exc)
+            if caller is not None:
+                scope[CALLER] = caller
+                return None
         if not self._failures.add():
             return TOO_MANY
-        return (
-            401,
-            "unauthorized",
-            "the manager's token is needed: its clients on this machine find it by themselves, "
-            "others are given it in AGENT_ORCHESTRATOR_TOKEN",
-        )
+        return _UNKNOWN_RUN if is_of_a_run else _UNAUTHORIZED

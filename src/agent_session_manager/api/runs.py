@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
-from agent_session_manager.api.sessions import Id, Served
+from agent_session_manager.api.reach import Reach, for_runs
+from agent_session_manager.api.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire import (
     LeaseClaimBody,
     NewRequestBody,
@@ -17,19 +18,24 @@ from agent_session_manager.api.wire import (
     RequestAnswer,
     RequestProgressBody,
     RequestsAnswer,
+    RunOpenedAnswer,
     RunsAnswer,
+    RunTokenRevokedAnswer,
     SessionAnswer,
     holder_of,
     request_body,
     run_body,
+    run_opened,
     session_body,
 )
 from agent_session_manager.domain.request import RequestState
+from agent_session_manager.domain.run_token import digest_of
 from agent_session_manager.store.base import (
     ClaimLease,
     CreateRequest,
     OpenRun,
     ReleaseLease,
+    RevokeRunToken,
     SettleRequest,
 )
 
@@ -44,22 +50,28 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
 @router.post(
     "/sessions/{session_id}/runs",
     status_code=201,
-    response_model=SessionAnswer,
+    response_model=RunOpenedAnswer,
     responses=refusals(404, 409, 413, 415),
 )
 async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
-    """Open the next run, for one caller alone: 409 `session_running` while the newest is open."""
+    """Open the next run, for one caller alone: 409 `session_running` while the newest is open.
+
+    With a lease the answer has the tokens of that run.
+    """
+    token = None if body.lease is None else create_run_token()
     change = OpenRun(
         session_id=session_id,
         takeover=body.takeover,
         host=body.host,
         spec=body.spec,
         holder=holder_of(body.lease),
+        token_digest=None if token is None else digest_of(token),
     )
-    return answer(SessionAnswer(session=session_body(await manager.open_run(change))), 201)
+    return answer(run_opened(await manager.open_run(change), token), 201)
 
 
 @router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
+@for_runs(Reach.FAMILY)
 async def list_runs(session_id: Id, manager: Served) -> Response:
     """List the runs of a session, oldest first, with what each needs to be repeated."""
     runs = await manager.list_runs(session_id)
@@ -71,6 +83,7 @@ async def list_runs(session_id: Id, manager: Served) -> Response:
     response_model=SessionAnswer,
     responses=refusals(404, 409, 413, 415),
 )
+@for_runs(Reach.OWN_RUN)
 async def claim_lease(
     session_id: Id, run: RunNumber, body: LeaseClaimBody, manager: Served
 ) -> Response:
@@ -94,12 +107,25 @@ class _Holder(BaseModel):
     response_model=SessionAnswer,
     responses=refusals(404),
 )
+@for_runs(Reach.OWN_RUN)
 async def release_lease(
     session_id: Id, run: RunNumber, query: Annotated[_Holder, Query()], manager: Served
 ) -> Response:
     """Give the lease back; one that is not held any more counts as given back."""
     change = ReleaseLease(session_id=session_id, run=run, holder=query.holder)
     return answer(SessionAnswer(session=session_body(await manager.release_lease(change))))
+
+
+@router.delete(
+    "/sessions/{session_id}/runs/{run}/token",
+    response_model=RunTokenRevokedAnswer,
+    responses=refusals(404),
+)
+@for_runs(Reach.OWN_RUN)
+async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> Response:
+    """Revoke the tokens of a run; such as are not valid any more count as revoked."""
+    await manager.revoke_run_token(RevokeRunToken(session_id=session_id, run=run))
+    return answer(RunTokenRevokedAnswer())
 
 
 @router.post(
@@ -133,6 +159,7 @@ class _RequestsQuery(BaseModel):
     response_model=RequestsAnswer,
     responses=refusals(404),
 )
+@for_runs(Reach.OWN_RUN)
 async def list_requests(
     session_id: Id, run: RunNumber, query: Annotated[_RequestsQuery, Query()], manager: Served
 ) -> Response:
@@ -157,6 +184,7 @@ class _WaitQuery(BaseModel):
     response_model=RequestAnswer,
     responses=refusals(404),
 )
+@for_runs(Reach.OWN_RUN)
 async def get_request(
     session_id: Id,
     run: RunNumber,
@@ -174,6 +202,7 @@ async def get_request(
     response_model=RequestAnswer,
     responses=refusals(404, 413, 415),
 )
+@for_runs(Reach.OWN_RUN)
 async def settle_request(
     session_id: Id,
     run: RunNumber,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
 from agent_session_manager.api.pages import page_text, parse_page
+from agent_session_manager.api.reach import Reach, caller_of, for_runs
 from agent_session_manager.api.streams import (
     answer_with_list,
     cursor_of,
@@ -24,13 +26,16 @@ from agent_session_manager.api.wire import (
     DeletedCounts,
     NewSessionBody,
     ResultAnswer,
+    RunOpenedAnswer,
     SessionAnswer,
     SessionChangesBody,
     SessionsAnswer,
     StatusAnswer,
     holder_of,
+    run_opened,
     session_body,
 )
+from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.base import (
@@ -50,6 +55,10 @@ def manager_of(request: Request) -> Manager:
     return manager
 
 
+def create_run_token() -> str:
+    return RUN_PREFIX + secrets.token_urlsafe(32)
+
+
 Served = Annotated[Manager, Depends(manager_of)]
 QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_PATH_BYTES)]
 Id = Annotated[str, Path(description="The session's id")]
@@ -59,13 +68,22 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 
 
 @router.post(
-    "/sessions", status_code=201, response_model=SessionAnswer, responses=refusals(409, 413, 415)
+    "/sessions", status_code=201, response_model=RunOpenedAnswer, responses=refusals(409, 413, 415)
 )
-async def create_session(body: NewSessionBody, manager: Served) -> Response:
-    """Create a session under an id of the caller's; its run 1 is open."""
-    new = CreateSession(**body.model_dump(exclude={"lease"}), holder=holder_of(body.lease))
-    session = await manager.create_session(new)
-    return answer(SessionAnswer(session=session_body(session)), 201)
+@for_runs(Reach.HANDLER)
+async def create_session(request: Request, body: NewSessionBody, manager: Served) -> Response:
+    """Create a session under an id of the caller's; its run 1 is open.
+
+    With a lease the answer has the tokens of that run. What a run creates is below its own session.
+    """
+    token = None if body.lease is None else create_run_token()
+    new = CreateSession(
+        **body.model_dump(exclude={"lease"}),
+        holder=holder_of(body.lease),
+        token_digest=None if token is None else digest_of(token),
+        caller=caller_of(request),
+    )
+    return answer(run_opened(await manager.create_session(new), token), 201)
 
 
 class SessionsQuery(BaseModel):
@@ -99,18 +117,25 @@ class SessionsQuery(BaseModel):
     response_model=SessionsAnswer,
     responses={**refusals(410, 503), **streamed("the feed of all sessions")},
 )
+@for_runs(Reach.HANDLER)
 async def list_sessions(
     request: Request, manager: Served, query: Annotated[SessionsQuery, Query()]
 ) -> Response:
     """List sessions, newest first: all of them, or with `limit` a page and its `next_page`.
 
-    With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on.
+    With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on. For a
+    run all sessions are its own and those below it.
     """
+    caller = caller_of(request)
     if wants_stream(request):
         refuse_others(query, {"cursor"})
-        cursor = cursor_of(request, query.cursor) or await manager.get_head()
-        return await answer_with_list(manager.follow_list(cursor))
-    where = SessionFilter(**query.model_dump(exclude={"limit", "page", "sort", "cursor"}))
+        head = await manager.get_head()
+        cursor = cursor_of(request, query.cursor) or head
+        if caller is None:
+            return await answer_with_list(manager.follow_list(cursor))
+        return await answer_with_list(manager.follow_family(caller, cursor, head=head))
+    filters = query.model_dump(exclude={"limit", "page", "sort", "cursor"})
+    where = SessionFilter(**filters, family_of=caller)
     if query.limit is None and query.page is None:
         return StreamingResponse(_all(manager, where, query.sort), media_type="application/json")
     head = await manager.get_head()
@@ -148,20 +173,26 @@ def _dump_session(session: Session) -> bytes:
 
 
 @router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=refusals(404))
+@for_runs(Reach.FAMILY)
 async def get_session(session_id: Id, manager: Served) -> Response:
     """Get a session."""
     return answer(SessionAnswer(session=session_body(await manager.get_session(session_id))))
 
 
 @router.get("/sessions/{session_id}/status", response_model=StatusAnswer, responses=refusals())
-async def get_status(session_id: Id, manager: Served) -> Response:
+@for_runs(Reach.HANDLER)
+async def get_status(request: Request, session_id: Id, manager: Served) -> Response:
     """Get `running`, `finished` or `not_existent`: always 200."""
+    caller = caller_of(request)
+    if caller is not None and not await manager.is_in_family(caller, session_id):
+        return answer(StatusAnswer(status="not_existent"))
     return answer(StatusAnswer(status=await manager.get_status(session_id)))
 
 
 @router.get(
     "/sessions/{session_id}/result", response_model=ResultAnswer, responses=refusals(404, 409)
 )
+@for_runs(Reach.FAMILY)
 async def get_result(session_id: Id, manager: Served) -> Response:
     """Get the text of the last assistant message of the newest run, once it is finished."""
     return answer(ResultAnswer(result=await manager.get_result(session_id)))

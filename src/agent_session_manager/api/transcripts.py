@@ -12,6 +12,7 @@ from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import read_body
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.raw_json import check_object, decode, split_array
+from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.transcript_wire import (
     AppendedEntriesAnswer,
@@ -57,6 +58,7 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
         {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
     ),
 )
+@for_runs(Reach.OWN_TRANSCRIPT)
 async def append_entries(
     request: Request, query: Annotated[AppendQuery, Query()], manager: Served
 ) -> Response:
@@ -84,6 +86,7 @@ def _parse_entries(body: bytes, batch_id: str | None) -> list[NewEntry]:
 
 
 @router.get("/transcripts/entries", response_model=EntriesAnswer, responses=refusals(404))
+@for_runs(Reach.OWN_TRANSCRIPT)
 async def list_entries(query: Annotated[EntriesQuery, Query()], manager: Served) -> Response:
     """List the entries past the position `after`, in order; a page ends after about 4 MiB."""
     page = await manager.list_transcript_entries(query.key, after=query.after, limit=query.limit)
@@ -95,6 +98,7 @@ async def list_entries(query: Annotated[EntriesQuery, Query()], manager: Served)
 
 
 @router.get("/transcripts", response_model=TranscriptsAnswer, responses=refusals())
+@for_runs(Reach.OWN_TRANSCRIPT)
 async def list_transcripts(
     query: Annotated[TranscriptsQuery, Query()], manager: Served
 ) -> Response:
@@ -119,6 +123,7 @@ async def delete_transcript(query: Annotated[KeyQuery, Query()], manager: Served
 
 
 @router.get("/transcripts/summaries", response_model=SummariesAnswer, responses=refusals())
+@for_runs(Reach.OWN_TRANSCRIPT)
 async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Served) -> Response:
     """List the summaries under a project key, in the order in which their transcripts began."""
     where = TranscriptFilter(project_key=query.project_key, session_id=query.session_id)
@@ -145,6 +150,7 @@ async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Ser
     responses=refusals(404, 409, 413, 415, 503),
     openapi_extra=_documented_body({"type": "object"}),
 )
+@for_runs(Reach.OWN_TRANSCRIPT)
 async def put_summary(
     request: Request, query: Annotated[SummaryQuery, Query()], manager: Served
 ) -> Response:

@@ -20,6 +20,7 @@ from pydantic import (
 
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.run_token import agent_token_of
 from agent_session_manager.domain.session import (
     MAX_NAME_CHARS,
     MAX_PATH_BYTES,
@@ -197,6 +198,13 @@ class SessionAnswer(BaseModel):
     session: SessionBody
 
 
+class RunOpenedAnswer(SessionAnswer):
+    """With the tokens of a run that is leased; they are never said again."""
+
+    run_token: str | None = Field(default=None, description="For the run's supervisor")
+    agent_token: str | None = Field(default=None, description="For its agent: opens less")
+
+
 class SessionsAnswer(BaseModel):
     sessions: list[SessionBody]
     next_page: str | None = Field(default=None, description="Give it as `page` for the next ones")
@@ -221,6 +229,10 @@ class ResultAnswer(BaseModel):
 
 class RunsAnswer(BaseModel):
     runs: list[RunBody]
+
+
+class RunTokenRevokedAnswer(BaseModel):
+    ok: bool = True
 
 
 class RequestAnswer(BaseModel):
@@ -327,6 +339,14 @@ def session_body(session: Session) -> SessionBody:
         host=newest.host,
         lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
     )
+
+
+def run_opened(session: Session, token: str | None) -> SessionAnswer:
+    """The answer to who opened a run: with its token, where it has one."""
+    body = session_body(session)
+    if token is None:
+        return SessionAnswer(session=body)
+    return RunOpenedAnswer(session=body, run_token=token, agent_token=agent_token_of(token))
 
 
 def holder_of(lease: LeaseClaimBody | None) -> str | None:

@@ -178,6 +178,19 @@ class CodeNotValidError(OrchestratorError):
         )
 
 
+_REACH_OF_RUNS = (
+    "a run's token is not for this: with it a run appends to its own session, creates sessions, "
+    "and reads those"
+)
+
+
+class NotForRunsError(OrchestratorError):
+    """A run asked for what its token does not allow."""
+
+    def __init__(self, what: str = _REACH_OF_RUNS) -> None:
+        super().__init__(what)
+
+
 class StoreUnavailableError(OrchestratorError):
     """The database cannot be used right now; nothing of the request was stored."""
 

@@ -19,6 +19,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
 11. Every change of a session gives it a position in the feed of all sessions, higher than any that
    was visible before; a deletion has one too. A reader that asks for what is past its position
    misses nothing, or is told that too much was deleted since.
+12. The token that a run was opened with is known by its digest until it is revoked or its session
+   is deleted, whatever becomes of the run. A run creates sessions below its own and nowhere else.
 
 What is promised of transcripts is in `store/transcripts.py`.
 """
@@ -34,9 +36,11 @@ from typing import Any, Protocol
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Run, Session, State, Status
 from agent_session_manager.domain.transcript import AppendedEntries
 from agent_session_manager.store.feeds import FeedReads
+from agent_session_manager.store.run_tokens import RunTokenReads
 from agent_session_manager.store.statistics import StatisticsReads
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -61,6 +65,10 @@ class CreateSession:
     spec: dict[str, Any] | None = None
     holder: str | None = None
     """Who has the lease of run 1 from the start."""
+    token_digest: str | None = None
+    """Of the token of run 1."""
+    caller: RunCaller | None = None
+    """The run that creates it, if one does: it is then below that one's session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +106,7 @@ class OpenRun:
     host: str | None = None
     spec: dict[str, Any] | None = None
     holder: str | None = None
+    token_digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +139,14 @@ class ReleaseLease:
     session_id: str
     run: int
     holder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeRunToken:
+    """Forget the token of a run. The outcome is how many it had."""
+
+    session_id: str
+    run: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +189,7 @@ Change = (
     | DeleteSession
     | ClaimLease
     | ReleaseLease
+    | RevokeRunToken
     | ExtendLeases
     | ReapLeases
     | CreateRequest
@@ -195,6 +213,8 @@ def changed_sessions(changes: Sequence[Change], outcomes: Sequence[Outcome]) -> 
                 changed.update(map(str, outcome))
             case ExtendLeases() | AppendTranscript() | PutTranscriptSummary() | DeleteTranscript():
                 pass  # nothing that a session shows
+            case RevokeRunToken():
+                pass
             case _:
                 changed.add(change.session_id)
     return changed
@@ -229,6 +249,8 @@ class SessionFilter:
     """Some part of its name, project, agent or id, in small letters or large ones."""
     top_level: bool | None = None
     """Whether it was started from inside no other session."""
+    family_of: RunCaller | None = None
+    """Only the session of this run, and what is below it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,6 +323,9 @@ class Store(Protocol):
 
     @property
     def statistics(self) -> StatisticsReads: ...
+
+    @property
+    def run_tokens(self) -> RunTokenReads: ...
 
     def next_expiry(self) -> datetime | None: ...
 

@@ -10,6 +10,7 @@ from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import REASONS, State
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import Mark, SessionFilter, SessionPage, SessionSort
+from agent_session_manager.store.families import is_below
 from agent_session_manager.store.tables import runs, sessions
 
 _EQUAL = (
@@ -96,6 +97,8 @@ def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
     elif where.state is not None:
         reasons = [reason.value for reason in REASONS[where.state]]
         conditions += [sessions.c.status == "finished", runs.c.reason.in_(reasons)]
+    if where.family_of is not None:
+        conditions.append(is_below(where.family_of))
     if where.text is not None:
         found = (sessions.c[name].icontains(where.text, autoescape=True) for name in _SEARCHED)
         conditions.append(or_(*found))

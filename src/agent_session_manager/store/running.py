@@ -30,6 +30,7 @@ from agent_session_manager.store import rows
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
 from agent_session_manager.store.changing import take_positions
 from agent_session_manager.store.current import get_current, get_whole, newest_run
+from agent_session_manager.store.families import insert_run_token
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.tables import runs, sessions
 
@@ -41,6 +42,7 @@ class NewRun:
     host: str | None = None
     spec: dict[str, Any] | None = None
     holder: str | None = None
+    token_digest: str | None = None
 
 
 class Runs:
@@ -57,7 +59,12 @@ class Runs:
     def open_exclusive(self, change: OpenRun) -> Session:
         current = get_current(self._connection, change.session_id)
         self.check_resume(current, exclusive=True, takeover=change.takeover)
-        new = NewRun(host=change.host, spec=change.spec, holder=change.holder)
+        new = NewRun(
+            host=change.host,
+            spec=change.spec,
+            holder=change.holder,
+            token_digest=change.token_digest,
+        )
         self.open_next(current, new)
         self._connection.execute(
             update(sessions)
@@ -99,6 +106,8 @@ class Runs:
             .where(sessions.c.number == number)
             .values(last_run=run, status="running", **self.touched())
         )
+        if new.token_digest is not None:
+            insert_run_token(self._connection, number, run, new.token_digest)
 
     def claim(self, change: ClaimLease) -> Session:
         current = get_current(self._connection, change.session_id)

@@ -34,6 +34,7 @@ from agent_session_manager.store.base import (
     changed_sessions,
 )
 from agent_session_manager.store.engine import Database, open_database
+from agent_session_manager.store.families import SqlRunTokens
 from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.listing import list_sessions
 from agent_session_manager.store.migrate import migrate
@@ -91,6 +92,7 @@ class SqlStore:
         self.transcripts = SqlTranscripts(self._read)
         self.feeds = SqlFeeds(self._read)
         self.statistics = SqlStatistics(self._read)
+        self.run_tokens = SqlRunTokens(self._read)
 
     @property
     def url(self) -> str:

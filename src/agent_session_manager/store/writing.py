@@ -36,6 +36,7 @@ from agent_session_manager.store.base import (
     Outcome,
     ReapLeases,
     ReleaseLease,
+    RevokeRunToken,
     SettleRequest,
     UpdateSession,
 )
@@ -46,9 +47,10 @@ from agent_session_manager.store.current import (
     get_whole,
     newest_run,
 )
+from agent_session_manager.store.families import parent_for, revoke_run_token
 from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.running import NewRun, Runs
-from agent_session_manager.store.tables import events, requests, runs, sessions
+from agent_session_manager.store.tables import events, requests, run_tokens, runs, sessions
 from agent_session_manager.store.transcribing import (
     append_transcript,
     delete_transcript,
@@ -108,6 +110,8 @@ class Transaction:
                 return self._runs.claim(change)
             case ReleaseLease():
                 return self._runs.release(change)
+            case RevokeRunToken():
+                return revoke_run_token(self._connection, change)
             case ExtendLeases():
                 return self._runs.extend_all()
             case ReapLeases():
@@ -130,8 +134,9 @@ class Transaction:
     def _create(self, new: CreateSession) -> Session:
         if find_current(self._connection, new.session_id) is not None:
             raise SessionExistsError(new.session_id)
+        parent_session_id = parent_for(self._connection, new)
         reservation = _reservation(new.session_name, new.project_dir) if new.unique_name else _NONE
-        self._check_free(reservation)
+        self._check_free(reservation, names_holder=new.caller is None)
         inserted = self._connection.execute(
             insert(sessions),
             {
@@ -141,7 +146,7 @@ class Transaction:
                 "project_dir": new.project_dir,
                 "agent_name": new.agent_name,
                 "executor": new.executor,
-                "parent_session_id": new.parent_session_id,
+                "parent_session_id": parent_session_id,
                 "created_at": self._now,
                 "last_activity_at": self._now,
                 "status": "running",
@@ -153,8 +158,10 @@ class Transaction:
             },
         )
         assert inserted.inserted_primary_key is not None
-        self._move_parent(new.parent_session_id)
-        first = NewRun(host=new.host, spec=new.spec, holder=new.holder)
+        self._move_parent(parent_session_id)
+        first = NewRun(
+            host=new.host, spec=new.spec, holder=new.holder, token_digest=new.token_digest
+        )
         self._runs.insert(inserted.inserted_primary_key[0], 1, first)
         return get_whole(self._connection, new.session_id)
 
@@ -198,7 +205,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, requests, runs)
+            for table in (events, requests, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
@@ -215,14 +222,16 @@ class Transaction:
                 .values(changed_position=take_positions(self._connection))
             )
 
-    def _check_free(self, reservation: _Reservation, *, but_for: str | None = None) -> None:
+    def _check_free(
+        self, reservation: _Reservation, *, but_for: str | None = None, names_holder: bool = True
+    ) -> None:
         if reservation.name is None:
             return
         holder = self._connection.scalar(
             _HOLDER, {"project": reservation.project, "name": reservation.name}
         )
         if holder not in (None, but_for):
-            raise NameTakenError(reservation.name, holder)
+            raise NameTakenError(reservation.name, holder if names_holder else None)
 
 
 @dataclass(frozen=True, kw_only=True)

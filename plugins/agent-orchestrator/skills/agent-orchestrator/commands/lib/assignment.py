@@ -6,7 +6,7 @@ On stdin and not in arguments or the environment, where other users or the agent
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Assignment:
     fork_of: str | None = None
     timeout_seconds: float | None = None
     parent_session_id: str | None = None
+    run_token: str | None = field(default=None, repr=False)
+    """What the supervisor is let in with; None where the manager is older and gave none."""
+    agent_token: str | None = field(default=None, repr=False)
+    """What the agent is."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -6,6 +6,7 @@ growing pauses. What the manager refuses for good is put aside alone, and the re
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import stamina
 
-from .manager_client import ManagerClient, may_pass
+from .manager_client import RUN_TOKEN_UNKNOWN, ManagerClient, may_pass
 from .outbox import Outbox, OutboxError, Waiting, list_outboxes
 from .session_client import SessionClientError
 
@@ -54,7 +55,7 @@ def _send(
             with attempt:
                 _append(manager, outbox, batch)
     except SessionClientError as exc:
-        if may_pass(exc):
+        if may_pass(exc) or exc.code == RUN_TOKEN_UNKNOWN:
             raise UndeliveredError(str(exc)) from exc
         if len(batch) == 1:
             logger.warning("the manager refused an event for good: %s", exc)
@@ -83,6 +84,9 @@ def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
             with Outbox(path) as outbox:
                 if outbox.run.url == manager.base_url:
                     deliver(manager, outbox, patience_seconds=LEFTOVER_SECONDS)
+                    # With nothing left to say, its tokens are good for nothing.
+                    with contextlib.suppress(SessionClientError):
+                        manager.revoke_run_tokens(outbox.run.session_id, outbox.run.run)
         except OutboxError as exc:
             logger.info("left for later: %s: %s", path, exc)
         except UndeliveredError as exc:  # nor would the next be delivered, and somebody waits
@@ -115,6 +119,7 @@ class Delivery:
                 deliver(self._manager, self._outbox, patience_seconds=PATIENCE_SECONDS)
         except (UndeliveredError, OutboxError):
             logger.exception("events stay in %s, for the next command", self._outbox.path)
+            self._outbox.give_up()
 
     def _wait_for_events(self) -> bool:
         """Return whether there are any, once there are or none will come any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .config import ENV_PROJECT_DIR, ENV_SESSION_MANAGER_URL
 
@@ -14,6 +15,14 @@ ENV_SESSION_ID = "AGENT_ORCHESTRATOR_SESSION_ID"
 """The session that an agent runs in: what it starts is a child of that. Set for agents."""
 RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
 """Says to which run a process belongs; unique per run. Set for agents, never by a person."""
+
+ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
+"""What an agent is let in with by the manager of its run. Set for agents, never by a person."""
+ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
+"""The one manager which that token is for."""
+
+_OF_A_RUN = frozenset({RUN_MARKER, ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL})
+_OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
@@ -25,8 +34,35 @@ _SETTINGS_OF_THE_MANAGER = (
 
 
 def agent_environment() -> dict[str, str]:
-    """The environment for an agent: the person's own, without the token that controls all."""
-    return {name: value for name, value in os.environ.items() if name != ENV_TOKEN}
+    """The environment for an agent: the person's own, without the token that controls all.
+
+    Nor with that of a run around us: an agent gets its own run's.
+    """
+    without = {ENV_TOKEN, ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL}
+    return {name: value for name, value in os.environ.items() if name not in without}
+
+
+def run_variables(token: str | None, url: str) -> dict[str, str]:
+    """What tells a command that it is inside a run of this manager, whose agent has this token."""
+    return {} if token is None else {ENV_RUN_TOKEN: token, ENV_RUN_MANAGER_URL: url}
+
+
+def run_token_for(url: str) -> str | None:
+    """Our token, if we are inside a run of this manager; it is for no other."""
+    token = os.environ.get(ENV_RUN_TOKEN)
+    given = os.environ.get(ENV_RUN_MANAGER_URL, "")
+    try:
+        return token if token and _address(given) == _address(url) else None
+    except ValueError:  # what is set there is no URL
+        return None
+
+
+def _address(url: str) -> tuple[object, ...]:
+    """What a URL leads to, whichever of its names this machine has in it."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname in _OUR_LOOPBACK else parts.hostname
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, host, port, parts.path.rstrip("/")
 
 
 def manager_environment() -> dict[str, str]:
@@ -89,8 +125,8 @@ def host() -> str:
 
 
 def supervisor_environment() -> dict[str, str]:
-    """The environment for a supervisor: the person's own, and no mark of a run around us.
+    """The environment for a supervisor: the person's own, and nothing of a run around us.
 
     A supervisor that is started from inside a run is not part of that run.
     """
-    return {name: value for name, value in os.environ.items() if name != RUN_MARKER}
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_RUN}

@@ -7,9 +7,16 @@ those of `session_client`; what the manager refuses is told apart by `code`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from .session_client import SessionClient, SessionClientError, _path, _query
+from .session_client import (
+    SessionClient,
+    SessionClientError,
+    _find_token,
+    _is_loopback,
+    _path,
+    _query,
+)
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
@@ -19,12 +26,22 @@ LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_supe
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"
 SESSION_RUNNING = "session_running"
+NOT_FOR_RUNS = "not_for_runs"
+RUN_TOKEN_UNKNOWN = "run_token_unknown"
+"""The token was revoked, or its session deleted: no manager will ever take it again."""
 
 VERSION_CONFLICT = "version_conflict"
 
 Json = dict[str, Any]
 Query = Mapping[str, str]
 """What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
+
+
+class RunTokens(NamedTuple):
+    """What the supervisor of a run is let in with, and what its agent."""
+
+    run: str | None = None
+    agent: str | None = None
 
 
 def may_pass(error: Exception) -> bool:
@@ -38,11 +55,44 @@ def may_pass(error: Exception) -> bool:
     status = error.status_code
     if error.code is None or status is None:
         return True
+    if error.code == RUN_TOKEN_UNKNOWN:
+        return False
     return status >= 500 or status in (401, 403, 408, 425, 429)
 
 
 class ManagerClient(SessionClient):
     """A `SessionClient` that can do more. The same lifetime, the same errors."""
+
+    def __init__(
+        self,
+        base_url: str,
+        timeout: float = 5.0,
+        *,
+        run_token: str | None = None,
+        is_configured: bool = False,
+    ) -> None:
+        """Be the client of a run, with its token or its agent's, or else the person's own.
+
+        `is_configured` says that a person named this URL. A run's token then goes also to a port of
+        this machine of which nothing here tells whose it is, as through a tunnel or in a sandbox;
+        but not where that was known, and the manager is only away.
+        """
+        super().__init__(base_url, timeout)
+        self._run_token = run_token
+        is_remote = not _is_loopback(self._url.host)
+        self._is_vouched_for = is_remote or (is_configured and _find_token(self._url) is None)
+        self._opened: dict[tuple[str, int], RunTokens] = {}
+
+    @property
+    def is_of_a_run(self) -> bool:
+        """Whether it does what a run may do, and nothing else."""
+        return self._run_token is not None
+
+    def _token(self) -> str | None:
+        """The token for the next request; a stranger on a port of ours gets none."""
+        if self._run_token is None:
+            return super()._token()
+        return self._run_token if self._is_vouched_for or _find_token(self._url) else None
 
     def get_health(self) -> Json:
         """Which service answers, and its version."""
@@ -78,7 +128,7 @@ class ManagerClient(SessionClient):
             "lease": _lease(holder),
             "parent_session_id": parent_session_id,
         }
-        return self._get("session", dict, "POST", "/sessions", body)
+        return self._open("/sessions", body)
 
     def open_run(
         self,
@@ -96,7 +146,25 @@ class ManagerClient(SessionClient):
                 is not to be taken over.
         """
         body = {"host": host, "spec": spec, "takeover": takeover, "lease": _lease(holder)}
-        return self._get("session", dict, "POST", _path(session_id) + "/runs", body)
+        return self._open(_path(session_id) + "/runs", body)
+
+    def _open(self, path: str, body: Json) -> Json:
+        answer = self._request("POST", path, body)
+        session = answer.get("session")
+        if not isinstance(session, dict):
+            raise self._misshapen("POST", path)
+        if "run_token" in answer:
+            tokens = RunTokens(run=answer["run_token"], agent=answer.get("agent_token"))
+            self._opened[session["session_id"], session["run"]] = tokens
+        return session
+
+    def take_run_tokens(self, session: Json) -> RunTokens:
+        """The tokens of a run that was opened here with a lease, once. Older managers give none."""
+        return self._opened.pop((session["session_id"], session["run"]), RunTokens())
+
+    def revoke_run_tokens(self, session_id: str, run: int) -> None:
+        """Have the tokens of a run refused from now on."""
+        self._do("DELETE", f"{_path(session_id)}/runs/{run}/token")
 
     def claim_lease(self, session_id: str, run: int, *, holder: str) -> Json:
         """Keep the lease on a run for another term, or take a lost run up again.

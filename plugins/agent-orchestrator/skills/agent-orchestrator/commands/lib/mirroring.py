@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .manager_client import Json, ManagerClient
 from .outbox import TRANSCRIPT, Outbox
-from .session_client import SessionNotFoundError
+from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch
 from .transcript_store import TranscriptStore
 
@@ -43,8 +43,11 @@ class OutboxAppends:
         self._outbox.add({TRANSCRIPT: asdict(batch)})
 
     def drain(self) -> None:
-        with self._outbox.changed:
-            self._outbox.changed.wait_for(lambda: not self._outbox.count_waiting())
+        outbox = self._outbox
+        with outbox.changed:
+            outbox.changed.wait_for(lambda: outbox.is_given_up or not outbox.count_waiting())
+        if outbox.is_given_up:
+            raise SessionClientError("the manager takes nothing of this run any more")
 
 
 def to_batch(item: Json) -> Batch:

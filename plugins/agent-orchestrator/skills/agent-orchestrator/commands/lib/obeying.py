@@ -13,9 +13,10 @@ from uuid import uuid4
 
 from .assignment import Assignment
 from .driving import Record, StopOrder
+from .environment import is_manager_given
 from .executors.base import Executor
 from .executors.events import create_event, text_content
-from .manager_client import Json, ManagerClient
+from .manager_client import RUN_TOKEN_UNKNOWN, Json, ManagerClient
 from .session_client import SessionClientError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -38,10 +39,15 @@ class Requests:
         self._executor = executor
         self._record = record
         # Never closed: at the end of the run it may still be waiting, and the program ends with it.
-        self._manager = ManagerClient(assignment.url, timeout=POLL_TIMEOUT_SECONDS)
+        self._manager = ManagerClient(
+            assignment.url,
+            POLL_TIMEOUT_SECONDS,
+            run_token=assignment.run_token,
+            is_configured=is_manager_given(),
+        )
 
     async def obey(self) -> None:
-        """Wait for requests and do them, until cancelled or the session is gone."""
+        """Wait for requests and do them, until cancelled, or the session or our token is gone."""
         failures = 0
         while True:
             try:
@@ -52,6 +58,8 @@ class Requests:
             except SessionNotFoundError:
                 return
             except SessionClientError as exc:
+                if exc.code == RUN_TOKEN_UNKNOWN:
+                    return
                 logger.info("no requests can be heard: %s", exc)
                 failures += 1
                 pause = min(MAX_PAUSE_SECONDS, 0.2 * 2 ** min(failures, 10))

@@ -91,7 +91,9 @@ class Outbox:
         """
         self.path = path
         self.changed = threading.Condition()
-        """Notified when something was added or has left, and when no more will come."""
+        """Notified when something was added or has left, and when no more will come or leave."""
+        self.is_given_up = False
+        """Whether nobody delivers what is in it any more, for now."""
         self._using = threading.Lock()
         try:
             self._hold = _hold(path, create=run is not None)
@@ -161,6 +163,11 @@ class Outbox:
             )
             execute("DELETE FROM waiting WHERE position = ?", (waiting.position,))
             execute("COMMIT")
+        self._tell()
+
+    def give_up(self) -> None:
+        """Say that nothing will leave it for now: nobody is to wait for that."""
+        self.is_given_up = True
         self._tell()
 
     def count_waiting(self) -> int:

@@ -226,9 +226,12 @@ class SessionClient:
             raise self._misshapen(method, path)
         return answer
 
+    def _token(self) -> Optional[str]:
+        return _find_token(self._url)
+
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         """Add the token, looked up for each request: a manager may have gone since the last."""
-        token = _find_token(self._url)
+        token = self._token()
         if token and not (token.isascii() and token.isprintable()):
             # Said here: httpx would repeat it in its own error.
             raise SessionClientError(f"{self.base_url}: its token cannot be sent in a header")

@@ -22,11 +22,18 @@ from . import startup as startup
 from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
-from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
+from .environment import (
+    ENV_SESSION_ID,
+    RUN_MARKER,
+    is_manager_given,
+    outbox_dir,
+    run_variables,
+    state_dir,
+)
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
-from .manager_client import LOST_CODES, ManagerClient
+from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
@@ -47,7 +54,9 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
-        self._manager = ManagerClient(assignment.url)
+        self._manager = ManagerClient(
+            assignment.url, run_token=assignment.run_token, is_configured=is_manager_given()
+        )
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once nothing of it can be lost.
@@ -70,17 +79,20 @@ class Supervisor:
             mirror = Mirror(self._manager, outbox)
             executor = create_executor(self._spec(mirror))
             requests = Requests(a, order=self._order, executor=executor, record=self._record)
-            async with self._beside(self._keep_lease), self._beside(requests.obey):
-                try:
-                    await self._restore()
-                    return await self._drive(executor)
-                except OutboxError as exc:
-                    logger.exception("the run was stopped")
-                    await asyncio.to_thread(self._report_failure, exc)
-                    raise
-                finally:
-                    await asyncio.to_thread(mirror.close)
-                    await asyncio.to_thread(delivery.finish)
+            try:
+                async with self._beside(self._keep_lease), self._beside(requests.obey):
+                    try:
+                        await self._restore()
+                        return await self._drive(executor)
+                    except OutboxError as exc:
+                        logger.exception("the run was stopped")
+                        await asyncio.to_thread(self._report_failure, exc)
+                        raise
+                    finally:
+                        await asyncio.to_thread(mirror.close)
+                        await asyncio.to_thread(delivery.finish)
+            finally:
+                await asyncio.to_thread(self._give_back_token)
 
     async def _restore(self) -> None:
         """Bring the agent's own record of earlier runs to this machine, as far as it is not here.
@@ -91,14 +103,19 @@ class Supervisor:
         continued = a.session_id if a.resume else a.fork_of
         if continued is None or a.executor != "claude":
             return
+        # Another session's is not the run's to read: it is the person who goes on from there.
+        reader = self._manager if a.resume else ManagerClient(a.url)
         try:
             count = await asyncio.to_thread(
-                restore, self._manager, continued, environment=a.environment, here=a.project_dir
+                restore, reader, continued, environment=a.environment, here=a.project_dir
             )
         except (SessionClientError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
         else:
             logger.info("%d lines of transcript were not here", count)
+        finally:
+            if reader is not self._manager:
+                reader.close()
 
     async def _drive(self, executor: Executor) -> RunOutcome:
         a = self._assignment
@@ -130,6 +147,7 @@ class Supervisor:
             command=a.command,
             environment={
                 **a.environment,
+                **run_variables(a.agent_token, a.url),
                 ENV_SESSION_ID: a.session_id,
                 RUN_MARKER: self._marker,
             },
@@ -180,10 +198,18 @@ class Supervisor:
                     self._manager.claim_lease, a.session_id, a.run, holder=a.holder
                 )
             except SessionClientError as exc:
-                if exc.code in LOST_CODES or isinstance(exc, SessionNotFoundError):
+                is_gone = isinstance(exc, SessionNotFoundError) or exc.code == RUN_TOKEN_UNKNOWN
+                if is_gone or exc.code in LOST_CODES:
                     self._order.stop(f"the run was given to another: {exc}")
                     return
                 logger.warning("the lease could not be renewed: %s", exc)
+
+    def _give_back_token(self) -> None:
+        """Have our token refused once nothing is left to say with it."""
+        a = self._assignment
+        with contextlib.suppress(SessionClientError, OutboxError):
+            if a.run_token is not None and not self._outbox.count_waiting():
+                self._manager.revoke_run_tokens(a.session_id, a.run)
 
     def _report_failure(self, failure: OutboxError) -> None:
         """Say it to the manager itself, as the disk cannot keep it."""

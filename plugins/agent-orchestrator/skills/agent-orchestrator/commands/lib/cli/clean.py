@@ -53,7 +53,7 @@ def main(
     if bool(sessions) == all_of_project:
         raise CommandError("name the sessions to delete, or give --all", USAGE)
     config = configure(project_dir)
-    with open_manager(config) as manager:
+    with open_manager(config, for_people=True) as manager:
         chosen, missing = _choose(manager, sessions, config)
         running = [s for s in chosen if s["status"] == "running" and not force]
         doomed = [s for s in chosen if s not in running]

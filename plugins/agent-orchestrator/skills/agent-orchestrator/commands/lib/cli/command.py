@@ -15,6 +15,7 @@ import click
 from .. import __version__
 from ..config import Config, load_config
 from ..environment import is_project_given, state_dir
+from ..manager_client import NOT_FOR_RUNS
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from .output import discard, note
@@ -115,6 +116,8 @@ def explain(error: SessionClientError) -> str:
     """What went wrong, and where nobody answered: what to do about it."""
     import httpx
 
+    if error.code == NOT_FOR_RUNS:
+        return f"{error}; a person can do it outside of the run, in a shell of their own"
     if not isinstance(error.__cause__, httpx.ConnectError):
         return str(error)
     return (

@@ -23,6 +23,7 @@ from ..environment import (
     is_manager_given,
     manager_environment,
     outbox_dir,
+    run_token_for,
     search_path,
     state_dir,
 )
@@ -39,12 +40,27 @@ MAX_LOG_BYTES = 10 * 1024 * 1024
 _POLL_SECONDS = 0.05
 
 
-def open_manager(config: Config) -> ManagerClient:
+def client_of(url: str, *, run_token: str | None = None) -> ManagerClient:
+    """A client of this manager: of the run whose token is given, else of the one that we are in.
+
+    Outside of all runs it is the person's own.
+    """
+    token = run_token or run_token_for(url)
+    return ManagerClient(url, run_token=token, is_configured=is_manager_given())
+
+
+def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
     """A client of the manager that is configured, or of the default one, started if need be.
 
     Raises:
-        CommandError: there is none and none can be started.
+        CommandError: there is none and none can be started; or we are inside a run, and what is
+            wanted is `for_people`.
     """
+    if for_people and run_token_for(config.session_manager_url) is not None:
+        raise CommandError(
+            "not from inside a run, which starts sessions and reads those that it has started: "
+            "ask the person, who can do this in a shell of their own"
+        )
     if not is_manager_given():
         found = _discover(DEFAULT_PORT) or _start_once()
         if found.get("version") != __version__:
@@ -52,8 +68,8 @@ def open_manager(config: Config) -> ManagerClient:
                 f"the manager is version {found.get('version')} and this command {__version__}: "
                 f"restart it with: {PROGRAM} stop"
             )
-    manager = ManagerClient(config.session_manager_url)
-    if any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
+    manager = client_of(config.session_manager_url)
+    if not manager.is_of_a_run and any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
         from ..delivery import deliver_leftovers
 
         deliver_leftovers(manager, outbox_dir(state_dir()))

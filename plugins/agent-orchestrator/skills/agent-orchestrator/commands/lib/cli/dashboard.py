@@ -37,7 +37,7 @@ def main(print_only: bool, as_json: bool) -> None:
     Where no browser can be opened from here, its address is printed. It opens one browser, within a
     minute.
     """
-    with open_manager(configure()) as manager:
+    with open_manager(configure(), for_people=True) as manager:
         url = f"{manager.base_url}/#code={_create_code(manager)}"
     is_opened = not print_only and _has_screen() and _open(url)
     if as_json:

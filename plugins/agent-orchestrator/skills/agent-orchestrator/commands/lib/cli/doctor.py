@@ -18,10 +18,10 @@ from ..diagnosis import (
     check_supervisors,
 )
 from ..environment import state_dir
-from ..manager_client import ManagerClient
 from ..registry import list_registered
 from ..stopping import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
+from .connect import client_of
 from .output import answer, answer_json, note, one_line
 
 EXAMPLES = """\
@@ -50,7 +50,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
                 note(f"{entry.run.session_name!r}: {count} processes stopped")
     address = urlsplit(config.session_manager_url)
     port = (address.port or 80) if address.hostname in _LOCAL else None
-    with ManagerClient(config.session_manager_url) as manager:
+    with client_of(config.session_manager_url) as manager:
         findings: list[Finding] = [
             *check_manager(manager, port),
             *check_state_dir(state),

@@ -24,7 +24,7 @@ def main(session: str, name: str, project_dir: str | None, as_json: bool) -> Non
     """Give SESSION the name NAME, which no other of the project may have."""
     checked_name(name)
     config = configure(project_dir)
-    with open_manager(config) as manager:
+    with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
         try:
             renamed = manager.update_session(found["session_id"], session_name=name)

@@ -91,7 +91,7 @@ def main(
     """
     config = configure(project_dir, agents_dir=agents_dir)
     text = read_prompt(prompt)
-    with open_manager(config) as manager:
+    with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
         last = _last_plan(manager, found, config, text)
         plan = check(

@@ -24,6 +24,7 @@ from ..run_specs import Spec, seal
 from ..session_client import SessionClientError
 from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
+from .connect import client_of
 from .following import follow
 from .output import answer, answer_json, note
 from .progress import progress
@@ -207,13 +208,25 @@ def start(
     holder = str(uuid4())
     signal.signal(signal.SIGINT, _HeldInterrupts())
     session = open_run(holder)
+    tokens = manager.take_run_tokens(session)
     try:
         assignment = plan.assignment(session, project_dir, url=manager.base_url, holder=holder)
-        launch(replace(assignment, resume=resume, fork_of=fork_of))
+        launch(
+            replace(
+                assignment,
+                resume=resume,
+                fork_of=fork_of,
+                run_token=tokens.run,
+                agent_token=tokens.agent,
+            )
+        )
     except (LaunchError, OSError) as exc:
         error = str(exc)
         stop = create_event("session_stop", reason="failed", exit_code=FAILED, error=error)
-        manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
+        with client_of(manager.base_url, run_token=tokens.run) as own:
+            own.append_events(session["session_id"], [{**stop, "run": session["run"]}])
+            if tokens.run is not None:
+                own.revoke_run_tokens(session["session_id"], session["run"])
         raise CommandError(f"the run could not be started: {error}") from exc
     return session
 

@@ -45,7 +45,7 @@ def main(session: str, prompt: str | None, project_dir: str | None, as_json: boo
     text = read_prompt(prompt)
     if not text:
         raise CommandError("no message: give one with -p TEXT or on stdin", USAGE)
-    with open_manager(config) as manager:
+    with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
         name = found["session_name"]
         request = _ask(manager, found, text)

@@ -64,7 +64,7 @@ def main(
     the manager away, the supervisors of this machine are asked themselves.
     """
     config = configure(project_dir)
-    with open_manager(config) as manager:
+    with open_manager(config, for_people=True) as manager:
         try:
             found = [resolve(manager, session, config, reach=False) for session in sessions]
             if tree:

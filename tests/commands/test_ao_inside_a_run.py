@@ -1,0 +1,289 @@
+"""Commands inside a run: what its token lets them do, and to whom it is shown."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from agent_orchestrator.environment import outbox_dir
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.outbox import Outbox
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    NOT_FOUND,
+    START_SECONDS,
+    Ended,
+    Gate,
+    Shell,
+    is_alive,
+    start_detached,
+    supervisor_of,
+)
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.recording import recording
+from tests.support.waiting import wait_for
+
+TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
+CAT = ("--executor", "command", "--", "cat")
+
+_RUN_ALL = """
+import json, subprocess, sys
+def run(arguments):
+    done = subprocess.run(arguments, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return [done.returncode, done.stdout, done.stderr]
+print(json.dumps([run(arguments) for arguments in json.loads(sys.argv[1])]))
+"""
+
+
+def run_inside(shell: Shell, *commands: list[str], name: str = "parent") -> list[Ended]:
+    """Run commands one after the other inside a run of this shell's."""
+    program = [sys.executable, "-c", _RUN_ALL, json.dumps(commands)]
+    ended = shell.run("ao-new", name, "--executor", "command", "--", *program)
+    assert ended.exit_code == DONE, ended.stderr
+    return [Ended(*told) for told in ended.json]
+
+
+def test_agent_starts_sessions_and_reads_them_and_no_others(
+    shell: Shell, project: Path, tmp_path: Path
+) -> None:
+    assert shell.run("ao-new", "stranger", "-p", "secret", *CAT).exit_code == DONE
+    reading = [
+        ["ao-status", "child"],
+        ["ao-get-result", "child"],
+        ["ao-wait", "child"],
+        ["ao-wait", "child", "detached"],
+        ["ao-logs", "child", "--follow"],
+        ["ao-logs", "child", "--json"],
+        ["ao-list-sessions", "--json"],
+        ["ao-status", "stranger"],
+        ["ao-get-result", "stranger"],
+        ["ao-logs", "stranger"],
+        ["ao-doctor"],
+    ]
+    starting = [
+        ["ao-new", "child", "-p", "the answer", *CAT],
+        ["ao-new", "detached", "-p", "later", "--detach", *CAT],
+    ]
+    commands = [shell.command(*command) for command in (*starting, *reading)]
+    done = run_inside(shell, *commands)
+    child, detached, status, result, wait, wait_both, logs, events, listed, *others = done
+    assert child == Ended(DONE, "the answer\n", "")
+    assert (detached.exit_code, detached.stderr) == (DONE, "")
+    assert status == Ended(DONE, "finished\n", "")
+    assert result == Ended(DONE, "the answer\n", "")
+    assert wait == Ended(DONE, "child finished\n", "")
+    assert wait_both.exit_code == DONE
+    assert (logs.exit_code, "the answer" in logs.stdout) == (DONE, True)
+    assert len(events.stdout.splitlines()) > 2
+    names = [session["session_name"] for session in listed.json]
+    assert names == ["detached", "child", "parent"]
+    stranger, its_result, its_logs, doctor = others
+    assert stranger == Ended(NOT_FOUND, "not_existent\n", "")
+    assert [ended.exit_code for ended in (its_result, its_logs)] == [NOT_FOUND] * 2
+    assert "secret" not in its_logs.stdout + its_result.stdout
+    assert "cannot" not in doctor.stdout
+
+
+def test_descendants_of_descendants_are_read_too(shell: Shell) -> None:
+    grandchild = shlex.join(shell.command("ao-new", "grandchild", "-p", "deep", *CAT))
+    child = shell.command("ao-new", "child", "--executor", "command", "--", "sh", "-c", grandchild)
+    started, result, tree = run_inside(
+        shell,
+        child,
+        shell.command("ao-get-result", "grandchild"),
+        shell.command("ao-list-sessions", "--tree"),
+    )
+    assert started == result == Ended(DONE, "deep\n", "")
+    rows = [row.split("  ")[0] for row in tree.stdout.splitlines()[1:]]
+    assert rows == ["parent", "└ child", "└ └ grandchild"]
+
+
+def test_what_a_run_may_not_do_is_said_in_one_line(
+    shell: Shell, records: ManagerClient, project: Path
+) -> None:
+    assert shell.run("ao-new", "child", "-p", "hi", *CAT).exit_code == DONE
+    before = list(records.find_sessions(project_dir=str(project)))
+    refused = (
+        ["ao-stop", "child"],
+        ["ao-send", "child", "-p", "hi"],
+        ["ao-rename", "child", "other"],
+        ["ao-clean", "child"],
+        ["ao-resume", "child", "-p", "hi"],
+        ["ao-resume", "child", "-p", "hi", "--fork", "other"],
+        ["ao-dashboard", "--print"],
+    )
+    done = run_inside(shell, *(shell.command(*command) for command in refused))
+    for (name, *_), ended in zip(refused, done, strict=True):
+        assert (ended.exit_code, ended.stdout) == (FAILED, "")
+        assert ended.stderr.startswith(f"{name}: not from inside a run")
+        assert "ask the person" in ended.stderr
+        assert ended.stderr.count("\n") == 1
+    after = [s for s in records.find_sessions(project_dir=str(project)) if s["run"] == 1]
+    assert after[1:] == before
+
+
+def environment_inside(shell: Shell, name: str = "x") -> dict[str, str]:
+    ended = shell.run("ao-new", name, "--executor", "command", "--", "env")
+    return dict(line.split("=", 1) for line in ended.stdout.splitlines())
+
+
+def test_each_run_has_a_token_of_its_own_that_is_over_with_it(
+    shell: Shell, manager: RunningManager
+) -> None:
+    tokens = [environment_inside(shell, name)[TOKEN] for name in ("one", "two")]
+    resumed = shell.run("ao-resume", "one")
+    tokens.append(dict(line.split("=", 1) for line in resumed.stdout.splitlines())[TOKEN])
+    assert len({*tokens}) == 3
+    with Api(manager) as api:
+        for token in tokens:
+            api.headers = {"Authorization": f"Bearer {token}"}
+            assert api.get("/sessions").refusal == (401, "run_token_unknown")
+
+
+def test_token_is_in_the_environment_of_the_agent_alone(
+    shell: Shell, manager: RunningManager, gate: Gate, started: Path
+) -> None:
+    session_id, pid = start_detached(shell, "x", started, gate)
+    token = psutil.Process(pid).environ()[TOKEN]
+    supervisor = psutil.Process(supervisor_of(shell.state_dir, session_id).pid)
+    assert token.encode() not in Path(f"/proc/{supervisor.pid}/environ").read_bytes()
+    for process in psutil.process_iter(["cmdline"]):
+        told = " ".join(process.info["cmdline"] or ())
+        assert token not in told
+        assert manager.token not in told
+    assert manager.token not in psutil.Process(pid).environ().values()
+    files = [*shell.state_dir.rglob("*"), *manager.directory.rglob("*")]
+    kept = b"".join(file.read_bytes() for file in files if file.is_file())
+    assert session_id.encode() in kept
+    assert token.encode() not in kept
+    gate.open()
+    assert shell.run("ao-wait", "x").exit_code == DONE
+
+
+def test_agent_cannot_answer_what_is_asked_of_its_run(
+    shell: Shell, records: ManagerClient, manager: RunningManager, gate: Gate, started: Path
+) -> None:
+    """A stop that somebody asks for is its supervisor's to obey."""
+    session_id, pid = start_detached(shell, "x", started, gate)
+    token = psutil.Process(pid).environ()[TOKEN]
+    run = f"/sessions/{session_id}/runs/1"
+    with Api(manager) as api:
+        api.headers = {"Authorization": f"Bearer {token}"}
+        assert api.post(f"/sessions/{session_id}/events", {"event_type": "x"}).status == 201
+        for refused in (
+            api.put(f"{run}/requests/r", {"state": "refused"}),
+            api.get(f"{run}/requests"),
+            api.put(f"{run}/lease", {"holder": "the agent"}),
+            api.delete(f"{run}/token"),
+            api.post(f"/transcripts/entries?project_key=sessions&session_id={session_id}", [{}]),
+        ):
+            assert refused.refusal == (403, "not_for_runs")
+    assert shell.run("ao-stop", "x") == Ended(DONE, "x stopped\n", "")
+    assert not is_alive(pid)
+
+
+def test_agent_that_sees_no_state_of_ours_has_its_token(shell: Shell, tmp_path: Path) -> None:
+    """As in a sandbox: nothing here tells it the token that controls all."""
+    elsewhere = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={tmp_path / 'empty'}"]
+    started, listed = run_inside(
+        shell,
+        [*elsewhere, *shell.command("ao-new", "child", "-p", "as well", *CAT)],
+        [*elsewhere, *shell.command("ao-list-sessions", "--json")],
+    )
+    assert started == Ended(DONE, "as well\n", "")
+    assert [s["session_name"] for s in listed.json] == ["child", "parent"]
+
+
+def test_another_manager_is_told_nothing_of_the_token(shell: Shell) -> None:
+    with recording() as server:
+        elsewhere = ["env", f"AGENT_ORCHESTRATOR_SESSION_MANAGER_URL={server.url}"]
+        (ended,) = run_inside(shell, [*elsewhere, *shell.command("ao-status", "x")])
+    assert ended.exit_code == FAILED
+    assert server.requests
+    assert [r.headers.get("authorization") for r in server.requests] == [None] * len(
+        server.requests
+    )
+
+
+def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
+    shell: Shell, records: ManagerClient
+) -> None:
+    created = records.create_session("left-over", "left-over")
+    path = outbox_dir(shell.state_dir) / "left-over.1.db"
+    (inside,) = run_inside(
+        shell,
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys\n"
+            "from pathlib import Path\n"
+            "from agent_orchestrator.outbox import Outbox, Run\n"
+            f"run = Run(session_id='left-over', run=1, url={records.base_url!r})\n"
+            f"with Outbox(Path({str(path)!r}), run) as outbox:\n"
+            "    outbox.add({'event_type': 'x', 'event_id': '1'})\n"
+            "sys.exit(subprocess.run(sys.argv[1:]).returncode)",
+            *shell.command("ao-list-sessions", "--json"),
+        ],
+    )
+    assert [s["session_name"] for s in inside.json] == ["parent"]
+    assert records.get_session("left-over")["last_seq"] == created["last_seq"] == 0
+    with Outbox(path) as outbox:
+        assert (outbox.count_waiting(), outbox.list_refused()) == (1, [])
+    assert shell.run("ao-list-sessions").exit_code == DONE  # of a person, who delivers it
+    assert records.get_session("left-over")["last_seq"] == 1
+
+
+def test_supervisor_speaks_with_the_token_of_its_run_alone(
+    shell: Shell, records: ManagerClient, gate: Gate, started: Path, manager: RunningManager
+) -> None:
+    """Without it nothing of the run reaches the manager, until somebody else brings it."""
+    session_id, pid = start_detached(shell, "x", started, gate)
+    supervisor = supervisor_of(shell.state_dir, session_id).pid
+    wait_for(lambda: records.get_session(session_id)["last_seq"], "its prompt is there")
+    records.revoke_run_tokens(session_id, 1)
+    gate.open("said after it was revoked")
+    wait_for(lambda: not is_alive(supervisor), "it ends", seconds=START_SECONDS)
+    assert records.get_session(session_id)["status"] == "running"
+    assert shell.run("ao-get-result", "x") == Ended(DONE, "said after it was revoked\n", "")
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A manager whose leases are as short as they can be."""
+    variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"}
+    running = RunningManager(tmp_path_factory.mktemp("hasty"), variables=variables)
+    yield running
+    running.stop()
+
+
+def test_run_of_a_session_that_was_deleted_is_stopped(
+    hasty: RunningManager, project: Path, own_home: Path, gate: Gate, started: Path
+) -> None:
+    shell = Shell(directory=project, environment={**hasty.environment(), "HOME": str(own_home)})
+    session_id, pid = start_detached(shell, "x", started, gate)
+    with Api(hasty) as api:
+        assert api.delete(f"/sessions/{session_id}?force=true").status == 200
+    wait_for(lambda: not is_alive(pid), "the agent is stopped", seconds=START_SECONDS)
+    shell.close()
+
+
+def test_a_child_that_could_not_be_started_is_closed_as_failed(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "no-outbox"
+    state.mkdir(mode=0o700)
+    (state / "outbox").touch()
+    broken = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={state}"]
+    (ended,) = run_inside(shell, [*broken, *shell.command("ao-new", "child", *CAT)])
+    assert ended.exit_code == FAILED
+    assert "could not be started" in ended.stderr
+    child, _ = records.find_sessions(project_dir=str(project))
+    assert (child["session_name"], child["reason"]) == ("child", "failed")
