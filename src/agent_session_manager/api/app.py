@@ -20,6 +20,7 @@ from agent_session_manager.api import (
     sessions,
     transcripts,
 )
+from agent_session_manager.api.admission import Admission
 from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
@@ -80,7 +81,7 @@ def guarded(
 
     With no token everybody on this machine is let in; `origins` are pages of others that are.
     """
-    served: ASGIApp = events.AppendsFirst(app)
+    served: ASGIApp = Admission(events.AppendsFirst(app))
     if origins:
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES

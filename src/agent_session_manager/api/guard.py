@@ -17,6 +17,8 @@ from agent_session_manager.api.errors import error_response
 from agent_session_manager.api.failures import TOO_MANY, Failures
 
 MAX_HEADER_BYTES = 32 * 1024
+MAX_PARAMETERS = 100
+"""In the query, where an unknown one is refused: each costs time."""
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -136,6 +138,8 @@ class Guard:
         return None
 
     def _unusable(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
+        if scope.get("query_string", b"").count(b"&") >= MAX_PARAMETERS:
+            return 422, "invalid_request", f"a query has at most {MAX_PARAMETERS} parameters"
         if scope.get("method") not in _WITH_BODY:
             return None
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
