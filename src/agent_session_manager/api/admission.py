@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.errors import RequestError, error_response
 
-MAX_REQUESTS = 256
+MAX_REQUESTS = 128
 MAX_HELD_BYTES = 128 * 1024 * 1024
 """Of bodies that are being read or stored. Parsed they take several times as much."""
 ANSWER_SECONDS = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -44,6 +45,7 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
     )
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
+    app.state.turns = asyncio.Lock()
     app.state.failures = Failures(monotonic=time.monotonic)
     health = APIRouter(tags=["service"])
 
