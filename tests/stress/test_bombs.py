@@ -17,10 +17,10 @@ from tests.support.hostile_requests import Aim
 from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
-MAX_SECONDS = 5.0
-"""Generous: the figure that is told is a hundred times smaller."""
+MAX_SECONDS = 20.0
+"""Generous, for a machine that has much to do: the figure that is told is far smaller."""
 MAX_GROWTH_MEGABYTES = 20
 MEBIBYTE = b"x" * 2**20
 

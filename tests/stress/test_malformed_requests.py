@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +25,11 @@ from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
 THREADS = 8
-HANG_SECONDS = 3.0
+HANG_SECONDS = 20.0
+"""Generous, for a machine that has much to do: how long the slowest took is told."""
 QUIET_SECONDS = 0.03
 """After so long without an answer, what may wait for its rest is told that there is none."""
 MAX_GROWTH_MEGABYTES = 20
@@ -43,11 +45,13 @@ class Seen:
     statuses: Counter[int] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     wrong: list[tuple[str, Hostile]] = field(default_factory=list)
+    slowest_seconds: float = 0.0
 
     def add(self, other: Seen) -> None:
         self.statuses += other.statuses
         self.codes += other.codes
         self.wrong += other.wrong
+        self.slowest_seconds = max(self.slowest_seconds, other.slowest_seconds)
 
 
 def answers_in(came: bytes, *, to_head: bool) -> Iterator[tuple[int, bytes, bytes]]:
@@ -135,7 +139,9 @@ def attack(aim: Aim, campaign: Campaign, count: int) -> Seen:
         seen = Seen()
         for _ in range(count // THREADS):
             hostile = draw(aim, chance)
+            began = time.monotonic()
             judge(seen, hostile, *play(aim.port, hostile))
+            seen.slowest_seconds = max(seen.slowest_seconds, time.monotonic() - began)
         return seen
 
     total = Seen()
