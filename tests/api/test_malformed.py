@@ -365,3 +365,38 @@ def test_none_of_it_was_a_defect_of_the_manager(manager: RunningManager, api: Ap
     assert api.get("/health").status == 200
     assert "Traceback" not in manager.log()
     assert "defect" not in manager.log()
+
+
+def test_trailers_are_no_headers(manager: RunningManager, api: Api, session_id: str) -> None:
+    """What comes behind a body was seen by nobody who decides by headers."""
+    head = (
+        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    body = '12\r\n{"event_type":"x"}\r\n0\r\n'
+    trailer = f"Authorization: Bearer {manager.token}\r\n\r\n"
+    with raw_connection(manager.port) as connection:
+        answer = connection.ask((head + body + trailer).encode())
+        assert_refused(api, session_id, answer, 401, "unauthorized")
+
+
+@pytest.mark.parametrize("field", ["x", "archived"])
+def test_body_of_very_many_fields_is_refused_for_that_alone(
+    manager: RunningManager, api: Api, session_id: str, field: str
+) -> None:
+    many = {f"{field}{number}": SECRET for number in range(100_000)}
+    answer = api.patch(f"/sessions/{session_id}", many)
+    assert_refused(api, session_id, answer, 422, "invalid_request")
+    assert len(answer.body) < 1000
+
+
+def test_of_many_problems_some_are_told(api: Api, session_id: str) -> None:
+    answer = api.patch(f"/sessions/{session_id}", {f"x{number}": SECRET for number in range(90)})
+    assert_refused(api, session_id, answer, 422, "invalid_request")
+    assert answer.json["detail"].count("; ") == 9
+
+
+def test_query_of_very_many_parameters_is_refused_for_that_alone(api: Api) -> None:
+    answer = api.get("/sessions?" + "&".join(f"p{number}=1" for number in range(1000)))
+    assert answer.refusal == (422, "invalid_request")
+    assert len(answer.body) < 1000

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from agent_session_manager.api.wire import ErrorAnswer
 
+_OF_EVERY_ROUTE = (400, 401, 403, 422, 429, 431, 503)
+
 
 def answer(model: BaseModel, status: int = 200) -> Response:
     return Response(dump(model), status, media_type="application/json")
@@ -19,5 +21,5 @@ def dump(model: BaseModel) -> bytes:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route, all of one shape."""
-    return {status: {"model": ErrorAnswer} for status in (400, 401, 403, 422, 429, *statuses)}
+    """The documented errors of a route, all of one shape: its own, and what every route may say."""
+    return {status: {"model": ErrorAnswer} for status in (*_OF_EVERY_ROUTE, *statuses)}

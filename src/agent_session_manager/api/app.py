@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -20,6 +21,8 @@ from agent_session_manager.api import (
     sessions,
     transcripts,
 )
+from agent_session_manager.api.admission import Admission
+from agent_session_manager.api.answers import refusals
 from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
@@ -29,6 +32,7 @@ from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
 
 SERVICE = "agent-session-manager"
+_OPEN_ROUTES = {"/health", dashboard.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 
 
@@ -44,10 +48,11 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
     )
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
+    app.state.turns = asyncio.Lock()
     app.state.failures = Failures(monotonic=time.monotonic)
     health = APIRouter(tags=["service"])
 
-    @health.get("/health", response_model=HealthAnswer)
+    @health.get("/health", response_model=HealthAnswer, responses=refusals())
     async def get_health() -> Response:
         """Say which service this is. Needs no token, and tells nothing of what is kept."""
         answer = HealthAnswer(
@@ -82,13 +87,13 @@ def guarded(
     With no token everybody on this machine is let in; `origins` are pages of others that are. A run
     with a token of its own is held to what the routes declare that there are now.
     """
-    served: ASGIApp = Confined(events.AppendsFirst(app), app)
+    served: ASGIApp = Confined(Admission(events.AppendsFirst(app)), app)
     if origins:
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES
         )
     page = dashboard.page_paths()
-    open_paths = {"/health", dashboard.TOKEN_PATH} | page
+    open_paths = _OPEN_ROUTES | page
     return Guard(
         served,
         token=token,
@@ -112,7 +117,18 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     schemas["NewEventBody"] = own
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
+    _describe_token(document)
     return document
+
+
+def _describe_token(document: dict[str, Any]) -> None:
+    """Say which routes need the token, as the guard has it."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "The manager's token"}
+    document["components"]["securitySchemes"] = {"token": scheme}
+    document["security"] = [{"token": []}]
+    for path in _OPEN_ROUTES:
+        for operation in document["paths"][path].values():
+            operation["security"] = []
 
 
 def openapi() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from agent_session_manager.api.errors import RequestError
@@ -22,6 +23,8 @@ from agent_session_manager.api.errors import RequestError
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DRAINED_BYTES = 7 * MAX_BODY_BYTES
 """A body is read on this far over its limit, so that its sender gets to see the answer."""
+LARGE_BYTES = 256 * 1024
+"""What is larger is read in a thread: nobody else waits while it is looked through."""
 MAX_DEPTH = 64
 _EXACT_FLOAT = 2.0**63
 _NUL = re.compile(rb"\\u0000")
@@ -36,7 +39,10 @@ class JsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        body = await self.body()
+        if len(body) <= LARGE_BYTES:
+            return parse_json(body)
+        return await run_in_threadpool(parse_json, body)
 
 
 class JsonRoute(APIRoute):

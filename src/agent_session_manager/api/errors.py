@@ -19,6 +19,8 @@ from agent_session_manager.domain import errors
 
 logger = logging.getLogger(__name__)
 
+MAX_PROBLEMS = 10
+"""So many are told of a request in which more is wrong."""
 RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
@@ -109,7 +111,12 @@ def _methods_at(request: Request) -> set[str]:
 async def _validation_error(_request: Request, exc: Exception) -> Response:
     """Say where and what, and never repeat the input: it may be huge, or a secret."""
     assert isinstance(exc, RequestValidationError)
-    problems = (f"{_place(error['loc'])}: {error['msg']}" for error in exc.errors())
+    for error in exc.errors():
+        # What a validator raised and the frames of the framework hold each other, and the body.
+        cause = error.get("ctx", {}).get("error")
+        if isinstance(cause, Exception):
+            cause.with_traceback(None)
+    problems = (f"{_place(error['loc'])}: {error['msg']}" for error in exc.errors()[:MAX_PROBLEMS])
     return error_response(422, "invalid_request", "; ".join(problems))
 
 

@@ -6,6 +6,7 @@ it; `api/body.py` and `domain/event.py` check what it is given.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,10 @@ from agent_session_manager.store.base import EventFilter
 appending = APIRouter(route_class=JsonRoute, tags=["events"])
 router = APIRouter(tags=["events"])
 
+MUCH_BYTES = 4096
+"""Bodies that are larger are looked through one after the other, so that between them those get
+their turn who want little, or who have to be told that there is too much to do."""
+
 _ONE_OR_MANY = {
     "required": True,
     "content": {
@@ -79,12 +84,21 @@ async def append_events(request: Request, session_id: Id) -> Response:
 
     What a run appends is of that run, whether it says so or not.
     """
-    events = _parse(await request.json(), session_id)
+    if len(await request.body()) <= MUCH_BYTES:
+        events = _parse(await request.json(), session_id)
+    else:
+        async with turns_of(request):
+            events = _parse(await request.json(), session_id)
     caller = caller_of(request)
     if caller is not None:
         events = [_of_run(event, caller.run) for event in events]
     seqs = await manager_of(request).append(session_id, events)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
+
+
+def turns_of(request: Request) -> asyncio.Lock:
+    turns: asyncio.Lock = request.app.state.turns
+    return turns
 
 
 class AppendsFirst:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.body import read_body
+from agent_session_manager.api.body import LARGE_BYTES, read_body
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.raw_json import check_object, decode, split_array
 from agent_session_manager.api.reach import Reach, for_runs
@@ -40,7 +40,6 @@ from agent_session_manager.store.transcripts import (
 
 MAX_APPEND_BYTES = 32 * 1024 * 1024
 """One line can be large, and is not cut: an agent is to read back exactly what it wrote."""
-_LARGE_BYTES = 256 * 1024
 
 router = APIRouter(tags=["transcripts"])
 
@@ -64,7 +63,7 @@ async def append_entries(
 ) -> Response:
     """Append entries, as one; those that it has already (by `uuid`) are left out."""
     body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
-    if len(body) < _LARGE_BYTES:
+    if len(body) <= LARGE_BYTES:
         entries = _parse_entries(body, query.batch_id)
     else:
         entries = await run_in_threadpool(_parse_entries, body, query.batch_id)
@@ -157,11 +156,16 @@ async def put_summary(
     """Replace the summary of a main transcript: 409 `version_conflict` if it is another by now."""
     if query.version <= query.expected_version:
         raise InvalidRequestError("version is not past expected_version")
+    body = await read_body(request)
+    if len(body) <= LARGE_BYTES:
+        text = check_object(decode(body))
+    else:
+        text = await run_in_threadpool(lambda: check_object(decode(body)))
     change = PutTranscriptSummary(
         key=query.key,
         expected_version=query.expected_version,
         version=query.version,
-        text=check_object(decode(await read_body(request))),
+        text=text,
     )
     return answer(SummaryPutAnswer(version=await manager.put_transcript_summary(change)))
 

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    model_validator,
 )
 
 from agent_session_manager.domain.event import Event
@@ -54,6 +55,8 @@ def _parse_moment(value: Any) -> datetime:
 
 
 MAX_DETAIL_CHARS = 4000
+MAX_FIELDS = 100
+"""More than any body of ours has: each that is unknown costs time and memory to be refused."""
 
 SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
@@ -66,6 +69,13 @@ class Given(BaseModel):
     """A body: unknown fields are refused, and nothing is turned into another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            raise ValueError(f"there are more than {MAX_FIELDS} fields")
+        return value
 
 
 class LeaseClaimBody(Given):

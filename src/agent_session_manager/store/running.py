@@ -115,6 +115,8 @@ class Runs:
         match effect_of_claim(newest, run=change.run, holder=change.holder):
             case Effect.RENEW:
                 self._lease(current.number, change.run, change.holder)
+                if newest.holder is None:  # another term is nothing that a list has to tell
+                    self._tell(current.number)
             case Effect.REOPEN:
                 self._lease(current.number, change.run, change.holder)
                 self._set_status(current.number, "running")
@@ -138,12 +140,16 @@ class Runs:
             .values(lease_holder=None, lease_expires_at=None)
         )
         if released.rowcount:
-            self._connection.execute(
-                update(sessions)
-                .where(sessions.c.number == current.number)
-                .values(changed_position=take_positions(self._connection))
-            )
+            self._tell(current.number)
         return get_whole(self._connection, change.session_id)
+
+    def _tell(self, number: int) -> None:
+        """Let readers of lists know of a change that is no activity."""
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.number == number)
+            .values(changed_position=take_positions(self._connection))
+        )
 
     def extend_all(self) -> int:
         """Give every lease one full term from now."""

@@ -1,0 +1,121 @@
+"""How much is under way at once: beyond it a request is refused at once, and comes again later.
+
+Whoever waits on purpose (a feed, a request with a `wait`) takes no part in it, and `GET /health` is
+always answered. What is let in has an answer within a time, whatever became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent_session_manager.api.errors import RequestError, error_response
+
+MAX_REQUESTS = 128
+MAX_HELD_BYTES = 128 * 1024 * 1024
+"""Of bodies that are being read or stored. Parsed they take several times as much."""
+ANSWER_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Admission:
+    """Lets a request through to `app`, or answers 503.
+
+    The time that a caller takes to send a body does not count: its connection sees to that.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_requests: int = MAX_REQUESTS,
+        max_held_bytes: int = MAX_HELD_BYTES,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self._app = app
+        self._max_requests = max_requests
+        self._max_held_bytes = max_held_bytes
+        self._answer_seconds = answer_seconds
+        self._since: dict[asyncio.Task[Any], float | None] = {}
+        """Since when each is worked on; None while it is its caller that is waited for."""
+        self._expired: set[asyncio.Task[Any]] = set()
+        self._held_bytes = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_exempt(scope):
+            return await self._app(scope, receive, send)
+        if len(self._since) >= self._max_requests:
+            refusal = error_response(503, "overloaded", "too many requests are under way")
+            return await refusal(scope, receive, send)
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        held = 0
+        has_begun = False
+
+        async def receive_counted() -> MutableMapping[str, Any]:
+            nonlocal held
+            self._since[task] = None
+            message = await receive()
+            self._since[task] = None if has_begun else loop.time()
+            size = len(message.get("body", b""))
+            if self._held_bytes + size > self._max_held_bytes:
+                raise RequestError(503, "overloaded", "too many large bodies are under way")
+            held += size
+            self._held_bytes += size
+            return message
+
+        async def send_begun(message: Message) -> None:
+            nonlocal has_begun
+            if not has_begun:
+                has_begun = True
+                self._since[task] = None
+            await send(message)
+
+        self._since[task] = loop.time()
+        if self._watch is None:
+            self._watch = loop.call_later(_LOOK_SECONDS, self._look)
+        try:
+            await self._app(scope, receive_counted, send_begun)
+        except asyncio.CancelledError:
+            if task not in self._expired or has_begun:
+                raise
+            task.uncancel()
+            await _took_too_long(scope, receive, send)
+        finally:
+            del self._since[task]
+            self._expired.discard(task)
+            self._held_bytes -= held
+
+    def _look(self) -> None:
+        """Give up what has taken too long, each second while anything is under way."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() - self._answer_seconds
+        for task, since in self._since.items():
+            if since is not None and since < latest and task not in self._expired:
+                self._expired.add(task)
+                task.cancel()
+        self._watch = loop.call_later(_LOOK_SECONDS, self._look) if self._since else None
+
+
+async def _took_too_long(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "it took too long; a change may still be made: send it again"
+    await error_response(503, "timed_out", detail)(scope, receive, send)
+
+
+def _is_exempt(scope: Scope) -> bool:
+    if scope["method"] not in ("GET", "HEAD"):
+        return False
+    if scope["path"] == "/health" or b"wait=" in scope["query_string"]:
+        return True
+    headers: Headers = scope["headers"]
+    return any(name == b"accept" and b"text/event-stream" in value for name, value in headers)

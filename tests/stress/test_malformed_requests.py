@@ -1,0 +1,233 @@
+"""Requests that are none, or not right, from many threads: no defect, no hang, nothing kept."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+import pytest
+import uvicorn
+from fastapi import Body, FastAPI, Request
+
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.documented import documented_codes
+from tests.support.hostile_requests import Aim, Hostile, draw
+from tests.support.manager import RunningManager
+from tests.support.memory import resident_megabytes
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+
+THREADS = 8
+HANG_SECONDS = 20.0
+"""Generous, for a machine that has much to do: how long the slowest took is told."""
+QUIET_SECONDS = 0.03
+"""After so long without an answer, what may wait for its rest is told that there is none."""
+MAX_GROWTH_MEGABYTES = 20
+OF_A_HANDSHAKE = b"Failed to open a WebSocket connection"
+"""Handshakes that are none are answered by the library, in words."""
+_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n(.*?)\r\n\r\n", re.DOTALL)
+
+
+@dataclass
+class Seen:
+    """What one thread has seen. `wrong` is what must not be, with what was sent."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    wrong: list[tuple[str, Hostile]] = field(default_factory=list)
+    slowest_seconds: float = 0.0
+
+    def add(self, other: Seen) -> None:
+        self.statuses += other.statuses
+        self.codes += other.codes
+        self.wrong += other.wrong
+        self.slowest_seconds = max(self.slowest_seconds, other.slowest_seconds)
+
+
+def answers_in(came: bytes, *, to_head: bool) -> Iterator[tuple[int, bytes, bytes]]:
+    """Status, headers and body of each answer that is whole; to a `HEAD` there is no body."""
+    while (found := _HEAD.match(came)) is not None:
+        status, headers = int(found[1]), found[2].lower() + b"\r\n"
+        body = came[found.end() :]
+        length = re.search(rb"content-length: (\d+)\r\n", headers)
+        if to_head or status < 200 or status in (204, 304):
+            end = 0
+        elif length is not None:
+            end = int(length[1])
+        else:
+            end = body.find(b"0\r\n\r\n") + 5
+        if len(body) < end or (length is None and end == 4):
+            return
+        if status >= 200:
+            yield status, headers, body[:end]
+        came = body[end:]
+
+
+def play(port: int, hostile: Hostile) -> tuple[bytes, str]:
+    """Everything that came back, and what was wrong with how it came."""
+    came = b""
+    to_head = hostile.sent.startswith(b"HEAD")
+    wanted = len(hostile.statuses) or 1
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS) as opened:
+        try:
+            opened.sendall(hostile.sent)
+            opened.settimeout(HANG_SECONDS if hostile.is_whole else QUIET_SECONDS)
+            while len(list(answers_in(came, to_head=to_head))) < wanted:
+                part = opened.recv(65536)
+                if not part:
+                    return came, ""
+                came += part
+        except TimeoutError:
+            if hostile.is_whole:
+                return came, "no answer"
+        except OSError:
+            return came, ""  # it was ended before all was sent
+        if hostile.is_whole:
+            return came, ""
+        try:
+            opened.shutdown(socket.SHUT_WR)
+            opened.settimeout(HANG_SECONDS)
+            while part := opened.recv(65536):
+                came += part
+        except TimeoutError:
+            return came, "it was not ended"
+        except OSError:
+            pass
+    return came, ""
+
+
+def judge(seen: Seen, hostile: Hostile, came: bytes, problem: str) -> None:
+    answers = list(answers_in(came, to_head=hostile.sent.startswith(b"HEAD")))
+    statuses = tuple(status for status, _, _ in answers)
+    seen.statuses.update(statuses)
+    if problem:
+        seen.wrong.append((problem, hostile))
+    if any(status >= 500 for status in statuses):
+        seen.wrong.append((f"answered {statuses}", hostile))
+    if hostile.statuses and statuses != hostile.statuses:
+        seen.wrong.append((f"answered {statuses} and not {hostile.statuses}", hostile))
+    for status, headers, body in answers:
+        if status >= 400 and body:
+            code = code_of(headers, body)
+            seen.codes[code] += 1
+            if code not in documented_codes() and not body.startswith(OF_A_HANDSHAKE):
+                seen.wrong.append((f"{status} with {code!r}: {body[:200]!r}", hostile))
+
+
+def code_of(headers: bytes, body: bytes) -> str:
+    """The code of a refusal, or what it is instead."""
+    if b"application/json" not in headers:
+        return "not JSON"
+    return str(orjson.loads(body).get("code"))
+
+
+def attack(aim: Aim, campaign: Campaign, count: int) -> Seen:
+    """Send so many from each of the threads."""
+
+    def one_thread(number: int) -> Seen:
+        chance = campaign.chance(number)
+        seen = Seen()
+        for _ in range(count // THREADS):
+            hostile = draw(aim, chance)
+            began = time.monotonic()
+            judge(seen, hostile, *play(aim.port, hostile))
+            seen.slowest_seconds = max(seen.slowest_seconds, time.monotonic() - began)
+        return seen
+
+    total = Seen()
+    for seen in campaign.rounds(one_thread, THREADS, at_once=THREADS):
+        total.add(seen)
+    return total
+
+
+def keep_wrong(campaign: Campaign, seen: Seen) -> list[str]:
+    """Leave what was sent in the campaign's directory; return the first few for the reader."""
+    for number, (problem, hostile) in enumerate(seen.wrong[:100]):
+        (campaign.directory / f"wrong-{number}").write_bytes(hostile.sent + problem.encode())
+    return [
+        f"{problem} to {hostile.kind}: {hostile.sent[:300]!r}"
+        for problem, hostile in seen.wrong[:10]
+    ]
+
+
+def test_no_request_that_is_not_right_meets_a_defect(campaign: Campaign) -> None:
+    count = campaign.count(short=3000, long=200_000)
+    manager = RunningManager(campaign.directory / "manager")
+    try:
+        aim = Aim(port=manager.port, token=manager.token, session_id="own", victim_id="victim")
+        with Api(manager) as api:
+            for session_id in (aim.session_id, aim.victim_id):
+                api.post("/sessions", {"session_id": session_id, "session_name": session_id})
+            first = attack(aim, campaign, count // 10)
+            before = resident_megabytes(manager.pid)
+            seen = attack(aim, campaign, count)
+            grown = resident_megabytes(manager.pid) - before
+            assert keep_wrong(campaign, first) + keep_wrong(campaign, seen) == []
+            assert manager.process.poll() is None
+            assert api.get(f"/sessions/{aim.victim_id}").status == 200
+        log = manager.log()
+        assert ("Traceback" in log, "defect" in log) == (False, False), log[-4000:]
+    finally:
+        manager.stop()
+    statuses = ", ".join(
+        f"{number} times {status}" for status, number in sorted(seen.statuses.items())
+    )
+    campaign.tell(f"{count} requests from {THREADS} threads: {statuses}; memory {grown:+.1f} MB")
+    assert {200, 201, 400, 401, 403, 404, 405, 413, 415, 422, 431} <= set(seen.statuses) | {
+        401,
+        403,
+    }
+    assert grown <= MAX_GROWTH_MEGABYTES
+
+
+def unguarded() -> FastAPI:
+    """What the framework does by itself, with a typed body and one that is not."""
+    app = FastAPI()
+
+    @app.post("/sessions")
+    def create_session(
+        session_name: Annotated[str, Body()], spec: Annotated[dict[str, object], Body()]
+    ) -> dict[str, object]:
+        return {"session_name": session_name, "spec": spec}
+
+    @app.post("/sessions/{session_id}/events")
+    async def append_events(session_id: str, request: Request) -> object:
+        return await request.json()
+
+    return app
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """Serve from a thread, and yield the port."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started, "it serves")
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_the_same_requests_find_the_defects_of_an_application_without_our_layers(
+    campaign: Campaign,
+) -> None:
+    with serving(unguarded()) as port:
+        aim = Aim(port=port, token="x", session_id="own", victim_id="victim")
+        seen = attack(aim, campaign, 800)
+    defects = sum(number for status, number in seen.statuses.items() if status >= 500)
+    campaign.tell(f"without our layers: {defects} of 800 answered with a defect")
+    assert defects > 0

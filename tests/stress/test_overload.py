@@ -1,0 +1,99 @@
+"""Five times as much as the manager can take: it keeps its pace, and refuses the rest at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.manager import RunningManager
+from tests.support.memory import resident_megabytes
+from tests.support.pressure import Pressure, Told, press
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(180)]
+
+EVENTS = 100
+"""In each request: what is measured is the manager and its store, and not who asks."""
+PROCESSES = 2
+CAPACITY_CONNECTIONS = 32
+OVERLOAD_CONNECTIONS = 600
+OVERLOAD = 5
+MIN_GOODPUT = 0.9
+SLACK = 0.3
+"""The short form is so short that other processes of the machine can take most of it."""
+RECOVERY_SECONDS = 2.0
+
+
+def request_of(manager: RunningManager, session_id: str) -> str:
+    event = {"event_type": "message", "role": "assistant", "text": "x" * 80}
+    body = json.dumps([event] * EVENTS)
+    return (
+        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
+        f"Authorization: Bearer {manager.token}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
+def percentile(seconds: list[float], share: float) -> float:
+    return sorted(seconds)[int(len(seconds) * share)] * 1000 if seconds else 0.0
+
+
+def test_goodput_stays_and_the_rest_is_told_to_come_again(campaign: Campaign) -> None:
+    seconds = campaign.count(short=3, long=60)
+    manager = RunningManager(campaign.directory / "manager")
+    try:
+        with Api(manager) as api:
+            api.post("/sessions", {"session_id": "s", "session_name": "s"})
+            pressure = Pressure(
+                port=manager.port,
+                request=request_of(manager, "s"),
+                connections=CAPACITY_CONNECTIONS // PROCESSES,
+                seconds=max(2, seconds / 4),
+            )
+            peak = per_second(press(*[pressure] * PROCESSES), pressure.seconds)
+            before = resident_megabytes(manager.pid)
+            too_much = replace(
+                pressure,
+                connections=OVERLOAD_CONNECTIONS // PROCESSES,
+                seconds=seconds,
+                per_second=OVERLOAD * peak / PROCESSES,
+            )
+            told = press(*[too_much] * PROCESSES)
+            ended = time.monotonic()
+            event = {"event_type": "x"}
+            wait_for(lambda: api.post("/sessions/s/events", event).status == 201, "it recovered")
+            recovered = time.monotonic() - ended
+            grown = resident_megabytes(manager.pid) - before
+            stored = api.get("/sessions/s").json["session"]["last_seq"]
+        log = manager.log()
+    finally:
+        manager.stop()
+    goodput = per_second(told, seconds)
+    refused = [each for one in told for each in one.refused_seconds]
+    taken = [each for one in told for each in one.taken_seconds]
+    campaign.tell(
+        f"capacity {peak:.0f} requests of {EVENTS} events a second; offered {OVERLOAD} times that "
+        f"for {seconds} s: {goodput:.0f} taken a second ({goodput / peak:.0%}), "
+        f"{len(refused)} refused, "
+        f"{sum(one.unsent for one in told)} not begun as all connections waited"
+    )
+    campaign.tell(
+        f"refused after {percentile(refused, 0.5):.0f} ms, p99 {percentile(refused, 0.99):.0f} ms; "
+        f"taken after {percentile(taken, 0.5):.0f} ms, p99 {percentile(taken, 0.99):.0f} ms; "
+        f"recovered after {recovered:.2f} s; memory {grown:+.0f} MB"
+    )
+    assert stored % EVENTS == 1
+    assert "Traceback" not in log
+    assert {status for one in told for status in one.statuses} == {"201", "503"}
+    assert sum(one.without_retry_after for one in told) == 0
+    assert recovered <= RECOVERY_SECONDS
+    assert goodput >= MIN_GOODPUT * peak * (1 if campaign.is_long else SLACK)
+
+
+def per_second(told: list[Told], seconds: float) -> float:
+    return sum(one.taken for one in told) / seconds

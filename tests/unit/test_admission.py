@@ -1,0 +1,184 @@
+"""How much is let in at once, with an application that answers when it is let."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from agent_session_manager.api import admission
+from agent_session_manager.api.admission import Admission
+from agent_session_manager.api.app import build_app, guarded
+from agent_session_manager.api.errors import install_error_handlers
+from tests.support.loops import run
+
+
+class Gated:
+    """Answers 200 with the size of the body it was given, once the gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.under_way = 0
+        self._changed = asyncio.Condition()
+        self.app = FastAPI(openapi_url=None)
+        install_error_handlers(self.app)
+        self.app.add_route("/{path:path}", self._answer, methods=["GET", "POST"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        size = len(await request.body())
+        await self._count(1)
+        try:
+            await self.gate.wait()
+        finally:
+            await self._count(-1)
+        return Response(str(size))
+
+    async def _count(self, change: int) -> None:
+        async with self._changed:
+            self.under_way += change
+            self._changed.notify_all()
+
+    async def reaches(self, count: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.under_way == count)
+
+
+class Caller:
+    """One request, in a task of its own as a server has it."""
+
+    def __init__(self, app: Admission, target: str, body: bytes = b"", **headers: str) -> None:
+        path, _, query = target.partition("?")
+        self._body = body
+        self._messages: list[Message] = []
+        scope = {
+            "type": "http", "method": "POST" if body else "GET", "path": path,
+            "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "scheme": "http", "server": ("127.0.0.1", 1), "http_version": "1.1",
+        }  # fmt: skip
+        self.task = asyncio.create_task(app(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def _send(self, message: Message) -> None:
+        self._messages.append(message)
+
+    async def status(self) -> int:
+        await self.task
+        return int(self._messages[0]["status"])
+
+    async def refusal(self) -> tuple[int, str, bytes]:
+        """Status, code and when to come again."""
+        status = await self.status()
+        headers = dict(self._messages[0]["headers"])
+        return status, orjson.loads(self._messages[1]["body"])["code"], headers[b"retry-after"]
+
+
+def play(scenario: Callable[[Gated], Coroutine[Any, Any, None]]) -> None:
+    async def with_its_own() -> None:
+        await scenario(Gated())
+
+    run(with_its_own())
+
+
+def test_what_is_too_much_at_once_is_refused_and_let_in_later() -> None:
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, max_requests=2)
+        first = [Caller(app, "/x"), Caller(app, "/x")]
+        await gated.reaches(2)
+        assert await Caller(app, "/x").refusal() == (503, "overloaded", b"1")
+        gated.gate.set()
+        assert [await caller.status() for caller in first] == [200, 200]
+        assert await Caller(app, "/x").status() == 200
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("target", "accept"),
+    [("/health", "*/*"), ("/x/requests?wait=25", "*/*"), ("/sessions", "text/event-stream")],
+)
+def test_who_waits_on_purpose_takes_no_place_and_needs_none(target: str, accept: str) -> None:
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, max_requests=1)
+        waiting = [Caller(app, target, accept=accept) for _ in range(3)]
+        await gated.reaches(3)
+        one = Caller(app, "/x")
+        await gated.reaches(4)
+        waiting.append(Caller(app, target, accept=accept))
+        await gated.reaches(5)
+        gated.gate.set()
+        assert {await caller.status() for caller in [one, *waiting]} == {200}
+
+    play(scenario)
+
+
+def test_bodies_have_a_bound_together() -> None:
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, max_held_bytes=10)
+        first = Caller(app, "/x", b"1234567")
+        await gated.reaches(1)
+        assert await Caller(app, "/x", b"1234").refusal() == (503, "overloaded", b"1")
+        second = Caller(app, "/x", b"123")
+        await gated.reaches(2)
+        gated.gate.set()
+        assert (await first.status(), await second.status()) == (200, 200)
+        assert await Caller(app, "/x", b"1234567890").status() == 200
+
+    play(scenario)
+
+
+def test_what_takes_too_long_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_LOOK_SECONDS", 0.01)
+
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, max_requests=1, answer_seconds=0.05)
+        assert await Caller(app, "/x").refusal() == (503, "timed_out", b"1")
+        assert gated.under_way == 0
+        gated.gate.set()
+        assert await Caller(app, "/x").status() == 200
+
+    play(scenario)
+
+
+def test_who_takes_too_long_without_a_bound_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tests of this module would pass for nothing if this did not."""
+    monkeypatch.setattr(admission, "_LOOK_SECONDS", 0.01)
+
+    async def scenario(gated: Gated) -> None:
+        callers = [Caller(gated, "/x") for _ in range(3)]  # type: ignore[arg-type]  # unbounded
+        await gated.reaches(3)
+        gated.gate.set()
+        assert {await caller.status() for caller in callers} == {200}
+
+    play(scenario)
+
+
+def test_a_caller_that_leaves_is_no_caller_that_took_too_long() -> None:
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, max_requests=1)
+        caller = Caller(app, "/x")
+        await gated.reaches(1)
+        caller.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller.task
+        gated.gate.set()
+        assert await Caller(app, "/x").status() == 200
+
+    play(scenario)
+
+
+def test_the_application_is_served_with_it() -> None:
+    served = guarded(build_app(None, instance=""), token=None, hosts=[])
+    assert isinstance(served._app, Admission)  # type: ignore[attr-defined]
