@@ -30,10 +30,12 @@ class RunningManager:
         port: int = 0,
         arguments: Sequence[str] = (),
         variables: dict[str, str] | None = None,
+        program: Sequence[str] = (PROGRAM,),
     ) -> None:
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"
+        self._program = list(program)
         self._arguments = list(arguments)
         self._variables = variables or {}
         self.home = directory / "home"
@@ -83,16 +85,24 @@ class RunningManager:
         self.stop()
         self._start(self.port)
 
-    def _start(self, port: int) -> None:
-        command = [PROGRAM, "serve", "--port", str(port), "--state-dir", str(self.state_dir)]
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it on its port and wait for nothing."""
+        self._spawn(self.port)
+        return self.process
+
+    def _spawn(self, port: int) -> None:
+        command = ["serve", "--port", str(port), "--state-dir", str(self.state_dir)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *self._arguments],
+                [*self._program, *command, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**scrubbed_environment(self.home), **self._variables},
             )
+
+    def _start(self, port: int) -> None:
+        self._spawn(port)
         try:
             self.announcement = wait_for(self._found, "a manager serves", seconds=START_SECONDS)
             self.port = int(self.announcement.url.rpartition(":")[2])
