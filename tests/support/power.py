@@ -117,8 +117,7 @@ class _File(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:
         self._disk.before_write()
-        super().xSync(flags)
-        self._kept.make_certain()
+        self._kept.make_certain()  # the real file may as well stay where it is
 
 
 @contextmanager
