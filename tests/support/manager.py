@@ -13,7 +13,7 @@ from tests.support.environment import BIN, scrubbed_environment
 from tests.support.waiting import wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
-START_SECONDS = 15.0
+START_SECONDS = 40.0
 STOP_SECONDS = 10.0
 
 
