@@ -21,7 +21,7 @@ from tests.support.manager import RunningManager
 from tests.support.producing import GONE
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
 PROGRAM = [sys.executable, str(Path(__file__).parents[1] / "support" / "shifted_manager.py")]
 DAY_SECONDS = 24 * 3600.0

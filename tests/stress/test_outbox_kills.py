@@ -22,7 +22,7 @@ from tests.support.manager import RunningManager
 from tests.support.proxy import Fault, misbehaving
 from tests.support.writing_outbox import write_outbox
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
 WRITERS = 4
 DELIVERED_SECONDS = 60.0

@@ -22,7 +22,7 @@ from tests.support.streams import streaming, was_cut
 from tests.support.tables import ids_in
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
 LIVE = 10
 READ_SECONDS = 60.0

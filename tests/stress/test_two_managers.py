@@ -13,7 +13,7 @@ from tests.support.forking import forking
 from tests.support.starting import start_manager
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 
 AT_ONCE = 3
 LOSER_SECONDS = 1.0
