@@ -65,6 +65,7 @@ class Start:
             self._process.terminate()
         self._process.join(SOON_SECONDS)
         self._said.close()
+        assert self._process.exitcode is not None, "it goes on"
 
 
 def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
