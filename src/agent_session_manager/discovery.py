@@ -75,29 +75,36 @@ class DiscoveryFile:
             os.close(self._descriptor)
             raise DiscoveryError(f"another manager holds {path}")
         self._before = os.pread(self._descriptor, 65536, 0)
-        before = _parse(self._before)
-        self.kept_token = before.token if before else secrets.token_urlsafe(_TOKEN_BYTES)
+        self.kept_token = _parse_token(self._before) or secrets.token_urlsafe(_TOKEN_BYTES)
         """The token of the manager that was here before; a fresh one where there was none."""
-        os.ftruncate(self._descriptor, 0)  # it spoke of a process that is gone
+        # It spoke of a process that is gone. The token stays, should we be killed before we serve.
+        self._write(_dump_token(self.kept_token))
 
     def announce(self, announcement: Announcement) -> None:
         """From now on clients find us."""
         self._before = b""
-        os.pwrite(self._descriptor, _dump(announcement), 0)
+        self._write(_dump(announcement))
 
     def rotate_token(self) -> None:
         """Keep another token than the one of the manager that was here before, which is void."""
         self.kept_token = secrets.token_urlsafe(_TOKEN_BYTES)
         before = _parse(self._before)
-        if before is not None:
+        if before is None:
+            self._before = _dump_token(self.kept_token)
+        else:
             self._before = _dump(replace(before, token=self.kept_token))
 
     def close(self) -> None:
         """Let go of the lock: nobody serves here any more."""
-        os.pwrite(
-            self._descriptor, self._before, 0
-        )  # never announced: the token is kept for others
+        if self._before:  # never announced
+            self._write(self._before)
         os.close(self._descriptor)
+
+    def _write(self, content: bytes) -> None:
+        """Replace the content, so that whoever reads meanwhile finds the one or the other."""
+        size = os.fstat(self._descriptor).st_size
+        os.pwrite(self._descriptor, content.ljust(size), 0)
+        os.ftruncate(self._descriptor, len(content))
 
 
 def find_manager(state_dir: Path, port: int) -> Announcement | None:
@@ -158,6 +165,21 @@ def _is_locked(descriptor: int) -> bool:
 
 def _dump(announcement: Announcement) -> bytes:
     return json.dumps(asdict(announcement)).encode()
+
+
+def _dump_token(token: str) -> bytes:
+    """What is in the file while nobody is to be found by it."""
+    return json.dumps({"kept_token": token}).encode()
+
+
+def _parse_token(content: bytes) -> str | None:
+    announcement = _parse(content)
+    if announcement is not None:
+        return announcement.token
+    try:
+        return str(json.loads(content)["kept_token"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _parse(content: bytes) -> Announcement | None:

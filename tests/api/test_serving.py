@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -346,3 +347,28 @@ def test_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> 
     assert_failed(ran, 1, str(path), "not a database")
     assert path.read_bytes() == content
     assert not path.with_name("precious-wal").exists()
+
+
+ENDED_EARLY = """\
+import os, signal, sys
+from agent_session_manager import cli
+from agent_session_manager.api import server
+
+serve = server._Server.serve
+
+async def ended_first(self, sockets=None):
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serve(self, sockets)
+
+server._Server.serve = ended_first
+cli.main(["serve", "--port", "0", "--state-dir", sys.argv[1]])
+"""
+
+
+def test_manager_that_is_ended_in_the_moment_in_which_it_begins_to_serve_ends(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", ENDED_EARLY, str(tmp_path / "state")]
+    ended = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.splitlines()[-1].endswith("INFO stopped")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,6 +268,29 @@ def test_owner_that_was_killed_owns_nothing_any_more(
             owner.kill()
             owner.wait(5)
     assert create(open_stores(sqlite_url)).session_id == "s"
+
+
+@pytest.mark.parametrize("left", [b"", b"999999999\n"])
+def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
+    sqlite_url: str, left: bytes
+) -> None:
+    """Whatever stands there until then: nothing, or the name of one that was killed."""
+    lock = path_of(sqlite_url).with_name("sessions.db.lock")
+    lock.write_bytes(left)
+    with lock.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def write_name() -> None:
+            file.seek(0)
+            file.write(f"{os.getpid()}\n".encode())
+            file.truncate()
+            file.flush()
+
+        writing = threading.Timer(0.1, write_name)
+        writing.start()
+        said = refusal(sqlite_url)
+        writing.join()
+    assert f"process id {os.getpid()}:" in said
 
 
 def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: OpenStores) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.api import Api
+from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
 from tests.support.streams import seqs_in, streaming
 
@@ -15,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("postgresql")
 
 AT_ONCE_SECONDS = 5.0
 """Far less than a heartbeat or a long poll: nothing is brought by the time that passes."""
+EVENTS = "/sessions/s/events"
+WRITERS = 4
 
 
 @pytest.fixture
@@ -46,6 +49,33 @@ def test_follower_at_one_sees_what_is_appended_at_the_other(
             assert every.next().data["session"]["session_id"] == "s"
             api.post("/sessions/s/events", {"event_type": "session_stop"})
             assert stream.rest()[-1].name == "end"
+
+
+@pytest.mark.stress
+def test_followers_at_both_see_all_that_is_written_at_either(
+    campaign: Campaign, two: tuple[RunningManager, RunningManager]
+) -> None:
+    count = campaign.count(short=200, long=10_000)
+    with Api(two[0]) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+
+    def follow(manager: RunningManager) -> list[int]:
+        with streaming(manager, EVENTS) as stream:
+            return seqs_in(stream.rest())
+
+    def write(number: int) -> None:
+        with Api(two[number % 2]) as api:
+            for _ in range(count // WRITERS):
+                assert api.post(EVENTS, {"event_type": "some"}).status == 201
+
+    with ThreadPoolExecutor(2 + WRITERS) as threads:
+        following = [threads.submit(follow, manager) for manager in two]
+        list(threads.map(write, range(WRITERS)))
+        with Api(two[1]) as api:
+            api.post(EVENTS, {"event_type": "session_stop"})
+        for follower in following:
+            assert follower.result(60) == list(range(1, count + 2))
+    campaign.tell(f"{count} events at two managers on one PostgreSQL: followers at both saw all")
 
 
 def test_request_made_at_one_wakes_who_waits_at_the_other(

@@ -2,7 +2,8 @@
 
 Kinds: `stubborn` (all ignore interrupts and terminations), `alone` (no children), `polite` (ends
 when interrupted), `lines=N` (prints numbered lines, then ends; 0: without end), `until=FILE` (ends
-as soon as this file is there), `pause=MS` (between two lines).
+as soon as this file is there), `pause=MS` (between two lines), `slow` (another child every now and
+then, also while it is being stopped).
 Its children: one in a session of its own, one that has lost its parent as well.
 """
 
@@ -41,6 +42,9 @@ number, limit = 0, int(options.get("lines", "0"))
 until = Path(options.get("until", f"{pids}.until"))
 while not (limit and number == limit) and not until.exists():
     number += 1
+    if "slow" in kinds and number % 20 == 0 and number < 400:
+        late = [sys.executable, "-S", __file__, pids, "role=late"]
+        subprocess.Popen(late, stdin=subprocess.DEVNULL)
     sys.stdout.write(f"{number}\n")
     sys.stdout.flush()
     time.sleep(int(options.get("pause", "20")) / 1000)

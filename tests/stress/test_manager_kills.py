@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.shell import is_alive
-from tests.stress.scene import LEASE_SECONDS, Scene
+from agent_orchestrator.manager_client import Json
+from tests.commands.shell import DONE, is_alive
+from tests.stress.scene import LEASE_SECONDS, Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
 RUNS = 8
+KINDS: tuple[tuple[str, ...], ...] = (("slow",), ("alone", "polite"), ())
+STUBBORN_KINDS = (*KINDS, ("stubborn",), ("stubborn", "slow"))
+LADDER_SECONDS = 13.0
+"""Interrupt, terminate, kill: the sum of what each rung waits for at most."""
+COMMAND_SECONDS = 10.0
+"""What commands may add, on a machine that runs several of them at once."""
 DELIVERED_SECONDS = 60.0
 """A pause before the next try of a delivery grows to 15 s; then much has to be delivered."""
 
@@ -87,6 +94,53 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
     assert kinds == ["message", "message", "session_stop"]
     wait_for(lambda: not is_alive(supervisor.pid), "the supervisor ends")
     assert _leftovers(scene) == []
+
+
+@pytest.mark.timeout(300)
+def test_agents_of_every_kind_outlive_kills_of_the_manager_and_are_stopped_whole(
+    campaign: Campaign, scene: Scene
+) -> None:
+    agents = campaign.count(short=3, long=20)
+    waves = campaign.count(short=1, long=10)
+    kills = campaign.count(short=1, long=20)
+    kinds = STUBBORN_KINDS if campaign.is_long else KINDS
+    chance = campaign.chance()
+    took: list[float] = []
+    for wave in range(waves):
+        names = [f"agent-{wave}-{number}" for number in range(agents)]
+
+        def begin(number: int, names: list[str] = names) -> Json:
+            name = names[number]
+            session = scene.start(name, *scene.family(name, *kinds[number % len(kinds)]))
+            scene.await_pids(name)
+            return session
+
+        sessions = campaign.rounds(begin, agents)
+        for _ in range(kills):
+            time.sleep(chance.uniform(0.02, 0.5))
+            scene.manager.kill()
+            scene.manager.restart()
+        for session in sessions:
+            assert scene.await_reason(session["session_id"], None)["status"] == "running"
+
+        def end(number: int, names: list[str] = names, sessions: list[Json] = sessions) -> float:
+            name, session_id = names[number], sessions[number]["session_id"]
+            marker = scene.await_supervisor(session_id).marker
+            seconds, ended = timed(lambda: scene.shell.run("ao-stop", name))
+            assert (ended.exit_code, ended.stdout) == (DONE, f"{name} stopped\n"), ended
+            assert scene.remaining(name, marker) == []
+            assert scene.records.get_session(session_id)["reason"] == "stopped"
+            said = [event["event_type"] for event in scene.events(session_id)]
+            assert (said[0], said[-1]) == ("message", "session_stop")
+            return seconds
+
+        took += campaign.rounds(end, agents, at_once=10)
+    campaign.tell(
+        f"{waves * kills} kills under {agents} agents of {len(kinds)} kinds: every run went on, "
+        f"seed {campaign.seed!r}"
+    )
+    campaign.tell(f"{len(took)} stopped, none of their processes left: {spread(took)}")
+    assert max(took) <= LADDER_SECONDS + COMMAND_SECONDS
 
 
 def _leftovers(scene: Scene) -> list[Path]:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
 def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
     campaign: Campaign, scene: Scene
 ) -> None:
-    count = campaign.count(short=2, long=40)
+    count = campaign.count(short=2, long=100)
 
     def play(number: int) -> tuple[float, float]:
         name = f"pause-{number}"

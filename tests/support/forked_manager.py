@@ -6,20 +6,18 @@ Importing it takes most of a manager's start, and a suite starts hundreds. What 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["agent_session_manager.cli", "agent_session_manager.api.server"])
+from tests.support.forking import forking, live_in
 
 
 class ForkedManager:
     """What the tests need of a `subprocess.Popen`, of a manager that was forked."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
-        self._process: ForkServerProcess = _context.Process(
+        self._process: ForkServerProcess = forking().Process(
             target=_run, args=(arguments, environment, str(log_path)), daemon=True
         )
         self._process.start()
@@ -52,6 +50,5 @@ def _run(arguments: list[str], environment: dict[str, str], log_path: str) -> No
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
-    os.environ.clear()
-    os.environ.update(environment)
+    live_in(environment)
     main(arguments, prog_name="agent-session-manager")

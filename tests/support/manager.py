@@ -15,7 +15,7 @@ from tests.support.forked_manager import ForkedManager
 from tests.support.waiting import wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
-START_SECONDS = 15.0
+START_SECONDS = 40.0
 STOP_SECONDS = 10.0
 
 
@@ -32,15 +32,15 @@ class RunningManager:
         port: int = 0,
         arguments: Sequence[str] = (),
         variables: dict[str, str] | None = None,
-        forked: bool = True,
+        program: Sequence[str] = (),
     ) -> None:
-        """With `forked` it is spared its imports, which are most of a start."""
+        """Without a `program` it is forked: spared its imports, which are most of a start."""
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"
+        self._program = list(program)
         self._arguments = list(arguments)
         self._variables = variables or {}
-        self._forked = forked
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self._start(port)
@@ -89,22 +89,30 @@ class RunningManager:
         self.stop()
         self._start(self.port)
 
-    def _start(self, port: int) -> None:
+    def spawn(self) -> subprocess.Popen[bytes] | ForkedManager:
+        """Start it on its port and wait for nothing."""
+        self._spawn(self.port)
+        return self.process
+
+    def _spawn(self, port: int) -> None:
         arguments = ["serve", "--port", str(port), "--state-dir", str(self.state_dir)]
         arguments += self._arguments
         environment = {**scrubbed_environment(self.home), **self._variables}
         self.process: subprocess.Popen[bytes] | ForkedManager
-        if self._forked:
+        if not self._program:
             self.process = ForkedManager(arguments, environment, self.log_path)
-        else:
-            with self.log_path.open("ab") as log:
-                self.process = subprocess.Popen(
-                    [PROGRAM, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=environment,
-                )
+            return
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+
+    def _start(self, port: int) -> None:
+        self._spawn(port)
         try:
             self.announcement = wait_for(self._found, "a manager serves", seconds=START_SECONDS)
             self.port = int(self.announcement.url.rpartition(":")[2])

@@ -66,6 +66,25 @@ def test_token_is_kept_from_manager_to_manager(tmp_path: Path) -> None:
         file.close()
 
 
+def test_token_outlives_a_manager_that_was_killed_before_it_served(tmp_path: Path) -> None:
+    with announced(tmp_path):
+        pass
+    path = discovery_path(tmp_path, PORT)
+    for _ in range(2):
+        starting = DiscoveryFile(path)
+        left = path.read_bytes()
+        starting.close()
+        path.write_bytes(left)  # as it is after a kill: nothing was put back
+    file = DiscoveryFile(path)
+    assert file.kept_token == "secret-token"
+    file.rotate_token()
+    token = file.kept_token
+    file.close()
+    file = DiscoveryFile(path)
+    assert file.kept_token == token != "secret-token"
+    file.close()
+
+
 def test_token_that_was_rotated_is_another_one_and_kept(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass

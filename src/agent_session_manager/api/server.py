@@ -105,9 +105,10 @@ async def _serve(
         logger.info("serving %s from %s", announcement.url, announcement.database)
         if not settings.auth:
             logger.warning("everybody on this machine is let in: --auth off asks for no token")
-        # uvicorn raises the signal that ended it again: by then it has been obeyed.
+        # Until uvicorn listens to signals itself. It raises the one that ended it again: by then
+        # it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda *_: server.end())
         await server.serve(sockets)
     logger.info("stopped")
 
@@ -124,6 +125,10 @@ class _Server(uvicorn.Server):
 
     on_listening: Callable[[], None]
     on_stopping: Callable[[], None]
+
+    def end(self) -> None:
+        """End as soon as it can, also before it has begun."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

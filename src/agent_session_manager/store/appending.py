@@ -24,7 +24,7 @@ from agent_session_manager.domain.session import (
     is_late,
 )
 from agent_session_manager.store.base import AppendEvents, Outcome
-from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.changing import not_before, take_positions
 from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
@@ -95,7 +95,7 @@ _ENDED = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
     .values(
-        finished_at=bindparam("now"),
+        finished_at=not_before(runs.c.started_at, bindparam("now")),
         exit_code=bindparam("code"),
         reason=bindparam("why"),
         lease_holder=None,

@@ -1,4 +1,6 @@
-"""Positions in the feed of all sessions, given in the transaction that makes a change.
+"""What changes have in common: their positions in the feed of all sessions, and their moments.
+
+A position is given in the transaction that makes a change.
 
 One writes at a time, so positions are taken and become visible in the same order: a reader that
 has seen one has missed none before it.
@@ -6,7 +8,21 @@ has seen one has missed none before it.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    cast,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from agent_session_manager.store.tables import deleted_sessions, feed
 
@@ -39,3 +55,12 @@ def record_deletion(connection: Connection, session_id: str) -> None:
         old = deleted_sessions.c.position <= last_to_go
         connection.execute(delete(deleted_sessions).where(old))
         connection.execute(update(feed).values(complete_after=last_to_go))
+
+
+def not_before(begin: Column[int], now: Any) -> ColumnElement[int]:
+    """The moment `now` as the end of what began at `begin`: nothing lasts less than no time.
+
+    The clock may have been set back in between.
+    """
+    end = cast(now, BigInteger)
+    return case((begin > end, begin), else_=end)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -26,6 +28,9 @@ from agent_session_manager.store.notices import Notices
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
+_NAMED_SECONDS = 0.5
+"""How long an owner may take from its lock to its name in it."""
+_LOOK_EVERY_SECONDS = 0.005
 _WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -180,15 +185,29 @@ def owned(path: Path) -> ExitStack:
     stack = ExitStack()
     descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     stack.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        stack.close()
-        raise DatabaseInUseError(path, owner) from None
+    deadline = time.monotonic() + _NAMED_SECONDS
+    while not _lock(descriptor):
+        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        # What stands there may still be the name of an owner that was killed.
+        if _is_alive(owner) or time.monotonic() > deadline:
+            stack.close()
+            raise DatabaseInUseError(path, owner or "unknown")
+        time.sleep(_LOOK_EVERY_SECONDS)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return stack
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(pid: str) -> bool:
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
 def _create_or_check(path: Path) -> None:

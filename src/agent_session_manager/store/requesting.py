@@ -15,6 +15,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import CreateRequest, SettleRequest
+from agent_session_manager.store.changing import not_before
 from agent_session_manager.store.current import get_current
 from agent_session_manager.store.tables import requests
 
@@ -33,7 +34,7 @@ _EXPIRE = (
             (requests.c.kind == RequestKind.STOP.value, RequestState.DONE.value),
             else_=RequestState.EXPIRED.value,
         ),
-        settled_at=bindparam("now"),
+        settled_at=not_before(requests.c.created_at, bindparam("now")),
     )
 )
 
@@ -79,7 +80,9 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
         .values(
             state=change.state.value,
             detail=change.detail,
-            settled_at=now if change.state in FINAL_STATES else None,
+            settled_at=(
+                not_before(requests.c.created_at, now) if change.state in FINAL_STATES else None
+            ),
         )
     )
     return _get(connection, number, change)

@@ -28,7 +28,7 @@ from agent_session_manager.domain.session import (
 )
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
-from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.changing import not_before, take_positions
 from agent_session_manager.store.current import get_current, get_whole, newest_run
 from agent_session_manager.store.families import insert_run_token
 from agent_session_manager.store.requesting import expire_requests
@@ -181,7 +181,11 @@ class Runs:
         self._connection.execute(
             update(runs)
             .where(runs.c.session_number == number, runs.c.run == run)
-            .values(finished_at=self._now, reason=Reason.LOST.value, lease_expires_at=None)
+            .values(
+                finished_at=not_before(runs.c.started_at, self._now),
+                reason=Reason.LOST.value,
+                lease_expires_at=None,
+            )
         )
 
     def _lease(self, number: int, run: int, holder: str) -> None:

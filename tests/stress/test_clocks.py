@@ -1,0 +1,182 @@
+"""A manager whose clock is set, forth and back, while runs are alive: only silence loses a run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_session_manager.store.verify import verify
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.load import stored_events
+from tests.support.manager import RunningManager
+from tests.support.producing import GONE
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+
+PROGRAM = [sys.executable, str(Path(__file__).parents[1] / "support" / "shifted_manager.py")]
+DAY_SECONDS = 24 * 3600.0
+STEPS = (-3 * DAY_SECONDS, 3 * DAY_SECONDS, -3600.0, 0.0)
+LEASE_SECONDS = 2.0
+CLAIM_EVERY_SECONDS = 0.4
+HOLDERS = 4
+LOST_SECONDS = 20.0
+
+
+class ShiftedManager:
+    """A manager and the file that its clock is set by."""
+
+    def __init__(self, directory: Path) -> None:
+        self._shift = directory / "shift"
+        self.set(0.0)
+        self.manager = RunningManager(
+            directory / "manager",
+            program=[*PROGRAM, str(self._shift)],
+            variables={
+                "AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
+        )
+
+    def set(self, seconds: float) -> None:
+        fresh = self._shift.with_suffix(".new")
+        fresh.write_text(str(seconds))
+        fresh.replace(self._shift)
+
+
+def hold(manager: RunningManager, session_id: str, ending: threading.Event) -> None:
+    """Be a supervisor that lives: claim the lease again and again, and say something."""
+    while not ending.wait(CLAIM_EVERY_SECONDS):
+        try:
+            with Api(manager) as api:
+                lease = {"holder": session_id}
+                api.put(f"/sessions/{session_id}/runs/1/lease", lease)
+                api.post(f"/sessions/{session_id}/events", {"event_type": "x"})
+        except GONE:
+            pass
+
+
+@contextmanager
+def holders(manager: RunningManager, ids: list[str]) -> Iterator[None]:
+    ending = threading.Event()
+    threads = [threading.Thread(target=hold, args=(manager, each, ending)) for each in ids]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is_set(
+    campaign: Campaign,
+) -> None:
+    count = campaign.count(short=5, long=100)
+    restarts = 0
+    chance = campaign.chance()
+    shifted = ShiftedManager(campaign.directory)
+    manager = shifted.manager
+    ids = [f"held-{number}" for number in range(HOLDERS)]
+    ended: list[str] = []
+    try:
+        with Api(manager) as api:
+            for session_id in [*ids, "silent"]:
+                create(api, session_id)
+        with holders(manager, ids):
+            for number in range(count):
+                begin_one(manager, f"step-{number}")
+                shift = chance.choice(STEPS)
+                if number % 5 == 1:
+                    manager.stop()
+                    shifted.set(shift)
+                    manager.restart()
+                    restarts += 1
+                else:
+                    shifted.set(shift)
+                end_one(manager, f"step-{number}")
+                ended.append(f"step-{number}")
+                time.sleep(chance.uniform(0, 1.5))  # the clock goes on for a while between steps
+            with Api(manager) as api:
+                for session_id in ids:
+                    assert session(api, session_id)["reason"] is None
+                wait_for(
+                    lambda: session(api, "silent")["reason"] == "lost",
+                    "who is silent is lost all the same",
+                    seconds=LOST_SECONDS,
+                )
+        with Api(manager) as api:
+            for session_id in ids:
+                end_by(api, session_id)
+            shown = [session(api, each) for each in [*ids, *ended, "silent"]]
+            runs = [r for each in shown for r in api.get(path(each, "/runs")).json["runs"]]
+            asked = [
+                r
+                for each in ended
+                for r in api.get(path(each, "/runs/1/requests")).json["requests"]
+            ]
+        assert [each["reason"] for each in shown] == ["completed"] * (len(shown) - 1) + ["lost"]
+        assert min(seconds(run, "started_at", "finished_at") for run in [*shown, *runs]) >= 0
+        assert min(seconds(request, "created_at", "settled_at") for request in asked) >= 0
+        events = 0
+        for each in shown:
+            stored = stored_events(manager, each["session_id"])
+            assert list(stored) == list(range(1, len(stored) + 1))
+            events += len(stored)
+        assert manager.stop() == 0
+        assert verify(manager.state_dir / "sessions.db")[1] == []
+    finally:
+        manager.kill()
+    campaign.tell(
+        f"the clock set {count} times by days and hours, {restarts} of them with a restart, "
+        f"seed {campaign.seed!r}: 0 of {HOLDERS} held runs lost, the silent one was"
+    )
+    campaign.tell(f"{len(runs)} runs and {len(asked)} requests: none ends before it begins")
+    campaign.tell(f"{events} events in their order")
+
+
+def create(api: Api, session_id: str) -> None:
+    fresh = {"session_id": session_id, "session_name": session_id, "lease": {"holder": session_id}}
+    answer = api.post("/sessions", fresh)
+    assert answer.status == 201, answer
+
+
+def begin_one(manager: RunningManager, session_id: str) -> None:
+    """A run that begins before the clock is set, and a request to it."""
+    with Api(manager) as api:
+        create(api, session_id)
+        request = {"request_id": "r", "kind": "stop"}
+        assert api.post(path(session_id, "/runs/1/requests"), request).status == 201
+
+
+def end_one(manager: RunningManager, session_id: str) -> None:
+    with Api(manager) as api:
+        end_by(api, session_id)
+
+
+def end_by(api: Api, session_id: str) -> None:
+    stop = {"event_type": "session_stop", "run": 1, "exit_code": 0, "reason": "completed"}
+    assert api.post(path(session_id, "/events"), stop).status == 201
+
+
+def session(api: Api, session_id: str) -> Any:
+    return api.get(path(session_id)).json["session"]
+
+
+def path(named: Any, rest: str = "") -> str:
+    return f"/sessions/{named if isinstance(named, str) else named['session_id']}{rest}"
+
+
+def seconds(shown: Any, begin: str, end: str) -> float:
+    moments = [datetime.fromisoformat(shown[name]) for name in (begin, end)]
+    return (moments[1] - moments[0]).total_seconds()

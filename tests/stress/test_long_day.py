@@ -1,0 +1,119 @@
+"""A day of many agents in a few minutes: nothing is lost, and nothing grows that should not."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_session_manager.store.verify import verify
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.manager import RunningManager
+from tests.support.replaying import BATCH_EVENTS, Day
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+
+AGENTS = 50
+THREADS = 8
+MAX_DRIFT_BYTES = 20 * 1024 * 1024
+MAX_WAL_BYTES = 64 * 1024 * 1024
+MAX_P99_SECONDS = 0.05
+LOOK_EVERY_SECONDS = 0.1
+WARM_SHARE = 0.3
+"""Of the life of a manager: what it grows by until then is what it needs."""
+VARIABLES: dict[str, str] = {}
+"""More settings of the manager that is to live through the day."""
+
+
+class Watch:
+    """What one life of a manager took, as it was seen again and again."""
+
+    def __init__(self, manager: RunningManager) -> None:
+        self._process = psutil.Process(manager.pid)
+        self._wal = manager.state_dir / "sessions.db-wal"
+        self.memory: list[int] = []
+        self.descriptors: list[int] = []
+        self.wal = 0
+
+    def look(self) -> None:
+        self.memory.append(self._process.memory_info().rss)
+        self.descriptors.append(self._process.num_fds())
+        self.wal = max(self.wal, self._wal.stat().st_size)
+
+    @property
+    def drift(self) -> int:
+        """How much more memory it took at the end than when it was warm."""
+        warm = int(len(self.memory) * WARM_SHARE)
+        tenth = max(1, len(self.memory) // 10)
+        end, begin = self.memory[-tenth:], self.memory[warm : warm + tenth]
+        return int(statistics.median(end) - statistics.median(begin))
+
+
+def live(day: Day, manager: RunningManager, batches: int, *, reconnects: int) -> Watch:
+    watch = Watch(manager)
+    day.start(batches, reconnects=reconnects)
+    while day.goes_on:
+        watch.look()
+        time.sleep(LOOK_EVERY_SECONDS)
+    day.wait()
+    watch.look()
+    return watch
+
+
+def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
+    campaign: Campaign, start_manager: Callable[..., RunningManager]
+) -> None:
+    events = campaign.count(short=6000, long=2_200_000)
+    restarts = campaign.count(short=2, long=24)
+    reconnects = campaign.count(short=20, long=300)
+    manager = start_manager(variables=VARIABLES)
+    ids = [f"agent-{number}" for number in range(AGENTS)]
+    with Api(manager) as api:
+        for session_id in ids:
+            fresh = {"session_id": session_id, "session_name": session_id}
+            assert api.post("/sessions", fresh).status == 201
+    day = Day(manager, ids, threads=THREADS)
+    began_at = time.monotonic()
+    # The first life is the long one, as what grows shows in it; in the others it is restarted.
+    half = events // BATCH_EVENTS // 2
+    watches = [live(day, manager, half, reconnects=reconnects // 2)]
+    for _ in range(restarts):
+        day.start(half // restarts, reconnects=max(1, reconnects // 2 // restarts))
+        manager.restart()
+        day.wait()
+        watch = Watch(manager)
+        watch.look()
+        watches.append(watch)
+    took = time.monotonic() - began_at
+    assert manager.stop() == 0
+    check(manager.state_dir / "sessions.db", day)
+    first = watches[0]
+    p99 = statistics.quantiles(day.latencies, n=100)[98]
+    wal = max(watch.wal for watch in watches)
+    campaign.tell(
+        f"{AGENTS} agents, {day.acknowledged * BATCH_EVENTS} events, {restarts} restarts, "
+        f"{day.reconnects} reconnects in {took:.0f} s: 0 lost"
+    )
+    campaign.tell(
+        f"memory after warm-up {first.drift / 2**20:+.1f} MiB, "
+        f"log at most {wal / 2**20:.1f} MiB, descriptors at most {max(first.descriptors)}"
+    )
+    campaign.tell(f"p99 of the acknowledgements: {p99 * 1000:.1f} ms")
+    assert wal <= MAX_WAL_BYTES
+    assert max(first.descriptors) - first.descriptors[len(first.descriptors) // 2] <= THREADS
+    if campaign.is_long:
+        assert first.drift <= MAX_DRIFT_BYTES
+        assert p99 <= MAX_P99_SECONDS
+
+
+def check(database: Path, day: Day) -> None:
+    """All that was acknowledged is there: `verify` says that the seqs have no gap."""
+    contents, problems = verify(database)
+    assert problems == []
+    assert contents is not None
+    assert contents.events == day.acknowledged * BATCH_EVENTS

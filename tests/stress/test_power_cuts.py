@@ -1,0 +1,172 @@
+"""Power that is cut at any write, in a simulation: the store's own commits on a disk that forgets.
+
+The schema is that of the newest migration, the statements are the store's and the pragmas those
+that the manager sets; only the file system below SQLite is another. Each cut is an image of the
+disk at that moment, which is opened and compared with what had been acknowledged by then.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import StaticPool
+
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_session_manager.store import engine
+from agent_session_manager.store.base import Store
+from agent_session_manager.store.engine import Database, reading_alone
+from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.store.verify import verify
+from tests.store.conformance import append, create, stop
+from tests.support.campaign import Campaign
+from tests.support.power import Connection, Disk, disk
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+
+LIFE_CUTS = 40
+"""So many images are taken of one database; then it goes on with what the last of them has."""
+CHECKPOINT_PAGES = 30
+"""Far fewer than by default, so that cuts meet checkpoints as often as commits."""
+SESSIONS = ("a", "b", "c")
+
+Known = set[tuple[str, str]]
+"""Sessions, and the ids of events in them."""
+
+
+class Life:
+    """A store on a disk that is cut while it works, and what it has acknowledged."""
+
+    def __init__(self, path: Path, made: Disk, synchronous: str | None) -> None:
+        def prepare(connection: Connection, record: object) -> None:
+            engine._prepare_sqlite_writer(connection, record)  # type: ignore[arg-type]
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").close()
+            if synchronous:
+                connection.execute(f"PRAGMA synchronous = {synchronous}").close()
+
+        def opened() -> Engine:
+            one = create_engine(
+                "sqlite+pysqlite://",
+                creator=lambda: Connection(path, made.name),
+                poolclass=StaticPool,
+            )
+            event.listen(one, "connect", prepare)
+            event.listen(one, "begin", engine._begin_immediate)
+            return one
+
+        database = Database(make_url(f"sqlite:///{path}"), opened(), opened())
+        self.store: Store = SqlStore(database, clock=now, lease_seconds=DEFAULT_LEASE_SECONDS)
+
+    def work(self, acknowledged: Known, number: int, chance: Random) -> None:
+        """Append a few events; they are acknowledged when the store returns."""
+        session_id = chance.choice(SESSIONS)
+        ids = [f"{number}-{each}" for each in range(chance.randint(1, 6))]
+        events = [{"event_type": "x", "event_id": i, "t": "x" * chance.randrange(900)} for i in ids]
+        append(self.store, *events, session_id=session_id)
+        acknowledged.update((session_id, each) for each in ids)
+        if number % 17 == 0:
+            append(self.store, stop(run=1), session_id=session_id)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def state_of(path: Path, acknowledged: Known) -> str:
+    """What became of a database after a cut: `whole`, `lossy` or `corrupt`."""
+    contents, problems = verify(path)
+    if problems or contents is None:
+        return "corrupt"
+    return "whole" if acknowledged <= events_in(path) else "lossy"
+
+
+def events_in(path: Path) -> Known:
+    with reading_alone(path) as connection:
+        return set(
+            connection.execute(
+                "SELECT session_id, event_id FROM events"
+                " JOIN sessions ON sessions.number = session_number WHERE event_id IS NOT NULL"
+            )
+        )
+
+
+def cut_often(campaign: Campaign, count: int, synchronous: str | None = None) -> Counter[str]:
+    """Cut so many times, and say how often which state was found."""
+    begin = campaign.directory / "begin.db"
+    store = open_store(f"sqlite:///{begin}", clock=now)
+    for session_id in SESSIONS:
+        create(store, session_id)
+    store.close()
+    found: Counter[str] = Counter()
+    source = begin
+    for life in range(-(-count // LIFE_CUTS)):
+        directory = campaign.directory / f"life-{life}"
+        directory.mkdir()
+        cuts = min(LIFE_CUTS, count - found.total())
+        found += _live(source, directory, cuts, campaign.chance(life), synchronous)
+        # It goes on from what a cut has left, as long as that is what it should be.
+        left = directory / "left"
+        source = begin
+        if life % 5 != 4 and set(found) == {"whole"}:
+            source = campaign.directory / "left.db"
+            source.unlink(missing_ok=True)
+            with reading_alone(left / "sessions.db") as connection:
+                connection.execute("PRAGMA query_only = OFF")  # the copy is written
+                connection.execute("VACUUM INTO ?", (str(source),))
+        if set(found) == {"whole"} or synchronous:
+            shutil.rmtree(directory)
+    return found
+
+
+def _live(
+    source: Path, directory: Path, cuts: int, chance: Random, synchronous: str | None
+) -> Counter[str]:
+    path = directory / "sessions.db"
+    shutil.copyfile(source, path)
+    acknowledged = events_in(source)
+    found: Counter[str] = Counter()
+    left = directory / "left"
+    with disk(f"power-{directory.name}") as made:
+        until_next = chance.randint(1, 25)
+
+        def maybe_cut() -> None:
+            nonlocal until_next
+            until_next -= 1
+            if until_next or found.total() == cuts:
+                return
+            until_next = chance.randint(1, 25)
+            shutil.rmtree(left, ignore_errors=True)
+            left.mkdir()
+            made.cut(left, chance)
+            found[state_of(left / "sessions.db", acknowledged)] += 1
+
+        life = Life(path, made, synchronous)
+        made.before_write = maybe_cut
+        number = len(acknowledged) * 1000 + 1  # so that no id comes again
+        while found.total() < cuts:
+            life.work(acknowledged, number, chance)
+            number += 1
+        made.before_write = lambda: None
+        life.store.close()
+    return found
+
+
+def test_no_power_cut_takes_what_was_acknowledged(campaign: Campaign) -> None:
+    count = campaign.count(short=150, long=10_000)
+    found = cut_often(campaign, count)
+    campaign.tell(f"{count} cuts with what the manager sets: {dict(found)}, {campaign.seed!r}")
+    assert found == Counter(whole=count)
+
+
+@pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
+def test_a_manager_that_synced_less_would_not_pass(campaign: Campaign, synchronous: str) -> None:
+    count = campaign.count(short=50, long=1000)
+    found = cut_often(campaign, count, synchronous)
+    campaign.tell(f"{count} cuts with synchronous = {synchronous}: {dict(found)}")
+    assert found["lossy"] + found["corrupt"] > 0

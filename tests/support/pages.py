@@ -1,0 +1,41 @@
+"""Readers of the WebSocket of the earlier system, as sockets: some read, and some take nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import connect
+
+from tests.support.manager import RunningManager
+
+_UPGRADE = (
+    "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Authorization: Bearer {token}\r\n\r\n"
+)
+
+
+def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
+    stalled = socket.socket()
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stalled.connect(("127.0.0.1", manager.port))
+    stalled.sendall(_UPGRADE.format(port=manager.port, token=manager.token).encode())
+    return stalled
+
+
+@contextmanager
+def page_frames(manager: RunningManager, *, seconds: float) -> Iterator[Iterator[dict[str, Any]]]:
+    """What a page is told, frame by frame; none takes `seconds`."""
+    headers = {"Authorization": f"Bearer {manager.token}"}
+    url = f"ws://127.0.0.1:{manager.port}/ws"
+    with connect(url, proxy=None, max_size=None, additional_headers=headers) as opened:
+
+        def frames() -> Iterator[dict[str, Any]]:
+            while True:
+                yield json.loads(opened.recv(timeout=seconds))
+
+        yield frames()

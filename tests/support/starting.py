@@ -1,0 +1,38 @@
+"""A process that starts a manager at the same moment as others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import agent_session_manager.api.app
+from agent_session_manager import cli
+from agent_session_manager.api import server
+from agent_session_manager.store import engine
+from tests.support.forking import live_in
+
+IMPORTED = (agent_session_manager.api.app, server)
+
+
+def start_manager(
+    told: Connection,
+    environment: Mapping[str, str],
+    log: Path,
+    arguments: Sequence[str],
+    without_lock: bool,
+) -> None:
+    """Say `ready`, and start once a word comes in; `without_lock` is the unsafe variant."""
+    live_in(environment)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", buffering=1)
+    if without_lock:
+        engine.owned = lambda path: ExitStack()
+    told.send("ready")
+    told.recv()
+    cli.main([*arguments], prog_name="agent-session-manager")

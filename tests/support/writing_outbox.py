@@ -1,0 +1,50 @@
+"""A process that records events and delivers them, as a supervisor does, until it is killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from agent_orchestrator.delivery import Delivery
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.outbox import Outbox, Run
+from tests.support.forking import live_in
+
+PAUSE_SECONDS = 0.005
+
+
+def write_outbox(
+    said: Connection, environment: Mapping[str, str], path: Path, run: Run, life: int
+) -> None:
+    """Say `ready`, and go on until a word comes in: then end, once all is delivered.
+
+    The journal beside the outbox has a line for each event that the outbox has taken.
+    """
+    live_in(environment)
+    ending = threading.Event()
+
+    def listen() -> None:
+        said.recv()
+        ending.set()
+
+    with (
+        ManagerClient(run.url) as manager,
+        Outbox(path, run) as outbox,
+        path.with_suffix(".journal").open("a", buffering=1) as written,
+    ):
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        said.send("ready")
+        threading.Thread(target=listen, daemon=True).start()
+        for number in count(1):
+            if ending.is_set():
+                break
+            event_id = f"{life}-{number}"
+            outbox.add({"event_type": "x", "event_id": event_id})
+            written.write(f"{event_id}\n")
+            time.sleep(PAUSE_SECONDS)  # an agent says something now and then
+        delivery.finish()
