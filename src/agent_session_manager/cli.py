@@ -77,6 +77,10 @@ def main() -> None:
     metavar="URL",
     help="Let pages of this origin in, such as http://localhost:5173.",
 )
+@click.option("--bind", metavar="ADDRESS", help="Serve other machines too, on this address.")
+@click.option("--tls-certificate", metavar="FILE", help="For --bind: the certificate chain, PEM.")
+@click.option("--tls-key", metavar="FILE", help="For --bind: its key, PEM, readable by you alone.")
+@click.option("--allow-network", is_flag=True, help="For --bind: yes, it is meant.")
 def serve(
     port: int | None,
     state_dir: str | None,
@@ -84,6 +88,7 @@ def serve(
     allow_hosts: tuple[str, ...],
     auth: str | None,
     allow_origins: tuple[str, ...],
+    **network: Any,
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
 
@@ -93,7 +98,8 @@ def serve(
       agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
-    from agent_session_manager.api.server import PortInUseError
+    from agent_session_manager.api.network import TlsError
+    from agent_session_manager.api.server import AddressError, PortInUseError
     from agent_session_manager.api.server import serve as run_server
     from agent_session_manager.store.engine import DatabaseError
 
@@ -104,6 +110,7 @@ def serve(
         allow_hosts=allow_hosts,
         auth=auth,
         allow_origins=allow_origins,
+        **network,
     )
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -114,7 +121,7 @@ def serve(
         run_server(settings)
     except PortInUseError:
         _fail(_who_is_on_port(settings))
-    except (DiscoveryError, DatabaseError) as exc:
+    except (AddressError, TlsError, DiscoveryError, DatabaseError) as exc:
         _fail(str(exc))
 
 

@@ -74,11 +74,17 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
 
 
 def guarded(
-    app: FastAPI, *, token: str | None, hosts: list[str], origins: tuple[str, ...] = ()
+    app: FastAPI,
+    *,
+    token: str | None,
+    hosts: list[str],
+    origins: tuple[str, ...] = (),
+    tls_hosts: list[str] | None = None,
 ) -> ASGIApp:
     """The application as it is served: nothing reaches it but through the guard.
 
     With no token everybody on this machine is let in; `origins` are pages of others that are.
+    `tls_hosts` are names of ours that are served with TLS alone.
     """
     served: ASGIApp = events.AppendsFirst(app)
     if origins:
@@ -91,6 +97,7 @@ def guarded(
         served,
         token=token,
         hosts=hosts,
+        tls_hosts=tls_hosts or (),
         failures=app.state.failures,
         origins=origins,
         open_paths=open_paths,

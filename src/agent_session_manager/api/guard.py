@@ -57,21 +57,26 @@ class Guard:
         hosts: Iterable[str],
         failures: Failures,
         origins: Iterable[str] = (),
+        tls_hosts: Iterable[str] = (),
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
     ) -> None:
         """Ask for `token` on all but the open paths; with None on none.
 
-        `origins` are those of other pages that are let in, `page_paths` what links of other pages
-        may lead to. Refused tokens are counted in `failures`.
+        `hosts` are our names, `tls_hosts` those of them whose pages have https alone. `origins` are
+        those of other pages that are let in, `page_paths` what links of other pages may lead to.
+        Refused tokens are counted in `failures`.
         """
         self._app = app
         self._authorization = None if token is None else f"Bearer {token}".encode()
         self._failures = failures
-        self._hosts = frozenset(host.lower().encode() for host in hosts)
-        # A tunnel may end TLS in front of us; its own page is then one of https.
-        schemes = (b"http://", b"https://")
-        self._origins = frozenset(scheme + host for scheme in schemes for host in self._hosts)
+        plain, tls = (frozenset(h.lower().encode() for h in each) for each in (hosts, tls_hosts))
+        self._hosts = plain | tls
+        # A tunnel may end TLS in front of us; its own page is then one of https. Nobody but us
+        # has a page of ours with TLS: a plain one of such a name is somebody else's.
+        self._origins = frozenset(
+            [b"https://" + host for host in self._hosts] + [b"http://" + host for host in plain]
+        )
         self._other_origins = frozenset(origin.encode() for origin in origins)
         self._open_paths = open_paths
         self._page_paths = page_paths
