@@ -27,6 +27,7 @@ from agent_session_manager.discovery import (
     log_path,
     prepare_state_dir,
 )
+from agent_session_manager.log_lines import shown, write_lines_to
 from agent_session_manager.settings import (
     PREFIX,
     Settings,
@@ -112,9 +113,7 @@ def serve(
         allow_origins=allow_origins,
         **network,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    write_lines_to(sys.stderr)
     for library in ("alembic", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
@@ -177,10 +176,10 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file.readlines()[-lines:] if lines else file.readlines()[:0]:
-                click.echo(line, nl=False)
+                click.echo(shown(line), nl=False)
             while follow:
                 fresh = file.read()
-                click.echo(fresh, nl=False)
+                click.echo(shown(fresh), nl=False)
                 time.sleep(0 if fresh else _FOLLOW_SECONDS)
     except FileNotFoundError:
         click.echo(f"no log at {path}: a manager in the foreground logs to its terminal", err=True)
@@ -293,7 +292,7 @@ def _settings(
     try:
         return load_settings(environment(), port=port, state_dir=state_dir, **flags)
     except SettingsError as exc:
-        click.echo(f"{PROGRAM}: {exc}", err=True)
+        click.echo(shown(" ".join(f"{PROGRAM}: {exc}".split())), err=True)
         sys.exit(2)
 
 
@@ -338,5 +337,5 @@ def _who_is_on_port(settings: Settings) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{PROGRAM}: {message}", err=True)
+    click.echo(shown(" ".join(f"{PROGRAM}: {message}".split())), err=True)
     sys.exit(1)

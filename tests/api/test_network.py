@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.tls import ADDRESS, Certificates, make_certificates
 
-FILES = {"tls_certificate": "/c.pem", "tls_key": "/k.pem"}
+FILES: dict[str, Any] = {"tls_certificate": "/c.pem", "tls_key": "/k.pem"}
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +64,11 @@ def elsewhere(
 def test_address_of_the_network_is_refused_without_both_files_and_the_word(
     address: str, missing: tuple[str, ...]
 ) -> None:
-    given = {**FILES, "allow_network": True}
+    given: dict[str, Any] = {**FILES, "allow_network": True}
     for name in missing:
         del given[name]
     with pytest.raises(SettingsError, match=r"needs --tls-certificate .* --tls-key .* --allow-net"):
-        load_settings({}, bind=address, **given)  # type: ignore[arg-type]  # by name
+        load_settings({}, bind=address, **given)
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", ADDRESS, "fe80::1"])
@@ -103,9 +104,14 @@ def test_what_is_no_one_address_is_refused(address: str) -> None:
 
 
 def test_files_and_the_word_without_an_address_are_refused() -> None:
-    for given in ({"tls_key": "/k"}, {"tls_certificate": "/c"}, {"allow_network": True}):
+    each: list[dict[str, Any]] = [
+        {"tls_key": "/k"},
+        {"tls_certificate": "/c"},
+        {"allow_network": True},
+    ]
+    for given in each:
         with pytest.raises(SettingsError, match="--bind ADDRESS"):
-            load_settings({}, **given)  # type: ignore[arg-type]  # by name
+            load_settings({}, **given)
 
 
 def serve_to_its_end(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

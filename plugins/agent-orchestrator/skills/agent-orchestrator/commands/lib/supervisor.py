@@ -26,10 +26,12 @@ from .environment import ENV_SESSION_ID, RUN_MARKER, outbox_dir, state_dir
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
+from .log_lines import write_lines_to
 from .manager_client import LOST_CODES, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
+from .private_files import make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
 from .session_client import SessionClientError, SessionNotFoundError
 
@@ -196,12 +198,9 @@ class Supervisor:
 def main() -> None:
     """Supervise the run that is described on stdin."""
     state = state_dir()
-    logging.basicConfig(
-        filename=state / "supervisors.log",
-        level=logging.INFO,
-        format=f"%(asctime)s {os.getpid()} %(levelname)s %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    write_lines_to(make_state_directory(state) / "supervisors.log")
+    for library in ("httpx", "claude_agent_sdk"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     assignment = Assignment.from_json(sys.stdin.read())
     logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:
