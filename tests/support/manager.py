@@ -30,12 +30,14 @@ class RunningManager:
         port: int = 0,
         arguments: Sequence[str] = (),
         variables: dict[str, str] | None = None,
+        program: Sequence[str] = (PROGRAM,),
     ) -> None:
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"
         self._arguments = list(arguments)
         self._variables = variables or {}
+        self._program = program
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self._start(port)
@@ -84,7 +86,7 @@ class RunningManager:
         self._start(self.port)
 
     def _start(self, port: int) -> None:
-        command = [PROGRAM, "serve", "--port", str(port), "--state-dir", str(self.state_dir)]
+        command = [*self._program, "serve", "--port", str(port), "--state-dir", str(self.state_dir)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *self._arguments],

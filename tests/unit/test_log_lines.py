@@ -52,16 +52,16 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     module: ModuleType = request.param
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook
+    stream = None
     if module is of_the_manager:
         stream = io.StringIO()
         module.write_lines_to(stream)
-        yield stream.getvalue
     else:
         module.write_lines_to(tmp_path / "log")
-        yield lambda: (tmp_path / "log").read_text("utf-8")
-    for handler in root.handlers:
-        assert isinstance(handler, logging.StreamHandler)
-        handler.stream.close()
+    (ours,) = root.handlers
+    assert isinstance(ours, logging.StreamHandler)
+    yield stream.getvalue if stream else lambda: (tmp_path / "log").read_text("utf-8")
+    ours.stream.close()
     root.handlers[:], root.level, sys.excepthook = before
     logging.captureWarnings(False)
 
