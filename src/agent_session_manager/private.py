@@ -36,11 +36,8 @@ def open_private(path: Path, *, links: int = 1) -> int:
                 return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
             except FileExistsError:
                 continue  # somebody made it this moment
-        except OSError as exc:
-            if path.is_symlink():
-                raise NotPrivateError(
-                    f"{path} is a link, and links are not followed: remove it"
-                ) from exc
+        except OSError:
+            check_private(path)  # which can say more of a link
             raise
         return _checked(descriptor, path, links)
     raise NotPrivateError(f"{path} comes and goes: somebody else uses this name")

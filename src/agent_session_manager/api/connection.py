@@ -18,6 +18,15 @@ HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
 BODY_PART_BYTES = 256 * 1024
 """So much of a body has to come in its time, or the rest: large ones may come over slow links."""
+MAX_HEAD_BYTES = 256 * 1024
+"""Past this nothing more of a head is read. The guard refuses one that is whole much earlier."""
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 65\r\nConnection: close\r\n"
+    b"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+    b"Cross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n\r\n"
+    b'{"detail":"the headers are too large","code":"headers_too_large"}'
+)
 _LITTLE_BYTES = 4096
 _EXTENSION = "agent_session_manager.connection"
 
@@ -89,6 +98,8 @@ class Protocol(HttpToolsProtocol):
         """What the timer was started with."""
         self._timer: asyncio.TimerHandle | None = None
         self._part_bytes = 0
+        self._is_in_head = False
+        self._head_bytes = 0
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
         self, transport: asyncio.Transport
@@ -101,6 +112,10 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                return self._refuse_head()
         super().data_received(data)
         # After all of it was read: most requests come whole, and need no timer.
         allowed = self._allowed()
@@ -112,11 +127,14 @@ class Protocol(HttpToolsProtocol):
         connection = Connection(self.transport, self.flow)
         self.scope["extensions"] = {_EXTENSION: connection}  # type: ignore[dict-item]  # our own
         self._unread_seconds = self.head_seconds
+        self._is_in_head = True
+        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._unread_seconds = self.body_seconds
         self._part_bytes = 0
+        self._is_in_head = False
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -129,6 +147,15 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
         self._unread_seconds = None
         self._allow(None)
+
+    def _refuse_head(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+        else:  # an answer is under way, and this one cannot come before it
+            self.transport.abort()
 
     def _allowed(self) -> float | None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:

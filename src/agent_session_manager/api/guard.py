@@ -17,7 +17,12 @@ from agent_session_manager.api.errors import error_response
 from agent_session_manager.api.failures import TOO_MANY, Failures
 
 MAX_HEADER_BYTES = 32 * 1024
-_SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
+_SINGLE = frozenset(
+    (
+        *(b"host", b"origin", b"authorization", b"content-type", b"content-encoding"),
+        *(b"sec-fetch-site", b"sec-fetch-mode"),
+    )
+)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _OWN_SITE = (b"none", b"same-origin")

@@ -45,11 +45,8 @@ def open_private(
                 return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
             except FileExistsError:
                 continue  # somebody made it this moment
-        except OSError as exc:
-            if path.is_symlink():
-                raise NotPrivateError(
-                    path, "it is a link, and links are not followed: remove it"
-                ) from exc
+        except OSError:
+            check_private(path)  # which can say more of a link, or of a pipe
             raise
         try:
             _refuse(path, os.fstat(descriptor), may_have_names=may_have_names)
