@@ -18,6 +18,7 @@ from agent_orchestrator import private_files
 from agent_orchestrator.outbox import Outbox, OutboxError, Run
 from agent_session_manager import private
 from agent_session_manager.discovery import DiscoveryError, DiscoveryFile
+from agent_session_manager.store import engine
 from agent_session_manager.store.engine import DatabaseError, open_database
 from tests.support.campaign import Campaign
 from tests.support.swapping import swapped
@@ -136,14 +137,23 @@ def test_link_that_is_swapped_in_is_never_followed(campaign: Campaign, open_it: 
     assert opened + refused == count // 2 * 2
 
 
-def test_opening_as_nobody_should_follows_the_link(campaign: Campaign) -> None:
-    """The same attack on what looks at nothing succeeds, so it is one."""
-    path = campaign.directory / "x.db"
+@pytest.mark.parametrize("open_it", [open_as_nobody_should, open_a_database])
+def test_opening_that_looks_at_nothing_follows_the_link(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, open_it: Opening
+) -> None:
+    """The same attack on what looks at nothing succeeds, so it is one.
+
+    SQLite opens by the name: without the look at what it has opened, a link gets through.
+    """
+    monkeypatch.setattr(engine, "_open_files", dict)
+    path = campaign.directory / "state" / "x.db"
+    path.parent.mkdir(mode=0o700)
     victim = Victim(campaign.directory / "victim")
 
     def is_hit() -> bool:
-        with suppress(OSError):
-            open_as_nobody_should(path)
+        with suppress(Exception):
+            open_it(path)
+        clear(path)
         return not victim.is_untouched
 
     with swapped(path, victim.path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -66,7 +67,8 @@ def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
         NotPrivateError: others could use it.
         OSError: it cannot be made.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # whatever it is, it is looked at
+        directory.mkdir(mode=0o700, parents=True)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NotPrivateError(directory, "it is not a directory of yours")

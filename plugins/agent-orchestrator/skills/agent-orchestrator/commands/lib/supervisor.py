@@ -31,7 +31,7 @@ from .manager_client import LOST_CODES, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
-from .private_files import make_state_directory
+from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
 from .session_client import SessionClientError, SessionNotFoundError
 
@@ -205,8 +205,9 @@ def main() -> None:
     logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:
         outcome = asyncio.run(Supervisor(assignment, state).run(_say_ready))
-    except OutboxError as exc:
-        sys.stdout.write(f"{exc}\n")
+    except (OutboxError, NotPrivateError) as exc:
+        where = f"{exc.filename}: {exc.strerror}" if isinstance(exc, NotPrivateError) else exc
+        sys.stdout.write(f"{where}\n")
         sys.exit(1)
     except Exception:  # the end of the program: nobody but the log hears of it any more
         logger.exception("a defect in the supervisor")
