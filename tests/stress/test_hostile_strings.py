@@ -143,8 +143,7 @@ def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
     printed.run(shell, "ao-list-agents")
     lists = range(len(strings) // IN_A_NAME // IN_A_LIST)
     asked = [(command, number) for number in lists for command in ASKING]
-    if not campaign.is_long:
-        asked = chance.sample(asked, 3)
+    asked = chance.sample(asked, campaign.count(short=3, long=150))
 
     def ask(index: int) -> None:
         command, number = asked[index]
