@@ -43,14 +43,14 @@ def open_private(path: Path, *, links: int = 1) -> int:
     raise NotPrivateError(f"{path} comes and goes: somebody else uses this name")
 
 
-def check_private(path: Path) -> None:
+def check_private(path: Path, *, links: int = 1) -> None:
     """Refuse a file that another program is about to open by its name; none there is fine.
 
     Raises:
         NotPrivateError: it is not a private one.
     """
     try:
-        _refuse(path, path.lstat(), links=1)
+        _refuse(path, path.lstat(), links)
     except FileNotFoundError:
         return
 

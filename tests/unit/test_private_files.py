@@ -241,7 +241,10 @@ def test_state_directory_that_is_open_to_others_is_refused_by_commands(tmp_path:
 
 def test_database_that_a_killed_restore_left_with_two_names_is_taken(path: Path) -> None:
     opened_as_a_database(path)
-    path.with_name(path.name + ".replaced-20260101T000000Z").hardlink_to(path)
+    log = Path(f"{path}-wal")
+    log.touch(0o600)
+    for each, suffix in ((path, ""), (log, "-wal")):
+        path.with_name(f"{path.name}.replaced-20260101T000000Z{suffix}").hardlink_to(each)
     open_database(f"sqlite:///{path}").close()
 
 

@@ -215,13 +215,18 @@ def _create_or_check(path: Path) -> int:
     A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
     It stays open, so that what SQLite opens can be compared with it.
     """
-    # A restore that was killed may have left it with a second name, beside it.
-    aside = sum(map(path.samefile, path.parent.glob(f"{path.name}.replaced-*")))
+    # A restore that was killed may have left each with a second name, beside it.
+    aside = list(path.parent.glob(f"{path.name}.replaced-*"))
+
+    def links(of: Path) -> int:
+        return 1 + (sum(map(of.samefile, aside)) if of.exists() else 0)
+
     with ExitStack() as failing:
-        file = open_private(path, links=1 + aside)
+        file = open_private(path, links=links(path))
         failing.callback(os.close, file)
         for suffix in ("-wal", "-shm"):
-            check_private(path.with_name(path.name + suffix))
+            beside = path.with_name(path.name + suffix)
+            check_private(beside, links=links(beside))
         if os.pread(file, len(_SQLITE_HEADER), 0) not in (b"", _SQLITE_HEADER):
             raise DatabaseError(f"{path} is not a database; it was left as it is")
         failing.pop_all()
