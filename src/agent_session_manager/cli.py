@@ -27,6 +27,7 @@ from agent_session_manager.discovery import (
     log_path,
     prepare_state_dir,
 )
+from agent_session_manager.log_lines import shown, write_lines_to
 from agent_session_manager.settings import (
     PREFIX,
     Settings,
@@ -77,6 +78,10 @@ def main() -> None:
     metavar="URL",
     help="Let pages of this origin in, such as http://localhost:5173.",
 )
+@click.option("--bind", metavar="ADDRESS", help="Serve other machines too, on this address.")
+@click.option("--tls-certificate", metavar="FILE", help="For --bind: the certificate chain, PEM.")
+@click.option("--tls-key", metavar="FILE", help="For --bind: its key, PEM, readable by you alone.")
+@click.option("--allow-network", is_flag=True, help="For --bind: yes, it is meant.")
 def serve(
     port: int | None,
     state_dir: str | None,
@@ -84,6 +89,7 @@ def serve(
     allow_hosts: tuple[str, ...],
     auth: str | None,
     allow_origins: tuple[str, ...],
+    **network: Any,
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
 
@@ -93,7 +99,8 @@ def serve(
       agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
-    from agent_session_manager.api.server import PortInUseError
+    from agent_session_manager.api.network import TlsError
+    from agent_session_manager.api.server import AddressError, PortInUseError
     from agent_session_manager.api.server import serve as run_server
     from agent_session_manager.store.engine import DatabaseError
 
@@ -104,17 +111,16 @@ def serve(
         allow_hosts=allow_hosts,
         auth=auth,
         allow_origins=allow_origins,
+        **network,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    write_lines_to(sys.stderr)
     for library in ("alembic", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
         run_server(settings)
     except PortInUseError:
         _fail(_who_is_on_port(settings))
-    except (DiscoveryError, DatabaseError) as exc:
+    except (AddressError, TlsError, DiscoveryError, DatabaseError) as exc:
         _fail(str(exc))
 
 
@@ -170,10 +176,10 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file.readlines()[-lines:] if lines else file.readlines()[:0]:
-                click.echo(line, nl=False)
+                click.echo(shown(line), nl=False)
             while follow:
                 fresh = file.read()
-                click.echo(fresh, nl=False)
+                click.echo(shown(fresh), nl=False)
                 time.sleep(0 if fresh else _FOLLOW_SECONDS)
     except FileNotFoundError:
         click.echo(f"no log at {path}: a manager in the foreground logs to its terminal", err=True)
@@ -286,7 +292,7 @@ def _settings(
     try:
         return load_settings(environment(), port=port, state_dir=state_dir, **flags)
     except SettingsError as exc:
-        click.echo(f"{PROGRAM}: {exc}", err=True)
+        click.echo(shown(" ".join(f"{PROGRAM}: {exc}".split())), err=True)
         sys.exit(2)
 
 
@@ -331,5 +337,5 @@ def _who_is_on_port(settings: Settings) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{PROGRAM}: {message}", err=True)
+    click.echo(shown(" ".join(f"{PROGRAM}: {message}".split())), err=True)
     sys.exit(1)

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from agent_session_manager.private import NotPrivateError, open_private
+
 LOCK_TIMEOUT_SECONDS = 2.0
 _RETRY_SECONDS = 0.02
 _TOKEN_BYTES = 32
@@ -129,16 +131,11 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _open_private(path: Path) -> int:
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
+        return open_private(path)
+    except NotPrivateError as exc:
+        raise DiscoveryError(str(exc)) from exc
     except OSError as exc:
         raise DiscoveryError(f"cannot open {path}: {exc.strerror}") from exc
-    status = os.fstat(descriptor)
-    private = stat.S_ISREG(status.st_mode) and not status.st_mode & 0o077 and status.st_nlink == 1
-    if not private or status.st_uid != os.geteuid():
-        os.close(descriptor)
-        raise DiscoveryError(f"{path} is not a private file of yours: remove it")
-    return descriptor
 
 
 def _lock(descriptor: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -34,6 +35,12 @@ class Settings:
     allow_origins: tuple[str, ...] = ()
     auth: bool = True
     """False: nobody is asked for a token."""
+    bind: str = ""
+    """An address of this machine's network to serve on with TLS, beside loopback; empty: none."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    allow_network: bool = False
+    """The word without which nothing is served to other machines."""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     """How long a run is held without a word from its supervisor before it counts as lost."""
     token: str = field(default="", repr=False)
@@ -58,6 +65,10 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
     allow_hosts: tuple[str, ...] = (),
     allow_origins: tuple[str, ...] = (),
     auth: str | None = None,
+    bind: str | None = None,
+    tls_certificate: str | None = None,
+    tls_key: str | None = None,
+    allow_network: bool = False,
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
@@ -65,16 +76,65 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
         SettingsError: a value cannot be used.
     """
     origins = allow_origins or _listed(environ.get(PREFIX + "ALLOW_ORIGINS"))
-    return Settings(
+    settings = Settings(
         state_dir=_state_dir(environ, state_dir),
         port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
         database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
         allow_hosts=allow_hosts or _listed(environ.get(PREFIX + "ALLOW_HOSTS")),
         allow_origins=tuple(map(_origin, origins)),
-        auth=_auth(auth or environ.get(PREFIX + "AUTH", "on")),
+        auth=_switch("AUTH", auth or environ.get(PREFIX + "AUTH", "on")),
+        bind=_bind(bind or environ.get(PREFIX + "BIND", "")),
+        tls_certificate=_file(tls_certificate or environ.get(PREFIX + "TLS_CERTIFICATE")),
+        tls_key=_file(tls_key or environ.get(PREFIX + "TLS_KEY")),
+        allow_network=allow_network
+        or _switch("ALLOW_NETWORK", environ.get(PREFIX + "ALLOW_NETWORK", "off")),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )
+    _refuse_unsafe_network(settings)
+    return settings
+
+
+def _refuse_unsafe_network(settings: Settings) -> None:
+    """Other machines are served with TLS, a token, and a word that says it is meant."""
+    files = settings.tls_certificate, settings.tls_key
+    if not settings.bind:
+        if any(files) or settings.allow_network:
+            raise SettingsError(
+                "a TLS file or --allow-network without --bind ADDRESS: say on which address"
+            )
+        return
+    if not settings.auth:
+        raise SettingsError(
+            f"--bind {settings.bind} with --auth off: without a token only this machine is "
+            "served; leave one of the two away"
+        )
+    if not all(files) or not settings.allow_network:
+        raise SettingsError(
+            f"--bind {settings.bind} serves other machines: that needs --tls-certificate FILE, "
+            "--tls-key FILE and --allow-network"
+        )
+
+
+def _bind(text: str) -> str:
+    """An address as it is written in a URL's place for it; loopback is served anyway."""
+    if text in ("", "localhost"):
+        return ""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise SettingsError(f"--bind is {text!r}, not an IP address of this machine") from None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified or address.is_multicast:
+        raise SettingsError(
+            f"--bind is {text!r}: name the one address that others are to reach, not all"
+        )
+    return "" if str(address) in ("127.0.0.1", "::1") else str(address)
+
+
+def _file(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
@@ -98,9 +158,9 @@ def _origin(text: str) -> str:
     return text.removesuffix("/").lower()
 
 
-def _auth(text: str) -> bool:
+def _switch(name: str, text: str) -> bool:
     if text not in ("on", "off"):
-        raise SettingsError(f"{PREFIX}AUTH is {text!r}, not on or off")
+        raise SettingsError(f"{PREFIX}{name} is {text!r}, not on or off")
     return text == "on"
 
 

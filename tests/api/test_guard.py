@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from agent_session_manager.api.app import build_app
+from agent_session_manager.api.connection import MAX_HEAD_BYTES
 from agent_session_manager.api.dashboard import page_paths
 from agent_session_manager.api.failures import MAX_FAILURES, Failures
 from agent_session_manager.api.guard import Guard
@@ -256,7 +258,10 @@ def test_nobody_gets_a_websocket_where_there_is_none(
         assert connection.ask(asked).status == 403
 
 
-@pytest.mark.parametrize("name", ORDER)
+SINGLE = [*ORDER, "Sec-Fetch-Mode", "Content-Encoding"]
+
+
+@pytest.mark.parametrize("name", SINGLE)
 @pytest.mark.parametrize("change", [str, str.upper, str.lower])
 def test_header_that_comes_twice_is_refused(
     manager: RunningManager, name: str, change: Callable[[str], str]
@@ -265,6 +270,7 @@ def test_header_that_comes_twice_is_refused(
         (each, next(v for v, refusal in values.items() if v and not refusal))
         for each, values in RULES.items()
     ]
+    usual += [("Sec-Fetch-Mode", "cors"), ("Content-Encoding", "identity")]
     doubled = [*usual, (change(name), dict(usual)[name])]
     for line in ("GET /sessions/none HTTP/1.1", "GET /health HTTP/1.1"):
         asked = request(manager, line, doubled)
@@ -482,3 +488,24 @@ def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(
         "tunnel.test": 403,
         "evil.test": 403,
     }
+
+
+def test_headers_that_never_end_are_not_read_for_long(manager: RunningManager) -> None:
+    """As one line, which the parser would keep whole, and as ever more of them."""
+    for part in (b"x" * 65536, b"X-More: " + b"y" * 1000 + b"\r\n"):
+        with raw_connection(manager.port) as connection:
+            connection.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Large: ")
+            sent = 0
+            with contextlib.suppress(ConnectionError):  # it does not read on
+                while sent < 64 * 1024 * 1024:
+                    connection.socket.sendall(part)
+                    sent += len(part)
+            assert sent < 64 * 1024 * 1024
+
+
+def test_headers_that_are_far_too_large_are_answered(manager: RunningManager) -> None:
+    with raw_connection(manager.port) as connection:
+        connection.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Large: ")
+        answer = connection.ask(b"x" * (MAX_HEAD_BYTES + 1))
+        assert answer.refusal == (431, "headers_too_large")
+        assert {key: answer.headers.get(key) for key in OF_ALL} == OF_ALL

@@ -159,7 +159,7 @@ def test_an_outbox_that_cannot_be_read_is_found(well: Shell) -> None:
     path = outbox_dir(well.state_dir) / "gone.1.db"
     path.parent.mkdir(mode=0o700)
     path.write_text("no database" * 100)
-    path.with_suffix(".lock").touch()
+    path.with_suffix(".lock").touch(0o600)
     found = only_wrong(well)
     assert (found["about"], found["advice"]) == ("outbox", f"look at {path}, or remove it")
 

@@ -93,7 +93,7 @@ def test_a_command_starts_the_manager_says_so_and_the_next_one_finds_it(
     assert first == Ended(DONE, "hi\n", started("ao-new", state_dir))
     assert lonely.run("ao-get-result", "x") == Ended(DONE, "hi\n", "")
     log = (state_dir / "manager-8765.log").read_text()
-    assert log.count(" serving http://127.0.0.1:8765 ") == 1
+    assert log.count(' message="serving http://127.0.0.1:8765 ') == 1
 
 
 @pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-list-sessions", "ao-status"])
@@ -123,7 +123,7 @@ def test_two_racing_auto_starts_start_one_and_so_do_six(lonely: Shell, state_dir
         started("ao-list-sessions", state_dir)
     ]
     log = (state_dir / "manager-8765.log").read_text()
-    assert log.count(" serving ") == 1
+    assert log.count('"serving ') == 1
 
 
 def test_two_racing_ao_new_of_one_name_where_none_serves_yet_have_one_winner(
@@ -277,7 +277,7 @@ def test_a_state_directory_that_others_can_enter_is_refused_with_what_to_do(
     state_dir.chmod(0o755)
     ended = lonely.run("ao-list-sessions")
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
-    assert f"{state_dir} is open to others: chmod 700 {state_dir}" in ended.stderr
+    assert f"{state_dir}: it is open to others: chmod 700 {state_dir}" in ended.stderr
 
 
 def lean_python(directory: Path, packages: Sequence[str]) -> Path:

@@ -20,9 +20,11 @@ MAX_LINES = 400
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
     "settings": {"domain"},
-    "discovery": set(),
+    "discovery": {"private"},
+    "private": set(),
+    "log_lines": set(),
     "migrations": {"store"},
-    "store": {"domain", "migrations"},
+    "store": {"domain", "migrations", "private"},
     "ingest": {"domain", "store"},
     "bells": set(),
     "reaper": {"store"},
@@ -31,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "family_feed": {"domain", "store", "feed"},
     "manager": {"domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"},
     "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
-    "cli": {"api", "store", "settings", "discovery"},
+    "cli": {"api", "store", "settings", "discovery", "log_lines"},
 }
 
 

@@ -162,6 +162,7 @@ def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
         at = page * PAGE + (100 if page == 0 else 0)  # behind the header of the file
         damaged = content[:at] + b"\xff" * 16 + content[at + 16 :]
         path = tmp_path / f"page-{page}.db"
+        path.touch(0o600)
         path.write_bytes(damaged)
         assert verify(path)[1] != [], page
         said = refusal(path)
@@ -202,6 +203,7 @@ def test_of_a_large_database_the_small_tables_are_read_at_the_start(
     def seen(table: str) -> bool:
         at = (roots[table] - 1) * PAGE
         path = tmp_path / f"{table}.db"
+        path.touch(0o600)
         path.write_bytes(content[:at] + b"\xff" * 16 + content[at + 16 :])
         return refusal_of_a_large_one(path) is not None
 
@@ -213,6 +215,7 @@ def test_of_a_large_database_the_small_tables_are_read_at_the_start(
     }
     assert not seen("transcript_entries"), "as large as the disk: this is left to verify"
     half = tmp_path / "half.db"
+    half.touch(0o600)
     half.write_bytes(content[: len(content) // 2])
     assert refusal_of_a_large_one(half) is not None
 
@@ -224,8 +227,8 @@ def test_log_of_a_damaged_database_is_not_folded_into_it_by_looking(
     create(store)
     append(store, *[SOME] * 50)
     copy = tmp_path / "copy.db"
-    shutil.copyfile(database, copy)
-    shutil.copyfile(f"{database}-wal", f"{copy}-wal")
+    shutil.copy(database, copy)
+    shutil.copy(f"{database}-wal", f"{copy}-wal")
     damaged = b"\xff" * 100 + copy.read_bytes()[100:]
     copy.write_bytes(damaged)
     log = Path(f"{copy}-wal").read_bytes()

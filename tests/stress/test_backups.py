@@ -83,7 +83,7 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
     for number in range(count + 1):
         database = directory / str(number) / "sessions.db"
         database.parent.mkdir()
-        shutil.copyfile(present, database)
+        shutil.copy(present, database)
         restorer = _restoring(file, database)
         began_at = time.monotonic()
         if number == 0:  # how long it takes when nobody kills it

@@ -73,7 +73,7 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
     earlier = campaign.directory / "earlier.db"
     make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=EVENTS)
     migrated = campaign.directory / "migrated.db"
-    shutil.copyfile(earlier, migrated)
+    shutil.copy(earlier, migrated)
     opener = opening(f"sqlite:///{migrated}")
     began_at = time.monotonic()
     assert opener.stdout is not None
@@ -88,7 +88,7 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
         directory = campaign.directory / str(number)
         directory.mkdir()
         path = directory / "sessions.db"
-        shutil.copyfile(earlier, path)
+        shutil.copy(earlier, path)
         opener = opening(f"sqlite:///{path}")
         time.sleep(
             chance.uniform(0, took * 1.25)

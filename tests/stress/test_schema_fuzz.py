@@ -62,7 +62,7 @@ def fuzz(
 
 def no_defect(manager: RunningManager) -> None:
     log = manager.log()
-    assert ("Traceback" in log, "defect" in log) == (False, False), log[-4000:]
+    assert ("trace=" in log, "defect" in log) == (False, False), log[-4000:]
 
 
 def test_every_answer_is_documented(campaign: Campaign) -> None:

@@ -29,5 +29,7 @@ def on_own_disk(directory: Path, options: str, command: Sequence[str]) -> list[s
 
 
 if __name__ == "__main__":
-    subprocess.run(["mount", "-t", "tmpfs", "-o", sys.argv[2], "tmpfs", sys.argv[1]], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"mode=700,{sys.argv[2]}", "tmpfs", sys.argv[1]], check=True
+    )
     os.execvp(sys.argv[3], sys.argv[3:])

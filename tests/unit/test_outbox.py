@@ -345,12 +345,13 @@ def open_files() -> int:
 
 def test_file_that_is_no_outbox_is_told_and_let_go_of(path: Path) -> None:
     path.parent.mkdir(parents=True)
-    path.with_suffix(".lock").touch()
+    path.with_suffix(".lock").touch(0o600)
+    path.touch(0o600)
     before = open_files()
     path.write_bytes(b"not a database, and longer than its header would be" * 100)
     for _ in range(3):
         assert "not a database" in refusal_of(lambda: Outbox(path))
-    path.unlink()
+    path.write_bytes(b"")
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE run (something_else TEXT)")
     for _ in range(3):
@@ -363,9 +364,9 @@ def test_outbox_whose_maker_was_killed_at_its_birth_is_removed_by_opening_it(
     path: Path, with_database: bool
 ) -> None:
     path.parent.mkdir(parents=True)
-    path.with_suffix(".lock").touch()
+    path.with_suffix(".lock").touch(0o600)
     if with_database:
-        path.touch()
+        path.touch(0o600)
     before = open_files()
     assert list_outboxes(path.parent) == [path]
     assert "it was removed" in refusal_of(lambda: Outbox(path))

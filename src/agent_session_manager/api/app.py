@@ -80,12 +80,18 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
 
 
 def guarded(
-    app: FastAPI, *, token: str | None, hosts: list[str], origins: tuple[str, ...] = ()
+    app: FastAPI,
+    *,
+    token: str | None,
+    hosts: list[str],
+    origins: tuple[str, ...] = (),
+    tls_hosts: list[str] | None = None,
 ) -> ASGIApp:
     """The application as it is served: nothing reaches it but through the guard.
 
     With no token everybody on this machine is let in; `origins` are pages of others that are. A run
-    with a token of its own is held to what the routes declare that there are now.
+    with a token of its own is held to what the routes declare that there are now. `tls_hosts` are
+    names of ours that are served with TLS alone.
     """
     served: ASGIApp = Confined(Admission(events.AppendsFirst(app)), app)
     if origins:
@@ -98,6 +104,7 @@ def guarded(
         served,
         token=token,
         hosts=hosts,
+        tls_hosts=tls_hosts or (),
         failures=app.state.failures,
         origins=origins,
         open_paths=open_paths,

@@ -139,6 +139,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._unread_seconds = self.body_seconds
         self._part_bytes = 0
+        self._is_in_head = False
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)

@@ -22,7 +22,12 @@ from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, Run
 MAX_HEADER_BYTES = 32 * 1024
 MAX_PARAMETERS = 100
 """In the query, where an unknown one is refused: each costs time."""
-_SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"sec-fetch-site"})
+_SINGLE = frozenset(
+    (
+        *(b"host", b"origin", b"authorization", b"content-type", b"content-encoding"),
+        *(b"sec-fetch-site", b"sec-fetch-mode"),
+    )
+)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _OWN_SITE = (b"none", b"same-origin")
@@ -76,6 +81,7 @@ class Guard:
         hosts: Iterable[str],
         failures: Failures,
         origins: Iterable[str] = (),
+        tls_hosts: Iterable[str] = (),
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
         find_caller: FindCaller | None = None,
@@ -84,16 +90,20 @@ class Guard:
 
         Whoever has a run's token instead, which `find_caller` knows, is let in as that run.
 
-        `origins` are those of other pages that are let in, `page_paths` what links of other pages
-        may lead to. Refused tokens are counted in `failures`.
+        `hosts` are our names, `tls_hosts` those of them whose pages have https alone. `origins` are
+        those of other pages that are let in, `page_paths` what links of other pages may lead to.
+        Refused tokens are counted in `failures`.
         """
         self._app = app
         self._authorization = None if token is None else f"Bearer {token}".encode()
         self._failures = failures
-        self._hosts = frozenset(host.lower().encode() for host in hosts)
-        # A tunnel may end TLS in front of us; its own page is then one of https.
-        schemes = (b"http://", b"https://")
-        self._origins = frozenset(scheme + host for scheme in schemes for host in self._hosts)
+        plain, tls = (frozenset(h.lower().encode() for h in each) for each in (hosts, tls_hosts))
+        self._hosts = plain | tls
+        # A tunnel may end TLS in front of us; its own page is then one of https. Nobody but us
+        # has a page of ours with TLS: a plain one of such a name is somebody else's.
+        self._origins = frozenset(
+            [b"https://" + host for host in self._hosts] + [b"http://" + host for host in plain]
+        )
         self._other_origins = frozenset(origin.encode() for origin in origins)
         self._open_paths = open_paths
         self._page_paths = page_paths

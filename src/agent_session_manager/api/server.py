@@ -9,9 +9,12 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +24,7 @@ import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
+from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
@@ -58,32 +62,51 @@ class PortInUseError(Exception):
         self.port = port
 
 
+class AddressError(Exception):
+    """The address of `--bind` cannot be listened on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """The sockets: plain ones on loopback, and perhaps one that speaks TLS."""
+
+    loopback: list[socket.socket]
+    network: socket.socket | None = None
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self.loopback[0].getsockname()[1])
+
+    def close(self) -> None:
+        for listening in (*self.loopback, self.network):
+            if listening is not None:
+                listening.close()
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is under way and return.
 
     Raises:
-        PortInUseError, DiscoveryError, DatabaseError: it cannot start, and nothing was changed.
+        PortInUseError, AddressError, TlsError, DiscoveryError, DatabaseError: it cannot start, and
+            nothing was changed.
     """
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
     with ExitStack() as stack:
-        sockets = listen_on_loopback(settings.port)
-        for listening in sockets:
-            stack.callback(listening.close)
-        port = sockets[0].getsockname()[1]
-        discovery = DiscoveryFile(discovery_path(settings.state_dir, port))
+        listening = listen(settings)
+        stack.callback(listening.close)
+        discovery = DiscoveryFile(discovery_path(settings.state_dir, listening.port))
         stack.callback(discovery.close)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, discovery, sockets))
+            runner.run(_serve(settings, discovery, listening))
 
 
-async def _serve(
-    settings: Settings, discovery: DiscoveryFile, sockets: list[socket.socket]
-) -> None:
+async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listening) -> None:
     store = open_store(
         settings.resolved_database_url, clock=now, lease_seconds=settings.lease_seconds
     )
-    port = sockets[0].getsockname()[1]
+    port = listening.port
     announcement = Announcement(
         url=f"http://127.0.0.1:{port}",
         pid=os.getpid(),
@@ -98,18 +121,23 @@ async def _serve(
             token=announcement.token if settings.auth else None,
             hosts=[*_own_hosts(port), *settings.allow_hosts],
             origins=settings.allow_origins,
+            tls_hosts=_hosts([in_url(settings.bind)], port, 443) if settings.bind else [],
         )
         server = _Server(_config(app))
         server.on_stopping = manager.stop_waiting
         server.on_listening = lambda: discovery.announce(announcement)
+        server.network = listening.network
+        server.tls = listening.tls
         logger.info("serving %s from %s", announcement.url, announcement.database)
+        if settings.bind:
+            logger.warning("serving other machines: https://%s:%d", in_url(settings.bind), port)
         if not settings.auth:
             logger.warning("everybody on this machine is let in: --auth off asks for no token")
         # Until uvicorn listens to signals itself. It raises the one that ended it again: by then
         # it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.end())
-        await server.serve(sockets)
+        await server.serve(listening.loopback)
     logger.info("stopped")
 
 
@@ -125,6 +153,9 @@ class _Server(uvicorn.Server):
 
     on_listening: Callable[[], None]
     on_stopping: Callable[[], None]
+    network: socket.socket | None = None
+    """Where other machines are served, with `tls`."""
+    tls: ssl.SSLContext | None = None
 
     def end(self) -> None:
         """End as soon as it can, also before it has begun."""
@@ -132,6 +163,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.network is not None and self.tls is not None:
+            create_protocol = partial(
+                Protocol,
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            self.servers.append(await serve_tls(create_protocol, self.network, self.tls))
         _spare_the_collector()
         self.on_listening()
 
@@ -177,9 +216,37 @@ def _loop_factory() -> Any:
 
 
 def _own_hosts(port: int) -> list[str]:
-    hosts = ("127.0.0.1", "localhost", "[::1]")
-    with_port = [f"{host}:{port}" for host in hosts]
-    return [*with_port, *hosts] if port == 80 else with_port
+    return _hosts(["127.0.0.1", "localhost", "[::1]"], port, 80)
+
+
+def _hosts(names: list[str], port: int, usual_port: int) -> list[str]:
+    """What stands in the Host header of who asks for one of these names."""
+    with_port = [f"{name}:{port}" for name in names]
+    return [*with_port, *names] if port == usual_port else with_port
+
+
+def listen(settings: Settings) -> Listening:
+    """Listen on loopback, and where the settings name an address, there too and on the same port.
+
+    Raises:
+        PortInUseError: somebody has the port.
+        AddressError, TlsError: the other machines cannot be served.
+    """
+    if settings.tls_certificate is None or settings.tls_key is None or not settings.bind:
+        return Listening(loopback=listen_on_loopback(settings.port))
+    tls = load_tls(settings.tls_certificate, settings.tls_key)
+    for _ in range(_PORT_TRIES if settings.port == 0 else 1):
+        listening = Listening(loopback=listen_on_loopback(settings.port))
+        try:
+            network = _listen(family_of(settings.bind), settings.bind, listening.port)
+        except PortInUseError:
+            listening.close()
+        except OSError as exc:
+            listening.close()
+            raise AddressError(f"cannot serve on {settings.bind}: {exc.strerror}") from exc
+        else:
+            return Listening(loopback=listening.loopback, network=network, tls=tls)
+    raise PortInUseError(settings.port)
 
 
 def listen_on_loopback(port: int) -> list[socket.socket]:

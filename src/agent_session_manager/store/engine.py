@@ -10,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +25,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from agent_session_manager.private import (
+    NotPrivateError,
+    check_directory,
+    check_private,
+    open_private,
+)
 from agent_session_manager.store.base import Notice
 from agent_session_manager.store.notices import Notices
 
@@ -160,15 +168,20 @@ def _path(url: URL) -> Path:
 
 
 def _open_sqlite(url: URL) -> Database:
-    path = _path(url)
+    path = _path(url).absolute()
     with ExitStack() as stack:
         try:
+            check_directory(path.parent)
             stack.enter_context(owned(path))
-            _create_or_check(path)
+            file = _create_or_check(path)
+            stack.callback(os.close, file)
+        except NotPrivateError as exc:
+            raise DatabaseError(str(exc)) from exc
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
-        writing = _sqlite_engine(url, readers=1)
-        reading = _sqlite_engine(url, readers=READERS)
+        connect = partial(_connect, path, file)
+        writing = _sqlite_engine(url, connect, readers=1)
+        reading = _sqlite_engine(url, connect, readers=READERS)
         event.listen(writing, "connect", _prepare_sqlite_writer)
         event.listen(reading, "connect", _prepare_sqlite_reader)
         event.listen(writing, "begin", _begin_immediate)
@@ -180,10 +193,15 @@ def owned(path: Path) -> ExitStack:
 
     Raises:
         DatabaseInUseError: another process is.
+        DatabaseError: what is there under the name of the lock is not a private file.
+        OSError: it cannot be opened.
     """
     lock_path = path.with_name(path.name + ".lock")
     stack = ExitStack()
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = open_private(lock_path)
+    except NotPrivateError as exc:
+        raise DatabaseError(str(exc)) from exc
     stack.callback(os.close, descriptor)
     deadline = time.monotonic() + _NAMED_SECONDS
     while not _lock(descriptor):
@@ -210,28 +228,67 @@ def _is_alive(pid: str) -> bool:
     return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
-def _create_or_check(path: Path) -> None:
+def _create_or_check(path: Path) -> int:
     """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
 
     A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
+    It stays open, so that what SQLite opens can be compared with it.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "rb") as file:
-        if file.read(len(_SQLITE_HEADER)) not in (b"", _SQLITE_HEADER):
+    # A restore that was killed may have left each with a second name, beside it.
+    aside = list(path.parent.glob(f"{path.name}.replaced-*"))
+
+    def links(of: Path) -> int:
+        return 1 + (sum(map(of.samefile, aside)) if of.exists() else 0)
+
+    with ExitStack() as failing:
+        file = open_private(path, links=links(path))
+        failing.callback(os.close, file)
+        for suffix in ("-wal", "-shm"):
+            beside = path.with_name(path.name + suffix)
+            check_private(beside, links=links(beside))
+        if os.pread(file, len(_SQLITE_HEADER), 0) not in (b"", _SQLITE_HEADER):
             raise DatabaseError(f"{path} is not a database; it was left as it is")
+        failing.pop_all()
+    return file
 
 
-def _sqlite_engine(url: URL, *, readers: int) -> Engine:
+def _connect(path: Path, file: int) -> sqlite3.Connection:
+    """Connect by the name, and refuse what is not the file that was checked under it."""
+    before = _open_files()
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    opened = [status for number, status in _open_files().items() if number not in before]
+    # SQLite may use one again that it kept open: then there is none to compare.
+    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
+        connection.close()
+        raise DatabaseError(f"{path} was replaced by something else while it was opened")
+    return connection
+
+
+def _open_files() -> dict[int, os.stat_result]:
+    """The regular files that this process has open, by their descriptors."""
+    found = {}
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
+        with suppress(OSError):  # the descriptor of this very listing
+            status = os.fstat(int(name))
+            if stat.S_ISREG(status.st_mode):
+                found[int(name)] = status
+    return found
+
+
+def _sqlite_engine(url: URL, connect: Callable[[], sqlite3.Connection], *, readers: int) -> Engine:
     return create_engine(
         url.set(drivername="sqlite+pysqlite"),
+        creator=connect,
         poolclass=QueuePool,
         pool_size=readers,
         max_overflow=0,
-        connect_args={
-            "check_same_thread": False,
-            "timeout": BUSY_TIMEOUT_SECONDS,
-            "isolation_level": None,
-        },
+        hide_parameters=True,
     )
 
 
@@ -261,7 +318,12 @@ def _open_postgresql(url: URL) -> Database:
 
     def engine(size: int) -> Engine:
         return create_engine(
-            url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=connect_args
+            url,
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args=connect_args,
+            hide_parameters=True,
         )
 
     try:

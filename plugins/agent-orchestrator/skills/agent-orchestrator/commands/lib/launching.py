@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .assignment import READY, Assignment
 from .environment import state_dir, supervisor_environment
+from .private_files import make_state_directory, open_private
 
 READY_TIMEOUT_SECONDS = 30.0
 
@@ -27,12 +28,7 @@ def launch(assignment: Assignment) -> None:
     # As it is installed and not as it is linked: the package's name is part of its path.
     package_root = Path(__file__).parents[1]
     state = state_dir()
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = os.open(
-        state / "supervisors.log",
-        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC,
-        0o600,
-    )
+    log = open_private(make_state_directory(state) / "supervisors.log", append=True)
     try:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.supervisor"],

@@ -12,12 +12,20 @@ import fcntl
 import json
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from .private_files import (
+    NotPrivateError,
+    check_private,
+    make_private_directory,
+    open_private,
+)
 
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
@@ -250,9 +258,8 @@ def _lock_path(path: Path) -> Path:
 
 def _hold(path: Path, *, create: bool) -> int:
     if create:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    descriptor = os.open(_lock_path(path), flags, 0o600)
+        make_private_directory(path.parent)
+    descriptor = open_private(_lock_path(path), create=create)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.
@@ -264,9 +271,42 @@ def _hold(path: Path, *, create: bool) -> int:
     return descriptor
 
 
+def _connect(path: Path, file: int) -> sqlite3.Connection:
+    """Connect by the name, and refuse what is not the file that was checked under it."""
+    before = set(_open_files())
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    opened = [status for number, status in _open_files().items() if number not in before]
+    # SQLite may use one again that it kept open: then there is none to compare.
+    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
+        database.close()
+        raise NotPrivateError(path, "it was replaced by something else while it was opened")
+    return database
+
+
+def _open_files() -> dict[int, os.stat_result]:
+    """The regular files that this process has open, by their descriptors."""
+    found = {}
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
+        with suppress(OSError):  # the descriptor of this very listing
+            status = os.fstat(int(name))
+            if stat.S_ISREG(status.st_mode):
+                found[int(name)] = status
+    return found
+
+
 def _open(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    file = open_private(path)
+    try:
+        for suffix in ("-wal", "-shm"):
+            check_private(Path(f"{path}{suffix}"))
+        database = _connect(path, file)
+    finally:
+        os.close(file)
     try:
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             database.execute(f"PRAGMA {pragma}").close()

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .private_files import make_private_directory, open_private
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredRun:
@@ -45,10 +47,8 @@ def registry_dir(state_dir: Path) -> Path:
 def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
     """Register a run of ours for as long as the block lasts."""
     directory = registry_dir(state_dir)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / f"{run.session_id}.{run.run}.json"
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    path = make_private_directory(directory) / f"{run.session_id}.{run.run}.json"
+    descriptor = open_private(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)

@@ -16,6 +16,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from .private_files import make_state_directory, open_private
+
 Spec = dict[str, Any]
 _SEAL = "seal"
 _KEY_BYTES = 32
@@ -47,9 +49,10 @@ def _key(state_dir: Path) -> bytes:
         OSError: it can be neither made nor used.
     """
     path = state_dir / "seal.key"
-    if not path.exists():
+    if not os.path.lexists(path):
         _make_key(path)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    # Whoever makes it has it under two names for a moment.
+    descriptor = open_private(path, create=False, may_have_names=True)
     try:
         key = os.read(descriptor, _KEY_BYTES)
     finally:
@@ -61,7 +64,7 @@ def _key(state_dir: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     """Make the key whole or not at all, and of several that race only one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_state_directory(path.parent)
     fresh = path.with_name(f"seal.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(fresh, flags, 0o600)

@@ -65,7 +65,7 @@ class SessionClient:
             timeout=timeout,
             auth=self._authorize,
             trust_env=not _is_loopback(self._url.host),  # or a proxy would get our requests
-            verify=self._url.scheme != "http",
+            verify=_trusted(self._url),
         )
 
     def __enter__(self: _C) -> _C:
@@ -271,6 +271,16 @@ def _refusal(what: str, response: httpx.Response, answer: Any) -> SessionClientE
     kind = SessionNotFoundError if response.status_code == 404 else SessionClientError
     message = f"{what}: {response.status_code} {detail}"
     return kind(message, status_code=response.status_code, code=code)
+
+
+def _trusted(url: httpx.URL) -> Any:
+    """Whose certificates are good: `SSL_CERT_FILE` counts for loopback too, where no proxy does."""
+    if url.scheme == "http":
+        return False  # none are looked at, and loading them takes time
+    try:
+        return httpx.create_ssl_context()
+    except (OSError, ValueError) as exc:
+        raise SessionClientError(f"{url}: no certificates to trust: {exc}") from exc
 
 
 def _is_loopback(host: str) -> bool:

@@ -33,10 +33,12 @@ from .environment import (
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
+from .log_lines import write_lines_to
 from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
+from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
 from .session_client import SessionClientError, SessionNotFoundError
 
@@ -222,18 +224,16 @@ class Supervisor:
 def main() -> None:
     """Supervise the run that is described on stdin."""
     state = state_dir()
-    logging.basicConfig(
-        filename=state / "supervisors.log",
-        level=logging.INFO,
-        format=f"%(asctime)s {os.getpid()} %(levelname)s %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    write_lines_to(make_state_directory(state) / "supervisors.log")
+    for library in ("httpx", "claude_agent_sdk"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     assignment = Assignment.from_json(sys.stdin.read())
     logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:
         outcome = asyncio.run(Supervisor(assignment, state).run(_say_ready))
-    except OutboxError as exc:
-        sys.stdout.write(f"{exc}\n")
+    except (OutboxError, NotPrivateError) as exc:
+        where = f"{exc.filename}: {exc.strerror}" if isinstance(exc, NotPrivateError) else exc
+        sys.stdout.write(f"{where}\n")
         sys.exit(1)
     except Exception:  # the end of the program: nobody but the log hears of it any more
         logger.exception("a defect in the supervisor")

@@ -152,13 +152,10 @@ def configure(
     except FileNotFoundError as exc:
         raise CommandError("the working directory is gone: cd somewhere else", USAGE) from exc
     if config.enable_logging:
-        state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
-        logging.basicConfig(
-            filename=log_file(),
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(message)s",
-            force=True,
-        )
+        from ..log_lines import write_lines_to
+        from ..private_files import make_state_directory
+
+        write_lines_to(make_state_directory(state_dir()) / "commands.log")
     return config
 
 

@@ -28,6 +28,7 @@ from ..environment import (
     state_dir,
 )
 from ..manager_client import ManagerClient
+from ..private_files import NotPrivateError, make_state_directory, open_private
 from ..session_client import _discover
 from .command import CommandError
 from .output import note
@@ -95,16 +96,18 @@ def _start_once() -> dict[str, object]:
     """Start the manager, unless another command is doing so; then wait for that one."""
     state = state_dir()
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_state_directory(state)
         with _alone(state / "start.lock"):
             return _discover(DEFAULT_PORT) or _start(state / f"manager-{DEFAULT_PORT}.log")
+    except NotPrivateError as exc:
+        raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
     except OSError as exc:
         raise CommandError(f"cannot use the state directory {state}: {exc.strerror}") from exc
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -118,8 +121,7 @@ def _start(log: Path) -> dict[str, object]:
     program = _find_program()
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(log, flags, 0o600)
+    descriptor = open_private(log, append=True)
     try:
         manager = subprocess.Popen(
             [program, "serve"],

@@ -1,0 +1,109 @@
+"""Files that are for one person alone: opened as they are, never through a link.
+
+Who else could put something under a name of ours could make us write elsewhere, or read what they
+wrote. So a file is made only where nothing is, one that is there must be a private one, and both
+are judged by what was opened and not by what its name leads to by then.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TRIES = 100
+
+
+class NotPrivateError(PermissionError):
+    """A file or directory is not one of this person alone; `strerror` says why and what to do."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(errno.EPERM, why, str(path))
+
+
+def open_private(
+    path: Path, *, create: bool = True, append: bool = False, may_have_names: bool = False
+) -> int:
+    """Open a file for reading and writing, or only for adding to its end.
+
+    With `create` it is made with mode 0600 where there is none.
+
+    Raises:
+        NotPrivateError: what is there is a link, or open to others, or not one's own.
+        OSError: it cannot be opened or made.
+    """
+    flags = _FLAGS | (os.O_WRONLY | os.O_APPEND if append else os.O_RDWR)
+    for _ in range(_TRIES):
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            if not create:
+                raise
+            try:
+                return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                continue  # somebody made it this moment
+        except OSError:
+            check_private(path)  # which can say more of a link, or of a pipe
+            raise
+        try:
+            _refuse(path, os.fstat(descriptor), may_have_names=may_have_names)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    raise NotPrivateError(path, "it comes and goes: somebody else uses this name")
+
+
+def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
+    """Make a directory with mode 0700 where there is none, and refuse one that is not ours alone.
+
+    `forbidden` are the bits of its mode that one of ours cannot have.
+
+    Raises:
+        NotPrivateError: others could use it.
+        OSError: it cannot be made.
+    """
+    with suppress(FileExistsError):  # whatever it is, it is looked at
+        directory.mkdir(mode=0o700, parents=True)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise NotPrivateError(directory, "it is not a directory of yours")
+    if status.st_mode & forbidden:
+        raise NotPrivateError(directory, f"it is open to others: chmod 700 {directory}")
+    return directory
+
+
+def make_state_directory(state_dir: Path) -> Path:
+    """The same for the state directory, in which others may not even look."""
+    return make_private_directory(state_dir, forbidden=0o077)
+
+
+def check_private(path: Path) -> None:
+    """Refuse a file that a library is about to open by its name; none there is fine.
+
+    Raises:
+        NotPrivateError: it is not a private one.
+    """
+    try:
+        _refuse(path, path.lstat(), may_have_names=False)
+    except FileNotFoundError:
+        return
+
+
+def _refuse(path: Path, status: os.stat_result, *, may_have_names: bool) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise NotPrivateError(path, "it is a link, and links are not followed: remove it")
+    if not stat.S_ISREG(status.st_mode):
+        raise NotPrivateError(path, "it is not a file: remove it")
+    if status.st_uid != os.geteuid():
+        raise NotPrivateError(
+            path, f"it belongs to the user with number {status.st_uid}: remove it"
+        )
+    if status.st_nlink > 1 and not may_have_names:
+        raise NotPrivateError(path, "it has another name too: remove it")
+    if status.st_mode & 0o077:
+        raise NotPrivateError(path, f"it is open to others: chmod 600 {path}")

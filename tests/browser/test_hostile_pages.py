@@ -1,0 +1,260 @@
+"""Pages of others, in a real Chromium, reach for a manager on this machine.
+
+From four positions, in twelve ways. What counts is what the manager answered and kept, not what
+the page got to see. A manager without its guard must fail the same test.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Frame, Page, sync_playwright
+
+from scripts.browser import find_browser
+from tests.browser.conftest import FLAGS, LOAD_MS, create
+from tests.support.api import Api
+from tests.support.environment import BIN
+from tests.support.manager import RunningManager
+from tests.support.recorded import answers, program
+
+ROOT = Path(__file__).parents[2]
+FOREIGN = "evil.test"
+VECTORS = (
+    "fetch-get", "fetch-simple-post", "fetch-json-post", "xhr", "form", "image", "script",
+    "socket", "event-source", "beacon", "iframe", "worker",
+)  # fmt: skip
+POSITIONS = ("foreign site", "other local port", "sandboxed frame", "rebound host")
+
+ATTACK = """async base => {
+  const body = '{"event_type":"hostile"}';
+  const session = vector => `${base}/sessions/${vector}`;
+  const events = vector => `${session(vector)}/events`;
+  const loaded = (element, name, url) => new Promise(done => {
+    element.onload = element.onerror = done;
+    element[name] = url;
+    document.body.append(element);
+  });
+  const vectors = {
+    'fetch-get': v => fetch(session(v)),
+    'fetch-simple-post': v => fetch(events(v), {method: 'POST', body, mode: 'no-cors'}),
+    'fetch-json-post': v => fetch(
+      events(v), {method: 'POST', body, headers: {'Content-Type': 'application/json'}}),
+    'xhr': v => new Promise(done => {
+      const request = new XMLHttpRequest();
+      request.onloadend = done;
+      request.open('POST', events(v));
+      request.send(body);
+    }),
+    'form': v => new Promise(done => {
+      const frame = document.createElement('iframe');
+      frame.name = 'answer';
+      document.body.append(frame);
+      const form = document.createElement('form');
+      Object.assign(form, {
+        method: 'post', enctype: 'text/plain', target: 'answer', action: events(v)});
+      const input = document.createElement('input');
+      input.name = '{"event_type":"hostile","x":"';
+      input.value = '"}';
+      form.append(input);
+      document.body.append(form);
+      frame.onload = done;
+      form.submit();
+    }),
+    'image': v => loaded(new Image(), 'src', session(v)),
+    'script': v => loaded(document.createElement('script'), 'src', session(v)),
+    'iframe': v => loaded(document.createElement('iframe'), 'src', session(v)),
+    'socket': () => new Promise(done => {
+      const socket = new WebSocket(`${base.replace('http', 'ws')}/ws`);
+      socket.onopen = socket.onerror = done;
+    }),
+    'event-source': v => new Promise(done => {
+      const source = new EventSource(events(v));
+      source.onopen = source.onerror = () => { source.close(); done(); };
+    }),
+    'beacon': async v => navigator.sendBeacon(events(v), body),
+    'worker': v => new Promise(done => {
+      const source = `fetch('${session(v)}').finally(() => postMessage(0))`;
+      const worker = new Worker(URL.createObjectURL(new Blob([source])));
+      worker.onmessage = worker.onerror = done;
+    }),
+  };
+  const bounded = attempt => Promise.race([attempt, new Promise(done => setTimeout(done, 3000))]);
+  for (const [name, reach] of Object.entries(vectors)) {
+    await bounded((async () => reach(name))().catch(() => null));
+  }
+  return Object.keys(vectors);
+}"""
+
+
+class _Blank(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>a page</title><body>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def page_server() -> Iterator[int]:
+    """Somebody's server on another port of this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Blank)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium_of_others() -> Iterator[Browser]:
+    """A Chromium in which a foreign name leads to this machine, as its DNS could say."""
+    path = find_browser()
+    assert path is not None, "there is no Chromium here: make browser"
+    rules = f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"
+    with warnings.catch_warnings(), sync_playwright() as playwright:
+        warnings.simplefilter("ignore")  # of the driver's own start
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, rules])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Outcome:
+    """What came of the attempts from one position."""
+
+    answered: set[str] = field(default_factory=set)
+    """The vectors that were answered with 2xx, or with an open WebSocket."""
+    reached: set[str] = field(default_factory=set)
+    """Those of which the manager heard at all."""
+    rows: int = 0
+    """How many events they left."""
+
+
+class Scene:
+    """A manager, and pages that are not its own."""
+
+    def __init__(self, browser: Browser, directory: Path, *, with_guard: bool) -> None:
+        self._browser = browser
+        self._directory = directory
+        self._with_guard = with_guard
+
+    def attack(self, position: str) -> Outcome:
+        with self._page() as page, page_server() as port:
+            match position:
+                case "foreign site":
+                    page.goto(f"http://{FOREIGN}:{port}/")
+                    return self._attack(page.main_frame)
+                case "other local port":
+                    page.goto(f"http://127.0.0.1:{port}/")
+                    return self._attack(page.main_frame)
+                case "sandboxed frame":
+                    page.goto(f"http://127.0.0.1:{port}/")
+                    return self._attack(_sandboxed(page))
+        with self._page() as page:
+            with page_server() as port:
+                page.goto(f"http://{FOREIGN}:{port}/")
+            # Its server is gone, and what listens there now is for the browser the same origin.
+            return self._attack(page.main_frame, port=port, host=FOREIGN)
+
+    @contextmanager
+    def _page(self) -> Iterator[Page]:
+        context = self._browser.new_context()
+        context.set_default_timeout(LOAD_MS)
+        try:
+            yield context.new_page()
+        finally:
+            context.close()
+
+    def _attack(self, frame: Frame, *, port: int = 0, host: str = "127.0.0.1") -> Outcome:
+        self._directory.mkdir()
+        record = self._directory / "answers"
+        manager = RunningManager(
+            self._directory,
+            port=port,
+            program=program(record, with_guard=self._with_guard),
+            variables={"PYTHONPATH": str(ROOT), "PATH": str(BIN)},
+        )
+        try:
+            with Api(manager) as api:
+                for vector in VECTORS:
+                    create(api, vector)
+                record.unlink()
+                tried = frame.evaluate(ATTACK, f"http://{host}:{manager.port}")
+                assert sorted(tried) == sorted(VECTORS)
+                outcome = _outcome(record)
+                outcome.rows = sum(
+                    len(api.get(f"/sessions/{vector}/events").json["events"]) for vector in VECTORS
+                )
+                return outcome
+        finally:
+            manager.kill()
+
+
+def _sandboxed(page: Page) -> Frame:
+    """A frame of an origin that is none: pages can make one for themselves."""
+    page.evaluate(
+        """() => new Promise(done => {
+          const frame = document.createElement('iframe');
+          frame.sandbox = 'allow-scripts allow-forms';
+          frame.srcdoc = '<!doctype html><body>';
+          frame.onload = done;
+          document.body.append(frame);
+        })"""
+    )
+    (frame,) = page.main_frame.child_frames
+    assert frame.evaluate("() => self.origin") == "null"
+    return frame
+
+
+def _outcome(record: Path) -> Outcome:
+    outcome = Outcome()
+    for answer in answers(record):
+        parts = answer["path"].split("/")
+        vector = "socket" if answer["kind"] == "websocket" else parts[2] if parts[2:] else ""
+        if vector in VECTORS:
+            outcome.reached.add(vector)
+            if answer["status"] < 300:
+                outcome.answered.add(vector)
+    return outcome
+
+
+@pytest.fixture
+def scene(chromium_of_others: Browser, tmp_path: Path) -> Callable[[bool], Scene]:
+    def make(with_guard: bool) -> Scene:
+        return Scene(chromium_of_others, tmp_path / "manager", with_guard=with_guard)
+
+    return make
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_page_of_others_is_answered_nothing_and_leaves_nothing(
+    scene: Callable[[bool], Scene], position: str
+) -> None:
+    outcome = scene(True).attack(position)
+    assert (outcome.answered, outcome.rows) == (set(), 0)
+    assert len(outcome.reached) >= 9, outcome.reached  # it was tried: the browser let it through
+
+
+@pytest.mark.parametrize("position", ["foreign site", "rebound host"])
+def test_without_the_guard_the_same_page_reads_and_writes(
+    scene: Callable[[bool], Scene], position: str
+) -> None:
+    outcome = scene(False).attack(position)
+    assert len(outcome.answered) >= 9, outcome
+    assert {"socket", "fetch-get"} <= outcome.answered
+    assert outcome.rows >= 3

@@ -1,0 +1,135 @@
+"""Where the token is, and where nobody may find it; what is kept is for its owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_orchestrator.session_client import SessionClient, SessionClientError
+from tests.commands.shell import FAILED, Gate, Shell, start_detached, supervisor_of
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+SECRET = "a-token-of-the-person-that-nobody-may-see"
+SAID = "words-of-an-event-that-no-log-may-hold"
+
+
+@pytest.fixture
+def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
+    before = os.umask(0)
+    try:
+        return start_manager(variables={"AGENT_ORCHESTRATOR_TOKEN": SECRET})
+    finally:
+        os.umask(before)
+
+
+@pytest.fixture
+def person(own: RunningManager, project: Path, own_home: Path) -> Iterator[Shell]:
+    """Somebody whose umask hides nothing, who keeps logs, and has the token in the environment."""
+    environment = {
+        **own.environment(),
+        "HOME": str(own_home),
+        "AGENT_ORCHESTRATOR_TOKEN": SECRET,
+        "AGENT_ORCHESTRATOR_ENABLE_LOGGING": "1",
+    }
+    before = os.umask(0)
+    opened = Shell(directory=project, environment=environment)
+    yield opened
+    opened.close()
+    os.umask(before)
+
+
+def texts_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
+    for path in directory.rglob("*"):
+        if path.is_file():
+            yield path, path.read_bytes()
+
+
+def test_token_is_where_it_has_to_be_and_nowhere_else(
+    own: RunningManager, person: Shell, started: Path, gate: Gate
+) -> None:
+    session_id, agent = start_detached(person, "x", started, gate)
+    supervisor = supervisor_of(own.state_dir, session_id).pid
+    processes = [psutil.Process(pid) for pid in (own.pid, supervisor, agent)]
+    for process in processes:
+        assert SECRET not in " ".join(process.cmdline())
+    assert SECRET not in "".join(psutil.Process(agent).environ().values())
+    with Api(own) as api:  # and what is said to those who do not have it
+        refused = api.call("GET", "/sessions", headers={"Authorization": f"Bearer x{SECRET}"})
+        assert SECRET.encode() not in refused.body
+        event = {"event_type": "message", "content": [{"type": "text", "text": SAID}]}
+        assert api.post(f"/sessions/{session_id}/events", event).status == 201
+        bad = {"event_type": "message", "content": SAID}
+        api.post(f"/sessions/{session_id}/events", bad)
+        api.get(f"/sessions/{session_id}?token={SECRET}")
+    gate.open()
+    person.run("ao-wait", "x")
+    person.run("ao-status", "x")
+    assert person.run("ao-status", "x\nforged").exit_code != 0
+    held = {path.name for path, text in texts_below(own.state_dir) if SECRET.encode() in text}
+    assert held == {f"manager-{own.port}.json"}
+    logs = ("supervisors.log", "commands.log")
+    written = own.log() + "".join((own.state_dir / name).read_text() for name in logs)
+    assert SECRET not in written and SAID not in written
+
+
+def test_all_that_is_kept_is_for_its_owner_alone(
+    own: RunningManager, person: Shell, started: Path, gate: Gate
+) -> None:
+    start_detached(person, "x", started, gate)
+    modes = {
+        path.relative_to(own.state_dir).as_posix(): stat.S_IMODE(path.lstat().st_mode)
+        for path in own.state_dir.rglob("*")
+    }
+    wrong = {
+        name: oct(mode)
+        for name, mode in modes.items()
+        if mode != (0o700 if (own.state_dir / name).is_dir() else 0o600)
+    }
+    assert wrong == {}
+    assert stat.S_IMODE(own.state_dir.stat().st_mode) == 0o700
+    names = {name.partition("/")[0] for name in modes}
+    assert {"runs", "outbox", "seal.key", "supervisors.log", "sessions.db"} <= names
+    gate.open()
+    person.run("ao-wait", "x")
+
+
+def test_token_is_in_no_error_of_the_client(
+    own: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = f"{SECRET}-and-more"
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", own.url)
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", wrong)
+    with SessionClient(own.url) as client, pytest.raises(SessionClientError) as caught:
+        client.list_sessions()
+    assert caught.value.status_code == 401
+    assert SECRET not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_link_to_elsewhere_and_an_open_directory_are_refused_in_one_line(
+    person: Shell, own: RunningManager, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(0o600)
+
+    def refusal(name: str) -> str:
+        refused = person.run("ao-new", name, "--executor", "command", "--", "true")
+        assert refused.exit_code == FAILED
+        (line,) = refused.stderr.splitlines()
+        return line
+
+    for name in ("seal.key", "supervisors.log", "runs", "outbox"):
+        path = own.state_dir / name
+        path.unlink(missing_ok=True) if not path.is_dir() else path.rmdir()
+        path.symlink_to(elsewhere)
+        assert str(path) in refusal(name)
+        path.unlink()
+        assert elsewhere.read_bytes() == b""
+    own.state_dir.chmod(0o755)
+    assert f"chmod 700 {own.state_dir}" in refusal("x")
+    own.state_dir.chmod(0o700)

@@ -1,0 +1,27 @@
+"""The manager without its guard, which no test of the guard may pass.
+
+As a program it takes what `agent-session-manager` takes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from agent_session_manager.api import server
+from agent_session_manager.api.events import AppendsFirst
+from agent_session_manager.cli import main
+
+PROGRAM = (sys.executable, str(Path(__file__)))
+
+
+def let_everybody_in(app: Any, **_rules: object) -> ASGIApp:
+    return AppendsFirst(app)
+
+
+if __name__ == "__main__":
+    vars(server)["guarded"] = let_everybody_in
+    main()

@@ -1,0 +1,27 @@
+"""A command that prints what it is given as it is, which no test of its output may pass.
+
+As a program: `unstripped.py COMMAND ARGUMENTS…`, where COMMAND is the path of an `ao-*` program.
+"""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+import sys
+from pathlib import Path
+
+PROGRAM = (sys.executable, str(Path(__file__)))
+
+
+def run() -> None:
+    command = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    sys.path.insert(0, str(Path(command).parent))
+    output = importlib.import_module("lib.cli.output")
+    vars(output)["clean"] = lambda text: text
+    vars(output)["one_line"] = lambda text: text
+    runpy.run_path(command, run_name="__main__")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,143 @@
+"""A log has one line for each record, and no text in it can look like another."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from agent_orchestrator import log_lines as of_commands
+from agent_session_manager import log_lines as of_the_manager
+
+FORGED = "time=2026-01-01T00:00:00.000Z level=error source=x message=forged"
+HOSTILE = [
+    f"a\n{FORGED}",
+    f"a\r\n{FORGED}",
+    f"a\u2028{FORGED}\u2029{FORGED}\x85{FORGED}\x0b\x0c\x1c\x1d\x1e",
+    f'" {FORGED}',
+    f'\\" {FORGED}',
+    "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b1;1H\x00\x08\x7f",
+    "\u202egnp.exe\u2066\u061c\u200f",
+    "half \ud800 of a pair",
+    "é ü 漢 👍 stay",
+]
+FIELD = re.compile(r'([a-z]+)=("(?:[^"\\]|\\.)*"|\S+)(?: |$)')
+OBEYED = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def fields_of(line: str) -> dict[str, str]:
+    """The fields of a line, of which nothing is left between them."""
+    assert FIELD.sub("", line) == "", line
+    pairs = FIELD.findall(line)
+    assert len({key for key, _ in pairs}) == len(pairs)
+    return {key: json.loads(value) if value[0] == '"' else value for key, value in pairs}
+
+
+Log = Callable[[], str]
+
+
+@pytest.fixture(params=[of_the_manager, of_commands], ids=["manager", "commands"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
+    """Log as the manager or as commands do; what was logged so far."""
+    module: ModuleType = request.param
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, sys.excepthook
+    stream = None
+    if module is of_the_manager:
+        stream = io.StringIO()
+        module.write_lines_to(stream)
+    else:
+        module.write_lines_to(tmp_path / "log")
+    (ours,) = root.handlers
+    assert isinstance(ours, logging.StreamHandler)
+    yield stream.getvalue if stream else lambda: (tmp_path / "log").read_text("utf-8")
+    ours.stream.close()
+    root.handlers[:], root.level, sys.excepthook = before
+    logging.captureWarnings(False)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_record_is_one_line_whatever_is_in_it(log: Log, text: str) -> None:
+    logging.getLogger(f"some.{text}").warning("about %s", text)
+    written = log()
+    assert written.endswith("\n")
+    (line,) = written.splitlines()
+    assert OBEYED.findall(line) == []
+    fields = fields_of(line)
+    assert fields["message"] == f"about {text}"
+    assert fields["level"] == "warning"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fields["time"])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: str) -> None:
+    class OwnError(Exception):
+        pass
+
+    try:
+        try:
+            raise KeyError(f"inner secret {text}")
+        except KeyError as exc:
+            raise OwnError(f"outer secret {text}") from exc
+    except OwnError:
+        logging.getLogger("x").exception("it failed")
+    (line,) = log().splitlines()
+    fields = fields_of(line)
+    assert (fields["message"], fields["error"]) == ("it failed", "OwnError")
+    assert fields["trace"].startswith("test_log_lines.py:")
+    assert "[KeyError]" in fields["trace"]
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device", "/a"), sqlite3.OperationalError("disk I/O error\nx")],
+)
+def test_what_a_system_says_of_an_error_is_kept(log: Log, error: Exception) -> None:
+    try:
+        raise error
+    except (OSError, sqlite3.Error):
+        logging.getLogger("x").exception("it failed")
+    assert str(error).splitlines()[0] in fields_of(log().strip())["error"]
+
+
+def test_what_nobody_caught_is_a_line_too(log: Log) -> None:
+    try:
+        raise ValueError("secret\nforged")
+    except ValueError as exc:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    (line,) = log().splitlines()
+    assert (fields_of(line)["level"], fields_of(line)["error"]) == ("critical", "ValueError")
+
+
+def test_long_text_is_cut(log: Log) -> None:
+    logging.getLogger("x").warning("y" * 100_000)
+    assert len(log()) < 10_000
+
+
+def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
+    from agent_session_manager.store.engine import open_database
+
+    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    try:
+        for engine in (database.reading, database.writing):
+            assert engine.hide_parameters
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_line_that_a_program_wrote_by_itself_is_shown_without_what_is_obeyed(text: str) -> None:
+    shown = of_the_manager.shown(text)
+    assert OBEYED.findall(shown.replace("\t", "")) == []
+    assert of_the_manager.shown("a\tb\nc") == "a\tb\nc"
