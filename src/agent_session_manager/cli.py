@@ -77,13 +77,19 @@ def main() -> None:
     metavar="URL",
     help="Let pages of this origin in, such as http://localhost:5173.",
 )
-def serve(
+@click.option(
+    "--no-transcripts",
+    is_flag=True,
+    help="Keep no agent's own record: resume is exact on the machine of the run only.",
+)
+def serve(  # noqa: PLR0913  # a parameter for each option
     port: int | None,
     state_dir: str | None,
     database_url: str | None,
     allow_hosts: tuple[str, ...],
     auth: str | None,
     allow_origins: tuple[str, ...],
+    no_transcripts: bool,
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
 
@@ -104,6 +110,7 @@ def serve(
         allow_hosts=allow_hosts,
         auth=auth,
         allow_origins=allow_origins,
+        transcripts="off" if no_transcripts else None,
     )
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"

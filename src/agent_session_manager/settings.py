@@ -34,6 +34,8 @@ class Settings:
     allow_origins: tuple[str, ...] = ()
     auth: bool = True
     """False: nobody is asked for a token."""
+    transcripts: bool = True
+    """False: agents' own records are refused, and no session can be resumed on another machine."""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     """How long a run is held without a word from its supervisor before it counts as lost."""
     token: str = field(default="", repr=False)
@@ -58,6 +60,7 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
     allow_hosts: tuple[str, ...] = (),
     allow_origins: tuple[str, ...] = (),
     auth: str | None = None,
+    transcripts: str | None = None,
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
@@ -71,7 +74,8 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
         database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
         allow_hosts=allow_hosts or _listed(environ.get(PREFIX + "ALLOW_HOSTS")),
         allow_origins=tuple(map(_origin, origins)),
-        auth=_auth(auth or environ.get(PREFIX + "AUTH", "on")),
+        auth=_is_on("AUTH", auth or environ.get(PREFIX + "AUTH", "on")),
+        transcripts=_is_on("TRANSCRIPTS", transcripts or environ.get(PREFIX + "TRANSCRIPTS", "on")),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )
@@ -98,9 +102,9 @@ def _origin(text: str) -> str:
     return text.removesuffix("/").lower()
 
 
-def _auth(text: str) -> bool:
+def _is_on(name: str, text: str) -> bool:
     if text not in ("on", "off"):
-        raise SettingsError(f"{PREFIX}AUTH is {text!r}, not on or off")
+        raise SettingsError(f"{PREFIX}{name} is {text!r}, not on or off")
     return text == "on"
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_session_manager.api.answers import refusals
 from agent_session_manager.api.body import JsonRequest, JsonRoute
 from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
     MAX_PAGE,
@@ -75,6 +76,7 @@ _ONE_OR_MANY = {
 async def append_events(request: Request, session_id: Id) -> Response:
     """Append one event, or a list of up to 1,000 as one transaction; answered once on disk."""
     events = _parse(await request.json(), session_id)
+    events = masker_of(request).events(events, await request.body())
     seqs = await manager_of(request).append(session_id, events)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
 

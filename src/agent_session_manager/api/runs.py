@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.sessions import Id, Served
 from agent_session_manager.api.wire import (
     LeaseClaimBody,
@@ -47,13 +48,13 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
     response_model=SessionAnswer,
     responses=refusals(404, 409, 413, 415),
 )
-async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
+async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: Served) -> Response:
     """Open the next run, for one caller alone: 409 `session_running` while the newest is open."""
     change = OpenRun(
         session_id=session_id,
         takeover=body.takeover,
         host=body.host,
-        spec=body.spec,
+        spec=masker_of(request).value(body.spec),
         holder=holder_of(body.lease),
     )
     return answer(SessionAnswer(session=session_body(await manager.open_run(change))), 201)
@@ -175,6 +176,7 @@ async def get_request(
     responses=refusals(404, 413, 415),
 )
 async def settle_request(
+    request: Request,
     session_id: Id,
     run: RunNumber,
     request_id: RequestId,
@@ -187,6 +189,6 @@ async def settle_request(
         run=run,
         request_id=request_id,
         state=RequestState(body.state),
-        detail=body.detail,
+        detail=masker_of(request).value(body.detail),
     )
     return answer(RequestAnswer(request=request_body(await manager.settle_request(change))))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.pages import page_text, parse_page
 from agent_session_manager.api.streams import (
     answer_with_list,
@@ -61,9 +62,13 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 @router.post(
     "/sessions", status_code=201, response_model=SessionAnswer, responses=refusals(409, 413, 415)
 )
-async def create_session(body: NewSessionBody, manager: Served) -> Response:
+async def create_session(request: Request, body: NewSessionBody, manager: Served) -> Response:
     """Create a session under an id of the caller's; its run 1 is open."""
-    new = CreateSession(**body.model_dump(exclude={"lease"}), holder=holder_of(body.lease))
+    new = CreateSession(
+        **body.model_dump(exclude={"lease", "spec"}),
+        spec=masker_of(request).value(body.spec),
+        holder=holder_of(body.lease),
+    )
     session = await manager.create_session(new)
     return answer(SessionAnswer(session=session_body(session)), 201)
 

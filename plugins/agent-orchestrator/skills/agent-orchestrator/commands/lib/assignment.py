@@ -38,6 +38,8 @@ class Assignment:
     fork_of: str | None = None
     timeout_seconds: float | None = None
     parent_session_id: str | None = None
+    transcripts: bool = True
+    """Whether the manager is to keep the agent's own record."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -21,6 +21,7 @@ SESSION_NOT_FINISHED = "session_not_finished"
 SESSION_RUNNING = "session_running"
 
 VERSION_CONFLICT = "version_conflict"
+TRANSCRIPTS_OFF = "transcripts_off"
 
 Json = dict[str, Any]
 Query = Mapping[str, str]
@@ -36,6 +37,8 @@ def may_pass(error: Exception) -> bool:
     if not isinstance(error, SessionClientError):
         return False
     status = error.status_code
+    if error.code == TRANSCRIPTS_OFF:
+        return False
     if error.code is None or status is None:
         return True
     return status >= 500 or status in (401, 403, 408, 425, 429)
