@@ -81,15 +81,20 @@ def _places(text: str, anchors: Iterable[str]) -> Iterator[int]:
             at = text.find(anchor, at + len(anchor))
 
 
+def _matches(rule: Rule, text: str) -> Iterator[re.Match[str]]:
+    if not rule.anchors:
+        yield from rule.pattern.finditer(text)
+    for anchor in rule.anchors:
+        end = 0
+        for at in _places(text, (anchor,)):
+            # Not again within what was found: a text of nothing but beginnings is read once.
+            if at >= end and (found := rule.pattern.match(text, at)) is not None:
+                end = found.end()
+                yield found
+
+
 def _found_by(rule: Rule, text: str) -> Iterator[Span]:
-    matches: Iterable[re.Match[str] | None]
-    if rule.anchors:
-        matches = (rule.pattern.match(text, at) for at in _places(text, rule.anchors))
-    else:
-        matches = rule.pattern.finditer(text)
-    for found in matches:
-        if found is None:
-            continue
+    for found in _matches(rule, text):
         group = found.lastindex or 0
         if rule.is_secret(found, found[group]):
             yield Span(*found.span(group), rule.kind)

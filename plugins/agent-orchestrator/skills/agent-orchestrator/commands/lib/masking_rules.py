@@ -182,7 +182,7 @@ RULES: tuple[Rule, ...] = (
         pattern=re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/+-]{24,120}+)"),
     ),
     _prefixed("google-api-key", "AIza", then=r"[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    _prefixed("google-oauth-token", "ya29.", then=r"[A-Za-z0-9_.-]{20,2048}+"),
+    _prefixed("google-oauth-token", "ya29.", then=r"[A-Za-z0-9_-]{20,2048}+"),
     _prefixed("google-oauth-secret", "GOCSPX-", then=r"[A-Za-z0-9_-]{28,40}+"),
     _prefixed(
         "stripe-key", "sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_",
