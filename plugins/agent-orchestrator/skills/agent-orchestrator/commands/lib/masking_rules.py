@@ -242,8 +242,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         kind="basic-credentials",
-        anchors=("Basic ", "basic "),
-        pattern=re.compile(r"[Bb]asic +([A-Za-z0-9+/]{8,1024}+={0,2}+)"),
+        anchors=("Basic ",),
+        pattern=re.compile(r"Basic +([A-Za-z0-9+/]{8,1024}+={0,2}+)"),
         is_secret=_is_basic,
     ),
     Rule(
