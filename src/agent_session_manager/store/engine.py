@@ -217,7 +217,7 @@ def _sqlite_engine(url: URL, *, readers: int) -> Engine:
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
-    # What is deleted is overwritten: nobody finds it in the file any more, or in a copy of it.
+    # What is deleted is overwritten, but for what SQLite has moved within pages that others share.
     pragmas = (
         "journal_mode = WAL",
         "synchronous = FULL",
