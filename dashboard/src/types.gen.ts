@@ -610,6 +610,11 @@ export interface components {
              * @description It came when its run was not the newest any more
              */
             late: boolean;
+            /**
+             * Masked Secrets
+             * @description Secrets in its texts that were replaced by a mask
+             */
+            masked_secrets?: number | null;
             /** Reason */
             reason?: string | null;
             /** Recorded At */
@@ -706,6 +711,12 @@ export interface components {
              * @default null
              */
             exit_code: number | null;
+            /**
+             * Masked Secrets
+             * @description Secrets in its texts that were replaced by a mask
+             * @default null
+             */
+            masked_secrets: number | null;
             /**
              * Reason
              * @default null
@@ -1002,6 +1013,11 @@ export interface components {
             /** Last Seq */
             last_seq: number;
             lease: components["schemas"]["LeaseBody"] | null;
+            /**
+             * Masked Secrets
+             * @description Secrets that were masked in its events
+             */
+            masked_secrets: number;
             /** Parent Session Id */
             parent_session_id: string | null;
             /** Project Dir */

@@ -82,13 +82,19 @@ def main() -> None:
 @click.option("--tls-certificate", metavar="FILE", help="For --bind: the certificate chain, PEM.")
 @click.option("--tls-key", metavar="FILE", help="For --bind: its key, PEM, readable by you alone.")
 @click.option("--allow-network", is_flag=True, help="For --bind: yes, it is meant.")
-def serve(
+@click.option(
+    "--no-transcripts",
+    is_flag=True,
+    help="Keep no agent's own record: resume is exact on the machine of the run only.",
+)
+def serve(  # noqa: PLR0913  # a parameter for each option
     port: int | None,
     state_dir: str | None,
     database_url: str | None,
     allow_hosts: tuple[str, ...],
     auth: str | None,
     allow_origins: tuple[str, ...],
+    no_transcripts: bool,
     **network: Any,
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
@@ -111,6 +117,7 @@ def serve(
         allow_hosts=allow_hosts,
         auth=auth,
         allow_origins=allow_origins,
+        transcripts="off" if no_transcripts else None,
         **network,
     )
     write_lines_to(sys.stderr)

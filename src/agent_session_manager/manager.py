@@ -26,7 +26,11 @@ from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
+from agent_session_manager.domain.errors import (
+    RequestNotFoundError,
+    SessionNotFoundError,
+    TranscriptsOffError,
+)
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
 from agent_session_manager.domain.run_token import (
@@ -82,25 +86,37 @@ class Manager:
     """The use cases. Open it with `Manager.open(store)`, which closes the store in the end."""
 
     def __init__(
-        self, store: Store, writer: Writer, readers: ThreadPoolExecutor, bells: Bells
+        self,
+        store: Store,
+        writer: Writer,
+        readers: ThreadPoolExecutor,
+        bells: Bells,
+        *,
+        keeps_transcripts: bool = True,
     ) -> None:
         self._store = store
         self._writer = writer
         self._readers = readers
         self._bells = bells
+        self._keeps_transcripts = keeps_transcripts
         self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, store: Store, *, clock: Clock) -> AsyncIterator[Self]:
-        """Serve a store until the block ends; then commit what waits, and close it."""
+    async def open(
+        cls, store: Store, *, clock: Clock, keeps_transcripts: bool = True
+    ) -> AsyncIterator[Self]:
+        """Serve a store until the block ends; then commit what waits, and close it.
+
+        Where it keeps no transcripts, those that it has can still be read and deleted.
+        """
         readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
         bells = Bells()
         loop = asyncio.get_running_loop()
         try:
             store.watch(lambda changed: _ring_soon(loop, bells, changed))
             async with Writer(store, bells.ring) as writer:
-                manager = cls(store, writer, readers, bells)
+                manager = cls(store, writer, readers, bells, keeps_transcripts=keeps_transcripts)
                 watch = asyncio.create_task(manager._reaper(clock).run(), name="reaper")
                 try:
                     yield manager
@@ -326,10 +342,16 @@ class Manager:
         return await self._read(lambda: self._store.list_runs(session_id))
 
     async def append_transcript(self, change: AppendTranscript) -> AppendedEntries:
+        self._check_transcripts()
         return cast(AppendedEntries, await self._writer.commit(change))
 
     async def put_transcript_summary(self, change: PutTranscriptSummary) -> int:
+        self._check_transcripts()
         return cast(int, await self._writer.commit(change))
+
+    def _check_transcripts(self) -> None:
+        if not self._keeps_transcripts:
+            raise TranscriptsOffError
 
     async def delete_transcript(self, key: TranscriptKey) -> int:
         """Delete a transcript, with a main one all of its session; return how many there were."""

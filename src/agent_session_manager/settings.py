@@ -41,6 +41,8 @@ class Settings:
     tls_key: Path | None = None
     allow_network: bool = False
     """The word without which nothing is served to other machines."""
+    transcripts: bool = True
+    """False: agents' own records are refused, and no session can be resumed on another machine."""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     """How long a run is held without a word from its supervisor before it counts as lost."""
     token: str = field(default="", repr=False)
@@ -69,6 +71,7 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
     tls_certificate: str | None = None,
     tls_key: str | None = None,
     allow_network: bool = False,
+    transcripts: str | None = None,
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
@@ -88,6 +91,9 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
         tls_key=_file(tls_key or environ.get(PREFIX + "TLS_KEY")),
         allow_network=allow_network
         or _switch("ALLOW_NETWORK", environ.get(PREFIX + "ALLOW_NETWORK", "off")),
+        transcripts=_switch(
+            "TRANSCRIPTS", transcripts or environ.get(PREFIX + "TRANSCRIPTS", "on")
+        ),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )

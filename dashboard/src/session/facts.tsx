@@ -46,6 +46,9 @@ export function Facts({ session }: { session: Session }) {
           <RunDuration session={session} />
         </Fact>
         <Fact label="Events">{wholeNumber(session.last_seq)}</Fact>
+        {session.masked_secrets > 0 && (
+          <Fact label="Masked secrets">{wholeNumber(session.masked_secrets)}</Fact>
+        )}
         {session.parent_session_id && (
           <Fact label="Parent">
             <a href={sessionLink(session.parent_session_id)}>

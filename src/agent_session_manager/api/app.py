@@ -27,6 +27,7 @@ from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
 from agent_session_manager.api.guard import Guard
+from agent_session_manager.api.masker import Masker
 from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
@@ -49,6 +50,7 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
     app.state.turns = asyncio.Lock()
+    app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=time.monotonic)
     health = APIRouter(tags=["service"])
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.sessions import MAX_PAGE, Id, Served
 from agent_session_manager.api.wire import (
     SessionAnswer,
@@ -92,7 +93,8 @@ async def append_event(request: Request, manager: Served) -> Response:
     session_id, session_name, event = _parse(await request.json())
     if event.event_type == "session_start":
         await _start(manager, session_id, session_name)
-    await manager.append(session_id, [event])
+    events = masker_of(request).events([event], await request.body())
+    await manager.append(session_id, events)
     return answer(OkAnswer())
 
 

@@ -39,6 +39,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.SessionNotFinishedError: (409, "session_not_finished"),
     errors.NoResultError: (409, "no_result"),
     errors.TranscriptNotFoundError: (404, "transcript_not_found"),
+    errors.TranscriptsOffError: (403, "transcripts_off"),
     errors.VersionConflictError: (409, "version_conflict"),
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_session_manager.api.answers import refusals
 from agent_session_manager.api.body import JsonRequest, JsonRoute
 from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.reach import Reach, caller_of, for_runs
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
@@ -84,11 +85,13 @@ async def append_events(request: Request, session_id: Id) -> Response:
 
     What a run appends is of that run, whether it says so or not.
     """
-    if len(await request.body()) <= MUCH_BYTES:
+    body = await request.body()
+    if len(body) <= MUCH_BYTES:
         events = _parse(await request.json(), session_id)
     else:
         async with turns_of(request):
             events = _parse(await request.json(), session_id)
+    events = masker_of(request).events(events, body)
     caller = caller_of(request)
     if caller is not None:
         events = [_of_run(event, caller.run) for event in events]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire import (
@@ -53,7 +54,7 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
     response_model=RunOpenedAnswer,
     responses=refusals(404, 409, 413, 415),
 )
-async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Response:
+async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: Served) -> Response:
     """Open the next run, for one caller alone: 409 `session_running` while the newest is open.
 
     With a lease the answer has the tokens of that run.
@@ -63,7 +64,7 @@ async def open_run(session_id: Id, body: NewRunBody, manager: Served) -> Respons
         session_id=session_id,
         takeover=body.takeover,
         host=body.host,
-        spec=body.spec,
+        spec=masker_of(request).value(body.spec),
         holder=holder_of(body.lease),
         token_digest=None if token is None else digest_of(token),
     )
@@ -204,6 +205,7 @@ async def get_request(
 )
 @for_runs(Reach.OWN_RUN)
 async def settle_request(
+    request: Request,
     session_id: Id,
     run: RunNumber,
     request_id: RequestId,
@@ -216,6 +218,6 @@ async def settle_request(
         run=run,
         request_id=request_id,
         state=RequestState(body.state),
-        detail=body.detail,
+        detail=masker_of(request).value(body.detail),
     )
     return answer(RequestAnswer(request=request_body(await manager.settle_request(change))))

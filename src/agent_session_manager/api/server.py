@@ -115,7 +115,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         database=store.url,
         token=settings.token or discovery.kept_token,
     )
-    async with Manager.open(store, clock=now) as manager:
+    async with Manager.open(store, clock=now, keeps_transcripts=settings.transcripts) as manager:
         app = guarded(
             build_app(manager, instance=announcement.instance, token=announcement.token),
             token=announcement.token if settings.auth else None,

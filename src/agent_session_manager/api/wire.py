@@ -194,6 +194,7 @@ class SessionBody(BaseModel):
     last_activity_at: Moment
     archived_at: Moment | None
     usage: UsageBody = Field(description="Of all runs together")
+    masked_secrets: int = Field(description="Secrets that were masked in its events")
     run: int
     started_at: Moment
     finished_at: Moment | None
@@ -309,6 +310,9 @@ class NewEventBody(BaseModel):
     reason: str | None = None
     role: str | None = None
     content: list[TextBlock] | None = None
+    masked_secrets: int | None = Field(
+        default=None, description="Secrets in its texts that were replaced by a mask"
+    )
 
 
 class EventBody(NewEventBody):
@@ -341,6 +345,7 @@ def session_body(session: Session) -> SessionBody:
         last_activity_at=session.last_activity_at,
         archived_at=session.archived_at,
         usage=UsageBody.model_validate(session.usage),
+        masked_secrets=session.masked_secrets,
         run=newest.run,
         started_at=newest.started_at,
         finished_at=newest.finished_at,

@@ -145,6 +145,13 @@ class TranscriptNotFoundError(OrchestratorError):
         self.subpath = subpath
 
 
+class TranscriptsOffError(OrchestratorError):
+    """This manager keeps no transcripts."""
+
+    def __init__(self) -> None:
+        super().__init__("this manager keeps no transcripts (--no-transcripts)")
+
+
 class VersionConflictError(OrchestratorError):
     """The summary is not of the version that the caller expected."""
 

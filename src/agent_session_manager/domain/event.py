@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
+from agent_session_manager.domain.masking import MAX_COUNT
 from agent_session_manager.domain.session import Reason, Usage, end_reason
 
 MAX_EVENTS_PER_APPEND = 1000
@@ -47,6 +48,8 @@ class NewEvent(NamedTuple):
     """An assistant message with text, not a subagent's: the newest of a run is its result."""
     end: RunEnd | None = None
     usage: Usage | None = None
+    masked_secrets: int = 0
+    """Those that its sender has masked, and those that were masked when it came."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +84,7 @@ _KNOWN_FIELDS: dict[str, type] = {
     "role": str,
     "exit_code": int,
     "usage": dict,
+    "masked_secrets": int,
 }
 _KIND_NAMES = {str: "a string", dict: "an object", int: "an integer of 32 bits"}
 
@@ -131,6 +135,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         and value.get("parent_tool_use_id") is None,
         end=_run_end(value) if event_type == "session_stop" else None,
         usage=_usage(value.get("usage")) if event_type == "usage" else None,
+        masked_secrets=_masked(value.get("masked_secrets")),
     )
 
 
@@ -153,6 +158,12 @@ def _run(value: Any) -> int | None:
     if not _is_integer(value) or not 0 < value < 2**31:
         raise InvalidEventError("run must be a positive integer")
     return int(value)
+
+
+def _masked(value: int | None) -> int:
+    if value is not None and not 0 <= value <= MAX_COUNT:
+        raise InvalidEventError(f"masked_secrets must be from 0 to {MAX_COUNT}")
+    return value or 0
 
 
 def _has_text(content: Any) -> bool:

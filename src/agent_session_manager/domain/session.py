@@ -120,6 +120,8 @@ class Session:
     newest_run: Run
     child_count: int
     """Sessions that were started from inside this one."""
+    masked_secrets: int = 0
+    """In all of its events together."""
 
     @property
     def status(self) -> Status:

@@ -91,6 +91,11 @@ _SPENT = (
     .where(sessions.c.number == bindparam("of"))
     .values({name: sessions.c[name] + bindparam("add_" + name) for name in USAGE_COLUMNS})
 )
+_MASKED = (
+    update(sessions)
+    .where(sessions.c.number == bindparam("of"))
+    .values(masked_secrets=sessions.c.masked_secrets + bindparam("add"))
+)
 _ENDED = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
@@ -113,6 +118,7 @@ class _Writes:
     sessions: dict[int, dict[str, Any]] = field(default_factory=dict)
     spent: list[dict[str, Any]] = field(default_factory=list)
     answered: list[dict[str, Any]] = field(default_factory=list)
+    masked: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
@@ -139,6 +145,7 @@ class _Writes:
         for statement, parameters in (
             (_MOVE_ON, list(self.sessions.values())),
             (_SPENT, self.spent),
+            (_MASKED, self.masked),
             (_ANSWERED, self.answered),
             (_ENDED, self.ended),
             (_FINISHED, [{"of": end["of"]} for end in self.ended]),
@@ -191,6 +198,8 @@ class _SessionInBatch:
         )
         if new.event_id is not None:
             self.known[new.event_id] = self.last_seq
+        if new.masked_secrets:
+            writes.masked.append({"of": self.number, "add": new.masked_secrets})
         if new.is_answer or new.usage is not None:
             self._count(new, run, writes)
         if new.end is not None:

@@ -293,7 +293,14 @@ def _sqlite_engine(url: URL, connect: Callable[[], sqlite3.Connection], *, reade
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # What is deleted is overwritten, but for what SQLite has moved within pages that others share.
+    pragmas = (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+    )
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

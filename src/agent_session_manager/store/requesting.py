@@ -12,6 +12,7 @@ from agent_session_manager.domain.errors import (
     RunNotFoundError,
     RunSupersededError,
 )
+from agent_session_manager.domain.masking import Masking
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import CreateRequest, SettleRequest
@@ -36,6 +37,19 @@ _EXPIRE = (
         ),
         settled_at=not_before(requests.c.created_at, bindparam("now")),
     )
+)
+
+
+_MESSAGES = select(requests.c.number, requests.c.payload).where(
+    requests.c.session_number == bindparam("of"),
+    requests.c.run <= bindparam("up_to_run"),
+    requests.c.state.in_(_OPEN),
+    requests.c.kind == RequestKind.MESSAGE.value,
+)
+_MASK = (
+    update(requests)
+    .where(requests.c.number == bindparam("which"))
+    .values(payload=bindparam("masked"))
 )
 
 
@@ -83,6 +97,8 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
             settled_at=(
                 not_before(requests.c.created_at, now) if change.state in FINAL_STATES else None
             ),
+            # The agent got it as it was meant; from now on it is only a record.
+            **({"payload": _masked(found.payload)} if change.state in FINAL_STATES else {}),
         )
     )
     return _get(connection, number, change)
@@ -90,7 +106,15 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
 
 def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
     """Expire what nobody will do any more: the open requests to this run and to older ones."""
-    connection.execute(_EXPIRE, {"of": number, "up_to_run": up_to_run, "now": now})
+    which = {"of": number, "up_to_run": up_to_run}
+    for row in connection.execute(_MESSAGES, which).all():
+        masked = _masked(rows.parse_fields(row.payload))
+        connection.execute(_MASK, {"which": row.number, "masked": masked})
+    connection.execute(_EXPIRE, {**which, "now": now})
+
+
+def _masked(payload: dict[str, Any]) -> str | None:
+    return rows.dump_fields(Masking().value(payload))
 
 
 def _get(connection: Connection, number: int, change: CreateRequest | SettleRequest) -> Request:

@@ -120,6 +120,7 @@ def to_session(row: Row[Any]) -> Session:
         usage=Usage(**{name: columns[name] for name in USAGE_COLUMNS}),
         newest_run=to_run(row, prefix=_RUN_PREFIX),
         child_count=columns["child_count"],
+        masked_secrets=columns["masked_secrets"],
     )
 
 

@@ -42,6 +42,8 @@ class Assignment:
     """What the supervisor is let in with; None where the manager is older and gave none."""
     agent_token: str | None = field(default=None, repr=False)
     """What the agent is."""
+    transcripts: bool = True
+    """Whether the manager is to keep the agent's own record."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

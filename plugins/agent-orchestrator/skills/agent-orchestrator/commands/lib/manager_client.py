@@ -31,6 +31,7 @@ RUN_TOKEN_UNKNOWN = "run_token_unknown"
 """The token was revoked, or its session deleted: no manager will ever take it again."""
 
 VERSION_CONFLICT = "version_conflict"
+TRANSCRIPTS_OFF = "transcripts_off"
 
 Json = dict[str, Any]
 Query = Mapping[str, str]
@@ -53,6 +54,8 @@ def may_pass(error: Exception) -> bool:
     if not isinstance(error, SessionClientError):
         return False
     status = error.status_code
+    if error.code == TRANSCRIPTS_OFF:
+        return False
     if error.code is None or status is None:
         return True
     if error.code == RUN_TOKEN_UNKNOWN:

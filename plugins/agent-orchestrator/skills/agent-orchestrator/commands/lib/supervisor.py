@@ -18,6 +18,8 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import httpx
+
 from . import startup as startup
 from .assignment import READY, Assignment
 from .delivery import Delivery
@@ -35,12 +37,13 @@ from .executors.base import Event
 from .executors.events import create_event
 from .log_lines import write_lines_to
 from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
+from .masking import Masking
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
 from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
-from .session_client import SessionClientError, SessionNotFoundError
+from .session_client import SessionClientError, SessionNotFoundError, _find_token
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class Supervisor:
         self._manager = ManagerClient(
             assignment.url, run_token=assignment.run_token, is_configured=is_manager_given()
         )
+        self._tokens = _own_tokens(assignment)
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once nothing of it can be lost.
@@ -78,7 +82,7 @@ class Supervisor:
             ready()
             delivery = Delivery(self._manager, outbox)
             delivery.start()
-            mirror = Mirror(self._manager, outbox)
+            mirror = Mirror(self._manager, outbox) if a.transcripts else None
             executor = create_executor(self._spec(mirror))
             requests = Requests(a, order=self._order, executor=executor, record=self._record)
             try:
@@ -91,7 +95,8 @@ class Supervisor:
                         await asyncio.to_thread(self._report_failure, exc)
                         raise
                     finally:
-                        await asyncio.to_thread(mirror.close)
+                        if mirror is not None:
+                            await asyncio.to_thread(mirror.close)
                         await asyncio.to_thread(delivery.finish)
             finally:
                 await asyncio.to_thread(self._give_back_token)
@@ -133,9 +138,11 @@ class Supervisor:
 
     def _record(self, event: Event) -> None:
         a = self._assignment
-        self._outbox.add({"event_id": str(uuid.uuid4()), **event, "run": a.run})
+        # What an executor did not prepare is masked here, and the tokens that are our own.
+        masked = Masking(known=self._tokens).event(event)
+        self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
 
-    def _spec(self, mirror: Mirror) -> RunSpec:
+    def _spec(self, mirror: Mirror | None) -> RunSpec:
         a = self._assignment
         return RunSpec(
             session_id=a.session_id,
@@ -219,6 +226,17 @@ class Supervisor:
         stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
         with contextlib.suppress(SessionClientError):
             self._manager.append_events(a.session_id, [{**stop, "run": a.run}])
+
+
+def _own_tokens(assignment: Assignment) -> dict[str, str]:
+    """The tokens that open our own doors, each with its kind: an agent can find them as we do."""
+    tokens = {
+        value: "run-token"
+        for name, value in assignment.environment.items()
+        if name.startswith("AGENT_ORCHESTRATOR_") and name.endswith("TOKEN") and len(value) >= 16
+    }
+    control = _find_token(httpx.URL(assignment.url))
+    return {**tokens, control: "control-token"} if control else tokens
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from .manager_client import VERSION_CONFLICT, Json, ManagerClient
+from .manager_client import TRANSCRIPTS_OFF, VERSION_CONFLICT, Json, ManagerClient
 from .session_client import SessionClientError
 
 logger = logging.getLogger(__name__)
@@ -72,15 +72,18 @@ class DirectAppends:
     def append(self, batch: Batch) -> None:
         """Append a batch and fold it into the summary, if it is of a main transcript.
 
+        A manager that keeps no transcripts is taken at its word: nothing is kept.
+
         Raises:
             SessionClientError: not all of it was stored; it can be sent again as it is.
         """
-        appended = last_position = 0
-        for start, lines in _requests(batch.lines):
-            batch_id = f"{batch.batch_id}.{start}"
-            answer = self._manager.append_entries(batch.transcript, lines, batch_id=batch_id)
-            appended += answer["appended"]
-            last_position = answer["last_position"]
+        try:
+            appended, last_position = self._send(batch)
+        except SessionClientError as exc:
+            if exc.code != TRANSCRIPTS_OFF:
+                raise
+            logger.info("the manager keeps no transcripts")
+            return
         if batch.subpath is None and batch.lines:
             try:
                 self._summaries.advance(batch, appended=appended, last_position=last_position)
@@ -88,6 +91,16 @@ class DirectAppends:
                 # The lines are stored. The SDK sees that the summary is older than they are, and
                 # the next append folds what is missing.
                 logger.warning("a transcript's summary stays behind: %s", exc)
+
+    def _send(self, batch: Batch) -> tuple[int, int]:
+        """Send the lines; return how many were new, and the position of the last one."""
+        appended = last_position = 0
+        for start, lines in _requests(batch.lines):
+            batch_id = f"{batch.batch_id}.{start}"
+            answer = self._manager.append_entries(batch.transcript, lines, batch_id=batch_id)
+            appended += answer["appended"]
+            last_position = answer["last_position"]
+        return appended, last_position
 
     def drain(self) -> None:
         """Return: nothing is ever on its way."""

@@ -7,7 +7,9 @@ import sys
 import click
 
 from ..config import Config
+from ..environment import claude_dir, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..purging import purge
 from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
     DONE,
@@ -27,19 +29,22 @@ from .sessions import Session, resolve, state_of
 EXAMPLES = """\
   ao-clean fix-login review
   ao-clean --all
-  ao-clean --all --yes"""
+  ao-clean --all --yes
+  ao-clean fix-login --purge"""
 
 
 @click.command(cls=Command, examples=EXAMPLES)
 @click.argument("sessions", nargs=-1)
 @click.option("--all", "all_of_project", is_flag=True, help="All sessions of this project.")
+@click.option("--purge", "purges", is_flag=True, help="Also what lies on this machine; asks.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also those that say running with nobody behind it.")
 @project_option
 @json_option
-def main(
+def main(  # noqa: PLR0913  # a parameter for each option
     sessions: tuple[str, ...],
     all_of_project: bool,
+    purges: bool,
     yes: bool,
     force: bool,
     project_dir: str | None,
@@ -59,17 +64,30 @@ def main(
         doomed = [s for s in chosen if s not in running]
         for session in running:
             note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
-        if all_of_project and doomed and not yes:
+        if (all_of_project or purges) and doomed and not yes:
             _ask(doomed)
         deleted, refused = _delete(manager, doomed)
+    purged = _purge(deleted) if purges else []
     if as_json:
-        answer_json({"deleted": [s["session_id"] for s in deleted]})
+        ids = [s["session_id"] for s in deleted]
+        answer_json({"deleted": ids, "purged": purged} if purges else {"deleted": ids})
     else:
         for session in deleted:
             answer(one_line(f"deleted {_described(session)}"))
+        for path in purged:
+            answer(one_line(f"removed {path}"))
     if missing:
         sys.exit(NOT_FOUND)
     sys.exit(FAILED if refused or (running and not all_of_project) else DONE)
+
+
+def _purge(deleted: list[Session]) -> list[str]:
+    """Remove what is left here of sessions that are deleted; return the paths."""
+    return [
+        str(path)
+        for session in deleted
+        for path in purge(session["session_id"], state_dir=state_dir(), claude_dir=claude_dir())
+    ]
 
 
 def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session], bool]:

@@ -23,6 +23,7 @@ from .running import (
     load_agent,
     model_option,
     new_session,
+    no_transcripts_option,
     permission_option,
     program_argument,
     report_started,
@@ -52,6 +53,7 @@ EXAMPLES = """\
 @model_option("the agent definition's, else Claude Code's own")
 @permission_option("the agent definition's, else acceptEdits")
 @timeout_option
+@no_transcripts_option
 @detach_option
 @project_option
 @agents_option
@@ -65,6 +67,7 @@ def main(
     model: str | None,
     permission_mode: str | None,
     timeout: float | None,
+    no_transcripts: bool,
     detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
@@ -86,6 +89,7 @@ def main(
             permission_mode=permission_mode,
             command=program or (agent.command if agent else ()),
             timeout_seconds=timeout,
+            transcripts=not no_transcripts,
         )
     )
     with open_manager(config) as manager:

@@ -12,6 +12,7 @@ import click
 from ..config import Config
 from ..environment import claude_dir, host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..masking import is_masked
 from ..run_specs import is_ours
 from ..session_client import SessionClientError
 from ..stopping import clear_dead, request_stop
@@ -35,6 +36,7 @@ from .running import (
     load_agent,
     model_option,
     new_session,
+    no_transcripts_option,
     permission_option,
     program_argument,
     report_started,
@@ -66,6 +68,7 @@ EXAMPLES = """\
     "--fork", metavar="NAME", help="Continue it as a new session NAME; SESSION stays as it is."
 )
 @timeout_option
+@no_transcripts_option
 @detach_option
 @project_option
 @agents_option
@@ -79,6 +82,7 @@ def main(
     takeover: bool,
     fork: str | None,
     timeout: float | None,
+    no_transcripts: bool,
     detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
@@ -94,6 +98,12 @@ def main(
     with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
         last = _last_plan(manager, found, config, text)
+        if not program and is_masked(last.command):
+            raise CommandError(
+                "a credential in the program's arguments was masked and is not kept: give the "
+                "program again: … -- PROGRAM ARG…",
+                USAGE,
+            )
         plan = check(
             replace(
                 last,
@@ -101,6 +111,7 @@ def main(
                 model=model or last.model,
                 permission_mode=permission_mode or last.permission_mode,
                 timeout_seconds=timeout,
+                transcripts=last.transcripts and not no_transcripts,
             )
         )
 
@@ -165,6 +176,8 @@ def _last_plan(manager: ManagerClient, session: Session, config: Config, prompt:
         model=kept.get("model"),
         permission_mode=kept.get("permission_mode"),
         command=tuple(kept.get("command") or (agent.command if agent else ())),
+        # Whoever says so: nothing is given away by keeping less.
+        transcripts=spec.get("transcripts") is not False,
     )
 
 

@@ -20,6 +20,7 @@ from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient
+from ..masking import Masking
 from ..run_specs import Spec, seal
 from ..session_client import SessionClientError
 from ..stopping import find_registered, request_stop, signal_supervisor
@@ -53,6 +54,9 @@ timeout_option = click.option(
 detach_option = click.option(
     "-d", "--detach", is_flag=True, help="Print the session's id and return; the run goes on."
 )
+no_transcripts_option = click.option(
+    "--no-transcripts", is_flag=True, help="Keep no transcript of this run and later ones."
+)
 program_argument = click.argument("program", nargs=-1, type=click.UNPROCESSED)
 
 
@@ -67,16 +71,19 @@ class Plan:
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
     timeout_seconds: float | None = None
+    transcripts: bool = True
 
     def sealed(self, session_id: str) -> Spec:
-        """What is kept with the run, so that a resume can repeat it."""
-        spec = {
+        """What is kept with the run, so that a resume can repeat it, without credentials."""
+        spec: Spec = {
             "executor": self.executor,
             "agent": self.agent.name if self.agent else None,
             "model": self.model,
             "permission_mode": self.permission_mode,
             "command": list(self.command),
+            **({} if self.transcripts else {"transcripts": False}),
         }
+        spec = Masking().value(spec)
         return seal(spec, session_id=session_id, state_dir=state_dir())
 
     def assignment(
@@ -101,6 +108,7 @@ class Plan:
             environment=agent_environment(),
             timeout_seconds=self.timeout_seconds,
             parent_session_id=session["parent_session_id"],
+            transcripts=self.transcripts,
         )
 
 

@@ -1,8 +1,9 @@
 """Making an event fit to be sent and stored, whatever an agent has put into it.
 
-Characters that no store takes (NUL, lone surrogates) are replaced, numbers that none takes become
-text, and what is too large or too deeply nested is shortened, each with a mark beside it; nothing
-is dropped. Pure functions, used by every executor.
+Credentials are masked first, so that no cut can leave half of one. Characters that no store takes
+(NUL, lone surrogates) are replaced, numbers that none takes become text, and what is too large or
+too deeply nested is shortened, each with a mark beside it; nothing is dropped. Pure functions, used
+by every executor.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from ..masking import MAX_SECRET_CHARS, Masking, Span, find_secrets, mask_spans, rules_for
 from .base import Event
 
 TEXT_BYTES_LIMIT = 512 * 1024
@@ -64,9 +66,11 @@ def _is_storable(number: float) -> bool:
 def prepare(event: Event) -> Event:
     """Return the event as it can be sent.
 
-    `sanitized: true` marks what was replaced; `shortened` maps the path of each shortened field
-    (`tool_input.content`, `content.0.text`) to the length in characters that it had.
+    `masked_secrets` counts what was masked; `sanitized: true` marks what was replaced; `shortened`
+    maps the path of each shortened field (`tool_input.content`, `content.0.text`) to the length in
+    characters that it had.
     """
+    event = Masking().event(event)
     for limit in TEXT_BYTES_LIMITS:
         fitter = _Fitter(limit)
         fitted = {key: fitter.fit(value, key, 1) for key, value in event.items()}
@@ -144,11 +148,13 @@ def _size(value: Any) -> int:
 class OutputText:
     """What a program writes, decoded as it comes; of too much only the head and the tail are kept.
 
-    Bytes that are not UTF-8 become U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD. Beyond each cut as much is kept as the longest secret
+    can have, so that one that lies across it is seen whole, and masked.
     """
 
     def __init__(self, limit: int = TEXT_BYTES_LIMIT) -> None:
-        self._half = limit // 2
+        self._limit = limit // 2
+        self._half = self._limit + MAX_SECRET_CHARS
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._head = ""
         self._tail = ""
@@ -173,12 +179,35 @@ class OutputText:
 
     def fields(self) -> Event:
         """Return the `content` of an event, with the mark if it is not everything."""
-        omitted = self.characters - 2 * self._half
+        omitted = self.characters - 2 * self._limit
         if omitted <= 0:
             return {"content": text_content(self._head + self._tail)}
-        text = f"{self._head}\n[… {omitted} characters omitted …]\n{self._tail[-self._half :]}"
-        return {"content": text_content(text), "shortened": {"content.0.text": self.characters}}
+        head, in_head = _cut(self._head, self._limit)
+        tail, in_tail = _cut(self._end(), self._limit, keep_end=True)
+        return {
+            "content": text_content(f"{head}\n[… {omitted} characters omitted …]\n{tail}"),
+            "shortened": {"content.0.text": self.characters},
+            **({"masked_secrets": in_head + in_tail} if in_head + in_tail else {}),
+        }
 
     def last_lines(self, count: int) -> str:
-        """Return the end of it, for a message to a person."""
-        return "\n".join((self._tail or self._head).strip().splitlines()[-count:])
+        """Return the end of it, masked, for a message to a person."""
+        end, _ = _cut(self._end(), self._limit, keep_end=True)
+        return "\n".join(end.strip().splitlines()[-count:])
+
+    def _end(self) -> str:
+        """As much of the end as is kept, and all of it if that is all."""
+        is_whole = self.characters <= len(self._head) + len(self._tail)
+        return self._head + self._tail if is_whole else self._tail
+
+
+def _cut(text: str, length: int, *, keep_end: bool = False) -> tuple[str, int]:
+    """One end of a text, masked, and how many secrets that were; what lies across is out whole."""
+    begin, end = (max(0, len(text) - length), len(text)) if keep_end else (0, length)
+    kept: list[Span] = []
+    for span in find_secrets(text, rules_for(text)):
+        if span.start < end and span.end > begin:
+            begin, end = min(begin, span.start), max(end, span.end)
+            kept.append(span)
+    shifted = [Span(span.start - begin, span.end - begin, span.kind) for span in kept]
+    return mask_spans(text[begin:end], shifted), len(kept)

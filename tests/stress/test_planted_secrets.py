@@ -1,0 +1,207 @@
+"""Secrets planted in events, clean code beside them, and texts that could take a rule long."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.executors.events import create_event
+from agent_orchestrator.outbox import Outbox, Run
+from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.masking import find_secrets, rules_for
+from agent_session_manager.domain.masking_rules import RULES, Rule
+from agent_session_manager.store.backup import back_up
+from agent_session_manager.store.base import AppendEvents, CreateSession
+from agent_session_manager.store.sql import open_store
+from tests.stress.scene import Scene
+from tests.support.api import Api
+from tests.support.campaign import Campaign
+from tests.support.planted import KINDS, planted, traces
+
+pytestmark = pytest.mark.stress
+
+LEAST_MASKED = 0.99
+MOST_CUT = 0.001
+CODE = (".py", ".js", ".mjs", ".ts", ".md", ".json", ".toml", ".css")
+BOUND_SECONDS = 30.0
+"""Far above what any rule takes, and far below what going back and forth in such a text would."""
+
+
+def _plant(chance: Random, count: int) -> list[tuple[str, str]]:
+    kinds = list(KINDS)
+    return [planted(chance, kinds[number % len(kinds)]) for number in range(count)]
+
+
+def _trace(secret: str) -> bytes:
+    """Of a Discord token the part that is secret; its user is not."""
+    parts = secret.split(".", 1)
+    is_discord = len(parts) == 2 and len(parts[0]) in (23, 24) and parts[0][0] in "MNO"
+    return parts[1].encode() if is_discord else traces(secret)[0]
+
+
+def _leaked(secrets: Iterable[str], directory: Path, *more: bytes) -> set[str]:
+    """Those of which there is a trace in some file of a directory, or in other bytes."""
+    held = [path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()]
+    return {secret for secret in secrets if any(_trace(secret) in one for one in (*held, *more))}
+
+
+def _shapes(text: str) -> Iterator[dict[str, Any]]:
+    """One text in each place where events have texts."""
+    yield {
+        "event_type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": text}],
+    }
+    yield {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": {"command": text}}
+    yield {"event_type": "post_tool", "tool_name": "Bash", "tool_output": [{"stdout": text}]}
+    yield {"event_type": "post_tool", "tool_name": "Bash", "error": text}
+    yield {"event_type": "other", "of_its_own": {"deep": [[{"er": text}]]}}
+
+
+def _shape(number: int, text: str) -> dict[str, Any]:
+    return list(_shapes(text))[number % 5]
+
+
+@pytest.mark.timeout(300)
+def test_planted_secrets_are_in_no_answer_and_no_file_of_the_manager(
+    campaign: Campaign, scene: Scene
+) -> None:
+    secrets = _plant(campaign.chance(), campaign.count(short=150, long=1000))
+    events = [_shape(number, text) for number, (_, text) in enumerate(secrets)]
+    with Api(scene.manager) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        for start in range(0, len(events), 50):
+            assert api.post("/sessions/s/events", events[start : start + 50]).status == 201
+        assert api.post("/sessions/s/events", {"event_type": "session_stop"}).status == 201
+        back_up(scene.state_dir / "sessions.db", scene.directory / "backup.db")
+        targets = ("s/events", "s/result", "s", "s/runs")
+        answers = [api.get(f"/sessions/{target}").body for target in targets]
+        counted = api.get("/sessions/s").json["session"]["masked_secrets"]
+    leaked = _leaked((secret for secret, _ in secrets), scene.directory, *answers)
+    campaign.tell(
+        f"{len(secrets)} secrets of {len(KINDS)} kinds: {len(leaked)} in some answer, database, "
+        f"log or backup; {counted} counted"
+    )
+    assert len(leaked) <= (1 - LEAST_MASKED) * len(secrets)
+    assert counted >= LEAST_MASKED * len(secrets)
+
+
+def test_planted_secrets_are_found_where_nothing_masks_them(campaign: Campaign) -> None:
+    """The same search without the guard: it must find what is there."""
+    secrets = _plant(campaign.chance(), 150)
+    events = [
+        NewEvent(event_type="x", fields=_shape(number, text))
+        for number, (_, text) in enumerate(secrets)
+    ]
+    store = open_store(
+        f"sqlite:///{campaign.directory / 'sessions.db'}", clock=lambda: datetime.now(UTC)
+    )
+    with closing(store):
+        store.commit([CreateSession(session_id="s", session_name="s")])
+        store.commit([AppendEvents(session_id="s", events=events)])
+    leaked = _leaked((secret for secret, _ in secrets), campaign.directory)
+    assert len(leaked) > LEAST_MASKED * len(secrets)
+
+
+def test_planted_secrets_are_not_in_the_bytes_of_an_outbox(campaign: Campaign) -> None:
+    secrets = _plant(campaign.chance(), campaign.count(short=150, long=1000))
+    run = Run(session_id="s", run=1, url="http://127.0.0.1:1")
+    with Outbox(campaign.directory / "s.1.db", run) as outbox:
+        for number, (_, text) in enumerate(secrets):
+            fields = _shape(number, text)
+            outbox.add(create_event(fields.pop("event_type"), **fields))
+        leaked = _leaked((secret for secret, _ in secrets), campaign.directory)
+    campaign.tell(f"{len(leaked)} of {len(secrets)} secrets in the bytes of an outbox")
+    assert len(leaked) <= (1 - LEAST_MASKED) * len(secrets)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files, always in the same order, found as they are asked for."""
+    for directory, below, names in os.walk(root):
+        below.sort()
+        yield from (Path(directory, name) for name in sorted(names))
+
+
+def _code(limit: int) -> Iterator[str]:
+    """Python's own library, what is installed beside it, and what the dashboard is built with."""
+    roots = (
+        Path(sysconfig.get_path("stdlib")),
+        Path(sysconfig.get_path("purelib")),
+        Path(__file__).parents[2] / "dashboard" / "node_modules",
+    )
+    for root in roots:
+        left = limit // len(roots)
+        for path in _files(root):
+            if path.suffix in CODE:
+                text = path.read_text("utf-8", errors="replace")[:left]
+                left -= len(text)
+                yield text
+            if left <= 0:
+                break
+
+
+@pytest.mark.timeout(300)
+def test_clean_code_is_hardly_ever_cut(campaign: Campaign) -> None:
+    size = lines = cut = 0
+    for text in _code(campaign.count(short=2_000_000, long=20_000_000)):
+        size += len(text)
+        lines += text.count("\n") + 1
+        spans = find_secrets(text, rules_for(text))
+        cut += sum(text.count("\n", span.start, span.end) + 1 for span in spans)
+    campaign.tell(f"{cut} of {lines} lines of code cut ({size / 1e6:.1f} MB)")
+    assert lines > 10_000
+    assert cut <= MOST_CUT * lines
+
+
+def _near_misses(rule: Rule, size: int) -> list[str]:
+    """Texts in which a rule begins everywhere and finds nothing, or ends as late as can be."""
+    anchors = rule.anchors or (".",)
+    pieces = [anchors[0], anchors[0] + "=", anchors[0] + "aA1" * 5, anchors[0] + '="' + "a" * 400]
+    pieces += [f"{anchors[0]}: {'A' * 90} ", f"{anchors[0]}{'a.' * 30}", f" {anchors[0]}aaaa:bb"]
+    texts = [piece * (size // len(piece)) for piece in pieces]
+    return [*texts, anchors[0] + "a" * size]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind} {rule.anchors[:1]}")
+def test_no_text_takes_a_rule_long(campaign: Campaign, rule: Rule) -> None:
+    size = campaign.count(short=64 * 1024, long=4 * 1024 * 1024)
+    for text in _near_misses(rule, size):
+        began_at = time.monotonic()
+        find_secrets(text, [rule])
+        assert time.monotonic() - began_at < BOUND_SECONDS
+
+
+@pytest.mark.parametrize(
+    "piece", ["-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n" + "aB3d" * 30 + "\n"]
+)
+def test_no_text_takes_the_search_for_keys_long(campaign: Campaign, piece: str) -> None:
+    size = campaign.count(short=64 * 1024, long=4 * 1024 * 1024)
+    began_at = time.monotonic()
+    find_secrets(piece * (size // len(piece)) + "-----END PRIVATE KEY-----", [])
+    assert time.monotonic() - began_at < BOUND_SECONDS
+
+
+def test_what_is_deleted_leaves_the_file(campaign: Campaign, scene: Scene) -> None:
+    database = scene.state_dir / "sessions.db"
+    with Api(scene.manager) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        events = [{"event_type": "x", "text": f"deleted-text-{n} " + "x" * 500} for n in range(500)]
+        assert api.post("/sessions/s/events", events).status == 201
+        entries = [{"uuid": f"u{n}", "text": f"deleted-text-{n} " + "x" * 500} for n in range(500)]
+        target = "/transcripts/entries?project_key=p&session_id=s"
+        assert api.post(target, entries).status == 201
+        assert api.delete("/sessions/s?force=true").status == 200
+    scene.manager.stop()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert b"deleted-text-" not in database.read_bytes()

@@ -1,0 +1,111 @@
+"""Secrets made at random, in the alphabet and length of each kind, and where they are found."""
+
+from __future__ import annotations
+
+import base64
+import json
+import string
+from collections.abc import Callable
+from random import Random
+
+ALPHANUMERIC = string.ascii_letters + string.digits
+URLSAFE = ALPHANUMERIC + "-_"
+BASE64 = ALPHANUMERIC + "+/"
+HEX = "0123456789abcdef"
+
+
+def drawn(chance: Random, alphabet: str, length: int) -> str:
+    return "".join(chance.choices(alphabet, k=length))
+
+
+def _jwt(chance: Random) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = {"sub": drawn(chance, HEX, 12), "iat": chance.randrange(10**9)}
+    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.{drawn(chance, URLSAFE, 43)}"
+
+
+def _private_key(chance: Random) -> str:
+    lines = "\n".join(drawn(chance, BASE64, 64) for _ in range(chance.choice((4, 25))))
+    kind = chance.choice(("RSA ", "EC ", "OPENSSH ", ""))
+    return f"-----BEGIN {kind}PRIVATE KEY-----\n{lines}\n-----END {kind}PRIVATE KEY-----"
+
+
+def _discord(chance: Random) -> str:
+    user = base64.urlsafe_b64encode(str(chance.randrange(10**17, 10**18)).encode()).decode()
+    return f"{user.rstrip('=')}.{drawn(chance, URLSAFE, 6)}.{drawn(chance, URLSAFE, 38)}"
+
+
+def _prefixed(prefix: str, alphabet: str, length: int) -> Callable[[Random], str]:
+    return lambda chance: prefix + drawn(chance, alphabet, length)
+
+
+KINDS: dict[str, Callable[[Random], str]] = {
+    "anthropic": _prefixed("sk-ant-api03-", URLSAFE, 95),
+    "openai": _prefixed("sk-", ALPHANUMERIC, 48),
+    "openai project": _prefixed("sk-proj-", URLSAFE, 120),
+    "aws key": _prefixed("AKIA", string.ascii_uppercase + "234567", 16),
+    "github": _prefixed("ghp_", ALPHANUMERIC, 36),
+    "github fine": lambda c: (
+        f"github_pat_{drawn(c, ALPHANUMERIC, 22)}_{drawn(c, ALPHANUMERIC, 59)}"
+    ),
+    "gitlab": _prefixed("glpat-", URLSAFE, 20),
+    "slack": lambda c: f"xoxb-{drawn(c, '123456789', 12)}-{drawn(c, ALPHANUMERIC, 24)}",
+    "google": _prefixed("AIza", URLSAFE, 35),
+    "google oauth": _prefixed("ya29.", URLSAFE, 130),
+    "stripe": _prefixed("sk_live_", ALPHANUMERIC, 24),
+    "npm": _prefixed("npm_", ALPHANUMERIC, 36),
+    "pypi": _prefixed("pypi-AgEIcHlwaS5vcmc", URLSAFE, 150),
+    "hugging face": _prefixed("hf_", string.ascii_letters, 34),
+    "sendgrid": lambda c: f"SG.{drawn(c, URLSAFE, 22)}.{drawn(c, URLSAFE, 43)}",
+    "twilio": _prefixed("SK", HEX, 32),
+    "telegram": _prefixed("AA", URLSAFE, 33),
+    "discord": _discord,
+    "jwt": _jwt,
+    "private key": _private_key,
+    "age": _prefixed("AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58),
+    "aws secret": _prefixed("", BASE64, 40),
+    "azure": lambda c: drawn(c, BASE64, 86) + "==",
+    "url password": _prefixed("", ALPHANUMERIC, 16),
+    "bearer": _prefixed("", URLSAFE, 43),
+    "assigned": _prefixed("", ALPHANUMERIC, 32),
+}
+"""By name, what makes one. At least twenty."""
+
+# Those that only what stands around them gives away.
+_AROUND: dict[str, tuple[str, ...]] = {
+    "telegram": ("bot token 1234567890:{} set", "https://api.telegram.org/bot1234567890:{}/getMe"),
+    "aws secret": ("aws_secret_access_key = {}\n", '"SecretAccessKey": "{}",'),
+    "azure": ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={};Suffix=core",),
+    "url password": ("postgres://app:{}@db.internal:5432/app", "git clone https://me:{}@git/x"),
+    "bearer": ("curl -H 'Authorization: Bearer {}' https://x", '"Authorization": "Bearer {}"'),
+    "assigned": ("export DB_PASSWORD={}\n", 'api_key: "{}"', '{{"client_secret": "{}"}}'),
+}
+_SURROUNDINGS = (
+    "export KEY={}\n",
+    '{{"id": 7, "value": "{}", "more": [1, 2]}}',
+    "$ printenv | grep KEY\nKEY={}\n$ ",
+    "https://service.example/v1/items?key={}&page=2",
+    'client = Client("{}", timeout=30)  # connect',
+    "the value is {}, please use it",
+    "  key: {}\n  other: 1\n",
+    "|{}|",
+)
+
+
+def planted(chance: Random, kind: str) -> tuple[str, str]:
+    """A secret of a kind, and a text that holds it as it is found in files, code and output."""
+    secret = KINDS[kind](chance)
+    around = chance.choice(_AROUND.get(kind, _SURROUNDINGS))
+    shown = around.format(secret)
+    if kind == "private key" and chance.random() < 0.5:  # as a JSON file has it
+        shown = json.dumps({"type": "service_account", "private_key": secret})
+    before = "".join(f"line {number} of a file\n" for number in range(chance.randrange(6)))
+    return secret, f"{before}{shown}\nand the rest\n"
+
+
+def traces(secret: str) -> list[bytes]:
+    """What is looked for in raw bytes: the secret, or a line of one that has several."""
+    parts = [part for part in secret.splitlines() if not part.startswith("-----")]
+    return [part.encode() for part in parts[:1]]
