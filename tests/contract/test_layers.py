@@ -29,8 +29,13 @@ LAYERS: dict[str, set[str]] = {
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
     "manager": {"domain", "store", "ingest", "bells", "feed", "reaper", "tail"},
-    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
-    "cli": {"api", "store", "settings", "discovery"},
+    "retention": {"store"},
+    "backups": {"discovery"},
+    "upkeep": {"settings", "manager", "retention", "backups"},
+    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"},
+    "cli_options": {"store", "settings", "discovery"},
+    "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
+    "cli": {"api", "store", "settings", "discovery", "cli_options", "maintenance_cli"},
 }
 
 

@@ -38,6 +38,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.NoResultError: (409, "no_result"),
     errors.TranscriptNotFoundError: (404, "transcript_not_found"),
     errors.VersionConflictError: (409, "version_conflict"),
+    errors.VacuumNotPossibleError: (409, "vacuum_not_possible"),
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
