@@ -52,8 +52,8 @@ def retired(
     return [str(one) for one in outcome]
 
 
-def ids(store: Store, **where: bool) -> list[str]:
-    page = store.list_sessions(SessionFilter(**where), limit=99)
+def ids(store: Store, *, archived: bool | None = None) -> list[str]:
+    page = store.list_sessions(SessionFilter(archived=archived), limit=99)
     return sorted(session.session_id for session in page.sessions)
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agent_session_manager.store.changing import take_positions
@@ -46,6 +46,10 @@ _FIND = {
     )
     for kind, names in _KEY.items()
 }
+_LAST_TOUCHED = case(
+    (sessions.c.archived_at > sessions.c.last_activity_at, sessions.c.archived_at),
+    else_=sessions.c.last_activity_at,
+)
 _HOLDER = select(sessions.c.session_id, sessions.c.number).where(
     sessions.c.reserved_project == bindparam("project"),
     sessions.c.reserved_name == bindparam("name"),
@@ -257,9 +261,9 @@ class _Importing:
         if not count:
             return
         first = take_positions(self._connection, 2 * count)
-        orders = {
+        orders: dict[str, list[ColumnElement[Any]]] = {
             "created_position": [sessions.c.number],
-            "changed_position": [sessions.c.last_activity_at, sessions.c.number],
+            "changed_position": [_LAST_TOUCHED, sessions.c.number],
         }
         for column, order in orders.items():
             ranked = (
