@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent_session_manager.discovery import prepare_state_dir
+from agent_session_manager.discovery import DiscoveryError, prepare_state_dir
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Backups:
         while True:
             try:
                 await self.look()
+            except (BackupFailedError, DiscoveryError) as exc:
+                logger.error("a backup could not be made: %s", exc)
             except Exception:  # a disk that is full for a while must not end the watch
                 logger.exception("a backup could not be made")
             await asyncio.sleep(min(LOOK_SECONDS, self._every))

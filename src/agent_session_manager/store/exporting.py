@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 import orjson
@@ -86,6 +87,8 @@ class _Exporting:
         self._progress = progress
         self._digest = hashlib.sha256()
         self._counts = {kind.counted: 0 for kind in KINDS.values()}
+        self._open = ExitStack()
+        """What is being read; nothing of it outlives the connection."""
         self._done = 0
         self._total = 0
 
@@ -97,8 +100,9 @@ class _Exporting:
         header = header_line(exported_at=now, generation=str(generation), is_whole=is_whole)
         self._to.write(header)
         self._total = self._count()
-        self._write_sessions()
-        self._write_transcripts()
+        with self._open:
+            self._write_sessions()
+            self._write_transcripts()
         self._to.write(trailer_line(self._counts, self._digest.hexdigest()))
         self._progress(self._total, self._total)
         return self._counts
@@ -188,8 +192,7 @@ class _Exporting:
         return query.where(kind.table.c.transcript_number.in_(numbers))
 
     def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        with self._connection.execute(query) as found:
-            yield from found
+        return iter(self._open.enter_context(self._connection.execute(query)))
 
     def _write(self, kind: Kind, row: Row[Any]) -> None:
         line = kind.to_line(row)
