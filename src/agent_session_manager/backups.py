@@ -127,7 +127,7 @@ def backing_up(url: str) -> BackUp:
     async def back_up(file: Path) -> str:
         arguments = ("backup", str(file), "--json", "--database-url", url)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROGRAM, *arguments,
+            sys.executable, "-P", "-c", _PROGRAM, *arguments,  # -P: no module of a project
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
