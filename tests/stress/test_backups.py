@@ -30,8 +30,8 @@ from tests.support.manager import PROGRAM, RunningManager
 
 pytestmark = pytest.mark.stress
 
-LIST = 20
-"""Events in one request of the load: what an outbox sends at once under load."""
+LIST = 50
+"""Events in one request of the load."""
 PER_SECOND = 2500
 NEWEST = known_revisions()[-1]
 EVENTS_OF_ONE = 200
