@@ -8,55 +8,46 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from agent_session_manager import __version__
+from agent_session_manager.cli_options import (
+    PROGRAM,
+    database_option,
+    fail,
+    find,
+    keeping_options,
+    port_option,
+    settings_from,
+    state_dir_option,
+)
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryError,
     DiscoveryFile,
     discovery_path,
-    find_manager,
     log_path,
-    prepare_state_dir,
 )
 from agent_session_manager.log_lines import shown, write_lines_to
-from agent_session_manager.settings import (
-    PREFIX,
-    Settings,
-    SettingsError,
-    environment,
-    load_settings,
-)
+from agent_session_manager.maintenance_cli import MAINTENANCE
+from agent_session_manager.settings import PREFIX, Settings
 
-PROGRAM = "agent-session-manager"
 STOP_TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.25
-FILE = click.Path(path_type=Path)
-
-port_option = click.option("--port", type=click.IntRange(0, 65535), help="Default: 8765.")
-state_dir_option = click.option(
-    "--state-dir",
-    metavar="DIR",
-    help="Default: $XDG_STATE_HOME/agent-orchestrator, else ~/.local/state/agent-orchestrator.",
-)
-database_option = click.option(
-    "--database-url", metavar="URL", help="sqlite:///PATH or postgresql://… ."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 def main() -> None:
     """Keep every agent session in a database and serve it over HTTP on this machine."""
+
+
+for command in MAINTENANCE:
+    main.add_command(command)
 
 
 @main.command()
@@ -87,6 +78,7 @@ def main() -> None:
     is_flag=True,
     help="Keep no agent's own record: resume is exact on the machine of the run only.",
 )
+@keeping_options
 def serve(  # noqa: PLR0913  # a parameter for each option
     port: int | None,
     state_dir: str | None,
@@ -95,7 +87,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     auth: str | None,
     allow_origins: tuple[str, ...],
     no_transcripts: bool,
-    **network: Any,
+    **others: Any,
 ) -> None:
     """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
 
@@ -103,6 +95,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     Examples:
       agent-session-manager serve
       agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
+      agent-session-manager serve --backup-every 24 --archive-after 30 --delete-archived-after 60
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
     from agent_session_manager.api.network import TlsError
@@ -110,7 +103,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     from agent_session_manager.api.server import serve as run_server
     from agent_session_manager.store.engine import DatabaseError
 
-    settings = _settings(
+    settings = settings_from(
         port=port,
         state_dir=state_dir,
         database_url=database_url,
@@ -118,7 +111,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
         auth=auth,
         allow_origins=allow_origins,
         transcripts="off" if no_transcripts else None,
-        **network,
+        **others,
     )
     write_lines_to(sys.stderr)
     for library in ("alembic", "uvicorn"):
@@ -126,9 +119,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     try:
         run_server(settings)
     except PortInUseError:
-        _fail(_who_is_on_port(settings))
+        fail(_who_is_on_port(settings))
     except (AddressError, TlsError, DiscoveryError, DatabaseError) as exc:
-        _fail(str(exc))
+        fail(str(exc))
 
 
 @main.command()
@@ -137,8 +130,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the token is left out.")
 def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
     """Say whether a manager serves, and from where; exit 3 if none does."""
-    settings = _settings(port=port, state_dir=state_dir)
-    found = _find(settings)
+    settings = settings_from(port=port, state_dir=state_dir)
+    found = find(settings)
     if as_json:
         shown = None if found is None else _public(found)
         click.echo(json.dumps({"running": found is not None, "manager": shown}))
@@ -156,17 +149,17 @@ def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
 @state_dir_option
 def stop(port: int | None, state_dir: str | None) -> None:
     """Stop the manager that serves, after it has finished what is under way."""
-    settings = _settings(port=port, state_dir=state_dir)
-    found = _find(settings)
+    settings = settings_from(port=port, state_dir=state_dir)
+    found = find(settings)
     if found is None:
         click.echo(f"no manager serves on port {settings.port}", err=True)
         sys.exit(3)
     # The lock on the discovery file says that this process is alive and the manager.
     os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-    while (still := _find(settings)) is not None and still.instance == found.instance:
+    while (still := find(settings)) is not None and still.instance == found.instance:
         if time.monotonic() > deadline:
-            _fail(f"the manager (process {found.pid}) is still stopping; see its log")
+            fail(f"the manager (process {found.pid}) is still stopping; see its log")
         time.sleep(_POLL_SECONDS)
     click.echo(f"stopped {found.url}")
 
@@ -178,7 +171,7 @@ def stop(port: int | None, state_dir: str | None) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> None:
     """Print the log of the manager that a command started in the background."""
-    settings = _settings(port=port, state_dir=state_dir)
+    settings = settings_from(port=port, state_dir=state_dir)
     path = log_path(settings.state_dir, settings.port)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -196,67 +189,6 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
 
 
 @main.command()
-@click.argument("file", type=FILE)
-@state_dir_option
-@database_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def backup(file: Path, state_dir: str | None, database_url: str | None, as_json: bool) -> None:
-    """Copy the SQLite database to FILE, which is not there yet; a manager may serve meanwhile."""
-    from agent_session_manager.store.backup import back_up
-
-    with _refusals():
-        database = _database(_settings(state_dir=state_dir, database_url=database_url))
-        contents = back_up(database, file)
-    size = file.stat().st_size
-    if as_json:
-        shown = {"file": str(file), "database": str(database), "bytes": size, **asdict(contents)}
-        click.echo(json.dumps(shown))
-    else:
-        click.echo(f"backed up {database} to {file}: {contents}, {size} bytes")
-
-
-@main.command()
-@click.argument("file", type=FILE, required=False)
-@state_dir_option
-@database_option
-def verify(file: Path | None, state_dir: str | None, database_url: str | None) -> None:
-    """Check the SQLite database, or a backup in FILE; exit 1 with all that is wrong."""
-    from agent_session_manager.store.verify import verify as find_problems
-
-    if file is not None and database_url is not None:
-        raise click.UsageError("FILE and --database-url name two databases: give one")
-    with _refusals():
-        settings = _settings(state_dir=state_dir, database_url=database_url)
-        database = file or _database(settings)
-        contents, problems = find_problems(database)
-    for problem in problems:
-        click.echo(f"{PROGRAM}: {problem}", err=True)
-    if problems:
-        sys.exit(1)
-    click.echo(f"{database} is whole: {contents}")
-
-
-@main.command()
-@click.argument("file", type=FILE)
-@state_dir_option
-@database_option
-def restore(file: Path, state_dir: str | None, database_url: str | None) -> None:
-    """Put the backup in FILE in the place of the SQLite database, which is kept aside."""
-    from agent_session_manager.store.restore import restore as put_back
-
-    with _refusals():
-        settings = _settings(state_dir=state_dir, database_url=database_url)
-        database = _database(settings)
-        if not settings.database_url:
-            prepare_state_dir(settings.state_dir)
-        done = put_back(file, database, now=datetime.now(UTC))
-    click.echo(f"restored {database} from {file}: {done.contents}")
-    if done.replaced is not None:
-        click.echo(f"the database that was there is {done.replaced}")
-    click.echo("readers of its feeds begin anew: what they have seen may not be in it")
-
-
-@main.command()
 @port_option
 @state_dir_option
 def rotate_token(port: int | None, state_dir: str | None) -> None:
@@ -264,19 +196,19 @@ def rotate_token(port: int | None, state_dir: str | None) -> None:
 
     The old one is refused from then on. Commands on this machine find the new one by themselves.
     """
-    settings = _settings(port=port, state_dir=state_dir)
+    settings = settings_from(port=port, state_dir=state_dir)
     if settings.token:
-        _fail(f"the token is the one in {PREFIX}TOKEN: change it there")
+        fail(f"the token is the one in {PREFIX}TOKEN: change it there")
     path = discovery_path(settings.state_dir, settings.port)
     if not os.path.lexists(path):
         click.echo(f"no manager has served on port {settings.port}", err=True)
         sys.exit(3)
-    if _find(settings) is not None:
-        _fail(f"a manager serves on port {settings.port}; first stop it with: {PROGRAM} stop")
+    if find(settings) is not None:
+        fail(f"a manager serves on port {settings.port}; first stop it with: {PROGRAM} stop")
     try:
         file = DiscoveryFile(path)
     except DiscoveryError as exc:
-        _fail(str(exc))
+        fail(str(exc))
     file.rotate_token()
     file.close()
     click.echo(f"the next manager on port {settings.port} has a new token")
@@ -290,59 +222,17 @@ def openapi() -> None:
     click.echo(json.dumps(describe(), indent=2, sort_keys=True))
 
 
-def _settings(
-    *,
-    state_dir: str | None,
-    port: int | None = None,
-    **flags: Any,
-) -> Settings:
-    try:
-        return load_settings(environment(), port=port, state_dir=state_dir, **flags)
-    except SettingsError as exc:
-        click.echo(shown(" ".join(f"{PROGRAM}: {exc}".split())), err=True)
-        sys.exit(2)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the database refuses in the block is said, and ends in 1."""
-    from agent_session_manager.store.engine import DatabaseError
-
-    try:
-        yield
-    except (DiscoveryError, DatabaseError) as exc:
-        _fail(str(exc))
-
-
-def _database(settings: Settings) -> Path:
-    from agent_session_manager.store.engine import sqlite_path
-
-    return sqlite_path(settings.resolved_database_url)
-
-
-def _find(settings: Settings) -> Announcement | None:
-    try:
-        return find_manager(settings.state_dir, settings.port)
-    except OSError as exc:
-        _fail(f"cannot read {settings.state_dir}: {exc.strerror}")
-
-
 def _public(found: Announcement) -> dict[str, object]:
-    shown = asdict(found)
-    del shown["token"]
-    return shown
+    told = asdict(found)
+    del told["token"]
+    return told
 
 
 def _who_is_on_port(settings: Settings) -> str:
-    found = _find(settings)
+    found = find(settings)
     if found is None:
         return f"port {settings.port} is in use by another program; choose one with --port"
     return (
         f"a manager serves {found.url} already (process {found.pid}, version {found.version}); "
         f"stop it with: {PROGRAM} stop"
     )
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(shown(" ".join(f"{PROGRAM}: {message}".split())), err=True)
-    sys.exit(1)

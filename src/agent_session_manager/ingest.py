@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from agent_session_manager.domain.errors import (
     OrchestratorError,
@@ -23,6 +23,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.store.base import Change, Outcome, Store, changed_sessions
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MAX_WAITING = 4096
 MAX_CHANGES_PER_COMMIT = 256
@@ -76,6 +77,16 @@ class Writer:
         if isinstance(settled, OrchestratorError):
             raise settled
         return settled
+
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Do something with the store between two commits; it must be short.
+
+        Raises:
+            StoreUnavailableError: the manager is stopping.
+        """
+        if self._closing:
+            raise StoreUnavailableError("the manager is stopping")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -66,6 +66,8 @@ from agent_session_manager.store.base import (
 )
 from agent_session_manager.store.engine import READERS
 from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
+from agent_session_manager.store.retention import Due, RetentionChange
+from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -99,6 +101,7 @@ class Manager:
         self._readers = readers
         self._bells = bells
         self._keeps_transcripts = keeps_transcripts
+        self._vacuuming = asyncio.Lock()
         self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
@@ -374,6 +377,27 @@ class Manager:
     ) -> SummaryPage:
         reads = self._store.transcripts
         return await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
+
+    async def find_due(
+        self, change: type[RetentionChange], before: datetime, *, limit: int
+    ) -> list[Due]:
+        """Find the sessions that retention may archive or delete something of."""
+        return await self._read(lambda: self._store.retention.find_due(change, before, limit=limit))
+
+    async def retire(self, change: RetentionChange) -> list[str]:
+        """Archive or delete something of sessions; return of which it was done."""
+        return cast("list[str]", await self._writer.commit(change))
+
+    async def vacuum(self) -> Freed:
+        """Give the space of what was deleted back, a little between any two commits."""
+        async with self._vacuuming:
+            space = before = await self._writer.alone(lambda: self._store.free_some(0))
+            # What is deleted meanwhile is left to the next one: this one comes to an end.
+            for _ in range(0, before.free_bytes, PAGES_AT_ONCE * before.page_bytes):
+                if self.is_stopping or not space.free_bytes:
+                    break
+                space = await self._writer.alone(lambda: self._store.free_some(PAGES_AT_ONCE))
+        return Freed(before_bytes=before.total_bytes, after_bytes=space.total_bytes)
 
     async def _read_news(self, session_id: str, after: int, limit: int) -> SessionNews:
         return await self._read(

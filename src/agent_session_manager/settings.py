@@ -17,6 +17,10 @@ MIN_TOKEN_CHARS = 32
 _ORIGIN = re.compile(r"https?://[^/@?#\s,]+/?")
 MIN_LEASE_SECONDS = 2.0
 MAX_LEASE_SECONDS = 86400.0
+DEFAULT_BACKUPS_KEPT = 7
+MIN_HOURS, MAX_HOURS = 0.01, 24.0 * 366
+MIN_DAYS, MAX_DAYS = 0.01, 366.0 * 100
+MAX_BACKUPS_KEPT = 1000
 
 
 class SettingsError(ValueError):
@@ -45,6 +49,15 @@ class Settings:
     """False: agents' own records are refused, and no session can be resumed on another machine."""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     """How long a run is held without a word from its supervisor before it counts as lost."""
+    backup_every_hours: float = 0.0
+    """Every so often the SQLite database is backed up into the state directory; 0: never."""
+    backups_kept: int = DEFAULT_BACKUPS_KEPT
+    archive_after_days: float = 0.0
+    """A finished session without activity for so long is archived; 0: never."""
+    delete_archived_after_days: float = 0.0
+    """A session that has been archived and without activity for so long is deleted; 0: never."""
+    delete_transcripts_after_days: float = 0.0
+    """A transcript to which nothing was appended for so long is deleted; 0: never."""
     token: str = field(default="", repr=False)
     """Empty: one made at random, kept in the state directory."""
 
@@ -72,6 +85,11 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
     tls_key: str | None = None,
     allow_network: bool = False,
     transcripts: str | None = None,
+    backup_every_hours: float | None = None,
+    backups_kept: float | None = None,
+    archive_after_days: float | None = None,
+    delete_archived_after_days: float | None = None,
+    delete_transcripts_after_days: float | None = None,
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
@@ -95,6 +113,19 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
             "TRANSCRIPTS", transcripts or environ.get(PREFIX + "TRANSCRIPTS", "on")
         ),
         lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
+        backup_every_hours=_amount(
+            environ, PREFIX + "BACKUP_EVERY_HOURS", backup_every_hours, MIN_HOURS, MAX_HOURS
+        ),
+        backups_kept=_count(
+            environ, PREFIX + "BACKUPS_KEPT", backups_kept, DEFAULT_BACKUPS_KEPT, MAX_BACKUPS_KEPT
+        ),
+        archive_after_days=_days(environ, PREFIX + "ARCHIVE_AFTER_DAYS", archive_after_days),
+        delete_archived_after_days=_days(
+            environ, PREFIX + "DELETE_ARCHIVED_AFTER_DAYS", delete_archived_after_days
+        ),
+        delete_transcripts_after_days=_days(
+            environ, PREFIX + "DELETE_TRANSCRIPTS_AFTER_DAYS", delete_transcripts_after_days
+        ),
         token=_token(environ.get(PREFIX + "TOKEN", "")),
     )
     _refuse_unsafe_network(settings)
@@ -195,6 +226,33 @@ def _lease_seconds(text: str | None) -> float:
             f"{MAX_LEASE_SECONDS:g} seconds"
         )
     return seconds
+
+
+def _days(environ: Mapping[str, str], variable: str, flag: float | None) -> float:
+    return _amount(environ, variable, flag, MIN_DAYS, MAX_DAYS)
+
+
+def _amount(
+    environ: Mapping[str, str], variable: str, flag: float | None, least: float, most: float
+) -> float:
+    """A length of time; 0, and what is not given, mean "never"."""
+    text = environ.get(variable, "0") if flag is None else str(flag)
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if amount != 0 and not least <= amount <= most:
+        raise SettingsError(f"{variable} is {text!r}, not 0 or from {least:g} to {most:g}")
+    return amount
+
+
+def _count(
+    environ: Mapping[str, str], variable: str, flag: float | None, default: int, most: int
+) -> int:
+    text = environ.get(variable, str(default)) if flag is None else f"{flag:g}"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise SettingsError(f"{variable} is {text!r}, not a number from 1 to {most}")
+    return int(text)
 
 
 def _token(text: str) -> str:

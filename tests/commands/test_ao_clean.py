@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,3 +190,32 @@ def test_what_is_deleted_is_gone(shell: Shell, make: Make, records: ManagerClien
     shell.run("ao-clean", "one")
     assert records.get_status(session_id) == "not_existent"
     assert shell.run("ao-status", "one").exit_code == NOT_FOUND
+
+
+def test_archived_sessions_are_out_of_the_list_and_can_be_taken_back(
+    shell: Shell, make: Make, records: ManagerClient
+) -> None:
+    one = make("one")
+    ended = shell.run("ao-clean", "--archive", "one")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert timeless(ended.stdout) == f"archived one (finished, 1 events, … ago, {one})\n"
+    assert one not in shell.run("ao-list-sessions", "--here", "--json").stdout
+    assert one in shell.run("ao-list-sessions", "--here", "--archived", "--json").stdout
+    assert shell.run("ao-clean", "--archive", "one").stdout == ""
+    back = shell.run("ao-clean", "--unarchive", "--json", "one")
+    assert json.loads(back.stdout) == {"unarchived": [one]}
+    assert records.get_session(one)["archived_at"] is None
+    assert shell.run("ao-clean", "--unarchive", "nobody").exit_code == NOT_FOUND
+    assert shell.run("ao-clean", "--unarchive", "--archive", "one").exit_code == USAGE
+
+
+def test_session_whose_name_was_taken_meanwhile_is_not_taken_back(
+    shell: Shell, records: ManagerClient, project: Path, new_id: Callable[[], str]
+) -> None:
+    old, new = new_id(), new_id()
+    for session_id in (old, new):
+        records.create_named_session(session_id, "same", project_dir=str(project))
+        records.archive_session(old)
+    ended = shell.run("ao-clean", "--unarchive", old)
+    assert ended.exit_code == FAILED
+    assert "another session of its project is named 'same' by now" in ended.stderr

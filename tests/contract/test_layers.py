@@ -32,8 +32,13 @@ LAYERS: dict[str, set[str]] = {
     "feed": {"domain", "store", "bells", "tail"},
     "family_feed": {"domain", "store", "feed"},
     "manager": {"domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"},
-    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery"},
-    "cli": {"api", "store", "settings", "discovery", "log_lines"},
+    "retention": {"store"},
+    "backups": {"discovery"},
+    "upkeep": {"settings", "manager", "retention", "backups"},
+    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"},
+    "cli_options": {"store", "settings", "discovery", "log_lines"},
+    "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
+    "cli": {"api", "store", "settings", "discovery", "cli_options", "maintenance_cli", "log_lines"},
 }
 
 

@@ -13,6 +13,7 @@ from tests.store.feed_promises import FEED_PROMISES
 from tests.store.lease_promises import LEASE_PROMISES
 from tests.store.listing_promises import LISTING_PROMISES
 from tests.store.request_promises import REQUEST_PROMISES
+from tests.store.retention_promises import RETENTION_PROMISES
 from tests.store.token_promises import TOKEN_PROMISES
 
 ALL_PROMISES = [
@@ -22,6 +23,7 @@ ALL_PROMISES = [
     *FEED_PROMISES,
     *LISTING_PROMISES,
     *TOKEN_PROMISES,
+    *RETENTION_PROMISES,
 ]
 
 

@@ -128,3 +128,46 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
 def test_auth_is_on_or_off_and_nothing_else(value: str) -> None:
     with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_AUTH"):
         load_settings({"AGENT_ORCHESTRATOR_AUTH": value})
+
+
+def test_keeping_is_off_unless_it_is_asked_for_and_flags_are_before_the_environment() -> None:
+    environ = {
+        "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS": "24",
+        "AGENT_ORCHESTRATOR_BACKUPS_KEPT": "3",
+        "AGENT_ORCHESTRATOR_ARCHIVE_AFTER_DAYS": "30",
+        "AGENT_ORCHESTRATOR_DELETE_ARCHIVED_AFTER_DAYS": "1.5",
+        "AGENT_ORCHESTRATOR_DELETE_TRANSCRIPTS_AFTER_DAYS": "0",
+    }
+    assert keeping(load_settings({})) == (0, 7, 0, 0, 0)
+    assert keeping(load_settings(environ)) == (24, 3, 30, 1.5, 0)
+    flags = {
+        "backup_every_hours": 0.0,
+        "backups_kept": 9.0,
+        "archive_after_days": 7.0,
+        "delete_archived_after_days": 8.0,
+        "delete_transcripts_after_days": 9.0,
+    }
+    assert keeping(load_settings(environ, **flags)) == (0, 9, 7, 8, 9)  # type: ignore[arg-type]  # flags of one kind
+
+
+def keeping(settings: Settings) -> tuple[float, ...]:
+    return (
+        settings.backup_every_hours,
+        settings.backups_kept,
+        settings.archive_after_days,
+        settings.delete_archived_after_days,
+        settings.delete_transcripts_after_days,
+    )
+
+
+@pytest.mark.parametrize("name", ["BACKUP_EVERY_HOURS", "ARCHIVE_AFTER_DAYS"])
+@pytest.mark.parametrize("value", ["", "-1", "nan", "inf", "0.001", "1e9", "1 day"])
+def test_length_of_time_that_is_none_is_named_with_its_value(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_{name} is {value!r}"):
+        load_settings({f"AGENT_ORCHESTRATOR_{name}": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1001", "", "many", "²"])
+def test_number_of_backups_that_is_none_is_named_with_its_value(value: str) -> None:
+    with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_BACKUPS_KEPT is {value!r}"):
+        load_settings({"AGENT_ORCHESTRATOR_BACKUPS_KEPT": value})

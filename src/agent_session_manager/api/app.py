@@ -17,6 +17,7 @@ from agent_session_manager.api import (
     earlier,
     earlier_ws,
     events,
+    maintenance,
     runs,
     sessions,
     transcripts,
@@ -71,6 +72,7 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
         transcripts.router,
         dashboard.router,
         health,
+        maintenance.router,
         earlier.router,
         earlier_ws.router,
     ):

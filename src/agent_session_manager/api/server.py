@@ -33,7 +33,9 @@ from agent_session_manager.discovery import (
 )
 from agent_session_manager.manager import Manager
 from agent_session_manager.settings import Settings
+from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import open_store
+from agent_session_manager.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +105,9 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listening) -> None:
-    store = open_store(
-        settings.resolved_database_url, clock=now, lease_seconds=settings.lease_seconds
-    )
+    url = settings.resolved_database_url
+    backed_up = sqlite_path(url) if settings.backup_every_hours else None
+    store = open_store(url, clock=now, lease_seconds=settings.lease_seconds)
     port = listening.port
     announcement = Announcement(
         url=f"http://127.0.0.1:{port}",
@@ -116,6 +118,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         token=settings.token or discovery.kept_token,
     )
     async with Manager.open(store, clock=now, keeps_transcripts=settings.transcripts) as manager:
+        upkeep = Upkeep(manager, settings, database=backed_up, clock=now)
         app = guarded(
             build_app(manager, instance=announcement.instance, token=announcement.token),
             token=announcement.token if settings.auth else None,
@@ -137,7 +140,8 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         # it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.end())
-        await server.serve(listening.loopback)
+        async with upkeep.going_on():
+            await server.serve(listening.loopback)
     logger.info("stopped")
 
 

@@ -176,6 +176,10 @@ class CursorUnknownError(OrchestratorError):
         return {"head": self.head}
 
 
+class VacuumNotPossibleError(OrchestratorError):
+    """This database gives no space back while it is served; the text says what to do."""
+
+
 class CodeNotValidError(OrchestratorError):
     """A code was used already, is too old, or was never given."""
 

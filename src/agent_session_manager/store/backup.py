@@ -19,6 +19,7 @@ from agent_session_manager.store.verify import Contents, damage, read_contents
 
 KEPT_BEFORE_MIGRATIONS = 3
 _SUFFIX = ".partial"
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RANDOM_CHARS = 8  # what mkstemp puts before the suffix
 
 
@@ -28,10 +29,10 @@ def back_up(database: Path, file: Path) -> Contents:
     Raises:
         DatabaseError: the file is there, or the database cannot be copied or is damaged.
     """
-    _refuse_taken(file)
+    refuse_taken(file)
     with copied(database, beside=file) as copy:
         contents = _checked(copy, database)
-        _refuse_taken(file)
+        refuse_taken(file)
         put_in_place(copy, file)
     return contents
 
@@ -58,6 +59,18 @@ def copied(source: Path, *, beside: Path) -> Iterator[Path]:
     Raises:
         DatabaseError: it cannot be made.
     """
+    with unfinished(beside) as copy:
+        _copy(source, copy)
+        yield copy
+
+
+@contextmanager
+def unfinished(beside: Path) -> Iterator[Path]:
+    """An empty private file under a temporary name, on the file system of `beside`; gone when left.
+
+    Raises:
+        DatabaseError: it cannot be made.
+    """
     try:
         descriptor, name = tempfile.mkstemp(
             prefix=f".{beside.name}.", suffix=_SUFFIX, dir=beside.parent
@@ -65,12 +78,11 @@ def copied(source: Path, *, beside: Path) -> Iterator[Path]:
     except OSError as exc:
         raise DatabaseError(f"cannot write in {beside.parent}: {exc.strerror}") from exc
     os.close(descriptor)
-    copy = Path(name)
+    made = Path(name)
     try:
-        _copy(source, copy)
-        yield copy
+        yield made
     finally:
-        copy.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
 
 
 def clear_cut_off(file: Path) -> None:
@@ -105,6 +117,8 @@ def _copy(source: Path, copy: Path) -> None:
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode = DELETE").close()
     except sqlite3.DatabaseError as exc:
+        if exc.sqlite_errorname in _DAMAGED:
+            raise _damaged(source, str(exc)) from exc
         raise DatabaseError(f"cannot copy {source} to {copy.parent}: {exc}") from exc
 
 
@@ -116,13 +130,18 @@ def _checked(copy: Path, source: Path) -> Contents:
                 return read_contents(connection, source)
     except sqlite3.DatabaseError as exc:
         found = [str(exc)]
-    raise DatabaseError(
-        f"{source} is damaged, and so would be a copy of it ({found[0]}); "
+    raise _damaged(source, found[0])
+
+
+def _damaged(source: Path, found: str) -> DatabaseError:
+    return DatabaseError(
+        f"{source} is damaged, and so would be a copy of it ({found}); "
         "all that is wrong with it: agent-session-manager verify"
     )
 
 
-def _refuse_taken(file: Path) -> None:
+def refuse_taken(file: Path) -> None:
+    """Raise where a file is there already, or cannot be made."""
     if os.path.lexists(file):
         raise DatabaseError(f"{file} is there already, and nothing is overwritten")
     if not file.parent.is_dir():

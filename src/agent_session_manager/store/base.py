@@ -21,6 +21,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
    misses nothing, or is told that too much was deleted since.
 12. The token that a run was opened with is known by its digest until it is revoked or its session
    is deleted, whatever becomes of the run. A run creates sessions below its own and nowhere else.
+13. Retention archives and deletes only what nobody uses: a session that runs, that somebody holds,
+   that had activity since or that has a child which is not archived stays as it is.
 
 What is promised of transcripts is in `store/transcripts.py`.
 """
@@ -40,7 +42,14 @@ from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Run, Session, State, Status
 from agent_session_manager.domain.transcript import AppendedEntries
 from agent_session_manager.store.feeds import FeedReads
+from agent_session_manager.store.retention import (
+    ArchiveSessions,
+    DeleteArchived,
+    DeleteTranscripts,
+    RetentionReads,
+)
 from agent_session_manager.store.run_tokens import RunTokenReads
+from agent_session_manager.store.space import Space
 from agent_session_manager.store.statistics import StatisticsReads
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -197,6 +206,9 @@ Change = (
     | AppendTranscript
     | PutTranscriptSummary
     | DeleteTranscript
+    | ArchiveSessions
+    | DeleteArchived
+    | DeleteTranscripts
 )
 Outcome = Session | Request | AppendedEntries | list[int] | list[str] | int | OrchestratorError
 
@@ -208,10 +220,16 @@ def changed_sessions(changes: Sequence[Change], outcomes: Sequence[Outcome]) -> 
         if isinstance(outcome, OrchestratorError):
             continue
         match change:
-            case ReapLeases():
+            case ReapLeases() | ArchiveSessions() | DeleteArchived():
                 assert isinstance(outcome, list)
                 changed.update(map(str, outcome))
-            case ExtendLeases() | AppendTranscript() | PutTranscriptSummary() | DeleteTranscript():
+            case (
+                ExtendLeases()
+                | AppendTranscript()
+                | PutTranscriptSummary()
+                | DeleteTranscript()
+                | DeleteTranscripts()
+            ):
                 pass  # nothing that a session shows
             case RevokeRunToken():
                 pass
@@ -322,6 +340,9 @@ class Store(Protocol):
     def feeds(self) -> FeedReads: ...
 
     @property
+    def retention(self) -> RetentionReads: ...
+
+    @property
     def statistics(self) -> StatisticsReads: ...
 
     @property
@@ -333,6 +354,13 @@ class Store(Protocol):
         """Say from now on which sessions others change in the same database, from a thread.
 
         What was missed, as the database was away, is said as None: anything may have changed.
+        """
+
+    def free_some(self, pages: int) -> Space:
+        """Give so many pages back that hold nothing, and say how the database then is.
+
+        Raises:
+            VacuumNotPossibleError: not with this database.
         """
 
     def close(self) -> None: ...

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 import psutil
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from agent_session_manager.private import (
     NotPrivateError,
@@ -32,14 +32,18 @@ from agent_session_manager.private import (
     open_private,
 )
 from agent_session_manager.store.base import Notice
-from agent_session_manager.store.notices import Notices
+from agent_session_manager.store.notices import ANY, Notices
 
 READERS = 4
+INCREMENTAL = 2
+"""SQLite's number for files that can be made smaller step by step; it is given to new ones only."""
 BUSY_TIMEOUT_SECONDS = 5.0
 _NAMED_SECONDS = 0.5
 """How long an owner may take from its lock to its name in it."""
 _LOOK_EVERY_SECONDS = 0.005
 _WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
+_POSTGRESQL = "postgresql+psycopg"
+_ONLY_READING = {"postgresql_readonly": True}
 _SQLITE_HEADER = b"SQLite format 3\0"
 
 
@@ -85,6 +89,11 @@ class Database:
         if self.notices is not None and session_ids:
             self.notices.send(connection, session_ids)
 
+    def notify_of_everything(self, connection: Connection) -> None:
+        """Tell other managers, when this transaction commits, that anything may have changed."""
+        if self.notices is not None:
+            self.notices.send(connection, {ANY})
+
     def watch(self, notice: Notice) -> None:
         """Call `notice`, from a thread, with what other managers say; None: anything may be new."""
         if self.notices is not None:
@@ -112,7 +121,7 @@ def open_database(url: str) -> Database:
         case "postgresql":
             return _open_postgresql(parsed)
         case other:
-            raise DatabaseError(f"{other} is not supported: use sqlite:///PATH or postgresql://…")
+            raise _not_supported(other)
 
 
 def sqlite_path(url: str) -> Path:
@@ -152,6 +161,43 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(connection):
         _prepare_sqlite_reader(connection, None)
         yield connection
+
+
+@contextmanager
+def reading_one_moment(url: str) -> Iterator[Connection]:
+    """A transaction that sees the database as it is when it first reads, and changes nothing.
+
+    A manager may serve meanwhile.
+
+    Raises:
+        DatabaseError: there is no such database, or it cannot be reached.
+    """
+    parsed = _parse(url)
+    with ExitStack() as stack:
+        kind = parsed.get_backend_name()
+        if kind == "sqlite":
+            raw = stack.enter_context(reading_alone(_path(parsed)))
+            engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+            event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+        elif kind != "postgresql":
+            raise _not_supported(kind)
+        else:
+            engine = _postgresql_engine(
+                parsed, 1, isolation_level="REPEATABLE READ", execution_options=_ONLY_READING
+            )
+        stack.callback(engine.dispose)
+        try:
+            connection = stack.enter_context(engine.connect())
+            stack.enter_context(connection.begin())
+        except DBAPIError as exc:
+            raise DatabaseError(
+                f"cannot use {parsed.render_as_string(hide_password=True)}: {exc.orig}"
+            ) from exc
+        yield connection
+
+
+def _not_supported(kind: str) -> DatabaseError:
+    return DatabaseError(f"{kind} is not supported: use sqlite:///PATH or postgresql://…")
 
 
 def _parse(url: str) -> URL:
@@ -293,11 +339,12 @@ def _sqlite_engine(url: URL, connect: Callable[[], sqlite3.Connection], *, reade
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
-    # What is deleted is overwritten, but for what SQLite has moved within pages that others share.
     pragmas = (
+        f"auto_vacuum = {INCREMENTAL}",  # before anything is written
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # What is deleted is overwritten, but for what was moved within pages that others share.
         "secure_delete = ON",
     )
     for pragma in pragmas:
@@ -319,28 +366,28 @@ def _begin_immediate(connection: _RawSql) -> None:
 
 
 def _open_postgresql(url: URL) -> Database:
-    url = url.set(drivername="postgresql+psycopg")
-    options = f"-c synchronous_commit=on -c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
-    connect_args = {"options": options}
+    url = url.set(drivername=_POSTGRESQL)
+    writing, reading, hearing = (_postgresql_engine(url, size) for size in (1, READERS, 1))
+    event.listen(writing, "begin", _begin_alone)
+    return Database(url, writing, reading, notices=Notices(hearing))
 
-    def engine(size: int) -> Engine:
+
+def _postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
+    said = f"-c synchronous_commit=on -c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
+    try:
         return create_engine(
-            url,
+            url.set(drivername=_POSTGRESQL),
             pool_size=size,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args=connect_args,
+            connect_args={"options": said},
             hide_parameters=True,
+            **options,
         )
-
-    try:
-        database = Database(url, engine(1), engine(READERS), notices=Notices(engine(1)))
     except ModuleNotFoundError as exc:
         raise DatabaseError(
             "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"
         ) from exc
-    event.listen(database.writing, "begin", _begin_alone)
-    return database
 
 
 def _begin_alone(connection: _RawSql) -> None:

@@ -20,7 +20,8 @@ from agent_session_manager.store.base import Notice
 logger = logging.getLogger(__name__)
 
 _CHANNEL = "agent_session_manager"
-_ANY = "*"
+ANY = "*"
+"""Sent in the place of an id: anything may have changed."""
 MAX_PAYLOAD_BYTES = 7999
 """PostgreSQL takes no longer ones."""
 _LOOK_SECONDS = 0.5
@@ -37,7 +38,7 @@ class Notices:
 
     def send(self, connection: Connection, session_ids: Collection[str]) -> None:
         text = ",".join(sorted(session_ids))
-        payload = text if len(text) <= MAX_PAYLOAD_BYTES else _ANY
+        payload = text if len(text) <= MAX_PAYLOAD_BYTES else ANY
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (_CHANNEL, payload))
 
     def start(self, notice: Notice) -> None:
@@ -69,4 +70,4 @@ class Notices:
         notice(None)  # of what came before, nothing was heard
         while not self._stopping.is_set():
             for heard in driver.notifies(timeout=_LOOK_SECONDS, stop_after=1):
-                notice(None if heard.payload == _ANY else heard.payload.split(","))
+                notice(None if heard.payload == ANY else heard.payload.split(","))

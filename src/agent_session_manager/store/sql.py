@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +17,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFinishedError,
     SessionNotFoundError,
     StoreUnavailableError,
+    VacuumNotPossibleError,
 )
 from agent_session_manager.domain.event import Event, joined_text
 from agent_session_manager.domain.request import Request, RequestState
@@ -38,9 +40,12 @@ from agent_session_manager.store.families import SqlRunTokens
 from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.listing import list_sessions
 from agent_session_manager.store.migrate import migrate
+from agent_session_manager.store.retiring import SqlRetention
+from agent_session_manager.store.space import Space
 from agent_session_manager.store.statistics_reads import SqlStatistics
 from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.transcript_reads import SqlTranscripts
+from agent_session_manager.store.vacuum import free_some
 from agent_session_manager.store.verify import refuse_damaged
 from agent_session_manager.store.writing import Transaction
 
@@ -91,6 +96,7 @@ class SqlStore:
         self._term = int(lease_seconds * 1_000_000)
         self.transcripts = SqlTranscripts(self._read)
         self.feeds = SqlFeeds(self._read)
+        self.retention = SqlRetention(self._read)
         self.statistics = SqlStatistics(self._read)
         self.run_tokens = SqlRunTokens(self._read)
 
@@ -219,6 +225,16 @@ class SqlStore:
         with self._read() as connection:
             moment = connection.scalar(_NEXT_EXPIRY)
         return None if moment is None else rows.to_moment(moment)
+
+    def free_some(self, pages: int) -> Space:
+        if self._database.path is None:
+            raise VacuumNotPossibleError("PostgreSQL gives space back by itself: see its VACUUM")
+        try:
+            with self._database.writing.connect() as connection:
+                raw: Any = connection.connection.driver_connection
+                return free_some(raw, pages)
+        except sqlite3.DatabaseError as exc:
+            raise StoreUnavailableError(f"the database cannot do this now: {exc}") from exc
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

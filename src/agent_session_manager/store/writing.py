@@ -49,6 +49,16 @@ from agent_session_manager.store.current import (
 )
 from agent_session_manager.store.families import parent_for, revoke_run_token
 from agent_session_manager.store.requesting import create_request, settle_request
+from agent_session_manager.store.retention import (
+    ArchiveSessions,
+    DeleteArchived,
+    DeleteTranscripts,
+)
+from agent_session_manager.store.retiring import (
+    archive_sessions,
+    delete_archived,
+    delete_transcripts,
+)
 from agent_session_manager.store.running import NewRun, Runs
 from agent_session_manager.store.tables import events, requests, run_tokens, runs, sessions
 from agent_session_manager.store.transcribing import (
@@ -126,6 +136,12 @@ class Transaction:
                 return put_summary(self._connection, change)
             case DeleteTranscript():
                 return delete_transcript(self._connection, change)
+            case ArchiveSessions():
+                return archive_sessions(self._connection, change, now=self._now)
+            case DeleteArchived():
+                return delete_archived(self._connection, change, self._delete_one)
+            case DeleteTranscripts():
+                return delete_transcripts(self._connection, change)
             case AppendEvents():
                 return append_all(self._connection, [change], now=self._now)[0]
             case _:
@@ -178,6 +194,8 @@ class Transaction:
         if change.archived is not None and change.archived != archived:
             archived = change.archived
             values["archived_at"] = self._now if archived else None
+            if not archived:  # somebody wants it: retention counts from now on
+                values["last_activity_at"] = self._now
         reservation = _NONE
         if current.unique_name and not archived:
             reservation = _reservation(
@@ -212,6 +230,9 @@ class Transaction:
         record_deletion(self._connection, change.session_id)
         self._move_parent(current.parent_session_id)
         return counts[0]
+
+    def _delete_one(self, session_id: str) -> int:
+        return self._delete(DeleteSession(session_id=session_id))
 
     def _move_parent(self, parent_session_id: str | None) -> None:
         """Let readers of lists know that a session has one child more or less."""

@@ -133,6 +133,14 @@ class ManagerClient(SessionClient):
         }
         return self._open("/sessions", body)
 
+    def archive_session(self, session_id: str, *, archived: bool = True) -> Json:
+        """Put a session away, or take it back, and return it.
+
+        Raises:
+            SessionClientError: with the code `name_taken`, where another session has its name.
+        """
+        return self._get("session", dict, "PATCH", _path(session_id), {"archived": archived})
+
     def open_run(
         self,
         session_id: str,

@@ -1,4 +1,4 @@
-"""`ao-clean`: delete sessions and what is kept of them."""
+"""`ao-clean`: delete sessions and what is kept of them, or archive them and take them back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from ..config import Config
 from ..environment import claude_dir, state_dir
-from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..manager_client import NAME_TAKEN, SESSION_RUNNING, ManagerClient
 from ..purging import purge
 from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
@@ -30,7 +30,9 @@ EXAMPLES = """\
   ao-clean fix-login review
   ao-clean --all
   ao-clean --all --yes
-  ao-clean fix-login --purge"""
+  ao-clean fix-login --purge
+  ao-clean --archive fix-login
+  ao-clean --unarchive fix-login"""
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -39,6 +41,8 @@ EXAMPLES = """\
 @click.option("--purge", "purges", is_flag=True, help="Also what lies on this machine; asks.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also those that say running with nobody behind it.")
+@click.option("--archive", is_flag=True, help="Put them away instead; nothing is lost.")
+@click.option("--unarchive", is_flag=True, help="Take archived ones back instead.")
 @project_option
 @json_option
 def main(  # noqa: PLR0913  # a parameter for each option
@@ -47,19 +51,27 @@ def main(  # noqa: PLR0913  # a parameter for each option
     purges: bool,
     yes: bool,
     force: bool,
+    archive: bool,
+    unarchive: bool,
     project_dir: str | None,
     as_json: bool,
 ) -> None:
     """Delete SESSIONS with all of their events; or, after asking, all of this project.
 
     A running session is left alone; --force deletes it unless a supervisor is behind it. Sessions
-    of other projects are reached by their whole id, or with --project-dir.
+    of other projects are reached by their whole id, or with --project-dir. With --archive they
+    are only put away: out of the lists, their names free; `ao-list-sessions --archived` has them.
     """
+    if archive and unarchive:
+        raise CommandError("give --archive or --unarchive, not both", USAGE)
     if bool(sessions) == all_of_project:
         raise CommandError("name the sessions to delete, or give --all", USAGE)
     config = configure(project_dir)
     with open_manager(config, for_people=True) as manager:
         chosen, missing = _choose(manager, sessions, config)
+        if archive or unarchive:
+            _answer_archived(manager, chosen, archive, as_json)
+            sys.exit(NOT_FOUND if missing else DONE)
         running = [s for s in chosen if s["status"] == "running" and not force]
         doomed = [s for s in chosen if s not in running]
         for session in running:
@@ -88,6 +100,30 @@ def _purge(deleted: list[Session]) -> list[str]:
         for session in deleted
         for path in purge(session["session_id"], state_dir=state_dir(), claude_dir=claude_dir())
     ]
+
+
+def _answer_archived(
+    manager: ManagerClient, chosen: list[Session], archive: bool, as_json: bool
+) -> None:
+    """Archive sessions, or take them back; those that are so already stay as they are."""
+    changed = []
+    for session in chosen:
+        if (session["archived_at"] is not None) == archive:
+            continue
+        try:
+            changed.append(manager.archive_session(session["session_id"], archived=archive))
+        except SessionClientError as exc:
+            if exc.code != NAME_TAKEN:
+                raise
+            raise CommandError(
+                f"another session of its project is named {session['session_name']!r} by now: "
+                "ao-rename that one first"
+            ) from exc
+    if as_json:
+        answer_json({"archived" if archive else "unarchived": [s["session_id"] for s in changed]})
+        return
+    for session in changed:
+        answer(one_line(f"{'archived' if archive else 'took back'} {_described(session)}"))
 
 
 def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session], bool]:

@@ -1,0 +1,148 @@
+"""Retention: what nobody has used for long is archived, and what was archived for long is deleted.
+
+Off unless it is asked for. Only what was due at two looks an hour apart is touched, and only while
+the clock went as the time did: one that was set, or a machine that slept, costs another hour and
+nobody a session. The work goes through the writer in small batches, so that appends go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from agent_session_manager.store.retention import (
+    ArchiveSessions,
+    DeleteArchived,
+    DeleteTranscripts,
+    Due,
+    RetentionChange,
+)
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 3600.0
+MAX_DRIFT_SECONDS = 60.0
+"""Between the clock and the time that passed, from one look to the next."""
+FOUND_AT_ONCE = 1000
+SESSIONS_AT_ONCE = 50
+ROWS_AT_ONCE = 5_000
+"""What one commit deletes at most, unless a single session has more: some 50 ms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """After how long without use; None: never."""
+
+    archive: timedelta | None = None
+    delete_archived: timedelta | None = None
+    delete_transcripts: timedelta | None = None
+
+    def __iter__(self) -> Iterator[tuple[type[RetentionChange], timedelta]]:
+        for change, term in (
+            (ArchiveSessions, self.archive),
+            (DeleteArchived, self.delete_archived),
+            (DeleteTranscripts, self.delete_transcripts),
+        ):
+            if term is not None:
+                yield change, term
+
+    @property
+    def are_set(self) -> bool:
+        return any(True for _ in self)
+
+
+class Retirement(Protocol):
+    """What retention needs of the manager."""
+
+    def find_due(
+        self, change: type[RetentionChange], before: datetime, *, limit: int
+    ) -> Awaitable[list[Due]]: ...
+
+    def retire(self, change: RetentionChange) -> Awaitable[list[str]]: ...
+
+
+_DONE: dict[type[RetentionChange], str] = {
+    ArchiveSessions: "archived sessions",
+    DeleteArchived: "deleted archived sessions",
+    DeleteTranscripts: "deleted the transcripts of sessions",
+}
+
+
+class Retention:
+    """Looks once an hour, until it is cancelled. `counts` says what came of it so far."""
+
+    def __init__(
+        self,
+        manager: Retirement,
+        terms: Terms,
+        *,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._manager = manager
+        self._terms = terms
+        self._clock = clock
+        self._monotonic = monotonic
+        self._last_look: tuple[float, datetime] | None = None
+        self.counts: dict[type[RetentionChange], int] = dict.fromkeys(_DONE, 0)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except Exception:  # a database that is away for a while must not end the watch
+                logger.exception("retention could not do its work")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Do what was due at the look before and still is; the first look only looks."""
+        before, self._last_look = self._last_look, (self._monotonic(), self._clock())
+        if before is None:
+            return
+        passed = self._last_look[0] - before[0]
+        moved = (self._last_look[1] - before[1]) / timedelta(seconds=1)
+        if abs(moved - passed) > MAX_DRIFT_SECONDS:
+            logger.warning(
+                "the clock moved by %.0f s in %.0f s: retention waits another hour", moved, passed
+            )
+        elif passed + MAX_DRIFT_SECONDS >= LOOK_SECONDS:
+            for change, term in self._terms:
+                await self._retire(change, before[1] - term)
+
+    async def _retire(self, change: type[RetentionChange], before: datetime) -> None:
+        """Do all that is due, those who become free by it too: a parent after its children."""
+        done = 1
+        while done:
+            due = await self._manager.find_due(change, before, limit=FOUND_AT_ONCE)
+            done = 0
+            for session_ids in _batches(due):
+                retired = await self._manager.retire(change(session_ids=session_ids, before=before))
+                if retired:
+                    logger.info("retention: %s: %s", _DONE[change], ", ".join(retired))
+                done += len(retired)
+            self.counts[change] += done
+            if done:
+                logger.info(
+                    "retention: %s: %d, %d since the start",
+                    _DONE[change],
+                    done,
+                    self.counts[change],
+                )
+
+
+def _batches(due: Sequence[Due]) -> Iterator[list[str]]:
+    """Cut by sessions and by what they hold: one by itself may hold more."""
+    batch: list[str] = []
+    rows = 0
+    for one in due:
+        if batch and (len(batch) == SESSIONS_AT_ONCE or rows + one.rows > ROWS_AT_ONCE):
+            yield batch
+            batch, rows = [], 0
+        batch.append(one.session_id)
+        rows += one.rows
+    if batch:
+        yield batch

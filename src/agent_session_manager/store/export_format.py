@@ -1,0 +1,305 @@
+"""The lines of an export: which there are, what each holds, and what it may hold.
+
+JSON lines, in one order: a header; each session, followed by its runs, its requests and its events;
+each transcript, followed by its entries and its summary; a trailer with counts and a checksum. What
+a line may hold is what the tables may, so that what was read can be stored. `docs/export.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, Table
+
+from agent_session_manager.domain.event import MAX_EVENT_ID_CHARS, MAX_TYPE_CHARS
+from agent_session_manager.domain.request import RequestKind, RequestState
+from agent_session_manager.domain.session import Reason, is_session_id
+from agent_session_manager.store.rows import USAGE_COLUMNS
+from agent_session_manager.store.tables import (
+    events,
+    requests,
+    runs,
+    sessions,
+    transcript_entries,
+    transcript_summaries,
+    transcripts,
+)
+
+FORMAT = "agent-session-manager export"
+VERSION = 1
+MAX_LINE_BYTES = 256 * 1024 * 1024
+"""No line of ours is longer: what is appended at once is not, however it is escaped."""
+MAX_NUMBER = 2**63 - 1
+_MAX_SMALL = 2**31 - 1
+
+Check = Callable[[Any], bool]
+
+
+class ImportRefusedError(Exception):
+    """What is to be imported cannot be; the text says why, and nothing was changed."""
+
+
+def line_refused(number: int, problem: str) -> ImportRefusedError:
+    return ImportRefusedError(f"line {number}: {problem}; nothing was changed")
+
+
+def _number(value: Any, *, least: int = 0, most: int = MAX_NUMBER) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _place(value: Any) -> bool:
+    return _number(value, least=1)
+
+
+def _run(value: Any) -> bool:
+    return _number(value, least=1, most=_MAX_SMALL)
+
+
+def _moment(value: Any) -> bool:
+    return _number(value, least=-MAX_NUMBER)
+
+
+def _exit_code(value: Any) -> bool:
+    return _number(value, least=-_MAX_SMALL, most=_MAX_SMALL)
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str and "\0" not in value
+
+
+def _flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _json(value: Any) -> bool:
+    return type(value) is dict
+
+
+def _up_to(chars: int) -> Check:
+    return lambda value: _text(value) and 0 < len(value) <= chars
+
+
+def _one_of(*values: str) -> Check:
+    return lambda value: type(value) is str and value in values
+
+
+def _session_id(value: Any) -> bool:
+    return type(value) is str and is_session_id(value)
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kind:
+    """A line that stands for a row: its columns, in order, and what each may be."""
+
+    name: str
+    counted: str
+    """What the trailer calls how many there are."""
+    table: Table
+    columns: dict[str, Check]
+
+    def to_line(self, row: Row[Any]) -> bytes:
+        values: dict[str, Any] = {"type": self.name}
+        found = row._mapping
+        for name, check in self.columns.items():
+            value = found[name]
+            # A text that is JSON stands as that, and not as a text.
+            values[name] = orjson.loads(value) if check in _AS_JSON and value else value
+        return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+
+    def to_row(self, values: dict[str, Any], number: int) -> dict[str, Any]:
+        """The row that a line stands for.
+
+        Raises:
+            ImportRefusedError: a value is missing, unknown, or not what it may be.
+        """
+        if values.keys() != self.columns.keys():
+            wrong = ", ".join(sorted(values.keys() ^ self.columns.keys()))
+            raise line_refused(number, f"a {self.name} with these missing or unknown: {wrong}")
+        row = {}
+        for name, check in self.columns.items():
+            value = values[name]
+            if not check(value):
+                raise line_refused(number, f"{name} of a {self.name} is not what it may be")
+            is_json = check in _AS_JSON and value is not None
+            row[name] = orjson.dumps(value).decode() if is_json else value
+        return row
+
+
+_OPTIONAL_JSON = _or_null(_json)
+_AS_JSON = (_json, _OPTIONAL_JSON)
+_USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, _number)
+
+SESSION = Kind(
+    name="session",
+    counted="sessions",
+    table=sessions,
+    columns={
+        "session_id": _session_id,
+        "session_name": _text,
+        "project_dir": _or_null(_text),
+        "agent_name": _or_null(_text),
+        "executor": _or_null(_text),
+        "parent_session_id": _or_null(_session_id),
+        "created_at": _moment,
+        "last_resumed_at": _or_null(_moment),
+        "last_activity_at": _moment,
+        "archived_at": _or_null(_moment),
+        "status": _one_of("running", "finished"),
+        "last_run": _run,
+        "last_seq": _number,
+        "unique_name": _flag,
+        **_USAGE,
+        "masked_secrets": _number,
+    },
+)
+RUN = Kind(
+    name="run",
+    counted="runs",
+    table=runs,
+    columns={
+        "run": _run,
+        "started_at": _moment,
+        "finished_at": _or_null(_moment),
+        "exit_code": _or_null(_exit_code),
+        "reason": _or_null(_one_of(*Reason)),
+        "host": _or_null(_text),
+        "spec": _OPTIONAL_JSON,
+        "lease_holder": _or_null(_text),
+        "lease_expires_at": _or_null(_moment),
+        "answer_seq": _or_null(_place),
+        **_USAGE,
+    },
+)
+REQUEST = Kind(
+    name="request",
+    counted="requests",
+    table=requests,
+    columns={
+        "run": _run,
+        "request_id": _up_to(128),
+        "kind": _one_of(*RequestKind),
+        "payload": _json,
+        "state": _one_of(*RequestState),
+        "detail": _or_null(_text),
+        "created_at": _moment,
+        "settled_at": _or_null(_moment),
+    },
+)
+EVENT = Kind(
+    name="event",
+    counted="events",
+    table=events,
+    columns={
+        "seq": _place,
+        "event_id": _or_null(_up_to(MAX_EVENT_ID_CHARS)),
+        "run": _run,
+        "late": _flag,
+        "event_type": _up_to(MAX_TYPE_CHARS),
+        "recorded_at": _moment,
+        "fields": _json,
+    },
+)
+TRANSCRIPT = Kind(
+    name="transcript",
+    counted="transcripts",
+    table=transcripts,
+    columns={
+        "project_key": _text,
+        "session_id": _up_to(128),
+        "subpath": _text,
+        "last_position": _number,
+        "updated_at": _moment,
+    },
+)
+ENTRY = Kind(
+    name="entry",
+    counted="entries",
+    table=transcript_entries,
+    columns={"position": _place, "entry_id": _or_null(_text), "line": _text},
+)
+SUMMARY = Kind(
+    name="summary",
+    counted="summaries",
+    table=transcript_summaries,
+    columns={"version": _number, "updated_at": _moment, "summary": _text},
+)
+KINDS = {kind.name: kind for kind in (SESSION, RUN, REQUEST, EVENT, TRANSCRIPT, ENTRY, SUMMARY)}
+
+NOT_EXPORTED = {
+    "sessions": {
+        "number",  # of this database alone
+        "generation",  # of this record alone: an import is another
+        "reserved_project",  # follow from the name, and from whether it is archived
+        "reserved_name",
+        "changed_position",
+        "created_position",
+    },
+    "runs": {"session_number"},
+    "requests": {"number", "session_number"},
+    "events": {"number", "session_number", "checksum"},
+    "transcripts": {"number"},
+    "transcript_entries": {"transcript_number", "size"},
+    "transcript_summaries": {"transcript_number"},
+}
+"""What is left out of each table, because it means nothing elsewhere or follows from the rest."""
+TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions"}
+
+_HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def header_line(*, exported_at: int, generation: str, is_whole: bool) -> bytes:
+    values = {
+        "type": "header",
+        "format": FORMAT,
+        "version": VERSION,
+        "exported_at": exported_at,
+        "generation": generation,
+        "whole": is_whole,
+    }
+    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def check_header(values: dict[str, Any]) -> None:
+    """Raise where this is not the first line of an export that we can read."""
+    if values.get("type") != "header" or values.get("format") != FORMAT:
+        raise line_refused(1, "this is not an export of agent-session-manager")
+    if values.get("version") != VERSION:
+        raise line_refused(
+            1,
+            f"this is an export of version {values.get('version')!r}, and this program reads "
+            f"version {VERSION}: was it written by a newer agent-session-manager?",
+        )
+    known: dict[str, Check] = {
+        "type": _text,
+        "format": _text,
+        "version": _number,
+        "exported_at": _moment,
+        "generation": _text,
+        "whole": _flag,
+    }
+    if values.keys() != known.keys() or not all(known[n](v) for n, v in values.items()):
+        raise line_refused(1, "the header is not what it should be")
+
+
+def trailer_line(counts: dict[str, int], digest: str) -> bytes:
+    values = {"type": "trailer", **counts, "sha256": digest}
+    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def check_trailer(values: dict[str, Any], number: int, counts: dict[str, int], digest: str) -> None:
+    """Raise where the last line does not agree with the lines before it."""
+    told = values.get("sha256")
+    if not isinstance(told, str) or not _HEX_SHA256.fullmatch(told):
+        raise line_refused(number, "the trailer has no checksum")
+    if values != {"type": "trailer", **counts, "sha256": told}:
+        raise line_refused(number, "the counts of the trailer are not those of the lines before")
+    if told != digest:
+        raise line_refused(number, "the checksum of the trailer is not that of the lines before")

@@ -1,0 +1,29 @@
+"""A file that is there under its name only once it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from agent_session_manager.store.backup import put_in_place, refuse_taken, unfinished
+from agent_session_manager.store.engine import DatabaseError
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[BinaryIO]:
+    """Write a private file that is not there yet; it is on the disk when the block has ended.
+
+    Raises:
+        DatabaseError: it is there, or cannot be written; nothing is left of it.
+    """
+    refuse_taken(file)
+    with unfinished(file) as made:
+        try:
+            with made.open("wb") as to:
+                yield to
+        except OSError as exc:
+            raise DatabaseError(f"cannot write in {file.parent}: {exc.strerror}") from exc
+        refuse_taken(file)
+        put_in_place(made, file)

@@ -1,0 +1,83 @@
+"""Reading an export line by line: each is looked at, none is trusted, and none is kept.
+
+Ends without an error only after a trailer that agrees with all the lines before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import orjson
+
+from agent_session_manager.store.export_format import (
+    KINDS,
+    MAX_LINE_BYTES,
+    ImportRefusedError,
+    Kind,
+    check_header,
+    check_trailer,
+    line_refused,
+)
+
+Line = tuple[int, Kind, dict[str, Any]]
+"""Its number in the file, what it stands for, and the row."""
+
+
+def read_lines(lines: BinaryIO, progress: Callable[[int], None]) -> Iterator[Line]:
+    """Yield what stands between header and trailer; `progress` is told the bytes that were read.
+
+    Raises:
+        ImportRefusedError: something is not as it should be, with the number of the line.
+    """
+    number = 1
+    header = _next(lines, number)
+    if not header:
+        raise ImportRefusedError("there is nothing to import: not even a header")
+    progress(len(header))
+    check_header(_parsed(header, number))
+    digest = hashlib.sha256()
+    counts = {kind.counted: 0 for kind in KINDS.values()}
+    while True:
+        number += 1
+        line = _next(lines, number)
+        if not line:
+            raise ImportRefusedError(
+                f"the export is cut off after line {number - 1}: it has no trailer; "
+                "nothing was changed"
+            )
+        progress(len(line))
+        values = _parsed(line, number)
+        name = values.get("type")
+        if name == "trailer":
+            check_trailer(values, number, counts, digest.hexdigest())
+            break
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None:
+            raise line_refused(number, f"there are no lines of type {name!r:.80}")
+        del values["type"]
+        digest.update(line)
+        counts[kind.counted] += 1
+        yield number, kind, kind.to_row(values, number)
+    if lines.read(1):
+        raise line_refused(number + 1, "something stands behind the trailer")
+
+
+def _next(lines: BinaryIO, number: int) -> bytes:
+    line = lines.readline(MAX_LINE_BYTES + 1)
+    if len(line) > MAX_LINE_BYTES:
+        raise line_refused(number, f"it is longer than {MAX_LINE_BYTES} bytes")
+    if line and not line.endswith(b"\n"):
+        raise line_refused(number, "it is cut off")
+    return line
+
+
+def _parsed(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        values = orjson.loads(line)
+    except orjson.JSONDecodeError as exc:
+        raise line_refused(number, f"it is not JSON ({exc.msg})") from None
+    if not isinstance(values, dict):
+        raise line_refused(number, "it is not a JSON object")
+    return values

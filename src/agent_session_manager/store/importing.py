@@ -1,0 +1,294 @@
+"""Taking an export in, all of it or nothing: one transaction, of the one who owns the database.
+
+What comes in gets new numbers, positions and generations: it is another record of the same
+sessions, and a cursor of where it came from means nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.engine import Database, DatabaseError, open_database
+from agent_session_manager.store.export_format import (
+    ENTRY,
+    EVENT,
+    KINDS,
+    REQUEST,
+    RUN,
+    SESSION,
+    SUMMARY,
+    TRANSCRIPT,
+    ImportRefusedError,
+    Kind,
+    line_refused,
+)
+from agent_session_manager.store.import_lines import Line, read_lines
+from agent_session_manager.store.migrate import migrate
+from agent_session_manager.store.tables import sessions, transcripts
+from agent_session_manager.store.verify import refuse_damaged
+
+_ROWS_AT_ONCE = 500
+_SHOWN = 20
+_ORDER = {kind: place for place, kind in enumerate(KINDS.values())}
+_PARENT = {RUN: SESSION, REQUEST: SESSION, EVENT: SESSION, ENTRY: TRANSCRIPT, SUMMARY: TRANSCRIPT}
+_KEY = {SESSION: ("session_id",), TRANSCRIPT: ("project_key", "session_id", "subpath")}
+_FIND = {
+    kind: select(kind.table.c.number).where(
+        *(kind.table.c[name] == bindparam(name) for name in names)
+    )
+    for kind, names in _KEY.items()
+}
+_LAST_TOUCHED = case(
+    (sessions.c.archived_at > sessions.c.last_activity_at, sessions.c.archived_at),
+    else_=sessions.c.last_activity_at,
+)
+_HOLDER = select(sessions.c.session_id, sessions.c.number).where(
+    sessions.c.reserved_project == bindparam("project"),
+    sessions.c.reserved_name == bindparam("name"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What came of an import."""
+
+    counts: dict[str, int]
+    """How many of each kind were taken in."""
+    skipped: list[str]
+    """The sessions and transcripts that were there already, and were left as they are."""
+
+
+def import_export(
+    url: str,
+    lines: BinaryIO,
+    *,
+    skip_existing: bool = False,
+    progress: Callable[[int], None] = lambda _read: None,
+) -> Imported:
+    """Take in what `lines` holds, into a database that may be new; it is on the disk then.
+
+    Raises:
+        ImportRefusedError: it is not a whole export, or something in it is there already.
+        DatabaseInUseError: a manager serves the database.
+        DatabaseError: it cannot be used. In every case nothing was changed.
+    """
+    database = open_database(url)
+    try:
+        refuse_damaged(database)
+        migrate(database)
+        return _take_in(database, lines, skip_existing, progress)
+    except DBAPIError as exc:
+        raise DatabaseError(f"nothing was imported: {exc.orig}") from exc
+    finally:
+        database.close()
+
+
+def _take_in(
+    database: Database, lines: BinaryIO, skip_existing: bool, progress: Callable[[int], None]
+) -> Imported:
+    with database.writing.begin() as connection:
+        importing = _Importing(connection, skip_existing=skip_existing)
+        for line in read_lines(lines, progress):
+            importing.take(line)
+        importing.finish()
+        database.notify_of_everything(connection)
+    return Imported(counts=importing.counts, skipped=list(importing.existing))
+
+
+@dataclass
+class _Owner:
+    """The session or transcript whose lines are being read."""
+
+    kind: Kind
+    row: dict[str, Any]
+    number: int | None
+    """In this database; None: it is left out, because it is there already."""
+    seen: dict[Kind, int] = field(default_factory=dict)
+    """How many lines of each kind it has had."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name} {' '.join(repr(self.row[key]) for key in _KEY[self.kind])}"
+
+
+class _Importing:
+    """The transaction of an import, while the lines go by."""
+
+    def __init__(self, connection: Connection, *, skip_existing: bool) -> None:
+        self._connection = connection
+        self._skip_existing = skip_existing
+        self._before = {
+            table: connection.scalar(select(func.coalesce(func.max(table.c.number), 0)))
+            for table in (sessions, transcripts)
+        }
+        self._owner: _Owner | None = None
+        self._waiting: list[Line] = []
+        self.counts = {kind.counted: 0 for kind in KINDS.values()}
+        self.existing: dict[str, None] = {}
+        """In the order of the lines."""
+
+    def take(self, line: Line) -> None:
+        """Take one more line.
+
+        Raises:
+            ImportRefusedError: it does not belong where it is.
+        """
+        number, kind, row = line
+        if kind in _PARENT:
+            self._take_part(number, kind, row)
+            return
+        self._end_owner(number)
+        if self._owner is not None and _ORDER[kind] < _ORDER[self._owner.kind]:
+            raise line_refused(number, f"a {kind.name} stands behind the transcripts")
+        self._owner = self._open(number, kind, row)
+
+    def finish(self) -> None:
+        """End the last session, and refuse what is there already.
+
+        Raises:
+            ImportRefusedError: something is, and is not to be skipped.
+        """
+        self._end_owner(None)
+        if self.existing and not self._skip_existing:
+            shown = ", ".join(islice(self.existing, _SHOWN))
+            more = len(self.existing) - _SHOWN
+            raise ImportRefusedError(
+                f"these are there already: {shown}{f' and {more} more' if more > 0 else ''}; "
+                "nothing was changed. To leave them as they are: --skip-existing"
+            )
+        self._give_positions()
+
+    def _open(self, number: int, kind: Kind, row: dict[str, Any]) -> _Owner:
+        key = {name: row[name] for name in _KEY[kind]}
+        found = self._connection.scalar(_FIND[kind], key)
+        owner = _Owner(kind=kind, row=row, number=None)
+        if found is not None and found > self._before[kind.table]:
+            raise line_refused(number, f"{owner.name} comes a second time")
+        if found is not None:
+            if owner.name in self.existing:
+                raise line_refused(number, f"{owner.name} comes a second time")
+            self.existing[owner.name] = None
+            return owner
+        values = row | self._reservation(number, row) if kind is SESSION else row
+        inserted = self._connection.execute(insert(kind.table), values)
+        assert inserted.inserted_primary_key is not None
+        owner.number = inserted.inserted_primary_key[0]
+        self.counts[kind.counted] += 1
+        return owner
+
+    def _reservation(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
+        """What a session has beside what its line says."""
+        added: dict[str, Any] = {"generation": uuid4().hex}
+        if not row["unique_name"] or row["archived_at"] is not None:
+            return added
+        wanted = {"project": row["project_dir"] or "", "name": row["session_name"]}
+        holder = self._connection.execute(_HOLDER, wanted).one_or_none()
+        if holder is not None:
+            is_here = holder.number <= self._before[sessions]
+            where = "here is" if is_here else "in the export is also"
+            raise line_refused(
+                number,
+                f"session {row['session_id']!r} has the name {row['session_name']!r} for itself in "
+                f"its project, and {where} {holder.session_id!r}: rename or archive one of them",
+            )
+        return added | {"reserved_project": wanted["project"], "reserved_name": wanted["name"]}
+
+    def _take_part(self, number: int, kind: Kind, row: dict[str, Any]) -> None:
+        owner = self._owner
+        if owner is None or owner.kind is not _PARENT[kind]:
+            raise line_refused(number, f"a {kind.name} without a {_PARENT[kind].name} before it")
+        if any(_ORDER[kind] < _ORDER[seen] for seen in owner.seen):
+            raise line_refused(number, f"a {kind.name} of {owner.name} stands too late")
+        place = owner.seen[kind] = owner.seen.get(kind, 0) + 1
+        problem = _misplaced(kind, row, place, owner)
+        if problem:
+            raise line_refused(number, f"{problem} in {owner.name}")
+        if owner.number is None:
+            return
+        if self._waiting and self._waiting[0][1] is not kind:
+            self._write()
+        column = "session_number" if owner.kind is SESSION else "transcript_number"
+        added: dict[str, Any] = {column: owner.number}
+        if kind is ENTRY:
+            added["size"] = len(row["line"].encode())
+        self._waiting.append((number, kind, row | added))
+        if len(self._waiting) == _ROWS_AT_ONCE:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._waiting:
+            return
+        (first, kind, _), (last, _, _) = self._waiting[0], self._waiting[-1]
+        try:
+            self._connection.execute(insert(kind.table), [row for _, _, row in self._waiting])
+        except IntegrityError as exc:
+            lines = f"lines {first} to {last}"
+            raise ImportRefusedError(
+                f"{lines}: the same {kind.name} comes a second time; nothing was changed"
+            ) from exc
+        self.counts[kind.counted] += len(self._waiting)
+        self._waiting.clear()
+
+    def _end_owner(self, number: int | None) -> None:
+        """Raise where the session or transcript before this line is not whole."""
+        self._write()
+        owner = self._owner
+        if owner is None:
+            return
+        expected = (
+            {RUN: owner.row["last_run"], EVENT: owner.row["last_seq"]}
+            if owner.kind is SESSION
+            else {ENTRY: owner.row["last_position"]}
+        )
+        for kind, count in expected.items():
+            seen = owner.seen.get(kind, 0)
+            if seen != count:
+                problem = f"{owner.name} has {seen} {kind.counted}, and should have {count}"
+                where = "the end" if number is None else f"line {number}"
+                raise ImportRefusedError(f"before {where}: {problem}; nothing was changed")
+
+    def _give_positions(self) -> None:
+        """Let the sessions come into the feed as created one by one, and changed as they were."""
+        count = self.counts[SESSION.counted]
+        if not count:
+            return
+        first = take_positions(self._connection, 2 * count)
+        orders: dict[str, list[ColumnElement[Any]]] = {
+            "created_position": [sessions.c.number],
+            "changed_position": [_LAST_TOUCHED, sessions.c.number],
+        }
+        for column, order in orders.items():
+            ranked = (
+                select(sessions.c.number, func.row_number().over(order_by=order).label("place"))
+                .where(sessions.c.number > self._before[sessions])
+                .subquery()
+            )
+            self._connection.execute(
+                update(sessions)
+                .where(sessions.c.number == ranked.c.number)
+                .values({column: first - 1 + ranked.c.place})
+            )
+            first += count
+
+
+def _misplaced(kind: Kind, row: dict[str, Any], place: int, owner: _Owner) -> str | None:
+    """What is wrong with where a line stands, if anything is."""
+    if kind is RUN and row["run"] != place:
+        return f"run {row['run']} where run {place} should be"
+    if kind is EVENT and row["seq"] != place:
+        return f"event {row['seq']} where event {place} should be"
+    if kind is ENTRY and row["position"] != place:
+        return f"entry {row['position']} where entry {place} should be"
+    if kind is SUMMARY and place > 1:
+        return "a second summary"
+    if kind in (REQUEST, EVENT) and row["run"] > owner.row["last_run"]:
+        return f"{kind.name} of run {row['run']}, which there is not,"
+    return None

@@ -1,0 +1,70 @@
+"""What a manager does to its record by itself while it serves: backups and retention."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent_session_manager.backups import Backups, backing_up
+from agent_session_manager.manager import Manager
+from agent_session_manager.retention import Retention, Terms
+from agent_session_manager.settings import Settings
+
+BACKUPS = "backups"
+"""The directory of backups, in the state directory."""
+
+
+class Upkeep:
+    """Each of them, or None where it is not asked for."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        settings: Settings,
+        *,
+        database: Path | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`database` is the SQLite file; None where there is none to back up."""
+        terms = Terms(
+            archive=_days(settings.archive_after_days),
+            delete_archived=_days(settings.delete_archived_after_days),
+            delete_transcripts=_days(settings.delete_transcripts_after_days),
+        )
+        self.retention = None
+        if terms.are_set:
+            self.retention = Retention(manager, terms, clock=clock, monotonic=time.monotonic)
+        self.backups = None
+        if settings.backup_every_hours and database is not None:
+            self.backups = Backups(
+                settings.state_dir / BACKUPS,
+                database.stem,
+                back_up=backing_up(settings.resolved_database_url),
+                every=timedelta(hours=settings.backup_every_hours),
+                kept=settings.backups_kept,
+                clock=clock,
+                monotonic=time.monotonic,
+            )
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Do what is asked for until the block ends; a backup under way is then given up."""
+        watches = {"retention": self.retention, "backups": self.backups}
+        tasks = {
+            asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch
+        }
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+
+def _days(days: float) -> timedelta | None:
+    return timedelta(days=days) if days else None

@@ -1,0 +1,271 @@
+"""Vacuum, export and import, killed at any moment: what is there is the one or the other, whole."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.store.base import AppendEvents, CreateSession, DeleteSession
+from agent_session_manager.store.exporting import export
+from agent_session_manager.store.exporting_file import written_whole
+from agent_session_manager.store.import_lines import read_lines
+from agent_session_manager.store.verify import verify
+from tests.store.conformance import appending, says
+from tests.support.api import Api
+from tests.support.campaign import Campaign, spread
+from tests.support.filling import fill, opened_store
+from tests.support.load import load, stored_events
+from tests.support.manager import PROGRAM, RunningManager
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.stress
+
+READY = "print('ready', flush=True)\n"
+DONE = "\nprint('done', flush=True)\nsys.stdin.read()\n"
+VACUUM = f"""\
+import sys
+from pathlib import Path
+from agent_session_manager.store.vacuum import vacuum
+{READY}
+vacuum(Path(sys.argv[1])){DONE}"""
+EXPORT = f"""\
+import sys
+from pathlib import Path
+from agent_session_manager.store.exporting import export
+from agent_session_manager.store.exporting_file import written_whole
+{READY}
+with written_whole(Path(sys.argv[2])) as to:
+    export(sys.argv[1], to, now=1)
+{DONE}"""
+IMPORT = f"""\
+import sys
+from pathlib import Path
+from agent_session_manager.store.importing import import_export
+{READY}
+import_export(sys.argv[1], open(sys.argv[2], "rb"))
+{DONE}"""
+SESSIONS, EVENTS = 40, 100
+
+
+def fill_half(state_dir: Path) -> Path:
+    """A database of which half is free, from a store that is closed."""
+    changes: list[CreateSession | AppendEvents | DeleteSession] = []
+    for number in range(SESSIONS):
+        changes.append(CreateSession(session_id=f"s{number}", session_name="n"))
+        changes.append(appending(f"s{number}", *[says("x" * 2000)] * EVENTS))
+    changes += [DeleteSession(session_id=f"s{number}") for number in range(0, SESSIONS, 2)]
+    fill(state_dir, changes)
+    return state_dir / "sessions.db"
+
+
+def started(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """A process that is about to begin."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+class Killing:
+    """Kills processes within the time that one of them took when nobody killed it."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._chance = campaign.chance()
+        self.took: float | None = None
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        begin = time.monotonic()
+        if self.took is None:
+            assert process.stdout.readline() == "done\n"
+            self.took = time.monotonic() - begin
+        else:
+            time.sleep(self._chance.uniform(0, self.took * 1.2))  # when is left to chance
+        process.kill()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.timeout(300)
+def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
+    count = campaign.count(short=4, long=50)
+    present = fill_half(campaign.directory / "state")
+    size, contents = present.stat().st_size, verify(present)
+    killing, smaller = Killing(campaign), 0
+    for number in range(count + 1):
+        database = campaign.directory / str(number) / "sessions.db"
+        database.parent.mkdir()
+        shutil.copyfile(present, database)
+        killing.kill(started(VACUUM, str(database)))
+        assert verify(database) == contents
+        with opened_store(database.parent) as store:
+            assert store.get_session("s1").last_seq == EVENTS
+        smaller += database.stat().st_size < size * 0.7
+        shutil.rmtree(database.parent)
+    campaign.tell(
+        f"{count} kills within {killing.took:.2f} s of a vacuum: nothing lost, {smaller - 1} were "
+        f"smaller by then; seed {campaign.seed!r}"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_manager_that_was_killed_in_a_vacuum_lost_nothing_that_it_had_acknowledged(
+    campaign: Campaign,
+) -> None:
+    count = campaign.count(short=1, long=50)
+    events = sum(_kill_in_a_vacuum(campaign, number) for number in range(count))
+    campaign.tell(
+        f"{count} kills of a manager in a vacuum: none of {events} events that it had acknowledged "
+        f"is missing; seed {campaign.seed!r}"
+    )
+
+
+def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
+    """Return how many events were acknowledged before."""
+    directory = campaign.directory / str(number)
+    fill_half(directory / "state")
+    manager = RunningManager(directory)
+    try:
+        with Api(manager) as api:
+            api.post("/sessions", {"session_id": "load", "session_name": "load"})
+        with load(manager, "load", threads=4) as writing:
+            writing.wait_until_acknowledged(20)
+            before = _size(manager)
+            vacuum = subprocess.Popen(
+                [PROGRAM, "vacuum"],
+                env=manager.environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            wait_for(
+                lambda: vacuum.poll() is not None or _size(manager) < before,
+                "it has begun",
+                seconds=20,
+            )
+            time.sleep(campaign.chance(number).uniform(0, 0.1))  # when is left to chance
+            manager.kill()
+        vacuum.wait(20)
+        assert verify(manager.state_dir / "sessions.db")[1] == []
+        manager.restart()
+        kept = {event_id: seq for seq, event_id in stored_events(manager, "load").items()}
+        assert writing.acknowledged.items() <= kept.items()
+    finally:
+        manager.kill()
+    shutil.rmtree(directory)
+    return len(writing.acknowledged)
+
+
+def _size(manager: RunningManager) -> int:
+    """What the database takes as its readers see it."""
+    with closing(sqlite3.connect(f"file:{manager.state_dir}/sessions.db?mode=ro", uri=True)) as db:
+        pages, size = (db.execute(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "page_size"))
+    return int(pages * size)
+
+
+@pytest.mark.timeout(300)
+def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign) -> None:
+    count = campaign.count(short=4, long=50)
+    database = fill_half(campaign.directory / "state")
+    killing, whole = Killing(campaign), 0
+    for number in range(count + 1):
+        file = campaign.directory / str(number) / "all.jsonl"
+        file.parent.mkdir()
+        killing.kill(started(EXPORT, f"sqlite:///{database}", str(file)))
+        if file.exists():
+            with file.open("rb") as lines:
+                assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (EVENTS + 2)
+            whole += 1
+        shutil.rmtree(file.parent)
+    campaign.tell(
+        f"{count} kills within {killing.took:.2f} s of an export: {whole - 1} whole files and "
+        f"{count + 1 - whole} times none; seed {campaign.seed!r}"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
+    count = campaign.count(short=4, long=50)
+    file = campaign.directory / "all.jsonl"
+    database = fill_half(campaign.directory / "full")
+    with written_whole(file) as to:
+        export(f"sqlite:///{database}", to, now=1)
+    present = campaign.directory / "present"
+    fill(present, [CreateSession(session_id="mine", session_name="mine")])
+    killing, found = Killing(campaign), []
+    for number in range(count + 1):
+        state = campaign.directory / str(number)
+        shutil.copytree(present, state)
+        killing.kill(started(IMPORT, f"sqlite:///{state / 'sessions.db'}", str(file)))
+        contents, problems = verify(state / "sessions.db")
+        assert problems == []
+        assert contents is not None
+        found.append((contents.sessions, contents.events))
+        with opened_store(state) as store:
+            assert store.get_session("mine").last_seq == 0
+        shutil.rmtree(state)
+    old, new = (1, 0), (1 + SESSIONS // 2, EVENTS * SESSIONS // 2)
+    assert set(found) <= {old, new}
+    assert found[0] == new
+    campaign.tell(
+        f"{count} kills within {killing.took:.2f} s of an import: {found.count(old)} times nothing "
+        f"and {found.count(new) - 1} times all; seed {campaign.seed!r}"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_appends_go_on_while_a_manager_gives_space_back(campaign: Campaign) -> None:
+    """In the long form of half a GB: how long an append waits at most."""
+    times = campaign.count(short=1, long=64)
+    state = campaign.directory / "manager" / "state"
+    for _ in range(times):
+        fill_half(state)
+        with opened_store(state) as store:
+            gone = [DeleteSession(session_id=f"s{n}") for n in range(1, SESSIONS, 2)]
+            store.commit(gone)
+            for number in range(SESSIONS):
+                store.commit([CreateSession(session_id=f"s{number}", session_name="n")])
+                store.commit([appending(f"s{number}", *[says("x" * 2000)] * EVENTS)])
+            store.commit([DeleteSession(session_id=f"s{n}") for n in range(SESSIONS)])
+    manager = RunningManager(campaign.directory / "manager")
+    waits: list[float] = []
+    ended = threading.Event()
+
+    def append() -> None:
+        with Api(manager) as api:
+            while not ended.is_set():
+                begin = time.perf_counter()
+                assert api.post("/sessions/load/events", {"event_type": "x"}).status == 201
+                waits.append(time.perf_counter() - begin)
+
+    try:
+        with Api(manager) as api:
+            api.post("/sessions", {"session_id": "load", "session_name": "load"})
+        appender = threading.Thread(target=append)
+        appender.start()
+        try:
+            with Api(manager) as api:
+                begin = time.perf_counter()
+                freed = api.post("/maintenance/vacuum", {}).json["freed_bytes"]
+                took = time.perf_counter() - begin
+        finally:
+            ended.set()
+            appender.join(20)
+    finally:
+        manager.kill()
+    assert freed > 0
+    campaign.tell(
+        f"{freed / 1e6:.0f} MB given back in {took:.1f} s, beside {len(waits)} appends: "
+        f"{spread(waits)}"
+    )

@@ -1,0 +1,154 @@
+"""Backups that are made by themselves, in a world whose clock and time the test moves."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.backups import LOOK_SECONDS, RETRY_SECONDS, BackupFailedError, Backups
+from agent_session_manager.discovery import DiscoveryError
+from tests.support.loops import run
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+class World:
+    """A clock, the time that passes, and a disk that may be full."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "backups"
+        self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+        self.passed = 1000.0
+        self.is_full = False
+        self.tries = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start anew: nothing is known but what is on the disk."""
+        self.backups = Backups(
+            self.directory,
+            "sessions",
+            back_up=self.back_up,
+            every=timedelta(days=1),
+            kept=3,
+            clock=lambda: self.now,
+            monotonic=lambda: self.passed,
+        )
+
+    async def back_up(self, file: Path) -> str:
+        self.tries += 1
+        if self.is_full:
+            raise BackupFailedError("the disk is full")
+        _make(file)
+        return "nothing"
+
+    def look(self, seconds: float = LOOK_SECONDS, *, clock: float | None = None) -> int:
+        """How often one was tried by a look after so many seconds."""
+        self.passed += seconds
+        self.now += timedelta(seconds=seconds if clock is None else clock)
+        before = self.tries
+        run(self.backups.look())
+        return self.tries - before
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.directory.iterdir())
+
+
+def _make(file: Path) -> None:
+    file.touch(exist_ok=False)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_first_look_makes_one_named_by_the_time_in_a_directory_for_its_owner_only(
+    world: World,
+) -> None:
+    assert world.look(0) == 1
+    assert world.names == ["sessions-20261122T120000Z.db"]
+    assert stat.S_IMODE(world.directory.stat().st_mode) == 0o700
+
+
+def test_one_is_made_each_time_that_the_time_has_passed_and_only_the_newest_are_kept(
+    world: World,
+) -> None:
+    assert world.look(0) == 1
+    assert world.look(DAY - 1) == 0
+    assert world.look(1) == 1
+    assert [world.look(DAY) for _ in range(3)] == [1, 1, 1]
+    assert world.names == [f"sessions-202611{day}T120000Z.db" for day in (24, 25, 26)]
+
+
+def test_start_makes_none_while_the_newest_is_young_enough(world: World) -> None:
+    world.look(0)
+    world.start()
+    assert world.look(HOUR) == 0
+    assert world.look(DAY) == 1
+
+
+@pytest.mark.parametrize("jump", [-30 * DAY, 30 * DAY])
+def test_clock_that_is_set_does_not_end_backups_or_cost_the_one_just_made(
+    world: World, jump: float
+) -> None:
+    for _ in range(4):
+        world.look(DAY)
+    assert world.look(HOUR, clock=jump) == 0
+    made = [world.look(DAY) for _ in range(3)]
+    assert made == [1, 1, 1]
+    assert f"sessions-{world.now:%Y%m%dT%H%M%SZ}.db" in world.names
+    assert len(world.names) == 3
+    world.start()
+    assert world.look(2 * DAY) == 1
+
+
+def test_one_that_fails_is_counted_and_tried_again_and_nothing_is_removed_for_it(
+    world: World,
+) -> None:
+    for _ in range(3):
+        world.look(DAY)
+    before = world.names
+    world.is_full = True
+    with pytest.raises(BackupFailedError):
+        world.look(DAY)
+    assert world.look() == 0
+    with pytest.raises(BackupFailedError):
+        world.look(RETRY_SECONDS)
+    assert (world.names, world.backups.failures) == (before, 2)
+    world.is_full = False
+    assert world.look(RETRY_SECONDS) == 1
+    assert len(world.names) == 3
+    assert world.backups.made == 4
+
+
+def test_what_somebody_else_put_there_stays(world: World) -> None:
+    world.look(0)
+    others = ["notes.txt", "sessions-before-the-move.db", "sessions-monday.db", "other-1Z.db"]
+    for name in others:
+        (world.directory / name).write_text("precious")
+    for _ in range(5):
+        world.look(DAY)
+    assert set(others) <= set(world.names)
+    assert len(world.names) == 3 + len(others)
+
+
+def test_what_is_left_of_one_that_was_killed_goes_with_the_next(world: World) -> None:
+    world.look(0)
+    left = world.directory / ".sessions-20261122T110000Z.db.abcd1234.partial"
+    left.touch()
+    world.look(DAY)
+    assert not left.exists()
+
+
+def test_directory_that_others_can_enter_is_refused(world: World) -> None:
+    world.directory.mkdir(mode=0o755)
+    world.directory.chmod(0o755)
+    with pytest.raises(DiscoveryError):
+        world.look()
+    assert (world.names, world.backups.failures) == ([], 1)
