@@ -96,6 +96,7 @@ def serve(
     from agent_session_manager.api.server import PortInUseError
     from agent_session_manager.api.server import serve as run_server
     from agent_session_manager.store.engine import DatabaseError
+    from agent_session_manager.store.failures import StoreBrokenError
 
     settings = _settings(
         port=port,
@@ -114,6 +115,10 @@ def serve(
         run_server(settings)
     except PortInUseError:
         _fail(_who_is_on_port(settings))
+    except StoreBrokenError as exc:
+        click.echo(f"{PROGRAM}: {exc}; start it again: it takes up what is on the disk", err=True)
+        sys.stderr.flush()
+        os._exit(1)
     except (DiscoveryError, DatabaseError) as exc:
         _fail(str(exc))
 
@@ -241,6 +246,23 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
     if done.replaced is not None:
         click.echo(f"the database that was there is {done.replaced}")
     click.echo("readers of its feeds begin anew: what they have seen may not be in it")
+
+
+@main.command()
+@state_dir_option
+@database_option
+def accept_loss(state_dir: str | None, database_url: str | None) -> None:
+    """Go on with a SQLite database that has lost something; it is kept aside as it is."""
+    from agent_session_manager.store.accepting import accept_loss as accept
+
+    with _refusals():
+        database = _database(_settings(state_dir=state_dir, database_url=database_url))
+        done = accept(database, now=datetime.now(UTC))
+    for lost in done.losses:
+        click.echo(f"lost: {lost}")
+    if done.kept is not None:
+        click.echo(f"the database as it was is {done.kept}")
+    click.echo("readers of its feeds begin anew")
 
 
 @main.command()

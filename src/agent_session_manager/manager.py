@@ -102,6 +102,19 @@ class Manager:
             readers.shutdown()
             store.close()
 
+    def end_on_failure(self, end: Callable[[], None]) -> None:
+        """Call `end` once the store can take nothing any more, ever."""
+        self._writer.on_failure = end
+
+    def raise_failure(self) -> None:
+        """Say why the store can take nothing any more, if so.
+
+        Raises:
+            StoreBrokenError: it cannot.
+        """
+        if self._writer.failure is not None:
+            raise self._writer.failure
+
     async def create_session(self, new: CreateSession) -> Session:
         return cast(Session, await self._writer.commit(new))
 

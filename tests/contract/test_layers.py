@@ -133,4 +133,15 @@ def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
     assert set(all_errors()) == set(STATUS)
     codes = [code for _, code in STATUS.values()]
     assert len(set(codes)) == len(codes)
-    assert {status for status, _ in STATUS.values()} <= {400, 401, 404, 409, 410, 413, 422, 503}
+    assert {status for status, _ in STATUS.values()} <= {
+        400,
+        401,
+        404,
+        409,
+        410,
+        413,
+        422,
+        500,
+        503,
+        507,
+    }

@@ -19,7 +19,7 @@ from agent_session_manager.domain import errors
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1}
+RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1, 507: 2}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidRequestError: (422, "invalid_request"),
@@ -41,6 +41,8 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
+    errors.DiskFullError: (507, "disk_full"),
+    errors.EventDamagedError: (500, "event_damaged"),
     errors.OverloadedError: (503, "overloaded"),
 }
 

@@ -63,6 +63,8 @@ def serve(settings: Settings) -> None:
 
     Raises:
         PortInUseError, DiscoveryError, DatabaseError: it cannot start, and nothing was changed.
+        StoreBrokenError: the disk failed while it served. The process must end at once, as what
+            it closes could bring into the database what may be on no disk.
     """
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
@@ -101,6 +103,7 @@ async def _serve(
         )
         server = _Server(_config(app))
         server.on_stopping = manager.stop_waiting
+        manager.end_on_failure(server.end)
         server.on_listening = lambda: discovery.announce(announcement)
         logger.info("serving %s from %s", announcement.url, announcement.database)
         if not settings.auth:
@@ -109,6 +112,7 @@ async def _serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         await server.serve(sockets)
+        manager.raise_failure()
     logger.info("stopped")
 
 
@@ -124,6 +128,10 @@ class _Server(uvicorn.Server):
 
     on_listening: Callable[[], None]
     on_stopping: Callable[[], None]
+
+    def end(self) -> None:
+        """Shut down, as a signal would make it."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -310,4 +310,7 @@ class Store(Protocol):
         What was missed, as the database was away, is said as None: anything may have changed.
         """
 
+    def rest(self) -> None:
+        """Do what is better done while nothing happens."""
+
     def close(self) -> None: ...

@@ -22,11 +22,14 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from agent_session_manager.store.base import Notice
+from agent_session_manager.store.head import loss, read_head, refusal
 from agent_session_manager.store.notices import Notices
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 5.0
 _WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
+LOG_KEPT_BYTES = 16 * 1024 * 1024
+"""What stays of a log that was longer once, when it begins anew."""
 _SQLITE_HEADER = b"SQLite format 3\0"
 
 
@@ -159,11 +162,12 @@ def _open_sqlite(url: URL) -> Database:
     with ExitStack() as stack:
         try:
             stack.enter_context(owned(path))
+            _refuse_missing(path)
             _create_or_check(path)
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
-        writing = _sqlite_engine(url, readers=1)
-        reading = _sqlite_engine(url, readers=READERS)
+        writing = _sqlite_engine(url, path, connections=1)
+        reading = _sqlite_engine(url, path, connections=READERS, mode="ro")
         event.listen(writing, "connect", _prepare_sqlite_writer)
         event.listen(reading, "connect", _prepare_sqlite_reader)
         event.listen(writing, "begin", _begin_immediate)
@@ -191,6 +195,15 @@ def owned(path: Path) -> ExitStack:
     return stack
 
 
+def _refuse_missing(path: Path) -> None:
+    """Where its head says that there was a database, none is made in its place."""
+    if path.exists() and path.stat().st_size:
+        return
+    missing = loss(read_head(path), None)
+    if missing is not None:
+        raise DatabaseError(refusal(path, missing))
+
+
 def _create_or_check(path: Path) -> None:
     """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
 
@@ -202,22 +215,34 @@ def _create_or_check(path: Path) -> None:
             raise DatabaseError(f"{path} is not a database; it was left as it is")
 
 
-def _sqlite_engine(url: URL, *, readers: int) -> Engine:
+def _sqlite_engine(url: URL, path: Path, *, connections: int, mode: str = "rw") -> Engine:
+    """Connections that are opened for reading only can never checkpoint, whoever closes last."""
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+        )
+
     return create_engine(
         url.set(drivername="sqlite+pysqlite"),
+        creator=connect,
         poolclass=QueuePool,
-        pool_size=readers,
+        pool_size=connections,
         max_overflow=0,
-        connect_args={
-            "check_same_thread": False,
-            "timeout": BUSY_TIMEOUT_SECONDS,
-            "isolation_level": None,
-        },
     )
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"journal_size_limit = {LOG_KEPT_BYTES}",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
