@@ -150,11 +150,15 @@ class SqlStore:
             for place, change in enumerate(changes)
             if isinstance(change, DeleteSession | DeleteTranscript)
         ]
-        if deleting and self._upkeep is not None and self._upkeep.make_room():
+        if deleting and self._make_room():
             deleted = self.commit([change for _, change in deleting])
             for (place, _), outcome in zip(deleting, deleted, strict=True):
                 outcomes[place] = outcome
         return outcomes
+
+    def _make_room(self) -> bool:
+        with self._noting_breaks():
+            return self._upkeep is not None and self._upkeep.make_room()
 
     def _second_try(self, change: Change, first: SQLAlchemyError) -> Outcome:
         """Meet a competitor on the same database again, now that what it did can be seen."""

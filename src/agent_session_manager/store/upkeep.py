@@ -66,10 +66,17 @@ class Upkeep:
             self._look_at_log()
 
     def make_room(self) -> bool:
-        """Free some of a full disk, for a deletion; return whether there was any."""
+        """Free some of a full disk, for a deletion; return whether there was any.
+
+        With the ballast gone the log can be brought into the database, and what it took is free.
+
+        Raises:
+            StoreBrokenError: the disk failed.
+        """
         released = self._ballast.release()
         if released:
             logger.warning("the disk is full: the ballast was given up so that one can delete")
+            self._shorten_log()
         return released
 
     def rest(self) -> None:
