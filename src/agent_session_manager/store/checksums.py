@@ -9,16 +9,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 DAMAGED = "damaged"
 """The type of what stands in the place of an event that is not what was stored."""
 DAMAGED_TEXT = "this event was damaged on the disk, and is not shown"
 
+# What `event_checksum` takes, put together as it does: as bytes, whatever the disk made of them.
 _ROWS = """
-    SELECT session_id, seq, event_id, run, late, event_type, recorded_at, fields, checksum,
-        events.number
+    SELECT session_id, seq, events.number, checksum,
+        CAST(session_id || char(0) || seq || char(0) || coalesce(event_id, '') || char(0) || run
+            || char(0) || late || char(0) || event_type || char(0) || recorded_at || char(0)
+            AS BLOB),
+        coalesce(CAST(fields AS BLOB), x'')
     FROM events JOIN sessions ON sessions.number = events.session_number
     WHERE checksum IS NOT NULL ORDER BY events.number DESC
 """
@@ -49,7 +52,7 @@ def event_checksum(  # noqa: PLR0913  # a parameter for each column
 ) -> int:
     """`fields` as they are stored, in UTF-8; `late` is 0 or 1."""
     rest = f"{session_id}\0{seq}\0{event_id or ''}\0{run}\0{late}\0{event_type}\0{recorded_at}\0"
-    return crc32(fields, crc32(rest.encode("utf-8", "surrogateescape")))
+    return crc32(fields, crc32(rest.encode()))
 
 
 def damaged_events(
@@ -62,26 +65,10 @@ def damaged_events(
     """
     if connection.execute(_COLUMN).fetchone() is None:
         return
-    as_text, connection.text_factory = connection.text_factory, bytes
-    try:
-        read = 0
-        for *values, checksum, number in connection.execute(_ROWS):
-            session_id, seq, event_id, run, late, event_type, recorded_at, fields = map(
-                _as_stored, values
-            )
-            body = str(fields).encode("utf-8", "surrogateescape")
-            found = event_checksum(
-                session_id, seq, event_id, run, late, event_type, recorded_at, body
-            )
-            if found != checksum:
-                yield DamagedEvent(number=number, session_id=session_id, seq=seq)
-            read += len(body)
-            if max_bytes is not None and read > max_bytes:
-                return
-    finally:
-        connection.text_factory = as_text
-
-
-def _as_stored(value: Any) -> Any:
-    """Text as text, whatever its bytes; what the columns of an event never hold as its text."""
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+    read = 0
+    for session_id, seq, number, checksum, rest, fields in connection.execute(_ROWS):
+        if crc32(fields, crc32(rest)) != checksum:
+            yield DamagedEvent(number=number, session_id=session_id, seq=seq)
+        read += len(fields)
+        if max_bytes is not None and read > max_bytes:
+            return
