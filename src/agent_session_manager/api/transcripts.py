@@ -52,7 +52,7 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
     "/transcripts/entries",
     status_code=201,
     response_model=AppendedEntriesAnswer,
-    responses=refusals(413, 415, 503),
+    responses=refusals(413, 415, 503, 507),
     openapi_extra=_documented_body(
         {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
     ),
@@ -142,7 +142,7 @@ async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Ser
 @router.put(
     "/transcripts/summaries",
     response_model=SummaryPutAnswer,
-    responses=refusals(404, 409, 413, 415, 503),
+    responses=refusals(404, 409, 413, 415, 503, 507),
     openapi_extra=_documented_body({"type": "object"}),
 )
 async def put_summary(
