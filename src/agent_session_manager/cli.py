@@ -102,6 +102,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     from agent_session_manager.api.server import AddressError, PortInUseError
     from agent_session_manager.api.server import serve as run_server
     from agent_session_manager.store.engine import DatabaseError
+    from agent_session_manager.store.failures import StoreBrokenError
 
     settings = settings_from(
         port=port,
@@ -120,6 +121,10 @@ def serve(  # noqa: PLR0913  # a parameter for each option
         run_server(settings)
     except PortInUseError:
         fail(_who_is_on_port(settings))
+    except StoreBrokenError as exc:
+        click.echo(f"{PROGRAM}: {exc}; start it again: it takes up what is on the disk", err=True)
+        sys.stderr.flush()
+        os._exit(1)
     except (AddressError, TlsError, DiscoveryError, DatabaseError) as exc:
         fail(str(exc))
 

@@ -21,12 +21,15 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
 )
 from agent_session_manager.store.base import Change, Outcome, Store, changed_sessions
+from agent_session_manager.store.failures import StoreBrokenError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_WAITING = 4096
 MAX_CHANGES_PER_COMMIT = 256
+REST_AFTER_SECONDS = 5.0
+"""How long nothing happens before the store does what it does then."""
 
 
 class Writer:
@@ -39,11 +42,18 @@ class Writer:
         self._waiting: deque[tuple[Change, asyncio.Future[Outcome]]] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
+        self._batches = 0
+        self.failure: StoreBrokenError | None = None
+        """Why nothing can be committed any more, ever."""
+        self.on_failure: Callable[[], None] = lambda: None
+        """Called once there is a failure, in the loop."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="writer")
+        self._resting = asyncio.create_task(self._rest_at_times(), name="rest")
         return self
 
     async def __aexit__(
@@ -54,6 +64,8 @@ class Writer:
     ) -> None:
         self._closing = True
         self._arrived.set()
+        if self._resting is not None:
+            self._resting.cancel()
         if self._task is not None:
             await self._task
         self._thread.shutdown()
@@ -68,6 +80,8 @@ class Writer:
         """
         if self._closing:
             raise StoreUnavailableError("the manager is stopping")
+        if self.failure is not None:
+            raise _out_of_service()
         if len(self._waiting) >= MAX_WAITING:
             raise OverloadedError
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -98,14 +112,51 @@ class Writer:
                 batch = [self._waiting.popleft() for _ in range(count)]
                 changes = [change for change, _ in batch]
                 outcomes = await loop.run_in_executor(self._thread, self._commit, changes)
+                self._batches += 1
                 self._publish(changed_sessions(changes, outcomes))
                 for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.cancelled():
                         waiting.set_result(outcome)
+                if self.failure is not None:
+                    self.on_failure()
+
+    async def _rest_at_times(self) -> None:
+        """Let the store rest, once each time that nothing has happened for a while."""
+        rested = 0
+        while True:
+            before = self._batches
+            await asyncio.sleep(REST_AFTER_SECONDS)
+            if rested != self._batches == before:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._rest)
+                rested = before
+                if self.failure is not None:
+                    self.on_failure()
+
+    def _rest(self) -> None:
+        try:
+            if self.failure is None:
+                self._store.rest()
+        except StoreBrokenError as exc:
+            self._give_up(exc)
+        except Exception:  # as in a commit
+            logger.exception("the store could not do what it does at rest")
+
+    def _give_up(self, failure: StoreBrokenError) -> None:
+        logger.critical("nothing is taken any more: %s", failure)
+        self.failure = failure
 
     def _commit(self, changes: list[Change]) -> list[Outcome]:
+        if self.failure is not None:
+            return [_out_of_service()] * len(changes)
         try:
             return self._store.commit(changes)
+        except StoreBrokenError as exc:
+            self._give_up(exc)
+            return [_out_of_service()] * len(changes)
         except Exception:  # a defect of ours must not end the writer: its callers are told
             logger.exception("a commit failed")
             return [StoreUnavailableError("the change could not be stored")] * len(changes)
+
+
+def _out_of_service() -> StoreUnavailableError:
+    return StoreUnavailableError("the disk of the database failed: the manager ends")

@@ -114,6 +114,23 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
 @click.command()
 @state_dir_option
 @database_option
+def accept_loss(state_dir: str | None, database_url: str | None) -> None:
+    """Go on with a SQLite database that has lost something; it is kept aside as it is."""
+    from agent_session_manager.store.accepting import accept_loss as accept
+
+    with refusals():
+        database = database_file(settings_from(state_dir=state_dir, database_url=database_url))
+        done = accept(database, now=datetime.now(UTC))
+    for lost in done.losses:
+        click.echo(f"lost: {lost}")
+    if done.kept is not None:
+        click.echo(f"the database as it was is {done.kept}")
+    click.echo("readers of its feeds begin anew")
+
+
+@click.command()
+@state_dir_option
+@database_option
 @json_option
 def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> None:
     """Give the space of deleted sessions back to the disk.
@@ -252,7 +269,7 @@ def import_(
         click.echo(f"left as they are, because they are there already: {', '.join(done.skipped)}")
 
 
-MAINTENANCE = (backup, verify, restore, vacuum, export_, import_)
+MAINTENANCE = (backup, verify, restore, accept_loss, vacuum, export_, import_)
 
 
 def _ask_to_vacuum(settings: Settings, owner: str, refusal: str) -> dict[str, int]:

@@ -29,7 +29,6 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     RequestNotFoundError,
     SessionNotFoundError,
-    TranscriptsOffError,
 )
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
@@ -40,7 +39,6 @@ from agent_session_manager.domain.run_token import (
     is_token_of_a_run,
 )
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
-from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
 from agent_session_manager.family_feed import of_family
 from agent_session_manager.feed import Feed, Frame, ListFrame
 from agent_session_manager.ingest import Writer
@@ -69,16 +67,8 @@ from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow
-from agent_session_manager.store.transcripts import (
-    AppendTranscript,
-    DeleteTranscript,
-    EntryPage,
-    PutTranscriptSummary,
-    SummaryPage,
-    TranscriptFilter,
-    TranscriptPage,
-)
 from agent_session_manager.tail import CHARS_AT_ONCE
+from agent_session_manager.transcripts import Transcripts
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -100,8 +90,10 @@ class Manager:
         self._writer = writer
         self._readers = readers
         self._bells = bells
-        self._keeps_transcripts = keeps_transcripts
         self._vacuuming = asyncio.Lock()
+        self.transcripts = Transcripts(
+            store.transcripts, self._read, writer.commit, keeps=keeps_transcripts
+        )
         self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
@@ -116,8 +108,12 @@ class Manager:
         readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
         bells = Bells()
         loop = asyncio.get_running_loop()
+
+        def ring(changed: Collection[str] | None) -> None:
+            loop.call_soon_threadsafe(bells.ring, changed)
+
         try:
-            store.watch(lambda changed: _ring_soon(loop, bells, changed))
+            store.watch(ring)
             async with Writer(store, bells.ring) as writer:
                 manager = cls(store, writer, readers, bells, keeps_transcripts=keeps_transcripts)
                 watch = asyncio.create_task(manager._reaper(clock).run(), name="reaper")
@@ -129,6 +125,19 @@ class Manager:
         finally:
             readers.shutdown()
             store.close()
+
+    def end_on_failure(self, end: Callable[[], None]) -> None:
+        """Call `end` once the store can take nothing any more, ever."""
+        self._writer.on_failure = end
+
+    def raise_failure(self) -> None:
+        """Say why the store can take nothing any more, if so.
+
+        Raises:
+            StoreBrokenError: it cannot.
+        """
+        if self._writer.failure is not None:
+            raise self._writer.failure
 
     async def create_session(self, new: CreateSession) -> Session:
         return cast(Session, await self._writer.commit(new))
@@ -344,40 +353,6 @@ class Manager:
         _known(session_id)
         return await self._read(lambda: self._store.list_runs(session_id))
 
-    async def append_transcript(self, change: AppendTranscript) -> AppendedEntries:
-        self._check_transcripts()
-        return cast(AppendedEntries, await self._writer.commit(change))
-
-    async def put_transcript_summary(self, change: PutTranscriptSummary) -> int:
-        self._check_transcripts()
-        return cast(int, await self._writer.commit(change))
-
-    def _check_transcripts(self) -> None:
-        if not self._keeps_transcripts:
-            raise TranscriptsOffError
-
-    async def delete_transcript(self, key: TranscriptKey) -> int:
-        """Delete a transcript, with a main one all of its session; return how many there were."""
-        return cast(int, await self._writer.commit(DeleteTranscript(key=key)))
-
-    async def list_transcript_entries(
-        self, key: TranscriptKey, *, after: int, limit: int
-    ) -> EntryPage:
-        reads = self._store.transcripts
-        return await self._read(lambda: reads.list_entries(key, after=after, limit=limit))
-
-    async def list_transcripts(
-        self, where: TranscriptFilter, *, limit: int, after: int
-    ) -> TranscriptPage:
-        reads = self._store.transcripts
-        return await self._read(lambda: reads.list_transcripts(where, limit=limit, after=after))
-
-    async def list_transcript_summaries(
-        self, where: TranscriptFilter, *, limit: int, after: int
-    ) -> SummaryPage:
-        reads = self._store.transcripts
-        return await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
-
     async def find_due(
         self, change: type[RetentionChange], before: datetime, *, limit: int
     ) -> list[Due]:
@@ -416,12 +391,6 @@ class Manager:
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)
-
-
-def _ring_soon(
-    loop: asyncio.AbstractEventLoop, bells: Bells, changed: Collection[str] | None
-) -> None:
-    loop.call_soon_threadsafe(bells.ring, changed)
 
 
 def _known(session_id: str) -> None:

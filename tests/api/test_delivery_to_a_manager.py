@@ -12,6 +12,7 @@ import pytest
 from agent_orchestrator.delivery import Delivery, deliver, deliver_leftovers
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run, list_outboxes
+from tests.api.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
@@ -137,3 +138,41 @@ def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_trul
     assert (session["reason"], session["exit_code"]) == ("completed", 0)
     assert stored_events(own, "s") == {1: "1", 2: "2"}
     assert list_outboxes(tmp_path) == []
+
+
+def test_what_a_manager_lost_is_sent_again_in_its_place(
+    start_manager: Callable[..., RunningManager],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is killed, and an older copy of its database put back, while a run goes on."""
+    manager = start_manager()
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    copy = tmp_path / "copy.db"
+
+    def send(outbox: Outbox, *numbers: int) -> None:
+        for number in numbers:
+            outbox.add(event(number))
+        deliver(client, outbox, patience_seconds=PATIENCE_SECONDS)
+
+    with (
+        ManagerClient(manager.url) as client,
+        outbox_of(tmp_path / "outbox", "s", manager.url) as outbox,
+    ):
+        client.create_session("s", "s")
+        send(outbox, 1, 2)
+        ran = run(manager.home, "backup", str(copy), state=manager.state_dir)
+        assert ran.returncode == 0, ran.stderr
+        send(outbox, 3, 4)
+        manager.kill()
+        ran = run(manager.home, "restore", str(copy), state=manager.state_dir)
+        assert ran.returncode == 0, ran.stderr
+        manager.restart()
+        assert stored_events(manager, "s") == {1: "1", 2: "2"}
+        send(outbox, 5)
+        assert stored_events(manager, "s") == {number: str(number) for number in range(1, 6)}
+        assert "the manager has lost what it had" in caplog.text
+        send(outbox, 6)
+        assert outbox.count_waiting() == 0
+    assert list_outboxes(tmp_path / "outbox") == []

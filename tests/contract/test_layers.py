@@ -31,7 +31,11 @@ LAYERS: dict[str, set[str]] = {
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
     "family_feed": {"domain", "store", "feed"},
-    "manager": {"domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"},
+    "transcripts": {"domain", "store"},
+    "manager": {
+        *("domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"),
+        "transcripts",
+    },
     "retention": {"store"},
     "backups": {"discovery"},
     "upkeep": {"settings", "manager", "retention", "backups"},
@@ -150,5 +154,7 @@ def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
         410,
         413,
         422,
+        500,
         503,
+        507,
     }

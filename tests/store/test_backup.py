@@ -223,6 +223,7 @@ def test_restored_record_is_that_of_the_backup_and_the_other_is_kept(
     assert names(database.parent) == {
         "backups",
         "sessions.db",
+        "sessions.db.ballast",
         "sessions.db.lock",
         done.replaced.name,
     }

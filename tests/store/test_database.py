@@ -308,6 +308,8 @@ def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: Op
         "sessions.db": 0o600,
         "sessions.db-shm": 0o600,
         "sessions.db-wal": 0o600,
+        "sessions.db.ballast": 0o600,
+        "sessions.db.head": 0o600,
         "sessions.db.lock": 0o600,
     }
 

@@ -44,6 +44,7 @@ from agent_session_manager.store.export_format import ImportRefusedError
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.exporting_file import written_whole
 from agent_session_manager.store.importing import import_export
+from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.rows import USAGE_COLUMNS
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
@@ -167,7 +168,11 @@ def test_import_is_the_same_record_in_the_same_orders(
     done = imported(elsewhere, text)
     trailer = lines(text)[-1]
     assert done.counts == {name: trailer[name] for name in done.counts}
-    assert verify(Path(elsewhere.removeprefix("sqlite:///")))[1] == []
+    database = Path(elsewhere.removeprefix("sqlite:///"))
+    assert verify(database)[1] == []
+    with reading_alone(database) as connection:
+        query = "SELECT count(*) FROM events WHERE checksum IS NULL"
+        assert connection.execute(query).fetchone() == (0,)
     mine, other = open_stores(sqlite_url), open_stores(elsewhere)
     for sort in SessionSort:
         assert ids(other, sort) == ids(mine, sort)

@@ -120,7 +120,7 @@ BROKEN = {
     ),
     "the feed": ("DELETE FROM feed", "the feed should have one row, and has 0"),
     "a second feed": (
-        "INSERT INTO feed VALUES ('x', 99, 0)",
+        "INSERT INTO feed VALUES ('x', 99, 0, 0)",
         "the feed should have one row, and has 2",
     ),
     "the end of the feed": (

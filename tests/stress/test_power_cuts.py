@@ -21,7 +21,8 @@ from sqlalchemy.pool import StaticPool
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from agent_session_manager.store import engine
 from agent_session_manager.store.base import Store
-from agent_session_manager.store.engine import Database, reading_alone
+from agent_session_manager.store.engine import Database
+from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.verify import verify
 from tests.store.conformance import append, create, stop
@@ -61,7 +62,7 @@ class Life:
             return one
 
         database = Database(make_url(f"sqlite:///{path}"), opened(), opened())
-        self.store: Store = SqlStore(database, clock=now, lease_seconds=DEFAULT_LEASE_SECONDS)
+        self.store: Store = SqlStore(database, None, clock=now, lease_seconds=DEFAULT_LEASE_SECONDS)
 
     def work(self, acknowledged: Known, number: int, chance: Random) -> None:
         """Append a few events; they are acknowledged when the store returns."""

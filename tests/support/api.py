@@ -8,9 +8,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from tests.support.manager import RunningManager
+from typing import Any, Protocol
 
 TIMEOUT_SECONDS = 10.0
 
@@ -38,10 +36,20 @@ class Answer:
         return self.status, said["code"]
 
 
+class Serving(Protocol):
+    """A manager, as far as it has to be known for being spoken to."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def token(self) -> str: ...
+
+
 class Api:
     """One connection to a manager that sends its token with every request."""
 
-    def __init__(self, manager: RunningManager) -> None:
+    def __init__(self, manager: Serving) -> None:
         self.headers = {"Authorization": f"Bearer {manager.token}"}
         self._connection = http.client.HTTPConnection(
             "127.0.0.1", manager.port, timeout=TIMEOUT_SECONDS

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from tests.support.api import Api
+from tests.support.api import Api, Serving
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
@@ -90,7 +90,7 @@ def load(
         running.end()
 
 
-def stored_events(manager: RunningManager, session_id: str) -> dict[int, str]:
+def stored_events(manager: Serving, session_id: str) -> dict[int, str]:
     """The `event_id` of every event of a session, by its seq, read to the end."""
     found: dict[int, str] = {}
     with Api(manager) as api:

@@ -85,7 +85,7 @@ class EarlierEventsAnswer(BaseModel):
 @router.post(
     "/events",
     response_model=OkAnswer,
-    responses=refusals(404, 413, 415, 503),
+    responses=refusals(404, 413, 415, 503, 507),
     openapi_extra={"requestBody": _EVENT},
 )
 async def append_event(request: Request, manager: Served) -> Response:

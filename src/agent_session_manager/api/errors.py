@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS = 10
 """So many are told of a request in which more is wrong."""
-RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1}
+RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1, 507: 2}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidRequestError: (422, "invalid_request"),
@@ -46,6 +46,8 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.CodeNotValidError: (401, "code_not_valid"),
     errors.NotForRunsError: (403, "not_for_runs"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
+    errors.DiskFullError: (507, "disk_full"),
+    errors.EventDamagedError: (500, "event_damaged"),
     errors.OverloadedError: (503, "overloaded"),
 }
 

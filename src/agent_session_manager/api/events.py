@@ -76,7 +76,7 @@ _ONE_OR_MANY = {
     "/sessions/{session_id}/events",
     status_code=201,
     response_model=AppendedAnswer,
-    responses=refusals(404, 413, 415, 503),
+    responses=refusals(404, 413, 415, 503, 507),
     openapi_extra={"requestBody": _ONE_OR_MANY},
 )
 @for_runs(Reach.OWN_SESSION)

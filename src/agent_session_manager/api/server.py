@@ -92,6 +92,8 @@ def serve(settings: Settings) -> None:
     Raises:
         PortInUseError, AddressError, TlsError, DiscoveryError, DatabaseError: it cannot start, and
             nothing was changed.
+        StoreBrokenError: the disk failed while it served. The process must end at once, as what
+            it closes could bring into the database what may be on no disk.
     """
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
@@ -128,6 +130,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         )
         server = _Server(_config(app))
         server.on_stopping = manager.stop_waiting
+        manager.end_on_failure(server.end)
         server.on_listening = lambda: discovery.announce(announcement)
         server.network = listening.network
         server.tls = listening.tls
@@ -142,6 +145,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
             signal.signal(number, lambda *_: server.end())
         async with upkeep.going_on():
             await server.serve(listening.loopback)
+        manager.raise_failure()
     logger.info("stopped")
 
 

@@ -52,7 +52,7 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
     "/transcripts/entries",
     status_code=201,
     response_model=AppendedEntriesAnswer,
-    responses=refusals(413, 415, 503),
+    responses=refusals(413, 415, 503, 507),
     openapi_extra=_documented_body(
         {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
     ),
@@ -67,7 +67,7 @@ async def append_entries(
         entries = _parse_entries(body, query.batch_id)
     else:
         entries = await run_in_threadpool(_parse_entries, body, query.batch_id)
-    done = await manager.append_transcript(AppendTranscript(key=query.key, entries=entries))
+    done = await manager.transcripts.append(AppendTranscript(key=query.key, entries=entries))
     return answer(
         AppendedEntriesAnswer(appended=done.appended, last_position=done.last_position), 201
     )
@@ -88,7 +88,7 @@ def _parse_entries(body: bytes, batch_id: str | None) -> list[NewEntry]:
 @for_runs(Reach.OWN_TRANSCRIPT)
 async def list_entries(query: Annotated[EntriesQuery, Query()], manager: Served) -> Response:
     """List the entries past the position `after`, in order; a page ends after about 4 MiB."""
-    page = await manager.list_transcript_entries(query.key, after=query.after, limit=query.limit)
+    page = await manager.transcripts.list_entries(query.key, after=query.after, limit=query.limit)
     body = {
         "entries": [orjson.Fragment(line) for line in page.lines],
         "next_after": page.next_after,
@@ -105,7 +105,7 @@ async def list_transcripts(
     where = TranscriptFilter(
         project_key=query.project_key, session_id=query.session_id, is_main=query.main
     )
-    page = await manager.list_transcripts(where, limit=query.limit, after=query.page)
+    page = await manager.transcripts.list(where, limit=query.limit, after=query.page)
     return answer(
         TranscriptsAnswer(
             transcripts=[transcript_body(transcript) for transcript in page.transcripts],
@@ -117,7 +117,7 @@ async def list_transcripts(
 @router.delete("/transcripts", response_model=TranscriptsDeletedAnswer, responses=refusals())
 async def delete_transcript(query: Annotated[KeyQuery, Query()], manager: Served) -> Response:
     """Delete a transcript, with a main one those of its subagents and its summary."""
-    count = await manager.delete_transcript(query.key)
+    count = await manager.transcripts.delete(query.key)
     return answer(TranscriptsDeletedAnswer(transcripts_count=count))
 
 
@@ -126,7 +126,7 @@ async def delete_transcript(query: Annotated[KeyQuery, Query()], manager: Served
 async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Served) -> Response:
     """List the summaries under a project key, in the order in which their transcripts began."""
     where = TranscriptFilter(project_key=query.project_key, session_id=query.session_id)
-    page = await manager.list_transcript_summaries(where, limit=query.limit, after=query.page)
+    page = await manager.transcripts.list_summaries(where, limit=query.limit, after=query.page)
     return _json(
         {
             "summaries": [
@@ -146,7 +146,7 @@ async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Ser
 @router.put(
     "/transcripts/summaries",
     response_model=SummaryPutAnswer,
-    responses=refusals(404, 409, 413, 415, 503),
+    responses=refusals(404, 409, 413, 415, 503, 507),
     openapi_extra=_documented_body({"type": "object"}),
 )
 @for_runs(Reach.OWN_TRANSCRIPT)
@@ -167,7 +167,7 @@ async def put_summary(
         version=query.version,
         text=text,
     )
-    return answer(SummaryPutAnswer(version=await manager.put_transcript_summary(change)))
+    return answer(SummaryPutAnswer(version=await manager.transcripts.put_summary(change)))
 
 
 def _page_text(mark: int | None) -> str | None:

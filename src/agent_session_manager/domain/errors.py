@@ -206,6 +206,22 @@ class StoreUnavailableError(OrchestratorError):
     """The database cannot be used right now; nothing of the request was stored."""
 
 
+class DiskFullError(OrchestratorError):
+    """There is no room for a change; nothing of the request was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("the disk of the database is full; nothing of this was stored")
+
+
+class EventDamagedError(OrchestratorError):
+    """What was asked for is in an event that was damaged on the disk."""
+
+    def __init__(self, session_id: str, seq: int) -> None:
+        super().__init__(f"event {seq} of session {session_id!r} was damaged on the disk")
+        self.session_id = session_id
+        self.seq = seq
+
+
 class OverloadedError(OrchestratorError):
     """More writes are waiting than the manager is willing to hold; nothing was stored."""
 

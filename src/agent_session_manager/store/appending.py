@@ -25,6 +25,7 @@ from agent_session_manager.domain.session import (
 )
 from agent_session_manager.store.base import AppendEvents, Outcome
 from agent_session_manager.store.changing import not_before, take_positions
+from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
@@ -57,6 +58,7 @@ _COLUMNS = (
     "event_type",
     "recorded_at",
     "fields",
+    "checksum",
 )
 _IDS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 100
@@ -161,6 +163,7 @@ class _SessionInBatch:
 
     def __init__(self, row: Any, known: dict[str, int]) -> None:
         self.number: int = row.number
+        self.session_id: str = row.session_id
         self.last_seq: int = row.last_seq
         self.known = known
         self.newest = newest_run(row)
@@ -183,19 +186,16 @@ class _SessionInBatch:
 
     def _append_one(self, new: NewEvent, writes: _Writes, now: int) -> int:
         self.last_seq += 1
+        seq = self.last_seq
         run = self.newest.run if new.run is None else new.run
-        writes.events.append(
-            (
-                self.number,
-                self.last_seq,
-                new.event_id,
-                run,
-                is_late(run, self.newest.run),
-                new.event_type,
-                now,
-                orjson.dumps(new.fields).decode(),
-            )
+        late = is_late(run, self.newest.run)
+        kind = new.event_type
+        fields = orjson.dumps(new.fields)
+        checksum = event_checksum(
+            self.session_id, seq, new.event_id, run, int(late), kind, now, fields
         )
+        values = (seq, new.event_id, run, late, kind, now, fields.decode(), checksum)
+        writes.events.append((self.number, *values))
         if new.event_id is not None:
             self.known[new.event_id] = self.last_seq
         if new.masked_secrets:

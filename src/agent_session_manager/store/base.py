@@ -363,4 +363,7 @@ class Store(Protocol):
             VacuumNotPossibleError: not with this database.
         """
 
+    def rest(self) -> None:
+        """Do what is better done while nothing happens."""
+
     def close(self) -> None: ...

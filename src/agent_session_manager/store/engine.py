@@ -12,8 +12,8 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any, Protocol
 import psutil
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
 
 from agent_session_manager.private import (
     NotPrivateError,
@@ -32,6 +32,7 @@ from agent_session_manager.private import (
     open_private,
 )
 from agent_session_manager.store.base import Notice
+from agent_session_manager.store.head import loss, read_head, refusal
 from agent_session_manager.store.notices import ANY, Notices
 
 READERS = 4
@@ -43,7 +44,8 @@ _NAMED_SECONDS = 0.5
 _LOOK_EVERY_SECONDS = 0.005
 _WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
 _POSTGRESQL = "postgresql+psycopg"
-_ONLY_READING = {"postgresql_readonly": True}
+LOG_KEPT_BYTES = 16 * 1024 * 1024
+"""What stays of a log that was longer once, when it begins anew."""
 _SQLITE_HEADER = b"SQLite format 3\0"
 
 
@@ -82,7 +84,7 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The file of a SQLite database; None on PostgreSQL."""
-        return _path(self.url) if self.url.get_backend_name() == "sqlite" else None
+        return file_of(self.url) if self.url.get_backend_name() == "sqlite" else None
 
     def notify(self, connection: Connection, session_ids: Collection[str]) -> None:
         """Tell other managers, when this transaction commits, which sessions it changed."""
@@ -114,14 +116,14 @@ def open_database(url: str) -> Database:
         DatabaseError: the URL is of neither kind, the file belongs to another process or cannot
             be used.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     match parsed.get_backend_name():
         case "sqlite":
             return _open_sqlite(parsed)
         case "postgresql":
             return _open_postgresql(parsed)
         case other:
-            raise _not_supported(other)
+            raise not_supported(other)
 
 
 def sqlite_path(url: str) -> Path:
@@ -130,106 +132,50 @@ def sqlite_path(url: str) -> Path:
     Raises:
         DatabaseError: it is not a SQLite database.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseError(
             f"{parsed.render_as_string(hide_password=True)} is not SQLite: PostgreSQL is backed "
             "up, checked and restored with its own tools: pg_dump, pg_amcheck, pg_restore"
         )
-    return _path(parsed)
+    return file_of(parsed)
 
 
-@contextmanager
-def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a SQLite file, also to one that a manager is writing to.
-
-    It cannot write and never checkpoints, not even when it is the last to close: the one
-    connection that does belongs to the owner.
-
-    Raises:
-        DatabaseError: there is no such file.
-        sqlite3.DatabaseError: it cannot be read.
-    """
-    if not path.is_file():
-        raise DatabaseError(f"there is no database at {path}")
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=BUSY_TIMEOUT_SECONDS,
-        isolation_level=None,
-    )
-    with closing(connection):
-        _prepare_sqlite_reader(connection, None)
-        yield connection
-
-
-@contextmanager
-def reading_one_moment(url: str) -> Iterator[Connection]:
-    """A transaction that sees the database as it is when it first reads, and changes nothing.
-
-    A manager may serve meanwhile.
-
-    Raises:
-        DatabaseError: there is no such database, or it cannot be reached.
-    """
-    parsed = _parse(url)
-    with ExitStack() as stack:
-        kind = parsed.get_backend_name()
-        if kind == "sqlite":
-            raw = stack.enter_context(reading_alone(_path(parsed)))
-            engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
-            event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
-        elif kind != "postgresql":
-            raise _not_supported(kind)
-        else:
-            engine = _postgresql_engine(
-                parsed, 1, isolation_level="REPEATABLE READ", execution_options=_ONLY_READING
-            )
-        stack.callback(engine.dispose)
-        try:
-            connection = stack.enter_context(engine.connect())
-            stack.enter_context(connection.begin())
-        except DBAPIError as exc:
-            raise DatabaseError(
-                f"cannot use {parsed.render_as_string(hide_password=True)}: {exc.orig}"
-            ) from exc
-        yield connection
-
-
-def _not_supported(kind: str) -> DatabaseError:
+def not_supported(kind: str) -> DatabaseError:
     return DatabaseError(f"{kind} is not supported: use sqlite:///PATH or postgresql://…")
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError as exc:
         raise DatabaseError(f"not a database URL: {url!r}") from exc
 
 
-def _path(url: URL) -> Path:
+def file_of(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise DatabaseError("a SQLite database needs a file: sqlite:///PATH")
     return Path(url.database)
 
 
 def _open_sqlite(url: URL) -> Database:
-    path = _path(url).absolute()
+    path = file_of(url).absolute()
     with ExitStack() as stack:
         try:
             check_directory(path.parent)
             stack.enter_context(owned(path))
+            _refuse_missing(path)
             file = _create_or_check(path)
             stack.callback(os.close, file)
         except NotPrivateError as exc:
             raise DatabaseError(str(exc)) from exc
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
-        connect = partial(_connect, path, file)
-        writing = _sqlite_engine(url, connect, readers=1)
-        reading = _sqlite_engine(url, connect, readers=READERS)
+        # Connections that are opened for reading only can never checkpoint, whoever closes last.
+        writing = _sqlite_engine(url, partial(_connect, path, file, "rw"), connections=1)
+        reading = _sqlite_engine(url, partial(_connect, path, file, "ro"), connections=READERS)
         event.listen(writing, "connect", _prepare_sqlite_writer)
-        event.listen(reading, "connect", _prepare_sqlite_reader)
+        event.listen(reading, "connect", prepare_sqlite_reader)
         event.listen(writing, "begin", _begin_immediate)
         return Database(url, writing, reading, stack.pop_all())
 
@@ -274,6 +220,15 @@ def _is_alive(pid: str) -> bool:
     return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
+def _refuse_missing(path: Path) -> None:
+    """Where its head says that there was a database, none is made in its place."""
+    if path.exists() and path.stat().st_size:
+        return
+    missing = loss(read_head(path), None)
+    if missing is not None:
+        raise DatabaseError(refusal(path, missing))
+
+
 def _create_or_check(path: Path) -> int:
     """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
 
@@ -298,11 +253,11 @@ def _create_or_check(path: Path) -> int:
     return file
 
 
-def _connect(path: Path, file: int) -> sqlite3.Connection:
+def _connect(path: Path, file: int, mode: str) -> sqlite3.Connection:
     """Connect by the name, and refuse what is not the file that was checked under it."""
     before = _open_files()
     connection = sqlite3.connect(
-        f"{path.as_uri()}?mode=rw",
+        f"{path.as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
@@ -327,12 +282,14 @@ def _open_files() -> dict[int, os.stat_result]:
     return found
 
 
-def _sqlite_engine(url: URL, connect: Callable[[], sqlite3.Connection], *, readers: int) -> Engine:
+def _sqlite_engine(
+    url: URL, connect: Callable[[], sqlite3.Connection], *, connections: int
+) -> Engine:
     return create_engine(
         url.set(drivername="sqlite+pysqlite"),
         creator=connect,
         poolclass=QueuePool,
-        pool_size=readers,
+        pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
     )
@@ -344,6 +301,7 @@ def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> N
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        f"journal_size_limit = {LOG_KEPT_BYTES}",
         # What is deleted is overwritten, but for what was moved within pages that others share.
         "secure_delete = ON",
     )
@@ -351,7 +309,7 @@ def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> N
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
+def prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in ("query_only = ON", "wal_autocheckpoint = 0"):
         connection.execute(f"PRAGMA {pragma}").close()
 
@@ -367,12 +325,12 @@ def _begin_immediate(connection: _RawSql) -> None:
 
 def _open_postgresql(url: URL) -> Database:
     url = url.set(drivername=_POSTGRESQL)
-    writing, reading, hearing = (_postgresql_engine(url, size) for size in (1, READERS, 1))
+    writing, reading, hearing = (postgresql_engine(url, size) for size in (1, READERS, 1))
     event.listen(writing, "begin", _begin_alone)
     return Database(url, writing, reading, notices=Notices(hearing))
 
 
-def _postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
+def postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
     said = f"-c synchronous_commit=on -c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
     try:
         return create_engine(

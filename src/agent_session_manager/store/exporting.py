@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from agent_session_manager.store.engine import DatabaseError, reading_one_moment
+from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.export_format import (
     ENTRY,
     EVENT,
@@ -25,6 +25,7 @@ from agent_session_manager.store.export_format import (
     header_line,
     trailer_line,
 )
+from agent_session_manager.store.reading import reading_one_moment
 from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.tables import (
     events,

@@ -87,7 +87,9 @@ class SqlFeeds:
                 return SessionNews(session=session, events=[])
             where = {"of": found.number, "after": after, "count": limit}
             found_events = _some(connection, _EVENTS, where, max_chars)
-            return SessionNews(session=session, events=[rows.to_event(row) for row in found_events])
+            return SessionNews(
+                session=session, events=[rows.to_event(row, session_id) for row in found_events]
+            )
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """Read what was changed up to the head, in the order of positions.
@@ -142,7 +144,7 @@ class SqlFeeds:
         with self._read() as connection:
             where = {"after": after, "count": limit}
             found = _some(connection, _EVENTS_OF_ALL, where, max_chars)
-        return [(row.session_id, rows.to_event(row)) for row in found]
+        return [(row.session_id, rows.to_event(row, row.session_id)) for row in found]
 
 
 def _some(

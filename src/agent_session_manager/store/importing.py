@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert,
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.export_format import (
     ENTRY,
@@ -219,6 +220,17 @@ class _Importing:
         added: dict[str, Any] = {column: owner.number}
         if kind is ENTRY:
             added["size"] = len(row["line"].encode())
+        if kind is EVENT:
+            added["checksum"] = event_checksum(
+                owner.row["session_id"],
+                row["seq"],
+                row["event_id"],
+                row["run"],
+                int(row["late"]),
+                row["event_type"],
+                row["recorded_at"],
+                row["fields"].encode(),
+            )
         self._waiting.append((number, kind, row | added))
         if len(self._waiting) == _ROWS_AT_ONCE:
             self._write()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from agent_session_manager.store.engine import (
     DatabaseInUseError,
     owned,
 )
+from agent_session_manager.store.head import head_path, remove_head
 from agent_session_manager.store.verify import Contents, verify
 
 _LOGS = ("-wal", "-shm")
@@ -41,16 +42,7 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
     Raises:
         DatabaseError: a manager serves it, or `file` is not a whole database; nothing was changed.
     """
-    try:
-        owning = owned(database)
-    except DatabaseInUseError as exc:
-        raise DatabaseError(
-            f"{database} belongs to the manager with process id {exc.owner}: "
-            "stop it first: agent-session-manager stop"
-        ) from exc
-    except OSError as exc:
-        raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc
-    with owning:
+    with owned_alone(database):
         _refuse_itself(file, database)
         clear_cut_off(database)
         with copied(file, beside=database) as copy:
@@ -61,12 +53,30 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
                     f"all that is wrong with it: agent-session-manager verify {file}"
                 )
             try:
-                _renew(copy)
+                renew(copy)
             except sqlite3.DatabaseError as exc:
                 raise DatabaseError(f"cannot write in {database.parent}: {exc}") from exc
             replaced = _set_aside(database, now) if os.path.lexists(database) else None
+            _forget_head(database)
             put_in_place(copy, database)
     return Restored(contents=contents, replaced=replaced)
+
+
+def owned_alone(database: Path) -> ExitStack:
+    """Own a database that nobody serves.
+
+    Raises:
+        DatabaseError: a manager serves it.
+    """
+    try:
+        return owned(database)
+    except DatabaseInUseError as exc:
+        raise DatabaseError(
+            f"{database} belongs to the manager with process id {exc.owner}: "
+            "stop it first: agent-session-manager stop"
+        ) from exc
+    except OSError as exc:
+        raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc
 
 
 def _refuse_itself(file: Path, database: Path) -> None:
@@ -76,7 +86,16 @@ def _refuse_itself(file: Path, database: Path) -> None:
         raise DatabaseError(f"{file} is the database itself")
 
 
-def _renew(copy: Path) -> None:
+def _forget_head(database: Path) -> None:
+    """A backup is behind the head of what it replaces, and that is no loss."""
+    try:
+        remove_head(database)
+        flush(database.parent)
+    except OSError as exc:
+        raise DatabaseError(f"cannot remove {head_path(database)}: {exc.strerror}") from exc
+
+
+def renew(copy: Path) -> None:
     """Give the record new generations: events that a reader has seen may not be in it."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.create_function("new_generation", 0, lambda: uuid4().hex)
@@ -95,7 +114,7 @@ def _set_aside(database: Path, now: datetime) -> Path:
     aside = database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
     try:
         try:
-            _fold_log(database)
+            fold_log(database)
         except sqlite3.DatabaseError as exc:
             if exc.sqlite_errorname.startswith("SQLITE_BUSY"):
                 raise DatabaseError(f"{database} is being read: try again later") from exc
@@ -111,7 +130,7 @@ def _set_aside(database: Path, now: datetime) -> Path:
     return aside
 
 
-def _fold_log(database: Path) -> None:
+def fold_log(database: Path) -> None:
     """Bring the log into the file; as its owner we are the one who may."""
     connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
     with closing(connection):

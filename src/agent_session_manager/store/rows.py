@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,10 @@ from sqlalchemy import Row, and_, func, select
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
+from agent_session_manager.store.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
 from agent_session_manager.store.tables import runs, sessions
+
+logger = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -124,15 +128,33 @@ def to_session(row: Row[Any]) -> Session:
     )
 
 
-def to_event(row: Row[Any]) -> Event:
+def to_event(row: Row[Any], session_id: str) -> Event:
+    """The event in a row; where that is not what was stored, one that says so in its place."""
+    whole = is_whole(row, session_id)
+    if not whole:
+        logger.error("event %d of session %r is damaged on the disk", row.seq, session_id)
     return Event(
         seq=row.seq,
-        event_type=row.event_type,
-        event_id=row.event_id,
+        event_type=row.event_type if whole else DAMAGED,
+        event_id=row.event_id if whole else None,
         run=row.run,
         late=row.late,
         recorded_at=to_moment(row.recorded_at),
-        fields=parse_fields(row.fields),
+        fields=parse_fields(row.fields) if whole else {"error": DAMAGED_TEXT},
         size=len(row.fields),
         number=row.number,
+    )
+
+
+def is_whole(row: Row[Any], session_id: str) -> bool:
+    """Whether the row of an event is what was stored, as far as it has a checksum."""
+    return row.checksum is None or row.checksum == event_checksum(
+        session_id,
+        row.seq,
+        row.event_id,
+        row.run,
+        int(row.late),
+        row.event_type,
+        row.recorded_at,
+        row.fields.encode(),
     )

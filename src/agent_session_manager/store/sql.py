@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import (
+    DiskFullError,
+    EventDamagedError,
     NoResultError,
-    OrchestratorError,
     SessionNotFinishedError,
     SessionNotFoundError,
     StoreUnavailableError,
@@ -25,6 +26,7 @@ from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Ses
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import (
     Change,
+    DeleteSession,
     EventFilter,
     EventPage,
     Mark,
@@ -36,15 +38,18 @@ from agent_session_manager.store.base import (
     changed_sessions,
 )
 from agent_session_manager.store.engine import Database, open_database
+from agent_session_manager.store.failures import StoreBrokenError, is_broken, refusal_of
 from agent_session_manager.store.families import SqlRunTokens
 from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.listing import list_sessions
 from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.retiring import SqlRetention
+from agent_session_manager.store.safeguards import Safeguards, open_safeguards
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.statistics_reads import SqlStatistics
 from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.transcript_reads import SqlTranscripts
+from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_session_manager.store.vacuum import free_some
 from agent_session_manager.store.verify import refuse_damaged
 from agent_session_manager.store.writing import Transaction
@@ -61,7 +66,7 @@ _STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("se
 _NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
 _NEXT_EXPIRY = select(func.min(runs.c.lease_expires_at)).where(runs.c.lease_expires_at.is_not(None))
 _ANSWER = (
-    select(sessions.c.status, events.c.fields)
+    select(sessions.c.status, events)
     .join_from(sessions, runs, rows.WITH_NEWEST_RUN)
     .outerjoin(
         events,
@@ -81,17 +86,27 @@ def open_store(url: str, *, clock: Clock, lease_seconds: float = DEFAULT_LEASE_S
     try:
         refuse_damaged(database)
         migrate(database)
+        safeguards = open_safeguards(database)
     except BaseException:
         database.close()
         raise
-    return SqlStore(database, clock=clock, lease_seconds=lease_seconds)
+    return SqlStore(database, safeguards, clock=clock, lease_seconds=lease_seconds)
 
 
 class SqlStore:
     """Sessions, runs and events in SQLite or PostgreSQL. Owns the database it is given."""
 
-    def __init__(self, database: Database, *, clock: Clock, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        safeguards: Safeguards | None,
+        *,
+        clock: Clock,
+        lease_seconds: float,
+    ) -> None:
         self._database = database
+        self._safeguards = safeguards
+        self._is_broken = False
         self._clock = clock
         self._term = int(lease_seconds * 1_000_000)
         self.transcripts = SqlTranscripts(self._read)
@@ -108,7 +123,20 @@ class SqlStore:
         self._database.watch(notice)
 
     def close(self) -> None:
+        """Give everything back; one whose disk failed is left to the end of the process as it is.
+
+        To close it would bring into the database what may be on no disk.
+        """
+        if self._is_broken:
+            return
+        if self._safeguards is not None:
+            self._safeguards.close()
         self._database.close()
+
+    def rest(self) -> None:
+        if self._safeguards is not None:
+            with self._noting_breaks():
+                self._safeguards.rest()
 
     def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make all changes in one transaction; see the promises for what may be refused.
@@ -119,11 +147,32 @@ class SqlStore:
         try:
             return self._transact(changes)
         except OperationalError as exc:  # the database, not a change
-            return [_unavailable(exc)] * len(changes)
+            refused = refusal_of(exc)
+            if isinstance(refused, DiskFullError):
+                return self._delete_at_least(changes, refused)
+            return [refused] * len(changes)
         except SQLAlchemyError as exc:
             if len(changes) > 1:
                 return [self.commit([change])[0] for change in changes]
             return [self._second_try(changes[0], exc)]
+
+    def _delete_at_least(self, changes: Sequence[Change], full: DiskFullError) -> list[Outcome]:
+        """On a full disk, make the changes that free some of it."""
+        outcomes: list[Outcome] = [full] * len(changes)
+        deleting = [
+            (place, change)
+            for place, change in enumerate(changes)
+            if isinstance(change, DeleteSession | DeleteTranscript)
+        ]
+        if deleting and self._make_room():
+            deleted = self.commit([change for _, change in deleting])
+            for (place, _), outcome in zip(deleting, deleted, strict=True):
+                outcomes[place] = outcome
+        return outcomes
+
+    def _make_room(self) -> bool:
+        with self._noting_breaks():
+            return self._safeguards is not None and self._safeguards.make_room()
 
     def _second_try(self, change: Change, first: SQLAlchemyError) -> Outcome:
         """Meet a competitor on the same database again, now that what it did can be seen."""
@@ -131,15 +180,37 @@ class SqlStore:
             try:
                 return self._transact([change])[0]
             except SQLAlchemyError as exc:
-                return _unavailable(exc)
-        return _unavailable(first)
+                return refusal_of(exc)
+        return refusal_of(first)
 
     def _transact(self, changes: Sequence[Change]) -> list[Outcome]:
-        with self._database.writing.begin() as connection:
-            now = rows.to_microseconds(self._clock())
-            outcomes = Transaction(connection, now=now, term=self._term).make(changes)
-            self._database.notify(connection, changed_sessions(changes, outcomes))
+        with self._noting_breaks():
+            with self._database.writing.begin() as connection:
+                now = rows.to_microseconds(self._clock())
+                outcomes = Transaction(connection, now=now, term=self._term).make(changes)
+                self._database.notify(connection, changed_sessions(changes, outcomes))
+                reached = None if self._safeguards is None else self._safeguards.count(connection)
+            if self._safeguards is not None and reached is not None:
+                self._safeguards.committed(reached)
             return outcomes
+
+    @contextmanager
+    def _noting_breaks(self) -> Iterator[None]:
+        """Let go of a database whose disk failed.
+
+        Raises:
+            StoreBrokenError: it did.
+        """
+        try:
+            yield
+        except StoreBrokenError:
+            self._is_broken = True
+            raise
+        except OperationalError as exc:
+            if not is_broken(exc.orig):
+                raise
+            self._is_broken = True
+            raise StoreBrokenError(f"the disk failed under a commit: {exc.orig}") from exc
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
@@ -157,6 +228,8 @@ class SqlStore:
             raise SessionNotFinishedError(session_id)
         if found.fields is None:
             raise NoResultError(session_id)
+        if not rows.is_whole(found, session_id):
+            raise EventDamagedError(session_id, found.seq)
         return joined_text(rows.parse_fields(found.fields))
 
     def list_sessions(
@@ -192,7 +265,8 @@ class SqlStore:
             number = _one(connection, _NUMBER, session_id).number
             streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
             with streaming.execute(query.where(events.c.session_number == number)) as found:
-                for event in map(rows.to_event, found):
+                for row in found:
+                    event = rows.to_event(row, session_id)
                     if where.has_error and event.fields.get("error") is None:
                         continue
                     if len(page) == limit or size >= PAGE_BYTES:
@@ -242,7 +316,7 @@ class SqlStore:
             with self._database.reading.connect() as connection:
                 yield connection
         except SQLAlchemyError as exc:
-            raise _unavailable(exc) from exc
+            raise refusal_of(exc) from exc
 
 
 def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any]:
@@ -250,11 +324,3 @@ def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any
     if found is None:
         raise SessionNotFoundError(session_id)
     return found
-
-
-def _unavailable(exc: SQLAlchemyError) -> OrchestratorError:
-    """What the database said, without our SQL and without anybody's values."""
-    cause = exc.orig if isinstance(exc, DBAPIError) else exc
-    error = StoreUnavailableError(f"the database cannot do this now: {cause}")
-    error.__cause__ = exc
-    return error

@@ -184,6 +184,8 @@ feed = Table(
     Column("generation", String(32), primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("complete_after", BigInteger, nullable=False),
+    # How many transactions there were, on SQLite: what the head beside the database is held to.
+    Column("commits", BigInteger, nullable=False, server_default="0"),
 )
 
 deleted_sessions = Table(

@@ -17,8 +17,8 @@ from agent_session_manager.store.engine import (
     INCREMENTAL,
     DatabaseError,
     owned,
-    reading_alone,
 )
+from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.space import Freed, Space
 from agent_session_manager.store.verify import read_contents
 

@@ -1,8 +1,8 @@
 """Whether a SQLite database is what it should be: its pages, its references, and our record in it.
 
 Reads of one moment, from a connection that cannot write, so a manager may serve meanwhile. What
-SQLite cannot see is not seen here: bytes inside a row that were changed on the disk, and the end
-of a log that was lost.
+SQLite cannot see is held to checksums and to the head: bytes inside an event that were changed on
+the disk, and the end of a log that was lost.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from agent_session_manager.store.engine import Database, DatabaseError, reading_alone
+from agent_session_manager.store.checksums import damaged_events
+from agent_session_manager.store.engine import Database, DatabaseError
+from agent_session_manager.store.head import loss, read_head, read_reached, refusal
+from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.revisions import known_revisions
 
 CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
 """How large a database may be to be read whole at each start, which takes 2 s for each GB."""
+CHECKED_EVENTS_BYTES = 64 * 1024 * 1024
+"""How much of the newest events of a larger one is held to its checksums at each start."""
 LARGE_TABLES = ("events", "transcript_entries")
 _SHOWN_OF_A_KIND = 20
 
@@ -98,11 +104,15 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
     problems: list[str] = []
     contents = None
     try:
+        head = read_head(path)  # before the rest: a manager that serves moves on meanwhile
         with reading_alone(path) as connection:
             connection.execute("BEGIN")
             problems += damage(connection)
+            missing = loss(head, read_reached(connection))
+            problems += [] if missing is None else [f"what was acknowledged is lost: {missing}"]
             contents = read_contents(connection, path)
-            problems += _broken(connection, contents.revision)
+            problems += broken(connection, contents.revision)
+            problems += map(str, islice(damaged_events(connection), _SHOWN_OF_A_KIND))
     except (DatabaseError, sqlite3.DatabaseError) as exc:
         if not path.is_file():
             raise
@@ -146,9 +156,14 @@ def refuse_damaged(database: Database, *, whole_up_to: int = CHECKED_WHOLE_BYTES
     path = database.path
     if path is None:
         return
+    missing = None
     try:
         with reading_alone(path) as connection:
             found = list(_damage_at_start(connection, path.stat().st_size <= whole_up_to))
+            if not found:
+                missing = loss(read_head(path), read_reached(connection))
+    except OSError as exc:
+        raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
     except sqlite3.OperationalError as exc:
         raise DatabaseError(f"cannot use {path}: {exc}") from exc
     except sqlite3.DatabaseError as exc:
@@ -157,8 +172,11 @@ def refuse_damaged(database: Database, *, whole_up_to: int = CHECKED_WHOLE_BYTES
         raise DatabaseError(
             f"{path} is damaged ({found[0]}); it was left as it is. "
             "All that is wrong with it: agent-session-manager verify; "
-            "to put a backup in its place: agent-session-manager restore FILE"
+            "to put a backup in its place: agent-session-manager restore FILE; "
+            "to go on without events that cannot be read: agent-session-manager accept-loss"
         )
+    if missing is not None:
+        raise DatabaseError(refusal(path, missing))
 
 
 def _damage_at_start(connection: sqlite3.Connection, is_whole: bool) -> Iterator[str]:
@@ -168,6 +186,8 @@ def _damage_at_start(connection: sqlite3.Connection, is_whole: bool) -> Iterator
         checks = [f'quick_check("{name}")' for (name,) in tables if name not in LARGE_TABLES]
     for check in checks:
         yield from _said(connection, check)
+    most = None if is_whole else CHECKED_EVENTS_BYTES
+    yield from map(str, damaged_events(connection, max_bytes=most))
 
 
 def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
@@ -178,7 +198,8 @@ def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
                 yield line
 
 
-def _broken(connection: sqlite3.Connection, revision: str) -> Iterator[str]:
+def broken(connection: sqlite3.Connection, revision: str) -> Iterator[str]:
+    """What is wrong with references, and with the record itself."""
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield f"{table}: row {row} belongs to no row of {parent}"
     revisions = known_revisions()

@@ -1,4 +1,4 @@
-"""Tokens of runs, a checksum for each event, and how many secrets were masked in a session.
+"""Tokens of runs, checksums of events, a count of commits and of secrets masked in a session.
 
 Events of before have no checksum, and are not checked against one.
 """
@@ -15,6 +15,8 @@ depends_on = None
 def upgrade() -> None:
     masked = sa.Column("masked_secrets", sa.BigInteger(), nullable=False, server_default="0")
     op.add_column("sessions", masked)
+    commits = sa.Column("commits", sa.BigInteger(), nullable=False, server_default="0")
+    op.add_column("feed", commits)
     op.add_column("events", sa.Column("checksum", sa.BigInteger(), nullable=True))
     op.create_table(
         "run_tokens",

@@ -1,7 +1,9 @@
 """Brings the events of an outbox to the manager, in order, for as long as it takes.
 
 Every event has an id, so sending one again is harmless: whatever may pass is tried again, with
-growing pauses. What the manager refuses for good is put aside alone, and the rest goes on.
+growing pauses. What the manager refuses for good is put aside alone, and the rest goes on. One
+that went back to an older state of its database, as its disk or its owner had it, is sent again
+what it had said it has.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import stamina
 
 from .manager_client import RUN_TOKEN_UNKNOWN, ManagerClient, may_pass
 from .outbox import Outbox, OutboxError, Waiting, list_outboxes
-from .session_client import SessionClientError
+from .session_client import SessionClientError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,14 @@ PATIENCE_SECONDS = 24 * 3600.0
 """How long a supervisor outlives its run for a manager that is away."""
 LEFTOVER_SECONDS = 5.0
 """How long a command may take to deliver what a dead supervisor left behind."""
+
+
+SURE_SECONDS = 1.0
+"""How long after an answer nobody can have put another database under the manager."""
+
+
+class _WentBackError(Exception):
+    """The manager has no longer what it said it has; all of it waits again."""
 
 
 class UndeliveredError(Exception):
@@ -38,7 +49,11 @@ def deliver(manager: ManagerClient, outbox: Outbox, *, patience_seconds: float) 
         UndeliveredError: the patience is at its end.
     """
     while batch := outbox.next_batch():
-        _send(manager, outbox, batch, patience_seconds)
+        try:
+            _send(manager, outbox, batch, patience_seconds)
+        except _WentBackError:
+            count = outbox.take_back()
+            logger.warning("the manager has lost what it had: %d items are sent again", count)
 
 
 def _send(
@@ -51,9 +66,11 @@ def _send(
         on=may_pass, attempts=None, timeout=patience_seconds, wait_max=MAX_PAUSE_SECONDS
     )
     try:
+        last_seq = None
         for attempt in again:
             with attempt:
-                _append(manager, outbox, batch)
+                _refuse_one_that_went_back(manager, outbox, is_sure=attempt.num == 1)
+                last_seq = _append(manager, outbox, batch)
     except SessionClientError as exc:
         if may_pass(exc) or exc.code == RUN_TOKEN_UNKNOWN:
             raise UndeliveredError(str(exc)) from exc
@@ -64,17 +81,38 @@ def _send(
         for waiting in batch:
             _send(manager, outbox, [waiting], patience_seconds)
     else:
-        outbox.remove(batch)
+        outbox.remove(batch, last_seq)
+        outbox.answered_at = time.monotonic()
 
 
-def _append(manager: ManagerClient, outbox: Outbox, batch: Sequence[Waiting]) -> None:
-    if not batch[0].is_transcript:
-        manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
+def _refuse_one_that_went_back(manager: ManagerClient, outbox: Outbox, *, is_sure: bool) -> None:
+    """Look before anything is sent, as what was lost has its place before what is new."""
+    known = outbox.last_seq
+    is_sure = is_sure and time.monotonic() - outbox.answered_at < SURE_SECONDS
+    if known is None or is_sure:
         return
+    try:
+        session = manager.get_session(outbox.run.session_id)
+    except SessionNotFoundError:  # deleted: as the append will say
+        return
+    if session.get("last_seq", known) < known:
+        raise _WentBackError
+
+
+def _append(manager: ManagerClient, outbox: Outbox, batch: Sequence[Waiting]) -> int | None:
+    """Send a batch; return the seq of its last event, or None for lines of a transcript."""
+    if not batch[0].is_transcript:
+        seqs = manager.append_events(outbox.run.session_id, [waiting.event for waiting in batch])
+        known = outbox.last_seq or 0
+        for waiting, seq in zip(batch, seqs, strict=False):
+            if seq <= known and not outbox.has_kept(waiting.event):
+                raise _WentBackError
+        return max(seqs, default=None)
     from .mirroring import to_batch
     from .transcript_appends import DirectAppends
 
     DirectAppends(manager).append(to_batch(batch[0].event))
+    return None
 
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:

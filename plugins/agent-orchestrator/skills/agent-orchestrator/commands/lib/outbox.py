@@ -4,25 +4,28 @@ One file per run, held by one process at a time: its supervisor, or after a cras
 what was left. `add` returns once the event is on the disk; events leave in order, and only once
 the manager has said that they are on its own. What the manager refuses for good is kept in a table
 beside them, so that it holds up no other and is not forgotten.
+
+What the manager has is kept until the run is through, for a manager whose disk loses it again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import sqlite3
-import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from .private_files import (
-    NotPrivateError,
     check_private,
+    connect_private,
     make_private_directory,
     open_private,
 )
@@ -34,12 +37,19 @@ TRANSCRIPT = "transcript"
 """The key of an item that is a batch of transcript lines and no event."""
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 2 * 1024 * 1024
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+MAX_KEPT_SECONDS = 24 * 3600.0
+"""How much of what the manager has is kept, and for how long."""
 
 _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS run (session_id TEXT NOT NULL, run INTEGER NOT NULL, url TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS waiting (
     position INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER NOT NULL, event TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS kept (
+    position INTEGER PRIMARY KEY, size INTEGER NOT NULL, event TEXT NOT NULL,
+    kept_at REAL NOT NULL, seq INTEGER
 );
 CREATE TABLE IF NOT EXISTS refused (
     position INTEGER PRIMARY KEY, event TEXT NOT NULL, reason TEXT NOT NULL
@@ -102,6 +112,8 @@ class Outbox:
         """Notified when something was added or has left, and when no more will come or leave."""
         self.is_given_up = False
         """Whether nobody delivers what is in it any more, for now."""
+        self.answered_at = -math.inf
+        """When the manager last took something, on this process's clock."""
         self._using = threading.Lock()
         try:
             self._hold = _hold(path, create=run is not None)
@@ -115,6 +127,7 @@ class Outbox:
                 self._database = _open(path)
                 undoing.callback(self._database.close)
                 self.run = self._find_run() or self._insert_run(run)
+                self.last_seq, self._kept_bytes = self._find_kept()
             except (OSError, sqlite3.Error) as exc:
                 raise OutboxError(f"cannot open the outbox {path}: {exc}") from exc
             undoing.pop_all()
@@ -154,11 +167,61 @@ class Outbox:
                     break
         return batch
 
-    def remove(self, delivered: Sequence[Waiting]) -> None:
-        """Forget events that the manager has."""
-        with self._statement() as execute:
-            execute("DELETE FROM waiting WHERE position <= ?", (delivered[-1].position,))
+    def remove(self, delivered: Sequence[Waiting], last_seq: int | None = None) -> None:
+        """Wait no longer with events that the manager has; `last_seq` is that of the last.
+
+        They are kept, as far as there is room for it.
+        """
+        last = delivered[-1].position
+        try:
+            self._keep(last, last_seq)
+        except OutboxError:  # a full disk: to be rid of them is more
+            with self._statement() as execute:
+                execute("DELETE FROM kept")
+                execute("DELETE FROM waiting WHERE position <= ?", (last,))
+            self._kept_bytes = 0
+        self.last_seq = last_seq or self.last_seq
         self._tell()
+
+    def _keep(self, last: int, last_seq: int | None) -> None:
+        now = time.time()
+        with self._statement() as execute:
+            execute("BEGIN IMMEDIATE")
+            execute(
+                "INSERT OR REPLACE INTO kept (position, size, event, kept_at) "
+                "SELECT position, size, event, ? FROM waiting WHERE position <= ?",
+                (now, last),
+            )
+            execute("UPDATE kept SET seq = ? WHERE position = ?", (last_seq, last))
+            query = "SELECT sum(size) FROM waiting WHERE position <= ?"
+            kept = self._kept_bytes + (execute(query, (last,)).fetchone()[0] or 0)
+            execute("DELETE FROM waiting WHERE position <= ?", (last,))
+            oldest = execute("SELECT min(position) FROM kept").fetchone()[0]
+            row = execute("SELECT kept_at FROM kept WHERE position = ?", (oldest,)).fetchone()
+            if kept > MAX_KEPT_BYTES or (row and row[0] < now - MAX_KEPT_SECONDS):
+                kept = _forget_oldest(execute, kept, now - MAX_KEPT_SECONDS)
+            execute("COMMIT")
+            self._kept_bytes = kept
+
+    def take_back(self) -> int:
+        """Wait again with all that is kept, before what waits already; return how much it is."""
+        with self._statement() as execute:
+            execute("BEGIN IMMEDIATE")
+            moved = execute(
+                "INSERT OR IGNORE INTO waiting (position, size, event) "
+                "SELECT position, size, event FROM kept"
+            ).rowcount
+            execute("DELETE FROM kept")
+            execute("COMMIT")
+            self.last_seq, self._kept_bytes = None, 0
+        self._tell()
+        return moved
+
+    def has_kept(self, event: Event) -> bool:
+        """Whether an event of this id is kept."""
+        query = "SELECT 1 FROM kept WHERE json_extract(event, '$.event_id') = ?"
+        with self._statement() as execute:
+            return execute(query, (event.get("event_id"),)).fetchone() is not None
 
     def refuse(self, waiting: Waiting, reason: str) -> None:
         """Put an event aside that the manager will never take."""
@@ -212,6 +275,12 @@ class Outbox:
         row = self._database.execute("SELECT session_id, run, url FROM run").fetchone()
         return None if row is None else Run(session_id=row[0], run=row[1], url=row[2])
 
+    def _find_kept(self) -> tuple[int | None, int]:
+        """The last seq that the manager gave, and the size of what is kept."""
+        query = "SELECT max(seq), coalesce(sum(size), 0) FROM kept"
+        row = self._database.execute(query).fetchone()
+        return row[0], row[1]
+
     def _insert_run(self, run: Run | None) -> Run:
         if run is None:
             self._remove_files()
@@ -231,6 +300,20 @@ class Outbox:
                 if self._database.in_transaction:
                     self._database.rollback()
                 raise OutboxError(f"cannot write the outbox {self.path}: {exc}") from exc
+
+
+def _forget_oldest(execute: Execute, size: int, before: float) -> int:
+    """Forget what is kept for too long, and of the rest so much that three quarters fit."""
+    last = None
+    for position, row_size, kept_at in execute(
+        "SELECT position, size, kept_at FROM kept ORDER BY position"
+    ).fetchall():
+        if kept_at >= before and size <= MAX_KEPT_BYTES * 3 // 4:
+            break
+        size -= row_size
+        last = position
+    execute("DELETE FROM kept WHERE position <= ?", (last,))
+    return size
 
 
 def list_outboxes(directory: Path) -> list[Path]:
@@ -271,40 +354,12 @@ def _hold(path: Path, *, create: bool) -> int:
     return descriptor
 
 
-def _connect(path: Path, file: int) -> sqlite3.Connection:
-    """Connect by the name, and refuse what is not the file that was checked under it."""
-    before = set(_open_files())
-    database = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    opened = [status for number, status in _open_files().items() if number not in before]
-    # SQLite may use one again that it kept open: then there is none to compare.
-    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
-        database.close()
-        raise NotPrivateError(path, "it was replaced by something else while it was opened")
-    return database
-
-
-def _open_files() -> dict[int, os.stat_result]:
-    """The regular files that this process has open, by their descriptors."""
-    found = {}
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
-        with suppress(OSError):  # the descriptor of this very listing
-            status = os.fstat(int(name))
-            if stat.S_ISREG(status.st_mode):
-                found[int(name)] = status
-    return found
-
-
 def _open(path: Path) -> sqlite3.Connection:
     file = open_private(path)
     try:
         for suffix in ("-wal", "-shm"):
             check_private(Path(f"{path}{suffix}"))
-        database = _connect(path, file)
+        database = connect_private(path, file)
     finally:
         os.close(file)
     try:

@@ -12,6 +12,10 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TRIES = 100
@@ -107,3 +111,37 @@ def _refuse(path: Path, status: os.stat_result, *, may_have_names: bool) -> None
         raise NotPrivateError(path, "it has another name too: remove it")
     if status.st_mode & 0o077:
         raise NotPrivateError(path, f"it is open to others: chmod 600 {path}")
+
+
+def connect_private(path: Path, file: int) -> sqlite3.Connection:
+    """Connect to a database by its name, and refuse another file than the one opened as `file`.
+
+    Raises:
+        NotPrivateError: something else was put under the name meanwhile.
+    """
+    import sqlite3  # rarely wanted by the commands, and slow to import
+
+    before = set(_open_files())
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    opened = [status for number, status in _open_files().items() if number not in before]
+    # SQLite may use one again that it kept open: then there is none to compare.
+    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
+        database.close()
+        raise NotPrivateError(path, "it was replaced by something else while it was opened")
+    return database
+
+
+def _open_files() -> dict[int, os.stat_result]:
+    """The regular files that this process has open, by their descriptors."""
+    found = {}
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
+        with suppress(OSError):  # the descriptor of this very listing
+            status = os.fstat(int(name))
+            if stat.S_ISREG(status.st_mode):
+                found[int(name)] = status
+    return found

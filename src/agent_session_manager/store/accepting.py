@@ -1,0 +1,123 @@
+"""Going on with a database that has lost something, because somebody says so.
+
+What is lost stays lost, and the record says it: in the place of an event that cannot be read there
+is one that tells so, and all generations are new, so no reader goes on with an old cursor.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from agent_session_manager.store.backup import flush
+from agent_session_manager.store.checksums import (
+    DAMAGED,
+    DAMAGED_TEXT,
+    DamagedEvent,
+    damaged_events,
+    event_checksum,
+)
+from agent_session_manager.store.engine import DatabaseError
+from agent_session_manager.store.head import loss, read_head, read_reached, remove_head
+from agent_session_manager.store.reading import reading_alone
+from agent_session_manager.store.restore import fold_log, owned_alone, renew
+from agent_session_manager.store.verify import broken, damage, read_contents
+
+_ROW = "SELECT run, late, recorded_at FROM events WHERE number = ?"
+_REPLACE = """
+    UPDATE events SET event_id = NULL, event_type = ?, fields = ?, checksum = ? WHERE number = ?
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What was lost, and where the database is as it was before."""
+
+    losses: list[str]
+    kept: Path | None
+    """None: there was no database any more."""
+
+
+def accept_loss(database: Path, *, now: datetime) -> Accepted:
+    """Let managers serve a database that they refuse since something of it is missing.
+
+    Raises:
+        DatabaseError: nothing is missing, or it is damaged beyond what can be told; nothing was
+            changed.
+    """
+    with owned_alone(database):
+        try:
+            if database.exists() and database.stat().st_size:
+                return _accept(database, now)
+            missing = loss(read_head(database), None)
+            if missing is None:
+                raise DatabaseError(f"there is no database at {database}")
+            remove_head(database)
+        except OSError as exc:
+            raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise DatabaseError(f"cannot use {database}: {exc}") from exc
+    return Accepted(losses=[missing], kept=None)
+
+
+def _accept(database: Path, now: datetime) -> Accepted:
+    losses, damaged = _find_losses(database)
+    kept = _keep(database, now)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for event in damaged:
+            _replace(connection, event)
+        connection.execute("COMMIT")
+    renew(database)
+    fold_log(database)
+    remove_head(database)
+    flush(database.parent)
+    return Accepted(losses=losses, kept=kept)
+
+
+def _find_losses(database: Path) -> tuple[list[str], list[DamagedEvent]]:
+    with reading_alone(database) as connection:
+        reached = read_reached(connection)
+        missing = loss(read_head(database), reached)
+        problems = damage(connection)
+        if missing is None or reached is not None:
+            contents = read_contents(connection, database)
+            problems += broken(connection, contents.revision)
+        if problems:
+            raise DatabaseError(
+                f"{database} is damaged beyond single events ({problems[0]}): "
+                "put a backup in its place: agent-session-manager restore FILE"
+            )
+        damaged = [] if reached is None else list(damaged_events(connection))
+    losses = ([missing] if missing else []) + [str(event) for event in damaged]
+    if not losses:
+        raise DatabaseError(f"nothing is missing in {database}")
+    return losses, damaged
+
+
+def _keep(database: Path, now: datetime) -> Path:
+    """Copy the files as they are, before SQLite looks at the log and drops what it cannot read."""
+    kept = database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
+    for suffix in ("-wal", ""):
+        source = database.with_name(database.name + suffix)
+        if source.exists() and source.stat().st_size:
+            copy = kept.with_name(kept.name + suffix)
+            shutil.copy2(source, copy)
+            flush(copy)
+    return kept
+
+
+def _replace(connection: sqlite3.Connection, event: DamagedEvent) -> None:
+    """Put an event that says so in the place of one that cannot be read."""
+    run, late, recorded_at = connection.execute(_ROW, (event.number,)).fetchone()
+    fields = orjson.dumps({"error": DAMAGED_TEXT})
+    checksum = event_checksum(
+        event.session_id, event.seq, None, run, late, DAMAGED, recorded_at, fields
+    )
+    connection.execute(_REPLACE, (DAMAGED, fields.decode(), checksum, event.number))

@@ -1,0 +1,81 @@
+"""Reading a database beside the manager that serves it, which notices nothing of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from agent_session_manager.store.engine import (
+    BUSY_TIMEOUT_SECONDS,
+    DatabaseError,
+    file_of,
+    not_supported,
+    parse_url,
+    postgresql_engine,
+    prepare_sqlite_reader,
+)
+
+_ONLY_READING = {"postgresql_readonly": True}
+
+
+@contextmanager
+def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a SQLite file, also to one that a manager is writing to.
+
+    It cannot write and never checkpoints, not even when it is the last to close: the one
+    connection that does belongs to the owner.
+
+    Raises:
+        DatabaseError: there is no such file.
+        sqlite3.DatabaseError: it cannot be read.
+    """
+    if not path.is_file():
+        raise DatabaseError(f"there is no database at {path}")
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+    )
+    with closing(connection):
+        prepare_sqlite_reader(connection, None)
+        yield connection
+
+
+@contextmanager
+def reading_one_moment(url: str) -> Iterator[Connection]:
+    """A transaction that sees the database as it is when it first reads, and changes nothing.
+
+    A manager may serve meanwhile.
+
+    Raises:
+        DatabaseError: there is no such database, or it cannot be reached.
+    """
+    parsed = parse_url(url)
+    with ExitStack() as stack:
+        kind = parsed.get_backend_name()
+        if kind == "sqlite":
+            raw = stack.enter_context(reading_alone(file_of(parsed)))
+            engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+            event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+        elif kind != "postgresql":
+            raise not_supported(kind)
+        else:
+            engine = postgresql_engine(
+                parsed, 1, isolation_level="REPEATABLE READ", execution_options=_ONLY_READING
+            )
+        stack.callback(engine.dispose)
+        try:
+            connection = stack.enter_context(engine.connect())
+            stack.enter_context(connection.begin())
+        except DBAPIError as exc:
+            raise DatabaseError(
+                f"cannot use {parsed.render_as_string(hide_password=True)}: {exc.orig}"
+            ) from exc
+        yield connection

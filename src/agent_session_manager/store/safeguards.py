@@ -1,0 +1,142 @@
+"""What a SQLite database needs beside its transactions: its head, its log kept short, ballast."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from agent_session_manager.store.ballast import Ballast, ballast_path
+from agent_session_manager.store.engine import BUSY_TIMEOUT_SECONDS, Database, DatabaseError
+from agent_session_manager.store.failures import StoreBrokenError, is_broken
+from agent_session_manager.store.head import CURRENT, Head, Reached, head_path
+
+logger = logging.getLogger(__name__)
+
+LOG_ALARM_BYTES = 64 * 1024 * 1024
+_LOOK_SECONDS = 1.0
+_SHORT_LOG_BYTES = 1024 * 1024
+_COUNT = "UPDATE feed SET commits = commits + 1"
+
+
+class Safeguards:
+    """For one open database, used by its writing thread only."""
+
+    def __init__(self, database: Database, path: Path) -> None:
+        """Take over a database that is whole and migrated.
+
+        Raises:
+            DatabaseError: what is beside it cannot be written.
+        """
+        self._database = database
+        self._log = path.with_name(path.name + "-wal")
+        self._alarmed = False
+        self._looked_at = 0.0
+        self._changes = 0
+        self._ballast = Ballast(ballast_path(path))
+        self._ballast.make()
+        with database.writing.begin() as connection:
+            raw = _driver_connection(connection)
+            reached = Reached(*raw.execute(CURRENT).fetchone())
+            self._changes = raw.total_changes
+        try:
+            self._head = Head(head_path(path), reached)
+        except OSError as exc:
+            raise DatabaseError(f"cannot write {head_path(path)}: {exc.strerror}") from exc
+
+    def count(self, connection: Connection) -> Reached | None:
+        """Number the transaction that is about to commit; None: it changes nothing."""
+        raw = _driver_connection(connection)
+        if raw.total_changes == self._changes:
+            return None
+        # Straight to the driver, as this is part of every commit.
+        raw.execute(_COUNT).close()
+        self._changes = raw.total_changes
+        return Reached(*raw.execute(CURRENT).fetchone())
+
+    def committed(self, reached: Reached) -> None:
+        """Note a commit that is durable, before anybody is told of it."""
+        self._head.write(reached)
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._look_at_log()
+
+    def make_room(self) -> bool:
+        """Free some of a full disk, for a deletion; return whether there was any.
+
+        With the ballast gone the log can be brought into the database, and what it took is free.
+
+        Raises:
+            StoreBrokenError: the disk failed.
+        """
+        released = self._ballast.release()
+        if released:
+            logger.warning("the disk is full: the ballast was given up so that one can delete")
+            self._shorten_log()
+        return released
+
+    def rest(self) -> None:
+        """Nothing happens: bring a long log into the database, where no reader is in the way.
+
+        Raises:
+            StoreBrokenError: the disk failed.
+        """
+        self._ballast.make()
+        if self._log_size() > _SHORT_LOG_BYTES:
+            self._shorten_log()
+        self._look_at_log()
+
+    def close(self) -> None:
+        self._head.close()
+
+    def _shorten_log(self) -> None:
+        borrowed = self._database.writing.raw_connection()
+        try:
+            connection = borrowed.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            # A reader is not waited for: meanwhile nobody could write.
+            connection.execute("PRAGMA busy_timeout = 0").close()
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                timeout = int(BUSY_TIMEOUT_SECONDS * 1000)
+                connection.execute(f"PRAGMA busy_timeout = {timeout}").close()
+        except sqlite3.Error as exc:
+            if is_broken(exc):
+                raise StoreBrokenError(str(exc)) from exc
+            logger.info("the log of the database stays long: %s", exc)
+        finally:
+            borrowed.close()
+
+    def _look_at_log(self) -> None:
+        size = self._log_size()
+        if size > LOG_ALARM_BYTES and not self._alarmed:
+            self._alarmed = True
+            logger.warning(
+                "%s has grown to %d MB: does another program hold the database open for reading?",
+                self._log,
+                size // 1_000_000,
+            )
+        elif size < LOG_ALARM_BYTES // 2:
+            self._alarmed = False
+
+    def _log_size(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
+
+
+def open_safeguards(database: Database) -> Safeguards | None:
+    """None on PostgreSQL, which looks after itself."""
+    return None if database.path is None else Safeguards(database, database.path)
+
+
+def _driver_connection(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw

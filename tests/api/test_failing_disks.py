@@ -1,0 +1,155 @@
+"""Disks that are full, fail or cannot be written: what is answered, and that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import Answer, Api
+from tests.support.environment import scrubbed_environment
+from tests.support.load import stored_events
+from tests.support.manager import PROGRAM, RunningManager
+from tests.support.own_disk import on_own_disk
+from tests.support.waiting import wait_for
+
+StartManager = Callable[..., RunningManager]
+
+TOKEN = "t" * 40
+RECOVERED_SECONDS = 2.0
+
+
+@dataclass
+class OnOwnDisk:
+    """A manager whose state is on a disk that only it sees."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    disk: Path
+    """As it is seen from here."""
+    token: str = TOKEN
+
+
+@contextmanager
+def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]:
+    disk = directory / "disk"
+    disk.mkdir()
+    serve = f"exec {PROGRAM} serve --port 0 --state-dir {disk}/state"
+    line = on_own_disk(disk, options, ["sh", "-c", f"{script}; {serve}"])
+    if line is None:
+        pytest.skip("this machine mounts no disk for us")
+    log_path = directory / "serve.log"
+    environment = {**scrubbed_environment(directory), "AGENT_ORCHESTRATOR_TOKEN": TOKEN}
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(line, env=environment, stdout=log, stderr=log)
+    try:
+        said = wait_for(
+            lambda: re.search(r"serving http://127.0.0.1:(\d+)", log_path.read_text()),
+            "it serves",
+            seconds=15,
+        )
+        yield OnOwnDisk(process, int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def append(api: Api, session_id: str, number: int) -> Answer:
+    event = {"event_type": "x", "event_id": f"{session_id}-{number}", "text": "x" * 50_000}
+    return api.post(f"/sessions/{session_id}/events", event)
+
+
+def fill(api: Api, session_id: str, first: int) -> tuple[list[int], Answer]:
+    """Append until one is refused; the numbers of those that were not."""
+    for number in range(first, first + 1000):
+        answer = append(api, session_id, number)
+        if answer.status != 201:
+            return list(range(first, number)), answer
+    raise AssertionError("the disk is never full")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+def test_full_disk_is_507_reads_go_on_deletes_too_and_room_is_taken_at_once(
+    tmp_path: Path,
+) -> None:
+    filler = f"head -c 1000000 /dev/zero > {tmp_path}/disk/filler"
+    with served_on(tmp_path, "size=8m", filler) as manager, Api(manager) as api:
+        for name in ("old", "s"):
+            assert api.post("/sessions", {"session_id": name, "session_name": name}).status == 201
+        for number in range(20):
+            assert append(api, "old", number).status == 201
+        kept, refused = fill(api, "s", 0)
+        assert refused.refusal == (507, "disk_full")
+        assert int(refused.headers["retry-after"]) > 0
+        assert kept
+        assert api.get("/sessions").status == 200
+        assert api.delete("/sessions/old").status == 200
+        more, refused = fill(api, "s", 1000)
+        assert refused.refusal == (507, "disk_full")
+        (manager.disk / "filler").unlink()
+        freed_at = time.monotonic()
+        assert append(api, "s", 5000).status == 201
+        assert time.monotonic() - freed_at < RECOVERED_SECONDS
+        expected = [f"s-{number}" for number in [*kept, *more, 5000]]
+        assert list(stored_events(manager, "s").values()) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_disk_that_fails_under_a_commit_ends_the_manager_and_the_next_has_all(
+    start_manager: StartManager,
+) -> None:
+    manager = start_manager()
+    with Api(manager) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        acknowledged = [number for number in range(4) if append(api, "s", number).status == 201]
+        log = manager.state_dir / "sessions.db-wal"
+        _, hard = resource.prlimit(manager.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(manager.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, hard))
+        assert append(api, "s", 4).refusal == (503, "store_unavailable")
+    assert manager.process.wait(10) == 1
+    assert "the disk failed under a commit" in manager.log()
+    assert "Traceback" not in manager.log()
+    manager.restart()
+    assert list(stored_events(manager, "s").values()) == [f"s-{n}" for n in acknowledged]
+
+
+def test_database_that_cannot_be_written_is_refused_and_left(tmp_path: Path) -> None:
+    """On a disk that is read-only, as that is so for root too."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    serve = [PROGRAM, "serve", "--port", "0"]
+    line = on_own_disk(disk, "ro", [*serve, "--database-url", f"sqlite:///{disk}/sessions.db"])
+    if line is None:
+        pytest.skip("this machine mounts no disk for us")
+    ended = subprocess.run(
+        line,
+        env=scrubbed_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"cannot use {disk}/sessions.db: Read-only file system" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_file_is_refused_and_left(start_manager: StartManager) -> None:
+    manager = start_manager()
+    manager.stop()
+    database = manager.state_dir / "sessions.db"
+    database.chmod(0o400)
+    before = database.read_bytes()
+    with pytest.raises(AssertionError, match=r"cannot use .*: Permission denied"):
+        manager.restart()
+    assert database.read_bytes() == before
