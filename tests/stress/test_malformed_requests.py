@@ -185,9 +185,6 @@ def test_no_request_that_is_not_right_meets_a_defect(campaign: Campaign) -> None
     campaign.tell(f"{count} requests from {THREADS} threads: {statuses}")
     campaign.tell(f"the slowest took {seen.slowest_seconds:.2f} s; memory {grown:+.1f} MB")
     assert {200, 201, 400, 404, 405, 422} <= set(seen.statuses)
-        401,
-        403,
-    }
     assert grown <= MAX_GROWTH_MEGABYTES
 
 
