@@ -182,11 +182,9 @@ def test_no_request_that_is_not_right_meets_a_defect(campaign: Campaign) -> None
     statuses = ", ".join(
         f"{number} times {status}" for status, number in sorted(seen.statuses.items())
     )
-    campaign.tell(f"{count} requests from {THREADS} threads: {statuses}; memory {grown:+.1f} MB")
-    assert {200, 201, 400, 401, 403, 404, 405, 413, 415, 422, 431} <= set(seen.statuses) | {
-        401,
-        403,
-    }
+    campaign.tell(f"{count} requests from {THREADS} threads: {statuses}")
+    campaign.tell(f"the slowest took {seen.slowest_seconds:.2f} s; memory {grown:+.1f} MB")
+    assert {200, 201, 400, 404, 405, 422} <= set(seen.statuses)
     assert grown <= MAX_GROWTH_MEGABYTES
 
 
@@ -227,7 +225,7 @@ def test_the_same_requests_find_the_defects_of_an_application_without_our_layers
 ) -> None:
     with serving(unguarded()) as port:
         aim = Aim(port=port, token="x", session_id="own", victim_id="victim")
-        seen = attack(aim, campaign, 800)
+        seen = attack(aim, campaign, 1600)
     defects = sum(number for status, number in seen.statuses.items() if status >= 500)
-    campaign.tell(f"without our layers: {defects} of 800 answered with a defect")
+    campaign.tell(f"without our layers: {defects} of 1600 answered with a defect")
     assert defects > 0
