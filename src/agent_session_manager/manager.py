@@ -91,9 +91,7 @@ class Manager:
         self._readers = readers
         self._bells = bells
         self._vacuuming = asyncio.Lock()
-        self.transcripts = Transcripts(
-            store.transcripts, self._read, writer.commit, keeps=keeps_transcripts
-        )
+        self._keeps_transcripts = keeps_transcripts
         self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
@@ -126,16 +124,17 @@ class Manager:
             readers.shutdown()
             store.close()
 
+    @property
+    def transcripts(self) -> Transcripts:
+        reads, commit = self._store.transcripts, self._writer.commit
+        return Transcripts(reads, self._read, commit, keeps=self._keeps_transcripts)
+
     def end_on_failure(self, end: Callable[[], None]) -> None:
         """Call `end` once the store can take nothing any more, ever."""
         self._writer.on_failure = end
 
     def raise_failure(self) -> None:
-        """Say why the store can take nothing any more, if so.
-
-        Raises:
-            StoreBrokenError: it cannot.
-        """
+        """Raise why the store can take nothing any more, if so."""
         if self._writer.failure is not None:
             raise self._writer.failure
 

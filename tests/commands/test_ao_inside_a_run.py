@@ -130,18 +130,19 @@ def test_what_a_run_may_not_do_is_said_in_one_line(
     assert after[1:] == before
 
 
-def environment_inside(shell: Shell, name: str = "x") -> dict[str, str]:
-    ended = shell.run("ao-new", name, "--executor", "command", "--", "env")
-    return dict(line.split("=", 1) for line in ended.stdout.splitlines())
-
-
 def test_each_run_has_a_token_of_its_own_that_is_over_with_it(
-    shell: Shell, manager: RunningManager
+    shell: Shell, manager: RunningManager, tmp_path: Path
 ) -> None:
-    tokens = [environment_inside(shell, name)[TOKEN] for name in ("one", "two")]
-    resumed = shell.run("ao-resume", "one")
-    tokens.append(dict(line.split("=", 1) for line in resumed.stdout.splitlines())[TOKEN])
-    assert len({*tokens}) == 3
+    kept = tmp_path / "tokens"
+    program = ("--executor", "command", "--", "sh", "-c", f'echo "${TOKEN}" >> "$0"', str(kept))
+    for arguments in (
+        ("ao-new", "one", *program),
+        ("ao-new", "two", *program),
+        ("ao-resume", "one"),
+    ):
+        assert shell.run(*arguments).exit_code == DONE
+    tokens = kept.read_text().split()
+    assert len({*tokens}) == len(tokens) == 3
     with Api(manager) as api:
         for token in tokens:
             api.headers = {"Authorization": f"Bearer {token}"}

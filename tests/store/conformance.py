@@ -548,7 +548,7 @@ def promise_5_update_changes_what_is_given(store: Store, clock: SteppedClock) ->
     assert archived == replace(renamed, archived_at=clock.now)
     clock.move(1)
     assert update(store, archived=True) == archived
-    assert update(store, archived=False) == renamed
+    assert update(store, archived=False) == replace(renamed, last_activity_at=clock.now)
 
 
 def reserve(

@@ -276,6 +276,7 @@ def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
 ) -> None:
     """Whatever stands there until then: nothing, or the name of one that was killed."""
     lock = path_of(sqlite_url).with_name("sessions.db.lock")
+    lock.touch(mode=0o600)
     lock.write_bytes(left)
     with lock.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

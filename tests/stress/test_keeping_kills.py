@@ -107,7 +107,7 @@ def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
     for number in range(count + 1):
         database = campaign.directory / str(number) / "sessions.db"
         database.parent.mkdir()
-        shutil.copyfile(present, database)
+        shutil.copy(present, database)
         killing.kill(started(VACUUM, str(database)))
         assert verify(database) == contents
         with opened_store(database.parent) as store:

@@ -181,4 +181,4 @@ def test_a_caller_that_leaves_is_no_caller_that_took_too_long() -> None:
 
 def test_the_application_is_served_with_it() -> None:
     served = guarded(build_app(None, instance=""), token=None, hosts=[])
-    assert isinstance(served._app, Admission)  # type: ignore[attr-defined]
+    assert isinstance(served._app._app, Admission)  # type: ignore[attr-defined]

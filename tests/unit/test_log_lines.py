@@ -46,10 +46,20 @@ def fields_of(line: str) -> dict[str, str]:
 Log = Callable[[], str]
 
 
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
+
+
 @pytest.fixture(params=[of_the_manager, of_commands], ids=["manager", "commands"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """Log as the manager or as commands do; what was logged so far."""
     module: ModuleType = request.param
+    # What pytest shows of a test would have in it what no other process can be sent.
+    plugin = request.config.pluginmanager.get_plugin("logging-plugin")
+    assert plugin is not None
+    shown = plugin.report_handler
+    shown.addFilter(_nothing)
+    request.addfinalizer(lambda: shown.removeFilter(_nothing))
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook
     stream = None

@@ -20,7 +20,9 @@ class VacuumAnswer(BaseModel):
     freed_bytes: int
 
 
-@router.post("/maintenance/vacuum", response_model=VacuumAnswer, responses=refusals(409, 503))
+@router.post(
+    "/maintenance/vacuum", response_model=VacuumAnswer, responses=refusals(409, 413, 415, 503)
+)
 async def vacuum(manager: Served) -> Response:
     """Give the space of deleted sessions back to the disk, while everything else goes on."""
     freed = await manager.vacuum()
