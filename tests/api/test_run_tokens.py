@@ -67,6 +67,7 @@ REACHED: dict[Route, set[str]] = {
     ("GET", "/usage"): NOBODY,
     ("GET", "/facets"): NOBODY,
     ("POST", "/dashboard/codes"): NOBODY,
+    ("POST", "/maintenance/vacuum"): NOBODY,
     ("GET", "/openapi.json"): NOBODY,
     ("HEAD", "/openapi.json"): NOBODY,
     ("POST", "/events"): NOBODY,

@@ -86,6 +86,7 @@ def test_file_is_rebuilt_where_nobody_serves(
 def test_file_that_was_made_before_is_rebuilt_once_and_then_shrinks_while_it_is_served(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
+    database.touch(mode=0o600)
     with closing(sqlite3.connect(database, isolation_level=None)) as earlier:
         earlier.execute("PRAGMA auto_vacuum = NONE")
         earlier.execute("CREATE TABLE x (y)")
