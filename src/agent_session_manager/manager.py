@@ -91,7 +91,7 @@ class Manager:
         self._readers = readers
         self._bells = bells
         self._vacuuming = asyncio.Lock()
-        self._keeps_transcripts = keeps_transcripts
+        self.transcripts = Transcripts(store, writer, self._read, keeps=keeps_transcripts)
         self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
 
     @classmethod
@@ -123,11 +123,6 @@ class Manager:
         finally:
             readers.shutdown()
             store.close()
-
-    @property
-    def transcripts(self) -> Transcripts:
-        reads, commit = self._store.transcripts, self._writer.commit
-        return Transcripts(reads, self._read, commit, keeps=self._keeps_transcripts)
 
     def end_on_failure(self, end: Callable[[], None]) -> None:
         """Call `end` once the store can take nothing any more, ever."""

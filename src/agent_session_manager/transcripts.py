@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from agent_session_manager.domain.errors import TranscriptsOffError
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
-from agent_session_manager.store.base import Change, Outcome
+from agent_session_manager.ingest import Writer
+from agent_session_manager.store.base import Store
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -16,7 +17,6 @@ from agent_session_manager.store.transcripts import (
     SummaryPage,
     TranscriptFilter,
     TranscriptPage,
-    TranscriptReads,
 )
 
 
@@ -25,15 +25,15 @@ class Transcripts:
 
     def __init__(
         self,
-        reads: TranscriptReads,
+        store: Store,
+        writer: Writer,
         read: Callable[[Callable[[], Any]], Awaitable[Any]],
-        commit: Callable[[Change], Awaitable[Outcome]],
         *,
         keeps: bool,
     ) -> None:
-        self._reads = reads
+        self._store = store
+        self._writer = writer
         self._read = read
-        self._commit = commit
         self._keeps = keeps
 
     async def append(self, change: AppendTranscript) -> AppendedEntries:
@@ -43,7 +43,7 @@ class Transcripts:
             TranscriptsOffError: none are kept.
         """
         self._check()
-        return cast(AppendedEntries, await self._commit(change))
+        return cast(AppendedEntries, await self._writer.commit(change))
 
     async def put_summary(self, change: PutTranscriptSummary) -> int:
         """Replace a summary, and return its version.
@@ -52,25 +52,27 @@ class Transcripts:
             TranscriptsOffError: none are kept.
         """
         self._check()
-        return cast(int, await self._commit(change))
+        return cast(int, await self._writer.commit(change))
 
     async def delete(self, key: TranscriptKey) -> int:
         """Delete a transcript, with a main one all of its session; return how many there were."""
-        return cast(int, await self._commit(DeleteTranscript(key=key)))
+        return cast(int, await self._writer.commit(DeleteTranscript(key=key)))
 
     async def list_entries(self, key: TranscriptKey, *, after: int, limit: int) -> EntryPage:
-        page = await self._read(lambda: self._reads.list_entries(key, after=after, limit=limit))
+        page = await self._read(
+            lambda: self._store.transcripts.list_entries(key, after=after, limit=limit)
+        )
         return cast(EntryPage, page)
 
     async def list(self, where: TranscriptFilter, *, limit: int, after: int) -> TranscriptPage:
-        reads = self._reads
+        reads = self._store.transcripts
         page = await self._read(lambda: reads.list_transcripts(where, limit=limit, after=after))
         return cast(TranscriptPage, page)
 
     async def list_summaries(
         self, where: TranscriptFilter, *, limit: int, after: int
     ) -> SummaryPage:
-        reads = self._reads
+        reads = self._store.transcripts
         page = await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
         return cast(SummaryPage, page)
 

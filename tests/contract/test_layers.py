@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
     "family_feed": {"domain", "store", "feed"},
-    "transcripts": {"domain", "store"},
+    "transcripts": {"domain", "store", "ingest"},
     "manager": {
         *("domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"),
         "transcripts",

@@ -10,7 +10,7 @@ import os
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tests.support.forking import forking, live_in
+from tests.support.forking import forking, live_in, write_to
 
 
 class ForkedManager:
@@ -18,7 +18,7 @@ class ForkedManager:
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
         self._process: ForkServerProcess = forking().Process(
-            target=_run, args=(arguments, environment, str(log_path)), daemon=True
+            target=_run, args=(arguments, environment, log_path), daemon=True
         )
         self._process.start()
 
@@ -43,12 +43,10 @@ class ForkedManager:
         return self._process.exitcode
 
 
-def _run(arguments: list[str], environment: dict[str, str], log_path: str) -> None:
+def _run(arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
     """Become the command: its environment, its output, its arguments."""
     from agent_session_manager.cli import main
 
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    for descriptor in (1, 2):
-        os.dup2(log, descriptor)
+    write_to(log_path)
     live_in(environment)
     main(arguments, prog_name="agent-session-manager")

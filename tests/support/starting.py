@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
@@ -13,7 +11,7 @@ import agent_session_manager.api.app
 from agent_session_manager import cli
 from agent_session_manager.api import server
 from agent_session_manager.store import engine
-from tests.support.forking import live_in
+from tests.support.forking import live_in, write_to
 
 IMPORTED = (agent_session_manager.api.app, server)
 
@@ -27,10 +25,7 @@ def start_manager(
 ) -> None:
     """Say `ready`, and start once a word comes in; `without_lock` is the unsafe variant."""
     live_in(environment)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", buffering=1)
+    write_to(log)
     if without_lock:
         engine.owned = lambda path: ExitStack()
     told.send("ready")

@@ -26,7 +26,7 @@ from agent_session_manager.store.checksums import (
 from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.store.reading import reading_alone
-from agent_session_manager.store.restore import fold_log, owned_alone, renew
+from agent_session_manager.store.restore import fold_log, owned_alone, renew, replaced_path
 from agent_session_manager.store.verify import broken, damage, read_contents
 
 _ROW = "SELECT run, late, recorded_at FROM events WHERE number = ?"
@@ -103,7 +103,7 @@ def _find_losses(database: Path) -> tuple[list[str], list[DamagedEvent]]:
 
 def _keep(database: Path, now: datetime) -> Path:
     """Copy the files as they are, before SQLite looks at the log and drops what it cannot read."""
-    kept = database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
+    kept = replaced_path(database, now)
     for suffix in ("-wal", ""):
         source = database.with_name(database.name + suffix)
         if source.exists() and source.stat().st_size:

@@ -111,7 +111,7 @@ def _set_aside(database: Path, now: datetime) -> Path:
 
     The log of one that is too damaged to be opened keeps its name beside it.
     """
-    aside = database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
+    aside = replaced_path(database, now)
     try:
         try:
             fold_log(database)
@@ -128,6 +128,11 @@ def _set_aside(database: Path, now: datetime) -> Path:
     except OSError as exc:
         raise DatabaseError(f"cannot keep {database} as {aside.name}: {exc.strerror}") from exc
     return aside
+
+
+def replaced_path(database: Path, now: datetime) -> Path:
+    """Where a database is kept that another one takes the place of."""
+    return database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
 
 
 def fold_log(database: Path) -> None:
