@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from agent_orchestrator.manager_client import ManagerClient
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -19,6 +21,7 @@ from tests.commands.shell import (
     Gate,
     Shell,
     pids_in,
+    start_detached,
     waiting_program,
 )
 from tests.support.manager import RunningManager
@@ -321,6 +324,22 @@ def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
     assert running.end() == Ended(DONE, "done\n", "")
     assert shell.run("ao-status", "x").stdout == "finished\n"
     assert shell.run("ao-get-result", "x").stdout == "done\n"
+
+
+def test_a_run_has_a_whole_term_from_when_its_supervisor_is_there(
+    shell: Shell, records: ManagerClient, gate: Gate, started: Path
+) -> None:
+    """However long that took to start: a first renewal a third of a term later came too late."""
+    session_id, _ = start_detached(shell, "x", started, gate)
+
+    def renewed() -> bool:
+        session = records.get_session(session_id)
+        texts = (session["created_at"], session["lease"]["expires_at"])
+        created, expires = map(datetime.fromisoformat, texts)
+        return (expires - created).total_seconds() > DEFAULT_LEASE_SECONDS
+
+    wait_for(renewed, "the lease is renewed", seconds=DEFAULT_LEASE_SECONDS / 4)
+    gate.open()
 
 
 def test_a_person_on_a_terminal_sees_that_it_works_and_then_the_answer(shell: Shell) -> None:

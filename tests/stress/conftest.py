@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
-from tests.stress.scene import Scene, opened
+from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, opened
 from tests.support.campaign import Campaign
 
 
@@ -17,14 +17,9 @@ def own_state(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scene(campaign: Campaign, own_state: None) -> Iterator[Scene]:
-    """A manager of this test's own, with leases as short as they can be."""
-    with opened(campaign.directory) as made:
-        yield made
-
-
-@pytest.fixture
-def slow_scene(campaign: Campaign, own_state: None) -> Iterator[Scene]:
-    """The same with leases as long as they are by default: no test waits for the end of one."""
-    with opened(campaign.directory, lease_seconds=DEFAULT_LEASE_SECONDS) as made:
+def scene(campaign: Campaign, own_state: None, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """A manager of this test's own; no test waits for a lease to end but one of `short_leases`."""
+    is_short = request.node.get_closest_marker("short_leases") is not None
+    seconds = SHORT_LEASE_SECONDS if is_short else DEFAULT_LEASE_SECONDS
+    with opened(campaign.directory, lease_seconds=seconds) as made:
         yield made

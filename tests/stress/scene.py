@@ -1,4 +1,4 @@
-"""The scene of a campaign: a manager with short leases, a project, a shell in it, and its runs."""
+"""The scene of a campaign: a manager, a project, a shell in it, and its runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.commands.shell import Ended, Shell, is_alive
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
-LEASE_SECONDS = 2.0
+SHORT_LEASE_SECONDS = 2.0
 TICK_SECONDS = 1.0
 SLACK_SECONDS = 1.5
 """What a machine that has much to do may add to a figure."""
@@ -40,6 +40,7 @@ class Scene:
     project: Path
     shell: Shell
     records: ManagerClient
+    lease_seconds: float
 
     @property
     def state_dir(self) -> Path:
@@ -117,7 +118,7 @@ class Scene:
             session_name=name,
             run=session["run"],
             holder=holder,
-            term_seconds=LEASE_SECONDS,
+            term_seconds=self.lease_seconds,
             prompt="hi",
             executor="command",
             project_dir=self.project,
@@ -164,7 +165,7 @@ def pids_in(path: Path, count: int = 1) -> list[int] | None:
 
 
 @contextmanager
-def opened(directory: Path, *, lease_seconds: float = LEASE_SECONDS) -> Iterator[Scene]:
+def opened(directory: Path, *, lease_seconds: float) -> Iterator[Scene]:
     """Set the scene, and clear it of every process that is left.
 
     The token is looked for where the environment says that our state is.
@@ -177,7 +178,12 @@ def opened(directory: Path, *, lease_seconds: float = LEASE_SECONDS) -> Iterator
     try:
         with ManagerClient(manager.url) as records:
             yield Scene(
-                directory=directory, manager=manager, project=project, shell=shell, records=records
+                directory=directory,
+                manager=manager,
+                project=project,
+                shell=shell,
+                records=records,
+                lease_seconds=lease_seconds,
             )
     finally:
         shell.close()

@@ -126,13 +126,13 @@ def define_agents(project: Path, strings: list[str]) -> None:
 
 
 def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
-    slow_scene: Scene, campaign: Campaign
+    scene: Scene, campaign: Campaign
 ) -> None:
     chance = campaign.chance()
     strings = [hostile(chance) for _ in range(campaign.count(short=240, long=5000))]
-    fill(slow_scene.records, slow_scene.project, strings)
-    define_agents(slow_scene.project, strings)
-    shell = slow_scene.shell
+    fill(scene.records, scene.project, strings)
+    define_agents(scene.project, strings)
+    shell = scene.shell
     printed = Printed()
     listed = printed.run(shell, "ao-list-sessions", "--here", "--limit", str(len(strings)))
     assert len(listed.splitlines()) == len(strings) // IN_A_NAME + 2 + bool(
@@ -158,18 +158,18 @@ def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
     )
 
 
-def test_no_string_forges_a_line_of_a_log(slow_scene: Scene, campaign: Campaign) -> None:
+def test_no_string_forges_a_line_of_a_log(scene: Scene, campaign: Campaign) -> None:
     chance = campaign.chance()
     count = campaign.count(short=1, long=40)
-    logging = slow_scene.shell.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1")
+    logging = scene.shell.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1")
     for number in range(count):
         name = ("x" + "".join(hostile(chance) for _ in range(4)))[:NAME_CHARS]
         source = "import sys; sys.stderr.write(sys.argv[1]); sys.exit(3)"
         logging.run("ao-new", name, "--executor", "command", "--", "python3", "-c", source, name)
         logging.run("ao-status", f"{name}{number}")
         logging.run("ao-new", name + "2", "--executor", "command", "--", name)
-    logs = [slow_scene.manager.log_path]
-    logs += [slow_scene.state_dir / log for log in ("supervisors.log", "commands.log")]
+    logs = [scene.manager.log_path]
+    logs += [scene.state_dir / log for log in ("supervisors.log", "commands.log")]
     lines = [line for log in logs for line in log.read_text("utf-8").split("\n") if line]
     assert [line for line in lines if LINE.fullmatch(line) is None] == []
     assert [line for line in lines if OBEYED.search(line) or is_forged(line)] == []
@@ -179,12 +179,12 @@ def test_no_string_forges_a_line_of_a_log(slow_scene: Scene, campaign: Campaign)
 
 
 def test_commands_that_print_what_they_are_given_fail_the_same_test(
-    slow_scene: Scene, campaign: Campaign
+    scene: Scene, campaign: Campaign
 ) -> None:
     chance = campaign.chance()
     strings = [hostile(chance) for _ in range(240)]
-    fill(slow_scene.records, slow_scene.project, strings)
-    unsafe = replace(slow_scene.shell, python=PROGRAM)
+    fill(scene.records, scene.project, strings)
+    unsafe = replace(scene.shell, python=PROGRAM)
     for command, arguments in (("ao-list-sessions", ["--here"]), ("ao-logs", ["events"])):
         printed = Printed()
         printed.run(unsafe, command, *arguments)

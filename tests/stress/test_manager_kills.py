@@ -9,11 +9,11 @@ import pytest
 
 from agent_orchestrator.manager_client import Json
 from tests.commands.shell import DONE, is_alive
-from tests.stress.scene import LEASE_SECONDS, Scene, timed
+from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
 
 RUNS = 8
 KINDS: tuple[tuple[str, ...], ...] = (("slow",), ("alone", "polite"), ())
@@ -81,7 +81,7 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
     scene.manager.kill()
     until.touch()
     wait_for(lambda: not is_alive(pid), "the agent ends")
-    time.sleep(LEASE_SECONDS * 1.5)
+    time.sleep(SHORT_LEASE_SECONDS * 1.5)
     assert is_alive(supervisor.pid)
     scene.manager.restart()
     back_at = time.monotonic()

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from tests.commands.shell import is_alive
-from tests.stress.scene import LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
+from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.short_leases, pytest.mark.timeout(120)]
 
 
 def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
@@ -32,7 +32,7 @@ def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
         stopped_at = time.monotonic()
         assert scene.await_reason(session_id, "lost")["status"] == "finished"
         lost = time.monotonic() - stopped_at
-        assert lost <= LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS
+        assert lost <= SHORT_LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS
         os.kill(supervisor.pid, signal.SIGCONT)
         woken_at = time.monotonic()
         adopted = scene.await_reason(session_id, None)

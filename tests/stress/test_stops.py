@@ -73,10 +73,9 @@ def test_ao_stop_asks_the_supervisor_itself_where_the_manager_is_down(
 
 
 def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
-    campaign: Campaign, slow_scene: Scene
+    campaign: Campaign, scene: Scene
 ) -> None:
     """Not only when the lease is over: whoever stopped the rest knows that it has ended."""
-    scene = slow_scene
     session = scene.start("x", *scene.family("x"))
     pids = scene.await_pids("x", 3)
     supervisor = scene.await_supervisor(session["session_id"])
@@ -89,6 +88,7 @@ def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
     campaign.tell(f"ao-stop after the supervisor's death: {seconds:.2f} s")
 
 
+@pytest.mark.short_leases
 def test_ao_stop_reaches_a_supervisor_whose_run_was_given_up(
     campaign: Campaign, scene: Scene
 ) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from agent_orchestrator.manager_client import Json
 from tests.commands.shell import DONE, FAILED, Ended
-from tests.stress.scene import LEASE_SECONDS, SLACK_SECONDS, SOON_SECONDS, TICK_SECONDS, Scene
+from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, SOON_SECONDS, TICK_SECONDS, Scene
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
 
 AT_ONCE = 6
 LIFETIME_SECONDS = 2.0
@@ -145,7 +145,7 @@ def _time_running(scene: Scene, session_id: str, killed_at: float) -> float:
     session = scene.await_end(session_id)
     finished_at = datetime.fromisoformat(session["finished_at"]).timestamp()
     seconds = max(0.0, finished_at - killed_at)
-    assert seconds <= LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS, session
+    assert seconds <= SHORT_LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS, session
     return seconds
 
 

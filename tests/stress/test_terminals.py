@@ -12,7 +12,7 @@ from tests.stress.scene import SOON_SECONDS, Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.short_leases, pytest.mark.timeout(120)]
 
 COMMAND_SECONDS = 1.0
 """Within so long of its start it happens: some while the command imports, some while it watches."""

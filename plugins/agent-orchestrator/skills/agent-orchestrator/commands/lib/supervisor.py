@@ -201,7 +201,7 @@ class Supervisor:
         """Tell the manager that we are there; learn from it when the run is not ours any more."""
         a = self._assignment
         while True:
-            await asyncio.sleep(a.term_seconds / HEARTBEATS_PER_TERM)
+            # At once too: of the first term, the start of this program has used some.
             try:
                 await asyncio.to_thread(
                     self._manager.claim_lease, a.session_id, a.run, holder=a.holder
@@ -212,6 +212,7 @@ class Supervisor:
                     self._order.stop(f"the run was given to another: {exc}")
                     return
                 logger.warning("the lease could not be renewed: %s", exc)
+            await asyncio.sleep(a.term_seconds / HEARTBEATS_PER_TERM)
 
     def _give_back_token(self) -> None:
         """Have our token refused once nothing is left to say with it."""
