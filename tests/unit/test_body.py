@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_session_manager.api.body import MAX_DEPTH, parse_json
+from agent_session_manager.api.body import MAX_DEPTH, MAX_PARTS, parse_json
 from agent_session_manager.api.errors import RequestError
 
 scalars = (
@@ -67,6 +68,27 @@ def test_depth_is_limited(opening: str, closing: str) -> None:
     parse_json((opening * fits + "1" + closing * fits).encode())
     deeper = fits + 1
     assert code_of((opening * deeper + "1" + closing * deeper).encode()) == "too_deep"
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [(b"1", 1), (b'",[{"', 1), (b"[]", 2), (b"{}", 2), (b'{"a":1}', 2), (b'[{},",[{"]', 4)],
+)
+def test_values_are_limited(value: bytes, parts: int) -> None:
+    fitting = MAX_PARTS // parts
+    assert len(parse_json(b"[" + b",".join([value] * fitting) + b"]")) == fitting
+    assert code_of(b"[" + b",".join([value] * (fitting + 1)) + b"]") == "too_many_values"
+
+
+@pytest.mark.parametrize("text", ["[,{" * MAX_PARTS, '",[{\\' * MAX_PARTS, "," * 10**6 + '"'])
+def test_what_texts_hold_counts_for_nothing(text: str) -> None:
+    assert parse_json(orjson.dumps([text])) == [text]
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'\\"'])
+def test_text_without_an_end_is_looked_through_once(end: bytes) -> None:
+    """Not once from each of its quotation marks, which would take minutes."""
+    assert code_of(b'["' + b'\\",[' * 10**6 + end) == "invalid_json"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from agent_orchestrator.executors.events import (
     DEPTH_LIMIT,
     EVENT_BYTES_LIMIT,
@@ -14,6 +16,7 @@ from agent_orchestrator.executors.events import (
     text_content,
 )
 from agent_orchestrator.masking import MAX_SECRET_CHARS
+from agent_session_manager.api.body import parse_json
 
 TOO_LONG = TEXT_BYTES_LIMIT + 1
 
@@ -83,6 +86,22 @@ def test_too_many_small_parts_become_a_shortened_text() -> None:
     assert event["tool_output"].startswith("[0, 1, 2")
     assert event["shortened"] == {"tool_output": len(json.dumps(numbers))}
     assert size(event) <= EVENT_BYTES_LIMIT
+
+
+@pytest.mark.parametrize("part", [0, [], {}, {"a": [""]}])
+def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text(part: Any) -> None:
+    parts = [part] * 150_000
+    event = prepare({"tool_input": {"a": parts}, "tool_output": parts, "exit_code": 1})
+    assert parse_json(json.dumps(event).encode()) == event
+    assert event["shortened"] == {
+        "tool_input": len(json.dumps({"a": parts})),
+        "tool_output": len(json.dumps(parts)),
+    }
+
+
+def test_marks_in_texts_are_no_parts() -> None:
+    event = {"content": text_content("[,{" * 150_000)}
+    assert prepare(event) == event
 
 
 def test_too_deep_a_value_becomes_a_text() -> None:

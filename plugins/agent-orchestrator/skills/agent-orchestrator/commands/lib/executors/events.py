@@ -26,11 +26,14 @@ TEXT_BYTES_LIMITS = (TEXT_BYTES_LIMIT, TEXT_BYTES_LIMIT // 16, TEXT_BYTES_LIMIT 
 """Tried in turn until the event fits; with the last, what consists of too many parts is cut too."""
 EVENT_BYTES_LIMIT = 2 * 1024 * 1024
 """Of the whole event as JSON: many texts that each fit can still be too much together."""
+EVENT_PARTS_LIMIT = 200_000
+"""Commas and opening brackets outside of texts: of more the manager takes no request."""
 DEPTH_LIMIT = 32
 CHUNK_BYTES = 1 << 16
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def create_event(event_type: str, event_id: str | None = None, /, **fields: Any) -> Event:
@@ -78,7 +81,7 @@ def prepare(event: Event) -> Event:
             fitted["shortened"] = {**fitter.shortened, **event.get("shortened", {})}
         if fitter.sanitized:
             fitted["sanitized"] = True
-        if _size(fitted) <= EVENT_BYTES_LIMIT:
+        if _fits(fitted, EVENT_BYTES_LIMIT, EVENT_PARTS_LIMIT):
             break
     return fitted
 
@@ -114,7 +117,9 @@ class _Fitter:
 
     def _is_too_large(self, value: Any) -> bool:
         """Whether only its text form can be shortened: many small parts, at the last attempt."""
-        return self._limit == TEXT_BYTES_LIMITS[-1] and _size(value) > TEXT_BYTES_LIMIT
+        return self._limit == TEXT_BYTES_LIMITS[-1] and not _fits(
+            value, TEXT_BYTES_LIMIT, EVENT_PARTS_LIMIT // 16
+        )
 
     def _fit_text(self, text: str, path: str, *, always: bool = False) -> str:
         fitted = shorten(self._clean(text), self._limit)
@@ -141,8 +146,15 @@ def shorten(text: str, limit: int = TEXT_BYTES_LIMIT) -> str:
     return head.decode(errors="ignore") + omitted + tail.decode(errors="ignore")
 
 
-def _size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+def _fits(value: Any, bytes_limit: int, parts_limit: int) -> bool:
+    text = json.dumps(value, ensure_ascii=False)
+    return len(text.encode(errors="replace")) <= bytes_limit and (
+        _count_parts(text) <= parts_limit or _count_parts(JSON_TEXT.sub("", text)) <= parts_limit
+    )
+
+
+def _count_parts(json_text: str) -> int:
+    return sum(map(json_text.count, ",[{"))
 
 
 class OutputText:
