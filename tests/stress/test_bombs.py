@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.hostile_requests import Aim
@@ -23,6 +24,7 @@ MAX_SECONDS = 20.0
 """Generous, for a machine that has much to do: the figure that is told is far smaller."""
 MAX_GROWTH_MEGABYTES = 20
 MEBIBYTE = b"x" * 2**20
+LISTS_OF_NOTHING = b"[" + b"[]," * 10**6 + b"[]]"
 
 
 def value_of(inside: bytes) -> bytes:
@@ -41,7 +43,7 @@ def bodies() -> Iterator[tuple[str, bytes]]:
     yield "keys that are the same", b"{" + b'"a":1,' * 600_000 + b'"a":1}'
     yield "gzip", gzip.compress(b'{"event_type":"x"}' + b" " * 10**7)
     yield "deflate", zlib.compress(b'{"event_type":"x"}' + b" " * 10**7)
-    yield "lists of nothing", b"[" + b"[]," * 10**6 + b"[]]"
+    yield "lists of nothing", value_of(LISTS_OF_NOTHING)
 
 
 TARGETS = [
@@ -133,3 +135,27 @@ def test_what_is_too_much_is_refused_at_once_and_leaves_no_memory_behind(
     )
     assert max(took.values()) <= MAX_SECONDS
     assert grown[-1] - grown[WARM_UP_ROUNDS - 1] <= MAX_GROWTH_MEGABYTES
+
+
+def test_manager_without_its_limits_takes_some_of_it_and_fails_at_others(
+    campaign: Campaign,
+) -> None:
+    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    try:
+        aim = Aim(port=manager.port, token=manager.token, session_id="own", victim_id="victim")
+        with Api(manager) as api:
+            api.post("/sessions", {"session_id": "own", "session_name": "own"})
+        start = resident_megabytes(manager.pid)
+        path = b"/sessions/own/events"
+        taken = status_of(aim, aim.post(path, value_of(LISTS_OF_NOTHING)))
+        grown = resident_megabytes(manager.pid) - start
+        depth = 1000
+        failed = status_of(aim, aim.post(path, value_of(b"[" * depth + b"]" * depth)))
+    finally:
+        manager.stop()
+    campaign.tell(
+        f"without its limits: a body of 3 MB taken, for {grown:+.0f} MB; one of 2 kB: {failed}"
+    )
+    assert taken == 201
+    assert grown > MAX_GROWTH_MEGABYTES
+    assert failed >= 500

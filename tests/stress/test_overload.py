@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
@@ -43,27 +44,35 @@ def percentile(seconds: list[float], share: float) -> float:
     return sorted(seconds)[int(len(seconds) * share)] * 1000 if seconds else 0.0
 
 
+def pressure_on(manager: RunningManager, *, seconds: float) -> Pressure:
+    return Pressure(
+        port=manager.port,
+        request=request_of(manager, "s"),
+        connections=CAPACITY_CONNECTIONS // PROCESSES,
+        seconds=seconds,
+    )
+
+
+def overload(pressure: Pressure, *, peak: float, seconds: float) -> list[Told]:
+    too_much = replace(
+        pressure,
+        connections=OVERLOAD_CONNECTIONS // PROCESSES,
+        seconds=seconds,
+        per_second=OVERLOAD * peak / PROCESSES,
+    )
+    return press(*[too_much] * PROCESSES)
+
+
 def test_goodput_stays_and_the_rest_is_told_to_come_again(campaign: Campaign) -> None:
     seconds = campaign.count(short=3, long=60)
     manager = RunningManager(campaign.directory / "manager")
     try:
         with Api(manager) as api:
             api.post("/sessions", {"session_id": "s", "session_name": "s"})
-            pressure = Pressure(
-                port=manager.port,
-                request=request_of(manager, "s"),
-                connections=CAPACITY_CONNECTIONS // PROCESSES,
-                seconds=max(2, seconds / 4),
-            )
+            pressure = pressure_on(manager, seconds=max(2, seconds / 4))
             peak = per_second(press(*[pressure] * PROCESSES), pressure.seconds)
             before = resident_megabytes(manager.pid)
-            too_much = replace(
-                pressure,
-                connections=OVERLOAD_CONNECTIONS // PROCESSES,
-                seconds=seconds,
-                per_second=OVERLOAD * peak / PROCESSES,
-            )
-            told = press(*[too_much] * PROCESSES)
+            told = overload(pressure, peak=peak, seconds=seconds)
             ended = time.monotonic()
             event = {"event_type": "x"}
             wait_for(lambda: api.post("/sessions/s/events", event).status == 201, "it recovered")
@@ -97,3 +106,21 @@ def test_goodput_stays_and_the_rest_is_told_to_come_again(campaign: Campaign) ->
 
 def per_second(told: list[Told], seconds: float) -> float:
     return sum(one.taken for one in told) / seconds
+
+
+def test_manager_without_its_limits_lets_all_wait_and_tells_nobody(campaign: Campaign) -> None:
+    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    try:
+        with Api(manager) as api:
+            api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        pressure = pressure_on(manager, seconds=2)
+        peak = per_second(press(*[pressure] * PROCESSES), pressure.seconds)
+        told = overload(pressure, peak=peak, seconds=3)
+    finally:
+        manager.stop()
+    taken = [each for one in told for each in one.taken_seconds]
+    campaign.tell(
+        f"without its limits: nobody refused, taken after {percentile(taken, 0.5):.0f} ms, "
+        f"p99 {percentile(taken, 0.99):.0f} ms"
+    )
+    assert {status for one in told for status in one.statuses} == {"201"}

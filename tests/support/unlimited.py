@@ -1,0 +1,26 @@
+"""The manager without its limits, which no test of what is too much may pass.
+
+As a program it takes what `agent-session-manager` takes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from agent_session_manager.api import app, body
+from agent_session_manager.cli import main
+
+PROGRAM = (sys.executable, str(Path(__file__)))
+
+
+def let_everything_in(served: ASGIApp) -> ASGIApp:
+    return served
+
+
+if __name__ == "__main__":
+    vars(app)["Admission"] = let_everything_in
+    vars(body).update(MAX_DEPTH=10**9, MAX_PARTS=10**9)
+    main()
