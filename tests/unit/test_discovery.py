@@ -57,6 +57,11 @@ def test_manager_that_has_not_announced_itself_is_not_found(tmp_path: Path) -> N
     file.close()
 
 
+def test_pipe_in_the_place_of_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(discovery_path(tmp_path, PORT))
+    assert find_manager(tmp_path, PORT) is None
+
+
 def test_token_is_kept_from_manager_to_manager(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass

@@ -155,7 +155,7 @@ def test_what_is_not_there_is_made_private_and_opened_again(path: Path, opening:
 
 
 @pytest.mark.parametrize("spoil", WAYS)
-@pytest.mark.parametrize("suffix", ["-wal", "-shm", ".lock"])
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", ".lock", ".head", ".ballast"])
 def test_what_stands_beside_a_database_is_looked_at_too(
     path: Path, suffix: str, spoil: Spoil
 ) -> None:

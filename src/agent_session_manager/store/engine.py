@@ -31,8 +31,9 @@ from agent_session_manager.private import (
     check_private,
     open_private,
 )
+from agent_session_manager.store.ballast import ballast_path
 from agent_session_manager.store.base import Notice
-from agent_session_manager.store.head import loss, read_head, refusal
+from agent_session_manager.store.head import head_path, loss, read_head, refusal
 from agent_session_manager.store.notices import ANY, Notices
 
 READERS = 4
@@ -164,8 +165,11 @@ def _open_sqlite(url: URL) -> Database:
         try:
             check_directory(path.parent)
             stack.enter_context(owned(path))
+            # A restore that was killed may have left each with a second name, beside it.
+            aside = list(path.parent.glob(f"{path.name}.replaced-*"))
+            _check_beside(path, aside)
             _refuse_missing(path)
-            file = _create_or_check(path)
+            file = _create_or_check(path, _links(path, aside))
             stack.callback(os.close, file)
         except NotPrivateError as exc:
             raise DatabaseError(str(exc)) from exc
@@ -220,6 +224,18 @@ def _is_alive(pid: str) -> bool:
     return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
+def _check_beside(path: Path, aside: Collection[Path]) -> None:
+    """Refuse a file beside the database that is opened by its name and is not private."""
+    sqlites = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+    for beside in (*sqlites, head_path(path), ballast_path(path)):
+        check_private(beside, links=_links(beside, aside))
+
+
+def _links(path: Path, aside: Collection[Path]) -> int:
+    """How many names it may have: one, and that of its copy under `aside`."""
+    return 1 + (sum(map(path.samefile, aside)) if path.exists() else 0)
+
+
 def _refuse_missing(path: Path) -> None:
     """Where its head says that there was a database, none is made in its place."""
     if path.exists() and path.stat().st_size:
@@ -229,24 +245,15 @@ def _refuse_missing(path: Path) -> None:
         raise DatabaseError(refusal(path, missing))
 
 
-def _create_or_check(path: Path) -> int:
+def _create_or_check(path: Path, links: int) -> int:
     """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
 
     A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
     It stays open, so that what SQLite opens can be compared with it.
     """
-    # A restore that was killed may have left each with a second name, beside it.
-    aside = list(path.parent.glob(f"{path.name}.replaced-*"))
-
-    def links(of: Path) -> int:
-        return 1 + (sum(map(of.samefile, aside)) if of.exists() else 0)
-
     with ExitStack() as failing:
-        file = open_private(path, links=links(path))
+        file = open_private(path, links=links)
         failing.callback(os.close, file)
-        for suffix in ("-wal", "-shm"):
-            beside = path.with_name(path.name + suffix)
-            check_private(beside, links=links(beside))
         if os.pread(file, len(_SQLITE_HEADER), 0) not in (b"", _SQLITE_HEADER):
             raise DatabaseError(f"{path} is not a database; it was left as it is")
         failing.pop_all()
