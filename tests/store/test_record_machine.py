@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from random import Random
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(400)]
 
+BATCH = 250
 MAX_RESTARTS = 2
 IDS = st.sampled_from(["a", "b", "c", "a.1"])
 HOLDERS = st.sampled_from(["h1", "h2"])
@@ -478,8 +480,12 @@ def play(
     steps: int,
     phases: Sequence[Phase] = (Phase.generate, Phase.shrink),
 ) -> None:
-    """Let hypothesis play so many runs of so many steps on one database."""
+    """Let hypothesis play so many runs of so many steps on one database.
+
+    In batches: it remembers all that it drew in one.
+    """
     opened = Opened(url, SteppedClock())
+    chance = Random(campaign.seed)
 
     class Machine(machine):  # type: ignore[valid-type, misc]  # one count for each campaign
         steps = 0
@@ -488,19 +494,20 @@ def play(
             super().__init__(opened)
 
     try:
-        run_state_machine_as_test(
-            seed(int(campaign.seed.split()[0]))(Machine),
-            settings=settings(
-                max_examples=runs,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                print_blob=True,
-                verbosity=Verbosity.normal,
-                phases=phases,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        for done in range(0, runs, BATCH):
+            run_state_machine_as_test(
+                seed(chance.getrandbits(32))(Machine),
+                settings=settings(
+                    max_examples=min(BATCH, runs - done),
+                    stateful_step_count=steps,
+                    deadline=None,
+                    database=None,
+                    print_blob=True,
+                    verbosity=Verbosity.normal,
+                    phases=phases,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
     finally:
         opened.store.close()
     campaign.tell(f"{runs} runs of up to {steps} steps, {Machine.steps} changes: all as the model")
