@@ -174,6 +174,7 @@ def test_no_request_that_is_not_right_meets_a_defect(campaign: Campaign) -> None
             grown = resident_megabytes(manager.pid) - before
             assert keep_wrong(campaign, first) + keep_wrong(campaign, seen) == []
             assert manager.process.poll() is None
+        with Api(manager) as api:  # the first has been idle for longer than it is kept
             assert api.get(f"/sessions/{aim.victim_id}").status == 200
         log = manager.log()
         assert ("trace=" in log, "defect" in log) == (False, False), log[-4000:]

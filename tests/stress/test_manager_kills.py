@@ -13,7 +13,7 @@ from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
+pytestmark = pytest.mark.stress
 
 RUNS = 8
 KINDS: tuple[tuple[str, ...], ...] = (("slow",), ("alone", "polite"), ())
@@ -71,6 +71,7 @@ def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.short_leases
 def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_its_true_end(
     campaign: Campaign, scene: Scene
 ) -> None:

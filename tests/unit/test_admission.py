@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from agent_session_manager.api import admission
-from agent_session_manager.api.admission import Admission
+from agent_session_manager.api.admission import BEGUN_PER_TURN, Admission
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.errors import install_error_handlers
 from tests.support.loops import run
@@ -103,6 +103,25 @@ def test_what_is_too_much_at_once_is_refused_and_let_in_later() -> None:
         assert await Caller(app, "/x").status() == 200
 
     play(scenario)
+
+
+def test_of_many_only_a_few_begin_in_a_turn_and_all_in_their_order() -> None:
+    begun: list[str] = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(scope["path"])
+        await Response()(scope, receive, send)
+
+    async def scenario() -> None:
+        paths = [f"/{number}" for number in range(3 * BEGUN_PER_TURN)]
+        app = Admission(note)
+        callers = [Caller(app, path) for path in paths]
+        for turn in range(1, 4):
+            await asyncio.sleep(0)
+            assert begun == paths[: turn * BEGUN_PER_TURN]
+        assert {await caller.status() for caller in callers} == {200}
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(

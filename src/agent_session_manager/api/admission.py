@@ -17,6 +17,8 @@ from agent_session_manager.api.errors import RequestError, error_response
 MAX_REQUESTS = 128
 MAX_HELD_BYTES = 128 * 1024 * 1024
 """Of bodies that are being read or stored. Parsed they take several times as much."""
+BEGUN_PER_TURN = 16
+"""Of the loop. So no turn is long, and who is refused hears of it soon."""
 ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 
@@ -45,6 +47,8 @@ class Admission:
         """Since when each is worked on; None while it is its caller that is waited for."""
         self._expired: set[asyncio.Task[Any]] = set()
         self._held_bytes = 0
+        self._begun = 0
+        """In this turn of the loop."""
         self._watch: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,6 +89,7 @@ class Admission:
         if self._watch is None:
             self._watch = loop.call_later(_LOOK_SECONDS, self._look)
         try:
+            await self._take_turn()
             await self._app(scope, receive_counted, send_begun)
         except asyncio.CancelledError:
             if task not in self._expired or has_begun:
@@ -95,6 +100,17 @@ class Admission:
             del self._since[task]
             self._expired.discard(task)
             self._held_bytes -= held
+
+    async def _take_turn(self) -> None:
+        """Wait while as many as may have begun in this turn."""
+        while self._begun >= BEGUN_PER_TURN:  # noqa: ASYNC110  # a turn is what is waited for
+            await asyncio.sleep(0)
+        if not self._begun:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._begun += 1
+
+    def _next_turn(self) -> None:
+        self._begun = 0
 
     def _look(self) -> None:
         """Give up what has taken too long, each second while anything is under way."""

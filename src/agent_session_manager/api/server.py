@@ -21,6 +21,7 @@ from uuid import uuid4
 import uvicorn
 
 import agent_session_manager
+from agent_session_manager.api.accepting import Accepting
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
@@ -170,14 +171,16 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([])
+        create_protocol = partial(
+            Protocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        for listening in sockets or []:
+            self.servers.append(Accepting(listening, create_protocol))  # type: ignore[arg-type]
         if self.network is not None and self.tls is not None:
-            create_protocol = partial(
-                Protocol,
-                config=self.config,
-                server_state=self.server_state,
-                app_state=self.lifespan.state,
-            )
             self.servers.append(await serve_tls(create_protocol, self.network, self.tls))
         _spare_the_collector()
         self.on_listening()

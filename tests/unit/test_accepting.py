@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import psutil
+import pytest
+import uvloop
+
+from agent_session_manager.api.accepting import Accepting
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
+
+COUNT = 200
+TURNS = 20
+"""Few beside so many, and enough for a connection to begin."""
+
+Counted = Callable[[], asyncio.Protocol]
+
+
+@pytest.fixture
+def awaited() -> Iterator[socket.socket]:
+    """A socket that listens, and so many who wait to be taken."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=COUNT))
+        for _ in range(COUNT):
+            stack.enter_context(socket.create_connection(listening.getsockname(), timeout=5))
+        yield listening
+
+
+def taken(listening: socket.socket, serve: Callable[[socket.socket, Counted], object]) -> int:
+    """How many connections begin within a few turns of uvloop."""
+    begun = 0
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            nonlocal begun
+            begun += 1
+            transport.close()
+
+    async def turn() -> int:
+        server = serve(listening, Protocol)
+        if asyncio.iscoroutine(server):
+            server = await server
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        server.close()  # type: ignore[attr-defined]  # both have it
+        counted = begun
+        await asyncio.sleep(0.05)  # those that were just taken close
+        return counted
+
+    return uvloop.run(turn())
+
+
+def test_all_who_wait_are_taken_at_once(awaited: socket.socket) -> None:
+    assert taken(awaited, Accepting) == COUNT
+
+
+def test_uvloop_itself_takes_one_a_turn(awaited: socket.socket) -> None:
+    """Once it does better, `Accepting` can go."""
+
+    def serve(listening: socket.socket, create_protocol: Counted) -> object:
+        return asyncio.get_running_loop().create_server(create_protocol, sock=listening)
+
+    assert taken(awaited, serve) <= TURNS
+
+
+def test_who_comes_after_the_end_is_not_taken(awaited: socket.socket) -> None:
+    async def nobody() -> None:
+        accepting = Accepting(awaited, asyncio.Protocol)
+        accepting.close()
+        await accepting.wait_closed()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    uvloop.run(nobody())
+    awaited.accept()[0].close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_manager_without_descriptors_serves_those_it_has_and_takes_others_later(
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    manager = start_manager()
+    process = psutil.Process(manager.pid)
+    with Api(manager) as api:
+        assert api.get("/health").status == 200
+        _, hard = resource.prlimit(manager.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(manager.pid, resource.RLIMIT_NOFILE, (process.num_fds() + 2, hard))
+        address = ("127.0.0.1", manager.port)
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(closing(socket.create_connection(address, timeout=5)))
+            wait_for(lambda: "no connection can be taken for now" in manager.log(), "it says so")
+            assert api.get("/health").status == 200
+        with Api(manager) as later:
+            assert later.get("/health").status == 200
+    assert manager.stop() == 0
