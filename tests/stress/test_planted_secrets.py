@@ -6,12 +6,13 @@ import os
 import sqlite3
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -113,16 +114,33 @@ def test_planted_secrets_are_found_where_nothing_masks_them(campaign: Campaign) 
     assert len(leaked) > LEAST_MASKED * len(secrets)
 
 
-def test_planted_secrets_are_not_in_the_bytes_of_an_outbox(campaign: Campaign) -> None:
-    secrets = _plant(campaign.chance(), campaign.count(short=150, long=1000))
+def _leaked_by_an_outbox(
+    campaign: Campaign, secrets: list[tuple[str, str]], prepare: Callable[..., dict[str, Any]]
+) -> set[str]:
     run = Run(session_id="s", run=1, url="http://127.0.0.1:1")
     with Outbox(campaign.directory / "s.1.db", run) as outbox:
         for number, (_, text) in enumerate(secrets):
             fields = _shape(number, text)
-            outbox.add(create_event(fields.pop("event_type"), **fields))
-        leaked = _leaked((secret for secret, _ in secrets), campaign.directory)
+            outbox.add(prepare(fields.pop("event_type"), **fields))
+        return _leaked((secret for secret, _ in secrets), campaign.directory)
+
+
+def test_planted_secrets_are_not_in_the_bytes_of_an_outbox(campaign: Campaign) -> None:
+    secrets = _plant(campaign.chance(), campaign.count(short=150, long=1000))
+    leaked = _leaked_by_an_outbox(campaign, secrets, create_event)
     campaign.tell(f"{len(leaked)} of {len(secrets)} secrets in the bytes of an outbox")
     assert len(leaked) <= (1 - LEAST_MASKED) * len(secrets)
+
+
+def test_planted_secrets_are_found_in_an_outbox_that_is_given_them_as_they_are(
+    campaign: Campaign,
+) -> None:
+    def unmasked(event_type: str, **fields: Any) -> dict[str, Any]:
+        return {"event_id": str(uuid4()), "event_type": event_type, **fields}
+
+    secrets = _plant(campaign.chance(), 150)
+    leaked = _leaked_by_an_outbox(campaign, secrets, unmasked)
+    assert len(leaked) > LEAST_MASKED * len(secrets)
 
 
 def _files(root: Path) -> Iterator[Path]:
