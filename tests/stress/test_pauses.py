@@ -1,4 +1,4 @@
-"""Supervisors that are stopped for longer than their lease, and go on afterwards."""
+"""Supervisors that are stopped for a time, and go on afterwards."""
 
 from __future__ import annotations
 
@@ -8,14 +8,46 @@ import time
 
 import pytest
 
+from agent_orchestrator.supervisor import HEARTBEATS_PER_TERM
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.commands.shell import is_alive
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.short_leases, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+
+HEARTBEAT_SECONDS = DEFAULT_LEASE_SECONDS / HEARTBEATS_PER_TERM
 
 
+def test_a_pause_that_is_shorter_than_a_lease_changes_nothing(
+    campaign: Campaign, scene: Scene
+) -> None:
+    count = campaign.count(short=2, long=100)
+    seconds = campaign.count(short=1, long=30)
+
+    def play(number: int) -> None:
+        name = f"short-pause-{number}"
+        until = scene.directory / f"{name}.until"
+        session_id = scene.start(name, *scene.family(name, "alone", f"until={until}"))["session_id"]
+        scene.await_pids(name)
+        supervisor = scene.await_supervisor(session_id)
+        if campaign.is_long:  # anywhere between two renewals
+            time.sleep(campaign.chance(number).uniform(0, HEARTBEAT_SECONDS - SLACK_SECONDS))
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        assert scene.records.get_session(session_id)["status"] == "running"
+        os.kill(supervisor.pid, signal.SIGCONT)
+        until.touch()
+        assert scene.await_end(session_id)["reason"] == "completed"
+        kinds = [event["event_type"] for event in scene.events(session_id)]
+        assert kinds == ["message", "message", "session_stop"]
+
+    campaign.rounds(play, count, at_once=50)
+    campaign.tell(f"{count} pauses of {seconds} s within a lease: no run was lost")
+
+
+@pytest.mark.short_leases
 def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
     campaign: Campaign, scene: Scene
 ) -> None:
@@ -51,6 +83,7 @@ def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
     campaign.tell(f"adopted again after {spread([back for _, back in played])}")
 
 
+@pytest.mark.short_leases
 def test_a_supervisor_that_wakes_up_after_a_takeover_stops_its_agent_and_changes_nothing(
     campaign: Campaign, scene: Scene
 ) -> None:
