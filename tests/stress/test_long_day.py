@@ -26,8 +26,11 @@ MAX_P99_SECONDS = 0.05
 LOOK_EVERY_SECONDS = 0.1
 WARM_SHARE = 0.3
 """Of the life of a manager: what it grows by until then is what it needs."""
-VARIABLES: dict[str, str] = {}
-"""More settings of the manager that is to live through the day."""
+RETENTION = {
+    f"AGENT_ORCHESTRATOR_{what}_AFTER_DAYS": "0.01"
+    for what in ("ARCHIVE", "DELETE_ARCHIVED", "DELETE_TRANSCRIPTS")
+}
+"""It looks all day, and has to leave alone what goes on."""
 
 
 class Watch:
@@ -71,7 +74,7 @@ def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
     events = campaign.count(short=6000, long=2_200_000)
     restarts = campaign.count(short=2, long=24)
     reconnects = campaign.count(short=20, long=300)
-    manager = start_manager(variables=VARIABLES)
+    manager = start_manager(variables=RETENTION)
     ids = [f"agent-{number}" for number in range(AGENTS)]
     with Api(manager) as api:
         for session_id in ids:
