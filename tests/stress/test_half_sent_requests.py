@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from agent_session_manager.api.connection import BODY_SECONDS, HEAD_SECONDS
+from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
@@ -62,6 +63,21 @@ def test_half_sent_requests_are_ended_and_hurt_nobody(campaign: Campaign) -> Non
     campaign.tell(f"meanwhile /health: p99 {p99 * 1000:.1f} ms of {len(took)}")
     if campaign.is_long:  # a figure, and here the machine does other things too
         assert p99 <= MAX_P99_SECONDS
+
+
+def test_manager_without_deadlines_waits_for_their_other_halves(campaign: Campaign) -> None:
+    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    try:
+        with ExitStack() as stack:
+            slow = select.poll()
+            for _ in range(20):
+                opened = socket.create_connection(("127.0.0.1", manager.port), timeout=5)
+                stack.enter_context(opened).sendall(b"POST /sessions HTTP/1.1\r\n")
+                slow.register(opened, select.POLLIN)
+            time.sleep(HEAD_SECONDS + 3)
+            assert slow.poll(0) == []
+    finally:
+        manager.stop()
 
 
 def has_ended(opened: socket.socket) -> bool:

@@ -9,7 +9,9 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from agent_session_manager.api.streams import STALLED_SECONDS
 from tests.stress.scene import Scene
+from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
@@ -77,6 +79,24 @@ def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene)
     campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut before the end")
     campaign.tell(f"slowest append of 10 events: {slowest * 1000:.0f} ms")
     assert largest - before <= MAX_GROWTH_BYTES
+
+
+def test_manager_without_deadlines_keeps_readers_that_take_nothing(campaign: Campaign) -> None:
+    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    try:
+        with Api(manager) as api, ExitStack() as stack:
+            create(api)
+            stalled = [
+                stack.enter_context(open_and_take_nothing(manager, EVENTS_PATH)) for _ in range(20)
+            ]
+            for _ in range(EVENTS // 10):
+                events = [{"event_type": "some", "text": "x" * 1000}] * 10
+                assert api.post(EVENTS_PATH, events).status == 201
+            time.sleep(STALLED_SECONDS * 2)
+            assert "was cut off" not in manager.log()
+            assert not any(map(was_cut, stalled))
+    finally:
+        manager.kill()
 
 
 def test_manager_goes_down_at_once_with_many_streams_open(campaign: Campaign) -> None:

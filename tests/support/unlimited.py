@@ -1,4 +1,4 @@
-"""The manager without its limits, which no test of what is too much may pass.
+"""The manager without its limits and deadlines, which no test of what is too much may pass.
 
 As a program it takes what `agent-session-manager` takes.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from agent_session_manager.api import app, body
+from agent_session_manager.api import app, body, connection, streams
 from agent_session_manager.cli import main
 
 PROGRAM = (sys.executable, str(Path(__file__)))
@@ -23,4 +23,6 @@ def let_everything_in(served: ASGIApp) -> ASGIApp:
 if __name__ == "__main__":
     vars(app)["Admission"] = let_everything_in
     vars(body).update(MAX_DEPTH=10**9, MAX_PARTS=10**9)
+    vars(streams).update(STALLED_SECONDS=10**9)
+    connection.Protocol.head_seconds = connection.Protocol.body_seconds = 10**9
     main()
