@@ -61,4 +61,9 @@ class Accepting:
             beginning = self._loop.connect_accepted_socket(self._create_protocol, connection)
             task: asyncio.Task[object] = self._loop.create_task(beginning)
             self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            task.add_done_callback(self._has_begun)
+
+    def _has_begun(self, task: asyncio.Task[object]) -> None:
+        self._beginning.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            logger.warning("a connection could not begin: %s", failure)
