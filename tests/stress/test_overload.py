@@ -69,11 +69,12 @@ def test_goodput_stays_and_the_rest_is_told_to_come_again(campaign: Campaign) ->
     try:
         with Api(manager) as api:
             api.post("/sessions", {"session_id": "s", "session_name": "s"})
-            pressure = pressure_on(manager, seconds=max(2, seconds / 4))
-            peak = per_second(press(*[pressure] * PROCESSES), pressure.seconds)
-            before = resident_megabytes(manager.pid)
-            told = overload(pressure, peak=peak, seconds=seconds)
-            ended = time.monotonic()
+        pressure = pressure_on(manager, seconds=max(2, seconds / 4))
+        peak = per_second(press(*[pressure] * PROCESSES), pressure.seconds)
+        before = resident_megabytes(manager.pid)
+        told = overload(pressure, peak=peak, seconds=seconds)
+        ended = time.monotonic()
+        with Api(manager) as api:
             event = {"event_type": "x"}
             wait_for(lambda: api.post("/sessions/s/events", event).status == 201, "it recovered")
             recovered = time.monotonic() - ended

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.body import LARGE_BYTES, read_body
+from agent_session_manager.api.body import read_body, read_through
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.raw_json import check_object, decode, split_array
 from agent_session_manager.api.reach import Reach, for_runs
@@ -63,10 +63,7 @@ async def append_entries(
 ) -> Response:
     """Append entries, as one; those that it has already (by `uuid`) are left out."""
     body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
-    if len(body) <= LARGE_BYTES:
-        entries = _parse_entries(body, query.batch_id)
-    else:
-        entries = await run_in_threadpool(_parse_entries, body, query.batch_id)
+    entries = await read_through(body, partial(_parse_entries, batch_id=query.batch_id))
     done = await manager.transcripts.append(AppendTranscript(key=query.key, entries=entries))
     return answer(
         AppendedEntriesAnswer(appended=done.appended, last_position=done.last_position), 201
@@ -156,11 +153,7 @@ async def put_summary(
     """Replace the summary of a main transcript: 409 `version_conflict` if it is another by now."""
     if query.version <= query.expected_version:
         raise InvalidRequestError("version is not past expected_version")
-    body = await read_body(request)
-    if len(body) <= LARGE_BYTES:
-        text = check_object(decode(body))
-    else:
-        text = await run_in_threadpool(lambda: check_object(decode(body)))
+    text = await read_through(await read_body(request), lambda body: check_object(decode(body)))
     change = PutTranscriptSummary(
         key=query.key,
         expected_version=query.expected_version,
