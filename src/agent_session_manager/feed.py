@@ -95,7 +95,8 @@ class Feed:
         self._read_session = read_session
         self._read_changes = read_changes
         self._followed: dict[str, _Followed] = {}
-        self._readers = 0
+        self.readers = 0
+        """How many there are."""
 
     async def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool
@@ -178,13 +179,13 @@ class Feed:
         Raises:
             OverloadedError: there are too many.
         """
-        if self._readers >= MAX_READERS:
+        if self.readers >= MAX_READERS:
             raise OverloadedError
-        self._readers += 1
+        self.readers += 1
         try:
             yield
         finally:
-            self._readers -= 1
+            self.readers -= 1
 
     @contextmanager
     def _tail(self, session_id: str) -> Iterator[Tail]:

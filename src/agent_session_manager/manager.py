@@ -314,6 +314,11 @@ class Manager:
             yield rung
 
     @property
+    def readers(self) -> int:
+        """How many read a feed."""
+        return self._feed.readers
+
+    @property
     def is_stopping(self) -> bool:
         """Whether nobody is to wait any more."""
         return self._bells.is_closed

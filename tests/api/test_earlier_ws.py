@@ -695,7 +695,7 @@ def test_reader_that_answers_no_ping_is_cut_off_though_it_takes_nothing() -> Non
     async def talk(websocket: WebSocket, protocol: WebSocketProtocol) -> None:
         assert protocol.transport.get_write_buffer_limits()[1] == HELD_BYTES
         while protocol.transport.get_write_buffer_size() == 0:
-            await websocket.send_bytes(bytes(8192))
+            await websocket.send_bytes(bytes(HELD_BYTES // 2))
         await gone(websocket)
 
     async def scenario() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,12 @@ logger = logging.getLogger(__name__)
 MAX_SESSIONS = 1000
 MAX_MESSAGE_BYTES = 64 * 1024
 PING_SECONDS = 20.0
-HELD_BYTES = 16 * 1024
+HELD_BYTES = 4 * 1024
 """From so much on that is kept for a reader, it counts as one that does not take it."""
+SEND_BUFFER_BYTES = 32 * 1024
+"""What the system keeps for a reader, doubled by Linux, before that is seen."""
+SECONDS_PER_READER = 0.001
+"""What each reader may cost: the more there are, the more each is told at once."""
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -118,13 +123,22 @@ async def _frames(
             if found.has_more or any(isinstance(gone, DeletedSession) for gone in found.changes):
                 continue  # and read the events anew: no more those of a session that is gone
             list_at = now() + LIST_PACE_SECONDS
-        for session_id, event in events:
+        if not events:
+            await _wait_for(rung, HEARTBEAT_SECONDS if is_due else list_at - now())
+            continue
+        is_full = _is_full(events)
+        while events:  # a reader that is slow to take them keeps no more than it has to
+            session_id, event = events.pop(0)
             yield _event(event, session_id)
             number = event.number
-        if events:
-            await asyncio.sleep(PACE_SECONDS)
-        else:
-            await _wait_for(rung, HEARTBEAT_SECONDS if is_due else list_at - now())
+        if not is_full:
+            await asyncio.sleep(max(PACE_SECONDS, manager.readers * SECONDS_PER_READER))
+
+
+def _is_full(events: Sequence[tuple[str, Event]]) -> bool:
+    """Whether there may be more than was read at once."""
+    chars = sum(event.size for _, event in events)
+    return len(events) >= EVENTS_AT_ONCE or chars >= CHARS_AT_ONCE
 
 
 def _explained(event: Event) -> bool:
@@ -161,6 +175,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=HELD_BYTES)
+        connected = self.transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
