@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,11 +27,17 @@ def test_a_pause_that_is_shorter_than_a_lease_changes_nothing(
     count = campaign.count(short=2, long=100)
     seconds = campaign.count(short=1, long=30)
 
-    def play(number: int) -> None:
+    def until(number: int) -> Path:
+        return scene.directory / f"short-pause-{number}.until"
+
+    def start(number: int) -> str:
         name = f"short-pause-{number}"
-        until = scene.directory / f"{name}.until"
-        session_id = scene.start(name, *scene.family(name, "alone", f"until={until}"))["session_id"]
+        session = scene.start(name, *scene.family(name, "alone", f"until={until(number)}"))
         scene.await_pids(name)
+        return str(session["session_id"])
+
+    def pause(number: int) -> None:
+        session_id = started[number]
         supervisor = scene.await_supervisor(session_id)
         if campaign.is_long:  # anywhere between two renewals
             time.sleep(campaign.chance(number).uniform(0, HEARTBEAT_SECONDS - SLACK_SECONDS))
@@ -38,12 +45,13 @@ def test_a_pause_that_is_shorter_than_a_lease_changes_nothing(
         time.sleep(seconds)
         assert scene.records.get_session(session_id)["status"] == "running"
         os.kill(supervisor.pid, signal.SIGCONT)
-        until.touch()
+        until(number).touch()
         assert scene.await_end(session_id)["reason"] == "completed"
         kinds = [event["event_type"] for event in scene.events(session_id)]
         assert kinds == ["message", "message", "session_stop"]
 
-    campaign.rounds(play, count, at_once=50)
+    started = campaign.rounds(start, count)
+    campaign.rounds(pause, count, at_once=count)
     campaign.tell(f"{count} pauses of {seconds} s within a lease: no run was lost")
 
 
