@@ -24,10 +24,8 @@ PROCESSES = 2
 CAPACITY_CONNECTIONS = 32
 OVERLOAD_CONNECTIONS = 600
 OVERLOAD = 5
-GOAL_GOODPUT = 0.9
-MIN_GOODPUT = 0.5
-"""Less than the goal: on few cores who asks takes a part of what the manager needs to refuse."""
-SLACK = 0.5
+MIN_GOODPUT = 0.9
+SLACK = 0.3
 """The short form is so short that other processes of the machine can take most of it."""
 RECOVERY_SECONDS = 2.0
 
@@ -90,8 +88,7 @@ def test_goodput_stays_and_the_rest_is_told_to_come_again(campaign: Campaign) ->
     taken = [each for one in told for each in one.taken_seconds]
     campaign.tell(
         f"capacity {peak:.0f} requests of {EVENTS} events a second; offered {OVERLOAD} times that "
-        f"for {seconds} s: {goodput:.0f} taken a second ({goodput / peak:.0%}, "
-        f"the goal is {GOAL_GOODPUT:.0%}), "
+        f"for {seconds} s: {goodput:.0f} taken a second ({goodput / peak:.0%}), "
         f"{len(refused)} refused, "
         f"{sum(one.unsent for one in told)} not begun as all connections waited"
     )

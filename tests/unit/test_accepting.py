@@ -33,6 +33,11 @@ def awaited() -> Iterator[socket.socket]:
         yield listening
 
 
+async def pass_turns() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
 def taken(listening: socket.socket, serve: Callable[[socket.socket, Counted], object]) -> int:
     """How many connections begin within a few turns of uvloop."""
     begun = 0
@@ -47,11 +52,10 @@ def taken(listening: socket.socket, serve: Callable[[socket.socket, Counted], ob
         server = serve(listening, Protocol)
         if asyncio.iscoroutine(server):
             server = await server
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        await pass_turns()
         server.close()  # type: ignore[attr-defined]  # both have it
         counted = begun
-        await asyncio.sleep(0.05)  # those that were just taken close
+        await pass_turns()  # those that were just taken close
         return counted
 
     return uvloop.run(turn())
@@ -75,8 +79,7 @@ def test_who_comes_after_the_end_is_not_taken(awaited: socket.socket) -> None:
         accepting = Accepting(awaited, asyncio.Protocol)
         accepting.close()
         await accepting.wait_closed()
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        await pass_turns()
 
     uvloop.run(nobody())
     awaited.accept()[0].close()

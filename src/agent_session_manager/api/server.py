@@ -179,7 +179,8 @@ class _Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         for listening in sockets or []:
-            self.servers.append(Accepting(listening, create_protocol))  # type: ignore[arg-type]
+            accepting = Accepting(listening, create_protocol)
+            self.servers.append(accepting)  # type: ignore[arg-type]  # it has what is called
         if self.network is not None and self.tls is not None:
             self.servers.append(await serve_tls(create_protocol, self.network, self.tls))
         _spare_the_collector()
