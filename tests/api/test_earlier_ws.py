@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from agent_session_manager import feed
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.earlier_ws import HELD_BYTES, WebSocketProtocol
+from agent_session_manager.api.earlier_ws import HELD_BYTES, SEND_BUFFER_BYTES, WebSocketProtocol
 from agent_session_manager.api.server import now
 from agent_session_manager.manager import Manager
 from agent_session_manager.store import changing
@@ -491,10 +491,16 @@ def test_reader_that_takes_nothing_is_cut_off_and_nobody_else_notices(
         # Cut off without being read from: the other two stay.
         wait_for(lambda: count_of_sockets(own) == 2, "it is cut off", seconds=CUT_SECONDS)
         append(own_api, "s", -1)
-        following.join(READ_SECONDS)
+        following.join(2 * CUT_SECONDS)
         assert [event["n"] for event in events_in(followed, "s")] == [*range(20), -1]
         assert stalled.fileno() >= 0
     assert "a reader that took nothing was cut off" in own.log()
+
+
+def test_send_buffer_keeps_a_reader_from_waiting_for_acknowledgements(own: RunningManager) -> None:
+    with page_of(own) as page:
+        segment = page.connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    assert segment <= SEND_BUFFER_BYTES
 
 
 def test_reader_that_says_goodbye_and_takes_nothing_is_not_waited_for(

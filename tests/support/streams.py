@@ -110,6 +110,7 @@ def open_and_take_nothing(manager: RunningManager, target: str) -> socket.socket
 def was_cut(stalled: socket.socket) -> bool:
     """Whether the other side has ended the connection; what it had sent is read and dropped."""
     stalled.setblocking(False)
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)  # what waits comes at once
     try:
         while stalled.recv(65536):
             pass
