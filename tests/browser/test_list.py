@@ -116,6 +116,7 @@ def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
     page.keyboard.press("/")
     page.keyboard.type("log")
+    page.wait_for_url("**/#/sessions?text=log")  # "lo" may have been applied before
     expect_shown(page, "logout", "login")
     page.keyboard.press("Escape")
     for name in ("logout", "login"):
@@ -127,6 +128,17 @@ def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_search_is_applied_when_it_is_left(own: RunningManager, visit: Open, filled: Api) -> None:
+    page = visit(own).enter("#/sessions")
+    expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now()"))  # no pause of the typing is ever noticed
+    page.keyboard.press("/")
+    page.keyboard.type("log")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/#/sessions?text=log")
 
 
 def test_archive_can_be_undone_and_delete_is_asked_for(

@@ -109,7 +109,7 @@ interface TypedFilterProps {
 
 const TYPING_MS = 250;
 
-/** Applied when the typing pauses, so that not every letter is a request. */
+/** Applied when the typing pauses, so that not every letter is a request, or when it is left. */
 function TypedFilter({
   label,
   placeholder,
@@ -147,6 +147,7 @@ function TypedFilter({
         autoComplete="off"
         onChange={(event) => setTyped(event.target.value)}
         onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
+        onBlur={() => typed !== value && onChange(typed)}
       />
       {options && (
         <datalist id={listId}>
