@@ -27,6 +27,7 @@ def swapped(path: Path, victim: Path) -> Iterator[None]:
 
 def swap_for_ever(path: Path, victim: Path) -> None:
     fresh = path.with_name("fresh")
+    fresh.unlink(missing_ok=True)  # of one before us that was killed
     while True:
         fresh.symlink_to(victim)
         fresh.replace(path)
