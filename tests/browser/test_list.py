@@ -140,6 +140,7 @@ def test_search_is_applied_when_it_is_left(own: RunningManager, visit: Open, fil
     page.keyboard.type("log")
     page.keyboard.press("Escape")
     page.wait_for_url("**/#/sessions?text=log")
+    expect(page.get_by_label("Search")).to_have_value("log")
 
 
 def test_archive_can_be_undone_and_delete_is_asked_for(

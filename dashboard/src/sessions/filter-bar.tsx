@@ -146,7 +146,11 @@ function TypedFilter({
         spellCheck={false}
         autoComplete="off"
         onChange={(event) => setTyped(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.preventDefault(); // a browser may empty the field
+          event.currentTarget.blur();
+        }}
         onBlur={() => typed !== value && onChange(typed)}
       />
       {options && (
