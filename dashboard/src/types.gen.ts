@@ -16,6 +16,8 @@ export interface paths {
         /**
          * Create Code
          * @description Give out a code with which a page gets the token: once, and within a minute.
+         *
+         *     With `file` also write a file that leads a browser there, until the code is void.
          */
         post: operations["create_code_dashboard_codes_post"];
         delete?: never;
@@ -550,6 +552,11 @@ export interface components {
             /** Expires In Seconds */
             expires_in_seconds: number;
             /**
+             * File
+             * @description Its name in the manager's state directory
+             */
+            file: string | null;
+            /**
              * Ok
              * @default true
              */
@@ -559,6 +566,15 @@ export interface components {
         CodeBody: {
             /** Code */
             code: string;
+        };
+        /** CodeRequestBody */
+        CodeRequestBody: {
+            /**
+             * File
+             * @description Also write a file that leads a browser there
+             * @default false
+             */
+            file: boolean;
         };
         /** DeletedAnswer */
         DeletedAnswer: {
@@ -1265,7 +1281,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CodeRequestBody"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -1296,6 +1316,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

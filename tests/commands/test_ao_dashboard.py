@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
@@ -14,12 +17,17 @@ from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
 
-SCREENLESS = dict.fromkeys(("BROWSER", "DISPLAY", "SSH_CONNECTION", "TERM", "WAYLAND_DISPLAY"))
+SCREENLESS = dict.fromkeys(
+    ("BROWSER", "DISPLAY", "SSH_CONNECTION", "TERM", "WAYLAND_DISPLAY", "XDG_DATA_DIRS")
+)
 UNOPENED = (
     "ao-dashboard: no browser can be opened from here: "
     "open this address yourself, within a minute\n"
 )
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/#code=([\w-]{43})\n?")
+SAYS_THEY_ARE_ELSEWHERE = (
+    *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "WSL_DISTRO_NAME", "SNAP", "FLATPAK_ID"),
+)
 
 
 @pytest.fixture
@@ -46,12 +54,48 @@ def assert_opens_once(manager: RunningManager, address: str) -> None:
     assert exchange(manager, found[2]).refusal == (401, "code_not_valid")
 
 
-def test_the_browser_is_opened_at_an_address_that_is_good_once(
+def opened_file(browser: Path) -> Path:
+    """The file that the browser was opened with: its only argument."""
+    (argument,) = Path(f"{browser}.opened").read_text().splitlines()
+    assert argument.startswith("file:///")
+    return Path(unquote(urlsplit(argument).path))
+
+
+def address_in(page: Path) -> str:
+    addresses = set(re.findall(r'http://[^"]+', page.read_text()))
+    assert len(addresses) == 1
+    return str(addresses.pop())
+
+
+def test_browser_is_started_with_a_private_file_that_is_removed(
     shell: Shell, manager: RunningManager, browser: Path
 ) -> None:
     ended = shell.having(**SCREENLESS).having(BROWSER=str(browser)).run("ao-dashboard")
     assert ended == Ended(DONE, f"opened {manager.url}\n", "")
-    assert_opens_once(manager, Path(f"{browser}.opened").read_text())
+    page = opened_file(browser)
+    assert (page.parent, stat.S_IMODE(page.stat().st_mode)) == (manager.state_dir, 0o600)
+    code = address_in(page).partition("#code=")[2]
+    assert exchange(manager, code).json == {"ok": True, "token": manager.token}
+    assert not page.exists()
+    assert "exchanged a dashboard code" in manager.log()
+    assert "used before" not in manager.log()
+    assert exchange(manager, code).refusal == (401, "code_not_valid")
+    assert "a dashboard code was used before and 127.0.0.1:" in manager.log()
+
+
+def test_redirect_file_is_removed_by_stop_and_after_a_kill(
+    start_manager: Callable[..., RunningManager], shell: Shell, browser: Path
+) -> None:
+    own = start_manager()
+    there = shell.having(**own.environment(), **SCREENLESS).having(BROWSER=str(browser))
+    for end in (own.stop, own.kill):
+        there.run("ao-dashboard")
+        page = opened_file(browser)
+        assert page.exists()
+        end()
+        own.restart()
+        assert not page.exists()
+        Path(f"{browser}.opened").unlink()
 
 
 def test_token_is_in_no_log_no_argument_and_no_file_but_its_own_after_it_was_used(
@@ -59,7 +103,7 @@ def test_token_is_in_no_log_no_argument_and_no_file_but_its_own_after_it_was_use
 ) -> None:
     token = manager.token
     shell.having(**SCREENLESS).having(BROWSER=str(browser)).run("ao-dashboard")
-    assert_opens_once(manager, Path(f"{browser}.opened").read_text())
+    assert_opens_once(manager, address_in(opened_file(browser)))
     with Api(manager) as api:
         answers = [
             api.get(f"/sessions?token={token}"),
@@ -97,26 +141,52 @@ def test_json_says_whether_it_was_opened(
 ) -> None:
     on_screen = shell.having(**SCREENLESS).having(BROWSER=str(browser))
     opened = on_screen.run("ao-dashboard", "--json")
-    assert opened.json == {"url": Path(f"{browser}.opened").read_text().strip(), "opened": True}
+    assert opened.json == {"url": address_in(opened_file(browser)), "opened": True}
     unopened = shell.having(**SCREENLESS).run("ao-dashboard", "--json")
     assert (unopened.exit_code, unopened.json["opened"], unopened.stderr) == (DONE, False, UNOPENED)
 
 
-def test_without_a_screen_over_ssh_or_with_a_browser_that_fails_the_address_is_printed(
+def test_address_is_printed_where_no_browser_can_read_the_file(
     shell: Shell, manager: RunningManager, browser: Path, tmp_path: Path
 ) -> None:
     bare = shell.having(**SCREENLESS)
+    on_screen = bare.having(BROWSER=str(browser))
+    snap = tmp_path / "snap" / "bin" / "firefox"
+    wrapper, linked = tmp_path / "wrapper", tmp_path / "linked"
+    snap.parent.mkdir(parents=True)
+    snap.write_bytes(browser.read_bytes())
+    linked.symlink_to(snap)
+    wrapper.write_text('#!/bin/sh\nexec /snap/bin/firefox "$@"\n')
+    for program in (snap, wrapper):
+        program.chmod(0o755)
+    entries = tmp_path / "data" / "applications"
+    entries.mkdir(parents=True)
+    (entries / "web.desktop").write_text("[Desktop Entry]\nExec=/usr/bin/flatpak run web %u\n")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in (("xdg-open", browser.read_text()), ("xdg-settings", "echo web.desktop")):
+        (programs / name).write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
     for there in (
         bare,
-        bare.having(BROWSER=str(browser), SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 22"),
+        *(on_screen.having(**{name: "1"}) for name in SAYS_THEY_ARE_ELSEWHERE),
         bare.having(BROWSER=str(tmp_path / "none")),
         bare.having(BROWSER="false"),
         bare.having(DISPLAY=":99", PATH=str(tmp_path)),
+        *(bare.having(BROWSER=str(program)) for program in (snap, wrapper, linked)),
+        bare.having(
+            DISPLAY=":99", PATH=f"{programs}:/usr/bin:/bin", XDG_DATA_DIRS=str(tmp_path / "data")
+        ),
+        on_screen.having(AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path), **token_of(manager)),
     ):
         ended = there.run("ao-dashboard")
         assert (ended.exit_code, ended.stderr) == (DONE, UNOPENED)
         assert_opens_once(manager, ended.stdout)
-    assert not Path(f"{browser}.opened").exists()
+    assert not [*tmp_path.rglob("*.opened")]
+
+
+def token_of(manager: RunningManager) -> dict[str, str]:
+    return {"AGENT_ORCHESTRATOR_TOKEN": manager.token}
 
 
 def test_a_manager_that_has_no_dashboard_is_named(shell: Shell) -> None:

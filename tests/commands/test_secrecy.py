@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
 from agent_orchestrator.session_client import SessionClient, SessionClientError
-from tests.commands.shell import FAILED, Gate, Shell, start_detached, supervisor_of
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    START_SECONDS,
+    Gate,
+    Shell,
+    pids_in,
+    start_detached,
+    supervisor_of,
+)
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 SECRET = "a-token-of-the-person-that-nobody-may-see"
 SAID = "words-of-an-event-that-no-log-may-hold"
@@ -76,6 +90,67 @@ def test_token_is_where_it_has_to_be_and_nowhere_else(
     logs = ("supervisors.log", "commands.log")
     written = own.log() + "".join((own.state_dir / name).read_text() for name in logs)
     assert SECRET not in written and SAID not in written
+
+
+BEARERS = re.compile(r"code=[\w-]{20}|\b(?:run|agent)-[\w-]{40}")
+"""The forms of a dashboard code, a run token and an agent token."""
+
+
+@contextmanager
+def sampled_arguments() -> Iterator[set[str]]:
+    """Collect the arguments of all processes of this user, for as long as the block lasts."""
+    seen: set[str] = set()
+    is_over = threading.Event()
+
+    def sample() -> None:
+        while not is_over.is_set():
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    seen.add(" ".join(process.cmdline()))
+
+    sampling = threading.Thread(target=sample)
+    sampling.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        sampling.join()
+
+
+def test_no_secret_is_an_argument_of_a_process(
+    own: RunningManager, person: Shell, started: Path, gate: Gate, tmp_path: Path
+) -> None:
+    """Every kind of program that a command starts waits at the gate until it was sampled."""
+    waiting = f'#!/bin/sh\necho $$ >> "{started}"\nread word < "{gate.path}"\n'
+    browser = tmp_path / "browser"
+    browser.write_text(waiting)
+    browser.chmod(0o755)
+    marked = {"AGENT_ORCHESTRATOR_DATABASE_URL": f"postgresql://a:{SECRET}@127.0.0.1:1/x"}
+    there = person.having(BROWSER=str(browser), DISPLAY=None, **marked)
+    program = ("--executor", "command", "--", str(browser))
+    commands: list[tuple[str, ...]] = [
+        ("ao-dashboard",),
+        ("ao-new", "seen", "-p", SECRET, *program),
+        ("ao-resume", "seen", "-p", SECRET),
+        ("ao-resume", "seen", "--fork", "fork", "-p", SECRET),
+    ]
+    with sampled_arguments() as seen:
+        for number, command in enumerate(commands, start=1):
+            running = there.start(*command)
+            pids = wait_for(partial(pids_in, started, number), "it runs", seconds=START_SECONDS)
+            arguments = " ".join(psutil.Process(pids[-1]).cmdline())
+            wait_for(partial(seen.__contains__, arguments), "it was sampled", seconds=START_SECONDS)
+            gate.open()
+            assert running.end().exit_code == DONE
+    supervisors = [line for line in seen if line.endswith(".supervisor")]
+    assert supervisors
+    typed = [line for line in seen if f"-p {SECRET}" in line]
+    key = (own.state_dir / "seal.key").read_bytes().hex()
+    assert not [
+        line
+        for line in seen.difference(typed)
+        if SECRET in line or key in line or BEARERS.search(line)
+    ]
 
 
 def test_all_that_is_kept_is_for_its_owner_alone(

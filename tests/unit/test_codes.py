@@ -19,11 +19,11 @@ def test_code_is_good_once() -> None:
     codes = Codes("the token", monotonic=Clock())
     first, second = codes.create(), codes.create()
     assert first != second
-    assert codes.exchange(first) == "the token"
+    assert codes.exchange(first, peer="x") == "the token"
     for used in (first, "", "other", second[:-1], "\u00e9"):
         with pytest.raises(CodeNotValidError):
-            codes.exchange(used)
-    assert codes.exchange(second) == "the token"
+            codes.exchange(used, peer="x")
+    assert codes.exchange(second, peer="x") == "the token"
 
 
 def test_code_is_good_for_a_minute() -> None:
@@ -31,10 +31,10 @@ def test_code_is_good_for_a_minute() -> None:
     codes = Codes("the token", monotonic=clock)
     early, late = codes.create(), codes.create()
     clock.now += LIFETIME_SECONDS - 0.1
-    assert codes.exchange(early) == "the token"
+    assert codes.exchange(early, peer="x") == "the token"
     clock.now += 0.1
     with pytest.raises(CodeNotValidError):
-        codes.exchange(late)
+        codes.exchange(late, peer="x")
 
 
 def test_only_so_many_codes_wait_and_old_ones_make_room() -> None:
@@ -45,4 +45,4 @@ def test_only_so_many_codes_wait_and_old_ones_make_room() -> None:
     with pytest.raises(OverloadedError):
         codes.create()
     clock.now += LIFETIME_SECONDS
-    assert codes.exchange(codes.create()) == "the token"
+    assert codes.exchange(codes.create(), peer="x") == "the token"

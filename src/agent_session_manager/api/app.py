@@ -30,6 +30,7 @@ from agent_session_manager.api.failures import Failures
 from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.masker import Masker
 from agent_session_manager.api.reach import Confined
+from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
 from agent_session_manager.manager import Manager
 
@@ -38,7 +39,13 @@ _OPEN_ROUTES = {"/health", dashboard.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 
 
-def build_app(manager: Manager | None, *, instance: str, token: str = "") -> FastAPI:
+def build_app(
+    manager: Manager | None,
+    *,
+    instance: str,
+    token: str = "",
+    redirect_pages: RedirectPages | None = None,
+) -> FastAPI:
     """The application without its guard; with no manager it can only describe itself."""
     app = FastAPI(
         title="Agent Session Manager",
@@ -50,6 +57,7 @@ def build_app(manager: Manager | None, *, instance: str, token: str = "") -> Fas
     )
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
+    app.state.redirect_pages = redirect_pages
     app.state.turns = asyncio.Lock()
     app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=time.monotonic)

@@ -1,15 +1,18 @@
 """Codes that a browser is opened with: each is good once, for the token, and not for long.
 
-The token itself would stay in the browser's history and in the arguments of its process.
+The token itself would stay in the browser's history.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 from collections.abc import Callable
 
 from agent_session_manager.domain.errors import CodeNotValidError, OverloadedError
+
+logger = logging.getLogger(__name__)
 
 LIFETIME_SECONDS = 60.0
 MAX_CODES = 100
@@ -22,6 +25,8 @@ class Codes:
         self._token = token
         self._monotonic = monotonic
         self._ends: dict[str, float] = {}
+        self._used: dict[str, float] = {}
+        """Codes that were exchanged, until they would have ended."""
 
     def create(self) -> str:
         """Give out a code.
@@ -31,19 +36,38 @@ class Codes:
         """
         now = self._monotonic()
         self._ends = {code: end for code, end in self._ends.items() if end > now}
+        self._used = {code: end for code, end in self._used.items() if end > now}
         if len(self._ends) >= MAX_CODES:
             raise OverloadedError
         code = secrets.token_urlsafe(32)
         self._ends[code] = now + LIFETIME_SECONDS
         return code
 
-    def exchange(self, given: str) -> str:
-        """The token, for a code.
+    def exchange(self, given: str, *, peer: str) -> str:
+        """Return the token for a code, and log who asked for it: `peer` is their address.
 
         Raises:
             CodeNotValidError: it was used already, is too old, or was never given.
         """
-        known = [code for code in self._ends if hmac.compare_digest(code.encode(), given.encode())]
-        if not known or self._ends.pop(known[0]) <= self._monotonic():
+        code = _find(given, self._ends)
+        if code is None:
+            if _find(given, self._used) is not None:
+                logger.warning(
+                    "a dashboard code was used before and %s asked for it again: if you did not "
+                    "open its address twice, another user may have the token; replace it with "
+                    "agent-session-manager stop, then rotate-token",
+                    peer,
+                )
             raise CodeNotValidError
+        end = self._ends.pop(code)
+        if end <= self._monotonic():
+            raise CodeNotValidError
+        self._used[code] = end
+        logger.info("%s exchanged a dashboard code for the token", peer)
         return self._token
+
+
+def _find(given: str, codes: dict[str, float]) -> str | None:
+    """Return the code that was given, after a comparison with every one of them."""
+    found = [code for code in codes if hmac.compare_digest(code.encode(), given.encode())]
+    return found[0] if found else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +19,7 @@ from agent_session_manager.api.dashboard_wire import (
     AgentFacet,
     CodeAnswer,
     CodeBody,
+    CodeRequestBody,
     FacetsAnswer,
     ProjectFacet,
     TokenAnswer,
@@ -25,9 +28,12 @@ from agent_session_manager.api.dashboard_wire import (
 )
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.failures import TOO_MANY, Failures
+from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.wire import GivenMoment
 from agent_session_manager.domain.errors import CodeNotValidError, InvalidRequestError
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parents[1] / "static"
 TOKEN_PATH = "/dashboard/token"
@@ -52,12 +58,35 @@ router = APIRouter(route_class=JsonRoute, tags=["dashboard"])
 
 
 @router.post(
-    "/dashboard/codes", status_code=201, response_model=CodeAnswer, responses=refusals(415, 503)
+    "/dashboard/codes",
+    status_code=201,
+    response_model=CodeAnswer,
+    responses=refusals(413, 415, 503),
 )
-async def create_code(request: Request) -> Response:
-    """Give out a code with which a page gets the token: once, and within a minute."""
+async def create_code(request: Request, body: CodeRequestBody | None = None) -> Response:
+    """Give out a code with which a page gets the token: once, and within a minute.
+
+    With `file` also write a file that leads a browser there, until the code is void.
+    """
     codes: Codes = request.app.state.codes
-    return answer(CodeAnswer(code=codes.create(), expires_in_seconds=LIFETIME_SECONDS), 201)
+    code = codes.create()
+    name = _create_file(request, code) if body and body.file else None
+    found = CodeAnswer(code=code, expires_in_seconds=LIFETIME_SECONDS, file=name)
+    return answer(found, 201)
+
+
+def _create_file(request: Request, code: str) -> str | None:
+    """Write the file of a code; None where the state directory takes none, as on a full disk."""
+    pages: RedirectPages | None = request.app.state.redirect_pages
+    if pages is None:
+        return None
+    try:
+        name = pages.create(code)
+    except OSError as exc:
+        logger.warning("the dashboard's redirect file could not be written: %s", exc)
+        return None
+    asyncio.get_running_loop().call_later(LIFETIME_SECONDS, pages.remove, code)
+    return name
 
 
 @router.post(TOKEN_PATH, response_model=TokenAnswer, responses=refusals(413, 415))
@@ -65,12 +94,17 @@ async def exchange_code(body: CodeBody, request: Request) -> Response:
     """Exchange a code for the token; needs none. 401 `code_not_valid` for any other code."""
     codes: Codes = request.app.state.codes
     failures: Failures = request.app.state.failures
+    pages: RedirectPages | None = request.app.state.redirect_pages
+    peer = "{}:{}".format(*request.client) if request.client else "a client"
     try:
-        return answer(TokenAnswer(token=codes.exchange(body.code)))
+        token = codes.exchange(body.code, peer=peer)
     except CodeNotValidError:
         if failures.add():
             raise
         raise RequestError(*TOO_MANY) from None
+    if pages is not None:
+        pages.remove(body.code)
+    return answer(TokenAnswer(token=token))
 
 
 class UsageQuery(BaseModel):

@@ -42,10 +42,15 @@ class FacetsAnswer(BaseModel):
     agents: list[AgentFacet]
 
 
+class CodeRequestBody(Given):
+    file: bool = Field(default=False, description="Also write a file that leads a browser there")
+
+
 class CodeAnswer(BaseModel):
     ok: bool = True
     code: str
     expires_in_seconds: float
+    file: str | None = Field(description="Its name in the manager's state directory")
 
 
 class CodeBody(Given):

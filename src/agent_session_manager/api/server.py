@@ -26,6 +26,7 @@ from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
 from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
+from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
@@ -120,10 +121,17 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         database=store.url,
         token=settings.token or discovery.kept_token,
     )
+    redirect_pages = RedirectPages(settings.state_dir, port=port)
+    redirect_pages.remove_all()
     async with Manager.open(store, clock=now, keeps_transcripts=settings.transcripts) as manager:
         upkeep = Upkeep(manager, settings, database=backed_up, clock=now)
         app = guarded(
-            build_app(manager, instance=announcement.instance, token=announcement.token),
+            build_app(
+                manager,
+                instance=announcement.instance,
+                token=announcement.token,
+                redirect_pages=redirect_pages,
+            ),
             token=announcement.token if settings.auth else None,
             hosts=[*_own_hosts(port), *settings.allow_hosts],
             origins=settings.allow_origins,
@@ -144,8 +152,11 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         # it has been obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.end())
-        async with upkeep.going_on():
-            await server.serve(listening.loopback)
+        try:
+            async with upkeep.going_on():
+                await server.serve(listening.loopback)
+        finally:
+            redirect_pages.remove_all()
         manager.raise_failure()
     logger.info("stopped")
 

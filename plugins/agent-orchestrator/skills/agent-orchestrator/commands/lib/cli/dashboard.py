@@ -1,19 +1,24 @@
 """`ao-dashboard`: the manager's page in the person's browser.
 
-The address holds a code that is good once, and for a minute. Anybody on this machine can read it in
-the arguments of the browser's process, so the token is not in it.
+The page gets the token for a code that is good once, and for a minute. Every user of this machine
+can read the arguments of the browser's process, so the browser is started with the name of a file
+that only this person can read; the manager writes it with the code in it, and removes it.
 """
 
 from __future__ import annotations
 
-import sys
+import os
+import re
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from ..environment import agent_environment
-from ..manager_client import ManagerClient
+from ..browsers import find_browser
+from ..environment import agent_environment, state_dir
+from ..manager_client import Json, ManagerClient
+from ..private_files import open_private
 from ..session_client import SessionNotFoundError
 from .command import Command, CommandError, configure, json_option
 from .connect import PROGRAM, open_manager
@@ -24,8 +29,8 @@ EXAMPLES = """\
   ao-dashboard --print
   ao-dashboard --json | jq -r .url"""
 
-_SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
-_WSL = Path("/proc/sys/fs/binfmt_misc/WSLInterop")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_FILE_NAME = re.compile(r"dashboard-[0-9]{1,5}-[0-9a-f]{32}\.html")
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -37,9 +42,11 @@ def main(print_only: bool, as_json: bool) -> None:
     Where no browser can be opened from here, its address is printed. It opens one browser, within a
     minute.
     """
+    browser = None if print_only else find_browser(agent_environment())
     with open_manager(configure(), for_people=True) as manager:
-        url = f"{manager.base_url}/#code={_create_code(manager)}"
-    is_opened = not print_only and _has_screen() and _open(url)
+        created = _create_code(manager, with_file=browser is not None)
+        url = f"{manager.base_url}/#code={created['code']}"
+    is_opened = browser is not None and _open(browser, created.get("file"))
     if as_json:
         answer_json({"url": url, "opened": is_opened})
     elif is_opened:
@@ -50,29 +57,30 @@ def main(print_only: bool, as_json: bool) -> None:
         note("no browser can be opened from here: open this address yourself, within a minute")
 
 
-def _create_code(manager: ManagerClient) -> str:
+def _create_code(manager: ManagerClient, *, with_file: bool) -> Json:
+    body = {"file": True} if with_file else {}
     try:
-        return manager._get("code", str, "POST", "/dashboard/codes", {})
+        created = manager._request("POST", "/dashboard/codes", body)
     except SessionNotFoundError as exc:
         raise CommandError(
             f"the manager at {manager.base_url} has no dashboard: it is older than this command. "
             f"Restart it with: {PROGRAM} stop"
         ) from exc
+    code = created.get("code")
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        raise manager._misshapen("POST", "/dashboard/codes")
+    return created
 
 
-def _has_screen() -> bool:
-    """Whether a browser that is started here has a window that the person sees.
-
-    Over SSH their screen is another machine's, and under WSL another system's.
-    """
-    environment = agent_environment()
-    if "SSH_CONNECTION" in environment or _WSL.exists():
+def _open(browser: webbrowser.BaseBrowser, name: object) -> bool:
+    """Open the file of that name; False where it is not here, as with a manager elsewhere."""
+    if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
         return False
-    return sys.platform == "darwin" or any(environment.get(name) for name in _SCREENS)
-
-
-def _open(url: str) -> bool:
+    path = state_dir() / name
     try:
-        return webbrowser.get().open(url, new=2)
-    except webbrowser.Error:
+        os.close(open_private(path, create=False))
+    except OSError:
         return False
+    with suppress(webbrowser.Error):
+        return browser.open(Path(path).as_uri(), new=2)
+    return False
