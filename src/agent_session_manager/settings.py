@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,9 +94,12 @@ def load_settings(  # noqa: PLR0913  # a parameter for each flag
 ) -> Settings:
     """Put the settings together; arguments are flags, and None or empty means "not given".
 
+    A variable that is empty or blank is as good as not set.
+
     Raises:
         SettingsError: a value cannot be used.
     """
+    environ = {name: value for name, value in environ.items() if value.strip()}
     origins = allow_origins or _listed(environ.get(PREFIX + "ALLOW_ORIGINS"))
     settings = Settings(
         state_dir=_state_dir(environ, state_dir),
@@ -171,17 +175,34 @@ def _bind(text: str) -> str:
 
 
 def _file(text: str | None) -> Path | None:
-    return Path(text).expanduser().absolute() if text else None
+    return _path(text) if text else None
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except (OSError, RuntimeError):  # of an unknown user, or below a directory that is gone
+        raise SettingsError(f"{text!r} leads nowhere: give an absolute path") from None
 
 
 def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
     """`$XDG_STATE_HOME/agent-orchestrator`, where nothing else is said."""
     given = flag or environ.get(PREFIX + "STATE_DIR")
     if given:
-        return Path(given).expanduser().absolute()
+        return _path(given)
     base = environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    root = Path(base) if base.startswith("/") else _home(environ) / ".local" / "state"
     return root / "agent-orchestrator"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    with suppress(RuntimeError):
+        if (found := Path.home()).is_absolute():
+            return found
+    raise SettingsError(
+        f"HOME is {environ.get('HOME', '')!r}, which names no home directory: set it to an "
+        f"absolute path, or give --state-dir DIR"
+    )
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

@@ -287,7 +287,7 @@ def test_the_agents_environment_is_the_persons_own_without_the_control_token(
 def test_the_program_runs_in_the_project_and_not_where_the_command_was_typed(
     shell: Shell, project: Path
 ) -> None:
-    (project / ".git").mkdir()
+    (project / ".agent-orchestrator").mkdir()
     below = project / "src" / "deep"
     below.mkdir(parents=True)
     ended = shell.at(below).run("ao-new", "x", "--executor", "command", "--", "pwd")

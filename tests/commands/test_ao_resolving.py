@@ -150,27 +150,13 @@ def test_a_project_path_through_a_symlink_is_the_same_project(
     assert (taken.exit_code, "already" in taken.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("marker", [".git", ".agent-orchestrator"])
-def test_a_directory_inside_a_project_means_the_project(
-    shell: Shell, project: Path, marker: str
-) -> None:
-    (project / marker).mkdir()
+def test_a_directory_inside_a_project_means_the_project(shell: Shell, project: Path) -> None:
+    (project / ".agent-orchestrator").mkdir()
     below = project / "src" / "deep"
     below.mkdir(parents=True)
     shell.at(below).run("ao-new", "x", "--executor", "command", "--", "echo", "hi")
     assert result_of(shell, "x") == "hi"
     assert result_of(shell.at(below), "x") == "hi"
-
-
-def test_a_git_worktree_whose_git_is_a_file_is_a_project_of_its_own(
-    shell: Shell, project: Path
-) -> None:
-    (project / ".git").mkdir()
-    worktree = project / "worktrees" / "one"
-    worktree.mkdir(parents=True)
-    (worktree / ".git").write_text("gitdir: ../../.git/worktrees/one\n")
-    config = shell.at(worktree).run("ao-show-config", "--json").json
-    assert config["project_dir"] == str(worktree)
 
 
 def test_the_environment_names_the_project_and_a_flag_goes_before_it(

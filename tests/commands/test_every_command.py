@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import subprocess
@@ -97,15 +98,34 @@ def test_a_bad_setting_names_its_variable_and_its_value(
         assert ended == Ended(USAGE, "", f"{command}: {problem}\n")
 
 
-@pytest.mark.parametrize("command", ["ao-new", "ao-show-config", "ao-status"])
-def test_a_working_directory_that_is_gone_is_a_usage_error(
+@pytest.mark.parametrize("command", ["ao-new", "ao-status"])
+def test_a_removed_directory_has_names_but_no_runs(
     shell: Shell, command: str, project: Path
 ) -> None:
     inside = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(project)]
-    gone = Shell(directory=project, environment=shell.environment, prefix=tuple(inside))
-    assert gone.run(command, *arguments_of(command)) == Ended(
-        USAGE, "", f"{command}: the working directory is gone: cd somewhere else\n"
-    )
+    environment = {**shell.environment, "PWD": str(project)}
+    gone = Shell(directory=project, environment=environment, prefix=tuple(inside))
+    ended = gone.run(command, *arguments_of(command))
+    if command == "ao-status":
+        assert ended == Ended(NOT_FOUND, "not_existent\n", "")
+    else:
+        assert (ended.exit_code, ended.stdout) == (USAGE, "")
+        assert f"the working directory {project} is gone" in ended.stderr
+
+
+def test_program_that_others_chose_runs_only_where_named(shell: Shell, project: Path) -> None:
+    agent = project / ".agent-orchestrator" / "agents" / "echo"
+    agent.mkdir(parents=True)
+    (agent / "agent.json").write_text(json.dumps({"command": ["echo", "ran"]}))
+    ours = shell.run("ao-new", "ours", "--agent", "echo")
+    assert (ours.exit_code, ours.stdout) == (DONE, "ran\n")
+    agent.chmod(0o777)
+    for command in (["ao-new", "x", "--agent", "echo"], ["ao-resume", "ours", "-p", "hi"]):
+        refused = shell.run(*command)
+        assert (refused.exit_code, refused.stdout) == (USAGE, "")
+        assert f"{agent} can be written by every user" in refused.stderr
+    named = shell.run("ao-new", "y", "--agent", "echo", "--project-dir", ".")
+    assert (named.exit_code, named.stdout) == (DONE, "ran\n")
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,14 @@ def test_relative_state_directory_is_of_the_working_directory(
     assert load_settings({}, state_dir="state").state_dir == tmp_path / "state"
 
 
-@pytest.mark.parametrize("port", ["", "http", "-1", "65536", "1.5", "8765 tcp", "1e3"])
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "1.5", "8765 tcp", "1e3"])
 def test_port_that_is_none_is_named_with_its_value(port: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_PORT": port})
     assert str(caught.value) == f"AGENT_ORCHESTRATOR_PORT is {port!r}, not a port number"
 
 
-@pytest.mark.parametrize("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "", "86401"])
+@pytest.mark.parametrize("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "86401"])
 def test_length_of_a_lease_that_is_none_is_named_with_its_value(length: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
@@ -124,7 +124,7 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
         load_settings({}, allow_origins=(origin,))
 
 
-@pytest.mark.parametrize("value", ["no", "ON", "", "0"])
+@pytest.mark.parametrize("value", ["no", "ON", "0"])
 def test_auth_is_on_or_off_and_nothing_else(value: str) -> None:
     with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_AUTH"):
         load_settings({"AGENT_ORCHESTRATOR_AUTH": value})
@@ -161,13 +161,13 @@ def keeping(settings: Settings) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("name", ["BACKUP_EVERY_HOURS", "ARCHIVE_AFTER_DAYS"])
-@pytest.mark.parametrize("value", ["", "-1", "nan", "inf", "0.001", "1e9", "1 day"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "0.001", "1e9", "1 day"])
 def test_length_of_time_that_is_none_is_named_with_its_value(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_{name} is {value!r}"):
         load_settings({f"AGENT_ORCHESTRATOR_{name}": value})
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1001", "", "many", "²"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1001", "many", "²"])
 def test_number_of_backups_that_is_none_is_named_with_its_value(value: str) -> None:
     with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_BACKUPS_KEPT is {value!r}"):
         load_settings({"AGENT_ORCHESTRATOR_BACKUPS_KEPT": value})

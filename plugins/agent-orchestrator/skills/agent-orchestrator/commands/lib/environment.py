@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,25 +78,55 @@ def manager_environment() -> dict[str, str]:
     return {**passed, ENV_STATE_DIR: str(state_dir())}
 
 
-def is_project_given() -> bool:
-    return bool(os.environ.get(ENV_PROJECT_DIR))
+def given_project_dir() -> str | None:
+    return os.environ.get(ENV_PROJECT_DIR) or None
+
+
+def named_working_directory() -> Path:
+    """The working directory by its name alone, for where it was removed or may not be looked at."""
+    try:
+        return Path.cwd()
+    except OSError:
+        named = os.environ.get("PWD", "")
+        return Path(named if named.startswith("/") else "/")
+
+
+def sudo_user_id() -> int | None:
+    """The user who called sudo, where sudo started us."""
+    caller = os.environ.get("SUDO_UID", "")
+    return int(caller) if caller.isascii() and caller.isdigit() else None
 
 
 def is_manager_given() -> bool:
     return bool(os.environ.get(ENV_SESSION_MANAGER_URL))
 
 
+class VariableError(ValueError):
+    """A variable of the environment, or its absence, leads nowhere; the text says what to set."""
+
+
 def home() -> Path:
-    return Path.home()
+    """The person's home directory.
+
+    Raises:
+        VariableError: `HOME` names none, or is not set and the user database knows none either.
+    """
+    with suppress(RuntimeError):
+        if (found := Path.home()).is_absolute():
+            return found
+    given = os.environ.get("HOME")
+    told = "HOME is not set" if given is None else f"HOME is {given!r}"
+    raise VariableError(f"{told}, which names no home directory; set it to an absolute path")
 
 
 def has_api_key() -> bool:
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
-def claude_dir() -> Path:
-    """Where Claude Code keeps what is its own, transcripts among it."""
-    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or home() / ".claude")
+def claude_dir(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where Claude Code keeps what is its own, transcripts among it, if this is its environment."""
+    given = environment.get("CLAUDE_CONFIG_DIR")
+    return Path(given) if given else Path(environment.get("HOME") or home()) / ".claude"
 
 
 def search_path() -> str | None:
@@ -102,10 +134,19 @@ def search_path() -> str | None:
 
 
 def state_dir() -> Path:
-    """Where what belongs to this person on this machine is kept."""
+    """Where what belongs to this person on this machine is kept.
+
+    Raises:
+        VariableError: it is not known where that is.
+    """
     given = os.environ.get(ENV_STATE_DIR)
     if given:
-        return Path(given).expanduser().absolute()
+        try:
+            return Path(given).expanduser().absolute()
+        except (OSError, RuntimeError):  # of an unknown user, or below a directory that is gone
+            raise VariableError(
+                f"{ENV_STATE_DIR} is {given!r}, which leads nowhere; set it to an absolute path"
+            ) from None
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else home() / ".local" / "state"
     return root / "agent-orchestrator"

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from .environment import claude_dir
 from .manager_client import Json, ManagerClient
 from .outbox import TRANSCRIPT, Outbox
 from .session_client import SessionClientError, SessionNotFoundError
@@ -83,8 +84,7 @@ def restore(
     """
     from claude_agent_sdk import project_key_for_directory
 
-    home = Path(environment.get("HOME") or Path.home())
-    projects = Path(environment.get("CLAUDE_CONFIG_DIR") or home / ".claude") / "projects"
+    projects = claude_dir(environment) / "projects"
     found = next(iter(sorted(projects.glob(f"*/{session_id}.jsonl"))), None)
     main = found or projects / project_key_for_directory(here) / f"{session_id}.jsonl"
     where = {"project_key": PROJECT_KEY, "session_id": session_id}

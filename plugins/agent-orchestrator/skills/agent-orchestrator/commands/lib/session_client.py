@@ -61,12 +61,19 @@ class SessionClient:
             self._url = httpx.URL(self.base_url)
         except (httpx.InvalidURL, TypeError) as exc:
             raise SessionClientError(f"{base_url!r} is not a URL: {exc}") from exc
-        self._http = httpx.Client(
-            timeout=timeout,
-            auth=self._authorize,
-            trust_env=not _is_loopback(self._url.host),  # or a proxy would get our requests
-            verify=_trusted(self._url),
-        )
+        verify = _trusted(self._url)
+        try:
+            self._http = httpx.Client(
+                timeout=timeout,
+                auth=self._authorize,
+                trust_env=not _is_loopback(self._url.host),  # or a proxy would get our requests
+                verify=verify,
+            )
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
+            raise SessionClientError(
+                f"{self.base_url}: the environment's proxy settings (ALL_PROXY, HTTP_PROXY, "
+                f"HTTPS_PROXY, NO_PROXY) cannot be used: {exc}"
+            ) from exc
 
     def __enter__(self: _C) -> _C:
         return self

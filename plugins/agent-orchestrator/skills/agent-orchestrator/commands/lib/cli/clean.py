@@ -66,7 +66,7 @@ def main(  # noqa: PLR0913  # a parameter for each option
         raise CommandError("give --archive or --unarchive, not both", USAGE)
     if bool(sessions) == all_of_project:
         raise CommandError("name the sessions to delete, or give --all", USAGE)
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
         chosen, missing = _choose(manager, sessions, config)
         if archive or unarchive:

@@ -8,13 +8,21 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from .. import __version__
 from ..config import Config, load_config
-from ..environment import is_project_given, state_dir
+from ..environment import (
+    VariableError,
+    given_project_dir,
+    named_working_directory,
+    state_dir,
+)
 from ..manager_client import NOT_FOR_RUNS
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
@@ -63,6 +71,8 @@ class Command(click.Command):
             _end(str(exc), NOT_FOUND)
         except SessionClientError as exc:
             _end(explain(exc), FAILED)
+        except VariableError as exc:
+            _end(str(exc), USAGE)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (click.Abort, KeyboardInterrupt):
@@ -135,28 +145,73 @@ def configure(
     *,
     agents_dir: str | None = None,
     sessions_dir: str | None = None,
+    must_exist: bool = True,
 ) -> Config:
-    """The configuration of this command; without a word on it, the project we stand in.
+    """Return the configuration of this command; without a project given, that around us.
+
+    With `must_exist` false the project's directory may be gone, be on another machine, or not be
+    searchable: right for a command that only looks up the sessions of that name.
 
     Raises:
         CommandError: a value cannot be used.
     """
-    from pathlib import Path
-
+    given = project_dir or given_project_dir()
+    directory = given or str(_project_here())
     try:
-        if not project_dir and not is_project_given():
-            project_dir = str(find_project(Path.cwd()))
-        config = load_config(project_dir, sessions_dir, agents_dir)
+        config = load_config(directory, sessions_dir, agents_dir)
     except ValueError as exc:
-        raise CommandError(str(exc), USAGE) from exc
-    except FileNotFoundError as exc:
-        raise CommandError("the working directory is gone: cd somewhere else", USAGE) from exc
+        if must_exist or _is_directory(_named(directory)):
+            raise CommandError(_explain_directory(given, exc), USAGE) from exc
+        config = _load_by_name(_named(directory), sessions_dir, agents_dir)
     if config.enable_logging:
         from ..log_lines import write_lines_to
         from ..private_files import make_state_directory
 
         write_lines_to(make_state_directory(state_dir()) / "commands.log")
     return config
+
+
+def _project_here() -> Path:
+    project = find_project(named_working_directory())
+    if project.passed_over:
+        note(f"{project.passed_over}; --project-dir DIR uses it all the same")
+    return project.directory
+
+
+def _explain_directory(given: str | None, problem: ValueError) -> str:
+    here = named_working_directory()
+    if given is not None or _is_directory(here):
+        return str(problem)
+    return (
+        f"the working directory {here} is gone, or this user may not search it: cd somewhere else, "
+        "or give --project-dir DIR"
+    )
+
+
+def _load_by_name(directory: Path, sessions_dir: str | None, agents_dir: str | None) -> Config:
+    """The configuration for a project that is not here; only its name counts."""
+    try:
+        return replace(load_config("/", sessions_dir, agents_dir), project_dir=directory)
+    except ValueError as exc:
+        raise CommandError(str(exc), USAGE) from exc
+
+
+def _named(directory: str) -> Path:
+    """The absolute path of a directory that need not exist."""
+    path = Path(directory)
+    with suppress(RuntimeError):  # the home of a user whom nobody knows
+        path = path.expanduser()
+    path = named_working_directory() / path
+    with suppress(OSError, RuntimeError):  # links that go round in circles
+        path = path.resolve()
+    return path
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 class Seconds(click.FloatRange):

@@ -43,7 +43,7 @@ def main(print_only: bool, as_json: bool) -> None:
     minute.
     """
     browser = None if print_only else find_browser(agent_environment())
-    with open_manager(configure(), for_people=True) as manager:
+    with open_manager(configure(must_exist=False), for_people=True) as manager:
         created = _create_code(manager, with_file=browser is not None)
         url = f"{manager.base_url}/#code={created['code']}"
     is_opened = browser is not None and _open(browser, created.get("file"))

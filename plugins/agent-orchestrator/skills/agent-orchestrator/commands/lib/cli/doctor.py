@@ -41,7 +41,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
 
     Starts nothing. Exit 1 if something is not as it should be.
     """
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     state = state_dir()
     if fix:
         for entry in list_registered(state):

@@ -22,7 +22,7 @@ EXAMPLES = """\
 @json_option
 def main(session: str, project_dir: str | None, as_json: bool) -> None:
     """Print what the agent answered last; exit code 4 while it is still running."""
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=True)
         try:

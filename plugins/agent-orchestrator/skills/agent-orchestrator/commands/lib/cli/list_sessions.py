@@ -40,7 +40,7 @@ def main(
     as_json: bool,
 ) -> None:
     """List sessions, newest first: of all projects, or of one with --here or --project-dir."""
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     of_project = here or project_dir is not None
     where = {
         "archived": "true" if archived else "false",

@@ -30,7 +30,7 @@ _INDENT = "    "
 @json_option
 def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_json: bool) -> None:
     """Print the events of SESSION in order; with --json one object a line."""
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
 
     def show(event: dict[str, Any]) -> None:
         answer(json.dumps(event) if as_json else describe(event))

@@ -26,6 +26,7 @@ from .running import (
     no_transcripts_option,
     permission_option,
     program_argument,
+    refuse_doubtful,
     report_started,
     start,
     timeout_option,
@@ -92,6 +93,7 @@ def main(
             transcripts=not no_transcripts,
         )
     )
+    refuse_doubtful(plan, config.project_dir, is_named=project_dir is not None)
     with open_manager(config) as manager:
         session = start(
             manager, plan, new_session(manager, name, plan, config.project_dir), config.project_dir

@@ -23,7 +23,7 @@ EXAMPLES = """\
 def main(session: str, name: str, project_dir: str | None, as_json: bool) -> None:
     """Give SESSION the name NAME, which no other of the project may have."""
     checked_name(name)
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
         try:

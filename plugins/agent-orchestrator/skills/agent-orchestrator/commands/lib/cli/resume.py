@@ -39,6 +39,7 @@ from .running import (
     no_transcripts_option,
     permission_option,
     program_argument,
+    refuse_doubtful,
     report_started,
     start,
     timeout_option,
@@ -116,6 +117,7 @@ def main(
         )
 
         where = _directory(found, config, is_given=project_dir is not None)
+        refuse_doubtful(plan, where, is_named=project_dir is not None)
         has_conversation = _has_conversation(manager, found)
 
         def open_run(holder: str) -> Session:

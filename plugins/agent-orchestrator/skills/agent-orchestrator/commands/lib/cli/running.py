@@ -15,12 +15,20 @@ import click
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import agent_environment, home, host, parent_session_id, state_dir
+from ..environment import (
+    agent_environment,
+    given_project_dir,
+    home,
+    host,
+    parent_session_id,
+    state_dir,
+)
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient
 from ..masking import Masking
+from ..ownership import find_doubt
 from ..run_specs import Spec, seal
 from ..session_client import SessionClientError
 from ..stopping import find_registered, request_stop, signal_supervisor
@@ -194,6 +202,31 @@ def new_session(
             ) from exc
 
     return create
+
+
+_READ_BY_CLAUDE = (".claude", ".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
+"""What in a project decides which programs Claude Code runs unasked."""
+
+
+def refuse_doubtful(plan: Plan, project_dir: Path, *, is_named: bool) -> None:
+    """Refuse a run whose programs another user could have chosen, in a project that was not named.
+
+    Raises:
+        CommandError: a file of the project that says what is run is not only ours.
+    """
+    if is_named or given_project_dir() is not None:
+        return
+    paths = [project_dir / name for name in _READ_BY_CLAUDE] if plan.executor == "claude" else []
+    source = plan.agent.source if plan.agent else None
+    if source is not None and source.is_relative_to(project_dir):
+        paths += [p for p in (source, *source.parents) if project_dir in p.parents]
+    for path in paths:
+        if doubt := find_doubt(path):
+            raise CommandError(
+                f"{path} {doubt}, who could choose what runs here as you; look at it, then name "
+                f"the project to use it all the same: --project-dir {project_dir}",
+                USAGE,
+            )
 
 
 def start(

@@ -41,7 +41,7 @@ def main(session: str, prompt: str | None, project_dir: str | None, as_json: boo
     Exit 1 if its executor cannot, or the run has ended; 4 if nobody answered yet, and the message
     waits for the run's supervisor.
     """
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     text = read_prompt(prompt)
     if not text:
         raise CommandError("no message: give one with -p TEXT or on stdin", USAGE)

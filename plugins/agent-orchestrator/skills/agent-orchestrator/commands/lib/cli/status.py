@@ -24,7 +24,7 @@ EXAMPLES = """\
 @json_option
 def main(session: str, project_dir: str | None, as_json: bool) -> None:
     """Print `running`, `finished` or, with exit code 3, `not_existent`."""
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         try:
             found = resolve(manager, session, config, reach=True)

@@ -63,7 +63,7 @@ def main(
     What an agent has started with ao-new is a session of its own and goes on, unless --tree. With
     the manager away, the supervisors of this machine are asked themselves.
     """
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
         try:
             found = [resolve(manager, session, config, reach=False) for session in sessions]

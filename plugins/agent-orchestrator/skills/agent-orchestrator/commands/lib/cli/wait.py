@@ -41,7 +41,7 @@ def main(
     as_json: bool,
 ) -> None:
     """Wait until SESSIONS have ended: exit 0 if all did well, 1 if one failed, 4 if one runs."""
-    config = configure(project_dir)
+    config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         found = [resolve(manager, session, config, reach=True) for session in sessions]
         wanted = 1 if any_of_them else len({session["session_id"] for session in found})

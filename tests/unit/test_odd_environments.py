@@ -1,0 +1,160 @@
+"""Whatever stands in the environment, a command ends with a sentence and never with "a defect"."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent_orchestrator.cli.command import USAGE, CommandError, configure
+from agent_orchestrator.session_client import SessionClient, SessionClientError
+from agent_session_manager.settings import SettingsError, load_settings
+from tests.commands.shell import arguments_of
+from tests.support.recording import refused_url
+
+PREFIX = "AGENT_ORCHESTRATOR_"
+DIFFERENT = ("ao-dashboard", "ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-new")
+"""Of the commands, those that use the environment in different ways."""
+ODD = ("", " ", "~", "~nobody-of-this-name/x", "relative/x", "/dev/null/x", "x" * 5000, "\udcff\n")
+"""A byte that is not UTF-8 is a lone surrogate here."""
+PROXIES = (
+    "",
+    " ",
+    "socks5://127.0.0.1:1",
+    "0.0.0.0:x",
+    "://",
+    "http://[::1",
+    "http://0.0.0.0:99999",
+)
+OUR_OWN = ("PROJECT_DIR", "SESSIONS_DIR", "AGENTS_DIR", "STATE_DIR", "SESSION_MANAGER_URL", "TOKEN")
+VARIABLES = {
+    **{PREFIX + name: ODD for name in (*OUR_OWN, "ENABLE_LOGGING", "SESSION_ID", "RUN")},
+    **{PREFIX + name: ODD for name in ("RUN_TOKEN", "RUN_MANAGER_URL")},
+    **dict.fromkeys(("HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR", "PATH", "PWD", "TZ"), ODD),
+    **dict.fromkeys(("LANG", "LC_ALL", "TERM", "COLUMNS", "NO_COLOR", "SUDO_UID", "TMPDIR"), ODD),
+    **dict.fromkeys(("BROWSER", "DISPLAY", "SSH_CONNECTION", "WSL_DISTRO_NAME"), ODD),
+    **dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy"), PROXIES),
+    **dict.fromkeys(
+        ("NO_PROXY", "no_proxy"),
+        ("[::1]", "fe80::/10", "10.0.0.0/8", "*", ",,", "a b", "::1,[fe80::1]:8080", "http://[::1"),
+    ),
+    **dict.fromkeys(("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"), ODD),
+}
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """An environment in which the manager is on another machine: proxies count for its URL."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(PREFIX + "SESSION_MANAGER_URL", "http://0.0.0.0:1")
+    monkeypatch.setenv(PREFIX + "STATE_DIR", str(tmp_path / "state"))
+    yield monkeypatch
+
+
+def test_odd_variables_end_no_command_as_a_defect(elsewhere: pytest.MonkeyPatch) -> None:
+    wrong = []
+    for command in DIFFERENT:
+        module = command.removeprefix("ao-").replace("-", "_")
+        main = importlib.import_module(f"agent_orchestrator.cli.{module}").main
+        for variable, values in VARIABLES.items():
+            for value in values:
+                with elsewhere.context() as patch:
+                    patch.setenv(variable, value)
+                    result = CliRunner().invoke(main, arguments_of(command), prog_name=command)
+                if result.exit_code not in (0, 1, 2, 3) or "a defect" in result.output:
+                    wrong.append((command, variable, value[:40], result.output, result.exception))
+    assert wrong == []
+
+
+def test_client_raises_its_own_error_for_odd_proxies(elsewhere: pytest.MonkeyPatch) -> None:
+    seen = set()
+    for variable in (name for name in VARIABLES if name.upper().endswith("PROXY")):
+        for value in VARIABLES[variable]:
+            with elsewhere.context() as patch:
+                patch.setenv(variable, value)
+                with (
+                    pytest.raises(SessionClientError) as caught,
+                    SessionClient("http://0.0.0.0:1") as client,
+                ):
+                    client.get_status("x")
+                seen.add("proxy settings" in str(caught.value))
+    assert seen == {True, False}
+
+
+def test_client_of_loopback_ignores_odd_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "[::1]")
+    with refused_url() as url, pytest.raises(SessionClientError, match="refused"):
+        SessionClient(url).get_status("x")
+
+
+def test_manager_settings_raise_their_own_error_for_odd_variables(tmp_path: Path) -> None:
+    names = [*(PREFIX + name for name in _settings_variables()), "HOME", "XDG_STATE_HOME"]
+    defaults = load_settings({PREFIX + "STATE_DIR": str(tmp_path)})
+    for name in names:
+        for value in ODD:
+            environ = {PREFIX + "STATE_DIR": str(tmp_path), name: value}
+            try:
+                settings = load_settings(environ)
+            except SettingsError as exc:
+                assert value.strip(), (name, exc)
+            else:
+                is_set = value.strip() or name == PREFIX + "STATE_DIR"
+                assert is_set or settings == defaults, name
+
+
+def _settings_variables() -> set[str]:
+    """The names that the manager looks for in its environment."""
+    asked = set()
+
+    class Recording(dict[str, str]):
+        def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+            asked.add(name)
+            return super().get(name, default)
+
+    load_settings(Recording({"HOME": "/"}))
+    return {name.removeprefix(PREFIX) for name in asked if name.startswith(PREFIX)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_unsearchable_directory_still_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "locked" / "project"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    (tmp_path / "locked").chmod(0o700)
+    os.seteuid(65534)
+    try:
+        named = configure(must_exist=False).project_dir
+        with pytest.raises(CommandError) as caught:
+            configure()
+    finally:
+        os.seteuid(0)
+    assert named == here
+    assert caught.value.exit_code == USAGE
+    assert f"{here} is gone, or this user may not search it" in str(caught.value)
+
+
+def test_removed_directory_still_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "removed"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PWD", str(here))
+    here.rmdir()
+    assert configure(must_exist=False).project_dir == here
+    assert configure("sub/../other", must_exist=False).project_dir == here / "other"
+    with pytest.raises(CommandError, match="is gone"):
+        configure()
+
+
+def test_project_of_another_machine_is_looked_up_by_its_name() -> None:
+    assert configure("/no/such/x", must_exist=False).project_dir == Path("/no/such/x")
+    with pytest.raises(CommandError, match=r"PROJECT_DIR \(--project-dir\): no directory"):
+        configure("/no/such/x")
