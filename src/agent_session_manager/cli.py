@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,10 +29,12 @@ from agent_session_manager.discovery import (
     DiscoveryError,
     DiscoveryFile,
     discovery_path,
+    find_managers,
     log_path,
 )
 from agent_session_manager.log_lines import shown, write_lines_to
 from agent_session_manager.maintenance_cli import MAINTENANCE
+from agent_session_manager.place import terminate
 from agent_session_manager.settings import PREFIX, Settings
 
 STOP_TIMEOUT_SECONDS = 15.0
@@ -119,13 +121,11 @@ def serve(  # noqa: PLR0913  # a parameter for each option
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
         run_server(settings)
-    except PortInUseError:
-        fail(_who_is_on_port(settings))
     except StoreBrokenError as exc:
         click.echo(f"{PROGRAM}: {exc}; start it again: it takes up what is on the disk", err=True)
         sys.stderr.flush()
         os._exit(1)
-    except (AddressError, TlsError, DiscoveryError, DatabaseError) as exc:
+    except (AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError) as exc:
         fail(str(exc))
 
 
@@ -134,19 +134,29 @@ def serve(  # noqa: PLR0913  # a parameter for each option
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the token is left out.")
 def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
-    """Say whether a manager serves, and from where; exit 3 if none does."""
+    """Say whether a manager serves, and from where; exit 3 if none does.
+
+    Without --port a manager of the state directory on another port is found too.
+    """
     settings = settings_from(port=port, state_dir=state_dir)
     found = find(settings)
+    others = find_managers(settings.state_dir)
+    if found is None and port is None and len(others) == 1:
+        (found,) = others
+    is_running = found is not None and found.is_reachable
     if as_json:
-        shown = None if found is None else _public(found)
-        click.echo(json.dumps({"running": found is not None, "manager": shown}))
+        shown = _public(found) if found is not None and is_running else None
+        click.echo(json.dumps({"running": is_running, "manager": shown}))
     elif found is None:
-        click.echo(f"no manager serves on port {settings.port}; start one: {PROGRAM} serve")
+        advice = "" if others else f"; start one: {PROGRAM} serve"
+        click.echo(_none_here(settings, others) + advice)
+    elif not is_running:
+        click.echo(_elsewhere(found))
     else:
         click.echo(f"running: {found.url} (version {found.version}, process {found.pid})")
         click.echo(f"database: {found.database}")
-        click.echo(f"log: {log_path(settings.state_dir, settings.port)}")
-    sys.exit(0 if found else 3)
+        click.echo(f"log: {log_path(settings.state_dir, found.port)}")
+    sys.exit(0 if is_running else 3)
 
 
 @main.command()
@@ -157,10 +167,12 @@ def stop(port: int | None, state_dir: str | None) -> None:
     settings = settings_from(port=port, state_dir=state_dir)
     found = find(settings)
     if found is None:
-        click.echo(f"no manager serves on port {settings.port}", err=True)
+        others = find_managers(settings.state_dir)
+        click.echo(_none_here(settings, others), err=True)
         sys.exit(3)
-    # The lock on the discovery file says that this process is alive and the manager.
-    os.kill(found.pid, signal.SIGTERM)
+    if not found.has_our_processes:
+        fail(f"{_elsewhere(found)}: stop it there")
+    terminate(found.pid, lambda: find(settings) == found)
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while (still := find(settings)) is not None and still.instance == found.instance:
         if time.monotonic() > deadline:
@@ -228,16 +240,18 @@ def openapi() -> None:
 
 
 def _public(found: Announcement) -> dict[str, object]:
-    told = asdict(found)
-    del told["token"]
-    return told
+    private = ("token", "host", "processes", "network")
+    return {name: value for name, value in asdict(found).items() if name not in private}
 
 
-def _who_is_on_port(settings: Settings) -> str:
-    found = find(settings)
-    if found is None:
-        return f"port {settings.port} is in use by another program; choose one with --port"
+def _none_here(settings: Settings, others: Sequence[Announcement]) -> str:
+    """Say that none serves on the port, and where managers of the state directory do."""
+    listed = "".join(f"; one serves on port {other.port}: --port {other.port}" for other in others)
+    return f"no manager serves on port {settings.port}{listed}"
+
+
+def _elsewhere(found: Announcement) -> str:
     return (
-        f"a manager serves {found.url} already (process {found.pid}, version {found.version}); "
-        f"stop it with: {PROGRAM} stop"
+        f"the manager on port {found.port} of this state directory runs on {found.host}, in "
+        f"another container or machine (process {found.pid} there)"
     )

@@ -3,6 +3,11 @@
 While a manager serves, it holds a lock on `manager-PORT.json` in the state directory. The lock is
 the truth: a file that nobody holds is a manager that is gone, whatever it says, so a stranger who
 listens on the port gets no token. The token in it outlives restarts, until it is rotated.
+
+Clients take a shared lock for a moment to see whether the file is held. So managers exclude each
+other by another file, `manager-PORT.lock`, which no client opens. Whoever holds that one puts a new
+discovery file in the place of the old one, locked before anybody can see it. The port is bound
+after that: whoever listens on it while nobody holds the file is not a manager of this directory.
 """
 
 from __future__ import annotations
@@ -14,19 +19,26 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
+from agent_session_manager import __version__, place
 from agent_session_manager.private import NotPrivateError, open_private
 
-LOCK_TIMEOUT_SECONDS = 2.0
+LOCK_TIMEOUT_SECONDS = 60.0
+"""A watchdog: between its two locks a manager that starts or ends does nothing else."""
 _RETRY_SECONDS = 0.02
 _TOKEN_BYTES = 32
 
 
 class DiscoveryError(Exception):
     """The state directory or a file in it cannot be used; the text says which and what to do."""
+
+
+class ManagerPresentError(DiscoveryError):
+    """A manager holds the discovery file: it serves, or is starting or stopping."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,25 @@ class Announcement:
     version: str
     database: str
     token: str = field(repr=False)
+    host: str = field(default_factory=place.host)
+    processes: str = field(default_factory=place.processes)
+    """What the process id is one of; see `place`."""
+    network: str = field(default_factory=place.network)
+    """What the port is one of."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its port means the same here."""
+        return self.network == place.network()
+
+    @property
+    def has_our_processes(self) -> bool:
+        """Whether its process id means the same here."""
+        return self.processes == place.processes()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
 
 def discovery_path(state_dir: Path, port: int) -> Path:
@@ -63,24 +94,25 @@ def prepare_state_dir(state_dir: Path) -> None:
 
 
 class DiscoveryFile:
-    """The file, locked by us from construction until `close`."""
+    """The file, held by us from construction until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock.
+        """Take it.
 
         Raises:
-            DiscoveryError: another manager holds it, or the file is not a private one of ours.
+            ManagerPresentError: another manager has it.
+            DiscoveryError: it is not a private file of ours.
         """
         self._path = path
-        self._descriptor = _open_private(path)
-        if not _lock(self._descriptor):
-            os.close(self._descriptor)
-            raise DiscoveryError(f"another manager holds {path}")
-        self._before = os.pread(self._descriptor, 65536, 0)
-        self.kept_token = _parse_token(self._before) or secrets.token_urlsafe(_TOKEN_BYTES)
-        """The token of the manager that was here before; a fresh one where there was none."""
-        # It spoke of a process that is gone. The token stays, should we be killed before we serve.
-        self._write(_dump_token(self.kept_token))
+        with ExitStack() as undoing:
+            self._hold = _open_private(path.with_suffix(".lock"))
+            undoing.callback(os.close, self._hold)
+            self._before = _take_over(path, self._hold)
+            self.kept_token = _parse_token(self._before) or secrets.token_urlsafe(_TOKEN_BYTES)
+            """The token of the manager that was here before; a fresh one where there was none."""
+            # The file spoke of a process that is gone. The token stays, should we be killed.
+            self._descriptor = _replace(path, _dump_starting(self.kept_token))
+            undoing.pop_all()
 
     def announce(self, announcement: Announcement) -> None:
         """From now on clients find us."""
@@ -97,10 +129,11 @@ class DiscoveryFile:
             self._before = _dump(replace(before, token=self.kept_token))
 
     def close(self) -> None:
-        """Let go of the lock: nobody serves here any more."""
+        """Let go of it: nobody serves here any more. The next manager waits for the second lock."""
         if self._before:  # never announced
             self._write(self._before)
         os.close(self._descriptor)
+        os.close(self._hold)
 
     def _write(self, content: bytes) -> None:
         """Replace the content, so that whoever reads meanwhile finds the one or the other."""
@@ -110,14 +143,92 @@ class DiscoveryFile:
 
 
 def find_manager(state_dir: Path, port: int) -> Announcement | None:
-    """The manager that serves on this port, or None."""
+    """Return the manager that serves on this port, here or in another container, or None.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    content = _held_content(discovery_path(state_dir, port))
+    return None if content is None else _parse(content)
+
+
+def find_managers(state_dir: Path) -> list[Announcement]:
+    """Return all managers that serve from this state directory, by port."""
+    found = []
+    for path in state_dir.glob("manager-*.json"):
+        port = path.stem.removeprefix("manager-")
+        with suppress(OSError):
+            announcement = find_manager(state_dir, int(port)) if port.isdecimal() else None
+            if announcement is not None:
+                found.append(announcement)
+    return sorted(found, key=lambda announcement: announcement.port)
+
+
+def _held_content(path: Path) -> bytes | None:
+    """Return what the file says, if somebody holds it."""
     try:
-        with _opened(discovery_path(state_dir, port)) as descriptor:
-            if _is_locked(descriptor):
-                return _parse(os.pread(descriptor, 65536, 0))
+        with _opened(path) as descriptor:
+            return os.pread(descriptor, 65536, 0) if _is_locked(descriptor) else None
     except FileNotFoundError:
-        pass
-    return None
+        return None
+
+
+def _take_over(path: Path, hold: int) -> bytes:
+    """Take the managers' lock, and return what the file says that nobody holds.
+
+    A manager takes the lock before the file and lets go of it after the file. Where only one of the
+    two is held, its holder is about to take or to release the other.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        has_lock = _lock(hold)
+        descriptor = _open_private(path)
+        try:
+            content = os.pread(descriptor, 65536, 0)
+            if not _is_locked(descriptor):
+                if has_lock:
+                    return content
+            elif not has_lock or "network" not in _fields(content):  # which older ones do not write
+                raise ManagerPresentError(_presence(path, content))
+        finally:
+            os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise ManagerPresentError(_presence(path, content))
+        time.sleep(_RETRY_SECONDS)
+
+
+def _replace(path: Path, content: bytes) -> int:
+    """Put a new file in the place of this one, locked before it is there; return it, open."""
+    new = path.with_suffix(".new")
+    with ExitStack() as undoing:
+        try:
+            new.unlink(missing_ok=True)  # of a manager that was killed here
+            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            undoing.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(descriptor, content, 0)
+            new.replace(path)
+        except OSError as exc:
+            raise DiscoveryError(f"cannot write {path}: {exc.strerror}") from exc
+        undoing.pop_all()
+    return descriptor
+
+
+def _presence(path: Path, content: bytes) -> str:
+    """Say who holds the file, and what to do about it."""
+    found, said = _parse(content), _fields(content)
+    if said.get("processes", place.processes()) != place.processes():
+        return (
+            f"a manager on {said.get('host')}, in another container or machine, holds {path}: stop "
+            "it there, or give this one another --state-dir"
+        )
+    pid = said.get("pid", "unknown")
+    if found is None:
+        return f"another manager (process {pid}) holds {path}: it is starting or stopping"
+    return (
+        f"a manager serves {found.url} already (process {pid}, version {found.version}); "
+        "stop it with: agent-session-manager stop"
+    )
 
 
 @contextmanager
@@ -139,17 +250,11 @@ def _open_private(path: Path) -> int:
 
 
 def _lock(descriptor: int) -> bool:
-    """Take the lock, past the moment in which a client looks whether it is held."""
-    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_locked(descriptor: int) -> bool:
@@ -165,22 +270,45 @@ def _dump(announcement: Announcement) -> bytes:
 
 
 def _dump_token(token: str) -> bytes:
-    """What is in the file while nobody is to be found by it."""
+    """Return what is in the file while nobody is to be found by it."""
     return json.dumps({"kept_token": token}).encode()
+
+
+def _dump_starting(token: str) -> bytes:
+    """Return what is in the file while its manager does not serve yet."""
+    return json.dumps(
+        {
+            "kept_token": token,
+            "pid": os.getpid(),
+            "version": __version__,
+            "host": place.host(),
+            "processes": place.processes(),
+            "network": place.network(),
+        }
+    ).encode()
 
 
 def _parse_token(content: bytes) -> str | None:
     announcement = _parse(content)
     if announcement is not None:
         return announcement.token
-    try:
-        return str(json.loads(content)["kept_token"])
-    except (ValueError, TypeError, KeyError):
-        return None
+    token = _fields(content).get("kept_token")
+    return token if isinstance(token, str) else None
 
 
 def _parse(content: bytes) -> Announcement | None:
+    """Read an announcement, also one of another version, which may say more or less."""
+    said = _fields(content)
+    known = {field.name: said[field.name] for field in fields(Announcement) if field.name in said}
     try:
-        return Announcement(**json.loads(content))
-    except (ValueError, TypeError):
+        return Announcement(**known)
+    except TypeError:
         return None
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -25,7 +25,7 @@ from agent_session_manager.cli_options import (
     settings_from,
     state_dir_option,
 )
-from agent_session_manager.discovery import Announcement, find_manager, prepare_state_dir
+from agent_session_manager.discovery import Announcement, find_managers, prepare_state_dir
 from agent_session_manager.settings import Settings
 
 FILE = click.Path(path_type=Path)
@@ -151,7 +151,7 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
         try:
             done = rebuild(database)
         except DatabaseInUseError as exc:
-            freed = _ask_to_vacuum(settings, exc.owner, str(exc))
+            freed = _ask_to_vacuum(settings, str(exc))
         else:
             freed = {**asdict(done), "freed_bytes": done.freed_bytes}
     if as_json:
@@ -257,10 +257,7 @@ def import_(
         except ImportRefusedError as exc:
             fail(f"{file}: {exc}")
         except DatabaseInUseError as exc:
-            fail(
-                f"{exc.path} belongs to the manager with process id {exc.owner}: "
-                f"stop it first: {PROGRAM} stop"
-            )
+            fail(f"{exc.path} belongs to {exc.owner}: stop it first: {PROGRAM} stop")
     if as_json:
         click.echo(json.dumps({"file": str(file), **done.counts, "skipped": done.skipped}))
         return
@@ -272,9 +269,9 @@ def import_(
 MAINTENANCE = (backup, verify, restore, accept_loss, vacuum, export_, import_)
 
 
-def _ask_to_vacuum(settings: Settings, owner: str, refusal: str) -> dict[str, int]:
-    """Let the manager do it that owns the database, if it is one that we can find."""
-    found = _manager_with_pid(settings.state_dir, owner)
+def _ask_to_vacuum(settings: Settings, refusal: str) -> dict[str, int]:
+    """Let the manager do it that owns the database, if it can be found and reached."""
+    found = _manager_of_database(settings)
     if found is None:
         fail(refusal)
     address = urlsplit(found.url)
@@ -302,11 +299,14 @@ def _ask_to_vacuum(settings: Settings, owner: str, refusal: str) -> dict[str, in
     return {name: int(answer[name]) for name in ("before_bytes", "after_bytes", "freed_bytes")}
 
 
-def _manager_with_pid(state_dir: Path, pid: str) -> Announcement | None:
-    for path in sorted(state_dir.glob("manager-*.json")):
-        port = path.stem.removeprefix("manager-")
-        found = find_manager(state_dir, int(port)) if port.isdigit() else None
-        if found is not None and str(found.pid) == pid:
+def _manager_of_database(settings: Settings) -> Announcement | None:
+    from agent_session_manager.store.engine import file_of, parse_url
+
+    database = database_file(settings).absolute()
+    for found in find_managers(settings.state_dir):
+        url = parse_url(found.database)
+        is_file = url.get_backend_name() == "sqlite" and file_of(url).exists()
+        if found.is_reachable and is_file and database.samefile(file_of(url)):
             return found
     return None
 

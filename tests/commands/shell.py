@@ -24,7 +24,7 @@ import psutil
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
-from agent_session_manager.discovery import find_manager
+from agent_session_manager.discovery import find_managers
 from tests.support.manager import STOP_SECONDS
 from tests.support.waiting import wait_for
 
@@ -370,11 +370,11 @@ def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
 
 
 def stop_manager(state_dir: Path) -> None:
-    """Stop the manager that a command has started with this state directory, if there is one."""
-    manager = find_manager(state_dir, 8765) if state_dir.exists() else None
-    if manager is not None:
+    """Stop the managers that commands have started with this state directory, if there are any."""
+    managers = find_managers(state_dir) if state_dir.exists() else []
+    for manager in managers:
         os.kill(manager.pid, signal.SIGTERM)
-        wait_for(lambda: not is_alive(manager.pid), "the manager ends", seconds=STOP_SECONDS)
+    wait_for(lambda: not any(is_alive(m.pid) for m in managers), "they end", seconds=STOP_SECONDS)
 
 
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

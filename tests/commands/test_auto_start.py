@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from agent_orchestrator import __version__
-from agent_session_manager.discovery import Announcement, find_manager
+from agent_session_manager.discovery import Announcement, find_manager, find_managers
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -46,6 +46,35 @@ with socket.create_server(("127.0.0.1", 8765)) as listening:
         print(said, flush=True)
 """
 """Somebody who listens where the manager should, and prints all that each one says to them."""
+
+SERVED = """\
+import sys
+from agent_session_manager import discovery
+from agent_session_manager.cli import main
+announce = discovery.DiscoveryFile.announce
+def announce_when_told(self, announcement):
+    print("starting", flush=True)
+    sys.stdin.readline()
+    announce(self, announcement)
+discovery.DiscoveryFile.announce = announce_when_told
+main(["serve"])
+"""
+"""A manager that has its port, and serves once it reads a line."""
+
+DYING = """\
+import os, socket
+from agent_session_manager.discovery import *
+from agent_session_manager.settings import environment, load_settings
+state = load_settings(environment()).state_dir
+prepare_state_dir(state)
+file = DiscoveryFile(discovery_path(state, 8765))
+with socket.create_server(("127.0.0.1", 8765)) as listening:
+    file.announce(Announcement(url="http://127.0.0.1:8765", pid=os.getpid(), instance="i",
+                               version="1", database="d", token="t"))
+    print("up", flush=True)
+    listening.accept()
+"""
+"""A manager that is killed while somebody speaks to it: its locks go last."""
 
 OLDER = """\
 import agent_session_manager
@@ -74,7 +103,7 @@ def beside(shell: Shell, source: str) -> Iterator[subprocess.Popen[str]]:
     """A Python program in the shell's network and environment, killed in the end."""
     process = subprocess.Popen(
         [*shell.prefix, sys.executable, "-c", source],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=shell.directory,
@@ -82,8 +111,10 @@ def beside(shell: Shell, source: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     with process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_command_starts_the_manager_says_so_and_the_next_one_finds_it(
@@ -162,6 +193,11 @@ def test_the_manager_outlives_the_command_and_has_nothing_of_it(
         SSH_AUTH_SOCK="secret-3",
         LD_LIBRARY_PATH="secret-4",
     )
+    settings = {
+        "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS": "24",
+        "AGENT_ORCHESTRATOR_ARCHIVE_AFTER_DAYS": "30",
+    }
+    secretive = secretive.having(**settings)
     with secretive.on_terminal("ao-list-sessions") as terminal:
         assert terminal.end()[0] == DONE
     manager = psutil.Process(manager_in(state_dir).pid)
@@ -171,13 +207,16 @@ def test_the_manager_outlives_the_command_and_has_nothing_of_it(
     assert str(leak) not in targets
     assert [target for target in targets if target.startswith("/dev/pts")] == []
     files = {target for target in targets if target.startswith("/")}
-    own = {"/dev/null", str(state_dir / "manager-8765.log"), str(state_dir / "manager-8765.json")}
+    own = {f"{state_dir}/manager-8765.{suffix}" for suffix in ("log", "json", "lock")}
+    own.add("/dev/null")
     assert files - own == {
         target for target in files if target.startswith(f"{state_dir}/sessions.db")
     }
     environment = Path(f"/proc/{manager.pid}/environ").read_text()
     assert "secret" not in environment
-    assert set(manager.environ()) == {"AGENT_ORCHESTRATOR_STATE_DIR", "HOME", "LANG", "PATH"}
+    passed = {"AGENT_ORCHESTRATOR_STATE_DIR", "HOME", "LANG", "PATH"}
+    assert set(manager.environ()) == passed | settings.keys()
+    assert settings.items() <= manager.environ().items()
     assert (manager.cwd(), os.getsid(manager.pid), manager.terminal()) == ("/", manager.pid, None)
     assert {path.stat().st_mode & 0o077 for path in [state_dir, *state_dir.iterdir()]} == {0}
 
@@ -232,6 +271,65 @@ def test_after_a_killed_manager_the_next_command_starts_another_on_the_same_stat
     ended = lonely.run("ao-get-result", "x")
     assert ended == Ended(DONE, "hi\n", started("ao-get-result", state_dir))
     assert manager_in(state_dir).pid != pid
+
+
+def test_a_manager_that_dies_under_a_command_is_replaced(lonely: Shell, state_dir: Path) -> None:
+    with beside(lonely, DYING) as dying:
+        assert dying.stdout is not None and dying.stdout.readline() == "up\n"
+        ended = lonely.run("ao-list-sessions", "--json")
+        assert ended == Ended(DONE, "[]\n", started("ao-list-sessions", state_dir))
+        assert dying.wait(START_SECONDS) == 0
+
+
+def test_a_manager_that_starts_slowly_is_waited_for(lonely: Shell, state_dir: Path) -> None:
+    with beside(lonely, SERVED) as starting:
+        assert starting.stdin is not None and starting.stdout is not None
+        assert starting.stdout.readline() == "starting\n"
+        running = lonely.start("ao-list-sessions", "--json")
+        wait_for((state_dir / "start.lock").exists, "the command waits", seconds=START_SECONDS)
+        starting.stdin.write("serve\n")
+        starting.stdin.flush()
+        assert running.end() == Ended(DONE, "[]\n", "")
+        assert manager_in(state_dir).pid == starting.pid
+
+
+@pytest.mark.parametrize("arguments", [["--port", "9000"], ["--port", "0"]])
+def test_a_manager_of_the_same_record_on_another_port_is_found(
+    lonely: Shell, state_dir: Path, arguments: list[str]
+) -> None:
+    serve = "from agent_session_manager.cli import main; main({})".format(["serve", *arguments])
+    status = "import subprocess, sys; print(subprocess.run([*sys.argv[1:]]).returncode)"
+    with beside(lonely, serve) as serving:
+        (found,) = wait_for(
+            lambda: find_managers(state_dir) or None, "it serves", seconds=START_SECONDS
+        )
+        command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+        assert lonely.run(*command) == Ended(DONE, "hi\n", "")
+        said = lonely.output_of(status, "agent-session-manager", "status")
+        assert f"running: {found.url} " in said
+        assert said.endswith("\n0\n")
+        said = lonely.output_of(status, "agent-session-manager", "status", "--port", "8765")
+        assert said == (
+            "no manager serves on port 8765; one serves on port "
+            f"{found.port}: --port {found.port}\n3\n"
+        )
+        other = lonely.having(AGENT_ORCHESTRATOR_DATABASE_URL=f"sqlite:///{state_dir}/other.db")
+        assert other.run("ao-list-sessions").stderr == started("ao-list-sessions", state_dir)
+        assert find_managers(state_dir) == [manager_in(state_dir), found]
+        serving.terminate()
+        assert serving.wait(START_SECONDS) is not None
+
+
+def test_a_port_of_the_environment_is_the_managers_own(lonely: Shell, state_dir: Path) -> None:
+    for port in ("9001", "0"):
+        chosen = lonely.having(AGENT_ORCHESTRATOR_PORT=port)
+        first = chosen.run("ao-list-sessions", "--json")
+        assert (first.exit_code, first.stdout) == (DONE, "[]\n")
+        (found,) = find_managers(state_dir)
+        assert f"(process {found.pid})" in first.stderr
+        assert found.port == int(port) or port == "0"
+        assert chosen.run("ao-list-sessions", "--json") == Ended(DONE, "[]\n", "")
+        stop_manager(state_dir)
 
 
 def test_a_relative_state_directory_is_the_same_one_for_the_manager(

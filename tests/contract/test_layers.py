@@ -20,11 +20,12 @@ MAX_LINES = 400
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
     "settings": {"domain"},
-    "discovery": {"private"},
+    "discovery": {"place", "private"},
+    "place": set(),
     "private": set(),
     "log_lines": set(),
     "migrations": {"store"},
-    "store": {"domain", "migrations", "private"},
+    "store": {"domain", "migrations", "place", "private"},
     "ingest": {"domain", "store"},
     "bells": set(),
     "reaper": {"store"},
@@ -42,7 +43,10 @@ LAYERS: dict[str, set[str]] = {
     "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"},
     "cli_options": {"store", "settings", "discovery", "log_lines"},
     "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
-    "cli": {"api", "store", "settings", "discovery", "cli_options", "maintenance_cli", "log_lines"},
+    "cli": {
+        *("api", "store", "settings", "discovery", "cli_options", "maintenance_cli", "log_lines"),
+        "place",
+    },
 }
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,15 @@ from agent_session_manager.discovery import (
     Announcement,
     DiscoveryError,
     DiscoveryFile,
+    ManagerPresentError,
     discovery_path,
     find_manager,
+    find_managers,
     prepare_state_dir,
 )
 
 PORT = 8765
+WAIT_SECONDS = 60.0
 ANNOUNCEMENT = Announcement(
     url="http://127.0.0.1:8765",
     pid=os.getpid(),
@@ -133,34 +137,79 @@ def test_shorter_announcement_leaves_nothing_of_a_longer_one(tmp_path: Path) -> 
         assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
 
 
-def test_second_manager_is_refused_while_the_first_holds_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent_session_manager.discovery.LOCK_TIMEOUT_SECONDS", 0.05)
-    with announced(tmp_path), pytest.raises(DiscoveryError, match="another manager holds"):
+def test_second_manager_is_refused_while_the_first_holds_its_file(tmp_path: Path) -> None:
+    with announced(tmp_path), pytest.raises(ManagerPresentError) as caught:
         DiscoveryFile(discovery_path(tmp_path, PORT))
+    assert f"{ANNOUNCEMENT.url} already (process {os.getpid()}, " in str(caught.value)
+    starting = DiscoveryFile(discovery_path(tmp_path, PORT))
+    with pytest.raises(ManagerPresentError, match=rf"process {os.getpid()}\) .* starting"):
+        DiscoveryFile(discovery_path(tmp_path, PORT))
+    starting.close()
 
 
-def test_clients_that_look_do_not_keep_a_manager_from_starting(tmp_path: Path) -> None:
-    ending = threading.Event()
+def test_manager_of_another_container_is_refused_with_its_host(tmp_path: Path) -> None:
+    elsewhere = replace(ANNOUNCEMENT, host="box", processes="other", network="other")
+    with announced(tmp_path, elsewhere):
+        found = find_manager(tmp_path, PORT)
+        assert found == elsewhere
+        assert not (found.is_reachable or found.has_our_processes)
+        with pytest.raises(ManagerPresentError, match="manager on box, in another container"):
+            DiscoveryFile(discovery_path(tmp_path, PORT))
 
-    def look() -> None:
-        while not ending.is_set():
-            find_manager(tmp_path, PORT)
 
+def test_client_that_is_stopped_while_it_looks_keeps_no_manager_from_starting(
+    tmp_path: Path,
+) -> None:
+    path = discovery_path(tmp_path, PORT)
     with announced(tmp_path):
         pass
-    lookers = [threading.Thread(target=look) for _ in range(4)]
-    for looker in lookers:
-        looker.start()
-    try:
-        for _ in range(20):
-            with announced(tmp_path):
-                assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
-    finally:
-        ending.set()
-        for looker in lookers:
-            looker.join(5)
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with announced(tmp_path):
+            assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
+
+
+@pytest.mark.parametrize("name", ["manager-8765.lock", "manager-8765.json"])
+def test_manager_waits_for_one_that_has_released_half(tmp_path: Path, name: str) -> None:
+    with announced(tmp_path):
+        pass
+    with (tmp_path / name).open("rb") as held, ThreadPoolExecutor(1) as thread:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        starting = thread.submit(DiscoveryFile, discovery_path(tmp_path, PORT))
+        assert not starting.done()
+        fcntl.flock(held, fcntl.LOCK_UN)
+        starting.result(WAIT_SECONDS).close()
+
+
+def test_older_manager_which_has_one_lock_is_not_waited_for(tmp_path: Path) -> None:
+    path = discovery_path(tmp_path, PORT)
+    path.touch(0o600)
+    older = {"url": ANNOUNCEMENT.url, "pid": 7, "instance": "i", "version": "0", "database": "d"}
+    path.write_text(json.dumps({**older, "token": "t"}))
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = find_manager(tmp_path, PORT)
+        assert found is not None and found.is_reachable and found.has_our_processes
+        with pytest.raises(ManagerPresentError, match=r"already \(process 7, version 0\)"):
+            DiscoveryFile(path)
+
+
+def test_all_managers_of_a_state_directory_are_found(tmp_path: Path) -> None:
+    (tmp_path / "manager-x.json").touch(0o600)
+    (tmp_path / "manager-7.json").touch(0o600)
+    other = replace(ANNOUNCEMENT, url="http://127.0.0.1:9")
+    file = DiscoveryFile(discovery_path(tmp_path, 9))
+    file.announce(other)
+    with announced(tmp_path):
+        assert find_managers(tmp_path) == [other, ANNOUNCEMENT]
+    file.close()
+
+
+def test_start_that_was_killed_halfway_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "manager-8765.new").write_text("half")
+    with announced(tmp_path):
+        assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
+    assert not (tmp_path / "manager-8765.new").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"token": "x"}', b"\xff"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator import place
 from agent_orchestrator.registry import (
     Registered,
     RegisteredRun,
@@ -21,6 +22,9 @@ from agent_orchestrator.registry import (
     registry_dir,
     spared_pids,
 )
+from agent_orchestrator.session_client import _namespace
+from agent_orchestrator.stopping import signal_supervisor
+from agent_session_manager import place as service_place
 from tests.support.manager import RunningManager
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +134,47 @@ def test_living_supervisors_and_managers_are_spared_and_dead_ones_are_not(
         assert spared_pids(state_dir) == {b.pid}
     assert spared_pids(state_dir) == set()
     assert spared_pids(tmp_path / "none") == set()
+
+
+def test_what_a_process_id_and_a_free_lock_say_depends_on_their_place(tmp_path: Path) -> None:
+    boot, here = RUN.processes.partition(" ")[0], RUN.processes
+    cases = {
+        "here": (here, RUN.host, True, True),
+        "container": (f"{boot} pid:[1]", "box", False, True),
+        "earlier boot": ("b pid:[1]", RUN.host, False, True),
+        "another machine": ("b pid:[1]", "box", False, False),
+        "without namespaces": ("", "mac", False, False),
+    }
+    for name, (processes, host, is_here, is_known_dead) in cases.items():
+        run = replace(RUN, processes=processes, host=host)
+        with registered(run, tmp_path):
+            (entry,) = list_registered(tmp_path)
+            assert (entry.is_supervised, entry.is_here, entry.is_dead) == (True, is_here, False), (
+                name
+            )
+            assert spared_pids(tmp_path) == ({RUN.pid} if is_here else set()), name
+            assert signal_supervisor(replace(entry, is_supervised=False)) == is_here, name
+            left = entry.path.read_bytes()
+        entry.path.touch(0o600)
+        entry.path.write_bytes(left)
+        (entry,) = list_registered(tmp_path)
+        assert (entry.is_supervised, entry.is_dead) == (False, is_known_dead), name
+        entry.path.unlink()
+
+
+def test_entry_of_an_older_version_is_of_this_place(tmp_path: Path) -> None:
+    said = asdict(RUN)
+    del said["host"], said["processes"]
+    with registered(RUN, tmp_path):
+        path = registry_dir(tmp_path) / "old.1.json"
+        path.touch(0o600)
+        path.write_text(json.dumps({**said, "session_id": "old"}))
+        assert {e.run.session_id for e in list_registered(tmp_path) if e.is_here} == {"old", "s"}
+
+
+def test_place_is_named_as_the_manager_names_it() -> None:
+    assert place.processes() == service_place.processes()
+    assert _namespace("net") == service_place.network()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from agent_session_manager.settings import Settings, SettingsError, load_settings
+from agent_orchestrator.environment import SETTINGS_OF_THE_MANAGER
+from agent_session_manager.settings import PREFIX, Settings, SettingsError, load_settings
 
 TOKEN = "x" * 32
 
@@ -171,3 +173,8 @@ def test_length_of_time_that_is_none_is_named_with_its_value(name: str, value: s
 def test_number_of_backups_that_is_none_is_named_with_its_value(value: str) -> None:
     with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_BACKUPS_KEPT is {value!r}"):
         load_settings({"AGENT_ORCHESTRATOR_BACKUPS_KEPT": value})
+
+
+def test_every_setting_but_the_token_is_passed_to_a_manager_in_the_background() -> None:
+    settings = {PREFIX + field.name.upper() for field in fields(Settings)}
+    assert settings == {*SETTINGS_OF_THE_MANAGER, f"{PREFIX}TOKEN"}

@@ -30,6 +30,7 @@ from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
+    ManagerPresentError,
     discovery_path,
     prepare_state_dir,
 )
@@ -59,11 +60,10 @@ _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class PortInUseError(Exception):
-    """Somebody listens on the port already."""
+    """Another program listens on the port already."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is in use")
-        self.port = port
+        super().__init__(f"port {port} is in use by another program; choose one with --port")
 
 
 class AddressError(Exception):
@@ -92,7 +92,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is under way and return.
 
     Raises:
-        PortInUseError, AddressError, TlsError, DiscoveryError, DatabaseError: it cannot start, and
+        AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError: it cannot start, and
             nothing was changed.
         StoreBrokenError: the disk failed while it served. The process must end at once, as what
             it closes could bring into the database what may be on no disk.
@@ -100,10 +100,9 @@ def serve(settings: Settings) -> None:
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
     with ExitStack() as stack:
-        listening = listen(settings)
-        stack.callback(listening.close)
-        discovery = DiscoveryFile(discovery_path(settings.state_dir, listening.port))
+        discovery, listening = take_port(settings)
         stack.callback(discovery.close)
+        stack.callback(listening.close)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, discovery, listening))
 
@@ -246,6 +245,34 @@ def _hosts(names: list[str], port: int, usual_port: int) -> list[str]:
     """What stands in the Host header of who asks for one of these names."""
     with_port = [f"{name}:{port}" for name in names]
     return [*with_port, *names] if port == usual_port else with_port
+
+
+def take_port(settings: Settings) -> tuple[DiscoveryFile, Listening]:
+    """Take the discovery file of the port, and listen there.
+
+    The file comes first: whoever finds the port taken and the file free knows it is a stranger's.
+
+    Raises:
+        ManagerPresentError, PortInUseError: the port is another's.
+        AddressError, DiscoveryError, TlsError: something of ours cannot be used.
+    """
+    if settings.port:
+        discovery = DiscoveryFile(discovery_path(settings.state_dir, settings.port))
+        try:
+            return discovery, listen(settings)
+        except BaseException:
+            discovery.close()
+            raise
+    for _ in range(_PORT_TRIES):
+        listening = listen(settings)
+        try:
+            return DiscoveryFile(discovery_path(settings.state_dir, listening.port)), listening
+        except ManagerPresentError:  # it is about to listen there
+            listening.close()
+        except BaseException:
+            listening.close()
+            raise
+    raise PortInUseError(settings.port)
 
 
 def listen(settings: Settings) -> Listening:

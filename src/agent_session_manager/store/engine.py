@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -35,13 +34,15 @@ from agent_session_manager.store.ballast import ballast_path
 from agent_session_manager.store.base import Notice
 from agent_session_manager.store.head import head_path, loss, read_head, refusal
 from agent_session_manager.store.notices import ANY, Notices
+from agent_session_manager.store.owner import read_owner, write_owner
 
 READERS = 4
 INCREMENTAL = 2
 """SQLite's number for files that can be made smaller step by step; it is given to new ones only."""
 BUSY_TIMEOUT_SECONDS = 5.0
-_NAMED_SECONDS = 0.5
-"""How long an owner may take from its lock to its name in it."""
+_NAMED_SECONDS = 60.0
+"""A watchdog: from its lock to its name in it an owner does nothing else."""
+_UNNAMED = "a process that has not said which it is"
 _LOOK_EVERY_SECONDS = 0.005
 _WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
 _POSTGRESQL = "postgresql+psycopg"
@@ -59,11 +60,11 @@ class DatabaseInUseError(DatabaseError):
 
     def __init__(self, path: Path, owner: str) -> None:
         super().__init__(
-            f"{path} belongs to the manager with process id {owner}: "
-            "stop that one, or give this one another database"
+            f"{path} belongs to {owner}: stop that one, or give this one another database"
         )
         self.path = path
         self.owner = owner
+        """It, as it is named in a sentence."""
 
 
 @dataclass
@@ -201,14 +202,16 @@ def owned(path: Path) -> ExitStack:
     stack.callback(os.close, descriptor)
     deadline = time.monotonic() + _NAMED_SECONDS
     while not _lock(descriptor):
-        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        owner = read_owner(descriptor)
         # What stands there may still be the name of an owner that was killed.
-        if _is_alive(owner) or time.monotonic() > deadline:
+        is_known = owner is not None and (owner.is_alive or owner.is_elsewhere)
+        if is_known or time.monotonic() > deadline:
             stack.close()
-            raise DatabaseInUseError(path, owner or "unknown")
+            raise DatabaseInUseError(path, str(owner) if is_known else _UNNAMED)
         time.sleep(_LOOK_EVERY_SECONDS)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    write_owner(descriptor)
+    stack.callback(os.ftruncate, descriptor, 0)
     return stack
 
 
@@ -218,10 +221,6 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_alive(pid: str) -> bool:
-    return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
 def _check_beside(path: Path, aside: Collection[Path]) -> None:

@@ -72,8 +72,7 @@ def owned_alone(database: Path) -> ExitStack:
         return owned(database)
     except DatabaseInUseError as exc:
         raise DatabaseError(
-            f"{database} belongs to the manager with process id {exc.owner}: "
-            "stop it first: agent-session-manager stop"
+            f"{database} belongs to {exc.owner}: stop it first: agent-session-manager stop"
         ) from exc
     except OSError as exc:
         raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc

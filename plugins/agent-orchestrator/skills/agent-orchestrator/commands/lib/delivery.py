@@ -19,6 +19,7 @@ import stamina
 
 from .manager_client import RUN_TOKEN_UNKNOWN, ManagerClient, may_pass
 from .outbox import Outbox, OutboxError, Waiting, list_outboxes
+from .registry import list_registered
 from .session_client import SessionClientError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,10 @@ def _append(manager: ManagerClient, outbox: Outbox, batch: Sequence[Waiting]) ->
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
     """Deliver what supervisors that died have left for this manager; those that live are let be."""
+    alive = {entry.path.stem for entry in list_registered(directory.parent) if not entry.is_dead}
     for path in list_outboxes(directory):
+        if path.stem in alive:  # a free lock says nothing of a supervisor on another machine
+            continue
         try:
             with Outbox(path) as outbox:
                 if outbox.run.url == manager.base_url:

@@ -133,6 +133,14 @@ def check_supervisors(state: Path) -> Iterator[Finding]:
         if entry.is_supervised:
             alive += 1
             continue
+        if not entry.is_dead:
+            yield Finding(
+                about="supervisor",
+                text=f"that of {entry.run.session_name!r} is on {entry.run.host}, another machine",
+                advice=f"run ao-doctor there; where that machine is gone: rm {entry.path}",
+                matters=False,
+            )
+            continue
         left = len(RunProcesses(None, entry.run.marker, lambda: spared_pids(state)).find())
         yield Finding(
             about="supervisor",

@@ -28,12 +28,30 @@ _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
-_SETTINGS_OF_THE_MANAGER = (
+_FILES_OF_THE_MANAGER = ("AGENT_ORCHESTRATOR_TLS_CERTIFICATE", "AGENT_ORCHESTRATOR_TLS_KEY")
+ENV_DATABASE_URL = "AGENT_ORCHESTRATOR_DATABASE_URL"
+ENV_PORT = "AGENT_ORCHESTRATOR_PORT"
+DEFAULT_PORT = 8765
+
+SETTINGS_OF_THE_MANAGER = (
+    *_FILES_OF_THE_MANAGER,
+    ENV_DATABASE_URL,
+    ENV_PORT,
+    ENV_STATE_DIR,
     "AGENT_ORCHESTRATOR_ALLOW_HOSTS",
-    "AGENT_ORCHESTRATOR_DATABASE_URL",
+    "AGENT_ORCHESTRATOR_ALLOW_NETWORK",
+    "AGENT_ORCHESTRATOR_ALLOW_ORIGINS",
+    "AGENT_ORCHESTRATOR_ARCHIVE_AFTER_DAYS",
+    "AGENT_ORCHESTRATOR_AUTH",
+    "AGENT_ORCHESTRATOR_BACKUPS_KEPT",
+    "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS",
+    "AGENT_ORCHESTRATOR_BIND",
+    "AGENT_ORCHESTRATOR_DELETE_ARCHIVED_AFTER_DAYS",
+    "AGENT_ORCHESTRATOR_DELETE_TRANSCRIPTS_AFTER_DAYS",
     "AGENT_ORCHESTRATOR_LEASE_SECONDS",
     "AGENT_ORCHESTRATOR_TRANSCRIPTS",
 )
+"""All but the token: what is set here is for a manager elsewhere, and this one makes its own."""
 
 
 def agent_environment() -> dict[str, str]:
@@ -69,13 +87,36 @@ def _address(url: str) -> tuple[object, ...]:
 
 
 def manager_environment() -> dict[str, str]:
-    """The environment for a manager in the background: where its state is, and nothing private.
+    """The environment for a manager in the background: its settings, and nothing private.
 
-    The state directory may be given relative to ours, which is not the manager's.
+    What names a file may be relative to our directory, which is not the manager's.
     """
-    names = (*_PASSED_TO_THE_MANAGER, *_SETTINGS_OF_THE_MANAGER)
+    names = (*_PASSED_TO_THE_MANAGER, *SETTINGS_OF_THE_MANAGER)
     passed = {name: os.environ[name] for name in names if name in os.environ}
-    return {**passed, ENV_STATE_DIR: str(state_dir())}
+    files = {
+        name: str(Path(passed[name]).expanduser().absolute())
+        for name in _FILES_OF_THE_MANAGER
+        if passed.get(name)
+    }
+    if passed.get(ENV_DATABASE_URL):
+        passed[ENV_DATABASE_URL] = manager_database()
+    return {**passed, **files, ENV_STATE_DIR: str(state_dir())}
+
+
+def manager_port() -> int:
+    """The port of this machine's own manager; what is no port is left for that one to refuse."""
+    given = os.environ.get(ENV_PORT, "")
+    is_port = given.isascii() and given.isdecimal() and int(given) <= 65535
+    return int(given) if is_port else DEFAULT_PORT
+
+
+def manager_database() -> str:
+    """The database of this machine's own manager, as an URL."""
+    given = os.environ.get(ENV_DATABASE_URL) or f"sqlite:///{state_dir() / 'sessions.db'}"
+    scheme = "sqlite:///"
+    path = given.removeprefix(scheme)
+    is_file = given.startswith(scheme) and path not in ("", ":memory:")
+    return f"{scheme}{Path(path).absolute()}" if is_file else given
 
 
 def given_project_dir() -> str | None:

@@ -26,6 +26,7 @@ from typing import Any, Self
 from .private_files import (
     check_private,
     connect_private,
+    create_locked,
     make_private_directory,
     open_private,
 )
@@ -340,9 +341,11 @@ def _lock_path(path: Path) -> Path:
 
 
 def _hold(path: Path, *, create: bool) -> int:
-    if create:
+    lock = _lock_path(path)
+    if create and not os.path.lexists(lock):
         make_private_directory(path.parent)
-    descriptor = open_private(_lock_path(path), create=create)
+        return create_locked(lock)  # who looks for what others have left cannot be first
+    descriptor = open_private(lock, create=False)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.

@@ -8,6 +8,7 @@ are judged by what was opened and not by what its name leads to by then.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -60,6 +61,28 @@ def open_private(
             raise
         return descriptor
     raise NotPrivateError(path, "it comes and goes: somebody else uses this name")
+
+
+def create_locked(path: Path, content: bytes = b"") -> int:
+    """Put a file in the place of what is there, locked by us before anybody can see it.
+
+    Raises:
+        NotPrivateError: what is there is not a private file.
+        OSError: it cannot be made.
+    """
+    check_private(path)
+    new = path.with_suffix(f".{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, _FLAGS | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.pwrite(descriptor, content, 0)
+        new.replace(path)
+    except BaseException:
+        os.close(descriptor)
+        new.unlink(missing_ok=True)
+        raise
+    return descriptor
 
 
 def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:

@@ -2,6 +2,10 @@
 
 A file per run, locked by its supervisor for as long as that lives. An unlocked file is a supervisor
 that died: what it left running is found by the marker in it.
+
+Where containers or machines share the directory, a process id means something in the namespace of
+its supervisor, and a free lock where locks are shared: on the same boot, or on the same host after
+another boot.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .private_files import make_private_directory, open_private
+from . import place
+from .environment import host
+from .private_files import create_locked, make_private_directory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,9 @@ class RegisteredRun:
     pid: int
     marker: str
     parent_session_id: str | None = None
+    host: str = field(default_factory=host)
+    processes: str = field(default_factory=place.processes)
+    """What `pid` is one of; see `place`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,24 @@ class Registered:
     run: RegisteredRun
     path: Path
     is_supervised: bool
+    """Whether somebody holds the file; on another machine it may be held unseen."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the process id means the same here."""
+        return self.run.processes == place.processes()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its supervisor has died, as far as that can be known here."""
+        is_same_boot = place.boot_of(self.run.processes) == place.boot_of(place.processes())
+        return not self.is_supervised and (is_same_boot or self.run.host == host())
+
+    def is_unchanged(self) -> bool:
+        """Whether the same supervisor still holds the file."""
+        with suppress(OSError, ValueError, TypeError):
+            return _read(self.path) == self
+        return False
 
 
 def registry_dir(state_dir: Path) -> Path:
@@ -48,11 +75,8 @@ def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
     """Register a run of ours for as long as the block lasts."""
     directory = registry_dir(state_dir)
     path = make_private_directory(directory) / f"{run.session_id}.{run.run}.json"
-    descriptor = open_private(path)
+    descriptor = create_locked(path, json.dumps(asdict(run)).encode())
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(run)).encode(), 0)
         yield
         path.unlink(missing_ok=True)
     finally:
@@ -83,15 +107,21 @@ def with_descendants(entries: Sequence[Registered], of: Sequence[Registered]) ->
 
 def spared_pids(state_dir: Path) -> frozenset[int]:
     """The pids of all supervisors and managers: none of them is part of any run."""
-    supervisors = (entry.run.pid for entry in list_registered(state_dir) if entry.is_supervised)
+    supervisors = (
+        entry.run.pid
+        for entry in list_registered(state_dir)
+        if entry.is_supervised and entry.is_here
+    )
     managers = (pid for path in state_dir.glob("manager-*.json") if (pid := _manager_pid(path)))
     return frozenset((*supervisors, *managers))
 
 
 def _manager_pid(path: Path) -> int | None:
-    with suppress(OSError, ValueError, TypeError, LookupError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         content, is_locked = _look(path)
-        return int(json.loads(content)["pid"]) if is_locked else None
+        said = json.loads(content)
+        is_here = said.get("processes", place.processes()) == place.processes()
+        return int(said["pid"]) if is_locked and is_here else None
     return None
 
 
@@ -108,7 +138,7 @@ def _read(path: Path) -> Registered:
 
 def _look(path: Path) -> tuple[bytes, bool]:
     """What a file says, and whether somebody holds it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         is_locked = False
         try:

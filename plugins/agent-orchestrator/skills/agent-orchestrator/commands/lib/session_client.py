@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 from urllib.parse import quote
@@ -321,12 +322,24 @@ def _state_dir() -> Path:
 
 
 def _discover(port: int) -> Optional[Dict[str, Any]]:
-    """The discovery file of the manager on this port, if that one is alive: it holds the lock."""
+    """The discovery file of the manager that serves on this port, if that is a port of ours.
+
+    A container that shares the directory has ports of its own: on ours a stranger may listen.
+    """
+    found = _read_held(port)
+    if found is None or not isinstance(found.get("token"), str):  # it does not serve yet
+        return None
+    return found if found.get("network", _namespace("net")) == _namespace("net") else None
+
+
+def _read_held(port: int) -> Optional[Dict[str, Any]]:
+    """What the discovery file says, if a manager lives that holds it."""
     if fcntl is None:
         return None
     try:
         path = _state_dir() / f"manager-{port}.json"
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
     except (OSError, RuntimeError):  # no such file, or no home directory
         return None
     try:
@@ -337,9 +350,22 @@ def _discover(port: int) -> Optional[Dict[str, Any]]:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             found = json.loads(os.read(descriptor, 65536))
-            return found if isinstance(found["token"], str) else None
+            return found if isinstance(found, dict) else None
         return None  # nobody holds it: whoever listens there is not the manager that wrote it
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError):
         return None
     finally:
         os.close(descriptor)
+
+
+@cache
+def _namespace(kind: str) -> str:
+    """Which process ids ("pid") or ports ("net") mean the same as ours: this boot, and ours of it.
+
+    Empty on systems without namespaces. The manager names them in the same way.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path(f'/proc/self/ns/{kind}').readlink()}"
+    except OSError:
+        return ""

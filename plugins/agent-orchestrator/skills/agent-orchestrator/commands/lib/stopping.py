@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ from uuid import uuid4
 
 from .executors.events import create_event
 from .manager_client import LOST_CODES, Json, ManagerClient
+from .place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
 from .session_client import SessionClientError
 
@@ -33,10 +31,14 @@ def request_stop(manager: ManagerClient, session: Json) -> bool:
     return True
 
 
-def signal_supervisor(entry: Registered) -> None:
-    """Ask a supervisor of this machine itself: what is left when the manager cannot be asked."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(entry.run.pid, signal.SIGTERM)
+def signal_supervisor(entry: Registered) -> bool:
+    """Ask a supervisor itself: what is left when the manager cannot be asked.
+
+    Returns whether it could be asked from here: its process id must mean the same.
+    """
+    if entry.is_here:
+        terminate(entry.run.pid, entry.is_unchanged)
+    return entry.is_here
 
 
 def wait_for_supervisor(entry: Registered, state: Path, *, timeout_seconds: float) -> bool:
@@ -60,9 +62,7 @@ def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None
     Returns how many processes that were; None where no supervisor died.
     """
     dead = [
-        entry
-        for entry in find_registered(state, session_id=session["session_id"])
-        if not entry.is_supervised
+        entry for entry in find_registered(state, session_id=session["session_id"]) if entry.is_dead
     ]
     count = sum(clear_remains(entry, state) for entry in dead)
     if session["status"] == "running" and any(e.run.run == session["run"] for e in dead):

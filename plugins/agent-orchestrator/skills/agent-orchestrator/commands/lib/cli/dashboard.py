@@ -21,8 +21,9 @@ from ..manager_client import Json, ManagerClient
 from ..private_files import open_private
 from ..session_client import SessionNotFoundError
 from .command import Command, CommandError, configure, json_option
-from .connect import PROGRAM, open_manager
+from .connect import open_manager
 from .output import answer, answer_json, note
+from .start_manager import PROGRAM
 
 EXAMPLES = """\
   ao-dashboard

@@ -45,7 +45,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     state = state_dir()
     if fix:
         for entry in list_registered(state):
-            if not entry.is_supervised:
+            if entry.is_dead:
                 count = clear_remains(entry, state)
                 note(f"{entry.run.session_name!r}: {count} processes stopped")
     address = urlsplit(config.session_manager_url)

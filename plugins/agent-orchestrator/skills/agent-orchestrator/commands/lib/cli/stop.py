@@ -99,9 +99,11 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
             request_stop(manager, session)
         elif session["reason"] == "lost":  # given up, and perhaps its supervisor lives
             asked += find_registered(state, session_id=session["session_id"])
-    for entry in asked:
-        signal_supervisor(entry)
-    gone = [wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds) for entry in asked]
+    heard = [_ask(entry) for entry in asked]
+    gone = [
+        is_asked and wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds)
+        for entry, is_asked in zip(asked, heard, strict=True)
+    ]
     ended = list(wait_for(manager, sessions, timeout_seconds=timeout_seconds))
     left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
     return [session for session in ended if session["session_id"] not in left]
@@ -114,15 +116,27 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
         registered = list_registered(state_dir())
         entries = [entry for entry in registered if _is_meant(entry, argument, config)]
         for entry in with_descendants(registered, entries) if tree else entries:
-            if entry.is_supervised:
-                signal_supervisor(entry)
+            if entry.is_dead:
+                clear_remains(entry, state_dir())
+            elif _ask(entry):
                 answer(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
             else:
-                clear_remains(entry, state_dir())
+                exit_code = NOT_FOUND
         if not entries:
             note(f"no run of {argument!r} is supervised on this machine")
             exit_code = NOT_FOUND
     return exit_code
+
+
+def _ask(entry: Registered) -> bool:
+    """Ask a supervisor to stop; return whether it could be asked."""
+    if signal_supervisor(entry):
+        return True
+    note(
+        f"the supervisor of {entry.run.session_name!r} runs on {entry.run.host}, in another "
+        f"container or machine: stop it there: ao-stop {entry.run.session_id}"
+    )
+    return False
 
 
 def _is_meant(entry: Registered, argument: str, config: Config) -> bool:

@@ -1,0 +1,141 @@
+"""One state directory shared by host and container: a pid and a port mean something in one of them.
+
+The container is one of this test's own: other process ids, or another network.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_session_manager.discovery import find_manager
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    NOT_FINISHED,
+    NOT_FOUND,
+    Gate,
+    Shell,
+    is_alive,
+    start_detached,
+    supervisor_of,
+)
+from tests.support.manager import PROGRAM, RunningManager
+from tests.support.own_processes import in_own_processes
+
+
+@pytest.fixture
+def contained(shell: Shell) -> Iterator[Shell]:
+    """The same shell, in a container that has process ids of its own."""
+    prefix = in_own_processes()
+    if prefix is None:
+        pytest.skip("this machine allows no namespace of process ids")
+    opened = replace(shell, prefix=prefix)
+    yield opened
+    opened.close()
+
+
+def test_stop_asks_no_process_that_has_a_supervisors_id_elsewhere(
+    shell: Shell, contained: Shell, started: Path, gate: Gate, manager: RunningManager
+) -> None:
+    session_id, program = start_detached(shell, "x", started, gate)
+    away = {"AGENT_ORCHESTRATOR_SESSION_MANAGER_URL": "http://127.0.0.1:1"}
+    refused = contained.having(**away).run("ao-stop", session_id)
+    assert (refused.exit_code, refused.stdout) == (NOT_FOUND, "")
+    assert f"the supervisor of 'x' runs on {os.uname().nodename}, in another" in refused.stderr
+    supervisor = supervisor_of(shell.state_dir, session_id)
+    assert is_alive(supervisor.pid) and is_alive(program)
+    asked = shell.having(**away).run("ao-stop", session_id)
+    assert (asked.exit_code, asked.stdout) == (DONE, "asked the supervisor of x to stop\n")
+    assert shell.run("ao-wait", session_id).stdout == "x stopped\n"
+
+
+def test_run_of_a_container_is_stopped_by_request(
+    shell: Shell, contained: Shell, started: Path, gate: Gate
+) -> None:
+    session_id, program = start_detached(shell, "x", started, gate)
+    ended = contained.run("ao-stop", session_id)
+    assert (ended.exit_code, ended.stdout) == (DONE, "x stopped\n")
+    assert not is_alive(program)
+
+
+def test_doctor_in_a_container_leaves_what_lives_outside(
+    shell: Shell, contained: Shell, started: Path, gate: Gate
+) -> None:
+    session_id, program = start_detached(shell, "x", started, gate)
+    assert "runs are supervised" in contained.run("ao-doctor", "--fix").stdout
+    assert is_alive(program)
+    assert shell.run("ao-stop", session_id).exit_code == DONE
+
+
+def test_manager_is_not_stopped_by_its_id_in_a_container(
+    contained: Shell, manager: RunningManager
+) -> None:
+    """There the number is nobody's or a stranger's; its port may well be the same."""
+    port = str(manager.port)
+    where = ("--port", port, "--state-dir", str(manager.state_dir))
+    source = """\
+import subprocess, sys
+ended = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+print(ended.returncode, ended.stdout + ended.stderr)
+"""
+    stopped = contained.output_of(source, PROGRAM, "stop", *where)
+    assert stopped.startswith("1 ")
+    assert f"in another container or machine (process {manager.pid} there): stop it" in stopped
+    assert contained.output_of(source, PROGRAM, "status", *where).startswith("0 running: ")
+    second = contained.output_of(source, PROGRAM, "serve", *where)
+    assert second.startswith("1 ")
+    assert f"a manager on {os.uname().nodename}, in another container or machine" in second
+    other = contained.output_of(source, PROGRAM, "serve", "--port", "0", *where[2:])
+    assert other.startswith("1 ")
+    assert f"(process id {manager.pid} there)" in other
+    assert psutil.pid_exists(manager.pid)
+
+
+def test_manager_of_another_network_is_not_reached_by_its_port(
+    lonely: Shell, state_dir: Path
+) -> None:
+    """Whoever has that port here gets no token; the file says where its manager is."""
+    assert lonely.run("ao-list-sessions").exit_code == DONE
+    outside = replace(lonely, prefix=())
+    ended = outside.run("ao-list-sessions")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert f"the session manager of {state_dir} runs on {os.uname().nodename}" in ended.stderr
+    token = "from agent_orchestrator.session_client import _find_token; import httpx;"
+    token += "print(_find_token(httpx.URL('http://127.0.0.1:8765')) is not None)"
+    assert lonely.output_of(token) == "True\n"
+    assert outside.output_of(token) == "False\n"
+    status = "import subprocess; print(subprocess.run(['agent-session-manager', 'status'])"
+    assert outside.output_of(f"{status}.returncode)").endswith("\n3\n")
+    assert lonely.output_of(f"{status}.returncode)").endswith("\n0\n")
+
+
+def test_stop_of_a_lost_run_says_where_its_supervisor_is(
+    contained: Shell, shell: Shell, started: Path, gate: Gate, manager: RunningManager
+) -> None:
+    session_id, program = start_detached(shell, "x", started, gate)
+    supervisor = psutil.Process(supervisor_of(shell.state_dir, session_id).pid)
+    supervisor.suspend()
+    lost = "from agent_orchestrator.manager_client import ManagerClient; import sys;"
+    lost += "ManagerClient(sys.argv[1]).append_events(sys.argv[2], [{'event_type': 'session_stop',"
+    lost += " 'reason': 'lost', 'run': 1}])"
+    shell.output_of(lost, manager.url, session_id)
+    ended = contained.run("ao-stop", session_id)
+    assert ended.exit_code == NOT_FINISHED
+    assert "stop it there" in ended.stderr
+    supervisor.send_signal(signal.SIGCONT)
+    assert shell.run("ao-stop", session_id).exit_code == DONE
+    assert not is_alive(program)
+
+
+def test_manager_elsewhere_is_announced_with_its_place(manager: RunningManager) -> None:
+    found = find_manager(manager.state_dir, manager.port)
+    assert found is not None
+    assert (found.is_reachable, found.has_our_processes) == (True, True)
+    assert found.host == os.uname().nodename
