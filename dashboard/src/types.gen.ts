@@ -1223,13 +1223,18 @@ export interface components {
             cache_read_tokens: number;
             /**
              * Cost Microdollars
-             * @description Millionths of a US dollar
+             * @description Millionths of a US dollar, for all tokens but the unpriced ones
              */
             cost_microdollars: number;
             /** Input Tokens */
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /**
+             * Unpriced Tokens
+             * @description Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free
+             */
+            unpriced_tokens: number;
         };
         /**
          * UsageRowBody

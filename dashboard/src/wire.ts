@@ -85,6 +85,7 @@ export type SessionEvent = EventBase &
         readonly delay_seconds: number | null;
       }
     | { readonly kind: "usage"; readonly usage: Partial<Usage> }
+    | { readonly kind: "model_request" }
     | { readonly kind: "diagnostic"; readonly text: string }
     | { readonly kind: "session_stop"; readonly reason: string | null; readonly exit_code: number | null }
     | { readonly kind: "other"; readonly text: string }
@@ -136,6 +137,8 @@ export function parseEvent(wire: WireEvent): SessionEvent {
         delay_seconds: asNumber(wire.delay_seconds),
       };
     case "usage":
+      // What one model request used is a detail of the sums, and no step of the session.
+      if (asText(wire.request_id) !== null) return { ...base, kind: "model_request" };
       return { ...base, kind: "usage", usage: asUsage(wire.usage) };
     case "diagnostic":
       return { ...base, kind: "diagnostic", text };

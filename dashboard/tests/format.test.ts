@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { ago, compactNumber, duration, money, shortDuration, shortPath } from "../src/text/format";
+import {
+  ago,
+  compactNumber,
+  cost,
+  duration,
+  hasCost,
+  money,
+  shortDuration,
+  shortPath,
+} from "../src/text/format";
 
 test("money has four places below a dollar and two above", () => {
   expect([0, 12_300, 999_900, 1_234_567, 1_234_567_890].map(money)).toEqual([
@@ -9,6 +18,21 @@ test("money has four places below a dollar and two above", () => {
     "$1.23",
     "$1,234.57",
   ]);
+});
+
+test("a cost that is unknown is not shown as nothing", () => {
+  const costs = [
+    [0, 0, "$0.00", false],
+    [1_500_000, 0, "$1.50", true],
+    [0, 12, "unknown", true],
+    [1_500_000, 12, "≥ $1.50", true],
+  ] as const;
+  for (const [cost_microdollars, unpriced_tokens, text, isShown] of costs) {
+    expect([
+      cost({ cost_microdollars, unpriced_tokens }),
+      hasCost({ cost_microdollars, unpriced_tokens }),
+    ]).toEqual([text, isShown]);
+  }
 });
 
 test("durations are as exact as they are short, and never negative", () => {

@@ -25,6 +25,7 @@ export function aSession(fields: Partial<Session> = {}): Session {
       cache_read_tokens: 0,
       cache_creation_tokens: 0,
       cost_microdollars: 0,
+      unpriced_tokens: 0,
     },
     run: 1,
     started_at: "2026-01-01T10:00:00Z",

@@ -14,7 +14,7 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
     failed: 0,
     stopped: 0,
     lost: 0,
-    usage: { ...usage, cost_microdollars: cost },
+    usage: { ...usage, cost_microdollars: cost, unpriced_tokens: 0 },
     ...fields,
   };
 }
@@ -40,7 +40,14 @@ test("runs are told apart by their end, and what lies before the span is left ou
 test("the dearest agents have names and the others are one", () => {
   const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent_name: `agent ${place}` }, place));
   const agents = totalsByAgent(rows);
-  expect(agents[0]).toEqual({ agent: "agent 7", runs: 1, failed: 0, tokens: 10, cost: 7 });
+  expect(agents[0]).toEqual({
+    agent: "agent 7",
+    runs: 1,
+    failed: 0,
+    tokens: 10,
+    cost_microdollars: 7,
+    unpriced_tokens: 0,
+  });
   const plot = byAgent(rows, HOURS, agents, (each) => each.usage.cost_microdollars);
   expect(plot.series.map(({ name }) => name)).toEqual([
     "agent 7",

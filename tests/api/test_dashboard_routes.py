@@ -83,7 +83,7 @@ def stopped(api: Api, name: str, agent: str | None, reason: str, tokens: int) ->
         "project_dir": f"/{agent}",
     }
     assert api.post("/sessions", new).status == 201
-    usage = {"event_type": "usage", "usage": {"output_tokens": tokens}}
+    usage = {"event_type": "usage", "request_id": "m", "usage": {"output_tokens": tokens}}
     stop = {"event_type": "session_stop", "reason": reason}
     assert api.post(f"/sessions/{name}/events", [usage, stop]).status == 201
 
@@ -106,7 +106,7 @@ def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
     found = rows("bucket=day")
     usage = {
         "input_tokens": 0, "output_tokens": 7, "cache_read_tokens": 0, "cache_creation_tokens": 0,
-        "cost_microdollars": 0,
+        "cost_microdollars": 0, "unpriced_tokens": 7,
     }  # fmt: skip
     counts = {"runs": 3, "failed": 1, "stopped": 1, "lost": 0}
     start = {f"{day:%Y-%m-%dT%H:%M:%S.%fZ}" for day in (midnight, midnight + timedelta(days=1))}

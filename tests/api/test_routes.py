@@ -20,6 +20,7 @@ NO_USAGE = {
     "cache_read_tokens": 0,
     "cache_creation_tokens": 0,
     "cost_microdollars": 0,
+    "unpriced_tokens": 0,
 }
 
 

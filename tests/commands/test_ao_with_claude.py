@@ -97,6 +97,8 @@ def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order
     assert session["usage"]["cost_microdollars"] > 0
     events = events_of(claude, session["session_id"])
     assert [event["seq"] for event in events] == list(range(1, session["last_seq"] + 1))
+    assert len({event.get("request_id") for event in events} - {None}) == 3
+    events = [event for event in events if "request_id" not in event]
     assert [(event["run"], event["event_type"], event.get("role")) for event in events] == [
         (1, "message", "user"),
         (1, "message", "assistant"),
@@ -160,6 +162,9 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     assert not any(is_alive(pid) for pid in [tool_pid, *(process.pid for process in processes)])
     session = session_of(claude)
     assert (session["status"], session["reason"]) == ("finished", "stopped")
+    usage = session["usage"]
+    assert (usage["input_tokens"], usage["cache_read_tokens"]) == (11, 2000)
+    assert (usage["cost_microdollars"], usage["unpriced_tokens"] >= 3011) == (0, True)
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
 

@@ -64,6 +64,16 @@ def only(events: list[Event], event_type: str) -> list[Event]:
     return [event for event in events if event["event_type"] == event_type]
 
 
+def totals(events: list[Event]) -> list[dict[str, int]]:
+    """Return what Claude Code itself says that the run used, turn by turn."""
+    return [event["usage"] for event in only(events, "usage") if "request_id" not in event]
+
+
+def requests_of(events: list[Event]) -> dict[str, Event]:
+    """Return the newest event of each model request, by its id."""
+    return {e["request_id"]: e for e in only(events, "usage") if "request_id" in e}
+
+
 def text_of(event: Event) -> str:
     return "".join(block["text"] for block in event["content"])
 
@@ -92,7 +102,8 @@ def test_promises_1_2_3_5_a_turn_with_thinking_text_and_a_tool_call(claude: Clau
         "usage",
         "session_stop",
     ]
-    message, thinking, text, pre_tool, post_tool, answer, usage, stop = map(stamped, events)
+    told = [stamped(event) for event in events if "request_id" not in event]
+    message, thinking, text, pre_tool, post_tool, answer, usage, stop = told
     assert message == {
         "event_type": "message",
         "role": "user",
@@ -195,8 +206,8 @@ def test_resume_keeps_the_id_sees_the_earlier_conversation_and_costs_only_itself
     assert "the word is heron" in conversation(request)
     assert request["headers"]["x-claude-code-session-id"] == claude.spec.session_id
     for events in (first, second):
-        (usage,) = only(events, "usage")
-        assert usage["usage"] == CALL_USAGE
+        assert totals(events) == [CALL_USAGE]
+        assert len(requests_of(events)) == 1
     ids = [event["event_id"] for event in [*first, *second]]
     assert len(set(ids)) == len(ids)
 
@@ -205,7 +216,7 @@ def test_resume_after_a_kill_works_and_still_costs_only_itself(claude: Claude) -
     events_of(claude, script({"text": "the word is heron"}))
     run(kill_during_a_tool_call(claude, resume=True), seconds=CLI_SECONDS)
     events = events_of(claude, script({"text": "resumed"}), resume=True)
-    assert only(events, "usage")[0]["usage"] == CALL_USAGE
+    assert totals(events) == [CALL_USAGE]
     assert events[-1]["reason"] == "completed"
 
 
@@ -240,6 +251,35 @@ def test_a_killed_cli_is_a_failed_run_and_takes_its_tools_with_it(claude: Claude
         "reason": "failed",
         "error": "Claude Code was killed by SIGKILL",
     }
+
+
+def test_requests_are_counted_while_the_run_goes_on(claude: Claude) -> None:
+    claude.allow("Bash", "Agent", "Task")
+
+    async def act() -> dict[str, Event]:
+        """Stop the run in its last tool, once its four requests are known whole."""
+        async with Beacon.open() as beacon:
+            inner = script(tool("Bash", command="echo inside"), {"text": "found it"})
+            calls = [
+                tool("Agent", description="look", prompt=inner, subagent_type="general-purpose"),
+                tool("Bash", command=shlex.join(beacon.command())),
+            ]
+            events: list[Event] = []
+            async with aclosing(claude.start(script(*calls))) as stream:
+                async for event in stream:
+                    events.append(event)
+                    told = requests_of(events)
+                    if [r["usage"]["output_tokens"] for r in told.values()] == [42] * 4:
+                        return told
+        raise AssertionError(f"the run ended with {events}")
+
+    requests = run(act(), seconds=CLI_SECONDS)
+    unknown = {"cost_microdollars": None}
+    for request_id, event in requests.items():
+        assert request_id.startswith("msg_")
+        counted = {name: event["usage"].get(name) for name in CALL_USAGE}
+        assert counted == {**CALL_USAGE, **unknown}
+        assert event["model"].startswith("claude-")
 
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
@@ -362,12 +402,20 @@ def test_a_subagents_calls_carry_the_call_that_started_it(claude: Claude) -> Non
         "session_stop",
     ]
     outer = events[1]["tool_use_id"]
-    parents = [event.get("parent_tool_use_id") for event in events]
+    told = [event for event in events if "request_id" not in event]
+    parents = [event.get("parent_tool_use_id") for event in told]
     assert parents == [None, None, outer, outer, outer, outer, None, None, None, None]
     stop = only(events, "subagent_stop")[0]
     assert (stop["status"], text_of(stop)) == ("completed", "found it")
     assert text_of(events[-3]) == "it is found"
-    assert only(events, "usage")[0]["usage"]["cost_microdollars"] == 4 * CALL_COST
+    (total,) = totals(events)
+    assert total["cost_microdollars"] == 4 * CALL_COST
+    requests = requests_of(events)
+    assert len(requests) == 4
+    for counter in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"):
+        assert sum(r["usage"][counter] for r in requests.values()) == total[counter]
+    parents = [request.get("parent_tool_use_id") for request in requests.values()]
+    assert sorted(parents, key=str) == sorted([None, None, outer, outer], key=str)
 
 
 def test_what_comes_after_the_first_result_is_not_lost_where_a_person_wants_background_work(
@@ -381,7 +429,7 @@ def test_what_comes_after_the_first_result_is_not_lost_where_a_person_wants_back
     events = events_of(claude, prompt, environment=environment)
     mine = [e for e in only(events, "message") if "parent_tool_use_id" not in e]
     assert [text_of(event) for event in mine[1:]] == ["waiting", "it is found"]
-    costs = [event["usage"]["cost_microdollars"] for event in only(events, "usage")]
+    costs = [total["cost_microdollars"] for total in totals(events)]
     assert (len(costs), sum(costs)) == (2, 4 * CALL_COST)
     assert events[-1]["reason"] == "completed"
 

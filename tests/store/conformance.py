@@ -537,6 +537,42 @@ def promise_5_usage_is_summed_for_each_run_and_for_all(store: Store, clock: Step
     assert session.newest_run.usage == Usage(input_tokens=10, cost_microdollars=100)
 
 
+def asked(request_id: str, tokens: int, **fields: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 7, "output_tokens": tokens}
+    return {"event_type": "usage", "request_id": request_id, "usage": usage, **fields}
+
+
+def promise_5_each_request_counts_once_until_a_total_has_it(
+    store: Store, clock: SteppedClock
+) -> None:
+    create(store)
+
+    def usage_of_runs() -> list[tuple[int, int, int, int]]:
+        """Input, output, cost and what has no price, of each run."""
+        found = [run.usage for run in store.list_runs("s")]
+        total = store.get_session("s").usage
+        for name in Usage.__dataclass_fields__:
+            assert getattr(total, name) == sum(getattr(usage, name) for usage in found)
+        counts = [(u.input_tokens, u.output_tokens, u.cost_microdollars) for u in found]
+        return [(*c, u.unpriced_tokens) for c, u in zip(counts, found, strict=True)]
+
+    append(store, asked("a", 1), asked("a", 5), asked("b", 1))
+    assert usage_of_runs() == [(14, 6, 0, 20)]
+    append(store, asked("b", 3), asked("a", 2))  # raised to the maximum, never added, never less
+    assert usage_of_runs() == [(14, 8, 0, 22)]
+    append(store, used(20), asked("b", 4), asked("c", 9))  # the total has a and b, and not c
+    assert usage_of_runs() == [(20 + 7, 9, 200, 16)]
+    append(store, used(5))
+    assert usage_of_runs() == [(25, 0, 250, 0)]
+    append(store, stop())
+    open_run(store)
+    append(store, asked("d", 2), asked("a", 50), asked("e", 1, run=1))
+    assert usage_of_runs() == [(25 + 7, 1, 250, 8), (7, 2, 0, 9)]
+    priced = {"output_tokens": 3, "cost_microdollars": 40}
+    append(store, asked("d", 1, usage=priced), asked("d", 4))  # a cost that was told stays known
+    assert usage_of_runs()[1] == (7, 4, 40, 0)
+
+
 def promise_5_update_changes_what_is_given(store: Store, clock: SteppedClock) -> None:
     created = create(store, project_dir="/a", agent_name="a")
     clock.move(1)

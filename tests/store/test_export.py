@@ -24,6 +24,7 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, NameTakenError
 from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.request import RequestKind, RequestState
+from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
 from agent_session_manager.store import export_format, exporting, import_lines
 from agent_session_manager.store.base import (
@@ -50,7 +51,17 @@ from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
 from agent_session_manager.store.transcripts import AppendTranscript, PutTranscriptSummary
 from agent_session_manager.store.verify import verify
-from tests.store.conformance import SOME, SteppedClock, append, create, made, says, update
+from tests.store.conformance import (
+    SOME,
+    SteppedClock,
+    append,
+    asked,
+    create,
+    made,
+    says,
+    update,
+    used,
+)
 from tests.support.earlier_schema import make_database
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +171,27 @@ def test_export_holds_a_line_for_each_row_in_order_between_header_and_trailer(
         "type": "trailer", "sessions": 3, "runs": 4, "requests": 1, "events": 5,
         "transcripts": 2, "entries": 4, "summaries": 1,
     }  # fmt: skip
+
+
+def test_import_knows_which_requests_a_later_total_replaces(
+    sqlite_url: str, elsewhere: str, open_stores: OpenStores, clock: SteppedClock
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    append(store, asked("a", 5), used(3), asked("b", 2), {"event_type": "usage", "usage": {}})
+    append(store, asked("c", 2), asked("d", 9))
+    text = exported(sqlite_url)
+    store.close()
+    imported(elsewhere, text)
+    both = []
+    for url in (sqlite_url, elsewhere):
+        store = open_stores(url)
+        append(store, asked("c", 7), asked("a", 50))
+        before = store.get_session("s").usage
+        append(store, used(4))
+        both.append((before, store.get_session("s").usage))
+    assert both[0] == both[1]
+    assert both[0][1] == Usage(input_tokens=7, cost_microdollars=70)
 
 
 def test_import_is_the_same_record_in_the_same_orders(
@@ -431,7 +463,7 @@ Damage = Callable[[list[dict[str, Any]]], object]
 # 13 run, 14 transcript, 15-17 entries, 18 summary, 19 transcript, 20 entry, 21 trailer.
 WRONG: dict[str, tuple[Damage, str]] = {
     "another format": (lambda x: x[0].update(format="y"), "line 1: this is not an export"),
-    "a newer version": (lambda x: x[0].update(version=2), "line 1: this is an export of version 2"),
+    "a newer version": (lambda x: x[0].update(version=3), "line 1: this is an export of version 3"),
     "more in the header": (lambda x: x[0].update(more=1), "line 1: the header"),
     "no header": (lambda x: x.pop(0), "line 1: this is not an export"),
     "a header twice": (lambda x: x.insert(1, x[0]), "line 2: there are no lines of type 'header'"),

@@ -1,4 +1,4 @@
-import { money, shortPath } from "../text/format";
+import { cost, hasCost, shortPath } from "../text/format";
 import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Moment } from "../ui/moment";
@@ -32,11 +32,7 @@ export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
               )}
             </span>
             <span className="number">
-              {session.usage.cost_microdollars > 0 ? (
-                money(session.usage.cost_microdollars)
-              ) : (
-                <Moment at={session.last_activity_at} />
-              )}
+              {hasCost(session.usage) ? cost(session.usage) : <Moment at={session.last_activity_at} />}
             </span>
           </div>
         </li>

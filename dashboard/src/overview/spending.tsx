@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { byAgent, totalsByAgent, totalTokens } from "../state/usage";
-import { compactNumber, money, roundMoney, wholeNumber } from "../text/format";
+import { compactNumber, cost, money, roundMoney, wholeNumber } from "../text/format";
 import { Line } from "../ui/text";
 import type { UsageRow } from "../wire";
 import { Figure } from "./figure";
@@ -15,7 +15,7 @@ export function Spending() {
   const { rows, starts, error, isLoading } = useUsage("day", days);
   // One order of agents for both plots, so that a colour means the same agent in both.
   const agents = useMemo(() => totalsByAgent(rows), [rows]);
-  const cost = useMemo(() => byAgent(rows, starts, agents, costOf), [rows, starts, agents]);
+  const costs = useMemo(() => byAgent(rows, starts, agents, costOf), [rows, starts, agents]);
   const tokens = useMemo(() => byAgent(rows, starts, agents, totalTokens), [rows, starts, agents]);
   const sum = (value: (row: UsageRow) => number) => rows.reduce((total, row) => total + value(row), 0);
   const shared = { bucket: "day", colors: COLORS, error, isLoading } as const;
@@ -28,8 +28,8 @@ export function Spending() {
         <Figure
           {...shared}
           title="Cost per day"
-          summary={money(sum(costOf))}
-          plot={cost}
+          summary={cost({ cost_microdollars: sum(costOf), unpriced_tokens: sum(unpricedOf) })}
+          plot={costs}
           format={money}
           formatTick={roundMoney}
         />
@@ -73,7 +73,7 @@ export function Spending() {
                 <td className="number" title={wholeNumber(total.tokens)}>
                   {compactNumber(total.tokens)}
                 </td>
-                <td className="number">{money(total.cost)}</td>
+                <td className="number">{cost(total)}</td>
               </tr>
             ))}
           </tbody>
@@ -85,4 +85,8 @@ export function Spending() {
 
 function costOf(row: UsageRow): number {
   return row.usage.cost_microdollars;
+}
+
+function unpricedOf(row: UsageRow): number {
+  return row.usage.unpriced_tokens;
 }

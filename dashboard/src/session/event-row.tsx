@@ -108,6 +108,8 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
       return <Notice icon="subagent" label={`Subagent ${oneLine(event.status)}`} text={event.text} />;
     case "retry":
       return <Notice tone="warn" label={retryLabel(event)} text={event.error} />;
+    case "model_request":
+      return null; // has no row
     case "usage":
       return <Notice label="Usage" text={usageText(event.usage)} />;
     case "diagnostic":

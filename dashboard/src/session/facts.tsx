@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { listRuns } from "../api/routes";
 import { useSessions } from "../hooks/use-sessions";
-import { duration, fullTime, money, wholeNumber } from "../text/format";
+import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
 import { commandsFor } from "../text/shell";
 import { CommandLine } from "../ui/command-line";
@@ -91,7 +91,10 @@ function TextFact({ text }: { text: string | null }) {
   return text ? <Line text={text} /> : <span className="nothing">–</span>;
 }
 
-const USAGE_WORDS: readonly (readonly [Exclude<keyof Usage, "cost_microdollars">, string])[] = [
+const USAGE_WORDS: readonly (readonly [
+  Exclude<keyof Usage, "cost_microdollars" | "unpriced_tokens">,
+  string,
+])[] = [
   ["input_tokens", "Input"],
   ["output_tokens", "Output"],
   ["cache_read_tokens", "Cache read"],
@@ -111,7 +114,7 @@ function UsageFacts({ usage }: { usage: Usage }) {
           </Fact>
         ))}
         <Fact label="Cost">
-          <strong className="number">{money(usage.cost_microdollars)}</strong>
+          <strong className="number">{cost(usage)}</strong>
         </Fact>
       </dl>
     </>
@@ -145,9 +148,7 @@ function Runs({ session }: { session: Session }) {
               <td>{run.run}</td>
               <td>{run.reason ?? "running"}</td>
               <td className="number">{tookOf(run)}</td>
-              <td className="number">
-                {run.usage.cost_microdollars > 0 && money(run.usage.cost_microdollars)}
-              </td>
+              <td className="number">{hasCost(run.usage) && cost(run.usage)}</td>
             </tr>
           ))}
         </tbody>

@@ -1,5 +1,5 @@
 import type { CSSProperties } from "react";
-import { compactNumber, money, plural, shortPath, wholeNumber } from "../text/format";
+import { compactNumber, cost, hasCost, plural, shortPath, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Icon } from "../ui/icons";
@@ -88,7 +88,7 @@ export function SessionRow(props: SessionRowProps) {
       </span>
       <Tokens session={session} />
       <span role="cell" className="cell-cost number">
-        {session.usage.cost_microdollars > 0 ? money(session.usage.cost_microdollars) : <Nothing />}
+        {hasCost(session.usage) ? cost(session.usage) : <Nothing />}
       </span>
     </div>
   );

@@ -63,7 +63,7 @@ export function arrange(timeline: Timeline, state: Session["state"], open: Reado
       inside.add(event.seq);
       continue;
     }
-    if (isFolded(event, index, open)) {
+    if (event.kind === "model_request" || isFolded(event, index, open)) {
       inside.add(event.seq);
       continue;
     }
@@ -117,7 +117,8 @@ function indexCalls(events: readonly SessionEvent[]): CallIndex {
   const children = new Map<string, number>();
   for (const event of events) {
     const parent = event.parent_tool_use_id;
-    if (parent !== null) children.set(parent, (children.get(parent) ?? 0) + 1);
+    if (parent !== null && event.kind !== "model_request")
+      children.set(parent, (children.get(parent) ?? 0) + 1);
     if (event.kind === "pre_tool" && event.tool_use_id) begun.set(event.tool_use_id, event);
     if (event.kind === "post_tool" && event.tool_use_id) ended.set(event.tool_use_id, event);
     if (event.kind === "permission_denied" && event.tool_use_id) denied.set(event.tool_use_id, event);

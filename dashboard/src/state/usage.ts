@@ -77,23 +77,34 @@ export interface AgentTotal {
   readonly runs: number;
   readonly failed: number;
   readonly tokens: number;
-  readonly cost: number;
+  readonly cost_microdollars: number;
+  readonly unpriced_tokens: number;
 }
 
 export function totalsByAgent(rows: readonly UsageRow[]): readonly AgentTotal[] {
   const totals = new Map<string, AgentTotal>();
   for (const row of rows) {
     const agent = agentOf(row);
-    const before = totals.get(agent) ?? { agent, runs: 0, failed: 0, tokens: 0, cost: 0 };
+    const before = totals.get(agent) ?? {
+      agent,
+      runs: 0,
+      failed: 0,
+      tokens: 0,
+      cost_microdollars: 0,
+      unpriced_tokens: 0,
+    };
     totals.set(agent, {
       agent,
       runs: before.runs + row.runs,
       failed: before.failed + row.failed,
       tokens: before.tokens + totalTokens(row),
-      cost: before.cost + row.usage.cost_microdollars,
+      cost_microdollars: before.cost_microdollars + row.usage.cost_microdollars,
+      unpriced_tokens: before.unpriced_tokens + row.usage.unpriced_tokens,
     });
   }
-  return [...totals.values()].sort((a, b) => b.cost - a.cost || b.tokens - a.tokens || b.runs - a.runs);
+  return [...totals.values()].sort(
+    (a, b) => b.cost_microdollars - a.cost_microdollars || b.tokens - a.tokens || b.runs - a.runs,
+  );
 }
 
 function agentOf(row: UsageRow): string {

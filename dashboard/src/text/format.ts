@@ -1,5 +1,7 @@
 /** How figures, times and paths read. Pure; the moment "now" is always given. */
 
+import type { Usage } from "../wire";
+
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 1, notation: "compact" });
 const WHOLE = new Intl.NumberFormat("en");
 // Made once: every row has a time, and making a format takes longer than drawing the row.
@@ -20,6 +22,18 @@ export function money(microdollars: number): string {
   const dollars = microdollars / 1_000_000;
   const places = dollars !== 0 && Math.abs(dollars) < 1 ? 4 : 2;
   return `$${dollars.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
+}
+
+/** A cost as far as it is known: without the tokens that have no price, it is at least that. */
+export function cost(usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">): string {
+  const { cost_microdollars, unpriced_tokens } = usage;
+  if (unpriced_tokens === 0) return money(cost_microdollars);
+  return cost_microdollars > 0 ? `≥ ${money(cost_microdollars)}` : "unknown";
+}
+
+/** Whether there is anything to say about a cost. */
+export function hasCost(usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">): boolean {
+  return usage.cost_microdollars > 0 || usage.unpriced_tokens > 0;
 }
 
 /** For the scale of a plot: no more places than it takes to tell the marks apart. */

@@ -158,7 +158,12 @@ class UsageBody(BaseModel):
     output_tokens: int
     cache_read_tokens: int
     cache_creation_tokens: int
-    cost_microdollars: int = Field(description="Millionths of a US dollar")
+    cost_microdollars: int = Field(
+        description="Millionths of a US dollar, for all tokens but the unpriced ones"
+    )
+    unpriced_tokens: int = Field(
+        description="Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free"
+    )
 
 
 class RunBody(BaseModel):

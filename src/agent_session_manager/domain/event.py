@@ -7,7 +7,7 @@ known type, because every reader relies on it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,8 +18,11 @@ from agent_session_manager.domain.session import Reason, Usage, end_reason
 MAX_EVENTS_PER_APPEND = 1000
 MAX_TYPE_CHARS = 100
 MAX_EVENT_ID_CHARS = 200
+MAX_REQUEST_ID_CHARS = 200
 MAX_USAGE = 10**12
 """Of one count in one event: millions of them still sum up within 64 bits."""
+
+TOLD_COUNTS = tuple(name for name in Usage.__dataclass_fields__ if name != "unpriced_tokens")
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
 """Given by the manager. What a caller sends under these names is not kept."""
@@ -48,6 +51,8 @@ class NewEvent(NamedTuple):
     """An assistant message with text, not a subagent's: the newest of a run is its result."""
     end: RunEnd | None = None
     usage: Usage | None = None
+    request_id: str | None = None
+    """The model request that `usage` is of; None: `usage` is the agent's own total."""
     masked_secrets: int = 0
     """Those that its sender has masked, and those that were masked when it came."""
 
@@ -127,7 +132,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
     return NewEvent(
         event_type=event_type,
         fields=fields,
-        event_id=_event_id(value.get("event_id")),
+        event_id=_id(value, "event_id", MAX_EVENT_ID_CHARS),
         run=_run(value.get("run")),
         is_answer=_has_text(value.get("content"))
         and event_type == "message"
@@ -135,6 +140,9 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         and value.get("parent_tool_use_id") is None,
         end=_run_end(value) if event_type == "session_stop" else None,
         usage=_usage(value.get("usage")) if event_type == "usage" else None,
+        request_id=_id(value, "request_id", MAX_REQUEST_ID_CHARS)
+        if event_type == "usage"
+        else None,
         masked_secrets=_masked(value.get("masked_secrets")),
     )
 
@@ -142,13 +150,12 @@ def _parse(value: Any, session_id: str) -> NewEvent:
 _ELSEWHERE = SERVER_FIELDS | {"event_type", "event_id", "run", "session_id"}
 
 
-def _event_id(value: Any) -> str | None:
+def _id(event: dict[str, Any], name: str, most_chars: int) -> str | None:
+    value = event.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_EVENT_ID_CHARS:
-        raise InvalidEventError(
-            f"event_id must be a string of 1 to {MAX_EVENT_ID_CHARS} characters"
-        )
+    if not isinstance(value, str) or not 0 < len(value) <= most_chars:
+        raise InvalidEventError(f"{name} must be a string of 1 to {most_chars} characters")
     return value
 
 
@@ -191,11 +198,13 @@ def _run_end(value: dict[str, Any]) -> RunEnd:
 def _usage(value: Any) -> Usage:
     if value is None:
         raise InvalidEventError("a usage event must have a usage, an object")
-    counts = {name: value.get(name) or 0 for name in Usage.__dataclass_fields__}
+    counts = {name: value.get(name) or 0 for name in TOLD_COUNTS}
     for name, count in counts.items():
         if not _is_integer(count) or not 0 <= count <= MAX_USAGE:
             raise InvalidEventError(f"usage.{name} must be an integer from 0 to {MAX_USAGE}")
-    return Usage(**counts)
+    usage = Usage(**counts)
+    is_priced = value.get("cost_microdollars") is not None
+    return usage if is_priced else replace(usage, unpriced_tokens=usage.tokens)
 
 
 def joined_text(fields: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ no other code decides what a session's state becomes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -69,6 +69,31 @@ class Usage:
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
     cost_microdollars: int = 0
+    """The cost of all tokens but the unpriced ones."""
+    unpriced_tokens: int = 0
+    """The tokens whose cost is unknown, of all kinds together."""
+
+    @property
+    def tokens(self) -> int:
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_read_tokens
+            + self.cache_creation_tokens
+        )
+
+    def raised_to(self, later: Usage) -> Usage:
+        """Return what one model request consumed, where `later` tells of the same request.
+
+        A counter takes its maximum and never adds. A cost that was told once is known.
+        """
+        counts = {
+            name: max(getattr(self, name), getattr(later, name))
+            for name in Usage.__dataclass_fields__
+        }
+        raised = Usage(**{**counts, "unpriced_tokens": 0})
+        is_priced = any(told.tokens and not told.unpriced_tokens for told in (self, later))
+        return raised if is_priced else replace(raised, unpriced_tokens=raised.tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,13 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from agent_session_manager.domain.errors import InvalidEventError, SessionNotFoundError
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.session import (
     Effect,
     RunState,
-    Usage,
     effect_of_stop,
     is_late,
 )
@@ -30,6 +29,7 @@ from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.store.tables import events, runs, sessions
+from agent_session_manager.store.usage_writes import UsageTold, count_usage
 
 _SESSIONS = (
     select(
@@ -83,10 +83,12 @@ _FINISHED = update(sessions).where(sessions.c.number == bindparam("of")).values(
 _ANSWERED = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
-    .values(
-        answer_seq=func.coalesce(bindparam("seq", type_=BigInteger), runs.c.answer_seq),
-        **{name: runs.c[name] + bindparam("add_" + name) for name in USAGE_COLUMNS},
-    )
+    .values(answer_seq=bindparam("seq"))
+)
+_SPENT_IN_RUN = (
+    update(runs)
+    .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
+    .values({name: runs.c[name] + bindparam("add_" + name) for name in USAGE_COLUMNS})
 )
 _SPENT = (
     update(sessions)
@@ -118,7 +120,7 @@ class _Writes:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     """In the order of `_COLUMNS`."""
     sessions: dict[int, dict[str, Any]] = field(default_factory=dict)
-    spent: list[dict[str, Any]] = field(default_factory=list)
+    usage: list[UsageTold] = field(default_factory=list)
     answered: list[dict[str, Any]] = field(default_factory=list)
     masked: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
@@ -144,9 +146,15 @@ class _Writes:
             first = take_positions(connection, len(self.sessions))
             for position, moved in enumerate(self.sessions.values(), first):
                 moved["position"] = position
+        spent_in_run, spent = [], []
+        for (number, run), counts in count_usage(connection, self.usage).items():
+            added = {"of": number, **{"add_" + name: count for name, count in counts.items()}}
+            spent.append(added)
+            spent_in_run.append({"in_run": run, **added})
         for statement, parameters in (
             (_MOVE_ON, list(self.sessions.values())),
-            (_SPENT, self.spent),
+            (_SPENT_IN_RUN, spent_in_run),
+            (_SPENT, spent),
             (_MASKED, self.masked),
             (_ANSWERED, self.answered),
             (_ENDED, self.ended),
@@ -200,19 +208,13 @@ class _SessionInBatch:
             self.known[new.event_id] = self.last_seq
         if new.masked_secrets:
             writes.masked.append({"of": self.number, "add": new.masked_secrets})
-        if new.is_answer or new.usage is not None:
-            self._count(new, run, writes)
+        if new.is_answer:
+            writes.answered.append({"of": self.number, "in_run": run, "seq": seq})
+        if new.usage is not None:
+            writes.usage.append(UsageTold(self.number, run, new.request_id, new.usage))
         if new.end is not None:
             self._stop(new, writes, now)
         return self.last_seq
-
-    def _count(self, new: NewEvent, run: int, writes: _Writes) -> None:
-        usage = new.usage or Usage()
-        added = {"add_" + name: getattr(usage, name) for name in USAGE_COLUMNS}
-        seq = self.last_seq if new.is_answer else None
-        writes.answered.append({"of": self.number, "in_run": run, "seq": seq, **added})
-        if new.usage is not None:
-            writes.spent.append({"of": self.number, **added})
 
     def _stop(self, new: NewEvent, writes: _Writes, now: int) -> None:
         assert new.end is not None

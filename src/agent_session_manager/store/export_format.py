@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -30,7 +30,8 @@ from agent_session_manager.store.tables import (
 )
 
 FORMAT = "agent-session-manager export"
-VERSION = 1
+VERSION = 2
+READABLE_VERSIONS = (1, 2)
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """No line of ours is longer: what is appended at once is not, however it is escaped."""
 MAX_NUMBER = 2**63 - 1
@@ -104,6 +105,8 @@ class Kind:
     """What the trailer calls how many there are."""
     table: Table
     columns: dict[str, Check]
+    added: dict[str, Any] = field(default_factory=dict)
+    """Columns that exports of version 1 lack, and what they stand for there."""
 
     def to_line(self, row: Row[Any]) -> bytes:
         values: dict[str, Any] = {"type": self.name}
@@ -120,6 +123,7 @@ class Kind:
         Raises:
             ImportRefusedError: a value is missing, unknown, or not what it may be.
         """
+        values = {**self.added, **values}
         if values.keys() != self.columns.keys():
             wrong = ", ".join(sorted(values.keys() ^ self.columns.keys()))
             raise line_refused(number, f"a {self.name} with these missing or unknown: {wrong}")
@@ -136,6 +140,7 @@ class Kind:
 _OPTIONAL_JSON = _or_null(_json)
 _AS_JSON = (_json, _OPTIONAL_JSON)
 _USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, _number)
+_ADDED = {"unpriced_tokens": 0}
 
 SESSION = Kind(
     name="session",
@@ -159,6 +164,7 @@ SESSION = Kind(
         **_USAGE,
         "masked_secrets": _number,
     },
+    added=_ADDED,
 )
 RUN = Kind(
     name="run",
@@ -177,6 +183,7 @@ RUN = Kind(
         "answer_seq": _or_null(_place),
         **_USAGE,
     },
+    added=_ADDED,
 )
 REQUEST = Kind(
     name="request",
@@ -250,7 +257,7 @@ NOT_EXPORTED = {
     "transcript_summaries": {"transcript_number"},
 }
 """What is left out of each table, because it means nothing elsewhere or follows from the rest."""
-TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions"}
+TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions", "model_requests"}
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -271,11 +278,12 @@ def check_header(values: dict[str, Any]) -> None:
     """Raise where this is not the first line of an export that we can read."""
     if values.get("type") != "header" or values.get("format") != FORMAT:
         raise line_refused(1, "this is not an export of agent-session-manager")
-    if values.get("version") != VERSION:
+    if values.get("version") not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
         raise line_refused(
             1,
             f"this is an export of version {values.get('version')!r}, and this program reads "
-            f"version {VERSION}: was it written by a newer agent-session-manager?",
+            f"versions {readable}: was it written by a newer agent-session-manager?",
         )
     known: dict[str, Check] = {
         "type": _text,

@@ -6,15 +6,18 @@ sessions, and a cursor of where it came from means nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from agent_session_manager.domain.errors import InvalidEventError
+from agent_session_manager.domain.event import parse_event
 from agent_session_manager.store.changing import take_positions
 from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
@@ -34,6 +37,7 @@ from agent_session_manager.store.export_format import (
 from agent_session_manager.store.import_lines import Line, read_lines
 from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.tables import sessions, transcripts
+from agent_session_manager.store.usage_writes import UsageTold, count_usage
 from agent_session_manager.store.verify import refuse_damaged
 
 _ROWS_AT_ONCE = 500
@@ -246,8 +250,24 @@ class _Importing:
             raise ImportRefusedError(
                 f"{lines}: the same {kind.name} comes a second time; nothing was changed"
             ) from exc
+        if kind is EVENT:
+            # The sums came with the runs: only what they consist of is made anew.
+            count_usage(self._connection, list(self._usage_told()))
         self.counts[kind.counted] += len(self._waiting)
         self._waiting.clear()
+
+    def _usage_told(self) -> Iterator[UsageTold]:
+        for _, _, row in self._waiting:
+            if row["event_type"] != "usage":
+                continue
+            try:
+                new = parse_event(
+                    {**orjson.loads(row["fields"]), "event_type": "usage"}, session_id=""
+                )
+            except InvalidEventError:  # an export may hold what no manager would have stored
+                continue
+            assert new.usage is not None
+            yield UsageTold(row["session_number"], row["run"], new.request_id, new.usage)
 
     def _end_owner(self, number: int | None) -> None:
         """Raise where the session or transcript before this line is not whole."""

@@ -39,6 +39,7 @@ def _usage_columns() -> list[Column[int]]:
             "cache_read_tokens",
             "cache_creation_tokens",
             "cost_microdollars",
+            "unpriced_tokens",
         )
     ]
 
@@ -144,6 +145,27 @@ requests = Table(
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_requests_session", ondelete="CASCADE"
     ),
+)
+
+# What each model request of a run used, as far as events have told it: the detail of the sums in
+# `runs`. It follows from the `usage` events.
+model_requests = Table(
+    "model_requests",
+    metadata,
+    Column("session_number", BigInteger, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("run", Integer, nullable=False),
+    # Whether a total that the agent told later has this request in it.
+    Column("covered", Boolean, nullable=False),
+    *_usage_columns(),
+    PrimaryKeyConstraint("session_number", "request_id", name="pk_model_requests"),
+    ForeignKeyConstraint(
+        ["session_number"],
+        ["sessions.number"],
+        name="fk_model_requests_session",
+        ondelete="CASCADE",
+    ),
+    Index("ix_model_requests_run", "session_number", "run", "covered"),
 )
 
 events = Table(

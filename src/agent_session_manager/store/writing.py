@@ -60,7 +60,14 @@ from agent_session_manager.store.retiring import (
     delete_transcripts,
 )
 from agent_session_manager.store.running import NewRun, Runs
-from agent_session_manager.store.tables import events, requests, run_tokens, runs, sessions
+from agent_session_manager.store.tables import (
+    events,
+    model_requests,
+    requests,
+    run_tokens,
+    runs,
+    sessions,
+)
 from agent_session_manager.store.transcribing import (
     append_transcript,
     delete_transcript,
@@ -223,7 +230,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, requests, run_tokens, runs)
+            for table in (events, model_requests, requests, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)

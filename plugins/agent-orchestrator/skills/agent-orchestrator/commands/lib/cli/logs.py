@@ -29,10 +29,15 @@ _INDENT = "    "
 @project_option
 @json_option
 def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_json: bool) -> None:
-    """Print the events of SESSION in order; with --json one object a line."""
+    """Print the events of SESSION in order; with --json all, one object a line.
+
+    Without --json the usage of single model requests is left out.
+    """
     config = configure(project_dir, must_exist=False)
 
     def show(event: dict[str, Any]) -> None:
+        if event.get("request_id") is not None and not as_json:
+            return  # what one model request used: detail of the totals
         answer(json.dumps(event) if as_json else describe(event))
 
     with open_manager(config) as manager:

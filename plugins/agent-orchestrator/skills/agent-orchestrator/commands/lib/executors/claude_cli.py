@@ -22,6 +22,7 @@ from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessErro
 
 from ..processes import Child, Spared
 from .base import ExecutorError, RunSpec
+from .claude_usage import RequestCounter
 from .events import CHUNK_BYTES, OutputText, storable
 
 PERMISSION_MODE = "acceptEdits"
@@ -66,6 +67,8 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     """Return the CLI's arguments; what may be long or secret goes into `files`."""
     agent = spec.agent
     arguments = ["--output-format=stream-json", "--input-format=stream-json", "--verbose"]
+    # Also where nobody keeps the transcript: only its lines say what a model request used.
+    arguments.append("--session-mirror")
     # The person's own settings apply, as on their terminal.
     arguments.append("--setting-sources=user,project,local")
     # `=` because a value could otherwise be taken for a flag.
@@ -76,8 +79,6 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     arguments.append(f"--permission-mode={mode}")
     if model := spec.model or (agent and agent.model):
         arguments.append(f"--model={model}")
-    if spec.mirror is not None:
-        arguments.append("--session-mirror")
     if agent is None:
         return arguments
     if agent.system_prompt is not None:
@@ -132,6 +133,7 @@ class CommandLine(Transport):
         self._letting_go: asyncio.Task[None] | None = None
         self._is_closing = False
         self._has_result = False
+        self._requests = RequestCounter()
         self.stderr = OutputText(STDERR_BYTES_LIMIT)
         self.usage_by_result: dict[str, dict[str, Any]] = {}
         """Result to model to usage since the result before it, which the SDK's message lacks."""
@@ -176,6 +178,8 @@ class CommandLine(Transport):
                 if frame is not None:
                     self._remember(frame)
                     yield frame
+                    for told in self._requests.told_by(frame):
+                        yield told
             partial += rest
         exit_code = await self._child.wait()
         if exit_code != 0 and not self._is_closing:

@@ -28,6 +28,7 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
+from . import claude_usage
 from .base import Event
 from .events import create_event, text_content
 
@@ -74,6 +75,8 @@ class Translation:
                 yield self._retry(message.data)
             case SystemMessage(subtype="permission_denied"):
                 yield self._permission_denied(message.data, message.data.get("message"))
+            case SystemMessage(subtype=claude_usage.SUBTYPE):
+                yield create_event("usage", message.data["event_id"], **message.data["fields"])
             case ResultMessage():
                 yield from self._result(message)
 
