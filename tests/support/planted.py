@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 ALPHANUMERIC = string.ascii_letters + string.digits
@@ -52,6 +52,21 @@ KINDS: dict[str, Callable[[Random], str]] = {
     ),
     "gitlab": _prefixed("glpat-", URLSAFE, 20),
     "slack": lambda c: f"xoxb-{drawn(c, '123456789', 12)}-{drawn(c, ALPHANUMERIC, 24)}",
+    "slack app": lambda c: (
+        f"xapp-1-A{drawn(c, 'ABC123', 10)}-{drawn(c, '123456789', 13)}-{drawn(c, HEX, 64)}"
+    ),
+    "groq": _prefixed("gsk_", ALPHANUMERIC, 52),
+    "xai": _prefixed("xai-", ALPHANUMERIC, 80),
+    "openrouter": _prefixed("sk-or-v1-", HEX, 64),
+    "shopify": _prefixed("shpat_", HEX, 32),
+    "databricks": _prefixed("dapi", HEX, 32),
+    "linear": _prefixed("lin_api_", ALPHANUMERIC, 40),
+    "atlassian": lambda c: f"ATATT3xFfGF0{drawn(c, URLSAFE, 170)}=ABCDEF12",
+    "vault": _prefixed("hvs.", URLSAFE, 90),
+    "docker": _prefixed("dckr_pat_", URLSAFE, 27),
+    "digitalocean": _prefixed("dop_v1_", HEX, 64),
+    "run token": _prefixed("run-", URLSAFE, 43),
+    "agent token": _prefixed("agent-", URLSAFE, 43),
     "google": _prefixed("AIza", URLSAFE, 35),
     "google oauth": _prefixed("ya29.", URLSAFE, 130),
     "stripe": _prefixed("sk_live_", ALPHANUMERIC, 24),
@@ -69,18 +84,47 @@ KINDS: dict[str, Callable[[Random], str]] = {
     "azure": lambda c: drawn(c, BASE64, 86) + "==",
     "url password": _prefixed("", ALPHANUMERIC, 16),
     "bearer": _prefixed("", URLSAFE, 43),
+    "azure signature": lambda c: drawn(c, ALPHANUMERIC, 43) + "%3D",
+    "short password": lambda c: (
+        f"{drawn(c, string.ascii_letters, 3)}4{drawn(c, ALPHANUMERIC, 5)}7x"
+    ),
+    "curl": _prefixed("", ALPHANUMERIC, 16),
+    "basic": lambda c: base64.b64encode(f"me:{drawn(c, ALPHANUMERIC, 16)}".encode()).decode(),
     "assigned": _prefixed("", ALPHANUMERIC, 32),
 }
-"""By name, what makes one. At least twenty."""
+"""By name, what makes one."""
 
 # Those that only what stands around them gives away.
 _AROUND: dict[str, tuple[str, ...]] = {
     "telegram": ("bot token 1234567890:{} set", "https://api.telegram.org/bot1234567890:{}/getMe"),
     "aws secret": ("aws_secret_access_key = {}\n", '"SecretAccessKey": "{}",'),
     "azure": ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={};Suffix=core",),
-    "url password": ("postgres://app:{}@db.internal:5432/app", "git clone https://me:{}@git/x"),
-    "bearer": ("curl -H 'Authorization: Bearer {}' https://x", '"Authorization": "Bearer {}"'),
-    "assigned": ("export DB_PASSWORD={}\n", 'api_key: "{}"', '{{"client_secret": "{}"}}'),
+    "azure signature": ("https://a.blob.core.windows.net/c?sv=2024&sig={}", "se=2027%26sig%3D{}"),
+    "url password": (
+        "postgres://app:{}@db.internal:5432/app",
+        "git clone https://me:{}@git/x",
+        "redis://u:p@ss{}@h/0",
+    ),
+    "curl": (
+        "curl -u me:{} https://x",
+        "curl -s https://x --user 'me:{}'",
+        '["curl", "-u", "me:{}"]',
+    ),
+    "basic": ("authorization: basic {}", "-H 'Authorization: Basic {}'", "AUTHORIZATION: BASIC {}"),
+    "bearer": (
+        "curl -H 'Authorization: Bearer {}' https://x",
+        '"Authorization": "Bearer {}"',
+        "authorization: BEARER {}",
+        "authorization%3A%20bearer%20{}",
+    ),
+    "short password": ("DB_PASS={}\n", "pwd={};", "PassWord={}", "passwd: {}", "--pass {}"),
+    "assigned": (
+        "export DB_PASSWORD={}\n",
+        'api_key: "{}"',
+        '{{"client_secret": "{}"}}',
+        "x?api_Key%3D{}",
+        '\x1b[34;1m"token"\x1b[0m\x1b[1;39m:\x1b[0m \x1b[0;32m"{}"\x1b[0m',
+    ),
 }
 _SURROUNDINGS = (
     "export KEY={}\n",
@@ -94,15 +138,22 @@ _SURROUNDINGS = (
 )
 
 
+def shown(chance: Random, kind: str) -> Iterator[tuple[str, str]]:
+    """A secret and the least text that shows it, for each form that a kind has."""
+    for around in _AROUND.get(kind, ("{}",)):
+        secret = KINDS[kind](chance)
+        yield secret, around.format(secret)
+
+
 def planted(chance: Random, kind: str) -> tuple[str, str]:
     """A secret of a kind, and a text that holds it as it is found in files, code and output."""
     secret = KINDS[kind](chance)
     around = chance.choice(_AROUND.get(kind, _SURROUNDINGS))
-    shown = around.format(secret)
+    text = around.format(secret)
     if kind == "private key" and chance.random() < 0.5:  # as a JSON file has it
-        shown = json.dumps({"type": "service_account", "private_key": secret})
+        text = json.dumps({"type": "service_account", "private_key": secret})
     before = "".join(f"line {number} of a file\n" for number in range(chance.randrange(6)))
-    return secret, f"{before}{shown}\nand the rest\n"
+    return secret, f"{before}{text}\nand the rest\n"
 
 
 def traces(secret: str) -> list[bytes]:

@@ -21,6 +21,7 @@ CONTROL_TOKEN = "control-token"
 
 # Characters that an anchor can have, written as escapes: then its bytes say nothing.
 _ESCAPED = re.compile(rb"\\u00[2-7]|\\/")
+_URL = b"://"
 
 
 class Masker:
@@ -28,15 +29,17 @@ class Masker:
 
     def __init__(self, token: str = "") -> None:
         self._known = {token: CONTROL_TOKEN} if token else {}
-        self._anchors = BytesAhoCorasick(
-            [anchor.encode() for anchor in (*ANCHORS, *self._known)],
-            implementation=Implementation.DFA,
+        # Searched for in lower case; one that counts in its own case only is compared where found.
+        self._anchors = [anchor.encode() for anchor in (*ANCHORS, *self._known)]
+        self._automaton = BytesAhoCorasick(
+            [anchor.lower() for anchor in self._anchors], implementation=Implementation.DFA
         )
-        places = {anchor: place for place, anchor in enumerate(ANCHORS)}
+        self._any_case = {
+            anchor.encode() for rule in RULES if rule.any_case for anchor in rule.anchors
+        }
         self._rules = [
-            (rule, frozenset(places[anchor] for anchor in rule.anchors)) for rule in RULES
+            (rule, frozenset(anchor.encode() for anchor in rule.anchors)) for rule in RULES
         ]
-        self._url = places["://"]
         self._anchorless = re.compile(ANCHORLESS.pattern.pattern.encode())
 
     def events(self, events: list[NewEvent], body: bytes) -> list[NewEvent]:
@@ -59,11 +62,9 @@ class Masker:
         """The rules that may find something in a body; None: it holds no secret."""
         if b"\\" in body and _ESCAPED.search(body):
             return RULES
-        found = {
-            match[0] for match in self._anchors.find_matches_as_indexes(body, overlapping=True)
-        }
-        if self._url in found and b"@" not in body:
-            found.remove(self._url)
+        found = self._anchors_in(body)
+        if _URL in found and b"@" not in body:
+            found.remove(_URL)
         is_anchorless = self._anchorless.search(body) is not None
         if not found and not is_anchorless:
             return None
@@ -72,6 +73,16 @@ class Masker:
             for rule, anchors in self._rules
             if not anchors.isdisjoint(found) or (is_anchorless and rule is ANCHORLESS)
         ]
+
+    def _anchors_in(self, body: bytes) -> set[bytes]:
+        found = set()
+        for place, start, _ in self._automaton.find_matches_as_indexes(
+            body.lower(), overlapping=True
+        ):
+            anchor = self._anchors[place]
+            if anchor in self._any_case or body.startswith(anchor, start):
+                found.add(anchor)
+        return found
 
 
 def masker_of(connection: HTTPConnection) -> Masker:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .masking_rules import ANCHORLESS, RULES, Rule
+from .masking_rules import ANCHORLESS, RULES, Rule, fold
 
 MASK = "[masked: {kind}]"
 MAX_SECRET_CHARS = 20_000
@@ -84,9 +84,10 @@ def _places(text: str, anchors: Iterable[str]) -> Iterator[int]:
 def _matches(rule: Rule, text: str) -> Iterator[re.Match[str]]:
     if not rule.anchors:
         yield from rule.pattern.finditer(text)
+    searched = fold(text) if rule.any_case else text
     for anchor in rule.anchors:
         end = 0
-        for at in _places(text, (anchor,)):
+        for at in _places(searched, (anchor,)):
             # Not again within what was found: a text of nothing but beginnings is read once.
             if at >= end and (found := rule.pattern.match(text, at)) is not None:
                 end = found.end()
@@ -102,10 +103,12 @@ def _found_by(rule: Rule, text: str) -> Iterator[Span]:
 
 def rules_for(text: str) -> tuple[Rule, ...]:
     """The rules that may find something in a text."""
+    folded = fold(text)
     return tuple(
         rule
         for rule in RULES
-        if rule is ANCHORLESS or any(anchor in text for anchor in rule.anchors)
+        if rule is ANCHORLESS
+        or any(anchor in (folded if rule.any_case else text) for anchor in rule.anchors)
     )
 
 

@@ -236,6 +236,9 @@ def _own_tokens(assignment: Assignment) -> dict[str, str]:
         for name, value in assignment.environment.items()
         if name.startswith("AGENT_ORCHESTRATOR_") and name.endswith("TOKEN") and len(value) >= 16
     }
+    for own in (assignment.run_token, assignment.agent_token):
+        if own:
+            tokens[own] = "run-token"
     control = _find_token(httpx.URL(assignment.url))
     return {**tokens, control: "control-token"} if control else tokens
 
