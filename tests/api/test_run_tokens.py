@@ -124,7 +124,7 @@ def with_token(manager: RunningManager, token: str) -> Api:
 
 def make_family(manager: RunningManager, api: Api) -> Family:
     names = ("parent", "own", "child", "grandchild", "stranger", "unknown")
-    ids = {name: f"{name}-{uuid4().hex}" for name in names}
+    ids = {name: str(uuid4()) for name in names}
     api.post("/sessions", leased(ids["parent"]))
     api.post("/sessions", leased(ids["stranger"]))
     opened = api.post("/sessions", leased(ids["own"], parent_session_id=ids["parent"]))
@@ -396,6 +396,25 @@ def test_child_has_a_token_that_reaches_no_further_than_its_own(
             below = new(uuid4().hex, parent_session_id=family.ids[name])
             assert run.post("/sessions", below).refusal == NOT_FOR_RUNS
     assert family.run.post(f"/sessions/{child}/events", {"event_type": "x"}).status == 403
+
+
+def test_run_cannot_tell_what_there_is_outside_of_its_family(family: Family, api: Api) -> None:
+    api.post("/sessions", new("review", project_dir="/p", unique_name=True))
+    refused = [
+        family.run.post("/sessions", leased("review")),
+        family.run.post("/sessions", new("free")),
+        family.run.post("/sessions", new(family.ids["stranger"])),
+        family.run.post("/sessions", {**new(str(uuid4())), "parent_session_id": "review"}),
+        family.run.post(
+            "/sessions",
+            {"session_id": str(uuid4()), "session_name": "review", "project_dir": "/p"}
+            | {"unique_name": True},
+        ),
+    ]
+    assert {answer.refusal for answer in refused} == {NOT_FOR_RUNS}
+    assert len({answer.body for answer in refused}) == 1
+    exists = family.run.post("/sessions", new(family.ids["child"]))
+    assert exists.refusal == (409, "session_exists")
 
 
 def test_names_and_prefixes_are_looked_up_in_the_family_alone(family: Family) -> None:

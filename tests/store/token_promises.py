@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import NAMESPACE_URL, uuid5
+
 from agent_session_manager.domain.errors import (
     NameTakenError,
     NotForRunsError,
+    SessionExistsError,
     SessionNotFoundError,
 )
 from agent_session_manager.domain.run_token import RunCaller, digest_of
@@ -29,6 +32,11 @@ TOKEN_PROMISES: list[Promise] = []
 def promise(function: Promise) -> Promise:
     TOKEN_PROMISES.append(function)
     return function
+
+
+def id_of(name: str) -> str:
+    """An id as a run may choose it."""
+    return str(uuid5(NAMESPACE_URL, name))
 
 
 def caller(store: Store, session_id: str = "s") -> RunCaller:
@@ -173,39 +181,94 @@ def promise_12_what_a_run_creates_is_below_its_own(store: Store, _clock: Stepped
     create(store, "stranger")
     leased(store)
     run = caller(store)
+    child = id_of("child")
     for session_id, parent, expected in (
-        ("child", None, "s"),
-        ("second", "s", "s"),
-        ("grandchild", "child", "child"),
+        (child, None, "s"),
+        (id_of("second"), "s", "s"),
+        (id_of("grandchild"), child, child),
     ):
         created = create(store, session_id, parent_session_id=parent, caller=run)
         assert created.parent_session_id == expected
-    for parent in ("stranger", "none", "S", "new"):
-        assert isinstance(created_by(store, run, "new", parent), NotForRunsError)
-    assert store.get_status("new") == "not_existent"
+    for parent in ("stranger", "none", "S", id_of("new")):
+        assert isinstance(created_by(store, run, id_of("new"), parent), NotForRunsError)
+    assert store.get_status(id_of("new")) == "not_existent"
 
 
 @promise
 def promise_12_a_run_takes_no_id_under_which_there_is_something(
     store: Store, _clock: SteppedClock
 ) -> None:
-    create(store, "orphan", parent_session_id="gone")
-    key = TranscriptKey(project_key="p", session_id="elsewhere")
-    entry = parse_entry({}, "{}", index=0, batch_id=None)
-    made(store, AppendTranscript(key=key, entries=[entry]))
+    """It is refused with the same words whatever it is; its own are told apart."""
     leased(store)
     run = caller(store)
-    for session_id in ("gone", "elsewhere"):
-        assert isinstance(created_by(store, run, session_id), NotForRunsError)
+    orphan, transcript, stranger, child = map(id_of, ("gone", "elsewhere", "stranger", "child"))
+    create(store, "orphan", parent_session_id=orphan)
+    key = TranscriptKey(project_key="p", session_id=transcript)
+    entry = parse_entry({}, "{}", index=0, batch_id=None)
+    made(store, AppendTranscript(key=key, entries=[entry]))
+    create(store, stranger)
+    create(store, child, caller=run)
+    refusals = {
+        str(created_by(store, run, session_id))
+        for session_id in (orphan, transcript, stranger, "review", "memory", child.upper())
+    } | {str(created_by(store, run, id_of("new"), stranger))}
+    assert len(refusals) == 1
+    assert isinstance(created_by(store, run, stranger), NotForRunsError)
+    assert isinstance(created_by(store, run, child), SessionExistsError)
+    for session_id in (orphan, transcript):
         assert store.get_status(session_id) == "not_existent"
         create(store, session_id)  # anybody else may
+
+
+@promise
+def promise_12_a_run_creates_in_its_own_project_alone(store: Store, _clock: SteppedClock) -> None:
+    """Or without one, where it takes no name from anybody."""
+    create(store, "elsewhere", session_name="n", project_dir="/other", unique_name=True)
+    projects = (
+        "/p",
+        "/p/",
+        "/p/q",
+        "/p//q/./r",
+        "/",
+        "/other",
+        "/pq",
+        "/p/../other",
+        "p",
+        "",
+        None,
+    )
+    allowed = {
+        ("/p", False): {"/p", "/p/", "/p/q", "/p//q/./r", None},
+        ("/p", True): {"/p", "/p/", "/p/q", "/p//q/./r"},
+        (None, False): {None},
+        (None, True): {None},
+    }
+    for (own, unique_name), expected in allowed.items():
+        parent = f"{own} {unique_name}"
+        create(store, parent, project_dir=own, holder="h", token_digest=digest_of(parent))
+        outcomes = {
+            project: made(
+                store,
+                CreateSession(
+                    session_id=id_of(f"{parent} {project}"),
+                    session_name=f"n{number}" if project != "/other" else "n",
+                    project_dir=project,
+                    unique_name=unique_name,
+                    caller=caller(store, parent),
+                ),
+            )
+            for number, project in enumerate(projects)
+        }
+        assert {p for p, one in outcomes.items() if isinstance(one, Session)} == expected
+        refused = [one for p, one in outcomes.items() if p not in expected]
+        assert all(isinstance(one, NotForRunsError) for one in refused)
 
 
 @promise
 def promise_12_a_run_is_not_told_who_has_a_name(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     create(store, "secret-id", session_name="taken", unique_name=True)
-    refused = created_by(store, caller(store), "new")
+    refused = created_by(store, caller(store), id_of("new"))
     assert isinstance(refused, NameTakenError)
     assert (refused.holder_id, "secret-id" in str(refused)) == (None, False)
 
@@ -219,4 +282,4 @@ def promise_12_a_run_whose_session_is_gone_creates_nothing(
     made(store, DeleteSession(session_id="s", force=True))
     create(store, "s")
     for parent in (None, "s"):
-        assert isinstance(created_by(store, run, "new", parent), NotForRunsError)
+        assert isinstance(created_by(store, run, id_of("new"), parent), NotForRunsError)

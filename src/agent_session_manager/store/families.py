@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import PurePosixPath
 
 from sqlalchemy import (
     ColumnElement,
@@ -50,9 +52,13 @@ _IS_IN_FAMILY = select(literal(1, Integer)).where(
     exists().where(_line.c.number == bindparam("ancestor"))
 )
 _IS_SPOKEN_FOR = select(literal(1, Integer)).where(
-    exists().where(sessions.c.parent_session_id == bindparam("session_id"))
+    exists().where(sessions.c.session_id == bindparam("session_id"))
+    | exists().where(sessions.c.parent_session_id == bindparam("session_id"))
     | exists().where(transcripts.c.session_id == bindparam("session_id"))
 )
+_PROJECT = select(sessions.c.project_dir).where(sessions.c.number == bindparam("number"))
+_UUID = re.compile("[0-9a-f]{8}(-?)[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{12}")
+"""An id of another form can be the name of a session, or of a file of somebody else."""
 
 
 class SqlRunTokens:
@@ -100,21 +106,46 @@ def is_below(caller: RunCaller) -> ColumnElement[bool]:
 
 
 def parent_for(connection: Connection, new: CreateSession) -> str | None:
-    """The parent of a session that is to be created; one that a run creates is below its own.
+    """Return the parent of a new session: of one that a run creates, its own if none is given.
+
+    Checked before anything else, and refused with one text: a run learns nothing of the sessions
+    of others, and gets at nothing that exists under an id already.
 
     Raises:
-        NotForRunsError: the run asked for another parent, or for an id under which there is
-            something already: it would get at that.
+        NotForRunsError: the id is not a UUID or in use by others, the parent is not in the run's
+            family, or the project is not its own.
     """
     caller = new.caller
     if caller is None:
         return new.parent_session_id
     parent = new.parent_session_id or caller.session_id
-    if not _is_in_family(connection, caller, parent):
-        raise NotForRunsError("a run creates sessions below its own, and nowhere else")
-    if connection.scalar(_IS_SPOKEN_FOR, {"session_id": new.session_id}):
-        raise NotForRunsError("this id is in use: a run creates sessions under ids that are not")
+    own_project = connection.scalar(_PROJECT, {"number": caller.session_number})
+    where = {"session_id": new.session_id}
+    if (
+        _UUID.fullmatch(new.session_id) is None
+        or not _is_in_family(connection, caller, parent)
+        or not _may_create_in(own_project, new)
+        or (
+            connection.scalar(_IS_SPOKEN_FOR, where)
+            and not _is_in_family(connection, caller, new.session_id)
+        )
+    ):
+        raise NotForRunsError(
+            "a run creates sessions under a new UUID, below its own session, in its own project"
+        )
     return parent
+
+
+def _may_create_in(own_project: str | None, new: CreateSession) -> bool:
+    """Whether a run creates this in its project or below it; without a project it takes no name."""
+    if new.project_dir is None:
+        return own_project is None or not new.unique_name
+    project = PurePosixPath(new.project_dir)
+    return (
+        own_project is not None
+        and ".." not in project.parts
+        and project.is_relative_to(own_project)
+    )
 
 
 def insert_run_token(connection: Connection, number: int, run: int, digest: str) -> None:

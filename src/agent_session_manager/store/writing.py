@@ -155,9 +155,9 @@ class Transaction:
                 assert_never(change)
 
     def _create(self, new: CreateSession) -> Session:
+        parent_session_id = parent_for(self._connection, new)
         if find_current(self._connection, new.session_id) is not None:
             raise SessionExistsError(new.session_id)
-        parent_session_id = parent_for(self._connection, new)
         reservation = _reservation(new.session_name, new.project_dir) if new.unique_name else _NONE
         self._check_free(reservation, names_holder=new.caller is None)
         inserted = self._connection.execute(
