@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -24,6 +23,7 @@ from agent_session_manager.api import (
 )
 from agent_session_manager.api.admission import Admission
 from agent_session_manager.api.answers import refusals
+from agent_session_manager.api.aside import Turns
 from agent_session_manager.api.codes import Codes
 from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
@@ -58,7 +58,7 @@ def build_app(
     app.state.manager = manager
     app.state.codes = Codes(token, monotonic=time.monotonic)
     app.state.redirect_pages = redirect_pages
-    app.state.turns = asyncio.Lock()
+    app.state.turns = Turns()
     app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=time.monotonic)
     health = APIRouter(tags=["service"])

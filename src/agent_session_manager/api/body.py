@@ -7,11 +7,9 @@ as it is. A lone surrogate, NaN and 1e400 are no JSON to orjson in the first pla
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import orjson
@@ -19,6 +17,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from agent_session_manager.api.aside import LARGE_BYTES, in_thread
 from agent_session_manager.api.errors import RequestError
 
 T = TypeVar("T")
@@ -26,31 +25,23 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DRAINED_BYTES = 7 * MAX_BODY_BYTES
 """A body is read on this far over its limit, so that its sender gets to see the answer."""
-LARGE_BYTES = 256 * 1024
 MAX_DEPTH = 64
 MAX_PARTS = 250_000
 """Commas and opening brackets outside of texts. A body of nothing but `[],` takes thirty times its
 size once it is read, and Python gives that back late: this many parts take 30 MB at most."""
-_TOO_MANY_PARTS = re.compile(
-    rb'(?:(?:[^",\[{]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+[,\[{]){%d}+' % (MAX_PARTS + 1), re.DOTALL
-)
-"""It never goes back, and stops at the first part too many."""
+_PART = rb'(?:(?:[^",\[{]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+[,\[{])'
+_PARTS_AT_ONCE = 1000
+_PARTS = re.compile(_PART + b"{%d}+" % _PARTS_AT_ONCE, re.DOTALL)
+_ONE_PART = re.compile(_PART, re.DOTALL)
 _EXACT_FLOAT = 2.0**63
 _NUL = re.compile(rb"\\u0000")
 
 
-_aside = ThreadPoolExecutor(1, thread_name_prefix="read-aside")
-
-
 async def read_through(body: bytes, read: Callable[[bytes], T]) -> T:
-    """What `read` makes of a body; a large one is read in a thread, so that nobody waits for it.
-
-    In one thread for all of them: at once they would be no faster, but take memory at once, and
-    each thread keeps some of what it has had.
-    """
+    """What `read` makes of a body; a large one is read in a thread, so that nobody waits for it."""
     if len(body) <= LARGE_BYTES:
         return read(body)
-    return await asyncio.get_running_loop().run_in_executor(_aside, read, body)
+    return await in_thread(lambda _pause: read(body))
 
 
 class JsonRequest(Request):
@@ -111,11 +102,7 @@ def parse_json(body: bytes) -> Any:
     Raises:
         RequestError: 400, with what is wrong with it.
     """
-    # Most bodies have fewer even with those in their texts, which are not cheap to tell apart.
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_PARTS and _TOO_MANY_PARTS.match(body):
-        raise RequestError(
-            400, "too_many_values", f"a body has at most {MAX_PARTS} commas and opening brackets"
-        )
+    check_parts(body, MAX_PARTS)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
@@ -126,6 +113,27 @@ def parse_json(body: bytes) -> Any:
         # orjson reads an integer of more than 64 bits as a float: see how it was written.
         json.loads(body, parse_int=_fitting_int)
     return value
+
+
+def check_parts(body: bytes, limit: int) -> None:
+    """Refuse a body with more commas and opening brackets outside of texts: thousands of them.
+
+    Raises:
+        RequestError: 400 `too_many_values`.
+    """
+    # Most bodies have fewer even with those in their texts, which are not cheap to tell apart.
+    if sum(map(body.count, (b",", b"[", b"{"))) <= limit:
+        return
+    at = 0
+    for _ in range(limit // _PARTS_AT_ONCE):  # so that no single call is long
+        found = _PARTS.match(body, at)
+        if found is None:
+            return
+        at = found.end()
+    if _ONE_PART.match(body, at):
+        raise RequestError(
+            400, "too_many_values", f"a body has at most {limit} commas and opening brackets"
+        )
 
 
 class _Check:

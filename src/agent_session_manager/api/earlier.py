@@ -17,7 +17,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.aside import Pause, in_turn
+from agent_session_manager.api.body import JsonRoute, parse_json
 from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.sessions import MAX_PAGE, Id, Served
 from agent_session_manager.api.wire import (
@@ -90,11 +91,18 @@ class EarlierEventsAnswer(BaseModel):
 )
 async def append_event(request: Request, manager: Served) -> Response:
     """Append one event; `session_start` also creates its session, or sets it running again."""
-    session_id, session_name, event = _parse(await request.json())
+    body = await request.body()
+    masker = masker_of(request)
+
+    def read(pause: Pause | None) -> tuple[str, str, NewEvent]:
+        session_id, session_name, event = _parse(parse_json(body))
+        [event] = masker.events([event], body, pause)
+        return session_id, session_name, event
+
+    session_id, session_name, event = await in_turn(request, len(body), read)
     if event.event_type == "session_start":
         await _start(manager, session_id, session_name)
-    events = masker_of(request).events([event], await request.body())
-    await manager.append(session_id, events)
+    await manager.append(session_id, [event])
     return answer(OkAnswer())
 
 

@@ -6,7 +6,6 @@ it; `api/body.py` and `domain/event.py` check what it is given.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,8 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.answers import refusals
-from agent_session_manager.api.body import JsonRequest, JsonRoute
+from agent_session_manager.api.aside import in_turn
+from agent_session_manager.api.body import JsonRequest, JsonRoute, parse_json
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.masker import masker_of
 from agent_session_manager.api.reach import Reach, caller_of, for_runs
@@ -48,10 +48,6 @@ from agent_session_manager.store.base import EventFilter
 
 appending = APIRouter(route_class=JsonRoute, tags=["events"])
 router = APIRouter(tags=["events"])
-
-MUCH_BYTES = 4096
-"""Bodies that are larger are looked through one after the other, so that between them those get
-their turn who want little, or who have to be told that there is too much to do."""
 
 _ONE_OR_MANY = {
     "required": True,
@@ -86,22 +82,17 @@ async def append_events(request: Request, session_id: Id) -> Response:
     What a run appends is of that run, whether it says so or not.
     """
     body = await request.body()
-    if len(body) <= MUCH_BYTES:
-        events = _parse(await request.json(), session_id)
-    else:
-        async with turns_of(request):
-            events = _parse(await request.json(), session_id)
-    events = masker_of(request).events(events, body)
+    masker = masker_of(request)
+    events = await in_turn(
+        request,
+        len(body),
+        lambda pause: masker.events(_parse(parse_json(body), session_id), body, pause),
+    )
     caller = caller_of(request)
     if caller is not None:
         events = [_of_run(event, caller.run) for event in events]
     seqs = await manager_of(request).append(session_id, events)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
-
-
-def turns_of(request: Request) -> asyncio.Lock:
-    turns: asyncio.Lock = request.app.state.turns
-    return turns
 
 
 class AppendsFirst:

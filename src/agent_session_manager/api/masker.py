@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
+from agent_session_manager.api.aside import Pause, in_turn
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.masking import ANCHORS, Masking
+from agent_session_manager.domain.masking import ANCHORS, CHARACTERS_A_STEP, Effort, Masking
 from agent_session_manager.domain.masking_rules import ANCHORLESS, RULES, Rule
 
 CONTROL_TOKEN = "control-token"
@@ -22,6 +23,7 @@ CONTROL_TOKEN = "control-token"
 # Characters that an anchor can have, written as escapes: then its bytes say nothing.
 _ESCAPED = re.compile(rb"\\u00[2-7]|\\/")
 _URL = b"://"
+MAX_SEARCHED_AT_ONCE = 64 * 1024
 
 
 class Masker:
@@ -42,27 +44,30 @@ class Masker:
         ]
         self._anchorless = re.compile(ANCHORLESS.pattern.pattern.encode())
 
-    def events(self, events: list[NewEvent], body: bytes) -> list[NewEvent]:
+    def events(
+        self, events: list[NewEvent], body: bytes, pause: Pause | None = None
+    ) -> list[NewEvent]:
         """The events that came in a body, with their texts masked and counted."""
-        rules = self._rules_for(body)
-        return events if rules is None else [self._event(event, rules) for event in events]
+        effort = Effort(pause)
+        rules = self._rules_for(body, effort)
+        return events if rules is None else [self._event(event, rules, effort) for event in events]
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: Any, pause: Pause | None = None) -> Any:
         """A JSON value with its texts masked."""
-        return Masking(known=self._known).value(value)
+        return Masking(known=self._known, effort=Effort(pause)).value(value)
 
-    def _event(self, event: NewEvent, rules: Sequence[Rule]) -> NewEvent:
-        masking = Masking(rules, self._known)
+    def _event(self, event: NewEvent, rules: Sequence[Rule], effort: Effort) -> NewEvent:
+        masking = Masking(rules, self._known, effort)
         fields = masking.event(event.fields)
         if not masking.count:
             return event
         return event._replace(fields=fields, masked_secrets=fields["masked_secrets"])
 
-    def _rules_for(self, body: bytes) -> Sequence[Rule] | None:
+    def _rules_for(self, body: bytes, effort: Effort) -> Sequence[Rule] | None:
         """The rules that may find something in a body; None: it holds no secret."""
         if b"\\" in body and _ESCAPED.search(body):
             return RULES
-        found = self._anchors_in(body)
+        found = self._anchors_in(body, effort)
         if _URL in found and b"@" not in body:
             found.remove(_URL)
         is_anchorless = self._anchorless.search(body) is not None
@@ -74,15 +79,27 @@ class Masker:
             if not anchors.isdisjoint(found) or (is_anchorless and rule is ANCHORLESS)
         ]
 
-    def _anchors_in(self, body: bytes) -> set[bytes]:
+    def _anchors_in(self, body: bytes, effort: Effort) -> set[bytes]:
+        folded = body.lower()
         found = set()
-        for place, start, _ in self._automaton.find_matches_as_indexes(
-            body.lower(), overlapping=True
-        ):
+        if len(body) > MAX_SEARCHED_AT_ONCE:  # which would list every place of each of them
+            for anchor in self._anchors:
+                effort.spend(1 + len(body) // CHARACTERS_A_STEP)
+                if anchor in (folded if anchor in self._any_case else body):
+                    found.add(anchor)
+            return found
+        for place, start, _ in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             anchor = self._anchors[place]
             if anchor in self._any_case or body.startswith(anchor, start):
                 found.add(anchor)
         return found
+
+
+async def masked(request: Request, value: Any) -> Any:
+    """A part of the body of a request, with its texts masked."""
+    masker = masker_of(request)
+    size = len(await request.body())
+    return await in_turn(request, size, lambda pause: masker.value(value, pause))
 
 
 def masker_of(connection: HTTPConnection) -> Masker:

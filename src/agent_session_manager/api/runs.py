@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
-from agent_session_manager.api.masker import masker_of
+from agent_session_manager.api.masker import masked
 from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire import (
@@ -64,7 +64,7 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
         session_id=session_id,
         takeover=body.takeover,
         host=body.host,
-        spec=masker_of(request).value(body.spec),
+        spec=await masked(request, body.spec),
         holder=holder_of(body.lease),
         token_digest=None if token is None else digest_of(token),
     )
@@ -218,6 +218,6 @@ async def settle_request(
         run=run,
         request_id=request_id,
         state=RequestState(body.state),
-        detail=masker_of(request).value(body.detail),
+        detail=await masked(request, body.detail),
     )
     return answer(RequestAnswer(request=request_body(await manager.settle_request(change))))

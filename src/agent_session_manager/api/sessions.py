@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
-from agent_session_manager.api.masker import masker_of
+from agent_session_manager.api.masker import masked
 from agent_session_manager.api.pages import page_text, parse_page
 from agent_session_manager.api.reach import Reach, caller_of, for_runs
 from agent_session_manager.api.streams import (
@@ -80,7 +80,7 @@ async def create_session(request: Request, body: NewSessionBody, manager: Served
     token = None if body.lease is None else create_run_token()
     new = CreateSession(
         **body.model_dump(exclude={"lease", "spec"}),
-        spec=masker_of(request).value(body.spec),
+        spec=await masked(request, body.spec),
         holder=holder_of(body.lease),
         token_digest=None if token is None else digest_of(token),
         caller=caller_of(request),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.body import read_body, read_through
+from agent_session_manager.api.aside import Pause, in_turn
+from agent_session_manager.api.body import MAX_PARTS, check_parts, read_body
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.raw_json import check_object, decode, split_array
 from agent_session_manager.api.reach import Reach, for_runs
@@ -41,6 +41,10 @@ from agent_session_manager.store.transcripts import (
 MAX_APPEND_BYTES = 32 * 1024 * 1024
 """One line can be large, and is not cut: an agent is to read back exactly what it wrote."""
 
+MAX_APPEND_PARTS = 500_000
+"""Commas and opening brackets outside of texts: a reader of JSON does not stop between two."""
+ENTRIES_AT_ONCE = 100
+
 router = APIRouter(tags=["transcripts"])
 
 
@@ -63,16 +67,23 @@ async def append_entries(
 ) -> Response:
     """Append entries, as one; those that it has already (by `uuid`) are left out."""
     body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
-    entries = await read_through(body, partial(_parse_entries, batch_id=query.batch_id))
+    entries = await in_turn(
+        request,
+        len(body),
+        lambda pause: _parse_entries(body, batch_id=query.batch_id, pause=pause),
+    )
     done = await manager.transcripts.append(AppendTranscript(key=query.key, entries=entries))
     return answer(
         AppendedEntriesAnswer(appended=done.appended, last_position=done.last_position), 201
     )
 
 
-def _parse_entries(body: bytes, batch_id: str | None) -> list[NewEntry]:
+def _parse_entries(body: bytes, *, batch_id: str | None, pause: Pause | None) -> list[NewEntry]:
+    check_parts(body, MAX_APPEND_PARTS)
     entries: list[NewEntry] = []
     for index, (line, value) in enumerate(split_array(decode(body))):
+        if pause is not None and index % ENTRIES_AT_ONCE == 0:
+            pause()
         if index == MAX_ENTRIES_PER_APPEND:
             raise RequestError(
                 413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} can be sent at once"
@@ -153,7 +164,8 @@ async def put_summary(
     """Replace the summary of a main transcript: 409 `version_conflict` if it is another by now."""
     if query.version <= query.expected_version:
         raise InvalidRequestError("version is not past expected_version")
-    text = await read_through(await read_body(request), lambda body: check_object(decode(body)))
+    body = await read_body(request)
+    text = await in_turn(request, len(body), lambda _pause: _parse_summary(body))
     change = PutTranscriptSummary(
         key=query.key,
         expected_version=query.expected_version,
@@ -161,6 +173,11 @@ async def put_summary(
         text=text,
     )
     return answer(SummaryPutAnswer(version=await manager.transcripts.put_summary(change)))
+
+
+def _parse_summary(body: bytes) -> str:
+    check_parts(body, MAX_PARTS)
+    return check_object(decode(body))
 
 
 def _page_text(mark: int | None) -> str | None:

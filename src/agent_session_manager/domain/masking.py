@@ -7,8 +7,7 @@ fields by which an event is told apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .masking_rules import ANCHORLESS, RULES, Rule, fold
@@ -19,6 +18,12 @@ MAX_SECRET_CHARS = 20_000
 MAX_COUNT = 10_000
 """Of one event, as it travels: more are not told apart."""
 MAX_DEPTH = 100
+MAX_NAMES = 5_000
+"""Names like `password` that are looked at in one body; each further one has its value masked."""
+CHARACTERS_A_STEP = 16 * 1024
+RULES_A_STEP = 16
+STEPS_AT_ONCE = 512
+"""Steps of masking between two pauses: a few milliseconds."""
 
 _UNCHANGED = frozenset(
     {
@@ -27,6 +32,23 @@ _UNCHANGED = frozenset(
     }
 )  # fmt: skip
 """Fields by which an event is found, told apart and paired: a mask would make two the same."""
+
+
+class Effort:
+    """The steps that masking a body has taken. They grow no faster than the body."""
+
+    def __init__(self, pause: Callable[[], None] | None = None) -> None:
+        """Call `pause` again and again: with it, no more than a few steps are made at once."""
+        self.steps = 0
+        self.names = 0
+        self._pause = pause
+        self._next_pause = STEPS_AT_ONCE
+
+    def spend(self, steps: int = 1) -> None:
+        self.steps += steps
+        if self.steps >= self._next_pause and self._pause is not None:
+            self._next_pause = self.steps + STEPS_AT_ONCE
+            self._pause()
 
 
 class Span(NamedTuple):
@@ -46,7 +68,7 @@ _END_LINE = re.compile(r"-----END[A-Z0-9 ]{0,40}-----")
 
 _NOTHING: Mapping[str, str] = {}
 _MAX_NAME_CHARS = 100
-_MAX_NAMED_CHARS = 600
+_MIN_NAMED_CHARS, _MAX_NAMED_CHARS = 8, 600
 
 
 ANCHORS: tuple[str, ...] = tuple(
@@ -55,10 +77,11 @@ ANCHORS: tuple[str, ...] = tuple(
 """A text with none of them, and nothing for the rule without one, holds no secret that we know."""
 
 
-def _private_keys(text: str) -> Iterator[Span]:
+def _private_keys(text: str, effort: Effort) -> Iterator[Span]:
     """Keys in armour, also with escaped line breaks, and those of which the end is missing."""
     end = -2
     for begin in _ARMOUR.finditer(text):
+        effort.spend(8)
         if end != -1 and end < begin.end():
             end = text.find(_KEY_END, begin.end())
         closing = None
@@ -81,29 +104,35 @@ def _places(text: str, anchors: Iterable[str]) -> Iterator[int]:
             at = text.find(anchor, at + len(anchor))
 
 
-def _matches(rule: Rule, text: str) -> Iterator[re.Match[str]]:
+def _matches(rule: Rule, text: str, searched: str, effort: Effort) -> Iterator[re.Match[str]]:
+    effort.spend(len(text) // CHARACTERS_A_STEP)
     if not rule.anchors:
         yield from rule.pattern.finditer(text)
-    searched = fold(text) if rule.any_case else text
     for anchor in rule.anchors:
         end = 0
         for at in _places(searched, (anchor,)):
+            effort.spend()
             # Not again within what was found: a text of nothing but beginnings is read once.
             if at >= end and (found := rule.pattern.match(text, at)) is not None:
                 end = found.end()
                 yield found
 
 
-def _found_by(rule: Rule, text: str) -> Iterator[Span]:
-    for found in _matches(rule, text):
+def _found_by(rule: Rule, text: str, searched: str, effort: Effort) -> Iterator[Span]:
+    for found in _matches(rule, text, searched, effort):
         group = found.lastindex or 0
         if rule.is_secret(found, found[group]):
             yield Span(*found.span(group), rule.kind)
 
 
+_FOLDED_ANCHORS = tuple(dict.fromkeys(anchor.lower() for anchor in ANCHORS))
+
+
 def rules_for(text: str) -> tuple[Rule, ...]:
     """The rules that may find something in a text."""
     folded = fold(text)
+    if not any(map(folded.__contains__, _FOLDED_ANCHORS)):
+        return (ANCHORLESS,)
     return tuple(
         rule
         for rule in RULES
@@ -112,23 +141,34 @@ def rules_for(text: str) -> tuple[Rule, ...]:
     )
 
 
-@lru_cache(maxsize=1024)
-def _rules_of_name(told: str) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules_for(told) if rule.takes_names)
+_RULES_OF_NAMES = tuple(rule for rule in RULES if rule.takes_names)
+_TELLING = re.compile(
+    "|".join(
+        f"(?i:{re.escape(anchor)})" if rule.any_case else re.escape(anchor)
+        for rule in _RULES_OF_NAMES
+        for anchor in rule.anchors
+    )
+)
+"""Names that can give their value away have this in them."""
 
 
 def find_secrets(
-    text: str, rules: Sequence[Rule] = RULES, known: Mapping[str, str] = _NOTHING
+    text: str,
+    rules: Sequence[Rule] = RULES,
+    known: Mapping[str, str] = _NOTHING,
+    effort: Effort | None = None,
 ) -> list[Span]:
     """The secrets in a text, in order and apart from each other.
 
     `known` are secrets of which not the form but the text is known, each with its kind.
     """
-    found = list(_private_keys(text)) if _KEY_BEGIN in text else []
+    effort = effort or Effort()
+    found = list(_private_keys(text, effort)) if _KEY_BEGIN in text else []
     for secret, kind in known.items():
         found += (Span(at, at + len(secret), kind) for at in _places(text, (secret,)))
+    folded = fold(text)
     for rule in rules:
-        found += _found_by(rule, text)
+        found += _found_by(rule, text, folded if rule.any_case else text, effort)
     if len(found) < 2:
         return found
     # Of those that overlap one is made, of the kind of the first rule that has found a part of it.
@@ -169,17 +209,23 @@ class Masking:
     """Masks what is in some values, by some rules, and counts."""
 
     def __init__(
-        self, rules: Sequence[Rule] | None = None, known: Mapping[str, str] = _NOTHING
+        self,
+        rules: Sequence[Rule] | None = None,
+        known: Mapping[str, str] = _NOTHING,
+        effort: Effort | None = None,
     ) -> None:
-        """Try `rules` on every text; without them on each text those that its anchors call for."""
+        """Try `rules` on long texts; on short ones, and without `rules`, those with an anchor."""
         self._rules = rules
         self._known = known
+        self._effort = effort or Effort()
         self.count = 0
 
     def text(self, text: str) -> str:
         """The text with a mask in the place of each secret."""
-        rules = rules_for(text) if self._rules is None else self._rules
-        spans = find_secrets(text, rules, self._known)
+        is_short = len(text) < CHARACTERS_A_STEP
+        rules = rules_for(text) if is_short or self._rules is None else self._rules
+        self._effort.spend(1 + len(rules) // RULES_A_STEP)
+        spans = find_secrets(text, rules, self._known, self._effort)
         self.count += len(spans)
         return mask_spans(text, spans) if spans else text
 
@@ -196,15 +242,33 @@ class Masking:
                 return value
 
     def _named(self, name: Any, value: Any, depth: int) -> Any:
-        if isinstance(value, str) and isinstance(name, str) and len(value) <= _MAX_NAMED_CHARS:
-            told = f"{name}="
-            rules = _rules_of_name(told) if len(told) <= _MAX_NAME_CHARS else ()
-            found = find_secrets(told + value, rules) if rules else []
-            if found and found[0].start == len(told) and not any(map(str.isspace, value)):
+        if (
+            isinstance(value, str)
+            and isinstance(name, str)
+            and len(name) < _MAX_NAME_CHARS
+            and _MIN_NAMED_CHARS <= len(value) <= _MAX_NAMED_CHARS
+            and _TELLING.search(name)
+            and not any(map(str.isspace, value))
+        ):
+            kind = self._kind_told_by(name, value)
+            if kind is not None:
                 self.count += 1
-                by_form = find_secrets(value, known=self._known)  # says more than its name does
-                return MASK.format(kind=(by_form or found)[0].kind)
+                return MASK.format(kind=kind)
         return self.value(value, depth + 1)
+
+    def _kind_told_by(self, name: str, value: str) -> str | None:
+        """Return the kind of the secret that a name says its value is."""
+        self._effort.names += 1
+        if self._effort.names > MAX_NAMES:
+            return "assigned-secret"
+        self._effort.spend(2)
+        told = f"{name}="
+        found = find_secrets(told + value, _RULES_OF_NAMES, effort=self._effort)
+        if not found or found[0].start != len(told):
+            return None
+        # What its form says is more than what its name does.
+        by_form = find_secrets(value, rules_for(value), self._known, self._effort)
+        return (by_form or found)[0].kind
 
     def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """An event with its texts masked, and how many there were in `masked_secrets`."""
