@@ -15,11 +15,9 @@ from agent_orchestrator.outbox import Outbox, Run, list_outboxes
 from tests.api.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 NewId = Callable[[], str]
-
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def test_events_arrive_in_order_once_also_when_they_are_sent_again(
         with outbox_of(tmp_path, session_id, manager.url) as outbox:
             for number in expected:
                 outbox.add(event(number))
-            deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+            deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
         assert list_outboxes(tmp_path) == []
         assert stored_events(manager, session_id) == expected
 
@@ -75,7 +73,7 @@ def test_event_that_the_manager_refuses_for_good_holds_up_no_other(
     with outbox_of(tmp_path, session_id, manager.url) as outbox:
         for number in range(1, 6):
             outbox.add(event(number, **(poison if number == 3 else {})))
-        deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+        deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
         (refused,) = outbox.list_refused()
         assert outbox.count_waiting() == 0
     assert refused.event["event_id"] == "3"
@@ -89,7 +87,7 @@ def test_events_of_a_deleted_session_are_put_aside(
     with outbox_of(tmp_path, session_id, manager.url) as outbox:
         outbox.add(event(1))
         outbox.add(event(2))
-        deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+        deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
         assert [each.event["event_id"] for each in outbox.list_refused()] == ["1", "2"]
 
 
@@ -130,8 +128,7 @@ def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_trul
             outbox.add(event(2, event_type="session_stop", exit_code=0))
         wait_for(
             lambda: client.get_session("s")["reason"] == "lost",
-            "the run is lost",
-            seconds=10,  # a lease, and a look of the reaper
+            "the run is lost",  # a lease, and a look of the reaper
         )
         deliver_leftovers(client, tmp_path)
         session = client.get_session("s")
@@ -154,7 +151,7 @@ def test_what_a_manager_lost_is_sent_again_in_its_place(
     def send(outbox: Outbox, *numbers: int) -> None:
         for number in numbers:
             outbox.add(event(number))
-        deliver(client, outbox, patience_seconds=PATIENCE_SECONDS)
+        deliver(client, outbox, patience_seconds=WATCHDOG_SECONDS)
 
     with (
         ManagerClient(manager.url) as client,

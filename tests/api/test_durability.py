@@ -12,11 +12,11 @@ from threading import Barrier
 from tests.support.api import Api, raw_connection
 from tests.support.load import Load, load, stored_events
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 StartManager = Callable[..., RunningManager]
 
 SESSION = "under-load"
-STOP_SECONDS = 6
 
 
 def create_session(manager: RunningManager) -> None:
@@ -42,7 +42,7 @@ def test_sixteen_writers_of_one_session_share_its_numbers_without_gaps(
 
     def append_twenty(writer: int) -> list[tuple[int, str]]:
         with Api(manager) as api:
-            together.wait(10)
+            together.wait(WATCHDOG_SECONDS)
             answers = []
             for number in range(20):
                 event_id = f"{writer}-{number}"
@@ -86,7 +86,7 @@ def test_database_that_another_program_holds_is_503_and_reads_go_on(
     with Api(own) as api, Api(own) as reading, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(api.post, f"/sessions/{SESSION}/events", event)
         assert reading.get(f"/sessions/{SESSION}/status").json == {"status": "running"}
-        refused = waiting.result(10)
+        refused = waiting.result(WATCHDOG_SECONDS)
         assert refused.refusal == (503, "store_unavailable")
         assert refused.headers["retry-after"] == "1"
         assert "INSERT" not in refused.json["detail"]
@@ -101,7 +101,7 @@ def test_stop_under_load_keeps_all_that_was_acknowledged(start_manager: StartMan
     with load(own, SESSION) as writers:
         writers.wait_until_acknowledged(100)
         own.process.send_signal(signal.SIGTERM)
-        assert own.process.wait(STOP_SECONDS) == 0
+        assert own.process.wait(WATCHDOG_SECONDS) == 0
     assert set(writers.refused) <= {503}
     assert "trace=" not in own.log()
     own.restart()

@@ -13,6 +13,7 @@ import pytest
 from agent_session_manager.api.app import openapi
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 PAGE = "http://localhost:5173"
 AT = "2026-01-02T03:04:05.000006+00:00"
@@ -187,7 +188,7 @@ def test_of_starts_at_once_one_opens_the_run_and_none_fails(
         for session_id in session_ids:
             send(earlier, session_id, "session_start")
             send(earlier, session_id, "session_stop")
-    together = threading.Barrier(threads, timeout=5)
+    together = threading.Barrier(threads, timeout=WATCHDOG_SECONDS)
 
     def start(_: int) -> None:
         with Api(open_manager) as api:

@@ -34,13 +34,10 @@ from agent_session_manager.store.sql import open_store
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PAGE = "http://localhost:5173"
 AT = "2026-01-02T03:04:05.000006+00:00"
-READ_SECONDS = 5.0
-CUT_SECONDS = 15.0
-"""Longer than the 8 seconds that a reader may take nothing, on a machine that is busy."""
 HEAD = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -91,26 +88,26 @@ class Page:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    def next(self, *, seconds: float = READ_SECONDS) -> Frame:
-        text = self.connection.recv(timeout=seconds)
+    def next(self) -> Frame:
+        text = self.connection.recv(timeout=WATCHDOG_SECONDS)
         assert isinstance(text, str)
         frame: Frame = json.loads(text)
         return frame
 
-    def until(
-        self, is_last: Callable[[Frame], bool], *, seconds: float = READ_SECONDS
-    ) -> list[Frame]:
+    def until(self, is_last: Callable[[Frame], bool]) -> list[Frame]:
         """All frames up to the first of which this holds, that one included."""
-        found = [self.next(seconds=seconds)]
+        found = [self.next()]
         while not is_last(found[-1]):
-            found.append(self.next(seconds=seconds))
+            found.append(self.next())
         return found
 
 
 @contextmanager
 def page_of(manager: RunningManager, **options: Any) -> Iterator[Page]:
     url = f"ws://127.0.0.1:{manager.port}/ws"
-    with connect(url, proxy=None, max_size=None, close_timeout=READ_SECONDS, **options) as opened:
+    with connect(
+        url, proxy=None, max_size=None, close_timeout=WATCHDOG_SECONDS, **options
+    ) as opened:
         yield Page(opened)
 
 
@@ -229,15 +226,15 @@ def test_pages_that_come_while_much_is_written_miss_nothing_and_see_nothing_twic
 
     def follow(nth: int) -> list[Frame]:
         due = nth * len(ids) * batches // (pages + 1)
-        wait_for(lambda: len(written) >= due, "something is written", seconds=20)
+        wait_for(lambda: len(written) >= due, "something is written")
         with page_of(own) as page:
             return follow_to_the_end(page, ids)
 
     with ThreadPoolExecutor(len(ids) + pages) as pool:
         followed = [pool.submit(follow, nth) for nth in range(pages)]
         for writing in [pool.submit(write, session_id) for session_id in ids]:
-            writing.result(20)
-        found = [following.result(20) for following in followed]
+            writing.result(WATCHDOG_SECONDS)
+        found = [following.result(WATCHDOG_SECONDS) for following in followed]
     for frames in found:
         numbers = [frame["data"]["id"] for frame in frames if frame["type"] == "event"]
         assert numbers == sorted(set(numbers))
@@ -302,7 +299,7 @@ def test_what_a_page_says_is_ignored(earlier: Api, open_manager: RunningManager)
         for said in ("", "text", '{"type":"init"}', b"\x00\xff", b"", "x" * 64 * 1024):
             page.connection.send(said)
         page.connection.send(["in ", "several ", "pieces"])
-        assert page.connection.ping().wait(READ_SECONDS)
+        assert page.connection.ping().wait(WATCHDOG_SECONDS)
         append(earlier, "chatty", 1)
         assert events_in(page.until(is_of("chatty", "event")), "chatty")[0]["n"] == 1
 
@@ -327,7 +324,7 @@ def test_message_that_is_too_large_ends_the_connection(
 def raw(manager: RunningManager, head: str = UPGRADE, **options: int) -> socket.socket:
     """A handshake of our own, and whatever is wanted after it."""
     opened = socket.socket()
-    opened.settimeout(READ_SECONDS)
+    opened.settimeout(WATCHDOG_SECONDS)
     for name, value in options.items():
         opened.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
     opened.connect(("127.0.0.1", manager.port))
@@ -481,17 +478,15 @@ def test_reader_that_takes_nothing_is_cut_off_and_nobody_else_notices(
         followed: list[Frame] = []
         following = threading.Thread(
             target=lambda: followed.extend(
-                page.until(
-                    lambda frame: frame.get("data", {}).get("n") == -1, seconds=2 * CUT_SECONDS
-                )
+                page.until(lambda frame: frame.get("data", {}).get("n") == -1)
             )
         )
         following.start()
         fill(own_api, "s", 20)
         # Cut off without being read from: the other two stay.
-        wait_for(lambda: count_of_sockets(own) == 2, "it is cut off", seconds=CUT_SECONDS)
+        wait_for(lambda: count_of_sockets(own) == 2, "it is cut off")
         append(own_api, "s", -1)
-        following.join(2 * CUT_SECONDS)
+        following.join(WATCHDOG_SECONDS)
         assert [event["n"] for event in events_in(followed, "s")] == [*range(20), -1]
         assert stalled.fileno() >= 0
     assert "a reader that took nothing was cut off" in own.log()
@@ -511,7 +506,7 @@ def test_reader_that_says_goodbye_and_takes_nothing_is_not_waited_for(
         wait_for(lambda: count_of_sockets(own) == 2, "it is connected")
         fill(own_api, "s", 8)
         stalled.sendall(GOODBYE)
-        wait_for(lambda: count_of_sockets(own) == 1, "it is let go", seconds=CUT_SECONDS)
+        wait_for(lambda: count_of_sockets(own) == 1, "it is let go")
 
 
 def test_manager_stops_in_time_whatever_its_readers_do(own: RunningManager, own_api: Api) -> None:
@@ -523,7 +518,7 @@ def test_manager_stops_in_time_whatever_its_readers_do(own: RunningManager, own_
         leaving.sendall(GOODBYE)
         own.process.send_signal(signal.SIGTERM)
         # It gives what is under way five seconds.
-        assert own.process.wait(8) == 0
+        assert own.process.wait(WATCHDOG_SECONDS) == 0
         with pytest.raises(ConnectionClosed) as closed:
             while True:
                 page.next()
@@ -539,7 +534,7 @@ def test_stopping_manager_says_that_it_comes_back(own: RunningManager) -> None:
             page.next()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
-    assert own.process.wait(3) == 0
+    assert own.process.wait(WATCHDOG_SECONDS) == 0
     own.restart()
     with page_of(own) as page:
         assert page.next()["type"] == "init"

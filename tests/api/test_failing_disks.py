@@ -55,7 +55,6 @@ def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]
         said = wait_for(
             lambda: re.search(r"serving http://127.0.0.1:(\d+)", log_path.read_text()),
             "it serves",
-            seconds=15,
         )
         yield OnOwnDisk(process, int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
     finally:

@@ -20,6 +20,7 @@ from agent_session_manager.api.failures import MAX_FAILURES, Failures
 from agent_session_manager.api.guard import Guard
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 TOKEN = "the-token-of-32-characters-or-more"
 PORT = 8765
@@ -389,7 +390,7 @@ def each_way(port: int) -> Iterator[RawConnection]:
     ways = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
     for family, address in (*ways, (socket.AF_INET6, "::ffff:127.0.0.1")):
         opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.settimeout(5)
+        opened.settimeout(WATCHDOG_SECONDS)
         try:
             opened.connect((address, port))
         except OSError:  # there is no IPv6

@@ -17,6 +17,7 @@ import pytest
 from tests.support.api import Answer, RawConnection, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.unguarded import PROGRAM
+from tests.support.waiting import WATCHDOG_SECONDS
 
 LET_IN = "let in"
 HOST, ORIGIN, TYPE, TOKEN = "403 host", "403 origin", "415", "401"
@@ -139,7 +140,7 @@ def test_manager_without_its_guard_fails_the_same_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["::1", "::ffff:127.0.0.1"])
 def test_each_way_to_loopback_has_the_same_guard(manager: RunningManager, address: str) -> None:
     try:
-        opened = socket.create_connection((address, manager.port), timeout=5)
+        opened = socket.create_connection((address, manager.port), timeout=WATCHDOG_SECONDS)
     except OSError:
         pytest.skip("this machine has no IPv6")
     with opened:

@@ -5,10 +5,11 @@ import urllib.request
 
 from agent_session_manager import __version__
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 def test_health_needs_no_token_and_says_which_service_this_is(manager: RunningManager) -> None:
-    with urllib.request.urlopen(f"{manager.url}/health", timeout=5) as response:
+    with urllib.request.urlopen(f"{manager.url}/health", timeout=WATCHDOG_SECONDS) as response:
         answer = json.load(response)
     assert answer == {
         "service": "agent-session-manager",

@@ -18,7 +18,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_disk import on_own_disk
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
 LONG = {"event_type": "x", "text": "x" * 20_000}
@@ -88,7 +88,12 @@ def test_vacuum_on_a_full_disk_says_so_and_loses_nothing(
     if line is None:
         pytest.skip("no file system of its own on this machine")
     ran = subprocess.run(
-        line, env=manager.environment(), capture_output=True, text=True, timeout=30, check=False
+        line,
+        env=manager.environment(),
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=False,
     )
     code, whole = ran.stdout.splitlines()
     assert code == "1"
@@ -133,7 +138,7 @@ def test_export_and_import_are_parts_of_a_pipe(
         env=manager.environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert (ran.stdout, ran.stderr) == ("imported -: 1 sessions, 1 runs, 3 events\n", "")
@@ -165,7 +170,12 @@ def test_export_to_a_full_disk_says_so_and_leaves_nothing(
     if line is None:
         pytest.skip("no file system of its own on this machine")
     ran = subprocess.run(
-        line, env=manager.environment(), capture_output=True, text=True, timeout=30, check=False
+        line,
+        env=manager.environment(),
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=False,
     )
     assert ran.stdout == "1\n"
     (said,) = ran.stderr.splitlines()
@@ -203,7 +213,7 @@ def test_person_at_a_terminal_sees_how_far_it_has_come(
             env={**manager.environment(), "TERM": "xterm"},
             stdout=subprocess.PIPE,
             stderr=theirs,
-            timeout=30,
+            timeout=WATCHDOG_SECONDS,
             check=False,
         )
         os.close(theirs)
@@ -222,11 +232,11 @@ def test_manager_backs_itself_up_when_it_is_told_to(start_manager: StartManager)
     def made() -> list[Path] | None:
         return list(directory.glob("sessions-*Z.db")) or None
 
-    (file,) = wait_for(made, "a backup is there", seconds=20)
+    (file,) = wait_for(made, "a backup is there")
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run(own.home, "verify", str(file)).returncode == 0
-    wait_for(lambda: f"backed up to {file}: 0 sessions" in own.log(), "it is logged", seconds=20)
+    wait_for(lambda: f"backed up to {file}: 0 sessions" in own.log(), "it is logged")
     assert own.stop() == 0
 
 
@@ -238,7 +248,7 @@ def test_backup_that_the_manager_could_not_make_is_logged_and_it_goes_on(
     (state / "backups").write_text("in the way")
     own = start_manager(tmp_path / "own", arguments=["--backup-every", "1"])
     said = f"a backup could not be made: cannot create {state / 'backups'}"
-    wait_for(lambda: said in own.log(), "it is logged", seconds=20)
+    wait_for(lambda: said in own.log(), "it is logged")
     assert "Traceback" not in own.log()
     with Api(own) as api:
         assert api.get("/health").status == 200
@@ -260,7 +270,7 @@ def test_help_shows_an_example(tmp_path: Path, command: str) -> None:
         env=scrubbed_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=WATCHDOG_SECONDS,
         check=True,
     )
     assert f"agent-session-manager {command}" in ran.stdout.partition("Example")[2]

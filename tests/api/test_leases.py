@@ -52,7 +52,6 @@ def lost(manager: RunningManager) -> dict[str, Any]:
     return wait_for(
         lambda: session if (session := session_of(manager))["status"] == "finished" else None,
         "the session is finished",
-        seconds=LOST_SECONDS,
     )
 
 

@@ -17,6 +17,7 @@ from tests.support.api import Api
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_disk import on_own_disk
+from tests.support.waiting import WATCHDOG_SECONDS
 
 StartManager = Callable[..., RunningManager]
 COMMANDS = (["backup", "copy.db"], ["verify"], ["restore", "copy.db"])
@@ -163,7 +164,12 @@ def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
     if line is None:
         pytest.skip("no file system of its own on this machine")
     ran = subprocess.run(
-        line, env=manager.environment(), capture_output=True, text=True, timeout=30, check=False
+        line,
+        env=manager.environment(),
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=False,
     )
     assert ran.stdout == "1\n"
     (said,) = ran.stderr.splitlines()

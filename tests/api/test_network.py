@@ -22,6 +22,7 @@ from agent_session_manager.settings import Settings, SettingsError, load_setting
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.tls import ADDRESS, Certificates, make_certificates
+from tests.support.waiting import WATCHDOG_SECONDS
 
 FILES: dict[str, Any] = {"tls_certificate": "/c.pem", "tls_key": "/k.pem"}
 
@@ -120,7 +121,7 @@ def serve_to_its_end(home: Path, *arguments: str) -> subprocess.CompletedProcess
         env=scrubbed_environment(home),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
 
@@ -242,7 +243,7 @@ def test_feed_is_followed_over_tls(
     headers = {"Authorization": f"Bearer {far.token}", "Accept": "text/event-stream"}
     path = f"{far_url(far)}/sessions/{session_id}/events"
     with (
-        httpx.Client(verify=context, trust_env=False, timeout=10) as http,
+        httpx.Client(verify=context, trust_env=False, timeout=WATCHDOG_SECONDS) as http,
         http.stream("GET", path, headers=headers) as answer,
     ):
         frames = [line for line in answer.iter_lines() if line.startswith("event:")]
@@ -290,7 +291,7 @@ def test_this_machine_finds_and_uses_it_as_ever(
 def answer_of(address: str, port: int, sent: bytes) -> bytes:
     """What comes back until the other side ends the connection."""
     received = b""
-    with socket.create_connection((address, port), timeout=5) as opened:
+    with socket.create_connection((address, port), timeout=WATCHDOG_SECONDS) as opened:
         opened.sendall(sent)
         try:
             while part := opened.recv(4096):
@@ -305,7 +306,7 @@ def test_each_address_speaks_one_language(far: RunningManager, certificates: Cer
     assert b"HTTP" not in answer_of(ADDRESS, far.port, plain)
     context = ssl.create_default_context(cafile=str(certificates.authority))
     with (
-        socket.create_connection(("127.0.0.1", far.port), timeout=5) as opened,
+        socket.create_connection(("127.0.0.1", far.port), timeout=WATCHDOG_SECONDS) as opened,
         pytest.raises(OSError),  # whatever ssl makes of an answer in plain HTTP
         context.wrap_socket(opened, server_hostname=ADDRESS),
     ):
@@ -344,7 +345,9 @@ def test_names_of_the_manager_are_those_that_it_was_given(
 def test_handshakes_that_never_come_hold_up_nobody(
     far: RunningManager, elsewhere: pytest.MonkeyPatch
 ) -> None:
-    halves = [socket.create_connection((ADDRESS, far.port), timeout=5) for _ in range(100)]
+    halves = [
+        socket.create_connection((ADDRESS, far.port), timeout=WATCHDOG_SECONDS) for _ in range(100)
+    ]
     try:
         for number, half in enumerate(halves):
             half.sendall(b"\x16\x03\x01"[: number % 4])  # how a handshake begins
@@ -366,7 +369,7 @@ def test_handshake_that_does_not_come_in_time_is_ended(
         listening = socket.create_server((ADDRESS, 0))
         async with await serve_tls(asyncio.Protocol, listening, tls):
             reader, writer = await asyncio.open_connection(*listening.getsockname())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WATCHDOG_SECONDS):
                 try:
                     return await reader.read()
                 except ConnectionError:

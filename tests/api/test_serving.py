@@ -19,7 +19,7 @@ from agent_session_manager.discovery import discovery_path, find_manager
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
 Ran = subprocess.CompletedProcess[str]
@@ -35,7 +35,7 @@ def run(
         env={**scrubbed_environment(home), **of_state, **(variables or {})},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
 
@@ -75,7 +75,7 @@ def test_manager_listens_on_loopback_and_nowhere_else(manager: RunningManager) -
     hosts = ["127.0.0.1", "::1"] if has_ipv6() else ["127.0.0.1"]
     assert listens_on(manager.pid) == {(host, manager.port) for host in hosts}
     for host in hosts:
-        with socket.create_connection((host, manager.port), timeout=5) as opened:
+        with socket.create_connection((host, manager.port), timeout=WATCHDOG_SECONDS) as opened:
             name = f"[{host}]" if ":" in host else host
             head = f"GET /health HTTP/1.1\r\nHost: {name}:{manager.port}\r\n\r\n"
             opened.sendall(head.encode())
@@ -163,7 +163,7 @@ def test_manager_stops_when_told_to_by_a_signal(
 ) -> None:
     own = start_manager()
     own.process.send_signal(number)
-    assert own.process.wait(6) == 0
+    assert own.process.wait(WATCHDOG_SECONDS) == 0
     assert "trace=" not in own.log()
     assert not (own.state_dir / "sessions.db-wal").exists()
 
@@ -231,7 +231,7 @@ def test_stop_returns_when_the_manager_is_gone(start_manager: StartManager) -> N
     own = start_manager()
     ran = run_beside(own, "stop")
     assert (ran.returncode, ran.stdout) == (0, f"stopped {own.url}\n")
-    assert own.process.wait(5) == 0
+    assert own.process.wait(WATCHDOG_SECONDS) == 0
     again = run_beside(own, "stop")
     assert (again.returncode, again.stdout) == (3, "")
     assert str(own.port) in again.stderr
@@ -267,11 +267,11 @@ def test_followed_log_goes_on_and_ends_with_ctrl_c(tmp_path: Path) -> None:
             appended.write("after\n")
         wait_for(lambda: out.read_text() == "before\nafter\n", "what came")
         following.send_signal(signal.SIGINT)
-        assert following.wait(5) == 0
+        assert following.wait(WATCHDOG_SECONDS) == 0
         assert out.read_text() == "before\nafter\n"
     finally:
         following.kill()
-        following.wait(5)
+        following.wait(WATCHDOG_SECONDS)
 
 
 def test_openapi_is_printed_without_a_manager(tmp_path: Path) -> None:

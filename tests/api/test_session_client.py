@@ -19,6 +19,7 @@ from agent_orchestrator.session_client import (
     get_client,
 )
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 NewId = Callable[[], str]
 
@@ -293,7 +294,7 @@ def test_eight_threads_share_one_client(client: SessionClient, new_id: NewId) ->
     together = Barrier(8)
 
     def add_ten(thread: int) -> None:
-        together.wait(5)
+        together.wait(WATCHDOG_SECONDS)
         for number in range(10):
             client.add_event(
                 session_id, {"event_type": "message", "event_id": f"{thread}-{number}"}

@@ -19,8 +19,6 @@ from tests.support.streams import (
 from tests.support.waiting import wait_for
 
 LEASE_SECONDS = 2.0
-CUT_SECONDS = 15.0
-"""A reader may take nothing for 8 seconds; the machine may be busy."""
 
 
 def path(session_id: str, query: str = "") -> str:
@@ -245,7 +243,7 @@ def test_reader_that_takes_nothing_is_cut_off_and_the_others_get_everything(
             append(api, session_id, 1, text="x" * 3_000_000)
         stop(api, session_id)
         assert seqs_in(stream.rest()) == [1, 2, 3, 4, 5]
-        wait_for(lambda: "was cut off" in manager.log(), "it is cut off", seconds=CUT_SECONDS)
+        wait_for(lambda: "was cut off" in manager.log(), "it is cut off")
         wait_for(lambda: was_cut(stalled), "what was under way has come, and no more")
 
 

@@ -107,7 +107,6 @@ def hostile(api: Api) -> Api:
     return api
 
 
-@pytest.mark.timeout(300)  # a page for each of many texts
 @pytest.mark.parametrize("width", [1280, 375])
 def test_nothing_runs_and_nothing_breaks(
     own: RunningManager, visit: Open, hostile: Api, width: int

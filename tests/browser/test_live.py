@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LOAD_MS, Visit, append, create, says
-from tests.commands.shell import START_SECONDS, Gate, Shell, is_alive, start_detached
+from tests.commands.shell import Gate, Shell, is_alive, start_detached
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
@@ -78,7 +78,7 @@ def test_stop_from_the_page_ends_the_agent(
     page = visit(own).enter("#/sessions/" + session_id)
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Stop run 1").click()
-    wait_for(lambda: not is_alive(pid), "the agent has ended", seconds=START_SECONDS)
+    wait_for(lambda: not is_alive(pid), "the agent has ended")
     expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("stopped")
 
 
@@ -145,5 +145,5 @@ def test_end_of_a_watched_session_is_notified(own: RunningManager, visit: Open, 
     page.get_by_role("button", name="Notify me").click()
     expect(page.get_by_role("button", name="Watching")).to_be_visible()
     append(api, "s", {"event_type": "session_stop", "reason": "failed", "exit_code": 1})
-    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "it is told", seconds=20)
+    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "it is told")
     assert "s" in " ".join(page.evaluate("() => window.told[0]"))

@@ -11,6 +11,7 @@ from tests.commands.shell import Gate, Shell, stop_manager
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.own_network import in_own_network
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def own_mounts() -> tuple[str, ...]:
     """How to run something that may mount what it likes, seen by nobody else."""
     enter = ("unshare", "--map-root-user", "--mount")
     try:
-        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=10)
+        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=WATCHDOG_SECONDS)
     except (OSError, subprocess.SubprocessError):
         pytest.skip("this machine allows no mount namespace")
     return enter

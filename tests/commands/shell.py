@@ -25,8 +25,7 @@ from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
 from agent_session_manager.discovery import find_managers
-from tests.support.manager import STOP_SECONDS
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
@@ -42,11 +41,6 @@ ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
 
 TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
 
-COMMAND_SECONDS = 60.0
-"""A command takes a quarter of a second, and many times that on a machine that has much to do."""
-
-START_SECONDS = 30.0
-"""Until what a command starts is seen to run: longer than `WAIT_SECONDS` for the same reason."""
 
 DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
 
@@ -98,7 +92,7 @@ class Running:
 
     def wait_for_death(self) -> int:
         """Wait until a signal has ended it and nobody holds its pipes; return its exit code."""
-        self._process.communicate(timeout=COMMAND_SECONDS)
+        self._process.communicate(timeout=WATCHDOG_SECONDS)
         return self._process.returncode
 
     def kill(self) -> None:
@@ -111,7 +105,7 @@ class Running:
         """Give it the rest of its stdin, and wait for its end."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
         try:
-            stdout, stderr = self._process.communicate(content or None, COMMAND_SECONDS)
+            stdout, stderr = self._process.communicate(content or None, WATCHDOG_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             stdout, stderr = self._process.communicate()
@@ -155,7 +149,7 @@ class Terminal:
             self._descriptor = -1
 
     def wait(self) -> int:
-        return self._process.wait(COMMAND_SECONDS)
+        return self._process.wait(WATCHDOG_SECONDS)
 
     @property
     def screen(self) -> str:
@@ -184,7 +178,7 @@ class Terminal:
 
     def _read(self) -> bool:
         """Read what comes next; False where nobody has the terminal open any more."""
-        assert select.select([self._descriptor], [], [], COMMAND_SECONDS)[0], self.screen
+        assert select.select([self._descriptor], [], [], WATCHDOG_SECONDS)[0], self.screen
         try:
             chunk = os.read(self._descriptor, 65536)
         except OSError:  # how Linux says that the other side is closed
@@ -259,7 +253,7 @@ class Shell:
             cwd=self.directory,
             env=self.environment,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=WATCHDOG_SECONDS,
             check=True,
         )
         return done.stdout
@@ -316,7 +310,7 @@ def start_detached(
     arguments = (name, "-p", "hi", "--detach", *options, "--executor", "command", "--", *program)
     ended = shell.run("ao-new", *arguments)
     assert (ended.exit_code, ended.stderr) == (DONE, "")
-    pids = wait_for(lambda: pids_in(started, before + 1), "the program runs", seconds=START_SECONDS)
+    pids = wait_for(lambda: pids_in(started, before + 1), "the program runs")
     return ended.stdout.strip(), pids[-1]
 
 
@@ -374,7 +368,7 @@ def stop_manager(state_dir: Path) -> None:
     managers = find_managers(state_dir) if state_dir.exists() else []
     for manager in managers:
         os.kill(manager.pid, signal.SIGTERM)
-    wait_for(lambda: not any(is_alive(m.pid) for m in managers), "they end", seconds=STOP_SECONDS)
+    wait_for(lambda: not any(is_alive(m.pid) for m in managers), "they end")
 
 
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

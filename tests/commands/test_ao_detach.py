@@ -10,7 +10,6 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
-    START_SECONDS,
     Ended,
     Gate,
     Shell,
@@ -83,7 +82,7 @@ def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
     assert shell.run(*command) == Ended(
         FAILED, "", "ao-new: session 'x' timeout: it took more than 1 s\n"
     )
-    (pid,) = wait_for(lambda: pids_in(started), "it ran", seconds=START_SECONDS)
+    (pid,) = wait_for(lambda: pids_in(started), "it ran")
     assert not is_alive(pid)
     session = session_of(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == (

@@ -18,7 +18,6 @@ from tests.commands.shell import (
     DONE,
     FAILED,
     NOT_FOUND,
-    START_SECONDS,
     Ended,
     Gate,
     Shell,
@@ -251,7 +250,7 @@ def test_supervisor_speaks_with_the_token_of_its_run_alone(
     wait_for(lambda: records.get_session(session_id)["last_seq"], "its prompt is there")
     records.revoke_run_tokens(session_id, 1)
     gate.open("said after it was revoked")
-    wait_for(lambda: not is_alive(supervisor), "it ends", seconds=START_SECONDS)
+    wait_for(lambda: not is_alive(supervisor), "it ends")
     assert records.get_session(session_id)["status"] == "running"
     assert shell.run("ao-get-result", "x") == Ended(DONE, "said after it was revoked\n", "")
 
@@ -272,7 +271,7 @@ def test_run_of_a_session_that_was_deleted_is_stopped(
     session_id, pid = start_detached(shell, "x", started, gate)
     with Api(hasty) as api:
         assert api.delete(f"/sessions/{session_id}?force=true").status == 200
-    wait_for(lambda: not is_alive(pid), "the agent is stopped", seconds=START_SECONDS)
+    wait_for(lambda: not is_alive(pid), "the agent is stopped")
     shell.close()
 
 

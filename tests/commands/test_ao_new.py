@@ -15,7 +15,6 @@ from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.commands.shell import (
     DONE,
     FAILED,
-    START_SECONDS,
     USAGE,
     Ended,
     Gate,
@@ -25,7 +24,7 @@ from tests.commands.shell import (
     waiting_program,
 )
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 READS_STDIN = ("--executor", "command", "--", "cat")
 
@@ -98,7 +97,7 @@ def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> Non
         assert process.stderr is not None
         line = process.stderr.readline().decode()
         os.close(writing)
-        stdout, rest = process.communicate(timeout=30)
+        stdout, rest = process.communicate(timeout=WATCHDOG_SECONDS)
     assert line.startswith("ao-new: reading the prompt from stdin until it ends")
     assert (process.returncode, stdout, rest) == (DONE, b"flag\n", b"")
 
@@ -110,7 +109,7 @@ def test_a_closed_stdin_is_an_empty_one(shell: Shell) -> None:
         capture_output=True,
         cwd=shell.directory,
         env=shell.environment,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (DONE, b"flag\n", b"")
@@ -232,9 +231,7 @@ def test_eight_that_race_for_one_name_in_one_project_have_one_winner(
 ) -> None:
     """All eight wait for the end of their prompt, and get it at the same moment."""
     racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(8)]
-    wait_for(
-        lambda: all(running.is_waiting for running in racing), "they wait", seconds=START_SECONDS
-    )
+    wait_for(lambda: all(running.is_waiting for running in racing), "they wait")
     with ThreadPoolExecutor(len(racing)) as pool:
         ended = list(pool.map(lambda running: running.end("hi"), racing))
     won = [end for end in ended if end.exit_code == DONE]
@@ -315,7 +312,7 @@ def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
 ) -> None:
     program = waiting_program(started, gate)
     running = shell.start("ao-new", "x", "--executor", "command", "--", *program)
-    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+    wait_for(lambda: pids_in(started), "the program runs")
     assert shell.run("ao-status", "x") == Ended(DONE, "running\n", "")
     assert shell.run("ao-get-result", "x") == Ended(
         4, "", "ao-get-result: session 'x' is still running\n"
@@ -338,7 +335,7 @@ def test_a_run_has_a_whole_term_from_when_its_supervisor_is_there(
         created, expires = map(datetime.fromisoformat, texts)
         return (expires - created).total_seconds() > DEFAULT_LEASE_SECONDS
 
-    wait_for(renewed, "the lease is renewed", seconds=DEFAULT_LEASE_SECONDS / 4)
+    wait_for(renewed, "the lease is renewed")
     gate.open()
 
 

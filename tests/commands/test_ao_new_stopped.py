@@ -18,7 +18,6 @@ from tests.commands.shell import (
     DONE,
     FAILED,
     NOT_FOUND,
-    START_SECONDS,
     Ended,
     Gate,
     Running,
@@ -62,7 +61,7 @@ def start_waiting(shell: Shell, gate: Gate, started: Path, *arguments: str) -> R
     """Start a session whose program waits at the gate, and wait until it does."""
     program = waiting_program(started, gate)
     running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
-    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+    wait_for(lambda: pids_in(started), "the program runs")
     return running
 
 
@@ -76,7 +75,7 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
     program.write_text(FAMILY)
     command = [sys.executable, "-S", str(program), str(started)]
     running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *command)
-    pids = wait_for(lambda: pids_in(started, 3), "the family runs", seconds=START_SECONDS)
+    pids = wait_for(lambda: pids_in(started, 3), "the family runs")
     assert all(is_alive(pid) for pid in pids)
     running.signal(signal.SIGINT)
     assert running.end() == Ended(
@@ -117,7 +116,7 @@ def test_a_second_ctrl_c_stops_the_waiting_while_the_stop_goes_on(
     program = ["sh", "-c", STUBBORN, str(started), str(gate.path)]
     command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
     with shell.on_terminal(*command) as terminal:
-        (pid,) = wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        (pid,) = wait_for(lambda: pids_in(started), "the program runs")
         terminal.types("\x03")
         terminal.shows("Ctrl-C again stops the waiting only")
         terminal.types("\x03")
@@ -134,7 +133,7 @@ def test_ctrl_c_on_a_terminal_stops_the_run(
     program = waiting_program(started, gate)
     command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
     with shell.on_terminal(*command) as terminal:
-        wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        wait_for(lambda: pids_in(started), "the program runs")
         terminal.types("\x03")
         code, screen = terminal.end()
     assert code == FAILED
@@ -150,7 +149,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_as_it_is(
     program = waiting_program(started, gate)
     command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
     with shell.on_terminal(*command) as terminal:
-        (pid,) = wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+        (pid,) = wait_for(lambda: pids_in(started), "the program runs")
         terminal.hang_up()
         assert terminal.wait() == -signal.SIGHUP
     assert is_alive(pid)
@@ -274,7 +273,7 @@ def test_a_run_whose_session_somebody_deletes_is_stopped_and_its_command_told(
     ended = running.end()
     assert (ended.exit_code, ended.stdout) == (NOT_FOUND, "")
     assert f"no session '{session_id}'" in ended.stderr
-    wait_for(lambda: not is_alive(pid), "the program is stopped", seconds=START_SECONDS)
+    wait_for(lambda: not is_alive(pid), "the program is stopped")
 
 
 @pytest.mark.parametrize("where", ["/dev/null/state", "/proc/state"])

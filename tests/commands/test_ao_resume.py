@@ -11,7 +11,6 @@ from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
-    START_SECONDS,
     USAGE,
     Ended,
     Gate,
@@ -69,7 +68,7 @@ def test_a_resumed_session_is_running_while_it_runs_and_its_old_result_is_gone(
     start_session(shell)
     program = waiting_program(started, gate)
     running = shell.start("ao-resume", "x", "--", *program)
-    wait_for(lambda: pids_in(started), "the program runs", seconds=START_SECONDS)
+    wait_for(lambda: pids_in(started), "the program runs")
     assert shell.run("ao-status", "x").stdout == "running\n"
     assert shell.run("ao-get-result", "x").exit_code == 4
     gate.open("new")
@@ -156,12 +155,10 @@ def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
     start_session(shell)
     program = waiting_program(started, gate)
     racing = [shell.start("ao-resume", "x", "--", *program) for _ in range(2)]
-    wait_for(lambda: pids_in(started), "one of them runs", seconds=START_SECONDS)
+    wait_for(lambda: pids_in(started), "one of them runs")
     with ThreadPoolExecutor(2) as pool:
         ends = [pool.submit(running.end) for running in racing]
-        wait_for(
-            lambda: any(end.done() for end in ends), "the other has lost", seconds=START_SECONDS
-        )
+        wait_for(lambda: any(end.done() for end in ends), "the other has lost")
         gate.open("won")
         won, lost = sorted((end.result() for end in ends), key=lambda end: end.exit_code)
     assert won == Ended(DONE, "won\n", "")

@@ -14,7 +14,6 @@ from tests.commands.shell import (
     FAILED,
     NOT_FINISHED,
     NOT_FOUND,
-    START_SECONDS,
     Ended,
     Gate,
     Shell,
@@ -84,7 +83,7 @@ def test_the_time_that_is_up_ends_the_waiting_while_the_stop_goes_on(
 ) -> None:
     program = ["sh", "-c", STUBBORN, str(started), str(gate.path)]
     shell.run("ao-new", "x", "--detach", "--executor", "command", "--", *program)
-    wait_for(started.exists, "the program runs", seconds=START_SECONDS)
+    wait_for(started.exists, "the program runs")
     assert shell.run("ao-stop", "x", "--timeout", "0") == Ended(NOT_FINISHED, "", "")
     assert shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 
@@ -113,7 +112,7 @@ def test_with_the_manager_away_the_supervisors_of_this_machine_are_asked(
     ended = own.run("ao-stop", "x")
     assert (ended.exit_code, ended.stdout) == (DONE, "asked the supervisor of x to stop\n")
     assert ended.stderr.endswith(": asking the supervisors of this machine\n")
-    wait_for(lambda: not is_alive(pid), "the program is stopped", seconds=START_SECONDS)
+    wait_for(lambda: not is_alive(pid), "the program is stopped")
     start_manager(manager.directory, port=manager.port)
     assert own.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 
@@ -131,7 +130,7 @@ def test_with_the_manager_away_a_tree_is_stopped_with_all_that_is_in_it(
     asked = ["parent", "child"] if tree else ["parent"]
     assert ended.stdout.splitlines() == [f"asked the supervisor of {n} to stop" for n in asked]
     left = 0 if tree else 1
-    wait_for(lambda: sum(map(is_alive, pids)) == left, "they are stopped", seconds=START_SECONDS)
+    wait_for(lambda: sum(map(is_alive, pids)) == left, "they are stopped")
 
 
 def test_with_the_manager_away_a_session_that_is_not_of_this_machine_is_not_found(
@@ -160,7 +159,6 @@ def start_family(shell: Shell, gate: Gate, started: Path) -> None:
     wait_for(
         lambda: started.exists() and len(started.read_text().split()) == 2,
         "parent and child run",
-        seconds=START_SECONDS,
     )
 
 

@@ -26,7 +26,7 @@ from tests.commands.shell import (
     pids_in,
     waiting_program,
 )
-from tests.executors.conftest import CLI_SECONDS, OFFLINE
+from tests.executors.conftest import OFFLINE
 from tests.support.model_server import ModelServer, script, start_model_server, tool
 from tests.support.waiting import wait_for
 
@@ -125,7 +125,7 @@ def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order
 def start_with_a_tool_that_waits(claude: Shell, started: Path, gate: Gate) -> tuple[Any, int]:
     command = shlex.join(waiting_program(started, gate))
     running = claude.start("ao-new", "x", "-p", script(tool("Bash", command=command)))
-    (pid,) = wait_for(lambda: pids_in(started), "the tool runs", seconds=CLI_SECONDS)
+    (pid,) = wait_for(lambda: pids_in(started), "the tool runs")
     return running, pid
 
 
@@ -175,7 +175,7 @@ def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
     command = shlex.join(waiting_program(started, gate))
     steps = script(tool("Bash", command=command), {"text": "I have waited."})
     running = claude.start("ao-new", "x", "-p", steps)
-    wait_for(lambda: pids_in(started), "the tool runs", seconds=CLI_SECONDS)
+    wait_for(lambda: pids_in(started), "the tool runs")
     hint = "Leave the logout test alone."
     assert claude.run("ao-send", "x", "-p", hint) == Ended(DONE, "told x\n", "")
     assert hint not in json.dumps(model.requests())
@@ -221,7 +221,7 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
     claude: Shell, model: ModelServer
 ) -> None:
     running = claude.start("ao-new", "x", "-p", script({"text": "too late", "hang": 60}))
-    wait_for(lambda: model.requests() or None, "the model is asked", seconds=CLI_SECONDS)
+    wait_for(lambda: model.requests() or None, "the model is asked")
     running.signal(signal.SIGINT)
     assert running.end() == STOPPED
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))

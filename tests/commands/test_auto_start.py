@@ -24,13 +24,12 @@ from tests.commands.shell import (
     DONE,
     FAILED,
     NOT_FOUND,
-    START_SECONDS,
     Ended,
     Shell,
     is_alive,
     stop_manager,
 )
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PORT = 8765
 
@@ -251,7 +250,7 @@ def test_the_manager_of_another_state_directory_is_a_stranger(
 
 def test_a_manager_of_another_version_is_noted_and_used(lonely: Shell, state_dir: Path) -> None:
     with beside(lonely, OLDER):
-        wait_for(lambda: find_manager(state_dir, PORT), "it serves", seconds=START_SECONDS)
+        wait_for(lambda: find_manager(state_dir, PORT), "it serves")
         ended = lonely.run("ao-list-sessions", "--json")
     assert ended == Ended(
         DONE,
@@ -278,7 +277,7 @@ def test_a_manager_that_dies_under_a_command_is_replaced(lonely: Shell, state_di
         assert dying.stdout is not None and dying.stdout.readline() == "up\n"
         ended = lonely.run("ao-list-sessions", "--json")
         assert ended == Ended(DONE, "[]\n", started("ao-list-sessions", state_dir))
-        assert dying.wait(START_SECONDS) == 0
+        assert dying.wait(WATCHDOG_SECONDS) == 0
 
 
 def test_a_manager_that_starts_slowly_is_waited_for(lonely: Shell, state_dir: Path) -> None:
@@ -286,7 +285,7 @@ def test_a_manager_that_starts_slowly_is_waited_for(lonely: Shell, state_dir: Pa
         assert starting.stdin is not None and starting.stdout is not None
         assert starting.stdout.readline() == "starting\n"
         running = lonely.start("ao-list-sessions", "--json")
-        wait_for((state_dir / "start.lock").exists, "the command waits", seconds=START_SECONDS)
+        wait_for((state_dir / "start.lock").exists, "the command waits")
         starting.stdin.write("serve\n")
         starting.stdin.flush()
         assert running.end() == Ended(DONE, "[]\n", "")
@@ -300,9 +299,7 @@ def test_a_manager_of_the_same_record_on_another_port_is_found(
     serve = "from agent_session_manager.cli import main; main({})".format(["serve", *arguments])
     status = "import subprocess, sys; print(subprocess.run([*sys.argv[1:]]).returncode)"
     with beside(lonely, serve) as serving:
-        (found,) = wait_for(
-            lambda: find_managers(state_dir) or None, "it serves", seconds=START_SECONDS
-        )
+        (found,) = wait_for(lambda: find_managers(state_dir) or None, "it serves")
         command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
         assert lonely.run(*command) == Ended(DONE, "hi\n", "")
         said = lonely.output_of(status, "agent-session-manager", "status")
@@ -317,7 +314,7 @@ def test_a_manager_of_the_same_record_on_another_port_is_found(
         assert other.run("ao-list-sessions").stderr == started("ao-list-sessions", state_dir)
         assert find_managers(state_dir) == [manager_in(state_dir), found]
         serving.terminate()
-        assert serving.wait(START_SECONDS) is not None
+        assert serving.wait(WATCHDOG_SECONDS) is not None
 
 
 def test_a_port_of_the_environment_is_the_managers_own(lonely: Shell, state_dir: Path) -> None:

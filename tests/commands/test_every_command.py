@@ -32,6 +32,7 @@ from tests.support.recording import (
     refused_url,
     silent_server,
 )
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @pytest.mark.parametrize("command", ALL)
@@ -225,7 +226,7 @@ def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
             stderr=subprocess.PIPE,
             cwd=shell.directory,
             env=shell.environment,
-            timeout=30,
+            timeout=WATCHDOG_SECONDS,
             check=False,
         )
     why = os.strerror(errno.ENOSPC)
@@ -245,7 +246,7 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
         stderr=subprocess.PIPE,
         cwd=shell.directory,
         env=shell.environment,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     os.close(writing)
@@ -286,7 +287,7 @@ def test_an_argument_that_is_no_text_is_no_session(shell: Shell) -> None:
         capture_output=True,
         cwd=shell.directory,
         env=shell.environment,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (NOT_FOUND, b"not_existent\n", b"")

@@ -15,8 +15,9 @@ import claude_agent_sdk
 import pytest
 
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
-from tests.executors.conftest import CLI_SECONDS, OFFLINE
+from tests.executors.conftest import OFFLINE
 from tests.support.model_server import ModelServer, script, start_model_server, tool
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.xdist_group("claude")
 
@@ -115,7 +116,7 @@ def test_a_plain_claude_resumes_afterwards_and_sees_the_whole_conversation(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=CLI_SECONDS,
+        timeout=WATCHDOG_SECONDS,
         check=True,
     )
     assert plain.stdout.strip() == "Plainly."

@@ -18,7 +18,6 @@ from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.commands.shell import (
     DONE,
     FAILED,
-    START_SECONDS,
     Gate,
     Shell,
     pids_in,
@@ -137,9 +136,9 @@ def test_no_secret_is_an_argument_of_a_process(
     with sampled_arguments() as seen:
         for number, command in enumerate(commands, start=1):
             running = there.start(*command)
-            pids = wait_for(partial(pids_in, started, number), "it runs", seconds=START_SECONDS)
+            pids = wait_for(partial(pids_in, started, number), "it runs")
             arguments = " ".join(psutil.Process(pids[-1]).cmdline())
-            wait_for(partial(seen.__contains__, arguments), "it was sampled", seconds=START_SECONDS)
+            wait_for(partial(seen.__contains__, arguments), "it was sampled")
             gate.open()
             assert running.end().exit_code == DONE
     supervisors = [line for line in seen if line.endswith(".supervisor")]

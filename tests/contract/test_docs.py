@@ -24,6 +24,7 @@ from agent_session_manager.settings import Settings
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.own_network import in_own_network
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins/agent-orchestrator"
@@ -246,7 +247,7 @@ def test_python_examples_run_and_print_what_is_beside_them(
         env={**manager.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

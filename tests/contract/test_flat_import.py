@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import WATCHDOG_SECONDS
+
 LIB = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
 )
@@ -64,7 +66,7 @@ def test_contract_file_is_imported_alone(
         [sys.executable, "-I", "-S", "-W", "error", "-c", IMPORT, module, *paths],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
@@ -91,7 +93,7 @@ def test_contract_files_do_not_import_each_other(tmp_path: Path, only_httpx: Pat
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=True,
     )
     assert "config" not in json.loads(ran.stdout)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.api.app import openapi
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = "docs/openapi.json"
@@ -65,12 +66,15 @@ def test_nothing_that_was_ever_published_is_lost() -> None:
     listed = subprocess.run(
         [*git, "log", "-20", "--format=%H", "--", PUBLISHED],
         capture_output=True,
-        timeout=10,
+        timeout=WATCHDOG_SECONDS,
         text=True,
     )
     for commit in listed.stdout.split():  # none where this is no checkout
         shown = subprocess.run(
-            [*git, "show", f"{commit}:{PUBLISHED}"], capture_output=True, timeout=10, check=True
+            [*git, "show", f"{commit}:{PUBLISHED}"],
+            capture_output=True,
+            timeout=WATCHDOG_SECONDS,
+            check=True,
         )
         assert list(losses(json.loads(shown.stdout), openapi())) == [], commit
 

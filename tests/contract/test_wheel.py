@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import BIN, scrubbed_environment
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "agent_session_manager"
@@ -27,7 +28,7 @@ def tracked(*parts: str) -> list[str]:
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *parts],
         cwd=ROOT,
         capture_output=True,
-        timeout=10,
+        timeout=WATCHDOG_SECONDS,
         check=True,
     )
     return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]

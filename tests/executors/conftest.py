@@ -18,9 +18,7 @@ import pytest
 from agent_orchestrator.executors import Event, RunSpec
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from tests.support.model_server import ModelServer, start_model_server
-
-CLI_SECONDS = 30.0
-"""Claude Code takes half a second to start when the machine is idle, and up to 5 when it is not."""
+from tests.support.waiting import WATCHDOG_SECONDS
 
 OFFLINE = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -44,7 +42,7 @@ def _namespace() -> Namespace:
     loopback = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
     enter = ("unshare", "--net", *user, *loopback)
     try:
-        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=10)
+        subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=WATCHDOG_SECONDS)
     except (OSError, subprocess.SubprocessError):
         return Namespace()
     join = () if os.getuid() == 0 else ("--user", "--preserve-credentials")

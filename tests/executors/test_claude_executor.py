@@ -23,7 +23,7 @@ from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import TEXT_BYTES_LIMIT
-from tests.executors.conftest import CLI_SECONDS, Claude, types_of
+from tests.executors.conftest import Claude, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
@@ -43,7 +43,7 @@ CALL_USAGE = {
 
 
 def events_of(claude: Claude, prompt: str, **changes: Any) -> list[Event]:
-    return run(claude.events(prompt, **changes), seconds=CLI_SECONDS)
+    return run(claude.events(prompt, **changes))
 
 
 def error_of(claude: Claude, prompt: str, **changes: Any) -> tuple[list[Event], str]:
@@ -57,7 +57,7 @@ def error_of(claude: Claude, prompt: str, **changes: Any) -> tuple[list[Event], 
                     events.append(event)
         return events, str(caught.value)
 
-    return run(act(), seconds=CLI_SECONDS)
+    return run(act())
 
 
 def only(events: list[Event], event_type: str) -> list[Event]:
@@ -148,7 +148,7 @@ def test_promise_2_an_event_is_told_while_the_agent_goes_on(claude: Claude) -> N
                 await beacon.arrival()
                 return types_of(told)
 
-    assert run(act(), seconds=CLI_SECONDS) == ["message", "pre_tool"]
+    assert run(act()) == ["message", "pre_tool"]
 
 
 def test_promise_4_a_failed_tool_call_has_its_error_beside_its_output(claude: Claude) -> None:
@@ -214,7 +214,7 @@ def test_resume_keeps_the_id_sees_the_earlier_conversation_and_costs_only_itself
 
 def test_resume_after_a_kill_works_and_still_costs_only_itself(claude: Claude) -> None:
     events_of(claude, script({"text": "the word is heron"}))
-    run(kill_during_a_tool_call(claude, resume=True), seconds=CLI_SECONDS)
+    run(kill_during_a_tool_call(claude, resume=True))
     events = events_of(claude, script({"text": "resumed"}), resume=True)
     assert totals(events) == [CALL_USAGE]
     assert events[-1]["reason"] == "completed"
@@ -242,7 +242,7 @@ def cli_of(pid: int) -> psutil.Process:
 
 
 def test_a_killed_cli_is_a_failed_run_and_takes_its_tools_with_it(claude: Claude) -> None:
-    events = run(kill_during_a_tool_call(claude), seconds=CLI_SECONDS)
+    events = run(kill_during_a_tool_call(claude))
     assert types_of(events) == ["message", "pre_tool", "post_tool", "session_stop"]
     assert events[2]["error"] == "the run ended before the tool did"
     assert stamped(events[-1]) == {
@@ -307,7 +307,7 @@ def test_promise_7_ending_mid_tool_leaves_no_process_not_even_a_detached_one(
                 await arrival.gone()
             return [process for process in ours if is_of_the_run(process)]
 
-    assert run(act(), seconds=CLI_SECONDS) == []
+    assert run(act()) == []
 
 
 def is_of_the_run(process: psutil.Process) -> bool:
@@ -326,7 +326,7 @@ def test_ending_while_the_model_answers_stops_the_cli(claude: Claude, model: Mod
         await stream.aclose()
         return [process for process in ours if is_of_the_run(process)]
 
-    assert run(act(), seconds=CLI_SECONDS) == []
+    assert run(act()) == []
 
 
 def test_api_errors_end_failed_with_what_the_api_said_and_are_never_the_answer(
@@ -359,7 +359,7 @@ def test_a_dropped_connection_is_retried_in_sight(claude: Claude) -> None:
         async with aclosing(claude.start(script({"text": "half an", "drop": True}))) as stream:
             return [await anext(stream), await anext(stream)][-1]
 
-    retry = run(act(), seconds=CLI_SECONDS)
+    retry = run(act())
     assert (retry["event_type"], retry["attempt"], retry.get("status_code")) == ("retry", 1, None)
 
 
@@ -497,7 +497,7 @@ def test_an_agents_mcp_server_is_started_and_called_and_its_secret_is_in_no_argu
                     arguments += " ".join(process.cmdline())
         return events, arguments
 
-    events, arguments = run(act(), seconds=CLI_SECONDS)
+    events, arguments = run(act())
     (post_tool,) = only(events, "post_tool")
     assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
     assert "mcp.json" in arguments
@@ -609,7 +609,7 @@ def test_cancelling_while_the_cli_starts_leaves_no_process(
                 await arrival.gone()
             return starting.cancelled()
 
-    assert run(act(), seconds=CLI_SECONDS) is True
+    assert run(act()) is True
 
 
 INITIALIZED = r"""read line
@@ -631,7 +631,7 @@ def test_a_cli_that_says_what_cannot_be_read_is_stopped_and_failed(
             fake = fake_cli(f"{INITIALIZED}echo '{said}'; exec 1>&-; exec {command}")
             return await replace(claude, cli_path=fake).events("hi")
 
-    stop = run(act(), seconds=CLI_SECONDS)[-1]
+    stop = run(act())[-1]
     assert stop["reason"] == "failed"
     assert stop["error"].startswith("what Claude Code said could not be read: ")
 
@@ -717,7 +717,7 @@ def test_two_sessions_at_once_do_not_disturb_each_other(claude: Claude) -> None:
         second = claude.events(script({"text": "two"}), session_id=other)
         return list(await asyncio.gather(first, second))
 
-    answers = [text_of(events[1]) for events in run(act(), seconds=CLI_SECONDS)]
+    answers = [text_of(events[1]) for events in run(act())]
     assert answers == ["one", "two"]
 
 
@@ -736,5 +736,5 @@ def test_an_interrupt_from_elsewhere_is_a_failed_run(claude: Claude) -> None:
                         cli_of(lingering.pid).send_signal(signal.SIGINT)
             return events
 
-    events = run(act(), seconds=CLI_SECONDS)
+    events = run(act())
     assert (events[-1]["exit_code"], events[-1]["reason"]) == (1, "failed")

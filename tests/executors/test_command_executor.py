@@ -25,7 +25,7 @@ def execute(tmp_path: Path) -> Execute:
         async def collect() -> list[Event]:
             return [event async for event in executor.run(prompt)]
 
-        return run(collect(), seconds=10)
+        return run(collect())
 
     return act
 
@@ -211,7 +211,7 @@ def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, cou
                 await arrival.gone()
             return waiting.cancelled()
 
-    assert run(act(), seconds=20) is True  # a stubborn one costs the whole ladder
+    assert run(act()) is True  # a stubborn one costs the whole ladder
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop
+from tests.support.waiting import WATCHDOG_SECONDS
 
 OpenStores = Callable[[str], SqlStore]
 
@@ -266,7 +267,7 @@ def test_owner_that_was_killed_owns_nothing_any_more(
             assert f"process id {owner.pid}:" in refusal(sqlite_url)
         finally:
             owner.kill()
-            owner.wait(5)
+            owner.wait(WATCHDOG_SECONDS)
     assert create(open_stores(sqlite_url)).session_id == "s"
 
 

@@ -45,6 +45,7 @@ from tests.store.conformance import (
 )
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -63,7 +64,7 @@ def at_once(stores: Stores, first: Change, second: Change) -> list[Outcome]:
     together = Barrier(2)
 
     def commit(store: SqlStore, change: Change) -> Outcome:
-        together.wait(10)
+        together.wait(WATCHDOG_SECONDS)
         return store.commit([change])[0]
 
     with ThreadPoolExecutor(2) as threads:
@@ -71,7 +72,7 @@ def at_once(stores: Stores, first: Change, second: Change) -> list[Outcome]:
             threads.submit(commit, store, change)
             for store, change in zip(stores, (first, second), strict=True)
         ]
-        return [future.result(20) for future in waiting]
+        return [future.result(WATCHDOG_SECONDS) for future in waiting]
 
 
 def winners(outcomes: list[Outcome], loser: type) -> int:
@@ -197,7 +198,7 @@ def test_events_of_two_writers_are_numbered_without_gaps(stores: Stores) -> None
     together = Barrier(2)
 
     def append_many(store: SqlStore) -> list[int]:
-        together.wait(10)
+        together.wait(WATCHDOG_SECONDS)
         return [seq for _ in range(50) for seq in append(store, SOME, SOME)]
 
     with ThreadPoolExecutor(2) as threads:

@@ -72,7 +72,7 @@ def test_followers_of_a_session_are_told_when_retention_deletes_it(
             assert await ids(manager) == {"runs"}
             assert retention.counts[ArchiveSessions] == retention.counts[DeleteArchived] == 1
 
-    run(scenario(), seconds=30)
+    run(scenario())
 
 
 async def _deleted(frames: AsyncGenerator[Frame]) -> None:
@@ -92,7 +92,7 @@ def test_nothing_is_done_that_is_not_asked_for(sqlite_url: str, clock: SteppedCl
                 assert asyncio.all_tasks() == before
             assert (upkeep.retention, upkeep.backups) == (None, None)
 
-    run(scenario(), seconds=30)
+    run(scenario())
 
 
 def test_person_who_takes_a_session_back_has_the_whole_term_again(
@@ -110,7 +110,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
             assert session.last_activity_at == clock.now
             assert len((await manager.read_changes(cursor, 9)).changes) == 1
 
-    run(scenario(), seconds=30)
+    run(scenario())
 
 
 def test_manager_that_is_stopping_vacuums_no_more(sqlite_url: str, clock: SteppedClock) -> None:
@@ -122,4 +122,4 @@ def test_manager_that_is_stopping_vacuums_no_more(sqlite_url: str, clock: Steppe
         with pytest.raises(StoreUnavailableError):
             await manager.vacuum()
 
-    run(scenario(), seconds=30)
+    run(scenario())

@@ -19,15 +19,13 @@ from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
 from tests.commands.shell import Ended, Shell, is_alive
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 SHORT_LEASE_SECONDS = 4.0
 """Long enough for a supervisor to start and to renew it on a machine that is busy."""
 TICK_SECONDS = 1.0
 SLACK_SECONDS = 1.5
 """What a machine that has much to do may add to a figure."""
-SOON_SECONDS = 30.0
-"""Until a command has started, on a machine that starts many of them."""
 FAMILY = str(Path(__file__).with_name("family.py"))
 LINES = str(Path(__file__).with_name("lines.py"))
 
@@ -67,9 +65,7 @@ class Scene:
 
     def await_pids(self, name: str, count: int = 1) -> list[int]:
         """The pids that a program has written, once there are so many."""
-        return wait_for(
-            lambda: pids_in(self.pids(name), count), f"{name} runs", seconds=SOON_SECONDS
-        )
+        return wait_for(lambda: pids_in(self.pids(name), count), f"{name} runs")
 
     def registration(self, session_id: str) -> RegisteredRun | None:
         """What the supervisor of a session's newest run says of itself, dead or alive."""
@@ -77,11 +73,9 @@ class Scene:
         return max((entry.run for entry in entries), key=lambda run: run.run, default=None)
 
     def await_supervisor(self, session_id: str) -> RegisteredRun:
-        return wait_for(
-            lambda: self.registration(session_id), "it is supervised", seconds=SOON_SECONDS
-        )
+        return wait_for(lambda: self.registration(session_id), "it is supervised")
 
-    def await_end(self, session_id: str, *, seconds: float = SOON_SECONDS) -> Json:
+    def await_end(self, session_id: str, *, seconds: float = WATCHDOG_SECONDS) -> Json:
         def ended() -> Json | None:
             session = self.records.get_session(session_id)
             return session if session["status"] == "finished" else None
@@ -95,7 +89,7 @@ class Scene:
             session = self.records.get_session(session_id)
             return session if session["reason"] == reason else None
 
-        return wait_for(found, f"{session_id} is {reason}", seconds=SOON_SECONDS, every=0.05)
+        return wait_for(found, f"{session_id} is {reason}", every=0.05)
 
     def events(self, session_id: str, run: int = 1) -> list[Json]:
         """The events of one run, in order; all seqs of the session are checked on the way."""

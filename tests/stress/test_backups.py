@@ -27,6 +27,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.filling import fill
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
 
@@ -49,7 +50,6 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.timeout(300)
 def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
     campaign: Campaign, scene: Scene
 ) -> None:
@@ -97,7 +97,6 @@ def kept_since(copy: Path, seq: int) -> dict[str, int]:
         return dict(connection.execute(query, (seq,)).fetchall())
 
 
-@pytest.mark.timeout(300)
 def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campaign) -> None:
     """The drill: how long from the loss until the manager answers with what was backed up."""
     megabytes = campaign.count(short=20, long=1000)
@@ -138,7 +137,6 @@ def _changes_of(megabytes: int) -> Iterator[Change]:
         yield appending(f"s{number}", *[says("x" * (1_000_000 // EVENTS_OF_ONE))] * EVENTS_OF_ONE)
 
 
-@pytest.mark.timeout(300)
 def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: Campaign) -> None:
     count = campaign.count(short=8, long=50)
     chance = campaign.chance()
@@ -163,7 +161,7 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
         else:
             time.sleep(chance.uniform(0, took * 1.25))  # when it is killed is left to chance
         restorer.kill()
-        restorer.communicate(timeout=10)
+        restorer.communicate(timeout=WATCHDOG_SECONDS)
         contents, problems = verify(database)
         assert problems == []
         assert contents in (old, new)

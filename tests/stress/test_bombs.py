@@ -18,7 +18,7 @@ from tests.support.hostile_requests import Aim
 from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 MAX_SECONDS = 20.0
 """Generous, for a machine that has much to do: the figure that is told is far smaller."""

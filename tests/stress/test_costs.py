@@ -11,7 +11,7 @@ from tests.commands.shell import COMMANDS, DONE
 from tests.stress.scene import Scene, timed
 from tests.support.campaign import Campaign, spread
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.stress
 
 PROGRAM = ("--executor", "command", "--", "true")
 

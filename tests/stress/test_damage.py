@@ -19,6 +19,7 @@ from tests.store.conformance import SteppedClock, append, create
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
 
@@ -123,7 +124,6 @@ def is_seen_by_sqlite(database: Path) -> bool:
     return found != [("ok",)]
 
 
-@pytest.mark.timeout(120)
 def test_no_damage_is_served_in_silence_and_nothing_is_changed_by_looking(
     campaign: Campaign, left: Path
 ) -> None:
@@ -167,7 +167,7 @@ def test_manager_says_what_is_lost_and_ends_with_1(kind: str, left: Path, tmp_pa
         [PROGRAM, "serve", "--port", "0", "--state-dir", str(state)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         env=scrubbed_environment(tmp_path),
         check=False,
     )

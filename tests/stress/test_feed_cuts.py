@@ -15,8 +15,9 @@ from agent_orchestrator.session_client import SessionClientError
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
 from tests.support.proxy import WAYS, Fault, misbehaving
+from tests.support.waiting import WATCHDOG_SECONDS
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.stress
 
 LEAD = 400
 """So many events may be written ahead of the reader."""
@@ -53,7 +54,7 @@ def test_every_event_comes_once_and_in_order_however_often_the_connection_is_cut
                 chance = campaign.chance(-1)
                 while proxy.faults.total() < count:
                     size = chance.randrange(1, 30)
-                    if not all(lead.acquire(timeout=20) for _ in range(size)):
+                    if not all(lead.acquire(timeout=WATCHDOG_SECONDS) for _ in range(size)):
                         break  # the reader has failed
                     event = {"event_type": "x", "text": "ä" * chance.randrange(1000)}
                     records.append_events(session_id, [event] * size)
@@ -71,7 +72,7 @@ def test_every_event_comes_once_and_in_order_however_often_the_connection_is_cut
                         came.append(frame.content)
                         lead.release()
             finally:
-                writing.join(30)
+                writing.join(WATCHDOG_SECONDS)
             seconds = time.monotonic() - begun_at
             assert came == list(records.iterate_events(session_id))
         assert [event["seq"] for event in came] == list(range(1, len(came) + 1))

@@ -22,7 +22,7 @@ from tests.stress.scene import Scene
 from tests.support.campaign import Campaign
 from tests.support.unstripped import PROGRAM
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.stress
 
 FORGED = "forged"
 PIECES = (

@@ -24,7 +24,7 @@ from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill, opened_store
 from tests.support.load import load, stored_events
 from tests.support.manager import PROGRAM, RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
@@ -95,10 +95,9 @@ class Killing:
         else:
             time.sleep(self._chance.uniform(0, self.took * 1.2))  # when is left to chance
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=WATCHDOG_SECONDS)
 
 
-@pytest.mark.timeout(300)
 def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     present = fill_half(campaign.directory / "state")
@@ -120,7 +119,6 @@ def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
     )
 
 
-@pytest.mark.timeout(300)
 def test_manager_that_was_killed_in_a_vacuum_lost_nothing_that_it_had_acknowledged(
     campaign: Campaign,
 ) -> None:
@@ -152,11 +150,10 @@ def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
             wait_for(
                 lambda: vacuum.poll() is not None or _size(manager) < before,
                 "it has begun",
-                seconds=20,
             )
             time.sleep(campaign.chance(number).uniform(0, 0.1))  # when is left to chance
             manager.kill()
-        vacuum.wait(20)
+        vacuum.wait(WATCHDOG_SECONDS)
         assert verify(manager.state_dir / "sessions.db")[1] == []
         manager.restart()
         kept = {event_id: seq for seq, event_id in stored_events(manager, "load").items()}
@@ -174,7 +171,6 @@ def _size(manager: RunningManager) -> int:
     return int(pages * size)
 
 
-@pytest.mark.timeout(300)
 def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     database = fill_half(campaign.directory / "state")
@@ -194,7 +190,6 @@ def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign)
     )
 
 
-@pytest.mark.timeout(300)
 def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     file = campaign.directory / "all.jsonl"
@@ -224,7 +219,6 @@ def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
     )
 
 
-@pytest.mark.timeout(300)
 def test_appends_go_on_while_a_manager_gives_space_back(campaign: Campaign) -> None:
     """In the long form of half a GB: how long an append waits at most."""
     times = campaign.count(short=1, long=64)
@@ -261,7 +255,7 @@ def test_appends_go_on_while_a_manager_gives_space_back(campaign: Campaign) -> N
                 took = time.perf_counter() - begin
         finally:
             ended.set()
-            appender.join(20)
+            appender.join(WATCHDOG_SECONDS)
     finally:
         manager.kill()
     assert freed > 0

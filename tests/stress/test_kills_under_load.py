@@ -86,7 +86,6 @@ def kill_often(manager: RunningManager, count: int, chance: Random) -> Killed:
     )
 
 
-@pytest.mark.timeout(300)
 def test_what_was_acknowledged_outlives_every_kill_once_and_in_order(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:

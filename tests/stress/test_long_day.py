@@ -16,7 +16,7 @@ from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
 from tests.support.replaying import BATCH_EVENTS, Day
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 AGENTS = 50
 THREADS = 8

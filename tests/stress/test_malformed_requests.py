@@ -23,9 +23,9 @@ from tests.support.documented import documented_codes
 from tests.support.hostile_requests import Aim, Hostile, draw
 from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 THREADS = 8
 HANG_SECONDS = 20.0
@@ -218,7 +218,7 @@ def serving(app: FastAPI) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(WATCHDOG_SECONDS)
 
 
 def test_the_same_requests_find_the_defects_of_an_application_without_our_layers(

@@ -18,6 +18,7 @@ from agent_session_manager.store.verify import Contents, verify
 from tests.store.conformance import SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.earlier_schema import make_database
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
 
@@ -50,7 +51,7 @@ def opening(url: str) -> subprocess.Popen[str]:
 
 def end(opener: subprocess.Popen[str]) -> None:
     opener.kill()
-    opener.communicate(timeout=10)
+    opener.communicate(timeout=WATCHDOG_SECONDS)
 
 
 def schema(path: Path) -> dict[str, set[str]]:
@@ -64,7 +65,6 @@ def open_here(path: Path) -> None:
     open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
 
 
-@pytest.mark.timeout(300)
 def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
     campaign: Campaign,
 ) -> None:

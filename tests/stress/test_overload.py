@@ -16,7 +16,7 @@ from tests.support.memory import resident_megabytes
 from tests.support.pressure import Pressure, Told, press
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.stress
 
 EVENTS = 100
 """In each request: what is measured is the manager and its store, and not who asks."""

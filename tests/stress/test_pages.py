@@ -20,16 +20,13 @@ from tests.support.manager import RunningManager
 from tests.support.pages import open_page_that_takes_nothing, page_frames
 from tests.support.streams import streaming, was_cut
 from tests.support.tables import ids_in
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 LIVE = 10
-READ_SECONDS = 60.0
 MAX_GROWTH_BYTES = 100 * 1024 * 1024
 MAX_P99_SECONDS = 0.2
-CUT_SECONDS = 30.0
-"""Eight seconds and what it takes to look at all of them, on a machine that is busy."""
 MAX_STOP_SECONDS = 6.0
 EVENTS_PATH = "/sessions/s/events"
 WRITERS = 4
@@ -46,9 +43,9 @@ def test_pages_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -
     ready = threading.Barrier(LIVE + 1)
 
     def read_all(_: int) -> list[int]:
-        with page_frames(manager, seconds=READ_SECONDS) as frames:
+        with page_frames(manager, seconds=WATCHDOG_SECONDS) as frames:
             assert next(frames)["type"] == "init"
-            ready.wait(READ_SECONDS)
+            ready.wait(WATCHDOG_SECONDS)
             numbers: list[int] = []
             while len(numbers) < events:
                 frame = next(frames)
@@ -59,7 +56,7 @@ def test_pages_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -
     with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(LIVE) as threads:
         create(api)
         live = [threads.submit(read_all, number) for number in range(LIVE)]
-        ready.wait(READ_SECONDS)
+        ready.wait(WATCHDOG_SECONDS)
         process = psutil.Process(manager.pid)
         before = largest = process.memory_info().rss
         stalled = [stack.enter_context(open_page_that_takes_nothing(manager)) for _ in range(count)]
@@ -73,17 +70,16 @@ def test_pages_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -
                 assert api.get("/sessions/s").status == 200
                 largest = max(largest, process.memory_info().rss)
         for reader in live:
-            assert reader.result(READ_SECONDS) == list(range(events))
+            assert reader.result(WATCHDOG_SECONDS) == list(range(events))
         written_at = time.monotonic()
         wait_for(
             lambda: manager.log().count("took nothing was cut off") >= count or None,
             "all that take nothing are cut off",
-            seconds=CUT_SECONDS,
             every=0.1,
         )
         cut = time.monotonic() - written_at
         largest = max(largest, process.memory_info().rss)
-        wait_for(lambda: sum(map(was_cut, stalled)) == count, "no more comes", seconds=CUT_SECONDS)
+        wait_for(lambda: sum(map(was_cut, stalled)) == count, "no more comes")
     p99 = statistics.quantiles(took, n=100)[98]
     campaign.tell(f"{count} pages that take nothing, {LIVE} live ones: no gap, no repeat")
     campaign.tell(

@@ -16,11 +16,11 @@ from tests.commands.shell import DONE, Shell, is_alive
 from tests.stress.scene import FAMILY, Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
-from tests.support.manager import PROGRAM, START_SECONDS
+from tests.support.manager import PROGRAM
 from tests.support.own_network import in_own_network
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.stress
 
 OUTER_PORT = 9000
 
@@ -93,7 +93,7 @@ def outer(network: tuple[str, ...], campaign: Campaign, own_home: Path) -> Itera
             serve, stdout=log, stderr=log, env=scrubbed_environment(own_home)
         )
     with manager:
-        wait_for(lambda: find_manager(state, OUTER_PORT), "it serves", seconds=START_SECONDS)
+        wait_for(lambda: find_manager(state, OUTER_PORT), "it serves")
         yield state
         manager.kill()
 
@@ -138,7 +138,7 @@ def test_a_manager_that_an_agent_started_lives_on_with_its_session(
         parents = pids_in(directory / "parent.pids", 3)
         return [pid for pids in found for pid in pids or []] if all(found) and parents else None
 
-    pids = wait_for(all_run, "all run", seconds=START_SECONDS * 2)
+    pids = wait_for(all_run, "all run")
     started = find_manager(inner, 8765)
     assert started is not None
     supervisors = [run.pid for run in _registered(inner) + _registered(outer)]

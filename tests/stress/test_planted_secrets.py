@@ -73,7 +73,6 @@ def _shape(number: int, text: str) -> dict[str, Any]:
     return list(_shapes(text))[number % 5]
 
 
-@pytest.mark.timeout(300)
 def test_planted_secrets_are_in_no_answer_and_no_file_of_the_manager(
     campaign: Campaign, scene: Scene
 ) -> None:
@@ -168,7 +167,6 @@ def _code(limit: int) -> Iterator[str]:
                 break
 
 
-@pytest.mark.timeout(300)
 def test_clean_code_is_hardly_ever_cut(campaign: Campaign) -> None:
     size = lines = cut = 0
     for text in _code(campaign.count(short=2_000_000, long=20_000_000)):

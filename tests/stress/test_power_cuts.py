@@ -29,7 +29,7 @@ from tests.store.conformance import append, create, stop
 from tests.support.campaign import Campaign
 from tests.support.power import Connection, Disk, disk
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 LIFE_CUTS = 40
 """So many images are taken of one database; then it goes on with what the last of them has."""

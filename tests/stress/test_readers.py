@@ -18,13 +18,11 @@ from tests.support.manager import RunningManager
 from tests.support.streams import open_and_take_nothing, seqs_in, streaming, was_cut
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 EVENTS = 2000
 LIVE = 10
 MAX_GROWTH_BYTES = 100 * 1024 * 1024
-CUT_SECONDS = 30.0
-"""A reader may take nothing for 8 seconds; here hundreds are waited for, and many share 2 cores."""
 STREAMS = 200
 MAX_STOP_SECONDS = 6.0
 EVENTS_PATH = "/sessions/s/events"
@@ -67,13 +65,11 @@ def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene)
         wait_for(
             lambda: manager.log().count("was cut off") == count or None,
             "all that take nothing are cut off",
-            seconds=CUT_SECONDS,
         )
         largest = max(largest, memory_of(manager))
         wait_for(
             lambda: sum(map(was_cut, stalled)) == count,  # looking drains each of them
             "what was under way has come, and no more",
-            seconds=CUT_SECONDS,
         )
     campaign.tell(f"{count} readers that take nothing, {LIVE} live ones: no gap, no repeat")
     campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut before the end")

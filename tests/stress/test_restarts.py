@@ -42,7 +42,6 @@ def restarted(manager: RunningManager) -> float:
     return time.monotonic() - began_at
 
 
-@pytest.mark.timeout(300)
 def test_restarted_manager_takes_events_again_soon(
     campaign: Campaign, start_manager: StartManager, tmp_path: Path
 ) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from agent_orchestrator.manager_client import Json
 from tests.commands.shell import DONE, FAILED, Ended
-from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, SOON_SECONDS, TICK_SECONDS, Scene
+from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
 from tests.support.campaign import Campaign, spread
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
 
@@ -37,7 +37,6 @@ class Killed:
     running_seconds: float
 
 
-@pytest.mark.timeout(300)
 def test_a_run_whose_supervisor_is_killed_is_told_truly_and_leaves_nothing(
     campaign: Campaign, scene: Scene
 ) -> None:
@@ -82,9 +81,7 @@ def _killed_through_ao_new(scene: Scene, name: str, chance: Random) -> Killed:
     """As a person starts it: also before its supervisor has said that it is ready."""
     program = scene.family(name, *chance.choice(AGENTS), "pause=10")
     command = scene.shell.start("ao-new", name, "-p", "hi", "--executor", "command", "--", *program)
-    supervisor = wait_for(
-        lambda: _supervisor_of(command.pid), "a supervisor starts", seconds=SOON_SECONDS
-    )
+    supervisor = wait_for(lambda: _supervisor_of(command.pid), "a supervisor starts")
     session_id = scene.session(name)["session_id"]
     _live_a_while(chance)
     marker = _marker(scene, session_id)
@@ -117,7 +114,7 @@ def _kill(supervisor: psutil.Process | subprocess.Popen[bytes]) -> float:
     """Kill it; return when, by the clock that the manager has too."""
     try:
         supervisor.kill()
-        supervisor.wait(SOON_SECONDS)
+        supervisor.wait(WATCHDOG_SECONDS)
     except psutil.NoSuchProcess:  # it had done its work
         pass
     return time.time()

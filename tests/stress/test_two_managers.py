@@ -11,13 +11,12 @@ from tests.support.campaign import Campaign, spread
 from tests.support.environment import scrubbed_environment
 from tests.support.forking import forking
 from tests.support.starting import start_manager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stress
 
 AT_ONCE = 3
 LOSER_SECONDS = 1.0
-SOON_SECONDS = 30.0
 
 
 class Start:
@@ -63,7 +62,7 @@ class Start:
             self._process.kill()
         else:
             self._process.terminate()
-        self._process.join(SOON_SECONDS)
+        self._process.join(WATCHDOG_SECONDS)
         self._said.close()
         assert self._process.exitcode is not None, "it goes on"
 
@@ -83,9 +82,9 @@ def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
                     gone.setdefault(start.pid, time.monotonic() - began_at)
             return len(gone) >= AT_ONCE - 1
 
-        wait_for(all_but_one_are_gone, "those that lose end", seconds=SOON_SECONDS, every=0.002)
+        wait_for(all_but_one_are_gone, "those that lose end", every=0.002)
         (owner,) = (start for start in starts if start.exit_code is None)
-        wait_for(lambda: owner.serves, "the owner serves", seconds=SOON_SECONDS)
+        wait_for(lambda: owner.serves, "the owner serves")
         for loser in starts:
             if loser is not owner:
                 assert loser.exit_code == 1
@@ -117,7 +116,7 @@ def test_without_the_lock_all_of_them_would_serve(campaign: Campaign) -> None:
     try:
         for start in starts:
             start.go()
-            wait_for(lambda s=start: s.serves, "it serves", seconds=SOON_SECONDS)  # type: ignore[misc]
+            wait_for(lambda s=start: s.serves, "it serves")  # type: ignore[misc]
         assert [start.exit_code for start in starts] == [None] * AT_ONCE
     finally:
         for start in starts:

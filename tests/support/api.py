@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-TIMEOUT_SECONDS = 10.0
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Api:
     def __init__(self, manager: Serving) -> None:
         self.headers = {"Authorization": f"Bearer {manager.token}"}
         self._connection = http.client.HTTPConnection(
-            "127.0.0.1", manager.port, timeout=TIMEOUT_SECONDS
+            "127.0.0.1", manager.port, timeout=WATCHDOG_SECONDS
         )
 
     def __enter__(self) -> Api:
@@ -118,6 +118,6 @@ class RawConnection:
 
 
 @contextmanager
-def raw_connection(port: int, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[RawConnection]:
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as opened:
+def raw_connection(port: int) -> Iterator[RawConnection]:
+    with socket.create_connection(("127.0.0.1", port), timeout=WATCHDOG_SECONDS) as opened:
         yield RawConnection(opened)

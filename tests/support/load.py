@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from tests.support.api import Api, Serving
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 
 class Load:
@@ -50,11 +50,11 @@ class Load:
         """Let the requests that are under way end, and send no more."""
         self._ending.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(WATCHDOG_SECONDS)
             assert not thread.is_alive()
 
     def wait_until_acknowledged(self, count: int) -> None:
-        wait_for(lambda: len(self.acknowledged) >= count, f"{count} events", seconds=20)
+        wait_for(lambda: len(self.acknowledged) >= count, f"{count} events")
 
     def _write(self) -> None:
         next_at = time.monotonic()

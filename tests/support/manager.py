@@ -12,11 +12,9 @@ from pathlib import Path
 from agent_session_manager.discovery import Announcement, find_manager
 from tests.support.environment import BIN, scrubbed_environment
 from tests.support.forked_manager import ForkedManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
-START_SECONDS = 40.0
-STOP_SECONDS = 10.0
 
 
 class RunningManager:
@@ -73,7 +71,7 @@ class RunningManager:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            code = self.process.wait(STOP_SECONDS)
+            code = self.process.wait(WATCHDOG_SECONDS)
             if code is not None:
                 return code
         self.kill()
@@ -82,7 +80,7 @@ class RunningManager:
     def kill(self) -> None:
         """End it with SIGKILL: it gets to do nothing more."""
         self.process.kill()
-        self.process.wait(STOP_SECONDS)
+        self.process.wait(WATCHDOG_SECONDS)
 
     def restart(self) -> None:
         """Start it anew on the same port and state, after stopping it if it still serves."""
@@ -114,9 +112,9 @@ class RunningManager:
     def _start(self, port: int) -> None:
         self._spawn(port)
         try:
-            self.announcement = wait_for(self._found, "a manager serves", seconds=START_SECONDS)
+            self.announcement = wait_for(self._found, "a manager serves")
             self.port = int(self.announcement.url.rpartition(":")[2])
-            wait_for(self._answers, "it answers /health", seconds=START_SECONDS)
+            wait_for(self._answers, "it answers /health")
         except BaseException as exc:
             self.kill()
             exc.add_note(f"its log:\n{self.log()}")
@@ -133,7 +131,7 @@ class RunningManager:
         return None
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WATCHDOG_SECONDS)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200

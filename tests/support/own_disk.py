@@ -24,7 +24,7 @@ def on_own_disk(directory: Path, options: str, command: Sequence[str]) -> list[s
         return None
     prefix = [unshare, "--map-root-user", "--mount", sys.executable, __file__]
     prefix += [str(directory), options]
-    tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=10, check=False)
+    tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=60, check=False)
     return [*prefix, *command] if tried.returncode == 0 else None
 
 

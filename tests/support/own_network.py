@@ -26,7 +26,7 @@ def in_own_network(command: Sequence[str]) -> list[str] | None:
     if unshare is None:
         return None
     prefix = [unshare, "--map-root-user", "--net", sys.executable, __file__]
-    tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=10, check=False)
+    tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=60, check=False)
     return [*prefix, *command] if tried.returncode == 0 else None
 
 

@@ -16,10 +16,9 @@ import httpx
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.streams import streaming
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PAUSE_SECONDS = 0.05
-END_SECONDS = 60.0
 GONE = (OSError, http.client.HTTPException, httpx.TransportError)
 """What is met where a manager was killed, or does not serve yet."""
 
@@ -52,7 +51,7 @@ class Producers:
         """Let every producer end once its last event is acknowledged."""
         self._ending.set()
         for thread in self._threads:
-            thread.join(END_SECONDS)
+            thread.join(WATCHDOG_SECONDS)
             assert not thread.is_alive()
 
     def wait_for_one_after(self, moment: float) -> float:
@@ -62,7 +61,7 @@ class Producers:
             at = self.last_acknowledged_at
             return at if at > moment else None
 
-        return wait_for(found, "something is acknowledged", seconds=END_SECONDS, every=0.002)
+        return wait_for(found, "something is acknowledged", every=0.002)
 
     def _produce(self, producer: int) -> None:
         number = 0
@@ -113,7 +112,7 @@ class Follower:
 
     def wait(self) -> list[int]:
         """The seq of every event that came, once the session has ended."""
-        self._thread.join(END_SECONDS)
+        self._thread.join(WATCHDOG_SECONDS)
         assert not self._thread.is_alive(), f"it has {len(self.seqs)} events"
         if self.failure is not None:
             raise self.failure

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.support.waiting import WATCHDOG_SECONDS
+
 Way = Literal["close", "half-close", "reset", "stall"]
 WAYS: tuple[Way, ...] = ("close", "half-close", "reset", "stall")
 
@@ -52,7 +54,7 @@ class Proxy:
     def close(self) -> None:
         self._ending.set()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(WATCHDOG_SECONDS)
             assert not thread.is_alive()
         self._listening.close()
 

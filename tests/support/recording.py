@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.waiting import WATCHDOG_SECONDS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
@@ -115,7 +117,7 @@ def recording(
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(WATCHDOG_SECONDS)
 
 
 @contextmanager

@@ -12,9 +12,7 @@ from typing import Any
 import httpx
 
 from tests.support.manager import RunningManager
-
-READ_SECONDS = 25.0
-"""Longer than a heartbeat: a stream that is silent for so long is broken."""
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +77,7 @@ def streaming(
     target: str,
     headers: Mapping[str, str] | None = None,
     *,
-    seconds: float = READ_SECONDS,
+    seconds: float = WATCHDOG_SECONDS,
 ) -> Iterator[Stream]:
     """Read the feed at this target for as long as the block lasts; no frame takes `seconds`."""
     accepting = {"Authorization": f"Bearer {manager.token}", "Accept": "text/event-stream"}

@@ -1,4 +1,4 @@
-"""Waiting for what another process does: looked at again and again, and never for ever."""
+"""Waiting for what another process does: look again and again, bounded by a watchdog."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 5.0
+WATCHDOG_SECONDS = 60.0
+"""A test that waits this long hangs. No test depends on anything being faster."""
 _LOOK_EVERY_SECONDS = 0.01
 
 
@@ -16,10 +17,11 @@ def wait_for(
     look: Callable[[], T | None],
     what: str,
     *,
-    seconds: float = WAIT_SECONDS,
+    seconds: float = WATCHDOG_SECONDS,
     every: float = _LOOK_EVERY_SECONDS,
 ) -> T:
-    """The first thing `look` finds that is not None or False; a failure that says `what` is not."""
+    """Return the first result of `look` that is neither None nor False; fail naming `what`."""
+    assert seconds >= WATCHDOG_SECONDS, "a shorter wait would depend on the speed of the machine"
     deadline = time.monotonic() + seconds
     while True:
         found = look()

@@ -16,8 +16,7 @@ from agent_orchestrator.transcript_appends import Appends
 from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.api import Api
 from tests.support.manager import RunningManager
-
-CLIENT_SECONDS = 30.0
+from tests.support.waiting import WATCHDOG_SECONDS
 
 OpenStore = Callable[..., TranscriptStore]
 
@@ -34,7 +33,7 @@ def manager_client(
     manager: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ManagerClient]:
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with ManagerClient(manager.url, timeout=CLIENT_SECONDS) as opened:
+    with ManagerClient(manager.url, timeout=WATCHDOG_SECONDS) as opened:
         yield opened
 
 

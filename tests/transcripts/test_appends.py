@@ -15,6 +15,7 @@ from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.loops import run
 from tests.support.recording import refused_url
 from tests.support.transcripts import batch_of, entry, key_of
+from tests.support.waiting import WATCHDOG_SECONDS
 from tests.transcripts.conftest import OpenStore
 
 
@@ -70,7 +71,7 @@ class Held:
 
     def append(self, batch: Batch) -> None:
         self.taken.set()
-        assert self.open.wait(5)
+        assert self.open.wait(WATCHDOG_SECONDS)
         self.waiting.append(batch)
 
     def drain(self) -> None:

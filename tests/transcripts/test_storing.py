@@ -20,6 +20,7 @@ from agent_session_manager.store.transcripts import (
     PutTranscriptSummary,
     TranscriptFilter,
 )
+from tests.support.waiting import WATCHDOG_SECONDS
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MAIN = TranscriptKey(project_key="-home-x-proj", session_id="s")
@@ -228,7 +229,7 @@ def test_two_managers_on_one_database_append_each_line_once(postgresql_url: str)
     shared = {f'{{"n":{n}}}': f"id-{n}" for n in range(60)}
 
     def append(store: SqlStore) -> None:
-        together.wait(5)
+        together.wait(WATCHDOG_SECONDS)
         for line in shared:
             made(store, appending(MAIN, line, ids=shared))
 
@@ -236,7 +237,7 @@ def test_two_managers_on_one_database_append_each_line_once(postgresql_url: str)
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(WATCHDOG_SECONDS)
     assert lines_of(both[0]) == list(shared)
     for store in both:
         store.close()

@@ -19,6 +19,7 @@ from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.loops import run
 from tests.support.manager import RunningManager
 from tests.support.transcripts import batch_of, entry, folded, key_of, summary_of
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 def test_summaries_under_concurrent_folds_are_what_the_whole_transcript_folds_to(
@@ -28,7 +29,7 @@ def test_summaries_under_concurrent_folds_are_what_the_whole_transcript_folds_to
 
     def append(name: int) -> None:
         appends = DirectAppends(manager_client)
-        together.wait(5)
+        together.wait(WATCHDOG_SECONDS)
         for n in range(10):
             found = {"type": "tag", "tag": f"{name}", "customTitle": f"{name}-{n}"}
             own = {**found, "timestamp": f"2026-01-01T00:{name:02}:{n:02}Z"}
@@ -38,7 +39,7 @@ def test_summaries_under_concurrent_folds_are_what_the_whole_transcript_folds_to
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(WATCHDOG_SECONDS)
     entries = run(store.load(key_of(project_key)))
     assert entries is not None and len(entries) == 80
     (listed,) = run(store.list_sessions(project_key))
@@ -84,6 +85,10 @@ def test_the_sdk_is_not_imported_before_a_summary_is_folded() -> None:
         "print(json.dumps([n for n in sys.modules if n.startswith('claude_agent_sdk')]))"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=True,
     )
     assert json.loads(found.stdout) == []

@@ -14,7 +14,7 @@ import uvloop
 from agent_session_manager.api.accepting import Accepting
 from tests.support.api import Api
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 COUNT = 200
 TURNS = 20
@@ -29,7 +29,9 @@ def awaited() -> Iterator[socket.socket]:
     with ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=COUNT))
         for _ in range(COUNT):
-            stack.enter_context(socket.create_connection(listening.getsockname(), timeout=5))
+            stack.enter_context(
+                socket.create_connection(listening.getsockname(), timeout=WATCHDOG_SECONDS)
+            )
         yield listening
 
 
@@ -98,7 +100,9 @@ def test_manager_without_descriptors_serves_those_it_has_and_takes_others_later(
         address = ("127.0.0.1", manager.port)
         with ExitStack() as stack:
             for _ in range(4):
-                stack.enter_context(closing(socket.create_connection(address, timeout=5)))
+                stack.enter_context(
+                    closing(socket.create_connection(address, timeout=WATCHDOG_SECONDS))
+                )
             wait_for(lambda: "no connection can be taken for now" in manager.log(), "it says so")
             assert api.get("/health").status == 200
         with Api(manager) as later:

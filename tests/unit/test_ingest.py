@@ -17,6 +17,7 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.ingest import Writer
 from agent_session_manager.store.base import AppendEvents, Change, Outcome, Store
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 class GatedStore:
@@ -32,7 +33,7 @@ class GatedStore:
 
     def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         self.began.release()
-        assert self.gate.wait(5)
+        assert self.gate.wait(WATCHDOG_SECONDS)
         appends = [change for change in changes if isinstance(change, AppendEvents)]
         self.commits.append([change.session_id for change in appends])
         if self.fails:
@@ -55,7 +56,7 @@ def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> 
     store = GatedStore()
 
     async def bounded() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WATCHDOG_SECONDS):
             async with Writer(cast(Store, store), store.published.append) as writer:
                 try:
                     await scenario(store, writer)
@@ -68,7 +69,7 @@ def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> 
 
 async def begun(store: GatedStore) -> None:
     """A commit is under way."""
-    assert await asyncio.to_thread(store.began.acquire, timeout=5)
+    assert await asyncio.to_thread(store.began.acquire, timeout=WATCHDOG_SECONDS)
 
 
 async def sent(writer: Writer, *session_ids: str) -> list[asyncio.Task[Outcome]]:
@@ -169,7 +170,7 @@ def test_leaving_commits_what_waits_and_refuses_what_comes() -> None:
     store = GatedStore()
 
     async def scenario() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WATCHDOG_SECONDS):
             async with Writer(cast(Store, store), store.published.append) as writer:
                 under_way = await sent(writer, "under way")
                 await begun(store)

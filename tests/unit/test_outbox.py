@@ -27,6 +27,7 @@ from agent_orchestrator.outbox import (
     peek,
 )
 from tests.support.own_disk import on_own_disk
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 RUN = Run(session_id="s", run=3, url="http://127.0.0.1:8765")
@@ -204,7 +205,7 @@ def test_one_process_has_it_at_a_time_and_a_kill_frees_it(path: Path) -> None:
         with pytest.raises(OutboxHeldError):
             Outbox(path)
         holder.kill()
-        holder.wait(5)
+        holder.wait(WATCHDOG_SECONDS)
         with Outbox(path) as outbox:
             assert waiting_ids(outbox) == [1, 2, 3]
 
@@ -217,7 +218,7 @@ def test_every_event_that_was_taken_is_there_after_a_kill(path: Path, count: int
             taken = int(line)
             if taken == count:
                 filling.kill()
-        filling.wait(5)
+        filling.wait(WATCHDOG_SECONDS)
     with Outbox(path) as outbox:
         found = waiting_ids(outbox)
     assert found == list(range(1, len(found) + 1))
@@ -228,7 +229,7 @@ def test_threads_add_at_once_and_each_keeps_its_order(outbox: Outbox) -> None:
     together = Barrier(8)
 
     def add_many(thread: int) -> None:
-        together.wait(5)
+        together.wait(WATCHDOG_SECONDS)
         for number in range(50):
             outbox.add(event(thread * 1000 + number))
 
@@ -253,8 +254,8 @@ def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox
         with ThreadPoolExecutor(1) as thread:
             with outbox.changed:
                 changing = thread.submit(change)
-                assert outbox.changed.wait(5)
-            changing.result(5)
+                assert outbox.changed.wait(WATCHDOG_SECONDS)
+            changing.result(WATCHDOG_SECONDS)
     assert waiting_ids(outbox) == [3]
 
 
@@ -311,7 +312,9 @@ def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     on_disk = on_own_disk(directory, "ro", command_to_fill(path, 1))
     if on_disk is None:
         pytest.skip("root may write everywhere, and this machine mounts nothing for us")
-    ran = subprocess.run(on_disk, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    ran = subprocess.run(
+        on_disk, cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False
+    )
     assert (ran.returncode, ran.stdout) == (1, "")
     last = ran.stderr.splitlines()[-1]
     assert last == (

@@ -26,6 +26,7 @@ from agent_orchestrator.session_client import _namespace
 from agent_orchestrator.stopping import signal_supervisor
 from agent_session_manager import place as service_place
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 RUN = RegisteredRun(
@@ -94,9 +95,9 @@ def test_supervisor_that_was_killed_is_told_from_those_that_live(tmp_path: Path)
     with supervisor(tmp_path, "killed") as killed, supervisor(tmp_path, "alive") as alive:
         assert supervised(tmp_path) == {"alive": True, "killed": True}
         killed.kill()
-        killed.wait(5)
+        killed.wait(WATCHDOG_SECONDS)
         assert supervised(tmp_path) == {"alive": True, "killed": False}
-        alive.communicate(timeout=5)
+        alive.communicate(timeout=WATCHDOG_SECONDS)
         assert supervised(tmp_path) == {"killed": False}
         (entry,) = list_registered(tmp_path)
         assert (entry.run.pid, entry.run.marker) == (killed.pid, "m")
@@ -128,7 +129,7 @@ def test_living_supervisors_and_managers_are_spared_and_dead_ones_are_not(
     with supervisor(state_dir, "a") as a, supervisor(state_dir, "b") as b:
         assert spared_pids(state_dir) == {own.pid, a.pid, b.pid}
         a.kill()
-        a.wait(5)
+        a.wait(WATCHDOG_SECONDS)
         assert spared_pids(state_dir) == {own.pid, b.pid}
         own.kill()
         assert spared_pids(state_dir) == {b.pid}

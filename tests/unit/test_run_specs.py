@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.run_specs import is_ours, seal
+from tests.support.waiting import WATCHDOG_SECONDS
 
 SPEC = {"executor": "command", "command": ["wc", "-w", "ä"], "model": None, "limits": {"b": 1}}
 
@@ -75,7 +76,7 @@ def test_those_who_race_for_the_first_key_get_the_same_one(state_dir: Path) -> N
     together = threading.Barrier(racers)
 
     def race(_number: int) -> str:
-        together.wait(5)
+        together.wait(WATCHDOG_SECONDS)
         return str(seal(SPEC, session_id="s", state_dir=state_dir)["seal"])
 
     with ThreadPoolExecutor(racers) as pool:
