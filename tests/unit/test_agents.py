@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.agents import Agent, AgentError, AgentListing, find_agent, list_agents
+from tests.support.rows import each_row
 
 
 @dataclass
@@ -44,6 +45,10 @@ class Places:
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
+    return places_in(tmp_path)
+
+
+def places_in(tmp_path: Path) -> Places:
     return Places(tmp_path / "agents", tmp_path / "project", tmp_path / "home")
 
 
@@ -153,10 +158,11 @@ BROKEN: dict[str, tuple[object, str]] = {
 }
 
 
-@pytest.mark.parametrize(("definition", "problem"), BROKEN.values(), ids=BROKEN)
+@each_row(("definition", "problem"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_definition_says_what_is_wrong_and_hides_no_other(
-    places: Places, definition: object, problem: str
+    tmp_path: Path, definition: object, problem: str
 ) -> None:
+    places = places_in(tmp_path)
     broken = places.ours("broken", definition)
     places.ours("sound", {})
     listing = places.list()
@@ -178,7 +184,7 @@ def test_finding_a_broken_definition_raises_and_does_not_fall_back_to_another(
     assert places.list().agents == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("servers", "problem"),
     [
         ("{", "agent.mcp.json: Expecting"),
@@ -186,14 +192,15 @@ def test_finding_a_broken_definition_raises_and_does_not_fall_back_to_another(
     ],
 )
 def test_broken_servers_are_an_error_that_names_their_file(
-    places: Places, servers: str, problem: str
+    tmp_path: Path, servers: str, problem: str
 ) -> None:
+    places = places_in(tmp_path)
     places.ours("helper", {}, **{"agent.mcp.json": servers})
     with pytest.raises(AgentError, match=problem):
         places.find("helper")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "problem"),
     [
         ("---\nname: helper\n", "no closing line"),
@@ -230,8 +237,9 @@ def test_an_unknown_name_lists_the_known(places: Places) -> None:
     assert str(caught.value) == "no agent 'three'; there are: one, two"
 
 
-@pytest.mark.parametrize("name", ["../secret", "/secret", ".", "", "one/../../secret"])
-def test_a_name_leads_out_of_no_folder(places: Places, name: str) -> None:
+@each_row("name", ["../secret", "/secret", ".", "", "one/../../secret"])
+def test_a_name_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
+    places = places_in(tmp_path)
     places.ours("one", {})
     places.agents_dir.parent.joinpath("secret").mkdir()
     places.agents_dir.parent.joinpath("secret/agent.json").write_text("{}")

@@ -3,10 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from agent_orchestrator.agents import Agent
 from agent_orchestrator.assignment import Assignment
+from tests.support.rows import each_row
 
 AGENT = Agent(
     name="reviewer",
@@ -41,7 +40,7 @@ ASSIGNMENT = Assignment(
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "assignment",
     [
         ASSIGNMENT,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent_session_manager.api.body import MAX_DEPTH, MAX_PARTS, parse_json
 from agent_session_manager.api.errors import RequestError
+from tests.support.rows import each_row
 
 scalars = (
     st.none()
@@ -56,12 +57,12 @@ def test_integer_that_would_be_rounded_is_refused(number: int) -> None:
     assert code_of(json.dumps({"n": [number]}).encode()) == "number_out_of_range"
 
 
-@pytest.mark.parametrize("text", ["1e300", "-1e300", "1e19", "9223372036854775808.0"])
+@each_row("text", ["1e300", "-1e300", "1e19", "9223372036854775808.0"])
 def test_large_float_is_taken(text: str) -> None:
     assert parse_json(text.encode()) == float(text)
 
 
-@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+@each_row(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_depth_is_limited(opening: str, closing: str) -> None:
     levels = opening.count("[") + opening.count("{")
     fits = MAX_DEPTH // levels
@@ -70,7 +71,7 @@ def test_depth_is_limited(opening: str, closing: str) -> None:
     assert code_of((opening * deeper + "1" + closing * deeper).encode()) == "too_deep"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "parts"),
     [(b"1", 1), (b'",[{"', 1), (b"[]", 2), (b"{}", 2), (b'{"a":1}', 2), (b'[{},",[{"]', 4)],
 )
@@ -80,20 +81,18 @@ def test_values_are_limited(value: bytes, parts: int) -> None:
     assert code_of(b"[" + b",".join([value] * (fitting + 1)) + b"]") == "too_many_values"
 
 
-@pytest.mark.parametrize("text", ["[,{" * MAX_PARTS, '",[{\\' * MAX_PARTS, "," * 10**6 + '"'])
+@each_row("text", ["[,{" * MAX_PARTS, '",[{\\' * MAX_PARTS, "," * 10**6 + '"'])
 def test_what_texts_hold_counts_for_nothing(text: str) -> None:
     assert parse_json(orjson.dumps([text])) == [text]
 
 
-@pytest.mark.parametrize("end", [b"", b"\\", b'\\"'])
+@each_row("end", [b"", b"\\", b'\\"'])
 def test_text_without_an_end_is_looked_through_once(end: bytes) -> None:
     """Not once from each of its quotation marks, which would take minutes."""
     assert code_of(b'["' + b'\\",[' * 10**6 + end) == "invalid_json"
 
 
-@pytest.mark.parametrize(
-    "text", [r'"\u0000"', r'["a", "\u0000"]', r'{"\u0000": 1}', r'{"a": ["\u0000"]}']
-)
+@each_row("text", [r'"\u0000"', r'["a", "\u0000"]', r'{"\u0000": 1}', r'{"a": ["\u0000"]}'])
 def test_nul_is_refused_wherever_it_is(text: str) -> None:
     assert code_of(text.encode()) == "nul_character"
 

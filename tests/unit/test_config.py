@@ -13,6 +13,7 @@ from agent_orchestrator.config import (
     Config,
     load_config,
 )
+from tests.support.rows import each_row
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 
@@ -130,13 +131,13 @@ def test_project_through_a_link_is_the_project_itself(
     assert load_config() == load_config(str(project))
 
 
-@pytest.mark.parametrize("value", ["1", "true", "TRUE", "Yes", " on "])
+@each_row("value", ["1", "true", "TRUE", "Yes", " on "])
 def test_logging_is_switched_on(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(PREFIX + "ENABLE_LOGGING", value)
     assert load_config().enable_logging is True
 
 
-@pytest.mark.parametrize("value", ["0", "false", "No", "OFF", " "])
+@each_row("value", ["0", "false", "No", "OFF", " "])
 def test_logging_is_switched_off(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(PREFIX + "ENABLE_LOGGING", value)
     assert load_config().enable_logging is False
@@ -151,7 +152,7 @@ def refusal(*flags: str | None) -> str:
 NO_DIRECTORY = ["/no/such/project", "/etc/passwd", "~no-such-user/x", "x" * 300]
 
 
-@pytest.mark.parametrize("given", NO_DIRECTORY)
+@each_row("given", NO_DIRECTORY)
 def test_project_that_is_not_there_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
@@ -162,10 +163,8 @@ def test_project_that_is_not_there_is_named_with_its_variable(
     assert refusal() == said
 
 
-@pytest.mark.parametrize(("variable", "place"), [("SESSIONS_DIR", 1), ("AGENTS_DIR", 2)])
-@pytest.mark.parametrize(
-    "given", ["/etc/passwd", "/etc/passwd/below", "~no-such-user/x", "x" * 300]
-)
+@each_row(("variable", "place"), [("SESSIONS_DIR", 1), ("AGENTS_DIR", 2)])
+@each_row("given", ["/etc/passwd", "/etc/passwd/below", "~no-such-user/x", "x" * 300])
 def test_directory_that_cannot_be_created_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, place: int, given: str
 ) -> None:
@@ -185,7 +184,7 @@ def test_links_in_a_circle_are_no_directory(tmp_path: Path) -> None:
     assert str(tmp_path / "a") in refusal(None, str(tmp_path / "a" / "s"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     ["127.0.0.1:8765", "ftp://host", "http://", "http:///path", "http://host:port", "http://[::1",
      "http://host:99999", "http://host:0", "://host", "file:///etc/passwd", "nonsense"],
@@ -198,7 +197,7 @@ def test_url_that_is_not_http_is_named_with_its_variable(
     assert said == f"{ENV_SESSION_MANAGER_URL} is {url!r}, not an http:// or https:// URL"
 
 
-@pytest.mark.parametrize("url", ["http://h", "https://h:443/", "http://[::1]:1/base", "HTTP://H"])
+@each_row("url", ["http://h", "https://h:443/", "http://[::1]:1/base", "HTTP://H"])
 def test_url_is_kept_as_it_was_given(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(ENV_SESSION_MANAGER_URL, url)
     assert load_config().session_manager_url == url

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from agent_orchestrator.executors.events import (
     DEPTH_LIMIT,
     EVENT_BYTES_LIMIT,
@@ -17,6 +15,7 @@ from agent_orchestrator.executors.events import (
 )
 from agent_orchestrator.masking import MAX_SECRET_CHARS
 from agent_session_manager.api.body import parse_json
+from tests.support.rows import each_row
 
 TOO_LONG = TEXT_BYTES_LIMIT + 1
 
@@ -88,7 +87,7 @@ def test_too_many_small_parts_become_a_shortened_text() -> None:
     assert size(event) <= EVENT_BYTES_LIMIT
 
 
-@pytest.mark.parametrize("part", [0, [], {}, {"a": [""]}])
+@each_row("part", [0, [], {}, {"a": [""]}])
 def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text(part: Any) -> None:
     parts = [part] * 150_000
     event = prepare({"tool_input": {"a": parts}, "tool_output": parts, "exit_code": 1})

@@ -16,6 +16,7 @@ from agent_session_manager.domain.event import (
     parse_event,
 )
 from agent_session_manager.domain.session import Reason, Usage
+from tests.support.rows import each_row
 
 
 def parse(**value: Any) -> NewEvent:
@@ -66,7 +67,7 @@ def test_longest_values_are_taken() -> None:
     assert parse(exit_code=-(2**31)).fields == {"exit_code": -(2**31)}
 
 
-@pytest.mark.parametrize("value", [None, 1, "x", [], True, 1.5])
+@each_row("value", [None, 1, "x", [], True, 1.5])
 def test_event_is_an_object(value: Any) -> None:
     assert problem(value) == "an event is a JSON object"
 
@@ -88,7 +89,7 @@ def test_error_does_not_repeat_the_value() -> None:
         assert "secret" not in problem(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "is_answer"),
     [
         ({"role": "assistant", "content": [{"type": "text", "text": "x"}]}, True),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from agent_session_manager.api.failures import MAX_FAILURES, WINDOW_SECONDS, Failures
+from tests.support.rows import each_row
 
 
 class Clock:
@@ -23,7 +22,7 @@ def test_budget_is_of_twenty() -> None:
     assert count(failures, 25) == [True] * 20 + [False] * 5
 
 
-@pytest.mark.parametrize("tries", [1, 1000])
+@each_row("tries", [1, 1000])
 def test_budget_is_whole_again_a_minute_after_it_was_used_up_whatever_was_tried_since(
     tries: int,
 ) -> None:

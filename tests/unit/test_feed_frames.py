@@ -8,6 +8,7 @@ from agent_orchestrator import feed_frames
 from agent_orchestrator.feed_client import MAX_PAUSE_SECONDS, pause_seconds
 from agent_orchestrator.feed_frames import Frame, FrameParser
 from agent_orchestrator.session_client import SessionClientError
+from tests.support.rows import each_row
 
 FEED = (
     b'event: session\ndata: {"session":{"run":1}}\n\n'
@@ -38,7 +39,7 @@ def test_frame_that_is_not_whole_is_no_frame() -> None:
     assert parsed(FEED[:-1]) == FRAMES[:-1]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         b"event: event\n\n",

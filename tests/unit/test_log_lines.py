@@ -16,6 +16,7 @@ import pytest
 
 from agent_orchestrator import log_lines as of_commands
 from agent_session_manager import log_lines as of_the_manager
+from tests.support.rows import each_row
 
 FORGED = "time=2026-01-01T00:00:00.000Z level=error source=x message=forged"
 HOSTILE = [
@@ -76,10 +77,11 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     logging.captureWarnings(False)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each_row("text", HOSTILE)
 def test_record_is_one_line_whatever_is_in_it(log: Log, text: str) -> None:
+    before = log()
     logging.getLogger(f"some.{text}").warning("about %s", text)
-    written = log()
+    written = log().removeprefix(before)
     assert written.endswith("\n")
     (line,) = written.splitlines()
     assert OBEYED.findall(line) == []
@@ -89,11 +91,12 @@ def test_record_is_one_line_whatever_is_in_it(log: Log, text: str) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fields["time"])
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each_row("text", HOSTILE)
 def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: str) -> None:
     class OwnError(Exception):
         pass
 
+    before = log()
     try:
         try:
             raise KeyError(f"inner secret {text}")
@@ -101,7 +104,7 @@ def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: st
             raise OwnError(f"outer secret {text}") from exc
     except OwnError:
         logging.getLogger("x").exception("it failed")
-    (line,) = log().splitlines()
+    (line,) = log().removeprefix(before).splitlines()
     fields = fields_of(line)
     assert (fields["message"], fields["error"]) == ("it failed", "OwnError")
     assert fields["trace"].startswith("test_log_lines.py:")
@@ -109,16 +112,17 @@ def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: st
     assert "secret" not in line
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [OSError(28, "No space left on device", "/a"), sqlite3.OperationalError("disk I/O error\nx")],
 )
 def test_what_a_system_says_of_an_error_is_kept(log: Log, error: Exception) -> None:
+    before = log()
     try:
         raise error
     except (OSError, sqlite3.Error):
         logging.getLogger("x").exception("it failed")
-    assert str(error).splitlines()[0] in fields_of(log().strip())["error"]
+    assert str(error).splitlines()[0] in fields_of(log().removeprefix(before).strip())["error"]
 
 
 def test_what_nobody_caught_is_a_line_too(log: Log) -> None:
@@ -146,7 +150,7 @@ def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
         database.close()
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each_row("text", HOSTILE)
 def test_line_that_a_program_wrote_by_itself_is_shown_without_what_is_obeyed(text: str) -> None:
     shown = of_the_manager.shown(text)
     assert OBEYED.findall(shown.replace("\t", "")) == []

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from random import Random
 
 import orjson
-import pytest
 
 from agent_orchestrator.executors.events import OutputText, create_event, prepare
 from agent_session_manager.api.masker import Masker
@@ -19,6 +18,7 @@ from agent_session_manager.domain.masking import (
 )
 from agent_session_manager.domain.masking_rules import RULES
 from tests.support.planted import KINDS, planted, shown, traces
+from tests.support.rows import each_row
 
 TOKEN = "ghp_" + "aB3dE5" * 6
 
@@ -72,7 +72,7 @@ def test_known_secret_is_masked_whatever_stands_before_it() -> None:
     assert seen == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "password = get_password(user1)",

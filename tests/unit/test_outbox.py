@@ -27,6 +27,7 @@ from agent_orchestrator.outbox import (
     peek,
 )
 from tests.support.own_disk import on_own_disk
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,10 @@ ROOM = 512 * 1024
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    return path_in(tmp_path)
+
+
+def path_in(tmp_path: Path) -> Path:
     return tmp_path / "state" / "outbox" / "s.3.db"
 
 
@@ -127,7 +132,7 @@ def test_batch_that_is_not_removed_comes_again(outbox: Outbox) -> None:
     assert outbox.next_batch() == outbox.next_batch()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}])
+@each_row("value", [float("nan"), float("inf"), "\ud800", {1, 2}])
 def test_event_that_could_never_be_sent_is_not_taken(outbox: Outbox, value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         outbox.add(event(1, value=value))
@@ -210,8 +215,9 @@ def test_one_process_has_it_at_a_time_and_a_kill_frees_it(path: Path) -> None:
             assert waiting_ids(outbox) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("count", [1, 7, 50, 200])
-def test_every_event_that_was_taken_is_there_after_a_kill(path: Path, count: int) -> None:
+@each_row("count", [1, 7, 50, 200])
+def test_every_event_that_was_taken_is_there_after_a_kill(tmp_path: Path, count: int) -> None:
+    path = path_in(tmp_path)
     with running(command_to_fill(path, 1_000_000)) as filling:
         taken = 0
         for line in lines(filling):
@@ -259,7 +265,7 @@ def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox
     assert waiting_ids(outbox) == [3]
 
 
-@pytest.mark.parametrize("with_limit", [False, True], ids=["tiny disk", "limit on files"])
+@each_row("with_limit", [False, True], ids=["tiny disk", "limit on files"])
 def test_full_disk_is_told_and_what_was_taken_before_and_after_is_there(
     tmp_path: Path, with_limit: bool
 ) -> None:
@@ -323,8 +329,9 @@ def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["s.3.db", "s.3.lock"])
-def test_link_is_not_followed(path: Path, tmp_path: Path, name: str) -> None:
+@each_row("name", ["s.3.db", "s.3.lock"])
+def test_link_is_not_followed(tmp_path: Path, name: str) -> None:
+    path = path_in(tmp_path)
     path.parent.mkdir(parents=True)
     theirs = tmp_path / "theirs"
     theirs.write_text("precious")
@@ -362,10 +369,11 @@ def test_file_that_is_no_outbox_is_told_and_let_go_of(path: Path) -> None:
     assert open_files() == before
 
 
-@pytest.mark.parametrize("with_database", [True, False])
+@each_row("with_database", [True, False])
 def test_outbox_whose_maker_was_killed_at_its_birth_is_removed_by_opening_it(
-    path: Path, with_database: bool
+    tmp_path: Path, with_database: bool
 ) -> None:
+    path = path_in(tmp_path)
     path.parent.mkdir(parents=True)
     path.with_suffix(".lock").touch(0o600)
     if with_database:

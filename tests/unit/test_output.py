@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from agent_orchestrator.cli.output import ago, answer, answer_json, clean, one_line, table
+from tests.support.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "cleaned"),
     [
         ("plain ä 🙂 \u200dkept", "plain ä 🙂 \u200dkept"),
@@ -52,9 +53,7 @@ def test_one_line_is_one_line_whatever_breaks_lines() -> None:
     assert one_line(" a\nb\r\nc\x0bd\u2028e\u2029f\x85g\t h ") == "a b cd e fg h"
 
 
-@pytest.mark.parametrize(
-    ("text", "printed"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")]
-)
+@each_row(("text", "printed"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")])
 def test_an_answer_ends_its_last_line(
     capsys: pytest.CaptureFixture[str], text: str, printed: str
 ) -> None:
@@ -74,7 +73,7 @@ def test_a_table_has_columns_as_wide_as_their_widest_cell(
     assert capsys.readouterr().out == "NAME         STATE\none\nnum ber two  x\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("moment", "said"),
     [
         (None, ""),

@@ -17,6 +17,7 @@ from agent_session_manager import private
 from agent_session_manager.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.engine import DatabaseError, open_database
+from tests.support.rows import each_row
 
 NOBODY = 65534
 OTHER_OWNER = "belongs to the user with number"
@@ -120,6 +121,10 @@ REFUSALS = (private.NotPrivateError, OSError, DiscoveryError, DatabaseError, Out
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    return path_in(tmp_path)
+
+
+def path_in(tmp_path: Path) -> Path:
     directory = tmp_path / "own"
     directory.mkdir(0o700)
     return directory / "file.db"
@@ -131,11 +136,12 @@ def refusal(opening: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("opening", OPENINGS)
-@pytest.mark.parametrize("spoil", WAYS)
+@each_row("opening", OPENINGS)
+@each_row("spoil", WAYS)
 def test_what_is_not_private_is_refused_and_named_with_what_to_do(
-    path: Path, opening: Open, spoil: Spoil
+    tmp_path: Path, opening: Open, spoil: Spoil
 ) -> None:
+    path = path_in(tmp_path)
     said = spoil(path)
     before = path.lstat()
     refused = refusal(lambda: opening(path))
@@ -145,8 +151,9 @@ def test_what_is_not_private_is_refused_and_named_with_what_to_do(
     assert not path.with_suffix(".nothing").exists()
 
 
-@pytest.mark.parametrize("opening", OPENINGS)
-def test_what_is_not_there_is_made_private_and_opened_again(path: Path, opening: Open) -> None:
+@each_row("opening", OPENINGS)
+def test_what_is_not_there_is_made_private_and_opened_again(tmp_path: Path, opening: Open) -> None:
+    path = path_in(tmp_path)
     for _ in range(2):
         if opening is opened_as_a_database:
             path.unlink(missing_ok=True)
@@ -154,33 +161,36 @@ def test_what_is_not_there_is_made_private_and_opened_again(path: Path, opening:
         assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} <= {0o600}
 
 
-@pytest.mark.parametrize("spoil", WAYS)
-@pytest.mark.parametrize("suffix", ["-wal", "-shm", ".lock", ".head", ".ballast"])
+@each_row("spoil", WAYS)
+@each_row("suffix", ["-wal", "-shm", ".lock", ".head", ".ballast"])
 def test_what_stands_beside_a_database_is_looked_at_too(
-    path: Path, suffix: str, spoil: Spoil
+    tmp_path: Path, suffix: str, spoil: Spoil
 ) -> None:
+    path = path_in(tmp_path)
     beside = Path(f"{path}{suffix}")
     said = spoil(beside)
     refused = refusal(lambda: opened_as_a_database(path))
     assert said in refused and str(beside) in refused
 
 
-@pytest.mark.parametrize("spoil", WAYS)
-@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+@each_row("spoil", WAYS)
+@each_row("suffix", ["-wal", "-shm"])
 def test_what_stands_beside_an_outbox_is_looked_at_too(
-    path: Path, suffix: str, spoil: Spoil
+    tmp_path: Path, suffix: str, spoil: Spoil
 ) -> None:
+    path = path_in(tmp_path)
     said = spoil(Path(f"{path}{suffix}"))
     assert said in refusal(lambda: opened_as_an_outbox(path))
 
 
-@pytest.mark.parametrize("spoil", WAYS)
-def test_lock_of_an_outbox_is_looked_at_too(path: Path, spoil: Spoil) -> None:
+@each_row("spoil", WAYS)
+def test_lock_of_an_outbox_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+    path = path_in(tmp_path)
     said = spoil(path.with_suffix(".lock"))
     assert said in refusal(lambda: opened_as_an_outbox(path))
 
 
-@pytest.mark.parametrize("spoil", [w for w in WAYS if w is not another_name])
+@each_row("spoil", [w for w in WAYS if w is not another_name])
 def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
     state = tmp_path / "state"
     state.mkdir(0o700)
@@ -188,7 +198,7 @@ def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
     assert said in refusal(lambda: seal({}, session_id="s", state_dir=state))
 
 
-@pytest.mark.parametrize("spoil", WAYS)
+@each_row("spoil", WAYS)
 def test_file_of_a_registered_run_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
     run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
     directory = tmp_path / "state" / "runs"

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.cli.progress import MAX_CHARS, describe, progress
+from tests.support.rows import each_row
 
 
 def text(*texts: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": each} for each in texts]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("event", "said"),
     [
         ({"event_type": "message", "role": "user", "content": text("Fix it.")}, "working"),

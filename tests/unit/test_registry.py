@@ -26,6 +26,7 @@ from agent_orchestrator.session_client import _namespace
 from agent_orchestrator.stopping import signal_supervisor
 from agent_session_manager import place as service_place
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,7 @@ def test_place_is_named_as_the_manager_names_it() -> None:
     assert _namespace("net") == service_place.network()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content",
     [
         "",

@@ -25,6 +25,7 @@ from agent_session_manager.store.retention import (
     RetentionChange,
 )
 from tests.support.loops import run
+from tests.support.rows import each_row
 
 DAY = timedelta(days=1)
 THREE_DAYS = 3 * 24 * 3600.0
@@ -95,7 +96,7 @@ def started() -> World:
     return world
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_row("kind", KINDS)
 def test_first_look_touches_nothing_and_the_second_what_was_due_at_both(
     kind: type[RetentionChange],
 ) -> None:
@@ -110,7 +111,7 @@ def test_first_look_touches_nothing_and_the_second_what_was_due_at_both(
     assert set(world.kept[kind]) == {"young"}
 
 
-@pytest.mark.parametrize("jump", [THREE_DAYS, 3600.0, -THREE_DAYS, MAX_DRIFT_SECONDS + 1])
+@each_row("jump", [THREE_DAYS, 3600.0, -THREE_DAYS, MAX_DRIFT_SECONDS + 1])
 def test_clock_that_is_set_costs_nobody_anything_at_once(started: World, jump: float) -> None:
     started.add(DeleteArchived, "in use until a moment ago", timedelta())
     for _ in range(3):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.run_specs import is_ours, seal
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 SPEC = {"executor": "command", "command": ["wc", "-w", "ä"], "model": None, "limits": {"b": 1}}
@@ -31,7 +32,7 @@ def test_the_order_in_which_a_manager_returns_it_does_not_matter(state_dir: Path
     assert is_ours(turned, session_id="s", state_dir=state_dir)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         {"command": ["rm", "-rf"]},
@@ -51,7 +52,7 @@ def test_a_changed_spec_is_not_ours(state_dir: Path, change: dict[str, Any]) -> 
     assert not is_ours({**sealed, **change}, session_id="s", state_dir=state_dir)
 
 
-@pytest.mark.parametrize("spec", [None, {}, SPEC])
+@each_row("spec", [None, {}, SPEC])
 def test_a_spec_without_a_seal_is_not_ours(state_dir: Path, spec: dict[str, Any] | None) -> None:
     assert not is_ours(spec, session_id="s", state_dir=state_dir)
 
@@ -84,9 +85,10 @@ def test_those_who_race_for_the_first_key_get_the_same_one(state_dir: Path) -> N
     assert [path.name for path in state_dir.iterdir()] == ["seal.key"]
 
 
-@pytest.mark.parametrize("content", [b"", b"short"])
-def test_a_key_that_is_not_whole_seals_nothing(state_dir: Path, content: bytes) -> None:
-    state_dir.mkdir(parents=True)
+@each_row("content", [b"", b"short"])
+def test_a_key_that_is_not_whole_seals_nothing(tmp_path: Path, content: bytes) -> None:
+    state_dir = tmp_path / "state"
+    state_dir.mkdir()
     (state_dir / "seal.key").write_bytes(content)
     with pytest.raises(OSError) as caught:
         seal(SPEC, session_id="s", state_dir=state_dir)

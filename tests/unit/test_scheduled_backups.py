@@ -11,6 +11,7 @@ import pytest
 from agent_session_manager.backups import LOOK_SECONDS, RETRY_SECONDS, BackupFailedError, Backups
 from agent_session_manager.discovery import DiscoveryError
 from tests.support.loops import run
+from tests.support.rows import each_row
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -93,7 +94,7 @@ def test_start_makes_none_while_the_newest_is_young_enough(world: World) -> None
     assert world.look(DAY) == 1
 
 
-@pytest.mark.parametrize("jump", [-30 * DAY, 30 * DAY])
+@each_row("jump", [-30 * DAY, 30 * DAY])
 def test_clock_that_is_set_does_not_end_backups_or_cost_the_one_just_made(
     world: World, jump: float
 ) -> None:

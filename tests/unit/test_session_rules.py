@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from agent_session_manager.domain.session import (
     Effect,
     Reason,
@@ -13,6 +11,7 @@ from agent_session_manager.domain.session import (
     is_late,
     is_session_id,
 )
+from tests.support.rows import each_row
 
 OPEN = RunState(run=2)
 HELD = RunState(run=2, holder="me")
@@ -21,7 +20,7 @@ LOST = RunState(run=2, finished=True, reason=Reason.LOST, holder="me")
 LOST_WITHOUT_HOLDER = RunState(run=2, finished=True, reason=Reason.LOST)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("newest", "named_run", "effect"),
     [
         (OPEN, None, Effect.CLOSE),
@@ -46,14 +45,14 @@ def test_stop_ends_the_newest_run_alone_and_once(
     assert effect_of_stop(newest, named_run=named_run) is effect
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.LOST])
+@each_row("reason", [reason for reason in Reason if reason is not Reason.LOST])
 def test_end_that_is_known_stays(reason: Reason) -> None:
     ended = RunState(run=2, finished=True, reason=reason)
     assert effect_of_stop(ended, named_run=2) is Effect.NOTHING
     assert effect_of_claim(ended, run=2, holder="me") is Effect.REFUSE
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("newest", "exclusive", "effect"),
     [
         (OPEN, True, Effect.REFUSE),
@@ -72,12 +71,12 @@ def test_resume_is_refused_while_another_may_drive_the_session(
     assert effect_of_resume(newest, exclusive=exclusive) is effect
 
 
-@pytest.mark.parametrize("newest", [OPEN, HELD, ENDED, LOST])
+@each_row("newest", [OPEN, HELD, ENDED, LOST])
 def test_takeover_opens_the_next_run_whatever_the_newest_does(newest: RunState) -> None:
     assert effect_of_resume(newest, exclusive=True, takeover=True) is Effect.OPEN_NEXT
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("newest", "run", "holder", "effect"),
     [
         (OPEN, 2, "me", Effect.RENEW),
@@ -100,7 +99,7 @@ def test_event_of_an_older_run_is_late() -> None:
     assert [is_late(run, 2) for run in (1, 2)] == [True, False]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "exit_code", "reason"),
     [
         (None, None, Reason.COMPLETED),
@@ -119,12 +118,12 @@ def test_reason_is_the_callers_where_it_is_one_of_ours(
     assert end_reason(text, exit_code) is reason
 
 
-@pytest.mark.parametrize("text", ["a", "0", "A.b_c:d-e", "x" * 128])
+@each_row("text", ["a", "0", "A.b_c:d-e", "x" * 128])
 def test_id_within_the_grammar(text: str) -> None:
     assert is_session_id(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",

@@ -7,6 +7,7 @@ import pytest
 
 from agent_orchestrator.environment import SETTINGS_OF_THE_MANAGER
 from agent_session_manager.settings import PREFIX, Settings, SettingsError, load_settings
+from tests.support.rows import each_row
 
 TOKEN = "x" * 32
 
@@ -62,7 +63,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("environ", "expected"),
     [
         ({"XDG_STATE_HOME": "/xdg"}, "/xdg/agent-orchestrator"),
@@ -83,14 +84,14 @@ def test_relative_state_directory_is_of_the_working_directory(
     assert load_settings({}, state_dir="state").state_dir == tmp_path / "state"
 
 
-@pytest.mark.parametrize("port", ["http", "-1", "65536", "1.5", "8765 tcp", "1e3"])
+@each_row("port", ["http", "-1", "65536", "1.5", "8765 tcp", "1e3"])
 def test_port_that_is_none_is_named_with_its_value(port: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_PORT": port})
     assert str(caught.value) == f"AGENT_ORCHESTRATOR_PORT is {port!r}, not a port number"
 
 
-@pytest.mark.parametrize("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "86401"])
+@each_row("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "86401"])
 def test_length_of_a_lease_that_is_none_is_named_with_its_value(length: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
@@ -99,13 +100,13 @@ def test_length_of_a_lease_that_is_none_is_named_with_its_value(length: str) -> 
     )
 
 
-@pytest.mark.parametrize("length", ["2", "86400", " 45 ", "1e2"])
+@each_row("length", ["2", "86400", " 45 ", "1e2"])
 def test_length_of_a_lease_is_a_number_of_seconds(length: str) -> None:
     settings = load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
     assert settings.lease_seconds == float(length)
 
 
-@pytest.mark.parametrize("token", ["short", "x" * 31, "é" * 40, "x" * 40 + "\n", "x" * 40 + "\x7f"])
+@each_row("token", ["short", "x" * 31, "é" * 40, "x" * 40 + "\n", "x" * 40 + "\x7f"])
 def test_token_that_is_none_is_named_without_its_value(token: str) -> None:
     with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_TOKEN") as caught:
         load_settings({"AGENT_ORCHESTRATOR_TOKEN": token})
@@ -116,7 +117,7 @@ def test_token_is_not_in_the_repr() -> None:
     assert TOKEN not in repr(load_settings({"AGENT_ORCHESTRATOR_TOKEN": TOKEN}))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "origin",
     ["*", "null", "localhost:5173", "http://", "http://x/path", "http://x?q", "http://u@x",
      "ftp://x", "http://x y", "http://a,http://b"],
@@ -126,7 +127,7 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
         load_settings({}, allow_origins=(origin,))
 
 
-@pytest.mark.parametrize("value", ["no", "ON", "0"])
+@each_row("value", ["no", "ON", "0"])
 def test_auth_is_on_or_off_and_nothing_else(value: str) -> None:
     with pytest.raises(SettingsError, match="AGENT_ORCHESTRATOR_AUTH"):
         load_settings({"AGENT_ORCHESTRATOR_AUTH": value})
@@ -162,14 +163,14 @@ def keeping(settings: Settings) -> tuple[float, ...]:
     )
 
 
-@pytest.mark.parametrize("name", ["BACKUP_EVERY_HOURS", "ARCHIVE_AFTER_DAYS"])
-@pytest.mark.parametrize("value", ["-1", "nan", "inf", "0.001", "1e9", "1 day"])
+@each_row("name", ["BACKUP_EVERY_HOURS", "ARCHIVE_AFTER_DAYS"])
+@each_row("value", ["-1", "nan", "inf", "0.001", "1e9", "1 day"])
 def test_length_of_time_that_is_none_is_named_with_its_value(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_{name} is {value!r}"):
         load_settings({f"AGENT_ORCHESTRATOR_{name}": value})
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1001", "many", "²"])
+@each_row("value", ["0", "-1", "1.5", "1001", "many", "²"])
 def test_number_of_backups_that_is_none_is_named_with_its_value(value: str) -> None:
     with pytest.raises(SettingsError, match=f"AGENT_ORCHESTRATOR_BACKUPS_KEPT is {value!r}"):
         load_settings({"AGENT_ORCHESTRATOR_BACKUPS_KEPT": value})

@@ -16,6 +16,7 @@ from agent_session_manager.domain.session import Run, Session, Usage
 from agent_session_manager.store.feeds import SessionNews
 from agent_session_manager.tail import Tail
 from tests.support.loops import run
+from tests.support.rows import each_row
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SESSION = Session(
@@ -113,7 +114,7 @@ def test_who_is_further_back_reads_by_itself_and_reaches_the_tail() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("limit", ["MAX_EVENTS", "MAX_CHARS"])
+@each_row("limit", ["MAX_EVENTS", "MAX_CHARS"])
 def test_tail_is_bounded_and_what_it_dropped_is_still_read(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:

@@ -17,6 +17,7 @@ from agent_orchestrator.environment import (
 from agent_orchestrator.manager_client import ManagerClient, RunTokens
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.recording import json_reply, recording
+from tests.support.rows import each_row
 from tests.unit.test_assignment import ASSIGNMENT
 
 TOKEN = "run-" + "t" * 43
@@ -30,7 +31,7 @@ def inside(patch: pytest.MonkeyPatch, url: str = URL) -> None:
         patch.setenv(name, value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "is_its_own"),
     [
         (URL, True),
@@ -54,7 +55,7 @@ def test_token_is_for_one_manager(
     assert run_token_for(url) == (TOKEN if is_its_own else None)
 
 
-@pytest.mark.parametrize("url", ["", "http://127.0.0.1:no", "http://[::1"])
+@each_row("url", ["", "http://127.0.0.1:no", "http://[::1"])
 def test_token_without_a_manager_is_for_none(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     inside(monkeypatch, url)
     assert run_token_for(URL) is None
@@ -83,7 +84,7 @@ def test_assignment_hands_the_token_over_and_does_not_show_it() -> None:
     assert not [token for token in (TOKEN, "agent-x") if token in repr(assignment)]
 
 
-@pytest.mark.parametrize("is_configured", [True, False])
+@each_row("is_configured", [True, False])
 def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
     is_configured: bool,
 ) -> None:
@@ -97,7 +98,7 @@ def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
     assert sent == (f"Bearer {TOKEN}" if is_configured else None)
 
 
-@pytest.mark.parametrize("opened", ["create_named_session", "open_run"])
+@each_row("opened", ["create_named_session", "open_run"])
 def test_token_of_an_opened_run_is_taken_once_and_is_not_in_the_session(opened: str) -> None:
     opening = {"session": SESSION, "run_token": TOKEN, "agent_token": "agent-x"}
     reply = json_reply(opening, 201)
