@@ -273,7 +273,7 @@ def test_requests_are_counted_while_the_run_goes_on(claude: Claude) -> None:
                         return told
         raise AssertionError(f"the run ended with {events}")
 
-    requests = run(act(), seconds=CLI_SECONDS)
+    requests = run(act())
     unknown = {"cost_microdollars": None}
     for request_id, event in requests.items():
         assert request_id.startswith("msg_")
