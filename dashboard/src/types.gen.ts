@@ -2648,7 +2648,10 @@ export interface operations {
     };
     append_events_sessions__session_id__events_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description A cursor of the session: 409 `record_behind` where it does not reach that far */
+                known?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id */
@@ -2700,6 +2703,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4372,6 +4384,8 @@ export interface operations {
                 subpath?: string | null;
                 /** @description By which entries without a `uuid` are known when sent again */
                 batch_id?: string | null;
+                /** @description A position: 409 `record_behind` where the transcript does not reach that far */
+                known?: number;
             };
             header?: never;
             path?: never;
@@ -4412,6 +4426,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

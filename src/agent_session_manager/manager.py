@@ -242,10 +242,12 @@ class Manager:
         """Answer everybody who waits, with what there is: the service is going down."""
         self._bells.close()
 
-    async def append(self, session_id: str, events: Sequence[NewEvent]) -> list[int]:
+    async def append(
+        self, session_id: str, events: Sequence[NewEvent], *, known: Cursor | None = None
+    ) -> list[int]:
         """Append all or none, and return their seqs once they are durable."""
         _known(session_id)
-        change = AppendEvents(session_id=session_id, events=events)
+        change = AppendEvents(session_id=session_id, events=events, known=known)
         return cast("list[int]", await self._writer.commit(change))
 
     async def get_session(self, session_id: str) -> Session:

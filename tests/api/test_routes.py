@@ -148,6 +148,25 @@ def test_list_of_events_is_answered_with_all_its_seqs(api: Api, session_id: str)
     assert api.post(f"/sessions/{session_id}/events", []).json == {"ok": True, "seqs": []}
 
 
+def test_append_says_what_its_sender_knows(api: Api, session_id: str) -> None:
+    path = f"/sessions/{session_id}"
+    generation = api.get(path).json["session"]["generation"]
+    event = {"event_type": "x"}
+    for query, said in {
+        "": 201,
+        f"?known={generation}:1": 201,
+        f"?known={generation}:2&more=1": 201,
+        f"?known={generation}:4": "record_behind",
+        f"?known={'f' * 32}:1": "record_behind",
+        "?known=": "invalid_request",
+        "?known=3": "invalid_request",
+        f"?known={generation}:1&known={generation}:1": "invalid_request",
+    }.items():
+        answer = api.post(f"{path}/events{query}", event)
+        assert (answer.json.get("code") or answer.status) == said, query
+    assert api.get(path).json["session"]["last_seq"] == 3
+
+
 def test_event_sent_again_is_answered_with_its_seq_and_stored_once(
     api: Api, session_id: str
 ) -> None:

@@ -12,6 +12,7 @@ from tests.store.conformance import PROMISES, Promise, SteppedClock
 from tests.store.feed_promises import FEED_PROMISES
 from tests.store.lease_promises import LEASE_PROMISES
 from tests.store.listing_promises import LISTING_PROMISES
+from tests.store.loss_promises import LOSS_PROMISES
 from tests.store.request_promises import REQUEST_PROMISES
 from tests.store.retention_promises import RETENTION_PROMISES
 from tests.store.token_promises import TOKEN_PROMISES
@@ -24,6 +25,7 @@ ALL_PROMISES = [
     *LISTING_PROMISES,
     *TOKEN_PROMISES,
     *RETENTION_PROMISES,
+    *LOSS_PROMISES,
 ]
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agent_session_manager.domain.errors import TranscriptNotFoundError, VersionConflictError
+from agent_session_manager.domain.errors import (
+    RecordBehindError,
+    TranscriptNotFoundError,
+    VersionConflictError,
+)
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
 from agent_session_manager.store.base import Change, CreateSession, DeleteSession, Outcome
 from agent_session_manager.store.sql import SqlStore, open_store
@@ -49,7 +54,9 @@ def made(store: SqlStore, change: Change) -> Outcome:
     return outcome
 
 
-def appending(key: TranscriptKey, *lines: str, ids: dict[str, str] | None = None) -> Change:
+def appending(
+    key: TranscriptKey, *lines: str, ids: dict[str, str] | None = None
+) -> AppendTranscript:
     known = ids or {}
     entries = [NewEntry(line=line, entry_id=known.get(line)) for line in lines]
     return AppendTranscript(key=key, entries=entries)
@@ -62,6 +69,18 @@ def lines_of(store: SqlStore, key: TranscriptKey = MAIN, **where: Any) -> list[s
 
 def putting(expected: int, version: int, text: str = "{}") -> Change:
     return PutTranscriptSummary(key=MAIN, expected_version=expected, version=version, text=text)
+
+
+def test_append_is_refused_where_its_transcript_is_behind(stored: SqlStore) -> None:
+    knowing = {known: replace(appending(MAIN, f"[{known}]"), known=known) for known in (0, 1, 2, 9)}
+    outcomes = stored.commit([knowing[1], knowing[0], knowing[1], knowing[9], knowing[2]])
+    assert [type(outcome) for outcome in outcomes] == [
+        RecordBehindError,
+        *[AppendedEntries] * 2,
+        RecordBehindError,
+        AppendedEntries,
+    ]
+    assert lines_of(stored) == ["[0]", "[1]", "[2]"]
 
 
 def test_lines_come_back_as_they_came_in_the_order_of_commit(stored: SqlStore) -> None:

@@ -6,9 +6,11 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -17,6 +19,8 @@ from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox import Outbox, OutboxError, Run, list_outboxes
 from agent_orchestrator.session_client import SessionClientError
+from tests.support.documented import documented_errors
+from tests.support.moved_time import MovedTime
 from tests.support.recording import (
     Received,
     RecordingServer,
@@ -31,6 +35,7 @@ from tests.support.waiting import wait_for
 PATIENCE_SECONDS = 20.0
 """More than any delivery takes here: where it would be needed, the test fails."""
 NO_PATIENCE = 1e-9
+GENERATION = "01"
 
 Answer = Callable[[list[int]], Reply | None]
 """What to say to a request that brings these events."""
@@ -44,13 +49,23 @@ class Events:
         self.stored: list[int] = []
         self.revoked: list[str] = []
         """Of which runs it is to refuse the tokens from now on."""
+        self.generation = GENERATION
+        self.looks = 0
         self._answers = list(answers)
 
     def __call__(self, received: Received) -> Reply | None:
+        path, _, query = received.target.partition("?")
         if received.method == "DELETE":
             self.revoked.append(received.target)
             return json_reply({"ok": True})
-        assert (received.method, received.target) == ("POST", "/sessions/s/events")
+        if (received.method, path) == ("GET", "/sessions/s"):
+            self.looks += 1
+            session = {"generation": self.generation, "last_seq": len(self.stored)}
+            return json_reply({"ok": True, "session": session})
+        assert (received.method, path) == ("POST", "/sessions/s/events")
+        generation, seq = parse_qs(query)["known"][0].split(":")
+        if generation != self.generation or int(seq) > len(self.stored):
+            return refusing(409, "record_behind")([])
         sent = [int(event["event_id"]) for event in json.loads(received.body)]
         self.requests.append(sent)
         if self._answers:
@@ -101,7 +116,8 @@ def refused(outbox: Outbox) -> list[int]:
 
 
 def make_outbox(path: Path, url: str = "http://127.0.0.1:1", **fields: Any) -> Outbox:
-    return Outbox(path, Run(**{"session_id": "s", "run": 1, "url": url, **fields}))
+    run = {"session_id": "s", "run": 1, "url": url, "cursor": f"{GENERATION}:0", **fields}
+    return Outbox(path, Run(**run))
 
 
 @pytest.fixture
@@ -125,10 +141,10 @@ def test_events_are_sent_in_order_and_forgotten_once_they_are_stored(outbox: Out
     [
         pytest.param(refusing(503, "store_unavailable"), id="503"),
         pytest.param(refusing(503, "overloaded"), id="overloaded"),
-        pytest.param(refusing(500, "internal_error"), id="500"),
         pytest.param(refusing(429, "slow_down"), id="429"),
         pytest.param(refusing(401, "unauthorized"), id="401"),
         pytest.param(refusing(403, "host_not_allowed"), id="403"),
+        pytest.param(refusing(500, "unheard_of"), id="unknown 500"),
         pytest.param(silent, id="no answer"),
         # Not by a manager: it always names what it refuses.
         pytest.param(refusing(404, None), id="404 of a stranger"),
@@ -149,36 +165,158 @@ def test_what_may_pass_is_tried_again_until_it_has(outbox: Outbox, answer: Answe
     assert (waiting(outbox), refused(outbox)) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        (400, "nul_character"),
-        (404, "session_not_found"),
-        (413, "body_too_large"),
-        (422, "invalid_event"),
-    ],
-)
-def test_what_a_manager_refuses_for_good_is_put_aside_alone(
-    outbox: Outbox, status: int, code: str
-) -> None:
+PASSES = {
+    *(
+        "unauthorized",
+        "code_not_valid",
+        "host_not_allowed",
+        "origin_not_allowed",
+        "too_many_failures",
+    ),
+    *("store_unavailable", "overloaded", "timed_out", "disk_full", "event_damaged"),
+}
+OF_THE_SESSION = {"session_not_found", "not_for_runs"}
+OTHERWISE = {"run_token_unknown", "record_behind"}
+"""What has tests of its own."""
+UNHEARD_OF = {(status, f"new_{status}") for status in (400, 402, 403, 404, 409, 418, 422, 451)}
+END = 4
+
+
+@dataclass
+class Course:
+    """How a delivery of 1, 2, 3 and the run's end has gone, of which 2 is refused."""
+
+    stored: list[int]
+    refused: list[int]
+    waiting: list[int]
+
+
+class Poisoned(Events):
+    """A manager that refuses 2, in a way of its own each time."""
+
+    refusal: tuple[int, str]
+
+    def __call__(self, received: Received) -> Reply | None:
+        has_poison = received.method == "POST" and b'"2"' in received.body
+        return refusing(*self.refusal)([]) if has_poison else super().__call__(received)
+
+
+def test_nothing_that_is_refused_for_good_stands_before_the_runs_end(tmp_path: Path) -> None:
+    """Whatever the manager can say, and whatever a later one may: only what passes is waited for.
+
+    It is put aside alone, and what came with it is stored.
+    """
+    expected, found = {}, {}
+    events = Poisoned()
+    with sending(events) as manager:
+        for status, code in sorted({*documented_errors(), *UNHEARD_OF}):
+            if code in OTHERWISE:
+                continue
+            course = Course([1, 3, END], [2], [])
+            if code in PASSES:
+                course = Course([], [], [1, 2, 3, END])
+            elif code in OF_THE_SESSION:
+                course = Course([], [1, 2, 3, END], [])
+            expected[code] = course
+            events.refusal, events.stored = (status, code), []
+            with make_outbox(tmp_path / f"{code}.db") as outbox:
+                fill(outbox, 1, 2, 3, END)
+                delivery = Delivery(manager, outbox, patience_seconds=60, time=MovedTime())
+                with suppress(UndeliveredError):
+                    delivery.deliver()
+                found[code] = Course(events.stored, refused(outbox), waiting(outbox))
+    assert found == expected
+
+
+def test_refused_event_is_found_with_few_requests(outbox: Outbox) -> None:
     def answer(received: Received) -> Reply | None:
         reply = events(received)
-        return refusing(status, code)(events.requests[-1]) if 3 in events.requests[-1] else reply
+        return refusing(422, "invalid_event")([]) if 3 in events.requests[-1] else reply
 
     events = Events()
     fill(outbox, *range(1, 6))
     with sending(answer) as manager:
         deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
-    assert events.requests == [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
+    assert events.requests == [[1, 2, 3, 4, 5], [1, 2], [3, 4, 5], [3], [4, 5]]
     (poison,) = outbox.list_refused()
     assert poison.event["event_id"] == "3"
-    assert f"{status} no" in poison.reason
+    assert "422 no" in poison.reason
     assert waiting(outbox) == []
+
+
+def test_good_delivery_sends_nothing_but_appends(outbox: Outbox) -> None:
+    events = Events()
+    with sending(events) as manager:
+        for number in range(1, 4):
+            fill(outbox, number)
+            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert (events.requests, events.looks) == ([[1], [2], [3]], 0)
+
+
+@pytest.mark.parametrize("reached", range(4))
+@pytest.mark.parametrize("generation", [GENERATION, "02"], ids=["same", "renewed"])
+def test_what_was_lost_comes_before_what_is_new(
+    outbox: Outbox, reached: int, generation: str
+) -> None:
+    """At once after it was answered for, as a fast machine can do it."""
+    events = Events()
+    with sending(events) as manager:
+        for number in (1, 2, 3):
+            fill(outbox, number)
+            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        del events.stored[reached:]
+        events.generation = generation
+        fill(outbox, 4)
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        fill(outbox, 5)
+        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert events.stored == [1, 2, 3, 4, 5]
+    assert (waiting(outbox), refused(outbox)) == ([], [])
+
+
+def test_what_was_lost_is_known_by_who_delivers_next(tmp_path: Path) -> None:
+    events = Events()
+    path = tmp_path / "s.1.db"
+    with sending(events) as manager:
+        with make_outbox(path) as outbox:
+            fill(outbox, 1, 2)
+            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            fill(outbox, 3)
+        events.stored.clear()
+        with Outbox(path) as outbox:
+            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert events.stored == [1, 2, 3]
+
+
+def test_stop_while_it_is_delivered_ends_the_patience(outbox: Outbox) -> None:
+    """What the manager takes at once is still sent."""
+    away = threading.Event()
+    events = Events()
+
+    def answer(received: Received) -> Reply | None:
+        away.set()
+        return refusing(503, "store_unavailable")([])
+
+    fill(outbox, 1, 2)
+    with sending(answer) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.start()
+        assert away.wait(60)
+        delivery.hurry()
+        delivery.finish()
+    assert (waiting(outbox), outbox.is_given_up) == ([1, 2], True)
+    with sending(events) as manager:
+        delivery = Delivery(manager, outbox)
+        delivery.hurry()
+        delivery.start()
+        delivery.finish()
+    assert events.stored == [1, 2]
 
 
 def test_outage_amid_a_list_that_was_refused_leaves_the_rest_in_order(outbox: Outbox) -> None:
     no, away = refusing(422, "invalid_event"), refusing(503, "store_unavailable")
-    events = Events([no, stored, no, away])
+    # All four; the first half, of which the second; and then the second half.
+    events = Events([no, no, stored, no, away])
     fill(outbox, 1, 2, 3, 4)
     with sending(events) as manager:
         with pytest.raises(UndeliveredError):

@@ -170,7 +170,7 @@ def test_outbox_with_something_in_it_stays(path: Path) -> None:
     assert list_outboxes(path.parent) == [path]
     with Outbox(path) as outbox:
         first, second = outbox.next_batch()
-        outbox.refuse(first, "no")
+        outbox.refuse([first], "no")
         outbox.remove([second])
     assert list_outboxes(path.parent) == [path]
     with Outbox(path) as outbox:
@@ -182,8 +182,8 @@ def test_refused_event_is_put_aside_with_the_reason(outbox: Outbox) -> None:
         outbox.add(event(number))
     batch = outbox.next_batch()
     for waiting in (batch[2], batch[0]):
-        outbox.refuse(waiting, f"not {waiting.event['event_id']}")
-    outbox.refuse(batch[0], "said twice")
+        outbox.refuse([waiting], f"not {waiting.event['event_id']}")
+    outbox.refuse([batch[0]], "said twice")
     assert outbox.list_refused() == [
         Refused(event=event(1), reason="not 1"),
         Refused(event=event(3), reason="not 3"),
@@ -254,7 +254,7 @@ def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox
     first, second = outbox.next_batch()
     for change in (
         lambda: outbox.add(event(3)),
-        lambda: outbox.refuse(first, "no"),
+        lambda: outbox.refuse([first], "no"),
         lambda: outbox.remove([second]),
     ):
         with ThreadPoolExecutor(1) as thread:
@@ -404,7 +404,7 @@ def test_outbox_is_read_by_other_versions_of_ours(path: Path) -> None:
     with Outbox(path, RUN) as outbox:
         outbox.add(event(1))
         outbox.add(event(2))
-        outbox.refuse(outbox.next_batch()[1], "no")
+        outbox.refuse([outbox.next_batch()[1]], "no")
     with closing(sqlite3.connect(path)) as database:
         tables = {
             name: database.execute(f"SELECT * FROM {name}").fetchall()

@@ -41,6 +41,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.TranscriptNotFoundError: (404, "transcript_not_found"),
     errors.TranscriptsOffError: (403, "transcripts_off"),
     errors.VersionConflictError: (409, "version_conflict"),
+    errors.RecordBehindError: (409, "record_behind"),
     errors.VacuumNotPossibleError: (409, "vacuum_not_possible"),
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),

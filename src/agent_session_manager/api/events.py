@@ -42,6 +42,7 @@ from agent_session_manager.api.wire import (
     EventsAnswer,
     event_to_wire,
 )
+from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
 from agent_session_manager.store.base import EventFilter
@@ -68,12 +69,21 @@ _ONE_OR_MANY = {
 }
 
 
+_KNOWN = {
+    "name": "known",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "A cursor of the session: 409 `record_behind` where it does not reach that far",
+}
+
+
 @appending.post(
     "/sessions/{session_id}/events",
     status_code=201,
     response_model=AppendedAnswer,
-    responses=refusals(404, 413, 415, 503, 507),
-    openapi_extra={"requestBody": _ONE_OR_MANY},
+    responses=refusals(404, 409, 413, 415, 503, 507),
+    openapi_extra={"requestBody": _ONE_OR_MANY, "parameters": [_KNOWN]},
 )
 @for_runs(Reach.OWN_SESSION)
 async def append_events(request: Request, session_id: Id) -> Response:
@@ -81,6 +91,7 @@ async def append_events(request: Request, session_id: Id) -> Response:
 
     What a run appends is of that run, whether it says so or not.
     """
+    known = _known_of(request)
     body = await request.body()
     masker = masker_of(request)
     events = await in_turn(
@@ -91,8 +102,18 @@ async def append_events(request: Request, session_id: Id) -> Response:
     caller = caller_of(request)
     if caller is not None:
         events = [_of_run(event, caller.run) for event in events]
-    seqs = await manager_of(request).append(session_id, events)
+    seqs = await manager_of(request).append(session_id, events, known=known)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
+
+
+def _known_of(request: Request) -> Cursor | None:
+    """How far the sender knows the session to have come, where it says so."""
+    if not request.scope["query_string"]:  # as of nearly all, and a look would cost them time
+        return None
+    given = request.query_params.getlist("known")
+    if len(given) > 1:
+        raise InvalidRequestError("known: give it once")
+    return parse_cursor(given[0]) if given else None
 
 
 class AppendsFirst:

@@ -62,6 +62,12 @@ class AppendQuery(KeyQuery):
     batch_id: SessionId | None = Field(
         default=None, description="By which entries without a `uuid` are known when sent again"
     )
+    known: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_NUMBER,
+        description="A position: 409 `record_behind` where the transcript does not reach that far",
+    )
 
 
 class EntriesQuery(KeyQuery):

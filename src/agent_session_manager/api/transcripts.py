@@ -56,7 +56,7 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
     "/transcripts/entries",
     status_code=201,
     response_model=AppendedEntriesAnswer,
-    responses=refusals(413, 415, 503, 507),
+    responses=refusals(409, 413, 415, 503, 507),
     openapi_extra=_documented_body(
         {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
     ),
@@ -72,7 +72,8 @@ async def append_entries(
         len(body),
         lambda pause: _parse_entries(body, batch_id=query.batch_id, pause=pause),
     )
-    done = await manager.transcripts.append(AppendTranscript(key=query.key, entries=entries))
+    change = AppendTranscript(key=query.key, entries=entries, known=query.known)
+    done = await manager.transcripts.append(change)
     return answer(
         AppendedEntriesAnswer(appended=done.appended, last_position=done.last_position), 201
     )

@@ -22,6 +22,10 @@ class Cursor:
     generation: str
     number: int
 
+    def is_within(self, reached: Cursor) -> bool:
+        """Whether a record that has reached this far is the one of this cursor, and has its end."""
+        return self.generation == reached.generation and self.number <= reached.number
+
     def __str__(self) -> str:
         return f"{self.generation}:{self.number}"
 

@@ -162,6 +162,18 @@ class VersionConflictError(OrchestratorError):
         self.version = version
 
 
+class RecordBehindError(OrchestratorError):
+    """The record does not reach as far as the sender was told: an older state was put back."""
+
+    def __init__(self, what: str, known: str, reached: str) -> None:
+        super().__init__(
+            f"{what} is at {reached} and not at {known} or later: an older state of the record "
+            "was put back. Send again what it lacks, from there on"
+        )
+        self.known = known
+        self.reached = reached
+
+
 class CursorUnknownError(OrchestratorError):
     """A cursor is not one of this feed, or no longer."""
 

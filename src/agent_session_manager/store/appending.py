@@ -14,7 +14,12 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from agent_session_manager.domain.errors import InvalidEventError, SessionNotFoundError
+from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.errors import (
+    InvalidEventError,
+    RecordBehindError,
+    SessionNotFoundError,
+)
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.session import (
     Effect,
@@ -35,6 +40,7 @@ _SESSIONS = (
     select(
         sessions.c.number,
         sessions.c.session_id,
+        sessions.c.generation,
         sessions.c.last_seq,
         sessions.c.last_run,
         *NEWEST_RUN_STATE,
@@ -172,9 +178,14 @@ class _SessionInBatch:
     def __init__(self, row: Any, known: dict[str, int]) -> None:
         self.number: int = row.number
         self.session_id: str = row.session_id
+        self.generation: str = row.generation
         self.last_seq: int = row.last_seq
         self.known = known
         self.newest = newest_run(row)
+
+    @property
+    def reached(self) -> Cursor:
+        return Cursor(generation=self.generation, number=self.last_seq)
 
     def append(self, new_events: Sequence[NewEvent], writes: _Writes, now: int) -> list[int]:
         """Number the events, those that are known already by what they have, and return it."""
@@ -292,6 +303,10 @@ def _append(
 ) -> Outcome:
     if session is None:
         return SessionNotFoundError(append.session_id)
+    known = append.known
+    if known is not None and not known.is_within(session.reached):
+        what = f"session {append.session_id!r}"
+        return RecordBehindError(what, str(known), str(session.reached))
     newest = session.newest.run
     for index, event in enumerate(append.events):
         if event.run is not None and event.run > newest:

@@ -23,6 +23,8 @@ The promises are numbered; `tests/store/conformance.py` carries the same numbers
    is deleted, whatever becomes of the run. A run creates sessions below its own and nowhere else.
 13. Retention archives and deletes only what nobody uses: a session that runs, that somebody holds,
    that had activity since or that has a child which is not archived stays as it is.
+14. Events whose sender knows more of their session than there is are refused: those that are
+   missing, because an older state was put back, can then come before them.
 
 What is promised of transcripts is in `store/transcripts.py`.
 """
@@ -35,6 +37,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
@@ -82,10 +85,14 @@ class CreateSession:
 
 @dataclass(frozen=True, kw_only=True)
 class AppendEvents:
-    """Append events to a session, all or none. The outcome is their seqs, in order."""
+    """Append events to a session, all or none. The outcome is their seqs, in order.
+
+    They are refused where the session does not reach `known`, a cursor that the sender was given.
+    """
 
     session_id: str
     events: Sequence[NewEvent]
+    known: Cursor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

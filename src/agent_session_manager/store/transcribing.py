@@ -7,7 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
-from agent_session_manager.domain.errors import TranscriptNotFoundError, VersionConflictError
+from agent_session_manager.domain.errors import (
+    RecordBehindError,
+    TranscriptNotFoundError,
+    VersionConflictError,
+)
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
 from agent_session_manager.store.tables import (
     transcript_entries,
@@ -47,9 +51,12 @@ def append_transcript(
 ) -> AppendedEntries:
     """Append what is not there yet. A batch without anything new leaves no trace."""
     found = find_transcript(connection, change.key)
+    last = 0 if found is None else found.last_position
+    if last < change.known:
+        what = f"the transcript of {change.key.session_id!r}"
+        raise RecordBehindError(what, str(change.known), str(last))
     known = set() if found is None else _known_ids(connection, found.number, change.entries)
     new = list(_without_known(change.entries, known))
-    last = 0 if found is None else found.last_position
     if not new:
         return AppendedEntries(appended=0, last_position=last)
     head = {"last_position": last + len(new), "updated_at": now}

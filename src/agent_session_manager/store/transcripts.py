@@ -3,6 +3,7 @@
 - The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
   and come back as the texts that they came as.
 - An `entry_id` that a transcript has already is not added again, also within one batch.
+- Entries whose sender knows more of their transcript than there is are refused, as events are.
 - A summary is replaced only by who knows its version; while entries are missing, it is older.
 - Deleting a main transcript deletes all of its session under its project key; deleting one with a
   subpath deletes that one; deleting a session deletes what is filed under its id anywhere.
@@ -19,10 +20,15 @@ from agent_session_manager.domain.transcript import NewEntry, Summary, Transcrip
 
 @dataclass(frozen=True, kw_only=True)
 class AppendTranscript:
-    """Append what is new of `entries` to a transcript. The outcome is `AppendedEntries`."""
+    """Append what is new of `entries` to a transcript. The outcome is `AppendedEntries`.
+
+    They are refused where the transcript does not reach `known`, a position that the sender was
+    told.
+    """
 
     key: TranscriptKey
     entries: Sequence[NewEntry]
+    known: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

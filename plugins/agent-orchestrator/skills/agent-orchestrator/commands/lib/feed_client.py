@@ -14,7 +14,7 @@ from contextlib import closing
 from functools import partial
 
 from .feed_frames import Frame, Frames, read_frames, seconds_left
-from .manager_client import Json, ManagerClient, may_pass
+from .manager_client import Json, ManagerClient, cursor_of, may_pass
 from .session_client import SessionClientError, SessionNotFoundError, _path, _query
 
 SILENCE_SECONDS = 40.0
@@ -88,8 +88,8 @@ class _Place:
         self.session_id: str = session["session_id"]
         self.seq = after_seq
         # There is no cursor past the head.
-        is_known = "generation" in session and after_seq <= session["last_seq"]
-        self.cursor = f"{session['generation']}:{after_seq}" if is_known else None
+        is_past = after_seq > session.get("last_seq", -1)
+        self.cursor = None if is_past else cursor_of(session, after_seq)
 
     def advance(self, frame: Frame) -> None:
         """Go on to the next event.

@@ -32,6 +32,9 @@ RUN_TOKEN_UNKNOWN = "run_token_unknown"
 
 VERSION_CONFLICT = "version_conflict"
 TRANSCRIPTS_OFF = "transcripts_off"
+RECORD_BEHIND = "record_behind"
+"""The manager does not have what it said it has: an older state of its record was put back."""
+INTERNAL_ERROR = "internal_error"
 
 Json = dict[str, Any]
 Query = Mapping[str, str]
@@ -45,6 +48,16 @@ class RunTokens(NamedTuple):
     agent: str | None = None
 
 
+_PASSING = (401, 408, 425, 429)
+_PASSES = {
+    RUN_TOKEN_UNKNOWN: False,
+    # Of the manager's settings, whatever was asked for.
+    "host_not_allowed": True,
+    "origin_not_allowed": True,
+}
+"""What may pass, where the status alone would say otherwise. Any other refusal is for good."""
+
+
 def may_pass(error: Exception) -> bool:
     """Whether the same request may be taken later: no manager answered, or it cannot take it now.
 
@@ -53,14 +66,15 @@ def may_pass(error: Exception) -> bool:
     """
     if not isinstance(error, SessionClientError):
         return False
-    status = error.status_code
-    if error.code == TRANSCRIPTS_OFF:
-        return False
-    if error.code is None or status is None:
+    status, code = error.status_code, error.code
+    if code is None or status is None:
         return True
-    if error.code == RUN_TOKEN_UNKNOWN:
-        return False
-    return status >= 500 or status in (401, 403, 408, 425, 429)
+    return _PASSES.get(code, status >= 500 or status in _PASSING)
+
+
+def cursor_of(session: Json, seq: int) -> str | None:
+    """The cursor of who has read a session up to `seq`; an older manager does not let us know."""
+    return f"{session['generation']}:{seq}" if "generation" in session else None
 
 
 class ManagerClient(SessionClient):
@@ -255,13 +269,20 @@ class ManagerClient(SessionClient):
                     unvisited.append(child["session_id"])
                     yield child
 
-    def append_entries(self, transcript: Query, lines: Sequence[str], *, batch_id: str) -> Json:
+    def append_entries(
+        self, transcript: Query, lines: Sequence[str], *, batch_id: str, known: int = 0
+    ) -> Json:
         """Append lines, each a JSON text, to a transcript, as one.
 
         Returns how many were new (`appended`) and the `last_position`. Lines without a `uuid` are
-        not added twice under one `batch_id`.
+        not added twice under one `batch_id`. `known` is a position that the transcript has.
+
+        Raises:
+            SessionClientError: with the code `record_behind`, where it does not have that one.
         """
-        path = "/transcripts/entries" + _query({**transcript, "batch_id": batch_id})
+        path = "/transcripts/entries" + _query(
+            {**transcript, "batch_id": batch_id, "known": str(known)}
+        )
         answer = self._exchange("POST", path, f"[{','.join(lines)}]".encode())
         if not isinstance(answer.get("last_position"), int):
             raise self._misshapen("POST", "/transcripts/entries")
@@ -306,9 +327,18 @@ class ManagerClient(SessionClient):
         """Delete a transcript, with a main one all of its session under that project key."""
         self._do("DELETE", "/transcripts" + _query(transcript))
 
-    def append_events(self, session_id: str, events: Sequence[Json]) -> list[int]:
-        """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs."""
-        return self._get("seqs", list, "POST", _path(session_id) + "/events", list(events))
+    def append_events(
+        self, session_id: str, events: Sequence[Json], *, known: str | None = None
+    ) -> list[int]:
+        """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs.
+
+        `known` is a cursor that the session has reached.
+
+        Raises:
+            SessionClientError: with the code `record_behind`, where it has not.
+        """
+        path = _path(session_id) + "/events" + (_query({"known": known}) if known else "")
+        return self._get("seqs", list, "POST", path, list(events))
 
     def iterate_events(self, session_id: str, *, after_seq: int = 0) -> Iterator[Json]:
         """Yield the events past `after_seq` in order, page by page, to the end as it is now."""

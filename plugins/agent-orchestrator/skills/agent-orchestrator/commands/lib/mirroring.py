@@ -51,12 +51,6 @@ class OutboxAppends:
             raise SessionClientError("the manager takes nothing of this run any more")
 
 
-def to_batch(item: Json) -> Batch:
-    """The batch in an outbox item."""
-    fields = item[TRANSCRIPT]
-    return Batch(**{**fields, "lines": tuple(fields["lines"])})
-
-
 class Mirror(TranscriptStore):
     """What the Agent SDK mirrors a run's transcript to."""
 

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from .clock import SYSTEM, Time
 from .private_files import (
     check_private,
     connect_private,
@@ -34,6 +33,7 @@ from .private_files import (
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
 
+EVENTS = ""
 TRANSCRIPT = "transcript"
 """The key of an item that is a batch of transcript lines and no event."""
 MAX_BATCH_EVENTS = 500
@@ -50,13 +50,17 @@ CREATE TABLE IF NOT EXISTS waiting (
 );
 CREATE TABLE IF NOT EXISTS kept (
     position INTEGER PRIMARY KEY, size INTEGER NOT NULL, event TEXT NOT NULL,
-    kept_at REAL NOT NULL, seq INTEGER
+    kept_at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS reached (stream TEXT PRIMARY KEY, mark TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refused (
     position INTEGER PRIMARY KEY, event TEXT NOT NULL, reason TEXT NOT NULL
 );
 COMMIT;
 """
+
+
+_SET_MARK = "INSERT OR REPLACE INTO reached (stream, mark) VALUES (?, ?)"
 
 
 class OutboxError(Exception):
@@ -74,6 +78,8 @@ class Run:
     session_id: str
     run: int
     url: str
+    cursor: str | None = None
+    """That of the session when the run was opened; an outbox that is there has it no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,7 @@ class Refused:
 class Outbox:
     """The outbox of one run, held from construction until `close`. Safe from several threads."""
 
-    def __init__(self, path: Path, run: Run | None = None) -> None:
+    def __init__(self, path: Path, run: Run | None = None, *, time: Time = SYSTEM) -> None:
         """Make the outbox of a run, or with no run open one that is there.
 
         One whose maker was killed before anything could be added is removed by opening it.
@@ -113,8 +119,7 @@ class Outbox:
         """Notified when something was added or has left, and when no more will come or leave."""
         self.is_given_up = False
         """Whether nobody delivers what is in it any more, for now."""
-        self.answered_at = -math.inf
-        """When the manager last took something, on this process's clock."""
+        self._time = time
         self._using = threading.Lock()
         try:
             self._hold = _hold(path, create=run is not None)
@@ -128,7 +133,7 @@ class Outbox:
                 self._database = _open(path)
                 undoing.callback(self._database.close)
                 self.run = self._find_run() or self._insert_run(run)
-                self.last_seq, self._kept_bytes = self._find_kept()
+                self._kept_bytes = self._find_kept_bytes()
             except (OSError, sqlite3.Error) as exc:
                 raise OutboxError(f"cannot open the outbox {path}: {exc}") from exc
             undoing.pop_all()
@@ -168,24 +173,39 @@ class Outbox:
                     break
         return batch
 
-    def remove(self, delivered: Sequence[Waiting], last_seq: int | None = None) -> None:
-        """Wait no longer with events that the manager has; `last_seq` is that of the last.
+    def find_mark(self, stream: str) -> str | None:
+        """How far the manager has said that it has come with a stream; None where it is not known.
 
-        They are kept, as far as there is room for it.
+        The events of the session are the stream `EVENTS`, each transcript is one of its own. What a
+        mark says is between the manager and whoever sends.
+        """
+        with self._statement() as execute:
+            row = execute("SELECT mark FROM reached WHERE stream = ?", (stream,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_mark(self, stream: str, mark: str) -> None:
+        with self._statement() as execute:
+            execute(_SET_MARK, (stream, mark))
+
+    def remove(
+        self, delivered: Sequence[Waiting], stream: str = EVENTS, mark: str | None = None
+    ) -> None:
+        """Wait no longer with what the manager has; `mark` is how far it has come with the stream.
+
+        It is kept, as far as there is room for it.
         """
         last = delivered[-1].position
         try:
-            self._keep(last, last_seq)
+            self._keep(last, stream, mark)
         except OutboxError:  # a full disk: to be rid of them is more
             with self._statement() as execute:
                 execute("DELETE FROM kept")
                 execute("DELETE FROM waiting WHERE position <= ?", (last,))
             self._kept_bytes = 0
-        self.last_seq = last_seq or self.last_seq
         self._tell()
 
-    def _keep(self, last: int, last_seq: int | None) -> None:
-        now = time.time()
+    def _keep(self, last: int, stream: str, mark: str | None) -> None:
+        now = self._time.clock()
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             execute(
@@ -193,7 +213,8 @@ class Outbox:
                 "SELECT position, size, event, ? FROM waiting WHERE position <= ?",
                 (now, last),
             )
-            execute("UPDATE kept SET seq = ? WHERE position = ?", (last_seq, last))
+            if mark is not None:
+                execute(_SET_MARK, (stream, mark))
             query = "SELECT sum(size) FROM waiting WHERE position <= ?"
             kept = self._kept_bytes + (execute(query, (last,)).fetchone()[0] or 0)
             execute("DELETE FROM waiting WHERE position <= ?", (last,))
@@ -213,27 +234,23 @@ class Outbox:
                 "SELECT position, size, event FROM kept"
             ).rowcount
             execute("DELETE FROM kept")
+            execute("DELETE FROM reached")
             execute("COMMIT")
-            self.last_seq, self._kept_bytes = None, 0
+            self._kept_bytes = 0
         self._tell()
         return moved
 
-    def has_kept(self, event: Event) -> bool:
-        """Whether an event of this id is kept."""
-        query = "SELECT 1 FROM kept WHERE json_extract(event, '$.event_id') = ?"
-        with self._statement() as execute:
-            return execute(query, (event.get("event_id"),)).fetchone() is not None
-
-    def refuse(self, waiting: Waiting, reason: str) -> None:
-        """Put an event aside that the manager will never take."""
+    def refuse(self, waiting: Sequence[Waiting], reason: str) -> None:
+        """Put aside what the manager will never take, as it is given here."""
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
-            execute(
-                "INSERT OR REPLACE INTO refused (position, event, reason) "
-                "SELECT position, event, ? FROM waiting WHERE position = ?",
-                (reason, waiting.position),
-            )
-            execute("DELETE FROM waiting WHERE position = ?", (waiting.position,))
+            for each in waiting:
+                execute(
+                    "INSERT OR REPLACE INTO refused (position, event, reason) "
+                    "SELECT position, ?, ? FROM waiting WHERE position = ?",
+                    (json.dumps(each.event), reason, each.position),
+                )
+                execute("DELETE FROM waiting WHERE position = ?", (each.position,))
             execute("COMMIT")
         self._tell()
 
@@ -276,16 +293,16 @@ class Outbox:
         row = self._database.execute("SELECT session_id, run, url FROM run").fetchone()
         return None if row is None else Run(session_id=row[0], run=row[1], url=row[2])
 
-    def _find_kept(self) -> tuple[int | None, int]:
-        """The last seq that the manager gave, and the size of what is kept."""
-        query = "SELECT max(seq), coalesce(sum(size), 0) FROM kept"
-        row = self._database.execute(query).fetchone()
-        return row[0], row[1]
+    def _find_kept_bytes(self) -> int:
+        query = "SELECT coalesce(sum(size), 0) FROM kept"
+        return int(self._database.execute(query).fetchone()[0])
 
     def _insert_run(self, run: Run | None) -> Run:
         if run is None:
             self._remove_files()
             raise OutboxError(f"nothing was ever in the outbox {self.path}: it was removed")
+        if run.cursor is not None:
+            self._database.execute(_SET_MARK, (EVENTS, run.cursor))
         row = (run.session_id, run.run, run.url)
         self._database.execute("INSERT INTO run (session_id, run, url) VALUES (?, ?, ?)", row)
         return run

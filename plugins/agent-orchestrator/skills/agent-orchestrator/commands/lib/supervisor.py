@@ -72,10 +72,11 @@ class Supervisor:
         """
         a = self._assignment
         path = outbox_dir(self._state) / f"{a.session_id}.{a.run}.db"
+        run = Run(session_id=a.session_id, run=a.run, url=a.url, cursor=a.cursor)
         with (
             contextlib.closing(self._manager),
             registered(self._registration(), self._state),
-            Outbox(path, Run(session_id=a.session_id, run=a.run, url=a.url)) as outbox,
+            Outbox(path, run) as outbox,
             self._stopped_by_signals(),
         ):
             self._outbox = outbox

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from .manager_client import TRANSCRIPTS_OFF, VERSION_CONFLICT, Json, ManagerClient
@@ -45,6 +45,25 @@ class Batch:
         key = {"project_key": self.project_key, "session_id": self.session_id}
         return key if self.subpath is None else {**key, "subpath": self.subpath}
 
+    @property
+    def stream(self) -> str:
+        """A text of its own for each transcript."""
+        return json.dumps(self.transcript)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches of the same lines. Their ids are always the same ones."""
+        middle = len(self.lines) // 2
+        first, second = self.lines[:middle], self.lines[middle:]
+        return (
+            replace(self, batch_id=f"{self.batch_id}.a", lines=first),
+            replace(self, batch_id=f"{self.batch_id}.b", lines=second),
+        )
+
+
+def to_batch(fields: Json) -> Batch:
+    """The batch that became these fields by `asdict`, also by way of JSON."""
+    return Batch(**{**fields, "lines": tuple(fields["lines"])})
+
 
 class Appends(Protocol):
     """The way that batches take to the manager. Both methods block.
@@ -70,20 +89,24 @@ class DirectAppends:
         self._summaries = _Summaries(manager, self._fold)
 
     def append(self, batch: Batch) -> None:
+        self.send(batch)
+
+    def send(self, batch: Batch, *, known: int = 0) -> int:
         """Append a batch and fold it into the summary, if it is of a main transcript.
 
-        A manager that keeps no transcripts is taken at its word: nothing is kept.
+        Returns the position that the transcript has reached; `known` is one that it had before. A
+        manager that keeps no transcripts is taken at its word: nothing is kept.
 
         Raises:
             SessionClientError: not all of it was stored; it can be sent again as it is.
         """
         try:
-            appended, last_position = self._send(batch)
+            appended, last_position = self._append(batch, known)
         except SessionClientError as exc:
             if exc.code != TRANSCRIPTS_OFF:
                 raise
             logger.info("the manager keeps no transcripts")
-            return
+            return known
         if batch.subpath is None and batch.lines:
             try:
                 self._summaries.advance(batch, appended=appended, last_position=last_position)
@@ -91,16 +114,19 @@ class DirectAppends:
                 # The lines are stored. The SDK sees that the summary is older than they are, and
                 # the next append folds what is missing.
                 logger.warning("a transcript's summary stays behind: %s", exc)
+        return last_position
 
-    def _send(self, batch: Batch) -> tuple[int, int]:
-        """Send the lines; return how many were new, and the position of the last one."""
-        appended = last_position = 0
+    def _append(self, batch: Batch, known: int) -> tuple[int, int]:
+        """Append the lines; return how many were new, and the position of the last one."""
+        appended = 0
         for start, lines in _requests(batch.lines):
             batch_id = f"{batch.batch_id}.{start}"
-            answer = self._manager.append_entries(batch.transcript, lines, batch_id=batch_id)
+            answer = self._manager.append_entries(
+                batch.transcript, lines, batch_id=batch_id, known=known
+            )
             appended += answer["appended"]
-            last_position = answer["last_position"]
-        return appended, last_position
+            known = answer["last_position"]
+        return appended, known
 
     def drain(self) -> None:
         """Return: nothing is ever on its way."""

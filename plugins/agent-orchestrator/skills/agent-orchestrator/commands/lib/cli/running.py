@@ -26,7 +26,7 @@ from ..environment import (
 from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
-from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient
+from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..masking import Masking
 from ..ownership import find_doubt
 from ..run_specs import Spec, seal
@@ -114,6 +114,7 @@ class Plan:
             permission_mode=self.permission_mode,
             command=self.command,
             environment=agent_environment(),
+            cursor=cursor_of(session, session["last_seq"]),
             timeout_seconds=self.timeout_seconds,
             parent_session_id=session["parent_session_id"],
             transcripts=self.transcripts,

@@ -1,0 +1,28 @@
+"""A time that goes on only when somebody sleeps: nothing that is tested with it takes any."""
+
+from __future__ import annotations
+
+import threading
+
+from agent_orchestrator.clock import Time
+
+
+class MovedTime(Time):
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self.pauses: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        if not event.is_set():
+            self.sleep(seconds)
+        return event.is_set()

@@ -1,0 +1,119 @@
+"""Transcripts by way of an outbox: lines that are refused, and lines that the manager lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.delivery import Delivery, deliver
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.mirroring import OutboxAppends
+from agent_orchestrator.outbox import TRANSCRIPT, Outbox, Run
+from tests.api.test_serving import run
+from tests.support.manager import RunningManager
+from tests.support.recording import Received, Reply, json_reply, recording
+from tests.support.transcripts import batch_of, entry
+
+PATIENCE_SECONDS = 60.0
+TOO_DEEP = json.loads("[" * 300 + "]" * 300)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, manager: RunningManager) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=manager.url)) as opened:
+        yield opened
+
+
+def lines_of(manager: ManagerClient, project_key: str, session_id: str = "s") -> list[int]:
+    where = {"project_key": project_key, "session_id": session_id}
+    return [line["n"] for page in manager.iterate_entries(where) for line in page]
+
+
+def test_lines_the_manager_refuses_hold_up_no_other(
+    manager_client: ManagerClient, outbox: Outbox, project_key: str
+) -> None:
+    bad = {3, 8}
+    lines = [entry(n, **({"deep": TOO_DEEP} if n in bad else {})) for n in range(1, 10)]
+    for line in lines:
+        del line["uuid"]  # they are known by their place alone
+    appends = OutboxAppends(outbox)
+    appends.append(batch_of(project_key, *lines, batch_id="one"))
+    appends.append(batch_of(project_key, entry(10), batch_id="two"))
+    deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert lines_of(manager_client, project_key) == [1, 2, 4, 5, 6, 7, 9, 10]
+    assert outbox.count_waiting() == 0
+    (refused,) = outbox.list_refused()
+    assert [json.loads(line)["n"] for line in refused.event[TRANSCRIPT]["lines"]] == [3, 8]
+    assert "too_deep" in refused.reason or "nested" in refused.reason
+    # Cut off in the middle, it is sent again as it was, and nothing comes twice.
+    appends.append(batch_of(project_key, *lines, batch_id="one"))
+    deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+    assert lines_of(manager_client, project_key) == [1, 2, 4, 5, 6, 7, 9, 10]
+
+
+def test_lines_a_manager_lost_are_sent_again_in_their_place(
+    start_manager: Callable[..., RunningManager], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older copy of its database is put back while nothing but a transcript goes on."""
+    manager = start_manager()
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    copy = tmp_path / "copy.db"
+    with (
+        ManagerClient(manager.url, timeout=30) as client,
+        Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=manager.url)) as outbox,
+    ):
+        client.create_session("s", "s")
+        delivery = Delivery(client, outbox)
+
+        def send(*numbers: int) -> None:
+            for n in numbers:
+                batch = batch_of("sessions", entry(n), batch_id=f"b{n}")
+                outbox.add({TRANSCRIPT: asdict(batch)})
+                other = replace(batch, subpath="subagents/a")
+                outbox.add({TRANSCRIPT: asdict(other)})
+            delivery.deliver()
+
+        send(1, 2)
+        assert run(manager.home, "backup", str(copy), state=manager.state_dir).returncode == 0
+        send(3, 4)
+        manager.kill()
+        assert run(manager.home, "restore", str(copy), state=manager.state_dir).returncode == 0
+        manager.restart()
+        assert lines_of(client, "sessions") == [1, 2]
+        send(5)
+        assert lines_of(client, "sessions") == [1, 2, 3, 4, 5]
+        where = {"project_key": "sessions", "session_id": "s", "subpath": "subagents/a"}
+        found = [line["n"] for page in client.iterate_entries(where) for line in page]
+        assert found == [1, 2, 3, 4, 5]
+        (summary,) = client.list_summaries({"project_key": "sessions", "session_id": "s"})
+        assert summary["version"] == 5
+
+
+def test_batch_of_a_run_costs_two_requests(tmp_path: Path) -> None:
+    """Its lines and their summary: which one is there is known from the batch before."""
+    position = 0
+
+    def answer(received: Received) -> Reply:
+        nonlocal position
+        if received.method == "GET":
+            return json_reply({"summaries": [], "next_page": None})
+        if received.method == "PUT":
+            return json_reply({"ok": True, "version": position})
+        position += 1
+        return json_reply({"ok": True, "appended": 1, "last_position": position}, 201)
+
+    with (
+        recording(answer) as server,
+        ManagerClient(server.url, timeout=30) as client,
+        Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=server.url)) as outbox,
+    ):
+        delivery = Delivery(client, outbox)
+        for n in range(1, 5):
+            OutboxAppends(outbox).append(batch_of("sessions", entry(n), batch_id=f"b{n}"))
+            delivery.deliver()
+        methods = [received.method for received in server.requests]
+    assert methods == ["POST", "GET", "PUT", *["POST", "PUT"] * 3]
