@@ -65,7 +65,9 @@ def session_id(records: ManagerClient, project: Path, new_id: Callable[[], str])
 
 
 def without_times(shown: str) -> str:
-    return re.sub(r"(?m)^(\[\d+\]) \d\d:\d\d:\d\d ", r"\1 TIME ", shown)
+    """Return what was shown without its moments; the first line is the day."""
+    assert re.match(r"\d{4}-\d\d-\d\d UTC[+-]\d\d:\d\d\n", shown)
+    return re.sub(r"(?m)^(\[\d+\]) \d\d:\d\d:\d\d ", r"\1 TIME ", shown.partition("\n")[2])
 
 
 def test_events_are_shown_in_order_with_tool_calls_and_what_came_of_them(
@@ -142,7 +144,8 @@ def test_hostile_text_is_shown_without_what_a_terminal_would_obey_and_forges_no_
         code, screen = terminal.end()
     assert code == DONE
     assert controls_in(screen) == []
-    heads = [line for line in screen.splitlines() if not line.startswith("    ")]
+    _, *lines = screen.splitlines()
+    heads = [line for line in lines if not line.startswith("    ")]
     assert [head.partition("]")[0] for head in heads] == ["[1", "[2", "[3", "[4", "[5"]
     ended = shell.run("ao-logs", "x", "--json")
     assert ended.stdout.isascii()

@@ -721,6 +721,14 @@ def test_two_sessions_at_once_do_not_disturb_each_other(claude: Claude) -> None:
     assert answers == ["one", "two"]
 
 
+def test_what_no_person_wrote_has_an_origin(claude: Claude) -> None:
+    told = events_of(claude, script({"text": "the word is heron"}))
+    compacted = events_of(claude, "/compact", resume=True)
+    users = [e for e in only([*told, *compacted], "message") if e["role"] == "user"]
+    assert [event.get("origin") for event in users] == [None, None, "compaction", "command"]
+    assert "session is being continued" in text_of(users[2])
+
+
 def test_an_interrupt_from_elsewhere_is_a_failed_run(claude: Claude) -> None:
     claude.allow("Bash")
 

@@ -20,7 +20,7 @@ def text(*texts: str) -> list[dict[str, str]]:
             {"event_type": "message", "role": "assistant", "content": text("Let me", "look.")},
             "Let me look.",
         ),
-        ({"event_type": "message", "role": "assistant", "content": [{"type": "image"}]}, ""),
+        ({"event_type": "message", "role": "assistant", "content": [{"type": "image"}]}, "[image]"),
         ({"event_type": "message", "role": "assistant"}, ""),
         ({"event_type": "thinking", "content": text("hmm")}, "thinking"),
         (

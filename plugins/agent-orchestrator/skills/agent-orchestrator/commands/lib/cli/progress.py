@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .blocks import content_text
 from .output import one_line
 
 Event = dict[str, Any]
@@ -57,8 +58,7 @@ def describe(event: Event) -> str:
         case "retry":
             return "waiting to try again"
         case "message" if event.get("role") == "assistant":
-            texts = [block.get("text", "") for block in event.get("content") or ()]
-            return _shorten(" ".join(texts))
+            return _shorten(content_text(event.get("content")))
         case "message":
             return "working"
         case _:

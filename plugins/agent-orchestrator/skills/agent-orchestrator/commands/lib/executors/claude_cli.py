@@ -133,10 +133,13 @@ class CommandLine(Transport):
         self._letting_go: asyncio.Task[None] | None = None
         self._is_closing = False
         self._has_result = False
+        self._is_compacted = False
         self._requests = RequestCounter()
         self.stderr = OutputText(STDERR_BYTES_LIMIT)
         self.usage_by_result: dict[str, dict[str, Any]] = {}
         """Result to model to usage since the result before it, which the SDK's message lacks."""
+        self.origins: dict[str, str] = {}
+        """User message to where its text comes from, which the SDK's message lacks."""
 
     @property
     def exit_code(self) -> int | None:
@@ -187,6 +190,9 @@ class CommandLine(Transport):
             raise ProcessError("Claude Code failed", exit_code=exit_code)
 
     def _remember(self, frame: dict[str, Any]) -> None:
+        if frame.get("type") == "user":
+            self.origins[str(frame.get("uuid"))] = _origin(frame, self._is_compacted)
+        self._is_compacted = frame.get("subtype") == "compact_boundary"
         if frame.get("type") == "result":
             self._has_result = True
             usage = frame.get("model_usage_since_last_result")
@@ -219,6 +225,16 @@ class CommandLine(Transport):
 
     def is_ready(self) -> bool:
         return self._child is not None and self._child.exit_code is None
+
+
+def _origin(frame: Mapping[str, Any], is_compacted: bool) -> str:
+    """Say where a user message comes from: the CLI sends none that a person has written."""
+    if frame.get("isCompactSummary") or (is_compacted and frame.get("isSynthetic")):
+        return "compaction"
+    origin = frame.get("origin")
+    if isinstance(origin, dict) and isinstance(origin.get("kind"), str):
+        return str(origin["kind"])
+    return "command" if frame.get("isReplay") else "system"
 
 
 async def _let_go(child: Child) -> None:

@@ -43,8 +43,11 @@ AUTHENTICATION_ATTEMPTS = 3
 class Translation:
     """The events of one run; remembers what a later message does not repeat."""
 
-    def __init__(self, usage_by_result: Mapping[str, Usage], *, is_resume: bool) -> None:
+    def __init__(
+        self, usage_by_result: Mapping[str, Usage], origins: Mapping[str, str], *, is_resume: bool
+    ) -> None:
         self._usage_by_result = usage_by_result
+        self._origins = origins
         self._cost_so_far = None if is_resume else 0.0
         self._open_calls: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._denied: set[str] = set()
@@ -126,7 +129,9 @@ class Translation:
         # What a subagent is told is the input of the call that started it.
         if text and message.parent_tool_use_id is None:
             event_id = message.uuid and f"{message.uuid}:0"
-            yield create_event("message", event_id, role="user", content=text_content(text))
+            origin = self._origins.get(str(message.uuid), "system")
+            content = text_content(text)
+            yield create_event("message", event_id, role="user", origin=origin, content=content)
 
     def _pre_tool(
         self, block: ToolUseBlock | ServerToolUseBlock, parent: Mapping[str, str]
@@ -259,5 +264,6 @@ def _parent(tool_use_id: str | None) -> dict[str, str]:
 
 def _text(content: Any) -> str:
     if isinstance(content, list):
-        return "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
+        texts = [block.get("text") for block in content if isinstance(block, dict)]
+        return "\n".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""

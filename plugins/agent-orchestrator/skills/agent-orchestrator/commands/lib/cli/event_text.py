@@ -1,0 +1,208 @@
+"""Events as a person reads them in a terminal.
+
+Moments are local; a line with the date and the offset stands before the first event and wherever
+one of them changes. What a subagent did is indented and has the subagent's name, as two of them can
+work at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from .blocks import content_text, output_text
+from .output import clean, one_line
+from .progress import gist
+
+Event = dict[str, Any]
+
+_INDENT = "    "
+_NESTED = "  "
+MAX_HELD_EVENTS = 50_000
+"""Of calls that have not ended, before the order in time has to do."""
+_ORIGINS = {
+    "compaction": "summary after compaction",
+    "command": "output of a command",
+}
+
+
+def is_detail(event: Event) -> bool:
+    """Return whether an event is no step of a session: the usage of one model request."""
+    return event.get("event_type") == "usage" and event.get("request_id") is not None
+
+
+class Subagents:
+    """Which call belongs to which subagent, and what each is called."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._times: dict[str, int] = {}
+        self._parents: dict[str, str | None] = {}
+
+    def note(self, event: Event) -> None:
+        call = event.get("tool_use_id")
+        parent = parent_of(event)
+        if event.get("event_type") == "pre_tool" and isinstance(call, str):
+            self._parents.setdefault(call, parent)
+            given = event.get("tool_input")
+            kind = given.get("subagent_type") if isinstance(given, dict) else None
+            if isinstance(kind, str):
+                self._name(call, kind)
+        elif event.get("event_type") == "subagent_start" and parent is not None:
+            self._name(parent, event.get("subagent_type"))
+
+    def _name(self, call: str, kind: Any) -> None:
+        if call in self._names:
+            return
+        name = one_line(kind) if isinstance(kind, str) else ""
+        name = name or "subagent"
+        times = self._times[name] = self._times.get(name, 0) + 1
+        self._names[call] = name if times == 1 else f"{name} {times}"
+
+    def of(self, event: Event) -> tuple[int, str]:
+        """Return how deep an event is nested, and the name of its subagent."""
+        parent = parent_of(event)
+        if parent is None:
+            return 0, ""
+        self._name(parent, None)
+        above = [parent]
+        while (outer := self._parents.get(above[-1])) is not None and outer not in above:
+            above.append(outer)
+        return len(above), self._names[parent]
+
+
+class EventText:
+    """Turns events into text, in the order in which they are given."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        """Take the zone in which moments are shown; None is the local one."""
+        self._zone = zone
+        self._day = ""
+        self._subagents = Subagents()
+
+    def text(self, event: Event) -> str:
+        """Return one event: a head line, and indented what it holds."""
+        self._subagents.note(event)
+        day, moment = self._moment(event.get("recorded_at"))
+        depth, name = self._subagents.of(event)
+        said = f"{name} · {_title(event)}" if name else _title(event)
+        lines = [_NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")]
+        lines += [_NESTED * depth + _INDENT + line for line in clean(_body(event)).splitlines()]
+        if day and day != self._day:
+            self._day = day
+            lines.insert(0, day)
+        return "\n".join(lines)
+
+    def _moment(self, recorded_at: Any) -> tuple[str, str]:
+        """Return the day with its offset, and the time of day."""
+        try:
+            moment = datetime.fromisoformat(recorded_at).astimezone(self._zone)
+        except (TypeError, ValueError, OverflowError, OSError):
+            return "", one_line(str(recorded_at))
+        offset = moment.strftime("%z")
+        return (
+            f"{moment:%Y-%m-%d} UTC{offset[:3]}:{offset[3:5]}",
+            f"{moment:%H:%M:%S}",
+        )
+
+
+@dataclass
+class _Call:
+    """A call that was begun, with all that belongs to it."""
+
+    events: list[Event | _Call] = field(default_factory=list)
+
+
+def by_parent(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield events in their order, but what belongs to a call right after the call began.
+
+    Events are held while a call has not ended, and no longer than to the end of the run.
+    """
+    held: list[Event] = []
+    unfinished: set[str] = set()
+    for event in events:
+        held.append(event)
+        kind, call, parent = event.get("event_type"), event.get("tool_use_id"), parent_of(event)
+        if isinstance(call, str) and kind == "pre_tool":
+            unfinished.add(call)
+        elif isinstance(call, str) and kind == "post_tool":
+            unfinished.discard(call)
+        elif parent is not None and kind == "subagent_start":
+            unfinished.add(f"subagent {parent}")
+        elif parent is not None and kind == "subagent_stop":
+            unfinished.discard(f"subagent {parent}")
+        if kind == "session_stop" or len(held) > MAX_HELD_EVENTS:
+            unfinished.clear()
+        if not unfinished:
+            yield from _grouped(held)
+            held.clear()
+    yield from _grouped(held)
+
+
+def _grouped(events: list[Event]) -> Iterator[Event]:
+    top = _Call()
+    calls: dict[str, _Call] = {}
+    for event in events:
+        kind, call = event.get("event_type"), event.get("tool_use_id")
+        around = calls.get(parent_of(event) or "", top)
+        if isinstance(call, str) and kind == "pre_tool" and call not in calls:
+            calls[call] = _Call([event])
+            around.events.append(calls[call])
+        elif isinstance(call, str) and kind in ("post_tool", "permission_denied"):
+            calls.get(call, around).events.append(event)
+        else:
+            around.events.append(event)
+    waiting = [iter(top.events)]
+    while waiting:  # a stack of our own: how deep calls are nested is up to who sent them
+        part = next(waiting[-1], None)
+        if part is None:
+            waiting.pop()
+        elif isinstance(part, _Call):
+            waiting.append(iter(part.events))
+        else:
+            yield part
+
+
+def parent_of(event: Event) -> str | None:
+    """Return the call whose subagent an event belongs to."""
+    parent = event.get("parent_tool_use_id")
+    return parent if isinstance(parent, str) else None
+
+
+def _title(event: Event) -> str:
+    kind, tool = event.get("event_type"), event.get("tool_name") or "a tool"
+    match kind:
+        case "message":
+            origin = event.get("origin")
+            if isinstance(origin, str):
+                return _ORIGINS.get(origin, f"from the agent's program ({origin})")
+            return str(event.get("role") or kind)
+        case "pre_tool":
+            return f"{tool}: {gist(event.get('tool_input'))}"
+        case "post_tool":
+            return f"{tool} {'failed' if event.get('error') else 'done'}"
+        case "session_stop":
+            code = event.get("exit_code")
+            end = "" if code is None else f" (exit code {code})"
+            return f"{event.get('reason') or 'finished'}{end}"
+        case "subagent_start":
+            return f"began: {event.get('description') or ''}".rstrip(": ")
+        case "subagent_stop":
+            return f"{event.get('status') or 'ended'}"
+        case "usage":
+            usage = event.get("usage")
+            counts = usage if isinstance(usage, dict) else {}
+            into, out = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
+            return f"usage: {into} in, {out} out"
+        case _:
+            return f"{kind} {event.get('tool_name') or ''}".rstrip()
+
+
+def _body(event: Event) -> str:
+    if event.get("error"):
+        return content_text(event["error"])
+    shortened = event.get("shortened")
+    text = content_text(event.get("content"), shortened)
+    return text or output_text(event.get("tool_output"), shortened)
