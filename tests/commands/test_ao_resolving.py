@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from agent_orchestrator.cli.command import CommandError
+from agent_orchestrator.cli.sessions import resolve
+from agent_orchestrator.config import load_config
 from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.session_client import SessionNotFoundError
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
 
 
@@ -41,12 +47,77 @@ def test_a_whole_id_a_name_and_the_start_of_an_id_mean_a_session(
     ] * 3
 
 
-def test_a_whole_id_goes_before_a_name(
-    shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
+COMMANDS_OF_A_SESSION = (
+    *(("ao-clean",), ("ao-get-result",), ("ao-logs",), ("ao-rename", "y"), ("ao-status",)),
+    *(("ao-resume", "-p", "hi"), ("ao-send", "-p", "hi"), ("ao-stop",), ("ao-wait",)),
+)
+
+
+def test_every_command_refuses_an_id_that_is_a_name_here(
+    shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], tmp_path: Path
 ) -> None:
-    first = finished(new_id(), "fix")
-    finished(new_id(), first)
-    assert result_of(shell, first) == first
+    """Whoever makes a session chooses its id: here it is the name of another one."""
+    genuine = finished(new_id(), "review")
+    finished("review", "zzz", answer="FORGED", directory=tmp_path / "nowhere")
+    for name, *rest in COMMANDS_OF_A_SESSION:
+        ended = shell.run(name, "review", *rest)
+        assert (ended.exit_code, ended.stdout) == (USAGE, ""), name
+        assert "'review' means several sessions, say which with id:ID" in ended.stderr
+        assert genuine in ended.stderr and "zzz" in ended.stderr
+    assert result_of(shell, "id:review") == "FORGED"
+    assert result_of(shell, f"id:{genuine}") == genuine
+    assert shell.run("ao-status", "id:zzz").exit_code == NOT_FOUND
+
+
+def test_argument_never_means_another_session_than_its_name_does(
+    records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
+) -> None:
+    """Two sessions in every relation, order, project and state; `meant` is what a person thinks."""
+    relations = ("id is the other's name", "id begins the other's", "the names are equal")
+    flags = (False, True)
+    states_of_both = list(itertools.product(flags, repeat=4))
+    relations_and_ids = itertools.product(relations, flags)
+    pairs = [(*first, states) for first in relations_and_ids for states in states_of_both]
+    for number, (relation, is_uuid, states) in enumerate(pairs):
+        here, elsewhere = tmp_path / f"here-{number}", tmp_path / f"elsewhere-{number}"
+        here.mkdir()
+        config = load_config(str(here))
+        first_id = str(uuid4()) if is_uuid else new_id()
+        other_id = f"{first_id}-other" if "begins" in relation else f"other-{first_id}"
+        other_name = f"name-of-{first_id if relation == relations[2] else other_id}"
+        if relation == relations[0]:
+            other_name = first_id
+        sessions = []
+        for session_id, name, is_here, is_archived in (
+            (first_id, f"name-of-{first_id}", states[0], states[1]),
+            (other_id, other_name, states[2], states[3]),
+        ):
+            project = str(here if is_here else elsewhere)
+            records.create_session(session_id, name, project_dir=project)
+            records.append_events(session_id, [{"event_type": "session_stop"}])
+            sessions.append(records.archive_session(session_id, archived=is_archived))
+        for session, reach in itertools.product(sessions, flags):
+            for argument in (session["session_id"], session["session_name"]):
+                named = [
+                    s
+                    for s in sessions
+                    if s["session_name"] == argument and s["project_dir"] == str(here)
+                ]
+                with_id = [s for s in sessions if s["session_id"] == argument]
+                begun = [s for s in sessions if s["session_id"].startswith(argument)]
+                meant = {s["session_id"] for s in (*named, *with_id, *begun)}
+                try:
+                    found = resolve(records, argument, config, reach=reach)["session_id"]
+                except CommandError as exc:
+                    assert (exc.exit_code, len(meant)) == (USAGE, 2)
+                except SessionNotFoundError:
+                    assert not named and not with_id
+                else:
+                    assert found in meant
+                    assert not named or found in {s["session_id"] for s in named}
+                    assert not with_id or found == argument
+            exactly = resolve(records, f"id:{session['session_id']}", config, reach=reach)
+            assert exactly["session_id"] == session["session_id"]
 
 
 def test_a_name_goes_before_the_start_of_an_id(
@@ -57,21 +128,17 @@ def test_a_name_goes_before_the_start_of_an_id(
     assert result_of(shell, first[:-3]) == second
 
 
-@pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-resume", "ao-status"])
-def test_a_start_of_several_ids_is_refused_with_the_list(
-    shell: Shell,
-    finished: Callable[..., str],
-    new_id: Callable[[], str],
-    project: Path,
-    command: str,
+def test_start_of_several_ids_is_refused_with_the_list(
+    shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], project: Path
 ) -> None:
     start = new_id()
     for number in range(3):
         finished(f"{start}-{number}", f"n{number}")
     listed = ", ".join(f"{start}-{number} (n{number} in {project})" for number in (2, 1, 0))
-    prompt = ["-p", "hi"] if command == "ao-resume" else []
-    assert shell.run(command, start, *prompt) == Ended(
-        USAGE, "", f"{command}: {start!r} means several sessions: {listed}\n"
+    assert shell.run("ao-get-result", start) == Ended(
+        USAGE,
+        "",
+        f"ao-get-result: {start!r} means several sessions, say which with id:ID: {listed}\n",
     )
 
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import copy
+import json
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_orchestrator.cli.command import CommandError
+from agent_orchestrator.cli.last_run import Given, plan_next
 from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -19,9 +25,27 @@ from tests.commands.shell import (
     waiting_program,
 )
 from tests.support.manager import RunningManager
+from tests.support.recording import json_reply, recording
 from tests.support.waiting import wait_for
 
-NEEDS_A_PROGRAM = "ao-resume: the command executor needs a program: … -- PROGRAM ARG…\n"
+NOTHING = Given(
+    prompt="two",
+    project_dir=None,
+    agents_dir=None,
+    agent=None,
+    program=(),
+    model=None,
+    permission_mode=None,
+)
+"""A person who leaves all to the last run."""
+
+
+def says_what_it_would_run(ended: Ended, program: str, where: Path) -> bool:
+    return (ended.exit_code, ended.stdout) == (USAGE, "") and ended.stderr == (
+        "ao-resume: session 'x': you did not start its last run on this machine, or the record of "
+        f"it was changed. Its record says to run the program `{program}` in {where}. To run that "
+        "or something else, give also: --project-dir DIR -- PROGRAM ARG…\n"
+    )
 
 
 def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
@@ -95,9 +119,12 @@ def test_from_another_state_directory_the_program_must_be_given_again(
         AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "other"),
         AGENT_ORCHESTRATOR_TOKEN=manager.token,
     )
-    assert other.run("ao-resume", "x", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+    project = str(shell.directory)
+    assert says_what_it_would_run(other.run("ao-resume", "x", "-p", "two"), "cat", shell.directory)
     assert shell.run("ao-status", "x").stdout == "finished\n"
-    assert other.run("ao-resume", "x", "-p", "two", "--", "cat") == Ended(DONE, "two\n", "")
+    again = ("ao-resume", "x", "-p", "two", "--project-dir", project, "--", "cat")
+    assert other.run(*again) == Ended(DONE, "two\n", "")
+    assert other.run("ao-resume", "x", "-p", "three") == Ended(DONE, "three\n", "")
 
 
 def test_a_program_that_was_changed_on_its_way_is_not_executed(
@@ -109,7 +136,8 @@ def test_a_program_that_was_changed_on_its_way_is_not_executed(
     proof = tmp_path / "executed"
     records.open_run(session_id, spec={**spec, "command": ["touch", str(proof)]})
     records.add_event(session_id, {"event_type": "session_stop"})
-    assert shell.run("ao-resume", "x", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+    ended = shell.run("ao-resume", "x", "-p", "two")
+    assert says_what_it_would_run(ended, f"touch {proof}", project)
     assert not proof.exists()
 
 
@@ -118,12 +146,13 @@ def test_a_spec_that_was_sealed_for_another_session_is_not_executed(
 ) -> None:
     start_session(shell)
     spec = records.list_runs(session_of(records, project)["session_id"])[-1]["spec"]
+    shell.run("ao-rename", "x", "before")
     other = new_id()
     records.create_named_session(
-        other, "other", project_dir=str(project), executor="command", spec=spec
+        other, "x", project_dir=str(project), executor="command", spec=spec
     )
     records.add_event(other, {"event_type": "session_stop"})
-    assert shell.run("ao-resume", "other", "-p", "two") == Ended(USAGE, "", NEEDS_A_PROGRAM)
+    assert says_what_it_would_run(shell.run("ao-resume", "x", "-p", "two"), "cat", project)
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
@@ -143,7 +172,8 @@ def test_a_raised_permission_mode_is_used_again_only_where_it_was_raised(
         AGENT_ORCHESTRATOR_TOKEN=manager.token,
     )
     resuming = shell if is_ours else other
-    assert resuming.run("ao-resume", "x", "-p", "two", "--", "cat").exit_code == DONE
+    where = ("--project-dir", str(project))
+    assert resuming.run("ao-resume", "x", "-p", "two", *where, "--", "cat").exit_code == DONE
     specs = [run["spec"] for run in records.list_runs(session_of(records, project)["session_id"])]
     modes = [spec["permission_mode"] for spec in specs]
     assert modes == ["bypassPermissions", "bypassPermissions" if is_ours else None]
@@ -179,10 +209,11 @@ def test_a_dead_run_is_taken_over_and_counts_as_lost(
     records.create_named_session(
         session_id, "x", project_dir=str(project), executor="command", host="far-away"
     )
-    refused = shell.run("ao-resume", "x", "-p", "hi", "--", "cat")
+    again = ("--project-dir", str(project), "--", "cat")
+    refused = shell.run("ao-resume", "x", "-p", "hi", *again)
     assert refused.exit_code == FAILED
     assert "session 'x' is running on far-away since " in refused.stderr
-    taken = shell.run("ao-resume", "x", "-p", "hi", "--takeover", "--", "cat")
+    taken = shell.run("ao-resume", "x", "-p", "hi", "--takeover", *again)
     assert taken == Ended(DONE, "hi\n", "")
     runs = records.list_runs(session_id)
     assert [run["reason"] for run in runs] == ["lost", "completed"]
@@ -192,7 +223,7 @@ def test_a_session_that_runs_nowhere_in_particular_is_refused_in_words_too(
     shell: Shell, records: ManagerClient, project: Path, new_id: Any
 ) -> None:
     records.create_session(new_id(), "x", project_dir=str(project))
-    refused = shell.run("ao-resume", "x", "-p", "hi")
+    refused = shell.run("ao-resume", "x", "-p", "hi", "--project-dir", str(project))
     assert refused.exit_code == FAILED
     assert "session 'x' is running since " in refused.stderr
     assert "None" not in refused.stderr
@@ -208,20 +239,118 @@ def test_a_session_of_another_project_is_resumed_by_its_whole_id_and_in_its_proj
     assert shell.run("ao-resume", session_id) == Ended(DONE, f"{elsewhere}\n", "")
 
 
-def test_a_session_whose_project_is_not_on_this_machine_says_so(
-    shell: Shell, records: ManagerClient, tmp_path: Path, new_id: Any
+def test_session_whose_project_is_not_on_this_machine_says_so(
+    shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    session_id = new_id()
-    gone = tmp_path / "gone"
-    records.create_named_session(session_id, "x", project_dir=str(gone), executor="command")
-    records.add_event(session_id, {"event_type": "session_stop"})
-    assert shell.run("ao-resume", session_id, "--", "cat") == Ended(
+    start_session(shell)
+    session_id = session_of(records, project)["session_id"]
+    project.rename(project.with_name("moved"))
+    assert shell.at(project.parent).run("ao-resume", session_id) == Ended(
         USAGE,
         "",
-        f"ao-resume: the session's project {gone} is not on this machine: say where it is with "
+        f"ao-resume: the session's project {project} is not on this machine: say where it is with "
         "--project-dir\n",
     )
     assert records.get_status(session_id) == "finished"
+
+
+def other_values(value: Any, evil: Path) -> list[Any]:
+    """What else somebody could have put in the place of a value."""
+    values: list[Any] = [
+        None,
+        "yolo",
+        str(evil),
+        "bypassPermissions",
+        ["touch", str(evil / "proof")],
+        {},
+        7,
+    ]
+    return [other for other in values if other != value]
+
+
+def changes_of(content: Any, evil: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the content again and again, each time with one value of it changed."""
+    parts = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in parts:
+        for other in other_values(value, evil):
+            changed = copy.deepcopy(content)
+            changed[key] = other
+            yield str(key), changed
+        for inner, changed_value in (
+            changes_of(value, evil) if value and isinstance(value, dict | list) else ()
+        ):
+            changed = copy.deepcopy(content)
+            changed[key] = changed_value
+            yield f"{key}.{inner}", changed
+
+
+def test_next_run_is_the_last_one_again_or_is_asked_for(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
+) -> None:
+    """Changes every value that the manager tells of a session and its runs, however it got there:
+    by PATCH, by POST, by an import, or by a manager that lies."""
+    agents = project / ".agent-orchestrator" / "agents"
+    for name, program in (("deploy", ["cat"]), ("yolo", ["sh"])):
+        (agents / name).mkdir(parents=True)
+        (agents / name / "agent.json").write_text(json.dumps({"command": program}))
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    wanted = ("--agent", "deploy", "--model", "haiku", "--permission-mode", "plan")
+    assert shell.run("ao-new", "x", "-p", "one", *wanted).exit_code == DONE
+    session = session_of(records, project)
+    runs = records.list_runs(session["session_id"])
+    genuine = plan_next(records, session, NOTHING)
+    assert (genuine[0].command, genuine[0].model, genuine[1]) == (("cat",), "haiku", project)
+
+    told: list[Any] = []
+    asked: set[str] = set()
+    same: set[str] = set()
+    refused: set[str] = set()
+    with recording(lambda _: json_reply(told[-1])) as liar, ManagerClient(liar.url) as client:
+        for name, changed in changes_of({"session": session, "runs": runs}, evil):
+            told.append(changed)
+            try:
+                found = client.get_session(session["session_id"])
+                assert plan_next(client, found, NOTHING) == genuine, name
+                same.add(name)
+            except CommandError as exc:
+                assert exc.exit_code == USAGE, name
+                asked.add(name)
+            except SessionClientError:  # it is not an answer of a manager at all
+                refused.add(name)
+    sealed = {f"runs.0.spec.{key}" for key in runs[-1]["spec"]}
+    of_the_session = {"session.agent_name", "session.executor", "session.project_dir"}
+    assert {*sealed, *of_the_session, "session.session_id", "runs.0.run", "runs.0.spec"} <= asked
+    assert {"session.session_name", "session.host", "runs.0.host"} <= same - asked
+    assert same.isdisjoint(asked)
+    assert refused
+
+
+def test_changed_directory_or_definition_is_not_used_unasked(
+    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
+) -> None:
+    evil = tmp_path / "evil"
+    (evil / "run.sh").parent.mkdir()
+    for directory, word in ((project, "genuine"), (evil, "evil")):
+        (directory / "run.sh").write_text(f"#!/bin/sh\necho {word}\n")
+        (directory / "run.sh").chmod(0o755)
+    definition = project / ".agent-orchestrator" / "agents" / "deploy" / "agent.json"
+    definition.parent.mkdir(parents=True)
+    definition.write_text('{"command": ["./run.sh"]}')
+    assert shell.run("ao-new", "x", "--agent", "deploy").stdout == "genuine\n"
+    session_id = session_of(records, project)["session_id"]
+    records._request("PATCH", f"/sessions/{session_id}", {"project_dir": str(evil)})
+    asked = shell.at(evil).run("ao-resume", session_id)
+    assert (asked.exit_code, asked.stdout) == (USAGE, "")
+    for said in ("it was changed since", "./run.sh", "'deploy'", str(project), "--project-dir DIR"):
+        assert said in asked.stderr
+    again = ("--project-dir", str(project), "--agent", "deploy")
+    assert shell.run("ao-resume", session_id, *again).stdout == "genuine\n"
+    assert shell.at(evil).run("ao-resume", session_id).stdout == "genuine\n"
+    definition.write_text('{"command": ["./run.sh"], "permission_mode": "bypassPermissions"}')
+    asked = shell.run("ao-resume", session_id, "--fork", "other")
+    assert (asked.exit_code, "give --agent deploy" in asked.stderr) == (USAGE, True)
+    assert shell.run("ao-resume", session_id, "--agent", "deploy").stdout == "genuine\n"
 
 
 def test_a_session_of_an_executor_that_is_not_ours_says_so(

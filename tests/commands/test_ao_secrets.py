@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
-import pytest
+from claude_agent_sdk import project_key_for_directory
 
+from agent_orchestrator.cli.running import Plan
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run
@@ -54,36 +56,83 @@ def test_a_run_without_transcripts_is_remembered_as_one(
     assert [run["spec"]["transcripts"] for run in runs] == [False, False]
 
 
-@pytest.mark.parametrize("flags", [(), ("--purge",)])
-def test_a_purge_also_removes_what_lies_on_this_machine_and_says_what(
-    shell: Shell, records: ManagerClient, project: Path, own_home: Path, flags: tuple[str, ...]
+def session_of_claude(
+    records: ManagerClient, session_id: str, project: Path, *, executor: str = "claude"
 ) -> None:
-    session_id = f"purged.{len(flags)}"
-    records.create_session(session_id, "x", project_dir=str(project))
+    """A session whose first run this person started: its spec is sealed."""
+    first = {"session_id": session_id, "run": 1, "project_dir": str(project), "agent_name": None}
+    spec = Plan(prompt="p", executor=executor).sealed({**first, "executor": executor}, project)
+    records.create_named_session(
+        session_id, session_id, project_dir=str(project), executor=executor, spec=spec
+    )
     records.add_event(session_id, {"event_type": "session_stop"})
+
+
+def files_below(*directories: Path) -> set[Path]:
+    return {path for directory in directories for path in directory.rglob("*") if path.is_file()}
+
+
+def test_purge_removes_what_a_run_of_the_session_made_and_says_what(
+    shell: Shell, records: ManagerClient, project: Path, own_home: Path
+) -> None:
+    session_id = str(uuid4())
+    session_of_claude(records, session_id, project)
     box = outbox_dir(shell.state_dir) / f"{session_id}.1.db"
     with Outbox(box, Run(session_id=session_id, run=1, url="http://127.0.0.1:1")) as outbox:
         outbox.add({"event_type": "x", "event_id": "e"})
     entry = registry_dir(shell.state_dir) / f"{session_id}.1.json"
     entry.parent.mkdir(exist_ok=True)
     entry.write_text("{}")
-    of_claude = own_home / ".claude" / "projects" / "p"
-    mine, others = of_claude / f"{session_id}.jsonl", of_claude / "other.jsonl"
+    of_claude = own_home / ".claude" / "projects" / project_key_for_directory(project)
+    mine = of_claude / f"{session_id}.jsonl"
     subagent = of_claude / session_id / "subagents" / "agent-1.jsonl"
     subagent.parent.mkdir(parents=True)
-    for file in (mine, others, subagent):
-        file.write_text("{}\n")
     lock = box.with_suffix(".lock")
-    local = [box, lock, entry, mine, subagent.parent.parent]
-    ended = shell.run("ao-clean", "x", "--yes", "--json", *flags)
+    others = [
+        box.with_name(f"{session_id}.2.lock"),
+        entry.with_name(f"{session_id}.7.json"),
+        of_claude / f"{uuid4()}.jsonl",
+        of_claude.with_name("another-project") / f"{session_id}.jsonl",
+        of_claude.with_name("a-third") / session_id / "subagents" / "agent-1.jsonl",
+    ]
+    for file in (mine, subagent, *others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}\n")
+    ended = shell.run("ao-clean", session_id, "--yes", "--json", "--purge")
     assert ended.exit_code == DONE
-    assert json.loads(ended.stdout)["deleted"] == [session_id]
-    if flags:
-        assert json.loads(ended.stdout)["purged"] == [str(path) for path in local]
-    assert [path.exists() for path in local] == [not flags] * len(local)
-    assert others.exists()
-    for path in (box, lock, entry):
-        path.unlink(missing_ok=True)
+    local = [box, lock, entry, mine, subagent.parent.parent]
+    assert ended.json == {"deleted": [session_id], "purged": [str(path) for path in local]}
+    assert not any(path.exists() for path in local)
+    assert all(path.exists() for path in others)
+    for path in others[:2]:
+        path.unlink()
+
+
+def test_purge_touches_nothing_for_an_id_that_is_not_a_run_of_claude_here(
+    shell: Shell, records: ManagerClient, project: Path, own_home: Path
+) -> None:
+    """Ids of the names that Claude Code uses, of native conversations, and of other executors."""
+    key = project_key_for_directory(project)
+    projects = own_home / ".claude" / "projects"
+    native, unsealed, program = (str(uuid4()) for _ in range(3))
+    names = ["memory", "todos", "sessions-index", "settings.json", "projects", key.strip("-")]
+    for name in (*names, native, unsealed, program):
+        for directory in (key, "another-project"):
+            for file in (f"{name}.jsonl", f"{name}/{name}.md", f"{name}/{native}.jsonl"):
+                (projects / directory / file).parent.mkdir(parents=True, exist_ok=True)
+                (projects / directory / file).write_text("mine")
+    before = files_below(own_home)
+    for name in names:
+        session_of_claude(records, name, project)
+    for session_id in (native, unsealed):
+        records.create_session(session_id, session_id, project_dir=str(project))
+        records.add_event(session_id, {"event_type": "session_stop"})
+    session_of_claude(records, program, project, executor="command")
+    ended = shell.run("ao-clean", "--all", "--purge", "--yes", "--json")
+    assert ended.exit_code == DONE
+    assert len(ended.json["deleted"]) == len(names) + 3
+    assert ended.json["purged"] == []
+    assert files_below(own_home) == before
 
 
 def test_a_purge_asks_where_somebody_can_be_asked(shell: Shell, records: ManagerClient) -> None:

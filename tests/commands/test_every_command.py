@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ from tests.commands.shell import (
     Shell,
     arguments_of,
 )
+from tests.support import defective
 from tests.support.recording import (
-    Received,
     Reply,
     json_reply,
     recording,
@@ -171,19 +172,23 @@ def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: 
     assert server.url in ended.stderr
 
 
-def half_a_session(received: Received) -> Reply:
-    return json_reply({"session": {"session_id": "x"}, "sessions": [{"session_id": "x"}]})
-
-
 @pytest.mark.parametrize("command", ["ao-clean", "ao-list-sessions", "ao-status"])
-def test_a_defect_is_a_sentence_and_its_trace_is_kept_only_where_that_was_asked_for(
-    shell: Shell, command: str, tmp_path: Path
+def test_half_a_session_is_not_an_answer_of_a_manager(shell: Shell, command: str) -> None:
+    half = {"session_id": "x"}
+    with recording(lambda _: json_reply({"session": half, "sessions": [half]})) as server:
+        there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
+        ended = there.run(command, *arguments_of(command))
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert server.url in ended.stderr and "defect" not in ended.stderr
+
+
+def test_defect_is_a_sentence_and_its_trace_is_kept_only_if_asked_for(
+    shell: Shell, tmp_path: Path
 ) -> None:
-    with recording(half_a_session) as server:
-        there = shell.having(
-            AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url,
-            AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
-        )
+    there = replace(shell, python=defective.PROGRAM).having(
+        AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
+    )
+    for command in ("ao-list-sessions", "ao-status"):
         ended = there.run(command, *arguments_of(command))
         assert (ended.exit_code, ended.stdout) == (FAILED, "")
         log = tmp_path / "state" / "commands.log"
@@ -193,6 +198,7 @@ def test_a_defect_is_a_sentence_and_its_trace_is_kept_only_where_that_was_asked_
         there.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1").run(command, *arguments_of(command))
         (line,) = (line for line in log.read_text().splitlines() if "trace=" in line)
         assert 'error="KeyError"' in line
+        log.unlink()
 
 
 def test_a_log_that_cannot_be_kept_is_named(shell: Shell) -> None:

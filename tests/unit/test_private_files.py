@@ -195,7 +195,7 @@ def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
     state = tmp_path / "state"
     state.mkdir(0o700)
     said = spoil(state / "seal.key")
-    assert said in refusal(lambda: seal({}, session_id="s", state_dir=state))
+    assert said in refusal(lambda: seal({}, session_id="s", run=1, state_dir=state))
 
 
 @each_row("spoil", WAYS)
@@ -215,7 +215,7 @@ def test_file_of_a_registered_run_is_looked_at_too(tmp_path: Path, spoil: Spoil)
 def test_key_and_registered_run_are_made_private(tmp_path: Path) -> None:
     state = tmp_path / "state"
     run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
-    seal({}, session_id="s", state_dir=state)
+    seal({}, session_id="s", run=1, state_dir=state)
     with registered(run, state):
         made = {
             each.relative_to(state).as_posix(): stat.S_IMODE(each.stat().st_mode)

@@ -21,15 +21,15 @@ def state_dir(tmp_path: Path) -> Path:
 
 
 def test_a_sealed_spec_is_ours_and_says_the_same(state_dir: Path) -> None:
-    sealed = seal(SPEC, session_id="s", state_dir=state_dir)
+    sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     assert {name: value for name, value in sealed.items() if name != "seal"} == SPEC
-    assert is_ours(sealed, session_id="s", state_dir=state_dir)
+    assert is_ours(sealed, session_id="s", run=1, state_dir=state_dir)
 
 
 def test_the_order_in_which_a_manager_returns_it_does_not_matter(state_dir: Path) -> None:
-    sealed = seal(SPEC, session_id="s", state_dir=state_dir)
+    sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     turned = dict(reversed(sealed.items()))
-    assert is_ours(turned, session_id="s", state_dir=state_dir)
+    assert is_ours(turned, session_id="s", run=1, state_dir=state_dir)
 
 
 @each_row(
@@ -48,23 +48,26 @@ def test_the_order_in_which_a_manager_returns_it_does_not_matter(state_dir: Path
     ],
 )
 def test_a_changed_spec_is_not_ours(state_dir: Path, change: dict[str, Any]) -> None:
-    sealed = seal(SPEC, session_id="s", state_dir=state_dir)
-    assert not is_ours({**sealed, **change}, session_id="s", state_dir=state_dir)
+    sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
+    assert not is_ours({**sealed, **change}, session_id="s", run=1, state_dir=state_dir)
 
 
 @each_row("spec", [None, {}, SPEC])
 def test_a_spec_without_a_seal_is_not_ours(state_dir: Path, spec: dict[str, Any] | None) -> None:
-    assert not is_ours(spec, session_id="s", state_dir=state_dir)
+    assert not is_ours(spec, session_id="s", run=1, state_dir=state_dir)
 
 
-def test_a_seal_is_for_one_session_and_one_state_directory(state_dir: Path, tmp_path: Path) -> None:
-    sealed = seal(SPEC, session_id="s", state_dir=state_dir)
-    assert not is_ours(sealed, session_id="t", state_dir=state_dir)
-    assert not is_ours(sealed, session_id="s", state_dir=tmp_path / "other")
+def test_seal_is_for_one_run_of_one_session_and_one_state_directory(
+    state_dir: Path, tmp_path: Path
+) -> None:
+    sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
+    assert not is_ours(sealed, session_id="t", run=1, state_dir=state_dir)
+    assert not is_ours(sealed, session_id="s", run=2, state_dir=state_dir)
+    assert not is_ours(sealed, session_id="s", run=1, state_dir=tmp_path / "other")
 
 
 def test_the_key_is_private_made_once_and_nothing_else_is_left(state_dir: Path) -> None:
-    seals = {seal(SPEC, session_id="s", state_dir=state_dir)["seal"] for _ in range(2)}
+    seals = {seal(SPEC, session_id="s", run=1, state_dir=state_dir)["seal"] for _ in range(2)}
     assert len(seals) == 1
     (key,) = state_dir.iterdir()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -78,7 +81,7 @@ def test_those_who_race_for_the_first_key_get_the_same_one(state_dir: Path) -> N
 
     def race(_number: int) -> str:
         together.wait(WATCHDOG_SECONDS)
-        return str(seal(SPEC, session_id="s", state_dir=state_dir)["seal"])
+        return str(seal(SPEC, session_id="s", run=1, state_dir=state_dir)["seal"])
 
     with ThreadPoolExecutor(racers) as pool:
         assert len(set(pool.map(race, range(racers)))) == 1
@@ -91,7 +94,7 @@ def test_a_key_that_is_not_whole_seals_nothing(tmp_path: Path, content: bytes) -
     state_dir.mkdir()
     (state_dir / "seal.key").write_bytes(content)
     with pytest.raises(OSError) as caught:
-        seal(SPEC, session_id="s", state_dir=state_dir)
+        seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     assert caught.value.filename == str(state_dir / "seal.key")
 
 
@@ -101,4 +104,4 @@ def test_a_key_that_is_a_link_is_not_followed(state_dir: Path, tmp_path: Path) -
     theirs.write_bytes(b"k" * 32)
     (state_dir / "seal.key").symlink_to(theirs)
     with pytest.raises(OSError):
-        seal(SPEC, session_id="s", state_dir=state_dir)
+        seal(SPEC, session_id="s", run=1, state_dir=state_dir)

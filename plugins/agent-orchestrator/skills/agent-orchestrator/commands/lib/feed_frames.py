@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from .answers import is_session
 from .manager_client import Json, ManagerClient
 from .session_client import SessionClientError, _refusal
 
@@ -27,8 +28,14 @@ class Frame:
 
     @property
     def session(self) -> Json:
-        """How the session stands, in a frame that says so."""
-        session: Json = self.content["session"]
+        """How the session stands, in a frame that says so.
+
+        Raises:
+            SessionClientError: it does not say that as a manager does.
+        """
+        session: Json = self.content.get("session", {})
+        if not is_session(session):
+            raise SessionClientError(f"a frame that cannot be read: {self.name}")
         return session
 
 

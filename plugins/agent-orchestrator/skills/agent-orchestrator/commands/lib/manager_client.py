@@ -7,8 +7,9 @@ those of `session_client`; what the manager refuses is told apart by `code`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from .answers import is_part, is_token
 from .session_client import (
     SessionClient,
     SessionClientError,
@@ -36,6 +37,7 @@ RECORD_BEHIND = "record_behind"
 """The manager does not have what it said it has: an older state of its record was put back."""
 INTERNAL_ERROR = "internal_error"
 
+T = TypeVar("T")
 Json = dict[str, Any]
 Query = Mapping[str, str]
 """What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
@@ -111,6 +113,13 @@ class ManagerClient(SessionClient):
             return super()._token()
         return self._run_token if self._is_vouched_for or _find_token(self._url) else None
 
+    def _get(self, key: str, kind: type[T], method: str, path: str, body: Any = None) -> T:
+        """As of the contract, and refuse a part that has not the shape that commands rely on."""
+        part = super()._get(key, kind, method, path, body)
+        if not is_part(key, part):
+            raise self._misshapen(method, path)
+        return part
+
     def get_health(self) -> Json:
         """Which service answers, and its version."""
         return self._request("GET", "/health")
@@ -145,7 +154,7 @@ class ManagerClient(SessionClient):
             "lease": _lease(holder),
             "parent_session_id": parent_session_id,
         }
-        return self._open("/sessions", body)
+        return self._open("/sessions", session_id, body)
 
     def archive_session(self, session_id: str, *, archived: bool = True) -> Json:
         """Put a session away, or take it back, and return it.
@@ -171,16 +180,22 @@ class ManagerClient(SessionClient):
                 is not to be taken over.
         """
         body = {"host": host, "spec": spec, "takeover": takeover, "lease": _lease(holder)}
-        return self._open(_path(session_id) + "/runs", body)
+        return self._open(_path(session_id) + "/runs", session_id, body)
 
-    def _open(self, path: str, body: Json) -> Json:
+    def _open(self, path: str, session_id: str, body: Json) -> Json:
         answer = self._request("POST", path, body)
         session = answer.get("session")
-        if not isinstance(session, dict):
+        tokens = RunTokens(run=answer.get("run_token"), agent=answer.get("agent_token"))
+        if (
+            not isinstance(session, dict)
+            or not is_part("session", session)
+            or session["session_id"] != session_id
+            or (body["lease"] is not None and session["lease"] is None)
+            or not all(token is None or is_token(token) for token in tokens)
+        ):
             raise self._misshapen("POST", path)
-        if "run_token" in answer:
-            tokens = RunTokens(run=answer["run_token"], agent=answer.get("agent_token"))
-            self._opened[session["session_id"], session["run"]] = tokens
+        if tokens.run is not None:
+            self._opened[session_id, session["run"]] = tokens
         return session
 
     def take_run_tokens(self, session: Json) -> RunTokens:
@@ -250,7 +265,7 @@ class ManagerClient(SessionClient):
             query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
             page = self._request("GET", path + _query(query))
             found = page.get(key)
-            if not isinstance(found, list):
+            if not isinstance(found, list) or not is_part(key, found):
                 raise self._misshapen("GET", path)
             yield from found
             left = None if left is None else left - len(found)
@@ -346,10 +361,10 @@ class ManagerClient(SessionClient):
             query = {"after_seq": str(after_seq), "limit": str(MAX_PAGE)}
             page = self._request("GET", _path(session_id) + "/events" + _query(query))
             events = page.get("events")
-            if not isinstance(events, list):
+            if not isinstance(events, list) or not is_part("events", events):
                 raise self._misshapen("GET", _path(session_id) + "/events")
             yield from events
-            if not page.get("has_more"):
+            if not page.get("has_more") or not events:
                 return
             after_seq = events[-1]["seq"]
 

@@ -163,9 +163,9 @@ def _write_metadata(path: Path, entries: list[Json]) -> None:
         _write_whole(path.with_suffix(".meta.json"), json.dumps(fields))
 
 
-def _below(directory: Path, subpath: str) -> Path | None:
+def _below(directory: Path, subpath: str | None) -> Path | None:
     """The file of a subpath, or None where it would not be below the directory."""
-    parts = PurePosixPath(subpath).parts
+    parts = PurePosixPath(subpath or "").parts
     if not parts or any(part in ("..", "/", ".") or "\0" in part for part in parts):
         return None
     return directory.joinpath(*parts[:-1], parts[-1] + ".jsonl")

@@ -1,53 +1,89 @@
-"""What lies on this machine of a session, found by its id and removed.
+"""What lies on this machine of a session: what its runs made here, found and removed.
 
-Nothing that a supervisor holds is touched: its events are still on their way.
+Ids and names come from the manager, where others choose them. So nothing is removed because of an
+id alone: a run counts if this person sealed it, and of Claude Code's files only those count that
+such a run of Claude Code made, under the key of its own directory. Nothing that a supervisor holds
+is touched: its events are still on their way.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .environment import outbox_dir
 from .registry import registry_dir
 
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_MAX_KEY_CHARS = 200
+"""Claude Code cuts a longer key, and puts a digest after it."""
 
-def purge(session_id: str, *, state_dir: Path, claude_dir: Path) -> list[Path]:
+
+def purge(
+    session_id: str, runs: Sequence[dict[str, Any]], *, state_dir: Path, claude_dir: Path
+) -> list[Path]:
     """Remove what is left here of a session that is deleted; return what was removed.
 
-    That is: events that wait or were refused, entries of dead supervisors, and Claude Code's own
-    transcripts with those of its subagents.
+    `runs` are those of the session that this person sealed. Removed are: events of theirs that wait
+    or were refused, entries of their dead supervisors, and Claude Code's own transcripts with those
+    of its subagents.
     """
     removed = []
-    for lock in _of(outbox_dir(state_dir), session_id, ".lock"):
+    numbers = {run["run"] for run in runs}
+    for lock in _of(outbox_dir(state_dir), session_id, numbers, ".lock"):
         files = [lock.with_suffix(suffix) for suffix in (".db", ".db-wal", ".db-shm")]
         removed += _remove_unheld(lock, files)
-    for entry in _of(registry_dir(state_dir), session_id, ".json"):
+    for entry in _of(registry_dir(state_dir), session_id, numbers, ".json"):
         removed += _remove_unheld(entry, [])
-    for transcript in sorted(claude_dir.glob(f"projects/*/{session_id}.jsonl")):
+    of_claude = [run["spec"]["project_dir"] for run in runs if run["spec"]["executor"] == "claude"]
+    if not _UUID.fullmatch(session_id):
+        return removed
+    for directory in _directories(claude_dir / "projects", of_claude):
+        transcript = directory / f"{session_id}.jsonl"
+        if not transcript.is_file() or transcript.is_symlink():
+            continue
         transcript.unlink(missing_ok=True)
         removed.append(transcript)
-    for directory in sorted(claude_dir.glob(f"projects/*/{session_id}")):
-        if directory.is_dir() and not directory.is_symlink():
-            shutil.rmtree(directory)
-            removed.append(directory)
+        subagents = directory / session_id
+        if subagents.is_dir() and not subagents.is_symlink():
+            shutil.rmtree(subagents)
+            removed.append(subagents)
     return removed
 
 
-def _of(directory: Path, session_id: str, suffix: str) -> Iterator[Path]:
-    """The files of the session's runs: `ID.RUN`, where an id may have dots itself."""
-    for path in sorted(directory.glob(f"{session_id}.*{suffix}")) if directory.is_dir() else []:
-        if path.name[len(session_id) + 1 : -len(suffix)].isdigit():
+def _directories(projects: Path, project_dirs: list[str]) -> list[Path]:
+    """Where Claude Code keeps the transcripts of these projects."""
+    keys = {
+        re.sub(r"[^a-zA-Z0-9]", "-", unicodedata.normalize("NFC", os.path.realpath(directory)))
+        for directory in project_dirs
+    }
+    cut = tuple(f"{key[:_MAX_KEY_CHARS]}-" for key in keys if len(key) > _MAX_KEY_CHARS)
+    found = sorted(projects.iterdir()) if projects.is_dir() else []
+    return [
+        path
+        for path in found
+        if path.name in keys or (len(path.name) > _MAX_KEY_CHARS and path.name.startswith(cut))
+    ]
+
+
+def _of(directory: Path, session_id: str, runs: set[int], suffix: str) -> Iterator[Path]:
+    """The files of the session's runs that are there."""
+    for run in sorted(runs):
+        path = directory / f"{session_id}.{run}{suffix}"
+        if path.exists():
             yield path
 
 
 def _remove_unheld(locked: Path, beside: list[Path]) -> list[Path]:
     """Remove a file that nobody has locked, last, and before it those beside it."""
     try:
-        descriptor = os.open(locked, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(locked, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return []
     try:

@@ -1,8 +1,9 @@
 """The spec of a run: what it was started from, kept with the run so that a resume can repeat it.
 
-It travels through the manager, and it names a program to execute. So it carries a seal, made with
-a key that never leaves this person's state directory: a spec whose seal does not fit was made
-elsewhere or was changed on its way, and nothing in it is executed or raises a permission.
+It travels through the manager, and it says which program to execute, where, and with which
+permission. So all of it carries one seal, made with a key that never leaves this person's state
+directory. A spec is used only where its seal fits the session and the run that it is found at: any
+other was made elsewhere, belongs to another run, or was changed on its way.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .agents import Agent
 from .private_files import make_state_directory, open_private
 
 Spec = dict[str, Any]
@@ -23,22 +27,42 @@ _SEAL = "seal"
 _KEY_BYTES = 32
 
 
-def seal(spec: Spec, *, session_id: str, state_dir: Path) -> Spec:
-    """The spec with a seal for this session."""
-    return {**spec, _SEAL: _seal_of(spec, session_id, _key(state_dir))}
+def seal(spec: Spec, *, session_id: str, run: int, state_dir: Path) -> Spec:
+    """The spec with a seal for this run of this session."""
+    return {**spec, _SEAL: _seal_of(spec, session_id, run, _key(state_dir))}
 
 
-def is_ours(spec: Spec | None, *, session_id: str, state_dir: Path) -> bool:
-    """Whether this person sealed the spec for this session on this machine."""
+def is_ours(spec: Spec | None, *, session_id: str, run: int, state_dir: Path) -> bool:
+    """Whether this person sealed the spec for this run of this session on this machine."""
     if not isinstance(spec, dict) or not isinstance(spec.get(_SEAL), str):
         return False
-    fitting = _seal_of(spec, session_id, _key(state_dir))
+    fitting = _seal_of(spec, session_id, run, _key(state_dir))
     return hmac.compare_digest(fitting.encode(), spec[_SEAL].encode("utf-8", "replace"))
 
 
-def _seal_of(spec: Spec, session_id: str, key: bytes) -> str:
+def our_runs(runs: Sequence[Spec], *, session_id: str, state_dir: Path) -> list[Spec]:
+    """Of the runs of a session those that this person sealed on this machine."""
+    return [
+        run
+        for run in runs
+        if is_ours(run["spec"], session_id=session_id, run=run["run"], state_dir=state_dir)
+    ]
+
+
+def fingerprint(agent: Agent | None, state_dir: Path) -> str | None:
+    """A digest of an agent's definition, wherever its file is; None where there is no agent.
+
+    Made with the key: the definition may hold credentials, which a plain digest lets others guess.
+    """
+    if agent is None:
+        return None
+    content = json.dumps({**asdict(agent), "source": None}, sort_keys=True).encode()
+    return hmac.new(_key(state_dir), b"agent" + content, "sha256").hexdigest()
+
+
+def _seal_of(spec: Spec, session_id: str, run: int, key: bytes) -> str:
     sealed = {name: value for name, value in spec.items() if name != _SEAL}
-    content = json.dumps([session_id, sealed], sort_keys=True).encode()
+    content = json.dumps([session_id, run, sealed], sort_keys=True).encode()
     return hmac.new(key, content, "sha256").hexdigest()
 
 

@@ -8,8 +8,9 @@ import click
 
 from ..config import Config
 from ..environment import claude_dir, state_dir
-from ..manager_client import NAME_TAKEN, SESSION_RUNNING, ManagerClient
+from ..manager_client import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..purging import purge
+from ..run_specs import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
     DONE,
@@ -78,8 +79,9 @@ def main(  # noqa: PLR0913  # a parameter for each option
             note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
         if (all_of_project or purges) and doomed and not yes:
             _ask(doomed)
+        runs = {s["session_id"]: _our_runs(manager, s) for s in doomed} if purges else {}
         deleted, refused = _delete(manager, doomed)
-    purged = _purge(deleted) if purges else []
+    purged = _purge(deleted, runs) if purges else []
     if as_json:
         ids = [s["session_id"] for s in deleted]
         answer_json({"deleted": ids, "purged": purged} if purges else {"deleted": ids})
@@ -93,12 +95,24 @@ def main(  # noqa: PLR0913  # a parameter for each option
     sys.exit(FAILED if refused or (running and not all_of_project) else DONE)
 
 
-def _purge(deleted: list[Session]) -> list[str]:
+def _our_runs(manager: ManagerClient, session: Session) -> list[Json]:
+    """The runs of a session that this person started on this machine; none if it is gone."""
+    session_id = session["session_id"]
+    try:
+        runs = manager.list_runs(session_id)
+    except SessionNotFoundError:
+        return []
+    return our_runs(runs, session_id=session_id, state_dir=state_dir())
+
+
+def _purge(deleted: list[Session], runs: dict[str, list[Json]]) -> list[str]:
     """Remove what is left here of sessions that are deleted; return the paths."""
     return [
         str(path)
-        for session in deleted
-        for path in purge(session["session_id"], state_dir=state_dir(), claude_dir=claude_dir())
+        for session_id in (session["session_id"] for session in deleted)
+        for path in purge(
+            session_id, runs[session_id], state_dir=state_dir(), claude_dir=claude_dir()
+        )
     ]
 
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import click
 
-from ..config import Config
 from ..environment import claude_dir, host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
-from ..masking import is_masked
-from ..run_specs import is_ours
 from ..session_client import SessionClientError
 from ..stopping import clear_dead, request_stop
 from .command import (
-    USAGE,
     Command,
     CommandError,
     agents_option,
@@ -27,13 +21,12 @@ from .command import (
 )
 from .connect import open_manager
 from .following import wait_for
+from .last_run import Given, plan_next
 from .prompt import prompt_option, read_prompt
 from .running import (
-    Plan,
     Session,
     check,
     detach_option,
-    load_agent,
     model_option,
     new_session,
     no_transcripts_option,
@@ -60,6 +53,9 @@ EXAMPLES = """\
 @click.argument("session")
 @program_argument
 @prompt_option
+@click.option(
+    "--agent", "agent_name", metavar="AGENT", help="A definition. Default: the last run's."
+)
 @model_option("the last run's")
 @permission_option("the last run's, if it was yours on this machine")
 @click.option(
@@ -78,6 +74,7 @@ def main(
     session: str,
     program: tuple[str, ...],
     prompt: str | None,
+    agent_name: str | None,
     model: str | None,
     permission_mode: str | None,
     takeover: bool,
@@ -91,32 +88,30 @@ def main(
 ) -> None:
     """Continue SESSION (its name, its id or the start of it) and print the agent's answer.
 
-    What the last run was started with is used again where it was started by you on this machine;
-    else a program and a raised permission mode must be given again.
+    What the last run was started with is used again if you started it on this machine. Otherwise
+    the command says what it would run and where, and what to give again.
     """
     config = configure(project_dir, agents_dir=agents_dir)
     text = read_prompt(prompt)
     with open_manager(config, for_people=True) as manager:
         found = resolve(manager, session, config, reach=False)
-        last = _last_plan(manager, found, config, text)
-        if not program and is_masked(last.command):
-            raise CommandError(
-                "a credential in the program's arguments was masked and is not kept: give the "
-                "program again: … -- PROGRAM ARG…",
-                USAGE,
-            )
+        given = Given(
+            prompt=text,
+            project_dir=None if project_dir is None else config.project_dir,
+            agents_dir=agents_dir,
+            agent=agent_name,
+            program=program,
+            model=model,
+            permission_mode=permission_mode,
+        )
+        last, where = plan_next(manager, found, given)
         plan = check(
             replace(
                 last,
-                command=program or last.command,
-                model=model or last.model,
-                permission_mode=permission_mode or last.permission_mode,
                 timeout_seconds=timeout,
                 transcripts=last.transcripts and not no_transcripts,
             )
         )
-
-        where = _directory(found, config, is_given=project_dir is not None)
         refuse_doubtful(plan, where, is_named=project_dir is not None)
         has_conversation = _has_conversation(manager, found)
 
@@ -125,7 +120,7 @@ def main(
                 return manager.open_run(
                     found["session_id"],
                     host=host(),
-                    spec=plan.sealed(found["session_id"]),
+                    spec=plan.sealed({**found, "run": found["run"] + 1}, where),
                     takeover=takeover,
                     holder=holder,
                 )
@@ -162,39 +157,6 @@ def _is_running(session: Session) -> str:
         "wait for it with ao-wait, stop it with ao-stop, continue it as another "
         "session with --fork NAME, or add --takeover"
     )
-
-
-def _last_plan(manager: ManagerClient, session: Session, config: Config, prompt: str) -> Plan:
-    """What the last run was, as far as its spec can be trusted."""
-    session_id = session["session_id"]
-    spec: dict[str, Any] = manager.list_runs(session_id)[-1]["spec"] or {}
-    trusted = is_ours(spec, session_id=session_id, state_dir=state_dir())
-    agent = load_agent(session["agent_name"], config)
-    kept = spec if trusted else {}
-    return Plan(
-        prompt=prompt,
-        executor=session["executor"] or "claude",
-        agent=agent,
-        model=kept.get("model"),
-        permission_mode=kept.get("permission_mode"),
-        command=tuple(kept.get("command") or (agent.command if agent else ())),
-        # Whoever says so: nothing is given away by keeping less.
-        transcripts=spec.get("transcripts") is not False,
-    )
-
-
-def _directory(session: Session, config: Config, *, is_given: bool) -> Path:
-    """Where the agent works: the directory that was asked for, else the session's project."""
-    project_dir = session["project_dir"]
-    if is_given or project_dir is None:
-        return config.project_dir
-    if not Path(project_dir).is_dir():
-        raise CommandError(
-            f"the session's project {project_dir} is not on this machine: say where it is with "
-            "--project-dir",
-            USAGE,
-        )
-    return Path(project_dir)
 
 
 def _has_conversation(manager: ManagerClient, session: Session) -> bool:

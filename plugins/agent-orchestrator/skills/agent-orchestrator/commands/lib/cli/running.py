@@ -29,7 +29,7 @@ from ..launching import LaunchError, launch
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..masking import Masking
 from ..ownership import find_doubt
-from ..run_specs import Spec, seal
+from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError
 from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
@@ -41,6 +41,8 @@ from .progress import progress
 Session = dict[str, Any]
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
+MIN_TERM_SECONDS = 0.1
+"""A manager that says less would have its lease renewed without a pause."""
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 
@@ -81,18 +83,28 @@ class Plan:
     timeout_seconds: float | None = None
     transcripts: bool = True
 
-    def sealed(self, session_id: str) -> Spec:
-        """What is kept with the run, so that a resume can repeat it, without credentials."""
+    def sealed(self, session: Session, project_dir: Path) -> Spec:
+        """What is kept with this run of the session, so that a resume can repeat it.
+
+        Credentials are masked in it. `session` is the session as this run finds it: a resume that
+        finds it otherwise asks the person.
+        """
+        state = state_dir()
         spec: Spec = {
             "executor": self.executor,
             "agent": self.agent.name if self.agent else None,
+            "project_dir": str(project_dir),
             "model": self.model,
             "permission_mode": self.permission_mode,
             "command": list(self.command),
             **({} if self.transcripts else {"transcripts": False}),
         }
-        spec = Masking().value(spec)
-        return seal(spec, session_id=session_id, state_dir=state_dir())
+        spec = {
+            **Masking().value(spec),
+            "agent_digest": fingerprint(self.agent, state),
+            "session": session_fields(session),
+        }
+        return seal(spec, session_id=session["session_id"], run=session["run"], state_dir=state)
 
     def assignment(
         self, session: Session, project_dir: Path, *, url: str, holder: str
@@ -121,10 +133,16 @@ class Plan:
         )
 
 
+def session_fields(session: Session) -> dict[str, Any]:
+    """What a session says of how it is run, which others can change."""
+    return {name: session[name] for name in ("agent_name", "executor", "project_dir")}
+
+
 def _term_seconds(session: Session) -> float:
     """How long a lease lasts: that of a run begins when the run does, by the manager's clock."""
     begin, end = session["started_at"], session["lease"]["expires_at"]
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    term = datetime.fromisoformat(end) - datetime.fromisoformat(begin)
+    return max(term.total_seconds(), MIN_TERM_SECONDS)
 
 
 def load_agent(name: str | None, config: Config) -> Agent | None:
@@ -182,15 +200,23 @@ def new_session(
 
     def create(holder: str) -> Session:
         session_id = str(uuid4())  # which is also the agent's own id of the session
+        agent_name = plan.agent.name if plan.agent else None
+        first = {
+            "session_id": session_id,
+            "run": 1,
+            "project_dir": str(project_dir),
+            "agent_name": agent_name,
+            "executor": plan.executor,
+        }
         try:
             return manager.create_named_session(
                 session_id,
                 name,
                 project_dir=str(project_dir),
-                agent_name=plan.agent.name if plan.agent else None,
+                agent_name=agent_name,
                 executor=plan.executor,
                 host=host(),
-                spec=plan.sealed(session_id),
+                spec=plan.sealed(first, project_dir),
                 holder=holder,
                 parent_session_id=parent_session_id(),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..config import Config
@@ -12,57 +13,70 @@ from .command import USAGE, CommandError
 Session = dict[str, Any]
 
 MAX_NAME_CHARS = 200
+_ID = "id:"
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _SHOWN = 10
 
 
 def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: bool) -> Session:
-    """The session that `argument` means.
+    """The session that `argument` means; see docs/commands.md.
 
     With `reach` also one of another project, by a prefix of its id: right for a command that only
     reads. A command that changes something finds what is not of this project by its whole id only.
+
+    Ids are chosen by whoever creates a session, so an id must not take the place of a name or of
+    the start of another id: where both fit, neither is taken.
 
     Raises:
         SessionNotFoundError: there is none; the message says where one of that name is.
         CommandError: it means several.
     """
-    try:
-        found_by_id = manager.get_session(argument)
-    except SessionNotFoundError:
-        pass
-    else:
-        return _unless_a_name_here(manager, found_by_id, config, reach=reach)
-    if not _is_name(argument):
-        raise SessionNotFoundError(f"no session {argument!r}: neither a name nor an id")
+    is_id, text = parse_argument(argument)
+    by_id = _find_by_id(manager, text)
+    if is_id or not _is_name(text):
+        if by_id is None:
+            what = "" if is_id else "neither a name nor "
+            raise SessionNotFoundError(f"no session {text!r}: {what}an id of one")
+        return by_id
     project = str(config.project_dir)
     here = {"project_dir": project}
-    found = _find(manager, session_name=argument, archived="false", **here)
-    found = found or _find(manager, session_name=argument, **here)
-    if not found and _is_session_id(argument):
-        found = _find(manager, id_prefix=argument, **({} if reach else here))
+    named = _find(manager, session_name=text, archived="false", **here)
+    named = named or _find(manager, session_name=text, **here)
+    begun: list[Session] = []
+    if not named and _is_session_id(text) and (by_id is None or not is_uuid(text)):
+        begun = _find(manager, id_prefix=text, **({} if reach else here))
+    found = {s["session_id"]: s for s in (*([by_id] if by_id else []), *named, *begun)}
     if len(found) == 1:
-        return found[0]
+        return next(iter(found.values()))
     if found:
-        raise CommandError(f"{argument!r} means several sessions: {_listed(found)}", USAGE)
+        raise ambiguous(argument, list(found.values()))
     raise SessionNotFoundError(
         f"no session {argument!r} in {project}{_elsewhere(manager, argument)}"
     )
 
 
-def _unless_a_name_here(
-    manager: ManagerClient, session: Session, config: Config, *, reach: bool
-) -> Session:
-    """The session of this id, unless a command would change it where a name here was meant.
+def parse_argument(argument: str) -> tuple[bool, str]:
+    """Return whether it is said to be an id (`id:…`), and what it says."""
+    return argument.startswith(_ID), argument.removeprefix(_ID)
 
-    Ids are chosen by their callers: one of another project may equal a name of this one.
-    """
-    project = str(config.project_dir)
-    if reach or session["project_dir"] == project:
-        return session
-    here = _find(manager, session_name=session["session_id"], project_dir=project)
-    if here:
-        listed = _listed([session, *here])
-        raise CommandError(f"{session['session_id']!r} is an id and a name here: {listed}", USAGE)
-    return session
+
+def ambiguous(argument: str, sessions: list[Session]) -> CommandError:
+    """The error for an argument that means all of these sessions."""
+    return CommandError(
+        f"{argument!r} means several sessions, say which with id:ID: {_listed(sessions)}", USAGE
+    )
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it has the form of the ids that commands give to sessions."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _find_by_id(manager: ManagerClient, text: str) -> Session | None:
+    try:
+        return manager.get_session(text)
+    except SessionNotFoundError:
+        return None
 
 
 def checked_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -32,7 +33,7 @@ from .command import (
 from .connect import open_manager
 from .following import wait_for
 from .output import answer, answer_json, note, one_line
-from .sessions import resolve, state_of
+from .sessions import ambiguous, parse_argument, resolve, state_of
 
 EXAMPLES = """\
   ao-stop fix-login
@@ -114,7 +115,7 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
     exit_code = DONE
     for argument in arguments:
         registered = list_registered(state_dir())
-        entries = [entry for entry in registered if _is_meant(entry, argument, config)]
+        entries = _meant(registered, argument, config)
         for entry in with_descendants(registered, entries) if tree else entries:
             if entry.is_dead:
                 clear_remains(entry, state_dir())
@@ -139,8 +140,24 @@ def _ask(entry: Registered) -> bool:
     return False
 
 
-def _is_meant(entry: Registered, argument: str, config: Config) -> bool:
-    if argument == entry.run.session_id:
-        return True
-    here = entry.run.project_dir == str(config.project_dir)
-    return here and argument == entry.run.session_name
+def _meant(registered: list[Registered], argument: str, config: Config) -> list[Registered]:
+    """The runs of the one session that an argument means.
+
+    Raises:
+        CommandError: it is the id of one and the name of another, or the name of several.
+    """
+    is_id, text = parse_argument(argument)
+    entries = [
+        entry
+        for entry in registered
+        if text == entry.run.session_id
+        or (
+            not is_id
+            and text == entry.run.session_name
+            and entry.run.project_dir == str(config.project_dir)
+        )
+    ]
+    sessions = {entry.run.session_id: asdict(entry.run) for entry in entries}
+    if len(sessions) > 1:
+        raise ambiguous(argument, list(sessions.values()))
+    return entries

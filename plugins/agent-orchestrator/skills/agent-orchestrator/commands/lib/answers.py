@@ -1,0 +1,112 @@
+"""The shape of what a manager answers, as far as a command relies on it.
+
+Ids become file names, arguments of programs and parts of URLs here, tokens become headers, numbers
+become file names and times. A manager that is wrong, or is another's, must not choose those freely.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from .session_client import _is_session_id
+
+Check = Callable[[Any], bool]
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
+MAX_NUMBER = 2**63 - 1
+
+
+def is_token(value: Any) -> bool:
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def is_number(value: Any) -> bool:
+    """Whether it counts something: runs, events, positions."""
+    return type(value) is int and 0 <= value <= MAX_NUMBER
+
+
+def is_moment(value: Any) -> bool:
+    """Whether it is a moment that can be compared with ours."""
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _object(shape: Mapping[str, Check]) -> Check:
+    """Whether it is an object with at least these fields; others may be in it."""
+    return lambda value: (
+        isinstance(value, dict)
+        and all(name in value and check(value[name]) for name, check in shape.items())
+    )
+
+
+def _list(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+_LEASE = _object({"holder": _is_text, "expires_at": is_moment})
+SESSION: Mapping[str, Check] = {
+    "session_id": _is_session_id,
+    "session_name": _is_text,
+    "status": _is_text,
+    "project_dir": _or_none(_is_text),
+    "agent_name": _or_none(_is_text),
+    "executor": _or_none(_is_text),
+    "parent_session_id": _or_none(_is_session_id),
+    "last_seq": is_number,
+    "last_activity_at": is_moment,
+    "archived_at": _or_none(is_moment),
+    "run": is_number,
+    "started_at": is_moment,
+    "reason": _or_none(_is_text),
+    "host": _or_none(_is_text),
+    "lease": _or_none(_LEASE),
+}
+"""What commands read of a session."""
+RUN: Mapping[str, Check] = {
+    "run": is_number,
+    "spec": _or_none(lambda spec: isinstance(spec, dict)),
+}
+REQUEST: Mapping[str, Check] = {
+    "request_id": _is_session_id,
+    "run": is_number,
+    "kind": _is_text,
+    "payload": lambda payload: isinstance(payload, dict),
+    "state": _is_text,
+    "detail": _or_none(_is_text),
+}
+EVENT: Mapping[str, Check] = {"seq": is_number, "run": is_number, "event_type": _is_text}
+
+is_session = _object(SESSION)
+is_event = _object(EVENT)
+_are_runs = _list(_object(RUN))
+
+PARTS: Mapping[str, Check] = {
+    "session": is_session,
+    "sessions": _list(is_session),
+    "runs": lambda runs: bool(runs) and _are_runs(runs),
+    "request": _object(REQUEST),
+    "requests": _list(_object(REQUEST)),
+    "events": _list(is_event),
+    "seqs": _list(is_number),
+    "transcripts": _list(_object({"subpath": _or_none(_is_text)})),
+}
+"""What an answer has under a key, wherever it has it."""
+
+
+def is_part(key: str, value: Any) -> bool:
+    """Whether this can stand under this key of an answer."""
+    check = PARTS.get(key)
+    return check is None or check(value)

@@ -1,0 +1,141 @@
+"""What the last run of a session was started from, and what of it the next run may take.
+
+All of it comes from the manager, which other people and agents write to. So it is taken as a whole
+from the sealed spec of the last run, and nothing from the session beside it. Where the seal does
+not fit, or the session says otherwise by now, the person has to say what is to be run, and where.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..config import load_config
+from ..environment import state_dir
+from ..executors import EXECUTORS
+from ..manager_client import ManagerClient
+from ..masking import is_masked
+from ..run_specs import fingerprint, is_ours
+from .command import USAGE, CommandError
+from .running import Plan, Session, load_agent, session_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the person says of the next run; None where they leave it to the last one."""
+
+    prompt: str
+    project_dir: Path | None
+    agents_dir: str | None
+    agent: str | None
+    """A name; an empty one for no agent."""
+    program: tuple[str, ...]
+    model: str | None
+    permission_mode: str | None
+
+
+def plan_next(manager: ManagerClient, session: Session, given: Given) -> tuple[Plan, Path]:
+    """Return what the next run is to be, and in which directory.
+
+    Raises:
+        CommandError: the last run cannot be repeated as it was; the message says what it was.
+    """
+    session_id = session["session_id"]
+    last = manager.list_runs(session_id)[-1]
+    spec: dict[str, Any] = last["spec"] if isinstance(last["spec"], dict) else {}
+    if not is_ours(spec, session_id=session_id, run=last["run"], state_dir=state_dir()):
+        doubt = "you did not start its last run on this machine, or the record of it was changed"
+        return _confirmed(session, spec, given, doubt)
+    if spec["session"] != session_fields(session):
+        return _confirmed(session, spec, given, "it was changed since its last run was started")
+    return _repeated(spec, given)
+
+
+def _repeated(spec: Mapping[str, Any], given: Given) -> tuple[Plan, Path]:
+    """The last run again, with what the person wants otherwise."""
+    where = given.project_dir or Path(spec["project_dir"])
+    if not where.is_dir():
+        raise CommandError(
+            f"the session's project {where} is not on this machine: say where it is with "
+            "--project-dir",
+            USAGE,
+        )
+    plan = _base(spec, given, where, spec["agent"])
+    if given.agent is None and fingerprint(plan.agent, state_dir()) != spec["agent_digest"]:
+        raise CommandError(
+            f"the definition of agent {spec['agent']!r} was changed since the last run: give "
+            f"--agent {spec['agent']} to use it as it is now",
+            USAGE,
+        )
+    if given.agent is None or given.program:
+        command = given.program or tuple(spec["command"])
+        plan = replace(plan, executor=spec["executor"], command=command)
+    if is_masked(plan.command):
+        raise CommandError(
+            "a credential in the program's arguments was masked and is not kept: give the "
+            "program again: … -- PROGRAM ARG…",
+            USAGE,
+        )
+    return replace(
+        plan,
+        model=given.model or spec["model"],
+        permission_mode=given.permission_mode or spec["permission_mode"],
+    ), where
+
+
+def _confirmed(
+    session: Session, spec: Mapping[str, Any], given: Given, doubt: str
+) -> tuple[Plan, Path]:
+    """What the person says that is to be run; nothing is taken from elsewhere."""
+    executor = spec.get("executor") or session["executor"] or "claude"
+    if executor not in EXECUTORS:
+        known = ", ".join(EXECUTORS)
+        raise CommandError(f"no executor {executor!r}; there are: {known}", USAGE)
+    agent = spec.get("agent") or session["agent_name"]
+    missing = [
+        *(["--project-dir DIR"] if given.project_dir is None else []),
+        *(["--agent NAME (or '' for none)"] if agent and given.agent is None else []),
+        *(["-- PROGRAM ARG…"] if _needs_program(executor, given) else []),
+    ]
+    if missing or given.project_dir is None:
+        where = spec.get("project_dir") or session["project_dir"] or "no directory"
+        raise CommandError(
+            f"session {session['session_name']!r}: {doubt}. Its record says to run "
+            f"{_described(executor, agent, spec.get('command'))} in {where}. To run that or "
+            f"something else, give also: {' '.join(missing)}",
+            USAGE,
+        )
+    plan = _base(spec, given, given.project_dir, None)
+    return replace(plan, model=given.model, permission_mode=given.permission_mode), (
+        given.project_dir
+    )
+
+
+def _needs_program(executor: str, given: Given) -> bool:
+    return executor == "command" and not given.program and not given.agent
+
+
+def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | None) -> Plan:
+    """What follows from the agent and the program that are given, or else from this agent."""
+    name = agent_name if given.agent is None else given.agent or None
+    agent = load_agent(name, load_config(str(where), None, given.agents_dir))
+    command = given.program or (agent.command if agent else ())
+    return Plan(
+        prompt=given.prompt,
+        executor="command" if given.program else (agent and agent.executor) or "claude",
+        agent=agent,
+        command=command,
+        # Whoever says so: nothing is given away by keeping less.
+        transcripts=spec.get("transcripts") is not False,
+    )
+
+
+def _described(executor: str, agent: object, command: object) -> str:
+    """What a spec asks for, in words for a person who has to decide on it."""
+    what = "Claude Code" if executor == "claude" else "a program"
+    if isinstance(command, list) and command:
+        what = f"the program `{shlex.join(map(str, command))}`"
+    return f"{what} as the agent {agent!r}" if agent else what

@@ -1,0 +1,93 @@
+"""A manager that lies: nothing that it answers leads a command or a supervisor elsewhere."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from agent_orchestrator.cli.running import MIN_TERM_SECONDS, Plan
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.session_client import SessionClientError
+from tests.commands.shell import FAILED, Shell
+from tests.support.recording import Received, Reply, json_reply, recording
+
+HOSTILE: tuple[Any, ...] = (
+    *("../../trav/evil", "/etc/passwd", "--flag", "", "a\0b", "a\nb", "*", "\ud800", "x" * 5000),
+    *(None, True, -1, 7.5, 2**64, [], {}, ["x"]),
+)
+
+
+def hostile_answers(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the answer many times, each time with one value replaced, or without it."""
+    for key, value in answer.items():
+        yield {name: other for name, other in answer.items() if name != key}
+        for hostile in HOSTILE:
+            yield {**copy.deepcopy(answer), key: hostile}
+        if isinstance(value, dict):
+            for inner in hostile_answers(value):
+                yield {**copy.deepcopy(answer), key: inner}
+
+
+def opening(session_id: str) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "session_name": "x",
+        "project_dir": "/p",
+        "executor": "command",
+        "lease": {"holder": "h"},
+    }
+
+
+def test_no_value_of_an_answer_becomes_a_path_or_an_argument_unchecked(
+    records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
+) -> None:
+    session_id = new_id()
+    genuine = records._request("POST", "/sessions", opening(session_id))
+    plan = Plan(prompt="p", executor="command", command=("true",))
+    told: list[dict[str, Any]] = [genuine]
+    taken = refused = 0
+    with recording(lambda _: json_reply(told[-1])) as liar, ManagerClient(liar.url) as client:
+        for answer in (genuine, *hostile_answers(genuine)):
+            told.append(answer)
+            try:
+                session = client.create_named_session(
+                    session_id, "x", project_dir="/p", executor="command", holder="h"
+                )
+            except SessionClientError:
+                refused += 1
+                continue
+            taken += 1
+            tokens = client.take_run_tokens(session)
+            made = plan.assignment(session, tmp_path, url=liar.url, holder="h")
+            assert (made.session_id, made.project_dir) == (session_id, tmp_path)
+            assert type(made.run) is int and made.run >= 0
+            assert made.term_seconds >= MIN_TERM_SECONDS
+            assert made.parent_session_id is None
+            assert all(
+                token is None or (token.isascii() and token.isprintable()) for token in tokens
+            )
+    assert taken > 1 and refused > len(HOSTILE)
+
+
+def test_command_that_is_answered_with_another_id_writes_nothing_elsewhere(
+    shell: Shell, records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
+) -> None:
+    answer = records._request("POST", "/sessions", opening(new_id()))
+    answer["session"]["session_id"] = "../../trav/evil"
+    state = tmp_path / "deep" / "state"
+    proof = tmp_path / "proof"
+
+    def lie(received: Received) -> Reply:
+        return json_reply(answer, 201)
+
+    with recording(lie) as liar:
+        there = shell.having(
+            AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=liar.url, AGENT_ORCHESTRATOR_STATE_DIR=str(state)
+        )
+        ended = there.run("ao-new", "x", "--executor", "command", "--", "touch", str(proof))
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert not proof.exists()
+    assert [path.name for path in state.rglob("*")] == ["seal.key"]
+    assert not (tmp_path / "trav").exists() and not (tmp_path / "deep" / "trav").exists()
