@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from agent_session_manager.clock import Time
 from agent_session_manager.discovery import DiscoveryError, prepare_state_dir
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class BackupFailedError(Exception):
 class Backups:
     """Looks now and then whether a backup is due, until it is cancelled."""
 
-    def __init__(  # noqa: PLR0913  # where, how often, how many, by what time
+    def __init__(  # where, how often, how many, by what time
         self,
         directory: Path,
         stem: str,
@@ -44,16 +45,14 @@ class Backups:
         back_up: BackUp,
         every: timedelta,
         kept: int,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
+        time: Time,
     ) -> None:
         self._directory = directory
         self._stem = stem
         self._back_up = back_up
         self._every = every / timedelta(seconds=1)
         self._kept = kept
-        self._clock = clock
-        self._monotonic = monotonic
+        self._time = time
         self._done_at: float | None = None
         self._tried_at: float | None = None
         self.made = 0
@@ -67,11 +66,11 @@ class Backups:
                 logger.error("a backup could not be made: %s", exc)
             except Exception:  # a disk that is full for a while must not end the watch
                 logger.exception("a backup could not be made")
-            await asyncio.sleep(min(LOOK_SECONDS, self._every))
+            await self._time.sleep(min(LOOK_SECONDS, self._every))
 
     async def look(self) -> None:
         """Make one if it is due: by the time that passed, and after a start by those there are."""
-        now = self._monotonic()
+        now = self._time.monotonic()
         if self._tried_at is not None and now - self._tried_at < min(RETRY_SECONDS, self._every):
             return
         if not self._is_due(now):
@@ -93,14 +92,14 @@ class Backups:
         if self._done_at is not None:
             return now - self._done_at >= self._every
         times = [_time_of(path, self._stem) for path in self._found()]
-        ages = [(self._clock() - time) / timedelta(seconds=1) for time in times if time]
+        ages = [(self._time.clock() - time) / timedelta(seconds=1) for time in times if time]
         return not any(0 <= age < self._every for age in ages)
 
     async def _make(self) -> tuple[Path, str]:
         prepare_state_dir(self._directory)
         for left in self._directory.glob(f".{self._stem}-*Z.db.*.partial"):
             left.unlink()  # of one that was killed: only we make any here
-        file = self._directory / f"{self._stem}-{self._clock().strftime(_NAME)}.db"
+        file = self._directory / f"{self._stem}-{self._time.clock().strftime(_NAME)}.db"
         return file, await self._back_up(file)
 
     def _found(self) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -25,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
+from agent_session_manager.clock import Time
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     RequestNotFoundError,
@@ -71,7 +71,6 @@ from agent_session_manager.tail import CHARS_AT_ONCE
 from agent_session_manager.transcripts import Transcripts
 
 T = TypeVar("T")
-Clock = Callable[[], datetime]
 
 
 class Manager:
@@ -97,7 +96,7 @@ class Manager:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, store: Store, *, clock: Clock, keeps_transcripts: bool = True
+        cls, store: Store, *, time: Time, keeps_transcripts: bool = True
     ) -> AsyncIterator[Self]:
         """Serve a store until the block ends; then commit what waits, and close it.
 
@@ -114,7 +113,7 @@ class Manager:
             store.watch(ring)
             async with Writer(store, bells.ring) as writer:
                 manager = cls(store, writer, readers, bells, keeps_transcripts=keeps_transcripts)
-                watch = asyncio.create_task(manager._reaper(clock).run(), name="reaper")
+                watch = asyncio.create_task(manager._reaper(time).run(), name="reaper")
                 try:
                     yield manager
                 finally:
@@ -382,13 +381,8 @@ class Manager:
             )
         )
 
-    def _reaper(self, clock: Clock) -> Reaper:
-        return Reaper(
-            self._writer.commit,
-            lambda: self._read(self._store.next_expiry),
-            clock=clock,
-            monotonic=time.monotonic,
-        )
+    def _reaper(self, time: Time) -> Reaper:
+        return Reaper(self._writer.commit, lambda: self._read(self._store.next_expiry), time=time)
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)

@@ -1,24 +1,24 @@
 """Gives up the runs whose holder has not been heard of for a whole lease.
 
-Only silence counts, not a clock that was set and not a pause of our own: after a start, after a
-jump of the clock, after having been stopped ourselves and after the database was away, every lease
-first gets one full term.
+Only silence counts, not a clock that was set and not a pause of our own. After a start every lease
+gets one full term. After that each is extended by the time in which no holder could be heard: by
+the length of a pause, or of an outage of the database, and by as much as the clock was set.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from agent_session_manager.clock import Time
 from agent_session_manager.store.base import ExtendLeases, Outcome, ReapLeases
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 MAX_DRIFT_SECONDS = 5.0
-"""Between the clock and the time that passed; and how late a tick may be."""
+"""Between the clock and the time that passed; and how late a tick may be and still count whole."""
 
 
 class Reaper:
@@ -29,15 +29,15 @@ class Reaper:
         commit: Callable[[ExtendLeases | ReapLeases], Awaitable[Outcome]],
         next_expiry: Callable[[], Awaitable[datetime | None]],
         *,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
+        time: Time,
     ) -> None:
         self._commit = commit
         self._next_expiry = next_expiry
-        self._clock = clock
-        self._monotonic = monotonic
-        self._last_tick = monotonic()
-        self._last_clock = clock()
+        self._time = time
+        self._last_tick = time.monotonic()
+        self._last_clock = time.clock()
+        """Both of the last look that succeeded."""
+        self._has_failed = False
         self._owes_a_term = True
 
     async def run(self, *, tick_seconds: float = TICK_SECONDS) -> None:
@@ -46,23 +46,32 @@ class Reaper:
                 await self.tick(tick_seconds)
             except Exception:  # a database that is away for a while must not end the watch
                 logger.exception("cannot look at the leases")
-                self._owes_a_term = True  # no holder could be heard meanwhile
-            await asyncio.sleep(tick_seconds)
+                self._has_failed = True  # no holder could be heard since the last look
+            await self._time.sleep(tick_seconds)
 
     async def tick(self, tick_seconds: float) -> None:
         """Look once; `tick_seconds` is how long ago the last look should be."""
-        passed = self._monotonic() - self._last_tick
-        moved = (self._clock() - self._last_clock) / timedelta(seconds=1)
-        self._last_tick += passed
-        self._last_clock = self._clock()
-        if abs(moved - passed) > MAX_DRIFT_SECONDS or passed - tick_seconds > MAX_DRIFT_SECONDS:
-            logger.warning("the clock moved by %.0f s in %.0f s: leases start anew", moved, passed)
-            self._owes_a_term = True
+        tick, clock = self._time.monotonic(), self._time.clock()
+        passed = tick - self._last_tick
+        moved = (clock - self._last_clock) / timedelta(seconds=1)
+        has_stalled = self._has_failed or passed - tick_seconds > MAX_DRIFT_SECONDS
+        heard = min(passed, tick_seconds) if has_stalled else passed
         if self._owes_a_term:
             await self._commit(ExtendLeases())
-            self._owes_a_term = False
-            return
+        elif has_stalled or abs(moved - passed) > MAX_DRIFT_SECONDS:
+            unheard = moved - heard
+            logger.warning(
+                "the clock moved by %.0f s in %.0f s: leases are extended by %.0f s",
+                *(moved, passed, unheard),
+            )
+            await self._commit(ExtendLeases(by=timedelta(seconds=unheard)))
+        else:
+            await self._reap()
+        self._last_tick, self._last_clock = tick, clock
+        self._has_failed = self._owes_a_term = False
+
+    async def _reap(self) -> None:
         expiry = await self._next_expiry()
-        if expiry is not None and expiry <= self._clock():
+        if expiry is not None and expiry <= self._time.clock():
             lost = await self._commit(ReapLeases())
             logger.warning("runs were given up as lost: %s", lost)

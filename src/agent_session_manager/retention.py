@@ -7,13 +7,13 @@ nobody a session. The work goes through the writer in small batches, so that app
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from agent_session_manager.clock import Time
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,
@@ -80,13 +80,11 @@ class Retention:
         manager: Retirement,
         terms: Terms,
         *,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
+        time: Time,
     ) -> None:
         self._manager = manager
         self._terms = terms
-        self._clock = clock
-        self._monotonic = monotonic
+        self._time = time
         self._last_look: tuple[float, datetime] | None = None
         self.counts: dict[type[RetentionChange], int] = dict.fromkeys(_DONE, 0)
 
@@ -96,11 +94,11 @@ class Retention:
                 await self.look()
             except Exception:  # a database that is away for a while must not end the watch
                 logger.exception("retention could not do its work")
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._time.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Do what was due at the look before and still is; the first look only looks."""
-        before, self._last_look = self._last_look, (self._monotonic(), self._clock())
+        before, self._last_look = self._last_look, (self._time.monotonic(), self._time.clock())
         if before is None:
             return
         passed = self._last_look[0] - before[0]

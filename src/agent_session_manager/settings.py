@@ -16,7 +16,8 @@ PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765
 MIN_TOKEN_CHARS = 32
 _ORIGIN = re.compile(r"https?://[^/@?#\s,]+/?")
-MIN_LEASE_SECONDS = 2.0
+MIN_LEASE_SECONDS = 15.0
+"""Three times what a client waits for an answer: one slow request costs no run."""
 MAX_LEASE_SECONDS = 86400.0
 DEFAULT_BACKUPS_KEPT = 7
 MIN_HOURS, MAX_HOURS = 0.01, 24.0 * 366

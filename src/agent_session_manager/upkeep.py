@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from agent_session_manager.backups import Backups, backing_up
+from agent_session_manager.clock import Time
 from agent_session_manager.manager import Manager
 from agent_session_manager.retention import Retention, Terms
 from agent_session_manager.settings import Settings
@@ -27,7 +27,7 @@ class Upkeep:
         settings: Settings,
         *,
         database: Path | None,
-        clock: Callable[[], datetime],
+        time: Time,
     ) -> None:
         """`database` is the SQLite file; None where there is none to back up."""
         terms = Terms(
@@ -37,7 +37,7 @@ class Upkeep:
         )
         self.retention = None
         if terms.are_set:
-            self.retention = Retention(manager, terms, clock=clock, monotonic=time.monotonic)
+            self.retention = Retention(manager, terms, time=time)
         self.backups = None
         if settings.backup_every_hours and database is not None:
             self.backups = Backups(
@@ -46,8 +46,7 @@ class Upkeep:
                 back_up=backing_up(settings.resolved_database_url),
                 every=timedelta(hours=settings.backup_every_hours),
                 kept=settings.backups_kept,
-                clock=clock,
-                monotonic=time.monotonic,
+                time=time,
             )
 
     @asynccontextmanager

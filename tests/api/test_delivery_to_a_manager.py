@@ -119,17 +119,15 @@ def test_delivery_outlives_kills_of_the_manager(
 def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_truly(
     start_manager: Callable[..., RunningManager], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    own = start_manager(moves_time=True)
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(own.state_dir))
     with ManagerClient(own.url) as client:
         client.create_named_session("s", "s", project_dir="/p", holder="dead")
         with outbox_of(tmp_path, "s", own.url) as outbox:
             outbox.add(event(1))
             outbox.add(event(2, event_type="session_stop", exit_code=0))
-        wait_for(
-            lambda: client.get_session("s")["reason"] == "lost",
-            "the run is lost",  # a lease, and a look of the reaper
-        )
+        own.time.let_pass(60)
+        wait_for(lambda: client.get_session("s")["reason"] == "lost", "it is lost")
         deliver_leftovers(client, tmp_path)
         session = client.get_session("s")
     assert (session["reason"], session["exit_code"]) == ("completed", 0)

@@ -26,7 +26,7 @@ from websockets.sync.client import ClientConnection, connect
 from agent_session_manager import feed
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.earlier_ws import HELD_BYTES, SEND_BUFFER_BYTES, WebSocketProtocol
-from agent_session_manager.api.server import now
+from agent_session_manager.clock import Time, now
 from agent_session_manager.manager import Manager
 from agent_session_manager.store import changing
 from agent_session_manager.store.base import CreateSession, UpdateSession
@@ -581,7 +581,7 @@ class InnerReader:
 @asynccontextmanager
 async def inner_manager(directory: Path) -> AsyncIterator[tuple[Manager, FastAPI]]:
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
-    async with Manager.open(store, clock=now) as manager:
+    async with Manager.open(store, time=Time()) as manager:
         yield manager, build_app(manager, instance="")
 
 

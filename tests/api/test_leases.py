@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
 
@@ -19,17 +21,10 @@ PATH = "/sessions/s"
 LEASE = f"{PATH}/runs/1/lease"
 REQUESTS = f"{PATH}/runs/1/requests"
 ME = {"holder": "me"}
-LEASE_SECONDS = 2.0
-LOST_SECONDS = 10.0
-"""A lease, a look of the reaper, and a machine that is busy."""
-POLL_SECONDS = 8
-"""Longer than any test waits for an answer: one that is in time was not brought by the time."""
+A_TERM = DEFAULT_LEASE_SECONDS + 1
+POLL_SECONDS = 25
+"""As long as a poll may wait: all that it waits for comes before."""
 POLLS = 50
-STOP_SECONDS = 6
-
-
-def start_with_short_leases(start_manager: StartManager) -> RunningManager:
-    return start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": f"{LEASE_SECONDS:g}"})
 
 
 def create(manager: RunningManager) -> dict[str, Any]:
@@ -58,13 +53,14 @@ def lost(manager: RunningManager) -> dict[str, Any]:
 def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
     start_manager: StartManager,
 ) -> None:
-    own = start_with_short_leases(start_manager)
+    own = start_manager(moves_time=True)
     session = create(own)
     created, expires = (
         datetime.fromisoformat(text)
         for text in (session["created_at"], session["lease"]["expires_at"])
     )
-    assert (expires - created).total_seconds() == LEASE_SECONDS
+    assert (expires - created).total_seconds() == DEFAULT_LEASE_SECONDS
+    own.time.let_pass(A_TERM)
     session = lost(own)
     assert (session["reason"], session["exit_code"], session["lease"]) == ("lost", None, None)
     assert datetime.fromisoformat(session["finished_at"]) >= expires
@@ -72,6 +68,7 @@ def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
         assert api.put(LEASE, {"holder": "other"}).refusal == (409, "run_finished")
         again = api.put(LEASE, ME).json["session"]
         assert (again["status"], again["reason"], again["run"]) == ("running", None, 1)
+        own.time.let_pass(A_TERM)
         lost(own)
         end = {"event_type": "session_stop", "exit_code": 0, "run": 1}
         assert api.post(f"{PATH}/events", end).status == 201
@@ -82,18 +79,15 @@ def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
 def test_holder_that_renews_is_not_lost_and_a_session_without_a_lease_neither(
     start_manager: StartManager,
 ) -> None:
-    own = start_with_short_leases(start_manager)
-    session = create(own)
+    own = start_manager(moves_time=True)
+    create(own)
     with Api(own) as api:
         api.post("/sessions", {"session_id": "free", "session_name": "free"})
-        first_expiry = session["lease"]["expires_at"]
-
-        def renewed_past_the_first_term() -> bool:
+        for _ in range(4):
+            own.time.let_pass(DEFAULT_LEASE_SECONDS / 2)
             answer = api.put(LEASE, ME)
             assert (answer.status, answer.json["session"]["status"]) == (200, "running")
-            return datetime.now(UTC) > datetime.fromisoformat(first_expiry)
-
-        wait_for(renewed_past_the_first_term, "a term is over")
+        own.time.let_pass(A_TERM)
         assert lost(own)["reason"] == "lost"
         assert api.get("/sessions/free/status").json == {"status": "running"}
 
@@ -101,10 +95,10 @@ def test_holder_that_renews_is_not_lost_and_a_session_without_a_lease_neither(
 def test_manager_that_was_away_for_longer_than_a_lease_gives_every_lease_a_term(
     start_manager: StartManager,
 ) -> None:
-    own = start_with_short_leases(start_manager)
+    own = start_manager(moves_time=True)
     expired = create(own)["lease"]["expires_at"]
     own.kill()
-    wait_for(lambda: datetime.now(UTC) > datetime.fromisoformat(expired), "the lease is over")
+    own.time.set_clock_ahead(A_TERM)
     own.restart()
 
     def next_expiry() -> str | None:
@@ -118,6 +112,7 @@ def test_manager_that_was_away_for_longer_than_a_lease_gives_every_lease_a_term(
         renewed = api.put(LEASE, ME).json["session"]
         assert (renewed["status"], renewed["run"]) == ("running", 1)
     assert renewed["lease"]["expires_at"] > given
+    own.time.let_pass(A_TERM)
     assert lost(own)["finished_at"] >= renewed["lease"]["expires_at"]
 
 
@@ -128,11 +123,11 @@ def test_poll_is_answered_by_the_next_request_at_once(manager: RunningManager) -
         for number in range(10):
             polling = thread.submit(holder.get, f"{REQUESTS}?state=pending&wait={POLL_SECONDS}")
             asked = api.post(REQUESTS, {"request_id": f"r-{number}", "kind": "message"})
-            assert polling.result(5).json == {"requests": [asked.json["request"]]}
+            assert polling.result(WATCHDOG_SECONDS).json == {"requests": [asked.json["request"]]}
             api.put(f"{REQUESTS}/r-{number}", {"state": "done"})
         deleting = thread.submit(holder.get, f"{REQUESTS}?state=pending&wait={POLL_SECONDS}")
         assert api.delete(f"{PATH}?force=true").status == 200
-        assert deleting.result(5).refusal == (404, "session_not_found")
+        assert deleting.result(WATCHDOG_SECONDS).refusal == (404, "session_not_found")
 
 
 def test_poll_for_what_is_there_does_not_wait_and_one_in_vain_ends(
@@ -162,7 +157,7 @@ def test_manager_that_is_stopped_answers_all_who_wait(start_manager: StartManage
         own.process.send_signal(signal.SIGTERM)
         with ThreadPoolExecutor(POLLS) as threads:
             answers: list[Answer] = list(threads.map(lambda c: c.ask(b""), waiting))
-        assert own.process.wait(STOP_SECONDS) == 0
+        assert own.process.wait(WATCHDOG_SECONDS) == 0
     assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"requests":[]}')}
     assert "trace=" not in own.log()
 
@@ -173,20 +168,21 @@ def test_who_waits_for_one_request_is_answered_when_it_is_settled_or_its_run_has
     own = start_manager()
     create(own)
 
-    def wait(request_id: str) -> Any:
-        with Api(own) as api:
-            return api.get(f"{REQUESTS}/{request_id}?wait={POLL_SECONDS * 2}").json["request"]
-
-    with Api(own) as api, ThreadPoolExecutor(4) as threads:
+    head = f"Host: 127.0.0.1:{own.port}\r\nAuthorization: Bearer {own.token}\r\n\r\n"
+    with Api(own) as api, raw_connection(own.port) as first, raw_connection(own.port) as second:
         for request_id in ("a", "b"):
             api.post(REQUESTS, {"request_id": request_id, "kind": "message"})
         assert api.get(f"{REQUESTS}/a?wait=0.01").json["request"]["state"] == "pending"
         assert api.get(f"{REQUESTS}/none").refusal == (404, "request_not_found")
-        first, second = threads.submit(wait, "a"), threads.submit(wait, "b")
+        for waiting, request_id in ((first, "a"), (second, "b")):
+            path = f"{REQUESTS}/{request_id}?wait={POLL_SECONDS}"
+            waiting.socket.sendall(f"GET {path} HTTP/1.1\r\n{head}".encode())
+        # Answered after both have come in, as they were on their way before it.
+        assert session_of(own)["status"] == "running"
         api.put(f"{REQUESTS}/a", {"state": "acknowledged"})
         api.put(f"{REQUESTS}/a", {"state": "done"})
-        assert first.result(POLL_SECONDS)["state"] == "done"
-        assert not second.done()
+        assert first.ask(b"").json["request"]["state"] == "done"
+        assert not select.select([second.socket], [], [], 0)[0]
         api.post(f"{PATH}/events", {"event_type": "session_stop", "run": 1})
-        assert second.result(POLL_SECONDS)["state"] == "expired"
-        assert wait("a")["state"] == "done"
+        assert second.ask(b"").json["request"]["state"] == "expired"
+        assert api.get(f"{REQUESTS}/a?wait={POLL_SECONDS}").json["request"]["state"] == "done"

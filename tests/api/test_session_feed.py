@@ -18,8 +18,6 @@ from tests.support.streams import (
 )
 from tests.support.waiting import wait_for
 
-LEASE_SECONDS = 2.0
-
 
 def path(session_id: str, query: str = "") -> str:
     return f"/sessions/{session_id}/events{query}"
@@ -193,13 +191,14 @@ def test_feed_of_a_finished_session_ends_but_not_one_that_follows_forever(
 def test_lost_run_ends_its_feed_without_an_event(
     start_manager: Callable[..., RunningManager],
 ) -> None:
-    variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": f"{LEASE_SECONDS:g}"}
-    own = start_manager(variables=variables)
+    own = start_manager(moves_time=True)
     with Api(own) as api:
         new = {"session_id": "s", "session_name": "s", "lease": {"holder": "me"}}
         assert api.post("/sessions", new).status == 201
     with streaming(own, path("s")) as stream:
-        assert names(stream.rest()) == ["session", "session", "end"]
+        assert names([stream.next()]) == ["session"]
+        own.time.let_pass(60)
+        assert names(stream.rest()) == ["session", "end"]
 
 
 def test_large_events_and_many_arrive_whole_and_in_order(

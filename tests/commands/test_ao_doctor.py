@@ -31,7 +31,7 @@ Finding = dict[str, Any]
 @pytest.fixture
 def own_manager(start_manager: Any) -> RunningManager:
     """A manager of this test's own, and so a state directory of its own."""
-    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    manager: RunningManager = start_manager(moves_time=True)
     return manager
 
 
@@ -165,7 +165,7 @@ def test_an_outbox_that_cannot_be_read_is_found(well: Shell) -> None:
 
 
 def test_what_a_dead_supervisor_left_is_found_and_cleared_by_fix(
-    well: Shell, gate: Gate, started: Path
+    well: Shell, own_manager: RunningManager, gate: Gate, started: Path
 ) -> None:
     session_id, pid = start_detached(well, "x", started, gate)
     kill_supervisor(well.state_dir, session_id)
@@ -182,6 +182,7 @@ def test_what_a_dead_supervisor_left_is_found_and_cleared_by_fix(
     assert mended.stderr == "ao-doctor: 'x': 1 processes stopped\n"
     assert not is_alive(pid)
     assert well.run("ao-doctor", "--fix").stderr == ""
+    own_manager.time.let_pass(60)
     assert well.run("ao-wait", "x") == Ended(FAILED, "x lost\n", "")
 
 

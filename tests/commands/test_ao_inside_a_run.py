@@ -258,7 +258,7 @@ def test_supervisor_speaks_with_the_token_of_its_run_alone(
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A manager whose leases are as short as they can be."""
-    variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"}
+    variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "15"}
     running = RunningManager(tmp_path_factory.mktemp("hasty"), variables=variables)
     yield running
     running.stop()

@@ -263,7 +263,7 @@ def test_a_run_whose_session_somebody_deletes_is_stopped_and_its_command_told(
     start_manager: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "15"})
     running = start_waiting(shell.having(**manager.environment()), gate, started)
     (pid,) = pids_in(started) or []
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))

@@ -18,7 +18,9 @@ from tests.commands.shell import (
     kill_supervisor,
     start_detached,
 )
+from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 
 def test_a_program_takes_no_message_and_goes_on(
@@ -59,10 +61,15 @@ def test_one_of_another_project_is_not_told_by_its_name(
 def test_a_message_that_nobody_took_before_the_run_was_lost_is_not_told(
     shell: Shell, gate: Gate, started: Path, start_manager: Any
 ) -> None:
-    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    manager: RunningManager = start_manager(moves_time=True)
     own = shell.having(**manager.environment())
     session_id, _ = start_detached(own, "x", started, gate)
     kill_supervisor(own.state_dir, session_id)
-    ended = own.run("ao-send", "x", "-p", "Go on.")
+    sending = own.start("ao-send", "x", "-p", "Go on.")
+    with Api(manager) as api:
+        requests = f"/sessions/{session_id}/runs/1/requests"
+        wait_for(lambda: api.get(requests).json["requests"] or None, "it asks")
+    manager.time.let_pass(60)
+    ended = sending.end()
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
     assert ended.stderr.startswith("ao-send: session 'x' ")

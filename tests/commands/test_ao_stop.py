@@ -25,8 +25,6 @@ from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
 from tests.support.waiting import wait_for
 
-SHORT_LEASE = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"}
-
 
 def test_several_are_stopped_and_none_of_their_processes_is_left(
     shell: Shell, records: ManagerClient, gate: Gate, started: Path
@@ -91,7 +89,7 @@ def test_the_time_that_is_up_ends_the_waiting_while_the_stop_goes_on(
 def test_what_a_dead_supervisor_left_is_cleared(
     shell: Shell, gate: Gate, started: Path, start_manager: Any
 ) -> None:
-    manager: RunningManager = start_manager(variables=SHORT_LEASE)
+    manager: RunningManager = start_manager()
     own = shell.having(**manager.environment())
     session_id, pid = start_detached(own, "x", started, gate)
     kill_supervisor(own.state_dir, session_id)

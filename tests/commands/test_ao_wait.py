@@ -101,11 +101,12 @@ def test_a_time_is_a_number_of_seconds(shell: Shell, seconds: str) -> None:
 def test_a_run_that_nobody_supervises_any_more_is_lost_and_the_wait_over(
     shell: Shell, gate: Gate, started: Path, start_manager: Any
 ) -> None:
-    manager: RunningManager = start_manager(variables={"AGENT_ORCHESTRATOR_LEASE_SECONDS": "2"})
+    manager: RunningManager = start_manager(moves_time=True)
     own = shell.having(**manager.environment())
     session_id, _ = start_detached(own, "x", started, gate)
     waiting = own.start("ao-wait", "x")
     kill_supervisor(own.state_dir, session_id)
+    manager.time.let_pass(60)
     assert waiting.end() == Ended(FAILED, "x lost\n", "")
 
 

@@ -18,6 +18,7 @@ MAX_LINES = 400
 
 # What each part of the service may import of the service, besides itself.
 LAYERS: dict[str, set[str]] = {
+    "clock": set(),
     "domain": set(),
     "settings": {"domain"},
     "discovery": {"place", "private"},
@@ -28,19 +29,22 @@ LAYERS: dict[str, set[str]] = {
     "store": {"domain", "migrations", "place", "private"},
     "ingest": {"domain", "store"},
     "bells": set(),
-    "reaper": {"store"},
+    "reaper": {"clock", "store"},
     "tail": {"domain", "store"},
     "feed": {"domain", "store", "bells", "tail"},
     "family_feed": {"domain", "store", "feed"},
     "transcripts": {"domain", "store", "ingest"},
     "manager": {
         *("domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"),
-        "transcripts",
+        *("clock", "transcripts"),
     },
-    "retention": {"store"},
-    "backups": {"discovery"},
-    "upkeep": {"settings", "manager", "retention", "backups"},
-    "api": {"domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"},
+    "retention": {"clock", "store"},
+    "backups": {"clock", "discovery"},
+    "upkeep": {"clock", "settings", "manager", "retention", "backups"},
+    "api": {
+        *("domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"),
+        "clock",
+    },
     "cli_options": {"store", "settings", "discovery", "log_lines"},
     "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
     "cli": {

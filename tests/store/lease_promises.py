@@ -306,6 +306,18 @@ def promise_9_extending_gives_every_lease_one_full_term(store: Store, clock: Ste
     assert made(store, ExtendLeases()) == 0
 
 
+def promise_9_extending_by_a_time_gives_one_full_term_at_most(
+    store: Store, clock: SteppedClock
+) -> None:
+    create(store, session_id="a", holder="a")
+    for by, moved, left in ((10, 20, TERM - 10), (-3, 0, TERM - 13), (50, 30, TERM - 0)):
+        clock.move(moved)
+        assert made(store, ExtendLeases(by=timedelta(seconds=by))) == 1
+        lease = store.get_session("a").newest_run.lease
+        assert lease is not None
+        assert lease.expires_at == clock.now + timedelta(seconds=min(left, TERM))
+
+
 def promise_9_next_run_of_a_held_session_needs_a_takeover(
     store: Store, clock: SteppedClock
 ) -> None:

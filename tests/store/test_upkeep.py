@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.clock import Time
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.feed import Frame, SessionDeleted
@@ -44,9 +45,9 @@ def test_followers_of_a_session_are_told_when_retention_deletes_it(
     async def scenario() -> None:
         nonlocal passed
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, clock=clock) as manager:
+        async with Manager.open(store, time=Time(clock=clock)) as manager:
             terms = Terms(archive=DAY, delete_archived=DAY)
-            retention = Retention(manager, terms, clock=clock, monotonic=lambda: passed)
+            retention = Retention(manager, terms, time=Time(clock=clock, monotonic=lambda: passed))
 
             async def hours(count: int) -> None:
                 nonlocal passed
@@ -85,9 +86,11 @@ async def _deleted(frames: AsyncGenerator[Frame]) -> None:
 def test_nothing_is_done_that_is_not_asked_for(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, clock=clock) as manager:
+        async with Manager.open(store, time=Time(clock=clock)) as manager:
             before = asyncio.all_tasks()
-            upkeep = Upkeep(manager, Settings(state_dir=Path("/none")), database=None, clock=clock)
+            upkeep = Upkeep(
+                manager, Settings(state_dir=Path("/none")), database=None, time=Time(clock=clock)
+            )
             async with upkeep.going_on():
                 assert asyncio.all_tasks() == before
             assert (upkeep.retention, upkeep.backups) == (None, None)
@@ -100,7 +103,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
 ) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, clock=clock) as manager:
+        async with Manager.open(store, time=Time(clock=clock)) as manager:
             await finish(manager, "s")
             clock.move(9 * DAY.total_seconds())
             cursor = await manager.get_head()
@@ -116,7 +119,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
 def test_manager_that_is_stopping_vacuums_no_more(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, clock=clock) as manager:
+        async with Manager.open(store, time=Time(clock=clock)) as manager:
             freed = await asyncio.gather(manager.vacuum(), manager.vacuum())
             assert freed[0] == freed[1]
         with pytest.raises(StoreUnavailableError):

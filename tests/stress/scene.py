@@ -17,12 +17,12 @@ from agent_orchestrator.assignment import Assignment
 from agent_orchestrator.manager_client import Json, ManagerClient
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
+from agent_session_manager.settings import MIN_LEASE_SECONDS
 from tests.commands.shell import Ended, Shell, is_alive
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
-SHORT_LEASE_SECONDS = 4.0
-"""Long enough for a supervisor to start and to renew it on a machine that is busy."""
+SHORT_LEASE_SECONDS = MIN_LEASE_SECONDS
 TICK_SECONDS = 1.0
 SLACK_SECONDS = 1.5
 """What a machine that has much to do may add to a figure."""
@@ -166,7 +166,7 @@ def opened(directory: Path, *, lease_seconds: float) -> Iterator[Scene]:
     The token is looked for where the environment says that our state is.
     """
     lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(lease_seconds)}
-    manager = RunningManager(directory / "manager", variables=lease)
+    manager = RunningManager(directory / "manager", variables=lease, moves_time=True)
     project = directory / "project"
     project.mkdir()
     shell = Shell(directory=project, environment=manager.environment())

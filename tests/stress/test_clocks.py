@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_session_manager.settings import MIN_LEASE_SECONDS
 from agent_session_manager.store.verify import verify
 from tests.support.api import Api
 from tests.support.campaign import Campaign
@@ -23,33 +22,11 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
-PROGRAM = [sys.executable, str(Path(__file__).parents[1] / "support" / "shifted_manager.py")]
 DAY_SECONDS = 24 * 3600.0
 STEPS = (-3 * DAY_SECONDS, 3 * DAY_SECONDS, -3600.0, 0.0)
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = MIN_LEASE_SECONDS
 CLAIM_EVERY_SECONDS = 0.4
 HOLDERS = 4
-
-
-class ShiftedManager:
-    """A manager and the file that its clock is set by."""
-
-    def __init__(self, directory: Path) -> None:
-        self._shift = directory / "shift"
-        self.set(0.0)
-        self.manager = RunningManager(
-            directory / "manager",
-            program=[*PROGRAM, str(self._shift)],
-            variables={
-                "AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS),
-                "PYTHONPATH": str(Path(__file__).parents[2]),
-            },
-        )
-
-    def set(self, seconds: float) -> None:
-        fresh = self._shift.with_suffix(".new")
-        fresh.write_text(str(seconds))
-        fresh.replace(self._shift)
 
 
 def hold(manager: RunningManager, session_id: str, ending: threading.Event) -> None:
@@ -84,8 +61,8 @@ def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is
     count = campaign.count(short=5, long=100)
     restarts = 0
     chance = campaign.chance()
-    shifted = ShiftedManager(campaign.directory)
-    manager = shifted.manager
+    lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS)}
+    manager = RunningManager(campaign.directory / "manager", variables=lease, moves_time=True)
     ids = [f"held-{number}" for number in range(HOLDERS)]
     ended: list[str] = []
     try:
@@ -98,11 +75,11 @@ def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is
                 shift = chance.choice(STEPS)
                 if number % 5 == 1:
                     manager.stop()
-                    shifted.set(shift)
+                    manager.time.set_clock_ahead(shift)
                     manager.restart()
                     restarts += 1
                 else:
-                    shifted.set(shift)
+                    manager.time.set_clock_ahead(shift)
                 end_one(manager, f"step-{number}")
                 ended.append(f"step-{number}")
                 time.sleep(chance.uniform(0, 1.5))  # the clock goes on for a while between steps

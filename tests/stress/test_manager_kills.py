@@ -78,7 +78,7 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
     scene.manager.kill()
     until.touch()
     wait_for(lambda: not is_alive(pid), "the agent ends")
-    time.sleep(SHORT_LEASE_SECONDS * 1.5)
+    scene.manager.time.set_clock_ahead(SHORT_LEASE_SECONDS * 1.5)
     assert is_alive(supervisor.pid)
     scene.manager.restart()
     back_at = time.monotonic()

@@ -16,9 +16,16 @@ from tests.support.forking import forking, live_in, write_to
 class ForkedManager:
     """What the tests need of a `subprocess.Popen`, of a manager that was forked."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        log_path: Path,
+        moved_time: Path | None = None,
+    ) -> None:
+        """`moved_time` is where its time is moved from; see there."""
         self._process: ForkServerProcess = forking().Process(
-            target=_run, args=(arguments, environment, log_path), daemon=True
+            target=_run, args=(arguments, environment, log_path, moved_time), daemon=True
         )
         self._process.start()
 
@@ -43,10 +50,15 @@ class ForkedManager:
         return self._process.exitcode
 
 
-def _run(arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
+def _run(
+    arguments: list[str], environment: dict[str, str], log_path: Path, moved_time: Path | None
+) -> None:
     """Become the command: its environment, its output, its arguments."""
     from agent_session_manager.cli import main
+    from tests.support.manager_time import live_in_time_of
 
     write_to(log_path)
     live_in(environment)
+    if moved_time is not None:
+        live_in_time_of(moved_time)
     main(arguments, prog_name="agent-session-manager")

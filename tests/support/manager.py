@@ -12,6 +12,7 @@ from pathlib import Path
 from agent_session_manager.discovery import Announcement, find_manager
 from tests.support.environment import BIN, scrubbed_environment
 from tests.support.forked_manager import ForkedManager
+from tests.support.manager_time import ManagerTime
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
@@ -31,8 +32,12 @@ class RunningManager:
         arguments: Sequence[str] = (),
         variables: dict[str, str] | None = None,
         program: Sequence[str] = (),
+        moves_time: bool = False,
     ) -> None:
-        """Without a `program` it is forked: spared its imports, which are most of a start."""
+        """Without a `program` it is forked: spared its imports, which are most of a start.
+
+        One that `moves_time` has `time`, by which the test moves it.
+        """
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"
@@ -41,6 +46,8 @@ class RunningManager:
         self._variables = variables or {}
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
+        self._moved_time = directory if moves_time else None
+        self.time = ManagerTime(directory)
         self._start(port)
 
     @property
@@ -98,7 +105,7 @@ class RunningManager:
         environment = {**scrubbed_environment(self.home), **self._variables}
         self.process: subprocess.Popen[bytes] | ForkedManager
         if not self._program:
-            self.process = ForkedManager(arguments, environment, self.log_path)
+            self.process = ForkedManager(arguments, environment, self.log_path, self._moved_time)
             return
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.aside import GivenUpError, Pause, Turns, in_thread
 from agent_session_manager.api.body import MAX_BODY_BYTES
+from agent_session_manager.clock import Time, now
 from agent_session_manager.domain.masking import (
     MAX_NAMES,
     STEPS_AT_ONCE,
@@ -121,11 +121,8 @@ def test_loop_goes_on_while_a_body_is_masked(tmp_path: Path) -> None:
 
 
 async def _post_hostile_bodies(directory: Path) -> None:
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
-    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=clock)
-    async with Manager.open(store, clock=clock) as manager:
+    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
+    async with Manager.open(store, time=Time()) as manager:
         app = build_app(manager, instance="i", token="t" * 43)
         await asked(app, "POST", "/sessions", b'{"session_id":"s","session_name":"s"}')
         for value in hostile_values():

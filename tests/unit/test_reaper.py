@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agent_session_manager.clock import Time
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.reaper import MAX_DRIFT_SECONDS, TICK_SECONDS, Reaper
 from agent_session_manager.store.base import ExtendLeases, ReapLeases
@@ -29,9 +30,8 @@ class World:
         self.looks = 0
         self.commits: list[type] = []
         self.looked = asyncio.Event()
-        self.reaper = Reaper(
-            self.commit, self.next_expiry, clock=lambda: self.now, monotonic=lambda: self.passed
-        )
+        time = Time(clock=lambda: self.now, monotonic=lambda: self.passed)
+        self.reaper = Reaper(self.commit, self.next_expiry, time=time)
 
     def let_pass(self, seconds: float, *, clock: float | None = None) -> None:
         """Let time pass, and the clock move by as much or by something else."""
@@ -49,7 +49,12 @@ class World:
         self._look()
         self.commits.append(type(change))
         if self.expiry is not None:
-            self.expiry = self.now + TERM if isinstance(change, ExtendLeases) else None
+            full = self.now + TERM
+            match change:
+                case ExtendLeases(by=by):
+                    self.expiry = full if by is None else min(self.expiry + by, full)
+                case ReapLeases():
+                    self.expiry = None
         return 1
 
     async def next_expiry(self) -> datetime | None:
@@ -101,14 +106,12 @@ def test_without_a_lease_nothing_is_given_up(started: World) -> None:
 @pytest.mark.parametrize(
     "jump", [THREE_DAYS, -THREE_DAYS, 3600.0, -3600.0, MAX_DRIFT_SECONDS + 2, -MAX_DRIFT_SECONDS]
 )
-def test_jump_of_the_clock_gives_every_lease_a_term_from_the_new_time(
-    started: World, jump: float
-) -> None:
+def test_jump_of_the_clock_moves_every_lease_with_it(started: World, jump: float) -> None:
     for _ in range(10):
         started.tick()
     assert started.tick(clock=jump) == [ExtendLeases]
-    assert started.expiry == started.now + TERM
-    for _ in range(44):
+    assert started.expiry == started.now + TERM - timedelta(seconds=11)
+    for _ in range(33):
         assert started.tick() == []
     assert started.tick() == [ReapLeases]
 
@@ -124,12 +127,34 @@ def test_clock_that_is_slewed_changes_nothing(started: World) -> None:
 
 
 @pytest.mark.parametrize("clock", [None, 0.0])
-def test_pause_of_our_own_gives_every_lease_a_term(started: World, clock: float | None) -> None:
+def test_pause_of_our_own_extends_every_lease_by_it(started: World, clock: float | None) -> None:
     """Stopped by a signal, or asleep with the machine, where only one of the two may go on."""
+    for _ in range(10):
+        started.tick()
     assert started.tick(3600, clock=clock) == [ExtendLeases]
-    for _ in range(44):
+    for _ in range(33):
         assert started.tick() == []
     assert started.tick() == [ReapLeases]
+
+
+@pytest.mark.parametrize("late", [6.5, 7.0, 60.0, 3600.0])
+def test_stalls_at_every_tick_keep_no_silent_run_for_ever(started: World, late: float) -> None:
+    """In each some time passes in which the holder could be heard: a lease of that is its end."""
+    ticks = 0
+    while started.tick(late) == [ExtendLeases]:
+        ticks += 1
+        assert ticks <= TERM / timedelta(seconds=TICK_SECONDS)
+        if started.expiry is not None and started.expiry <= started.now:
+            assert started.tick() == [ReapLeases]
+            return
+    pytest.fail("a look that is late only extends")
+
+
+def test_lease_has_a_full_term_at_most_after_a_stall(started: World) -> None:
+    started.let_pass(30)
+    started.expiry = started.now + TERM  # it was renewed before we looked
+    assert started.tick(0) == [ExtendLeases]
+    assert started.expiry == started.now + TERM
 
 
 def test_late_tick_is_no_pause(started: World) -> None:
@@ -174,7 +199,7 @@ def test_database_that_is_away_for_a_while_costs_nobody_a_run() -> None:
             await until_next_look(world)
         world.is_away = False
         await until(world, lambda: len(world.commits) > 1)
-        assert world.expiry == world.now + TERM
+        assert world.expiry == world.now + TERM  # none of it had passed before
         for _ in range(9):
             world.let_pass(5)
             await until_next_look(world)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent_session_manager import retention
+from agent_session_manager.clock import Time
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.retention import (
     LOOK_SECONDS,
@@ -53,8 +54,7 @@ class World:
         self.retention = Retention(
             self,
             terms or Terms(archive=DAY, delete_archived=DAY, delete_transcripts=DAY),
-            clock=lambda: self.now,
-            monotonic=lambda: self.passed,
+            time=Time(clock=lambda: self.now, monotonic=lambda: self.passed),
         )
 
     def add(self, kind: type[RetentionChange], name: str, age: timedelta, rows: int = 10) -> None:

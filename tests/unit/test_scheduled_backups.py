@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent_session_manager.backups import LOOK_SECONDS, RETRY_SECONDS, BackupFailedError, Backups
+from agent_session_manager.clock import Time
 from agent_session_manager.discovery import DiscoveryError
 from tests.support.loops import run
 from tests.support.rows import each_row
@@ -36,8 +37,7 @@ class World:
             back_up=self.back_up,
             every=timedelta(days=1),
             kept=3,
-            clock=lambda: self.now,
-            monotonic=lambda: self.passed,
+            time=Time(clock=lambda: self.now, monotonic=lambda: self.passed),
         )
 
     async def back_up(self, file: Path) -> str:

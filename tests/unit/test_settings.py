@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from agent_orchestrator.environment import SETTINGS_OF_THE_MANAGER
-from agent_session_manager.settings import PREFIX, Settings, SettingsError, load_settings
+from agent_orchestrator.session_client import SessionClient
+from agent_session_manager.settings import (
+    MIN_LEASE_SECONDS,
+    PREFIX,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 from tests.support.rows import each_row
 
 TOKEN = "x" * 32
@@ -29,7 +37,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         "AGENT_ORCHESTRATOR_ALLOW_HOSTS": "a:1, b ,",
         "AGENT_ORCHESTRATOR_ALLOW_ORIGINS": "http://LOCALHOST:5173/, https://x.test",
         "AGENT_ORCHESTRATOR_AUTH": "off",
-        "AGENT_ORCHESTRATOR_LEASE_SECONDS": "2.5",
+        "AGENT_ORCHESTRATOR_LEASE_SECONDS": "15.5",
         "AGENT_ORCHESTRATOR_TOKEN": TOKEN,
     }
     assert load_settings(environ) == Settings(
@@ -39,7 +47,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         allow_hosts=("a:1", "b"),
         allow_origins=("http://localhost:5173", "https://x.test"),
         auth=False,
-        lease_seconds=2.5,
+        lease_seconds=15.5,
         token=TOKEN,
     )
     given = load_settings(
@@ -58,7 +66,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both() -> None:
         allow_hosts=("c",),
         allow_origins=("http://flag.test",),
         auth=True,
-        lease_seconds=2.5,
+        lease_seconds=15.5,
         token=TOKEN,
     )
 
@@ -91,16 +99,16 @@ def test_port_that_is_none_is_named_with_its_value(port: str) -> None:
     assert str(caught.value) == f"AGENT_ORCHESTRATOR_PORT is {port!r}, not a port number"
 
 
-@each_row("length", ["1.9", "nan", "inf", "-inf", "0", "-5", "45s", "86401"])
+@each_row("length", ["14.9", "nan", "inf", "-inf", "0", "-5", "45s", "86401"])
 def test_length_of_a_lease_that_is_none_is_named_with_its_value(length: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
     assert str(caught.value) == (
-        f"AGENT_ORCHESTRATOR_LEASE_SECONDS is {length!r}, not from 2 to 86400 seconds"
+        f"AGENT_ORCHESTRATOR_LEASE_SECONDS is {length!r}, not from 15 to 86400 seconds"
     )
 
 
-@each_row("length", ["2", "86400", " 45 ", "1e2"])
+@each_row("length", ["15", "86400", " 45 ", "1e2"])
 def test_length_of_a_lease_is_a_number_of_seconds(length: str) -> None:
     settings = load_settings({"AGENT_ORCHESTRATOR_LEASE_SECONDS": length})
     assert settings.lease_seconds == float(length)
@@ -179,3 +187,8 @@ def test_number_of_backups_that_is_none_is_named_with_its_value(value: str) -> N
 def test_every_setting_but_the_token_is_passed_to_a_manager_in_the_background() -> None:
     settings = {PREFIX + field.name.upper() for field in fields(Settings)}
     assert settings == {*SETTINGS_OF_THE_MANAGER, f"{PREFIX}TOKEN"}
+
+
+def test_lease_is_no_shorter_than_three_timeouts_of_a_client() -> None:
+    timeout = signature(SessionClient.__init__).parameters["timeout"].default
+    assert 3 * timeout == MIN_LEASE_SECONDS

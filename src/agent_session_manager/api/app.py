@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
@@ -32,6 +31,7 @@ from agent_session_manager.api.masker import Masker
 from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
+from agent_session_manager.clock import Time
 from agent_session_manager.manager import Manager
 
 SERVICE = "agent-session-manager"
@@ -45,6 +45,7 @@ def build_app(
     instance: str,
     token: str = "",
     redirect_pages: RedirectPages | None = None,
+    time: Time | None = None,
 ) -> FastAPI:
     """The application without its guard; with no manager it can only describe itself."""
     app = FastAPI(
@@ -55,12 +56,13 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    monotonic = (time or Time()).monotonic
     app.state.manager = manager
-    app.state.codes = Codes(token, monotonic=time.monotonic)
+    app.state.codes = Codes(token, monotonic=monotonic)
     app.state.redirect_pages = redirect_pages
     app.state.turns = Turns()
     app.state.masker = Masker(token)
-    app.state.failures = Failures(monotonic=time.monotonic)
+    app.state.failures = Failures(monotonic=monotonic)
     health = APIRouter(tags=["service"])
 
     @health.get("/health", response_model=HealthAnswer, responses=refusals())

@@ -13,7 +13,6 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -27,6 +26,7 @@ from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
 from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
 from agent_session_manager.api.redirect_pages import RedirectPages
+from agent_session_manager.clock import Time
 from agent_session_manager.discovery import (
     Announcement,
     DiscoveryFile,
@@ -41,6 +41,8 @@ from agent_session_manager.store.sql import open_store
 from agent_session_manager.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
+
+TIME = Time()
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 256 * 1024
@@ -110,7 +112,12 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listening) -> None:
     url = settings.resolved_database_url
     backed_up = sqlite_path(url) if settings.backup_every_hours else None
-    store = open_store(url, clock=now, lease_seconds=settings.lease_seconds)
+    store = open_store(
+        url,
+        clock=TIME.clock,
+        lease_seconds=settings.lease_seconds,
+        monotonic=TIME.monotonic,
+    )
     port = listening.port
     announcement = Announcement(
         url=f"http://127.0.0.1:{port}",
@@ -122,8 +129,8 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
     )
     redirect_pages = RedirectPages(settings.state_dir, port=port)
     redirect_pages.remove_all()
-    async with Manager.open(store, clock=now, keeps_transcripts=settings.transcripts) as manager:
-        upkeep = Upkeep(manager, settings, database=backed_up, clock=now)
+    async with Manager.open(store, time=TIME, keeps_transcripts=settings.transcripts) as manager:
+        upkeep = Upkeep(manager, settings, database=backed_up, time=TIME)
         app = guarded(
             build_app(
                 manager,
@@ -158,10 +165,6 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
             redirect_pages.remove_all()
         manager.raise_failure()
     logger.info("stopped")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 class _Server(uvicorn.Server):

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -167,7 +167,10 @@ class RevokeRunToken:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendLeases:
-    """Give every lease one full term from now. The outcome is how many there are."""
+    """Extend every lease, to one full term from now at most. The outcome is how many there are."""
+
+    by: timedelta | None = None
+    """None: to one full term. It may be negative, where the clock was set back."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -42,7 +43,9 @@ class Reached:
 class Head:
     """The file, open for writing from construction until `close`. Used by one thread at a time."""
 
-    def __init__(self, path: Path, reached: Reached) -> None:
+    def __init__(
+        self, path: Path, reached: Reached, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Open it, and write where the database is now.
 
         Raises:
@@ -50,6 +53,7 @@ class Head:
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._path = path
+        self._monotonic = monotonic
         self._descriptor: int | None = os.open(path, flags, 0o600)
         self._is_failing = False
         self._synced_at = 0.0
@@ -65,7 +69,7 @@ class Head:
         assert self._descriptor is not None
         try:
             os.pwrite(self._descriptor, _dump(reached), 0)
-            now = time.monotonic()
+            now = self._monotonic()
             if now - self._synced_at >= SYNC_SECONDS:
                 self._synced_at = now
                 os.fsync(self._descriptor)

@@ -7,9 +7,10 @@ only for everybody at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, assert_never
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, insert, literal, select, update
 
 from agent_session_manager.domain.errors import (
     LeaseHeldError,
@@ -151,12 +152,17 @@ class Runs:
             .values(changed_position=take_positions(self._connection))
         )
 
-    def extend_all(self) -> int:
-        """Give every lease one full term from now."""
+    def extend_all(self, by: timedelta | None) -> int:
+        """Extend every lease, to one full term from now at most; None: to that."""
+        full = self._now + self._term
+        extended: ColumnElement[int] = literal(full)
+        if by is not None:
+            later = runs.c.lease_expires_at + round(by / timedelta(microseconds=1))
+            extended = case((later < full, later), else_=full)
         return self._connection.execute(
             update(runs)
             .where(runs.c.lease_expires_at.is_not(None))
-            .values(lease_expires_at=self._now + self._term)
+            .values(lease_expires_at=extended)
         ).rowcount
 
     def reap(self) -> list[str]:

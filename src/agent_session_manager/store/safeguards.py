@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -25,13 +25,14 @@ _COUNT = "UPDATE feed SET commits = commits + 1"
 class Safeguards:
     """For one open database, used by its writing thread only."""
 
-    def __init__(self, database: Database, path: Path) -> None:
+    def __init__(self, database: Database, path: Path, monotonic: Callable[[], float]) -> None:
         """Take over a database that is whole and migrated.
 
         Raises:
             DatabaseError: what is beside it cannot be written.
         """
         self._database = database
+        self._monotonic = monotonic
         self._log = path.with_name(path.name + "-wal")
         self._alarmed = False
         self._looked_at = 0.0
@@ -43,7 +44,7 @@ class Safeguards:
             reached = Reached(*raw.execute(CURRENT).fetchone())
             self._changes = raw.total_changes
         try:
-            self._head = Head(head_path(path), reached)
+            self._head = Head(head_path(path), reached, monotonic)
         except OSError as exc:
             raise DatabaseError(f"cannot write {head_path(path)}: {exc.strerror}") from exc
 
@@ -60,7 +61,7 @@ class Safeguards:
     def committed(self, reached: Reached) -> None:
         """Note a commit that is durable, before anybody is told of it."""
         self._head.write(reached)
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
             self._look_at_log()
@@ -131,9 +132,9 @@ class Safeguards:
             return 0
 
 
-def open_safeguards(database: Database) -> Safeguards | None:
+def open_safeguards(database: Database, monotonic: Callable[[], float]) -> Safeguards | None:
     """None on PostgreSQL, which looks after itself."""
-    return None if database.path is None else Safeguards(database, database.path)
+    return None if database.path is None else Safeguards(database, database.path, monotonic)
 
 
 def _driver_connection(connection: Connection) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -76,7 +77,13 @@ _ANSWER = (
 )
 
 
-def open_store(url: str, *, clock: Clock, lease_seconds: float = DEFAULT_LEASE_SECONDS) -> SqlStore:
+def open_store(
+    url: str,
+    *,
+    clock: Clock,
+    lease_seconds: float = DEFAULT_LEASE_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
 
     Raises:
@@ -86,7 +93,7 @@ def open_store(url: str, *, clock: Clock, lease_seconds: float = DEFAULT_LEASE_S
     try:
         refuse_damaged(database)
         migrate(database)
-        safeguards = open_safeguards(database)
+        safeguards = open_safeguards(database, monotonic)
     except BaseException:
         database.close()
         raise

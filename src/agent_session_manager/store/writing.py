@@ -130,7 +130,7 @@ class Transaction:
             case RevokeRunToken():
                 return revoke_run_token(self._connection, change)
             case ExtendLeases():
-                return self._runs.extend_all()
+                return self._runs.extend_all(change.by)
             case ReapLeases():
                 return self._runs.reap()
             case CreateRequest():

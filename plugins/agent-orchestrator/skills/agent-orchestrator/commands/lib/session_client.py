@@ -9,7 +9,6 @@ import json
 import os
 import re
 import stat
-from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 from urllib.parse import quote
@@ -25,6 +24,7 @@ _T = TypeVar("_T")
 _C = TypeVar("_C", bound="SessionClient")
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _PAGE = 1000
+_NAMESPACES: Dict[str, str] = {}
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Where a manager listens. Any other loopback address can be taken by another user."""
 
@@ -358,14 +358,15 @@ def _read_held(port: int) -> Optional[Dict[str, Any]]:
         os.close(descriptor)
 
 
-@cache
 def _namespace(kind: str) -> str:
     """Which process ids ("pid") or ports ("net") mean the same as ours: this boot, and ours of it.
 
     Empty on systems without namespaces. The manager names them in the same way.
     """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path(f'/proc/self/ns/{kind}').readlink()}"
-    except OSError:
-        return ""
+    if kind not in _NAMESPACES:
+        try:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            _NAMESPACES[kind] = f"{boot} {Path(f'/proc/self/ns/{kind}').readlink()}"
+        except OSError:
+            _NAMESPACES[kind] = ""
+    return _NAMESPACES[kind]
