@@ -55,6 +55,8 @@ interface EventBase {
   /** The call that started the subagent to which the event belongs. */
   readonly parent_tool_use_id: string | null;
   readonly error: string | null;
+  /** What all parts of one message have in common. */
+  readonly message_id: string | null;
   /** The event as it came, for those who want to see all of it. */
   readonly wire: WireEvent;
 }
@@ -87,6 +89,7 @@ export type SessionEvent = EventBase &
     | { readonly kind: "usage"; readonly usage: Partial<Usage> }
     | { readonly kind: "model_request" }
     | { readonly kind: "diagnostic"; readonly text: string }
+    | { readonly kind: "stderr"; readonly text: string }
     | { readonly kind: "session_stop"; readonly reason: string | null; readonly exit_code: number | null }
     | { readonly kind: "other"; readonly text: string }
   );
@@ -103,6 +106,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
     event_type: wire.event_type,
     parent_tool_use_id: asText(wire.parent_tool_use_id),
     error: wire.error ?? null,
+    message_id: asText(wire.continues) ?? wire.event_id ?? null,
     wire,
   };
   const text = textOf(wire.content);
@@ -142,6 +146,8 @@ export function parseEvent(wire: WireEvent): SessionEvent {
       return { ...base, kind: "usage", usage: asUsage(wire.usage) };
     case "diagnostic":
       return { ...base, kind: "diagnostic", text };
+    case "stderr":
+      return { ...base, kind: "stderr", text };
     case "session_stop":
       return {
         ...base,

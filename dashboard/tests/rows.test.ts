@@ -86,6 +86,30 @@ test("a subagent is folded into its call, and indented when opened", () => {
   expect(foldsAround(nested, 3)).toEqual(["inner", "task"]);
 });
 
+test("the parts of a message are one row, as far as nothing is missing between them", () => {
+  const say = (text: string, event_id: string, more: Partial<WireEvent> = {}): Partial<WireEvent> => ({
+    event_type: "message",
+    role: "assistant",
+    content: [{ type: "text", text }],
+    event_id,
+    ...more,
+  });
+  const told = timeline(
+    say("one ", "a"),
+    say("err", "b", { event_type: "stderr" }),
+    say("two ", "c", { continues: "a" }),
+    say("three", "d", { continues: "a" }),
+    say("other", "e"),
+  );
+  const { seqs, rows } = arrange(told, "running", nothingOpen);
+  expect(seqs).toEqual([1, 2, 5]);
+  expect(rows.get(1)?.event).toMatchObject({ kind: "message", text: "one two three" });
+  const cut = { ...told, events: new Map([...told.events].filter(([seq]) => seq !== 2)) };
+  const { seqs: withGap, rows: apart } = arrange(cut, "running", nothingOpen);
+  expect(withGap).toEqual([1, 2, 3, 5]);
+  expect(apart.get(3)?.event).toMatchObject({ text: "two three" });
+});
+
 test("runs have borders, also when an event of an older one comes late", () => {
   const { seqs, rows } = arrange(
     timeline({ run: 1 }, { run: 1 }, { run: 2 }, { run: 1, late: true }, { run: 2 }),

@@ -118,17 +118,20 @@ def test_a_closed_stdin_is_an_empty_one(shell: Shell) -> None:
 def test_events_are_recorded_completely_in_order_and_once(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    program = ["sh", "-c", "echo thinking >&2; cat"]
+    program = ["sh", "-c", "echo thinking >&2; exec 2>&-; cat"]
     shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
     session = only_session(records, project)
     events = list(records.iterate_events(str(session["session_id"])))
-    assert [
-        (e["seq"], e["run"], e["event_type"], e.get("role"), e.get("content")) for e in events
-    ] == [
-        (1, 1, "message", "user", [{"type": "text", "text": "hi"}]),
-        (2, 1, "message", "assistant", [{"type": "text", "text": "hi"}]),
-        (3, 1, "diagnostic", None, [{"type": "text", "text": "thinking\n"}]),
-        (4, 1, "session_stop", None, None),
+    told = [(e["run"], e["event_type"], e.get("role"), e.get("content")) for e in events]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4]
+    assert (told[0], told[3]) == (
+        (1, "message", "user", [{"type": "text", "text": "hi"}]),
+        (1, "session_stop", None, None),
+    )
+    # Two pipes: which of them is read first is open.
+    assert sorted(told[1:3], key=str) == [
+        (1, "message", "assistant", [{"type": "text", "text": "hi"}]),
+        (1, "stderr", None, [{"type": "text", "text": "thinking\n"}]),
     ]
     assert len({event["event_id"] for event in events}) == len(events)
     assert (events[-1]["exit_code"], events[-1]["reason"]) == (0, "completed")
@@ -155,6 +158,17 @@ def test_a_program_that_fails_fails_the_command_and_keeps_what_it_said(
     )
     session = only_session(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == ("finished", "failed", 7)
+
+
+def test_a_large_output_is_the_answer_as_a_whole(shell: Shell) -> None:
+    """More than an event, a page of events, and what a pipe holds."""
+    expected = "".join(f"{number}\n" for number in range(1, 1_000_001))
+    command = ("ao-new", "x", "--executor", "command", "--", "seq", "1", "1000000")
+    assert shell.run(*command).stdout == expected
+    assert shell.run("ao-get-result", "x").stdout == expected
+    shown = shell.run("ao-logs", "x").stdout
+    assert shown.count("] ") == 3
+    assert shown.count("\n    ") == 1_000_000
 
 
 def test_a_failure_as_json_has_its_error(shell: Shell) -> None:

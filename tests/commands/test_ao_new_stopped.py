@@ -23,6 +23,7 @@ from tests.commands.shell import (
     Running,
     Shell,
     is_alive,
+    kill_supervisor,
     pids_in,
     waiting_program,
 )
@@ -89,7 +90,39 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
         130,
     )
     events = list(records.iterate_events(session["session_id"]))
-    assert [event["event_type"] for event in events] == ["message", "session_stop"]
+    types = [event["event_type"] for event in events]
+    assert (types[0], types[-1]) == ("message", "session_stop")
+    assert set(types[1:-1]) <= {"stderr"}  # what its Python says of the interrupt
+
+
+@pytest.mark.parametrize("end", ["stop", "program", "supervisor"])
+def test_output_is_followed_and_kept_whatever_ends_the_run(
+    shell: Shell, started: Path, records: ManagerClient, end: str
+) -> None:
+    program = [
+        "sh",
+        "-c",
+        'echo $$ >>"$0"; echo progress; echo careful >&2; sleep 600',
+        str(started),
+    ]
+    ended = shell.run("ao-new", "x", "--detach", "--executor", "command", "--", *program)
+    with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
+        terminal.shows("assistant\n    progress\n")
+        terminal.shows("stderr\n    careful\n")
+    (pid,) = pids_in(started) or []
+    if end == "stop":
+        shell.run("ao-stop", "x")
+    elif end == "program":
+        os.kill(pid, signal.SIGKILL)
+        shell.run("ao-wait", "x")
+    else:
+        kill_supervisor(shell.state_dir, ended.stdout.strip())
+        shell.run("ao-stop", "x")
+    assert shell.run("ao-get-result", "x") == Ended(DONE, "progress\n", "")
+    assert (
+        records.get_session(ended.stdout.strip())["reason"]
+        == {"stop": "stopped", "program": "failed", "supervisor": "lost"}[end]
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

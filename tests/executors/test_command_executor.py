@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, RunSpec, create_executor
 from agent_orchestrator.executors.command import CommandExecutor
+from tests.commands.shell import is_alive
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 
@@ -23,11 +28,25 @@ def execute(tmp_path: Path) -> Execute:
         executor = CommandExecutor(spec_of(tmp_path, *command, **environment))
 
         async def collect() -> list[Event]:
-            return [event async for event in executor.run(prompt)]
+            return joined([event async for event in executor.run(prompt)])
 
         return run(collect())
 
     return act
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """Join the parts of each message, which say what they continue (promise 8)."""
+    firsts: dict[str, Event] = {}
+    for event in events:
+        first = firsts.get(str(event.pop("continues", None)))
+        if first is None:
+            firsts[event["event_id"]] = event
+        else:
+            assert first["event_type"] == event["event_type"]
+            first["content"] = [{"type": "text", "text": text_of(first) + text_of(event)}]
+            first.update({key: value for key, value in event.items() if key not in first})
+    return [*firsts.values()]
 
 
 def spec_of(project_dir: Path, *command: str, **environment: str) -> RunSpec:
@@ -102,12 +121,59 @@ def test_a_program_without_output_answers_with_nothing(execute: Execute) -> None
     assert text_of(execute(*python(""))[1]) == ""
 
 
-def test_what_it_says_on_stderr_is_a_diagnostic(execute: Execute) -> None:
+def test_stderr_becomes_events_of_its_own(execute: Execute) -> None:
     events = execute(*python("import sys; print('out'); print('careful', file=sys.stderr)"))
-    assert without_stamps(events)[2] == {
-        "event_type": "diagnostic",
-        "content": [{"type": "text", "text": "careful\n"}],
-    }
+    assert {"event_type": "stderr", "content": [{"type": "text", "text": "careful\n"}]} in (
+        without_stamps(events)
+    )
+
+
+def test_promise_2_output_becomes_events_while_the_program_runs(tmp_path: Path) -> None:
+    async def act() -> list[str]:
+        async with Beacon.open() as beacon:
+            source = "read word; echo $word; read word; printf $word; exec"
+            command = f"{source} {shlex.join(beacon.command())}"
+            spec = spec_of(tmp_path, "sh", "-c", command)
+            events = CommandExecutor(spec, flush_seconds=0).run("one\ntwo\n")
+            async with aclosing(events):
+                return [text_of(await anext(events)) for _ in range(3)]
+
+    assert run(act()) == ["one\ntwo\n", "one\n", "two"]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "killed", "ended"])
+def test_output_is_kept_whatever_ends_the_run(tmp_path: Path, how: str) -> None:
+    """The flush interval does not matter: nothing but the first part was due."""
+
+    async def act() -> tuple[list[Event], bool]:
+        async with Beacon.open() as beacon:
+            lingering = f"{shlex.join(beacon.command())} 2>/dev/null"
+            commands = f"echo one; echo two; echo three >&2; printf four; {lingering}; kill -9 $$"
+            executor = CommandExecutor(
+                spec_of(tmp_path, "sh", "-c", commands), flush_seconds=float("inf")
+            )
+            events: list[Event] = []
+
+            async def collect() -> None:
+                async for event in executor.run("hi"):
+                    events.append(event)
+
+            collecting = asyncio.create_task(collect())
+            arrival = await beacon.arrival()
+            if how == "cancelled":
+                collecting.cancel()
+            elif how == "killed":
+                psutil.Process(psutil.Process(arrival.pid).ppid()).kill()
+            else:
+                os.kill(arrival.pid, signal.SIGKILL)
+            await asyncio.wait([collecting])
+            return events, collecting.cancelled()
+
+    events, is_cancelled = run(act())
+    told = {event["event_type"]: text_of(event) for event in joined(events) if "content" in event}
+    assert told == {"message": "one\ntwo\nfour", "stderr": "three\n"}
+    assert is_cancelled is (how == "cancelled")
+    assert is_cancelled or events[-1]["event_type"] == "session_stop"
 
 
 def test_a_non_zero_exit_is_a_failure_with_the_last_lines_of_stderr(execute: Execute) -> None:
@@ -140,13 +206,9 @@ def test_huge_prompt_and_huge_output_on_both_pipes_do_not_block_each_other(
         "print(len(sys.stdin.read()))"
     )
     events = execute(*python(source), prompt="x" * 1_000_000)
-    assert [event.get("shortened") for event in events] == [
-        {"content.0.text": 1_000_000},
-        {"content.0.text": 3_000_008},
-        {"content.0.text": 3_000_000},
-        None,
-    ]
-    assert text_of(events[1]).endswith("oooo1000000\n")
+    assert events[0]["shortened"] == {"content.0.text": 1_000_000}
+    told = {event["event_type"]: text_of(event) for event in events[1:-1]}
+    assert told == {"message": "o" * 3_000_000 + "1000000\n", "stderr": "e" * 3_000_000}
 
 
 def test_a_program_that_closes_stdin_early_is_fine(execute: Execute) -> None:
@@ -161,6 +223,19 @@ def test_bytes_that_are_no_text_are_replaced(execute: Execute) -> None:
     assert (text_of(answer), answer["sanitized"]) == ("a��b", True)
 
 
+def test_busy_background_children_do_not_keep_the_run(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, "sh", "-c", "yes & echo $!")
+    executor = CommandExecutor(spec, pipe_grace_seconds=0)
+
+    async def act() -> list[Event]:
+        return joined([event async for event in executor.run("hi")])
+
+    events = run(act())
+    assert events[-1]["reason"] == "completed"
+    pid = next(int(line) for line in text_of(events[1]).splitlines() if line.isdigit())
+    assert not is_alive(pid)
+
+
 def test_a_prompt_that_cannot_be_encoded_reaches_the_program_replaced(execute: Execute) -> None:
     assert text_of(execute("cat", prompt="a\ud800b")[1]) == "a�b"
 
@@ -171,7 +246,7 @@ def test_background_children_that_hold_the_output_are_stopped_after_the_program_
     async def act() -> tuple[list[Event], bool]:
         async with Beacon.open() as beacon:
             spec = spec_of(tmp_path, *beacon.command("detached"))
-            executor = CommandExecutor(spec, pipe_grace_seconds=0.2)
+            executor = CommandExecutor(spec, pipe_grace_seconds=0)
             events = [event async for event in executor.run("hi")]
             child = await beacon.arrival()
             await child.gone()
@@ -200,16 +275,19 @@ def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, cou
         async with Beacon.open() as beacon:
             command = " ".join(beacon.command(kind))
             spec = spec_of(tmp_path, "sh", "-c", f"{command} & wait; {' '.join(beacon.command())}")
-            events = CommandExecutor(spec).run("hi")
-            await anext(events)
-            waiting = asyncio.ensure_future(anext(events))
+            executor = CommandExecutor(spec)
+
+            async def collect() -> None:
+                async for _ in executor.run("hi"):
+                    pass
+
+            collecting = asyncio.create_task(collect())
             arrivals = [await beacon.arrival() for _ in range(count)]
-            waiting.cancel()
-            await asyncio.wait([waiting])
-            await events.aclose()
+            collecting.cancel()
+            await asyncio.wait([collecting])
             for arrival in arrivals:
                 await arrival.gone()
-            return waiting.cancelled()
+            return collecting.cancelled()
 
     assert run(act()) is True  # a stubborn one costs the whole ladder
 

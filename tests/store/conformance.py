@@ -525,6 +525,26 @@ def promise_5_result_is_the_last_answer_with_text_of_the_newest_run(
     assert store.get_result("s") == "one\ntwo"
 
 
+def promise_5_result_of_a_message_in_parts_is_all_of_its_text(
+    store: Store, clock: SteppedClock
+) -> None:
+    create(store)
+    append(
+        store,
+        says("earlier", event_id="a"),
+        says("not it", event_id="b", continues="a"),
+        says("one\n", event_id="c"),
+        {"event_type": "stderr", "content": [{"type": "text", "text": "x"}], "continues": "d"},
+        says("tw", event_id="d", continues="c"),
+    )
+    append(store, says("a subagent's", parent_tool_use_id="t"), says("o", continues="c"), stop())
+    assert store.get_result("s") == "one\ntwo"
+    open_run(store)
+    append(store, says("the rest", continues="not here"), says("late", run=1, continues="c"))
+    append(store, stop())
+    assert store.get_result("s") == "the rest"
+
+
 def promise_5_usage_is_summed_for_each_run_and_for_all(store: Store, clock: SteppedClock) -> None:
     create(store)
     append(store, used(1), used(2), says("x"))

@@ -118,6 +118,12 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
           <PlainText text={event.text} />
         </FoldRow>
       );
+    case "stderr":
+      return (
+        <FoldRow {...fold} label="stderr" gist={oneLine(event.text.slice(0, 300))} tone="warn">
+          <PlainText text={event.text} />
+        </FoldRow>
+      );
     case "session_stop":
       return <RunEnd event={event} />;
     case "other":

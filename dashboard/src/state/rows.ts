@@ -1,7 +1,8 @@
 /** From events to the rows of a timeline.
  *
  * Every seq has a row, also while its event is not loaded, except what is part of another row: the end
- * of a call belongs to its beginning, and what a folded subagent did to the call that started it.
+ * of a call belongs to its beginning, what a folded subagent did to the call that started it, and the
+ * parts of a message to the first of them.
  */
 
 import type { EventOf, Session, SessionEvent } from "../wire";
@@ -53,10 +54,11 @@ export interface Arrangement {
 }
 
 export function arrange(timeline: Timeline, state: Session["state"], open: ReadonlySet<string>): Arrangement {
-  const events = [...timeline.events.values()].sort((a, b) => a.seq - b.seq);
+  const loaded = [...timeline.events.values()].sort((a, b) => a.seq - b.seq);
+  const { events, parts } = joinParts(loaded);
   const index = indexCalls(events);
   const rows = new Map<number, Row>();
-  const inside = new Set<number>();
+  const inside = new Set<number>(parts);
   for (const event of events) {
     const owner = index.ownerOf(event);
     if (owner !== null && owner !== event.seq) {
@@ -72,6 +74,28 @@ export function arrange(timeline: Timeline, state: Session["state"], open: Reado
   const seqs: number[] = [];
   for (let seq = 1; seq <= timeline.head; seq += 1) if (!inside.has(seq)) seqs.push(seq);
   return { seqs, rows };
+}
+
+/** Join the parts of each message into its first part that is loaded without a gap behind it. */
+function joinParts(loaded: readonly SessionEvent[]) {
+  const firsts = new Map<string, number>();
+  const events: SessionEvent[] = [];
+  const parts: number[] = [];
+  let last = 0;
+  for (const event of loaded) {
+    if (event.seq !== last + 1) firsts.clear();
+    last = event.seq;
+    const place = event.message_id === null ? undefined : firsts.get(event.message_id);
+    const first = place === undefined ? undefined : events[place];
+    if (place !== undefined && first?.kind === event.kind && "text" in first && "text" in event) {
+      events[place] = { ...first, text: first.text + event.text } as SessionEvent;
+      parts.push(event.seq);
+    } else {
+      if (event.message_id !== null) firsts.set(event.message_id, events.length);
+      events.push(event);
+    }
+  }
+  return { events, parts };
 }
 
 /** The place of the row that shows a seq: its own, or that of the last row before it. */

@@ -75,6 +75,23 @@ _ANSWER = (
     )
     .where(sessions.c.session_id == bindparam("session_id"))
 )
+_FIRST_PART = (
+    select(events.c.seq)
+    .where(
+        events.c.session_number == bindparam("number"), events.c.event_id == bindparam("first_id")
+    )
+    .scalar_subquery()
+)
+_PARTS = (
+    select(events)
+    .where(
+        events.c.session_number == bindparam("number"),
+        events.c.seq.between(_FIRST_PART, bindparam("last")),
+        events.c.run == bindparam("run"),
+        events.c.event_type == "message",
+    )
+    .order_by(events.c.seq)
+)
 
 
 def open_store(
@@ -230,14 +247,23 @@ class SqlStore:
 
     def get_result(self, session_id: str) -> str:
         with self._read() as connection:
-            found = _one(connection, _ANSWER, session_id)
-        if found.status == "running":
-            raise SessionNotFinishedError(session_id)
-        if found.fields is None:
-            raise NoResultError(session_id)
-        if not rows.is_whole(found, session_id):
-            raise EventDamagedError(session_id, found.seq)
-        return joined_text(rows.parse_fields(found.fields))
+            answer = _one(connection, _ANSWER, session_id)
+            if answer.status == "running":
+                raise SessionNotFinishedError(session_id)
+            if answer.fields is None:
+                raise NoResultError(session_id)
+            last = _fields_of(answer, session_id)
+            first_id = last.get("continues")
+            if not isinstance(first_id, str):
+                return joined_text(last)
+            keys = {"number": answer.session_number, "run": answer.run, "last": answer.seq}
+            texts = [
+                joined_text(fields)
+                for row in connection.execute(_PARTS, {**keys, "first_id": first_id})
+                if (fields := _fields_of(row, session_id)).get("continues") == first_id
+                or row.event_id == first_id
+            ]
+        return "".join(texts) or joined_text(last)
 
     def list_sessions(
         self,
@@ -331,3 +357,9 @@ def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any
     if found is None:
         raise SessionNotFoundError(session_id)
     return found
+
+
+def _fields_of(row: Row[Any], session_id: str) -> dict[str, Any]:
+    if not rows.is_whole(row, session_id):
+        raise EventDamagedError(session_id, row.seq)
+    return rows.parse_fields(row.fields)

@@ -21,7 +21,7 @@ from asyncio.subprocess import PIPE, SubprocessStreamProtocol
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import IO, Self, cast
 
 import psutil
 
@@ -262,6 +262,11 @@ class Child:
         await self.processes.stop(grace)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wait(), KILL_GRACE_SECONDS)
+
+    def pipe(self, number: int) -> IO[bytes]:
+        """Return our end of stdin (0), stdout (1) or stderr (2)."""
+        transport = cast(asyncio.ReadTransport, self._transport.get_pipe_transport(number))
+        return cast(IO[bytes], transport.get_extra_info("pipe"))
 
     def close(self) -> None:
         """Let go of the pipes; a program that still runs is killed."""

@@ -163,6 +163,7 @@ class Supervisor:
             },
             mirror=mirror,
             spared=lambda: spared_pids(self._state),
+            known_secrets=self._tokens,
         )
 
     def _registration(self) -> RegisteredRun:

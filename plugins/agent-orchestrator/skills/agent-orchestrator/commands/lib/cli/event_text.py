@@ -81,6 +81,26 @@ class EventText:
         self._zone = zone
         self._day = ""
         self._subagents = Subagents()
+        self._message: object = None
+        """What the event shown last is a part of."""
+        self._is_in_line = False
+
+    def piece(self, event: Event) -> str:
+        """Return what to print for one more event; a part of a message goes on with its text."""
+        part_of, body = event.get("continues"), _body(event)
+        if part_of is not None and part_of == self._message:
+            text = _indented(body).removeprefix(_INDENT * self._is_in_line)
+        else:
+            text = self.end() + self.text(event)
+        if not _may_go_on(event) or body.endswith("\n"):
+            text += "\n"
+        self._message = part_of or event.get("event_id")
+        self._is_in_line = not text.endswith("\n")
+        return text
+
+    def end(self) -> str:
+        """Return what ends the line that was begun."""
+        return "\n" * self._is_in_line
 
     def text(self, event: Event) -> str:
         """Return one event: a head line, and indented what it holds."""
@@ -89,7 +109,7 @@ class EventText:
         depth, name = self._subagents.of(event)
         said = f"{name} · {_title(event)}" if name else _title(event)
         lines = [_NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")]
-        lines += [_NESTED * depth + _INDENT + line for line in clean(_body(event)).splitlines()]
+        lines += _indented(_body(event), _NESTED * depth + _INDENT).splitlines()
         if day and day != self._day:
             self._day = day
             lines.insert(0, day)
@@ -171,6 +191,15 @@ def parent_of(event: Event) -> str | None:
     return parent if isinstance(parent, str) else None
 
 
+def _may_go_on(event: Event) -> bool:
+    """Whether the next part of a message may begin in the line in which this event ends."""
+    return event.get("event_type") == "stderr" or event.get("role") == "assistant"
+
+
+def _indented(text: str, indent: str = _INDENT) -> str:
+    return "\n".join(indent + line for line in clean(text).splitlines())
+
+
 def _title(event: Event) -> str:
     kind, tool = event.get("event_type"), event.get("tool_name") or "a tool"
     match kind:
@@ -178,7 +207,7 @@ def _title(event: Event) -> str:
             origin = event.get("origin")
             if isinstance(origin, str):
                 return _ORIGINS.get(origin, f"from the agent's program ({origin})")
-            return str(event.get("role") or kind)
+            return str(event.get("role") or kind) + " …" * ("continues" in event)
         case "pre_tool":
             return f"{tool}: {gist(event.get('tool_input'))}"
         case "post_tool":

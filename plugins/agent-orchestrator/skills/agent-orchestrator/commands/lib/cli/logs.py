@@ -41,7 +41,7 @@ def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_
         if as_json:
             answer(json.dumps(event))
         elif not is_detail(event):
-            answer(shown.text(event))
+            click.echo(shown.piece(event), nl=False)
 
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=True)
@@ -51,3 +51,4 @@ def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_
             events = manager.iterate_events(found["session_id"], after_seq=after)
             for event in events if as_json else by_parent(events):
                 show(event)
+        click.echo(shown.end(), nl=False)

@@ -168,6 +168,7 @@ def _has_conversation(manager: ManagerClient, session: Session) -> bool:
     if any(claude_dir().glob(f"projects/*/{session['session_id']}.jsonl")):
         return True
     return any(
-        event["event_type"] not in ("session_stop", "diagnostic") and event.get("role") != "user"
+        event["event_type"] not in ("session_stop", "diagnostic", "stderr")
+        and event.get("role") != "user"
         for event in manager.iterate_events(session["session_id"])
     )

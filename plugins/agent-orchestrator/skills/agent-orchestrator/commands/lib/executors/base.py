@@ -6,7 +6,7 @@ of leases: whoever drives it records what it yields.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,6 +50,8 @@ class RunSpec:
     """What takes the agent's own record as it grows: a `SessionStore` of the Agent SDK."""
     spared: Spared = frozenset
     """Tells the pids that stopping this run must not touch."""
+    known_secrets: Mapping[str, str] = field(default_factory=dict)
+    """Secrets of which the text is known, each with its kind: masked in what the agent writes."""
 
 
 class Executor(Protocol):
@@ -65,7 +67,10 @@ class Executor(Protocol):
        `budget`), and with `error` where it failed. Nothing comes after it.
     6. An agent that cannot be started raises `ExecutorError`; what was yielded before stands.
     7. Closing the iterator early (`aclose()`, or cancelling the task that waits for the next event)
-       stops the agent: when it returns, no process of the run is left.
+       stops the agent: when it returns, no process of the run is left. A wait that is cancelled may
+       yield what the agent had said until then before it raises `CancelledError`.
+    8. A message in several events has one id in all but its first: `continues`, which is the
+       `event_id` of the first. Their texts are one text.
     """
 
     def run(self, prompt: str) -> AsyncGenerator[Event, None]:

@@ -8,47 +8,100 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
 from ..processes import Child, shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
-from .events import OutputText, create_event, storable, text_content
+from .events import create_event, storable, text_content
+from .output import PART_CHARS, Output
+from .pipes import Drain
 
 PIPE_GRACE_SECONDS = 2.0
 """How long after the program's end its output may be held open by what it started."""
+FLUSH_SECONDS = 0.25
+"""Between two events of one stream, unless much waits. Nothing but the pace depends on it."""
 ERROR_LINES = 10
-
-
-@dataclass
-class _Output:
-    stdout: OutputText = field(default_factory=OutputText)
-    stderr: OutputText = field(default_factory=OutputText)
 
 
 class CommandExecutor:
     """Runs the program of a spec once."""
 
-    def __init__(self, spec: RunSpec, *, pipe_grace_seconds: float = PIPE_GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        pipe_grace_seconds: float = PIPE_GRACE_SECONDS,
+        flush_seconds: float = FLUSH_SECONDS,
+    ) -> None:
         self._spec = spec
         self._pipe_grace_seconds = pipe_grace_seconds
+        self._flush_seconds = flush_seconds
+        known = spec.known_secrets
+        self._stdout = Output("message", role="assistant", known=known)
+        self._stderr = Output("stderr", known=known)
+        self._came = asyncio.Event()
+        """Something was written, or the run is over."""
+        self._is_due = asyncio.Event()
+        """So much was written that it is not paced, or the run is over."""
+        self._due_at = 0.0
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
-        """Run the program; its output is one event, once it has ended."""
+        """Run the program; what it writes becomes events as it comes."""
         prompt = storable(prompt)
         yield create_event("message", role="user", content=text_content(prompt))
         child = await self._start()
-        output = _Output()
+        drains = [
+            Drain(child, 1, partial(self._take, self._stdout)),
+            Drain(child, 2, partial(self._take, self._stderr)),
+        ]
+        ending = asyncio.create_task(self._converse(child, prompt, drains), name="converse")
+        ending.add_done_callback(self._end)
+        is_stopped = False
         try:
-            await self._converse(child, prompt, output)
+            while True:
+                is_over = ending.done()
+                for output in (self._stdout, self._stderr):
+                    for event in output.take(final=is_over):
+                        yield event
+                if is_over:
+                    break
+                try:
+                    await self._wait_for_more()
+                except asyncio.CancelledError:  # what it said until then is not lost
+                    is_stopped = True
+                    await _cancelled(ending)
         finally:
+            await _cancelled(ending)
             child.close()
-        failure = self._failure(child, output)
-        if output.stdout.characters or failure is None:
-            yield create_event("message", role="assistant", **output.stdout.fields())
-        if output.stderr.characters:
-            yield create_event("diagnostic", **output.stderr.fields())
+        if is_stopped:
+            raise asyncio.CancelledError
+        ending.result()
+        failure = self._failure(child)
+        if self._stdout.is_empty and failure is None:
+            yield create_event("message", role="assistant", content=text_content(""))
         yield _session_stop(child, failure)
+
+    def _take(self, output: Output, chunk: bytes) -> None:
+        output.add(chunk)
+        self._came.set()
+        if output.waiting_chars >= PART_CHARS:
+            self._is_due.set()
+
+    def _end(self, _ending: asyncio.Task[None]) -> None:
+        self._came.set()
+        self._is_due.set()
+
+    async def _wait_for_more(self) -> None:
+        """Wait until something was written, and then so long that events are a few a second."""
+        if not (self._stdout.has_line_begun or self._stderr.has_line_begun):
+            await self._came.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._due_at):
+                await self._is_due.wait()
+        self._came.clear()
+        self._is_due.clear()
+        self._due_at = asyncio.get_running_loop().time() + self._flush_seconds
 
     async def send(self, text: str, message_id: str) -> None:
         raise ExecutorError("a program takes no message while it runs")
@@ -77,38 +130,42 @@ class CommandExecutor:
         except (OSError, ValueError) as exc:  # no format the system knows, a NUL in an argument, …
             raise ExecutorError(f"{program!r} cannot be started: {exc}") from exc
 
-    async def _converse(self, child: Child, prompt: str, output: _Output) -> None:
-        """Feed and drain all pipes at once, so that none can fill up and block the program."""
+    async def _converse(self, child: Child, prompt: str, drains: Sequence[Drain]) -> None:
+        """Feed all pipes at once, so that none can fill up, until nothing of the run writes."""
         feed = asyncio.create_task(_feed(child.stdin, prompt), name="feed stdin")
-        drains = [
-            asyncio.create_task(output.stdout.read_from(child.stdout), name="drain stdout"),
-            asyncio.create_task(output.stderr.read_from(child.stderr), name="drain stderr"),
-        ]
         is_over = False
         try:
             exit_code = await child.wait()
-            _, unfinished = await asyncio.wait(drains, timeout=self._pipe_grace_seconds)
+            await asyncio.wait([drain.task for drain in drains], timeout=self._pipe_grace_seconds)
             # A program that was killed did not get to stop what it had started.
-            is_over = not unfinished and exit_code >= 0
+            is_over = exit_code >= 0 and not any(drain.is_held_open() for drain in drains)
         finally:
             try:
                 if not is_over:
                     await child.stop()
             finally:
-                for task in (feed, *drains):
-                    task.cancel()
-                await asyncio.gather(feed, *drains, return_exceptions=True)
+                feed.cancel()
+                finishing = (drain.finish() for drain in drains)
+                await asyncio.gather(feed, *finishing, return_exceptions=True)
 
-    def _failure(self, child: Child, output: _Output) -> str | None:
+    def _failure(self, child: Child) -> str | None:
         if not child.exit_code:
             return None
         program = self._spec.command[0]
         if child.exit_code < 0:
             return f"{program} was killed by {signal_name(-child.exit_code)}"
-        last_lines = output.stderr.last_lines(ERROR_LINES)
+        last_lines = self._stderr.last_lines(ERROR_LINES)
         return f"{program} ended with exit code {child.exit_code}" + (
             f": {last_lines}" if last_lines else ""
         )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end, also if we are cancelled ourselves meanwhile."""
+    task.cancel()
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
 
 
 async def _feed(stdin: asyncio.StreamWriter, prompt: str) -> None:

@@ -30,6 +30,7 @@ EVENT_PARTS_LIMIT = 200_000
 """Commas and opening brackets outside of texts: of more the manager takes no request."""
 DEPTH_LIMIT = 32
 CHUNK_BYTES = 1 << 16
+_OMITTED = "\n[… {} bytes omitted …]\n"
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
@@ -140,10 +141,11 @@ def shorten(text: str, limit: int = TEXT_BYTES_LIMIT) -> str:
     encoded = text.encode()
     if len(encoded) <= limit:
         return text
-    omitted = f"\n[… {len(encoded) - limit} bytes omitted …]\n"
-    half = (limit - len(omitted.encode())) // 2
-    head, tail = encoded[:half], encoded[-half:]
-    return head.decode(errors="ignore") + omitted + tail.decode(errors="ignore")
+    half = (limit - len(_OMITTED.format(len(encoded)).encode())) // 2
+    head = encoded[:half].decode(errors="ignore")
+    tail = encoded[-half:].decode(errors="ignore")
+    omitted = len(encoded) - len(head.encode()) - len(tail.encode())
+    return head + _OMITTED.format(omitted) + tail
 
 
 def _fits(value: Any, bytes_limit: int, parts_limit: int) -> bool:
