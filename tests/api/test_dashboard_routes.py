@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_session_manager.api.dashboard import STATIC
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -45,6 +50,39 @@ def test_page_and_its_files_need_no_token_and_may_do_nothing_but_their_work(api:
         assert file.status == 200
         assert file.headers["content-security-policy"] == page.headers["content-security-policy"]
     assert "immutable" in file.headers["cache-control"]
+
+
+SERVED_FROM = """\
+import sys
+from pathlib import Path
+from agent_session_manager import cli
+from agent_session_manager.api import dashboard
+dashboard.STATIC = Path(sys.argv.pop(1))
+cli.main()
+"""
+
+
+def test_page_stays_whole_while_another_build_takes_its_place(
+    start_manager: Callable[..., RunningManager], tmp_path: Path
+) -> None:
+    static = tmp_path / "static"
+    shutil.copytree(STATIC, static)
+    own = start_manager(program=[sys.executable, "-c", SERVED_FROM, str(static)])
+    with Api(own) as api:
+        before = api.call("GET", "/", headers=NO_TOKEN)
+        shutil.rmtree(static)
+        static.mkdir()
+        (static / "index.html").write_text('<script src="./assets/rebuilt.js"></script>')
+        page = api.call("GET", "/", headers=NO_TOKEN)
+        assert page.body == before.body == (STATIC / "index.html").read_bytes()
+        for name in (part.split(b'"')[0].decode() for part in page.body.split(b'="./')[1:]):
+            file = api.call("GET", f"/{name}", headers=NO_TOKEN)
+            assert (file.status, file.body) == (200, (STATIC / name).read_bytes())
+            known = {**NO_TOKEN, "If-None-Match": file.headers["etag"]}
+            again = api.call("GET", f"/{name}", headers=known)
+            assert (again.status, again.body) == (304, b"")
+        body = json.dumps({"code": api.post("/dashboard/codes", {}).json["code"]}).encode()
+        assert api.call("POST", "/dashboard/token", body, NO_TOKEN).status == 200
 
 
 def test_link_of_another_page_leads_to_the_dashboard_and_to_nothing_else(api: Api) -> None:

@@ -112,7 +112,7 @@ def guarded(
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES
         )
-    page = dashboard.page_paths()
+    page = app.state.page_paths
     open_paths = _OPEN_ROUTES | page
     return Guard(
         served,

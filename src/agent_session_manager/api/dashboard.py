@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mimetypes
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.staticfiles import StaticFiles
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
@@ -150,17 +151,32 @@ def page_paths() -> frozenset[str]:
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page's files, each at its own path and nothing beside them."""
-    files = StaticFiles(directory=STATIC, check_dir=False)
+    """Serve the page's files as they are now, each at its own path and nothing beside them.
+
+    They are kept in memory: the files of another build, which may take their place on the disk
+    while the manager serves, have other names and speak to another manager.
+    """
+    files = {path: (STATIC / (path[1:] or "index.html")) for path in page_paths()}
+    contents = {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+    tags = {path: f'"{sha256(content).hexdigest()}"' for path, content in contents.items()}
 
     async def serve(request: Request) -> Response:
-        path = request.url.path.removeprefix("/") or "index.html"
-        if not (STATIC / "index.html").exists():
-            raise RequestError(404, "not_built", "the dashboard was not built: make dashboard")
-        response = await files.get_response(path, request.scope)
-        caching = "no-cache" if path == "index.html" else _FOR_EVER
-        response.headers.update({**_HEADERS, "Cache-Control": caching})
-        return response
+        path = request.url.path
+        if path not in contents:
+            raise RequestError(
+                404,
+                "not_built",
+                "the dashboard was not built when the manager started: run make dashboard, and "
+                "start the manager again",
+            )
+        is_page = files[path].name == "index.html"
+        caching = "no-cache" if is_page else _FOR_EVER
+        headers = {**_HEADERS, "Cache-Control": caching, "ETag": tags[path]}
+        if request.headers.get("if-none-match") == tags[path]:
+            return Response(status_code=304, headers=headers)
+        media_type, _ = mimetypes.guess_type(files[path].name)
+        return Response(contents[path], headers=headers, media_type=media_type)
 
-    for path in sorted(page_paths()):
+    for path in sorted(files):
         app.add_route(path, serve, methods=["GET"], include_in_schema=False)
+    app.state.page_paths = frozenset(files)
