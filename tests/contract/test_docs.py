@@ -219,7 +219,7 @@ def test_agent_definitions_that_are_shown_can_be_used(tmp_path: Path) -> None:
     found = list_agents(
         agents_dir=tmp_path / ".agent-orchestrator" / "agents",
         project_dir=tmp_path,
-        home=tmp_path / "home",
+        claude_dir=tmp_path / "home" / ".claude",
     )
     assert found.errors == ()
     agents = {agent.name: agent for agent in found.agents}

@@ -150,3 +150,9 @@ def fake_cli(tmp_path: Path) -> Callable[[str], str]:
 def types_of(events: Sequence[Event]) -> list[str]:
     """Return the events' types, in their order; what single requests used comes at any moment."""
     return [event["event_type"] for event in events if "request_id" not in event]
+
+
+def bundled_cli() -> str:
+    from agent_orchestrator.executors.claude_cli import find_cli
+
+    return find_cli({})

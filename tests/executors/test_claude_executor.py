@@ -23,7 +23,7 @@ from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import TEXT_BYTES_LIMIT
-from tests.executors.conftest import Claude, types_of
+from tests.executors.conftest import Claude, bundled_cli, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
@@ -244,7 +244,7 @@ def cli_of(pid: int) -> psutil.Process:
 def test_a_killed_cli_is_a_failed_run_and_takes_its_tools_with_it(claude: Claude) -> None:
     events = run(kill_during_a_tool_call(claude))
     assert types_of(events) == ["message", "pre_tool", "post_tool", "session_stop"]
-    assert events[2]["error"] == "the run ended before the tool did"
+    assert only(events, "post_tool")[0]["error"] == "the run ended before the tool did"
     assert stamped(events[-1]) == {
         "event_type": "session_stop",
         "exit_code": 137,
@@ -407,7 +407,7 @@ def test_a_subagents_calls_carry_the_call_that_started_it(claude: Claude) -> Non
     assert parents == [None, None, outer, outer, outer, outer, None, None, None, None]
     stop = only(events, "subagent_stop")[0]
     assert (stop["status"], text_of(stop)) == ("completed", "found it")
-    assert text_of(events[-3]) == "it is found"
+    assert text_of(told[-3]) == "it is found"
     (total,) = totals(events)
     assert total["cost_microdollars"] == 4 * CALL_COST
     requests = requests_of(events)
@@ -502,6 +502,30 @@ def test_an_agents_mcp_server_is_started_and_called_and_its_secret_is_in_no_argu
     assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
     assert "mcp.json" in arguments
     assert "secret-1" not in arguments
+
+
+def test_an_mcp_server_that_does_not_work_is_a_diagnostic(claude: Claude) -> None:
+    works = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
+    project = {"mcpServers": {"of-project": {"command": "/nowhere/at/all"}}}
+    (claude.spec.project_dir / ".mcp.json").write_text(json.dumps(project))
+    settings = claude.home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"enableAllProjectMcpServers": true}')
+    servers = {
+        "works": works,
+        "missing": {"command": "/nowhere/at/all"},
+        "ends": {"command": sys.executable, "args": ["-c", "raise SystemExit(3)"]},
+        "number": {**works, "env": {"PORT": 80}},
+        "empty": {},
+    }
+    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers=servers)
+    events = events_of(claude, script({"text": "hi"}), agent=agent)
+    told = [text_of(event) for event in only(events, "diagnostic")]
+    named = {text.split("'")[1]: text for text in told if text.startswith("MCP server ")}
+    assert set(named) == {*servers, "of-project"} - {"works"}
+    assert "did not start" in named["missing"]
+    assert "every value of `env` must be a text" in named["number"]
+    assert events[-1]["reason"] == "completed"
 
 
 def test_the_agent_has_the_given_environment_and_nothing_of_ours(
@@ -671,12 +695,6 @@ def test_a_spent_budget_is_a_reason_of_its_own(
     stop = events[-1]
     assert (stop["exit_code"], stop["reason"]) == (1, "budget")
     assert stop["error"] == "Reached maximum budget ($0.01)"
-
-
-def bundled_cli() -> str:
-    from agent_orchestrator.executors.claude_cli import find_cli
-
-    return find_cli({})
 
 
 def test_the_cli_that_comes_with_the_sdk_is_found(claude: Claude) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ class Places:
     project_dir: Path
     home: Path
 
+    @property
+    def claude_dir(self) -> Path:
+        return self.home / ".claude"
+
     def ours(self, folder: str, definition: object, **files: str) -> Path:
         source = self.agents_dir / folder / "agent.json"
         source.parent.mkdir(parents=True)
@@ -35,11 +40,16 @@ class Places:
         return source
 
     def list(self) -> AgentListing:
-        return list_agents(agents_dir=self.agents_dir, project_dir=self.project_dir, home=self.home)
+        return list_agents(
+            agents_dir=self.agents_dir, project_dir=self.project_dir, claude_dir=self.claude_dir
+        )
 
     def find(self, name: str) -> Agent:
         return find_agent(
-            name, agents_dir=self.agents_dir, project_dir=self.project_dir, home=self.home
+            name,
+            agents_dir=self.agents_dir,
+            project_dir=self.project_dir,
+            claude_dir=self.claude_dir,
         )
 
 
@@ -205,8 +215,10 @@ def test_broken_servers_are_an_error_that_names_their_file(
     [
         ("---\nname: helper\n", "no closing line"),
         ("---\ndescription: x\n---\n", "no name"),
-        ("---\nname: [1\n---\n", "not YAML"),
-        ("---\nname: 7\n---\n", "name must be a text"),
+        ("---\nname: helper\n---\n", "no description"),
+        ("---\nname: 'x\n---\n", "not YAML"),
+        ("---\nname: 7\ndescription: d\n---\n", "name must be a text"),
+        ("---\nname: a:b\ndescription: d\n---\n", "has a colon"),
         ("---\n- a\n---\n", "key: value"),
     ],
 )
@@ -218,10 +230,53 @@ def test_broken_front_matter_is_an_error_under_the_files_name(
         places.find("helper")
 
 
-def test_text_that_is_not_utf_8_is_an_error_and_not_a_crash(places: Places) -> None:
-    places.claudes(places.project_dir, "helper.md", "").write_bytes(b"---\nname: \xff\n---\n")
-    (error,) = places.list().errors
-    assert error.name == "helper"
+HOSTILE = {
+    "nested": "x: " + "[" * 3000,
+    "aliases": "a0: &a0 {x: y}\n"
+    + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 24))
+    + "mcpServers: {s: {command: x, args: *a23}}",
+    "merges": "a0: &a0 {x: y}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 24)),
+    "itself": "x: &x [*x]",
+    "wide": "x: [" + "a," * 200_000 + "]",
+    "commas": "tools: " + "," * 100_000,
+    "parentheses": "tools: " + "(" * 100_000 + "," * 100_000,
+}
+"""What a file can do to its reader; each takes bounded work, counted in parts and not in time."""
+
+
+def test_no_file_hangs_the_reader_or_hides_another(places: Places, tmp_path: Path) -> None:
+    text = "---\nname: {}\ndescription: d\n{}\n---\nprompt"
+    places.claudes(places.project_dir, "sound.md", text.format("sound", ""))
+    folder = places.project_dir / ".claude" / "agents"
+    for name, more in HOSTILE.items():
+        places.claudes(places.project_dir, f"{name}.md", text.format(name, more))
+    os.mkfifo(folder / "fifo.md")
+    (folder / "zero.md").symlink_to("/dev/zero")
+    (folder / "dangling.md").symlink_to("nowhere")
+    (folder / "loop").symlink_to(folder)
+    places.claudes(places.project_dir, "large.md", text.format("large", "") + "x" * (1 << 20))
+    linked = places.claudes(tmp_path / "elsewhere", "linked.md", text.format("linked", ""))
+    (folder / "directory").symlink_to(linked.parent)
+    places.ours("pipe", {}).unlink()
+    os.mkfifo(places.agents_dir / "pipe" / "agent.json")
+    places.ours("deep", "[" * 100_000)
+    listing = places.list()
+    usable = {agent.name for agent in listing.agents}
+    assert usable == {"sound", "linked", "nested", "commas", "parentheses"}
+    assert {error.name for error in listing.errors} == {
+        "aliases", "merges", "itself", "wide", "fifo", "zero", "dangling", "large", "pipe", "deep",
+    }  # fmt: skip
+    assert all(
+        error.source is not None and str(error.source) in str(error) for error in listing.errors
+    )
+
+
+def test_a_broken_markdown_file_hides_no_agent_of_its_files_name(places: Places) -> None:
+    places.claudes(places.project_dir, "helper.md", "---\nname: helper\n---\nno description")
+    places.claudes(places.home, "x.md", "---\nname: helper\ndescription: d\n---\nprompt")
+    assert places.find("helper").description == "d"
+    assert [agent.name for agent in places.list().agents] == ["helper"]
 
 
 def test_a_markdown_file_without_front_matter_is_no_definition(places: Places) -> None:
@@ -231,7 +286,7 @@ def test_a_markdown_file_without_front_matter_is_no_definition(places: Places) -
 
 def test_an_unknown_name_lists_the_known(places: Places) -> None:
     places.ours("one", {})
-    places.claudes(places.project_dir, "two.md", "---\nname: two\n---\n")
+    places.claudes(places.project_dir, "two.md", "---\nname: two\ndescription: d\n---\n")
     with pytest.raises(AgentError) as caught:
         places.find("three")
     assert str(caught.value) == "no agent 'three'; there are: one, two"

@@ -1,19 +1,27 @@
 """Agent definitions on disk: where they are, what they may say, and which one a name means.
 
 Two forms are read, never written: ours (`<agents_dir>/<name>/agent.json` with an optional
-`agent.system-prompt.md` and `agent.mcp.json`) and Claude Code's own (`.claude/agents/*.md`, in the
-project, then in the person's home). On one name ours wins, then the project's. A definition that
-cannot be used is reported beside the others and never hides them.
+`agent.system-prompt.md` and `agent.mcp.json`) and Claude Code's own (`.claude/agents/**/*.md`, in
+the project and its parents up to the repository's root, then the person's). On one name ours wins,
+then the nearest to the project. A definition that cannot be used is reported beside the others and
+never hides them.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .ownership import find_doubt
+from .projects import is_repository
+
+MAX_FILE_BYTES = 1 << 20
+"""Claude Code ignores a larger definition."""
 
 Fields = dict[str, Any]
 """What a definition says, before it is known to be usable."""
@@ -26,6 +34,8 @@ class AgentError(Exception):
         super().__init__(f"{source}: {problem}" if source else problem)
         self.name = name
         self.source = source
+        self.is_of_the_name = source is not None and source.name == "agent.json"
+        """Whether it hides others of its name: the name of a Markdown file means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +66,20 @@ class AgentListing:
     errors: tuple[AgentError, ...]
 
 
-def list_agents(*, agents_dir: Path, project_dir: Path, home: Path) -> AgentListing:
+def list_agents(*, agents_dir: Path, project_dir: Path, claude_dir: Path) -> AgentListing:
     """Read every definition; of several with one name only the one that counts is listed."""
     chosen: dict[str, Agent | AgentError] = {}
     errors = []
-    for found in _definitions(agents_dir, project_dir, home):
-        chosen.setdefault(found.name, found)
+    for found in _definitions(agents_dir, project_dir, claude_dir):
         if isinstance(found, AgentError):
             errors.append(found)
+        if isinstance(found, Agent) or found.is_of_the_name:
+            chosen.setdefault(found.name, found)
     agents = tuple(agent for _, agent in sorted(chosen.items()) if isinstance(agent, Agent))
     return AgentListing(agents=agents, errors=tuple(errors))
 
 
-def find_agent(name: str, *, agents_dir: Path, project_dir: Path, home: Path) -> Agent:
+def find_agent(name: str, *, agents_dir: Path, project_dir: Path, claude_dir: Path) -> Agent:
     """Return the agent that a name means.
 
     Names are compared, never joined to a path, so that no name leads out of the folders.
@@ -77,33 +88,112 @@ def find_agent(name: str, *, agents_dir: Path, project_dir: Path, home: Path) ->
         AgentError: nothing has that name, or the definition that has it cannot be used.
     """
     known = set()
-    for found in _definitions(agents_dir, project_dir, home):
-        if found.name == name:
-            if isinstance(found, AgentError):
+    broken = None
+    for found in _definitions(agents_dir, project_dir, claude_dir):
+        if isinstance(found, Agent):
+            if found.name == name:
+                return found
+            known.add(found.name)
+        elif found.name == name:
+            if found.is_of_the_name:
                 raise found
-            return found
-        known.add(found.name)
+            broken = broken or found
+    if broken is not None:
+        raise broken
     names = f"there are: {', '.join(sorted(known))}" if known else "there are none"
     raise AgentError(name, f"no agent {name!r}; {names}")
 
 
-def _definitions(agents_dir: Path, project_dir: Path, home: Path) -> Iterator[Agent | AgentError]:
+def _definitions(
+    agents_dir: Path, project_dir: Path, claude_dir: Path
+) -> Iterator[Agent | AgentError]:
     """Yield every definition, the one that counts for a name first."""
-    for source in sorted(agents_dir.glob("*/agent.json")):
-        yield _read(source, source.parent.name, _fields_of_folder)
-    for root in (project_dir, home):
-        for source in sorted((root / ".claude" / "agents").rglob("*.md")):
-            if _has_front_matter(source):
-                yield _read(source, source.stem, _fields_of_markdown)
+    for folder in _entries(agents_dir):
+        if isinstance(folder, AgentError):
+            yield folder
+        elif os.path.lexists(folder / "agent.json"):
+            found = _read(folder / "agent.json", folder.name, _fields_of_folder)
+            if found is not None:
+                yield found
+    seen: set[tuple[int, int]] = set()
+    projects = [directory / ".claude" for directory in _project_dirs(project_dir)]
+    for root in (*projects, claude_dir):
+        # Of one directory the last one counts, as for Claude Code.
+        for source in reversed(list(_markdown_files(root / "agents", seen))):
+            if isinstance(source, AgentError):
+                yield source
+            elif (found := _read(source, source.stem, _fields_of_markdown)) is not None:
+                yield found
 
 
-def _read(source: Path, name: str, read: Callable[[Path], Fields]) -> Agent | AgentError:
+def _project_dirs(project_dir: Path) -> Iterator[Path]:
+    """Yield the directories whose agents Claude Code reads for a project, the nearest first."""
+    for directory in (project_dir, *project_dir.parents):
+        # What stands in a parent decides what runs, so it has to be ours.
+        if directory == project_dir or not find_doubt(directory):
+            yield directory
+        if is_repository(directory / ".git"):
+            return
+
+
+def _entries(directory: Path) -> Sequence[Path | AgentError]:
     try:
-        fields = {"name": name, **read(source)}
+        return sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as exc:
+        return [AgentError(directory.name, str(exc), directory)]
+
+
+def _markdown_files(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path | AgentError]:
+    """Yield the `.md` files of a directory and those below, links followed, each directory once."""
+    waiting = [directory]
+    while waiting:
+        path = waiting.pop()
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            status = None
+        except OSError as exc:
+            yield AgentError(path.stem, str(exc), path)
+            continue
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                entries = _entries(path)
+                yield from (entry for entry in entries if isinstance(entry, AgentError))
+                waiting += reversed([entry for entry in entries if isinstance(entry, Path)])
+        elif path.suffix == ".md" and path != directory:
+            yield path
+
+
+def _read(
+    source: Path, name: str, read: Callable[[Path], Fields | None]
+) -> Agent | AgentError | None:
+    """Read one definition; None where a file is not meant as one."""
+    try:
+        fields = read(source)
+        if fields is None:
+            return None
+        fields = {"name": name, **fields}
         name = fields["name"] if isinstance(fields["name"], str) else name
         return _agent(source, fields)
-    except (OSError, ValueError) as exc:  # a broken JSON or UTF-8 text is a ValueError
+    except RecursionError:
+        return AgentError(name, "it is nested too deeply", source)
+    except (OSError, ValueError) as exc:  # a broken JSON text is a ValueError
         return AgentError(name, str(exc), source)
+
+
+def _text_of(source: Path, *, errors: str = "strict") -> str:
+    """Return the text of a regular file of bounded size; nothing else can make a reader wait."""
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is not a regular file")
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+    return content.decode("utf-8-sig", errors).replace("\r\n", "\n")
 
 
 def _agent(source: Path, fields: Fields) -> Agent:
@@ -168,7 +258,7 @@ def _fields_of_folder(source: Path) -> Fields:
         raise ValueError(f"unknown key {unknown[0]!r}; known are: {known}")
     prompt = source.with_name("agent.system-prompt.md")
     if prompt.exists():
-        fields["system_prompt"] = prompt.read_text("utf-8-sig") or None
+        fields["system_prompt"] = _text_of(prompt) or None
     servers = source.with_name("agent.mcp.json")
     if servers.exists():
         try:
@@ -179,14 +269,12 @@ def _fields_of_folder(source: Path) -> Fields:
 
 
 def _json_object(source: Path) -> Fields:
-    fields = json.loads(source.read_text("utf-8-sig"))
+    fields = json.loads(_text_of(source))
     if not isinstance(fields, dict):
         raise ValueError("must be a JSON object")
     return fields
 
 
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-"""Between two lines of three dashes, at the very beginning."""
 CLAUDE_KEYS = {
     "name": "name",
     "description": "description",
@@ -197,57 +285,50 @@ CLAUDE_KEYS = {
 }
 
 
-def _has_front_matter(source: Path) -> bool:
-    """Whether a file is meant as a definition; a README beside them is not."""
-    try:
-        with source.open("rb") as opened:
-            return opened.read(8).removeprefix(b"\xef\xbb\xbf").startswith(b"---")
-    except OSError:
-        return True  # reading it again says what is wrong
+def _fields_of_markdown(source: Path) -> Fields | None:
+    text = _text_of(source, errors="replace")
+    if not text.startswith("---"):
+        return None  # a README beside them
+    from . import front_matter  # late: it imports YAML, and most projects have none of these files
 
-
-def _fields_of_markdown(source: Path) -> Fields:
-    text = source.read_text("utf-8-sig")
-    found = FRONT_MATTER.match(text)
-    if found is None:
-        raise ValueError("the front matter has no closing line of three dashes")
-    front = _front_matter(found[1])
-    if not front.get("name"):
-        raise ValueError("the front matter has no name")
+    parts = front_matter.split(text)
+    if parts is None:
+        return None
+    front = front_matter.parse(parts[0])
+    for key in ("name", "description"):
+        if not front.get(key):
+            raise ValueError(f"the front matter has no {key}: Claude Code ignores this file")
+        if not isinstance(front[key], str):
+            raise ValueError(f"{key} must be a text that is not empty")
+    if front["name"].startswith("-") or ":" in front["name"]:
+        raise ValueError("the name begins with `-` or has a colon: Claude Code ignores this file")
     fields = {ours: front[theirs] for theirs, ours in CLAUDE_KEYS.items() if theirs in front}
     for key in ("tools", "disallowed_tools"):
         if isinstance(fields.get(key), str):
             fields[key] = _split_tools(fields[key])
-    if isinstance(front.get("mcpServers"), dict):
-        fields["mcp_servers"] = front["mcpServers"]
-    fields["system_prompt"] = text[found.end() :].strip() or None
+    fields["mcp_servers"] = _inline_servers(front.get("mcpServers"))
+    fields["system_prompt"] = parts[1].strip() or None
     return fields
+
+
+def _inline_servers(given: Any) -> Fields:
+    """Return the servers that are defined in the file; one that is only named is the person's."""
+    parts = given if isinstance(given, list) else [given]
+    return {
+        name: server for part in parts if isinstance(part, dict) for name, server in part.items()
+    }
 
 
 def _split_tools(tools: str) -> list[str]:
     """Cut at the commas that are not inside parentheses: `Read, Bash(git log:*, git diff:*)`."""
-    return [tool.strip() for tool in re.split(r",(?![^(]*\))", tools) if tool.strip()]
-
-
-def _front_matter(text: str) -> Mapping[str, Any]:
-    """Parse what stands between the dashes.
-
-    Claude Code writes descriptions with colons in them and without quotes, which YAML refuses and
-    Claude Code itself reads; so does this.
-    """
-    import yaml  # late: most projects have none of these files
-
-    try:
-        try:
-            front = yaml.safe_load(text)
-        except yaml.YAMLError:
-            front = yaml.safe_load(re.sub(r"(?m)^(\w+):[ \t]+([^\s\"'\[{>|&].*)$", _quoted, text))
-    except yaml.YAMLError as exc:
-        raise ValueError(f"the front matter is not YAML: {' '.join(str(exc).split())}") from exc
-    if not isinstance(front, dict):
-        raise ValueError("the front matter must be `key: value` lines")
-    return front
-
-
-def _quoted(line: re.Match[str]) -> str:
-    return f"{line[1]}: {json.dumps(line[2])}"
+    parts, begin, depth = [], 0, 0
+    for place, character in enumerate(tools):
+        if character == "(":
+            depth += 1
+        elif character == ")":
+            depth = max(0, depth - 1)
+        elif character == "," and depth == 0:
+            parts.append(tools[begin:place])
+            begin = place + 1
+    parts.append(tools[begin:])
+    return [tool.strip() for tool in parts if tool.strip()]

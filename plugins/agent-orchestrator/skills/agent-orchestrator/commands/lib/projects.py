@@ -53,7 +53,7 @@ def _marker(directory: Path, *, is_git_looked_for: bool) -> Path | None:
     if os.path.lexists(own):
         return own
     git = directory / GIT_MARKER
-    return git if is_git_looked_for and _is_repository(git) else None
+    return git if is_git_looked_for and is_repository(git) else None
 
 
 def _doubt(directory: Path, marker: Path) -> str | None:
@@ -70,7 +70,7 @@ def _device(directory: Path) -> int | None:
         return None
 
 
-def _is_repository(git: Path) -> bool:
+def is_repository(git: Path) -> bool:
     """Whether git takes this for a repository: `setup.c`, `is_git_directory` and `read_gitfile`."""
     try:
         if git.is_file():  # of a worktree or a submodule

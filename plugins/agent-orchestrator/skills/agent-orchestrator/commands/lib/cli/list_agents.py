@@ -7,7 +7,7 @@ import sys
 import click
 
 from ..agents import Agent, list_agents
-from ..environment import home
+from ..environment import claude_dir
 from .command import Command, agents_option, configure, json_option, project_option
 from .output import answer_json, note, table
 
@@ -29,7 +29,9 @@ def main(project_dir: str | None, agents_dir: str | None, as_json: bool) -> None
     A definition that cannot be used is named on stderr.
     """
     config = configure(project_dir, agents_dir=agents_dir)
-    listing = list_agents(agents_dir=config.agents_dir, project_dir=config.project_dir, home=home())
+    listing = list_agents(
+        agents_dir=config.agents_dir, project_dir=config.project_dir, claude_dir=claude_dir()
+    )
     for error in listing.errors:
         note(str(error))
     if as_json:

@@ -17,8 +17,8 @@ from ..assignment import Assignment
 from ..config import Config
 from ..environment import (
     agent_environment,
+    claude_dir,
     given_project_dir,
-    home,
     host,
     parent_session_id,
     state_dir,
@@ -151,7 +151,10 @@ def load_agent(name: str | None, config: Config) -> Agent | None:
         return None
     try:
         return find_agent(
-            name, agents_dir=config.agents_dir, project_dir=config.project_dir, home=home()
+            name,
+            agents_dir=config.agents_dir,
+            project_dir=config.project_dir,
+            claude_dir=claude_dir(),
         )
     except AgentError as exc:
         raise CommandError(str(exc), USAGE) from exc

@@ -65,7 +65,12 @@ class ClaudeExecutor:
         with tempfile.TemporaryDirectory(prefix="agent-orchestrator-") as files:
             cli = self._command_line(Path(files))
             client = ClaudeSDKClient(self._options(), transport=cli)
-            translation = Translation(cli.usage_by_result, cli.origins, is_resume=self._spec.resume)
+            translation = Translation(
+                cli.usage_by_result,
+                cli.origins,
+                servers=self._spec.agent.mcp_servers if self._spec.agent else (),
+                is_resume=self._spec.resume,
+            )
             try:
                 await self._begin(client, cli, prompt, prompt_id)
                 async with contextlib.aclosing(self._messages(client, cli, translation)) as events:

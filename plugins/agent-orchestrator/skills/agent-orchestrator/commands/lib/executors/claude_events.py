@@ -6,7 +6,7 @@ the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from claude_agent_sdk import (
@@ -39,13 +39,29 @@ AUTHENTICATION_FAILED = "authentication_failed"
 AUTHENTICATION_ATTEMPTS = 3
 """Refused credentials do not get better: the CLI itself would go on for three minutes."""
 
+SERVER_PROBLEMS = {
+    "failed": "did not start, and its tools are missing: try its command by hand",
+    "needs-auth": "needs a login, and its tools are missing: run `claude` and then /mcp there",
+    "ignored": "is ignored by Claude Code, and its tools are missing: check its definition; every "
+    "value of `env` must be a text",
+}
+"""What a status of an MCP server means, where it means that the agent does not have its tools."""
+
 
 class Translation:
     """The events of one run; remembers what a later message does not repeat."""
 
     def __init__(
-        self, usage_by_result: Mapping[str, Usage], origins: Mapping[str, str], *, is_resume: bool
+        self,
+        usage_by_result: Mapping[str, Usage],
+        origins: Mapping[str, str],
+        *,
+        servers: Iterable[str] = (),
+        is_resume: bool,
     ) -> None:
+        self._servers = frozenset(servers)
+        """The MCP servers of the agent's definition."""
+        self._server_status: dict[str, str] = {}
         self._usage_by_result = usage_by_result
         self._origins = origins
         self._cost_so_far = None if is_resume else 0.0
@@ -68,6 +84,15 @@ class Translation:
                 yield from self._assistant(message)
             case UserMessage():
                 yield from self._user(message)
+            case SystemMessage():
+                yield from self._system(message)
+            case ResultMessage():
+                yield from self._result(message)
+
+    def _system(self, message: SystemMessage) -> Iterator[Event]:
+        match message:
+            case SystemMessage(subtype="init"):
+                yield from self._missing_servers(message.data.get("mcp_servers"))
             case TaskStartedMessage(task_type="local_agent"):
                 yield self._subagent_start(message)
             case TaskUpdatedMessage() if message.task_id in self._subagents:
@@ -80,8 +105,6 @@ class Translation:
                 yield self._permission_denied(message.data, message.data.get("message"))
             case SystemMessage(subtype=claude_usage.SUBTYPE):
                 yield create_event("usage", message.data["event_id"], **message.data["fields"])
-            case ResultMessage():
-                yield from self._result(message)
 
     def last_events(self) -> Iterator[Event]:
         """Yield what is still owed when no message will come any more."""
@@ -89,6 +112,21 @@ class Translation:
             yield self._post_tool(tool_use_id, None, "the run ended before the tool did")
         for task_id, (_, status) in list(self._subagents.items()):
             yield self._subagent_stop(task_id, status, None)
+
+    def _missing_servers(self, reported: Any) -> Iterator[Event]:
+        """Say which MCP servers do not work; the CLI only lists them, and again at every turn."""
+        found = {
+            str(server.get("name")): str(server.get("status"))
+            for server in (reported if isinstance(reported, list) else [])
+            if isinstance(server, dict)
+        }
+        for name in self._servers - found.keys():
+            found[name] = "ignored"
+        for name, status in sorted(found.items()):
+            if status in SERVER_PROBLEMS and self._server_status.get(name) != status:
+                problem = f"MCP server {name!r} {SERVER_PROBLEMS[status]}"
+                yield create_event("diagnostic", content=text_content(problem))
+        self._server_status = found
 
     def _assistant(self, message: AssistantMessage) -> Iterator[Event]:
         content = [block.text for block in message.content if isinstance(block, TextBlock)]
