@@ -19,6 +19,7 @@ from agent_orchestrator.session_client import (
     SessionNotFoundError,
 )
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
+from tests.support.rows import each_row
 
 CALLS: dict[str, Callable[[SessionClient, str], object]] = {
     "create_session": lambda client, session_id: client.create_session(session_id, "name"),
@@ -81,7 +82,7 @@ UNSENDABLE: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@each_row("call", CALLS.values(), ids=CALLS)
 def test_refused_connection_is_an_error_that_names_the_url(
     call: Callable[[SessionClient, str], object],
 ) -> None:
@@ -95,7 +96,7 @@ def test_refused_connection_is_an_error_that_names_the_url(
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@each_row("call", CALLS.values(), ids=CALLS)
 def test_server_that_never_answers_ends_in_a_time_out(
     call: Callable[[SessionClient, str], object],
 ) -> None:
@@ -108,13 +109,13 @@ def test_server_that_never_answers_ends_in_a_time_out(
     assert isinstance(caught.value.__cause__, httpx.TimeoutException)
 
 
-@pytest.mark.parametrize("url", ["localhost:8765", "ftp://127.0.0.1", "http://[::1", "", "http://"])
+@each_row("url", ["localhost:8765", "ftp://127.0.0.1", "http://[::1", "", "http://"])
 def test_url_that_is_none_is_an_error_of_ours(url: str) -> None:
     with pytest.raises(SessionClientError):
         SessionClient(url).list_sessions()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 405, 409, 413, 415, 422, 500, 503])
+@each_row("status", [400, 401, 403, 405, 409, 413, 415, 422, 500, 503])
 def test_error_carries_status_code_and_words_of_the_server(status: int) -> None:
     said = json_reply({"detail": "the words", "code": "some_code"}, status)
     with (
@@ -128,7 +129,7 @@ def test_error_carries_status_code_and_words_of_the_server(status: int) -> None:
     assert not isinstance(caught.value, SessionNotFoundError)
 
 
-@pytest.mark.parametrize("name", sorted(set(CALLS) - {"delete_session"}))
+@each_row("name", sorted(set(CALLS) - {"delete_session"}))
 def test_404_is_not_found_whatever_its_body(name: str) -> None:
     html = Reply(status=404, body=b"<html>nothing here</html>", content_type="text/html")
     with (
@@ -145,7 +146,7 @@ def test_404_on_delete_is_false() -> None:
         assert client.delete_session("some-id") is False
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         Reply(status=502, body=b"<html>bad gateway</html>", content_type="text/html"),
@@ -167,8 +168,8 @@ def test_error_without_the_managers_shape_still_has_its_status(reply: Reply) -> 
     assert (caught.value.status_code, caught.value.code) == (reply.status, None)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize(
+@each_row("call", CALLS.values(), ids=CALLS)
+@each_row(
     "body",
     [b"<html></html>", b"", b"[]", b"null", b'"x"', b"{}", b'{"session":1,"sessions":1,"ok":1}'],
 )
@@ -192,8 +193,8 @@ def test_status_that_the_contract_does_not_know_is_an_error() -> None:
         client.get_status("some-id")
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@each_row("status", [301, 302, 307, 308])
+@each_row("call", CALLS.values(), ids=CALLS)
 def test_redirect_is_an_error_and_is_not_followed(
     call: Callable[[SessionClient, str], object], status: int
 ) -> None:
@@ -209,7 +210,7 @@ def test_redirect_is_an_error_and_is_not_followed(
     assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("make_event", UNSENDABLE.values(), ids=UNSENDABLE)
+@each_row("make_event", UNSENDABLE.values(), ids=UNSENDABLE)
 def test_what_cannot_be_sent_is_an_error_and_is_not_sent(
     make_event: Callable[[], dict[str, Any]],
 ) -> None:
@@ -232,7 +233,7 @@ def test_name_that_is_no_text_for_a_url_is_an_error() -> None:
     assert server.requests == []
 
 
-@pytest.mark.parametrize("session_id", IMPOSSIBLE_IDS, ids=repr)
+@each_row("session_id", IMPOSSIBLE_IDS, ids=repr)
 def test_id_that_none_can_have_is_answered_without_a_request(session_id: Any) -> None:
     with recording() as server, SessionClient(server.url) as client:
         assert client.get_status(session_id) == "not_existent"
@@ -243,7 +244,7 @@ def test_id_that_none_can_have_is_answered_without_a_request(session_id: Any) ->
     assert server.requests == []
 
 
-@pytest.mark.parametrize("session_id", ["a", "A.b_c:d-e", "0" * 128])
+@each_row("session_id", ["a", "A.b_c:d-e", "0" * 128])
 def test_id_within_the_grammar_reaches_its_own_route(session_id: str) -> None:
     reply = json_reply({"status": "running"})
     with recording(reply) as server, SessionClient(server.url + "/") as client:
@@ -261,8 +262,8 @@ def test_fifty_calls_are_one_connection() -> None:
     assert (len(server.requests), server.connections) == (50, 1)
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@each_row("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@each_row("host", ["127.0.0.1", "localhost"])
 def test_proxy_of_the_environment_does_not_get_loopback_requests(
     monkeypatch: pytest.MonkeyPatch, variable: str, host: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from agent_session_manager.api.dashboard import STATIC
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 NO_TOKEN = {"Authorization": ""}
 LINK = {**NO_TOKEN, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
@@ -93,7 +94,7 @@ def test_link_of_another_page_leads_to_the_dashboard_and_to_nothing_else(api: Ap
     assert api.call("GET", "/", headers=fetched).refusal == (403, "origin_not_allowed")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "target", ["/assets/", "/assets/none.js", "/..%2fcli.py", "/assets/..%2f..%2fcli.py", "/%2e%2e"]
 )
 def test_nothing_but_the_built_files_is_served(api: Api, target: str) -> None:
@@ -159,7 +160,7 @@ def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
     assert own_api.get(f"/usage?bucket=day&since={future}").json == {"rows": []}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "", "bucket=day", "bucket=week&since=2026-11-25T00:00:00Z", "bucket=day&since=yesterday",
@@ -195,7 +196,7 @@ QUESTION = {
 }
 
 
-@pytest.mark.parametrize("auth", ["on", "off"])
+@each_row("auth", ["on", "off"])
 def test_page_of_an_allowed_origin_is_let_in_and_no_other(
     start_manager: Callable[..., RunningManager], auth: str
 ) -> None:

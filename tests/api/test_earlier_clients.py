@@ -13,6 +13,7 @@ import pytest
 from agent_session_manager.api.app import openapi
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 PAGE = "http://localhost:5173"
@@ -178,7 +179,7 @@ def test_start_that_is_sent_again_is_kept_and_changes_nothing(
     assert [each["event_type"] for each in events_of(earlier, session_id)] == ["session_start"] * 3
 
 
-@pytest.mark.parametrize("was_there", [False, True])
+@each_row("was_there", [False, True])
 def test_of_starts_at_once_one_opens_the_run_and_none_fails(
     earlier: Api, open_manager: RunningManager, new_id: Callable[[], str], was_there: bool
 ) -> None:
@@ -220,8 +221,8 @@ def test_run_that_somebody_holds_is_not_an_earlier_clients(
     assert earlier.delete(f"/sessions/{session_id}").refusal == (409, "session_running")
 
 
-@pytest.mark.parametrize("event_type", ["message", "pre_tool", "post_tool", "session_stop", "x"])
-@pytest.mark.parametrize("session_id", ["nobody", "", "../x", "a b", "é", "x" * 129])
+@each_row("event_type", ["message", "pre_tool", "post_tool", "session_stop", "x"])
+@each_row("session_id", ["nobody", "", "../x", "a b", "é", "x" * 129])
 def test_event_of_an_unknown_session_is_refused(
     earlier: Api, event_type: str, session_id: str
 ) -> None:
@@ -229,7 +230,7 @@ def test_event_of_an_unknown_session_is_refused(
     assert answer.refusal == (404, "session_not_found")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"session_id": ""},
@@ -245,8 +246,8 @@ def test_start_of_what_can_be_no_session_is_refused(earlier: Api, wrong: dict[st
     assert earlier.post("/events", start).refusal == (422, "invalid_event")
 
 
-@pytest.mark.parametrize("name", ["event_type", "session_id", "session_name", "timestamp"])
-@pytest.mark.parametrize("value", [None, 1, True, [], {}, ["x"]])
+@each_row("name", ["event_type", "session_id", "session_name", "timestamp"])
+@each_row("value", [None, 1, True, [], {}, ["x"]])
 def test_event_without_what_is_required_is_refused(
     earlier: Api, new_id: Callable[[], str], name: str, value: Any
 ) -> None:
@@ -259,7 +260,7 @@ def test_event_without_what_is_required_is_refused(
     assert len(events_of(earlier, session_id)) == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"tool_input": "text"},
@@ -285,7 +286,7 @@ def test_start_of_a_wrong_shape_creates_nothing(
     assert earlier.get(f"/sessions/{session_id}").status == 404
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "refusal"),
     [
         (b"", (400, "invalid_json")),
@@ -314,7 +315,7 @@ def test_body_of_another_type_is_refused(earlier: Api, new_id: Callable[[], str]
         assert answer.refusal == (415, "json_only")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong", [{"session_name": 1}, {"agent_name": ""}, {"last_resumed_at": "soon"}, {"x": 1}, []]
 )
 def test_metadata_of_a_wrong_shape_is_refused(
@@ -345,7 +346,7 @@ def test_all_events_of_a_large_session_are_listed(earlier: Api, new_id: Callable
     assert [each["tool_output"][:2] for each in kept] == [str(n) * 2 for n in range(10)]
 
 
-@pytest.mark.parametrize("session_id", ["nobody", "..x", "a%20b", "%C3%A9", "x" * 129])
+@each_row("session_id", ["nobody", "..x", "a%20b", "%C3%A9", "x" * 129])
 def test_unknown_session_has_no_events(earlier: Api, session_id: str) -> None:
     assert events_of(earlier, session_id) == []
 
@@ -398,7 +399,7 @@ def test_routes_are_described_as_deprecated() -> None:
     assert sorted(deprecated) == sorted(ROUTES)
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@each_row(("method", "path"), ROUTES)
 def test_where_a_token_is_asked_for_these_routes_need_it_too(
     api: Api, method: str, path: str
 ) -> None:
@@ -417,7 +418,7 @@ def of_page(
         return client.request(method, manager.url + path, headers=headers, **options)
 
 
-@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("DELETE", "/sessions/{session_id}")])
+@each_row(("method", "path"), [*ROUTES, ("DELETE", "/sessions/{session_id}")])
 def test_page_that_was_allowed_may_ask_and_read(
     open_manager: RunningManager, new_id: Callable[[], str], method: str, path: str
 ) -> None:
@@ -442,7 +443,7 @@ def test_page_that_was_allowed_may_ask_and_read(
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "origin",
     [
         "http://localhost:5174",
@@ -452,7 +453,7 @@ def test_page_that_was_allowed_may_ask_and_read(
         "null",
     ],
 )
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@each_row(("method", "path"), ROUTES)
 def test_page_of_another_origin_is_not_let_in(
     open_manager: RunningManager, method: str, path: str, origin: str
 ) -> None:

@@ -7,10 +7,8 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations
 from typing import Any
 
-import pytest
 from fastapi.routing import iter_route_contexts
 
 from agent_session_manager.api.app import build_app
@@ -20,6 +18,7 @@ from agent_session_manager.api.failures import MAX_FAILURES, Failures
 from agent_session_manager.api.guard import Guard
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 TOKEN = "the-token-of-32-characters-or-more"
@@ -119,20 +118,12 @@ Headers = dict[str, str | None]
 
 
 def cases() -> Iterator[Headers]:
-    """Each value with all others as they should be; and wrong ones of each two headers."""
+    """Each value with all others as they should be; `test_header_matrix` combines them."""
     usual: Headers = {name: next(iter(values)) for name, values in RULES.items()}
     yield usual
     for name, values in RULES.items():
         for value in list(values)[1:]:
             yield {**usual, name: value}
-    for first, second in combinations(ORDER, 2):
-        for value in wrong_values(first)[:4]:
-            for other in wrong_values(second)[:4]:
-                yield {**usual, first: value, second: other}
-
-
-def wrong_values(name: str) -> list[str | None]:
-    return [value for value, refusal in RULES[name].items() if refusal is not None]
 
 
 def expected(headers: Headers, *, has_body: bool) -> Refusal | None:
@@ -141,12 +132,9 @@ def expected(headers: Headers, *, has_body: bool) -> Refusal | None:
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-CASES = list(cases())
-IDS = [
-    " ".join(f"{name}:{value}" for name, value in case.items() if value != next(iter(RULES[name])))
-    or "all as it should be"
-    for case in CASES
-]
+def changed_in(case: Headers) -> str:
+    unusual = [f"{n}: {value}" for n, value in case.items() if value != next(iter(RULES[n]))]
+    return " ".join(unusual) or "all as it should be"
 
 
 def request(
@@ -170,14 +158,8 @@ def refusal_of(answer: Answer) -> Refusal:
     return NO_TOKEN if answer.refusal == TOO_MANY else answer.refusal
 
 
-def test_the_table_is_large_enough() -> None:
-    assert len(CASES) >= 100
-
-
-@pytest.mark.parametrize("headers", CASES, ids=IDS)
-def test_request_is_refused_for_the_first_header_that_is_wrong(
-    manager: RunningManager, headers: Headers
-) -> None:
+@each_row("headers", cases(), ids=changed_in)
+def test_request_with_a_wrong_header_is_refused(manager: RunningManager, headers: Headers) -> None:
     path = "/sessions/none"
     items = headers.items()
     with raw_connection(manager.port) as connection:
@@ -195,8 +177,8 @@ def test_request_is_refused_for_the_first_header_that_is_wrong(
         assert health.status == (expected(without_token, has_body=False) or (200, ""))[0]
 
 
-@pytest.mark.parametrize("headers", CASES, ids=IDS)
-def test_handshake_of_a_websocket_is_refused_before_it_is_accepted(headers: Headers) -> None:
+@each_row("headers", cases(), ids=changed_in)
+def test_handshake_with_a_wrong_header_is_never_accepted(headers: Headers) -> None:
     let_in, sent = [], []
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
@@ -241,7 +223,7 @@ UPGRADE = [
 ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "origin", "authorization"),
     [
         ("127.0.0.1:PORT", "http://evil.test", "Bearer TOKEN"),
@@ -262,8 +244,8 @@ def test_nobody_gets_a_websocket_where_there_is_none(
 SINGLE = [*ORDER, "Sec-Fetch-Mode", "Content-Encoding"]
 
 
-@pytest.mark.parametrize("name", SINGLE)
-@pytest.mark.parametrize("change", [str, str.upper, str.lower])
+@each_row("name", SINGLE)
+@each_row("change", [str, str.upper, str.lower])
 def test_header_that_comes_twice_is_refused(
     manager: RunningManager, name: str, change: Callable[[str], str]
 ) -> None:
@@ -279,7 +261,7 @@ def test_header_that_comes_twice_is_refused(
             assert connection.ask(asked).refusal == TWICE
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("target", "host", "token", "status"),
     [
         ("http://127.0.0.1:PORT/sessions/none", "127.0.0.1:PORT", "Bearer TOKEN", 404),
@@ -345,7 +327,7 @@ def handshake(manager: RunningManager, target: str, authorization: str) -> Answe
         return connection.ask(request(manager, f"GET {target} HTTP/1.1", headers), method="HEAD")
 
 
-def test_tokens_and_codes_are_refused_so_many_times_within_a_minute_and_the_right_ones_never(
+def test_failed_logins_are_rate_limited_and_valid_ones_never(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     own = start_manager()
@@ -399,7 +381,7 @@ def each_way(port: int) -> Iterator[RawConnection]:
             yield RawConnection(opened)
 
 
-@pytest.mark.parametrize(("size", "status"), [(31 * 1024, 404), (33 * 1024, 431)])
+@each_row(("size", "status"), [(31 * 1024, 404), (33 * 1024, 431)])
 def test_headers_are_limited_in_size(api: Api, size: int, status: int) -> None:
     for target in ("/sessions/none", "/health"):
         answer = api.call("GET", target, headers={"X-Large": "x" * size})

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.api import Answer, RawConnection, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.unguarded import PROGRAM
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -137,7 +138,7 @@ def test_manager_without_its_guard_fails_the_same_table(tmp_path: Path) -> None:
     assert min(wrong[kind] for kind in KINDS) > 100, wrong
 
 
-@pytest.mark.parametrize("address", ["::1", "::ffff:127.0.0.1"])
+@each_row("address", ["::1", "::ffff:127.0.0.1"])
 def test_each_way_to_loopback_has_the_same_guard(manager: RunningManager, address: str) -> None:
     try:
         opened = socket.create_connection((address, manager.port), timeout=WATCHDOG_SECONDS)

@@ -18,6 +18,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_disk import on_own_disk
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
@@ -263,7 +264,7 @@ def test_backups_by_itself_are_of_sqlite(tmp_path: Path) -> None:
     assert_failed(ran, 1, "not SQLite", "pg_dump")
 
 
-@pytest.mark.parametrize("command", ["export", "import", "vacuum", "backup", "restore", "verify"])
+@each_row("command", ["export", "import", "vacuum", "backup", "restore", "verify"])
 def test_help_shows_an_example(tmp_path: Path, command: str) -> None:
     ran = subprocess.run(
         [PROGRAM, command, "--help"],

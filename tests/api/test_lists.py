@@ -14,6 +14,7 @@ from agent_session_manager.store.base import AppendEvents, Change, CreateSession
 from tests.support.api import Api
 from tests.support.filling import fill
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 NewId = Callable[[], str]
 
@@ -141,7 +142,7 @@ def test_session_created_while_pages_are_turned_moves_none_of_them(api: Api, new
     assert second["next_page"] is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "found"),
     [
         ("session_name=name-7", ["s00007"]),
@@ -167,7 +168,7 @@ def test_filters_find_what_matches_all_of_them(api: Api, query: str, found: list
     assert [session["session_id"] for session in listed] == found
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "unknown=1",
@@ -196,7 +197,7 @@ def test_parameter_that_cannot_be_is_refused(api: Api, query: str) -> None:
     assert "xxxx" not in answer.json["detail"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "unknown=1",
@@ -240,7 +241,7 @@ def test_events_are_read_backwards_from_the_end(api: Api) -> None:
     assert seqs(api, "before_seq=1") == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "expected"),
     [
         ("limit=2", [1, 2]),

@@ -17,6 +17,7 @@ from tests.support.api import Api
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_disk import on_own_disk
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 StartManager = Callable[..., RunningManager]
@@ -153,7 +154,7 @@ def test_damaged_database_is_not_served_and_left_as_it_is(
     assert run(own.home, "verify", state=own.state_dir).returncode == 0
 
 
-@pytest.mark.parametrize("options", ["size=64k", "ro"])
+@each_row("options", ["size=64k", "ro"])
 def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
     manager: RunningManager, tmp_path: Path, options: str
 ) -> None:
@@ -177,7 +178,7 @@ def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
     assert str(disk) in said
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+@each_row("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 def test_postgresql_is_left_to_its_own_tools(tmp_path: Path, arguments: list[str]) -> None:
     url = "postgresql://u:secret@127.0.0.1:1/x"
     ran = run(tmp_path, *arguments, "--database-url", url)
@@ -185,7 +186,7 @@ def test_postgresql_is_left_to_its_own_tools(tmp_path: Path, arguments: list[str
     assert "secret" not in ran.stderr
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+@each_row("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 def test_database_or_backup_that_is_not_there_is_named_and_not_made(
     tmp_path: Path, arguments: list[str]
 ) -> None:

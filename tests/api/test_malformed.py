@@ -11,6 +11,7 @@ import pytest
 from agent_session_manager.api.body import MAX_PARTS
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 SECRET = "do-not-repeat-me"
 
@@ -169,7 +170,7 @@ def assert_refused(api: Api, session_id: str, answer: Answer, status: int, code:
     assert api.socket is opened is not None
 
 
-@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+@each_row("body", NOT_JSON.values(), ids=NOT_JSON)
 def test_body_that_is_not_json_is_refused(api: Api, session_id: str, body: bytes) -> None:
     answer = api.call("POST", f"/sessions/{session_id}/events", body)
     assert_refused(api, session_id, answer, 400, "invalid_json")
@@ -183,7 +184,7 @@ def test_body_that_is_not_json_is_refused(api: Api, session_id: str, body: bytes
         assert_refused(api, session_id, api.call(method, target, body), 400, "invalid_json")
 
 
-@pytest.mark.parametrize("body", NOT_KEPT.values(), ids=NOT_KEPT)
+@each_row("body", NOT_KEPT.values(), ids=NOT_KEPT)
 def test_json_that_could_not_be_kept_as_it_is_is_refused(
     api: Api, session_id: str, body: bytes
 ) -> None:
@@ -230,7 +231,7 @@ def test_deepest_and_largest_values_that_are_kept_come_back(api: Api, session_id
     assert numbers["value"] == [2**64 - 1, -(2**63), 1e308, 5e-324, -0.0, 100.0]
 
 
-@pytest.mark.parametrize(("field", "value"), OF_WRONG_TYPE)
+@each_row(("field", "value"), OF_WRONG_TYPE)
 def test_field_of_another_type_refuses_its_event(
     api: Api, session_id: str, field: str, value: Any
 ) -> None:
@@ -243,19 +244,19 @@ def test_field_of_another_type_refuses_its_event(
         assert listed.json["detail"].startswith("event 1: ")
 
 
-@pytest.mark.parametrize("usage", USAGE_OF_WRONG_TYPE, ids=json.dumps)
+@each_row("usage", USAGE_OF_WRONG_TYPE, ids=json.dumps)
 def test_usage_that_could_not_be_summed_is_refused(api: Api, session_id: str, usage: Any) -> None:
     answer = api.post(f"/sessions/{session_id}/events", {"event_type": "usage", "usage": usage})
     assert_refused(api, session_id, answer, 422, "invalid_event")
 
 
-@pytest.mark.parametrize("value", [None, True, 0, 1.5, "x", [1], [[]], [None], [{}], {}])
+@each_row("value", [None, True, 0, 1.5, "x", [1], [[]], [None], [{}], {}])
 def test_value_that_is_no_event_is_refused(api: Api, session_id: str, value: Any) -> None:
     answer = api.post(f"/sessions/{session_id}/events", value)
     assert_refused(api, session_id, answer, 422, "invalid_event")
 
 
-@pytest.mark.parametrize("changed", parameters(SESSION_FIELDS_OF_WRONG_TYPE))
+@each_row("changed", parameters(SESSION_FIELDS_OF_WRONG_TYPE))
 def test_session_with_a_field_of_another_type_is_not_created(
     api: Api, session_id: str, new_id: Callable[[], str], changed: dict[str, Any]
 ) -> None:
@@ -265,7 +266,7 @@ def test_session_with_a_field_of_another_type_is_not_created(
     assert api.get(f"/sessions/{fresh}/status").json == {"status": "not_existent"}
 
 
-@pytest.mark.parametrize("missing", ["session_id", "session_name"])
+@each_row("missing", ["session_id", "session_name"])
 def test_session_without_id_or_name_is_not_created(
     api: Api, session_id: str, new_id: Callable[[], str], missing: str
 ) -> None:
@@ -276,7 +277,7 @@ def test_session_without_id_or_name_is_not_created(
     assert missing in answer.json["detail"]
 
 
-@pytest.mark.parametrize("change", parameters(CHANGES_OF_WRONG_TYPE))
+@each_row("change", parameters(CHANGES_OF_WRONG_TYPE))
 def test_change_of_another_type_changes_nothing(
     api: Api, session_id: str, change: dict[str, Any]
 ) -> None:
@@ -285,7 +286,7 @@ def test_change_of_another_type_changes_nothing(
     assert api.get(f"/sessions/{session_id}").json["session"]["agent_name"] is None
 
 
-@pytest.mark.parametrize("value", [None, True, 0, "x", [], [{}]])
+@each_row("value", [None, True, 0, "x", [], [{}]])
 def test_body_that_is_no_object_is_refused(api: Api, session_id: str, value: Any) -> None:
     for answer in (
         api.post("/sessions", value),
@@ -320,7 +321,7 @@ def large_request(manager: RunningManager, session_id: str, *, chunked: bool) ->
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
 
 
-@pytest.mark.parametrize("chunked", [False, True])
+@each_row("chunked", [False, True])
 def test_body_of_five_megabytes_is_refused_and_the_connection_goes_on(
     manager: RunningManager, api: Api, session_id: str, chunked: bool
 ) -> None:
@@ -381,7 +382,7 @@ def test_trailers_are_no_headers(manager: RunningManager, api: Api, session_id: 
         assert_refused(api, session_id, answer, 401, "unauthorized")
 
 
-@pytest.mark.parametrize("field", ["x", "archived"])
+@each_row("field", ["x", "archived"])
 def test_body_of_very_many_fields_is_refused_for_that_alone(
     manager: RunningManager, api: Api, session_id: str, field: str
 ) -> None:

@@ -14,6 +14,7 @@ from agent_orchestrator.outbox import Outbox, Run
 from agent_orchestrator.transcript_appends import Batch, DirectAppends
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 TOKEN = "ghp_" + "aB3dE5" * 6
 MASK = "[masked: github-token]"
@@ -34,7 +35,7 @@ def test_secrets_are_masked_counted_once_and_shown_with_the_session(
     assert api.get(path).json["session"]["masked_secrets"] == 5
 
 
-@pytest.mark.parametrize("count", [-1, 10_001, "1", True])
+@each_row("count", [-1, 10_001, "1", True])
 def test_a_count_that_makes_no_sense_is_refused(api: Api, session_id: str, count: object) -> None:
     event = {"event_type": "x", "masked_secrets": count}
     refusal = api.post(f"/sessions/{session_id}/events", event).refusal

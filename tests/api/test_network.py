@@ -21,6 +21,7 @@ from agent_session_manager.api.network import TlsError, load_tls, serve_tls
 from agent_session_manager.settings import Settings, SettingsError, load_settings
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
+from tests.support.rows import each_row
 from tests.support.tls import ADDRESS, Certificates, make_certificates
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -58,10 +59,8 @@ def elsewhere(
     return monkeypatch
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.0.7", "fe80::1", ADDRESS, "::ffff:a01:1"])
-@pytest.mark.parametrize(
-    "missing", [("allow_network",), ("tls_key",), ("tls_certificate",), tuple(FILES)]
-)
+@each_row("address", ["10.1.2.3", "192.168.0.7", "fe80::1", ADDRESS, "::ffff:a01:1"])
+@each_row("missing", [("allow_network",), ("tls_key",), ("tls_certificate",), tuple(FILES)])
 def test_address_of_the_network_is_refused_without_both_files_and_the_word(
     address: str, missing: tuple[str, ...]
 ) -> None:
@@ -72,7 +71,7 @@ def test_address_of_the_network_is_refused_without_both_files_and_the_word(
         load_settings({}, bind=address, **given)
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", ADDRESS, "fe80::1"])
+@each_row("address", ["10.1.2.3", ADDRESS, "fe80::1"])
 def test_network_is_never_served_without_a_token(address: str) -> None:
     with pytest.raises(SettingsError, match="--auth off"):
         load_settings({}, bind=address, auth="off", allow_network=True, **FILES)
@@ -90,12 +89,12 @@ def test_network_is_never_served_without_a_token(address: str) -> None:
     assert (settings.tls_certificate, settings.tls_key) == (Path("/c.pem"), Path("/k.pem"))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "", "::ffff:127.0.0.1"])
+@each_row("address", ["127.0.0.1", "::1", "localhost", "", "::ffff:127.0.0.1"])
 def test_loopback_is_served_anyway_and_needs_nothing(address: str) -> None:
     assert load_settings({}, bind=address).bind == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     ["0.0.0.0", "::", "::ffff:0.0.0.0", "224.0.0.1", "example.com", "10.0.0", "10.0.0.1:1"],
 )
@@ -188,7 +187,7 @@ def no_key(own: Certificates) -> str:
     return "cannot be used together"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "spoil",
     [
         open_to_others,
@@ -251,7 +250,7 @@ def test_feed_is_followed_over_tls(
     assert frames[-1] == "event: end"
 
 
-@pytest.mark.parametrize("token", ["x" * 43, ""])
+@each_row("token", ["x" * 43, ""])
 def test_other_machine_without_the_token_is_refused(
     far: RunningManager, elsewhere: pytest.MonkeyPatch, token: str
 ) -> None:
@@ -313,7 +312,7 @@ def test_each_address_speaks_one_language(far: RunningManager, certificates: Cer
         pass
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "origin", "status"),
     [
         ("ADDRESS:PORT", None, 200),

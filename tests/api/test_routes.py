@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tests.support.api import Api
+from tests.support.rows import each_row
 
 NewId = Callable[[], str]
 
@@ -284,10 +283,8 @@ def test_resumed_at_is_kept_in_utc(api: Api, session_id: str) -> None:
 ON_A_SESSION = ["", "/result", "/events", "/runs"]
 
 
-@pytest.mark.parametrize("suffix", ON_A_SESSION)
-@pytest.mark.parametrize(
-    "unknown", ["unknown", "..%2Fhealth", "a%2Fb", "%00", "%C3%A9", "a%0a", "~"]
-)
+@each_row("suffix", ON_A_SESSION)
+@each_row("unknown", ["unknown", "..%2Fhealth", "a%2Fb", "%00", "%C3%A9", "a%0a", "~"])
 def test_unknown_session_is_404(api: Api, suffix: str, unknown: str) -> None:
     assert api.get(f"/sessions/{unknown}{suffix}").refusal[0] == 404
     assert api.get(f"/sessions/unknown{suffix}").refusal == (404, "session_not_found")
@@ -303,7 +300,7 @@ def test_every_change_of_an_unknown_session_is_404(api: Api) -> None:
     assert refusals == [(404, "session_not_found")] * 4
 
 
-@pytest.mark.parametrize("unknown", ["unknown", "%2e%2e", "a%00", "%C3%A9", "a" * 129, "-a"])
+@each_row("unknown", ["unknown", "%2e%2e", "a%00", "%C3%A9", "a" * 129, "-a"])
 def test_status_is_200_for_any_id(api: Api, unknown: str) -> None:
     answer = api.get(f"/sessions/{unknown}/status")
     assert (answer.status, answer.json) == (200, {"status": "not_existent"})
@@ -324,7 +321,7 @@ def test_conflicts_have_their_codes(api: Api, session_id: str, new_id: NewId) ->
     assert first["session_id"] in taken.json["detail"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("method", "target", "allowed"),
     [
         ("PUT", "/sessions", {"GET", "POST"}),
@@ -345,7 +342,7 @@ def test_other_method_is_405_and_names_those_there_are(
     assert set(answer.headers["allow"].split(", ")) == allowed
 
 
-@pytest.mark.parametrize(
+@each_row(
     "target", ["/sessions/", "/session", "/sessions/x/other", "//sessions", "/docs", "/redoc"]
 )
 def test_other_path_is_404(api: Api, target: str) -> None:

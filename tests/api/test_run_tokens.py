@@ -24,6 +24,7 @@ from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.run_token import RunCaller
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.streams import Stream, streaming
 
 Route = tuple[str, str]
@@ -215,20 +216,22 @@ def test_the_table_has_every_route_there_is() -> None:
     assert sorted(ROUTES) == sorted(REACHED)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
-def test_run_reaches_what_the_table_says(
-    manager: RunningManager, family: Family, route: Route
-) -> None:
-    assert reached_by(manager, family, family.token, route) == REACHED[route]
+@each_row("route", ROUTES, ids=" ".join)
+def test_run_reaches_what_the_table_says(manager: RunningManager, api: Api, route: Route) -> None:
+    family = make_family(manager, api)
+    with family.run:
+        assert reached_by(manager, family, family.token, route) == REACHED[route]
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+@each_row("route", ROUTES, ids=" ".join)
 def test_agent_appends_to_its_own_session_creates_and_reads_and_nothing_else(
-    manager: RunningManager, family: Family, route: Route
+    manager: RunningManager, api: Api, route: Route
 ) -> None:
     is_append = route == ("POST", SESSION + "/events")
     own = REACHED[route] if is_append or REACHED[route] is FAMILY else NOBODY
-    assert reached_by(manager, family, family.agent_token, route) == own
+    family = make_family(manager, api)
+    with family.run:
+        assert reached_by(manager, family, family.agent_token, route) == own
 
 
 def reached_by(manager: RunningManager, family: Family, token: str, route: Route) -> set[str]:
@@ -523,7 +526,7 @@ def application() -> FastAPI:
     return app
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path", ["/included", "/plain", "/sessions/s/new", "/mounted/any", "/socket", "/none", "/added"]
 )
 def test_route_that_says_nothing_of_runs_is_refused(path: str) -> None:
@@ -546,14 +549,14 @@ class _Trusting(Confined):
         return reach or Reach.HANDLER, parts
 
 
-@pytest.mark.parametrize("path", ["/included", "/plain", "/sessions/s/new"])
+@each_row("path", ["/included", "/plain", "/sessions/s/new"])
 def test_without_the_rule_such_a_route_would_be_reached(path: str) -> None:
     app = application()
     scope = {"type": "http", "path": path, "method": "GET"}
     assert asked(_Trusting(app, app), scope) == 200
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("token", "status", "lookups"),
     [("control", 200, 0), ("other", 401, 0), ("run-x", 503, 1), ("agent-x", 503, 1)],
 )

@@ -12,6 +12,7 @@ import pytest
 from tests.api.test_routes import MOMENT, without_moments
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 NewId = Callable[[], str]
 
@@ -224,7 +225,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "target", "body"), MALFORMED)
+@each_row(("method", "target", "body"), MALFORMED)
 def test_malformed_body_is_refused_and_changes_nothing(
     api: Api, held: str, method: str, target: str, body: Any
 ) -> None:
@@ -235,7 +236,7 @@ def test_malformed_body_is_refused_and_changes_nothing(
     assert (api.get(held).json, api.get(f"{held}/runs/1/requests").json) == before
 
 
-@pytest.mark.parametrize("target", ["/runs/1/lease", "/runs/1/requests", "/runs/1/requests/r-1"])
+@each_row("target", ["/runs/1/lease", "/runs/1/requests", "/runs/1/requests/r-1"])
 def test_body_that_is_no_json_is_refused(api: Api, held: str, target: str) -> None:
     method = "POST" if target.endswith("requests") else "PUT"
     for body, refusal in (
@@ -250,7 +251,7 @@ def test_body_that_is_no_json_is_refused(api: Api, held: str, target: str) -> No
     assert plain.refusal == (415, "json_only")
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "+", "%20", "9" * 30, str(2**31)])
+@each_row("number", ["0", "-1", "x", "1.5", "+", "%20", "9" * 30, str(2**31)])
 def test_number_of_a_run_that_is_none_is_refused(api: Api, held: str, number: str) -> None:
     run = f"{held}/runs/{number}"
     for answer in (
@@ -270,7 +271,7 @@ def test_largest_number_of_a_run_is_one_that_there_is_not(api: Api, held: str) -
     assert api.get(f"{run}/requests").json == {"requests": []}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     ["state=x", "state=", "wait=-1", "wait=25.1", "wait=nan", "wait=inf", "wait=x", "wait=", "x=1",
      "state=pending&limit=5"],
@@ -279,14 +280,14 @@ def test_query_that_cannot_be_is_refused(api: Api, held: str, query: str) -> Non
     assert api.get(f"{held}/runs/1/requests?{query}").refusal == (422, "invalid_request")
 
 
-@pytest.mark.parametrize("query", ["", "holder=", "holder=a%00", "holder=me&x=1", "who=me"])
+@each_row("query", ["", "holder=", "holder=a%00", "holder=me&x=1", "who=me"])
 def test_release_that_does_not_say_whose_is_refused(api: Api, held: str, query: str) -> None:
     answer = api.delete(f"{held}/runs/1/lease?{query}")
     assert answer.refusal == (422, "invalid_request")
     assert holder(api, held) == "me"
 
 
-@pytest.mark.parametrize("request_id", ["-a", "a" * 129, "%C3%A9", "a%0a", "a%00"])
+@each_row("request_id", ["-a", "a" * 129, "%C3%A9", "a%0a", "a%00"])
 def test_id_of_a_request_outside_the_grammar_is_refused(
     api: Api, held: str, request_id: str
 ) -> None:
@@ -294,7 +295,7 @@ def test_id_of_a_request_outside_the_grammar_is_refused(
     assert answer.refusal == (422, "invalid_request")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("method", "target", "allowed"),
     [
         ("GET", "/runs/1/lease", {"PUT", "DELETE"}),

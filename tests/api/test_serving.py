@@ -19,6 +19,7 @@ from agent_session_manager.discovery import discovery_path, find_manager
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM, RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
@@ -157,7 +158,7 @@ def test_token_of_the_environment_is_the_one_that_counts(start_manager: StartMan
     assert own.token == token
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@each_row("number", [signal.SIGTERM, signal.SIGINT])
 def test_manager_stops_when_told_to_by_a_signal(
     start_manager: StartManager, number: signal.Signals
 ) -> None:
@@ -188,7 +189,7 @@ def test_port_that_another_state_directory_serves_is_in_use(
     assert_failed(ran, 1, str(manager.port), "another program", "--port")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])
+@each_row("address", ["127.0.0.1", "::1", "0.0.0.0"])
 def test_port_of_a_stranger_is_named_and_not_shared(tmp_path: Path, address: str) -> None:
     if ":" in address and not has_ipv6():
         pytest.skip("this machine has no ::1")
@@ -281,7 +282,7 @@ def test_openapi_is_printed_without_a_manager(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments", [["--help"], ["-h"], ["serve", "--help"], ["status", "-h"], ["logs", "--help"]]
 )
 def test_help_is_an_answer(tmp_path: Path, arguments: Sequence[str]) -> None:
@@ -294,7 +295,7 @@ def test_version_is_an_answer(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout == f"agent-session-manager, version {__version__}\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [["nonsense"], ["serve", "--port", "65536"], ["serve", "--port", "x"], ["status", "x"]],
 )
@@ -304,7 +305,7 @@ def test_wrong_usage_is_2(tmp_path: Path, arguments: Sequence[str]) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "status", "stop", "logs", "rotate-token"])
+@each_row("command", ["serve", "status", "stop", "logs", "rotate-token"])
 def test_setting_that_cannot_be_used_is_2_and_named(tmp_path: Path, command: str) -> None:
     ran = run(tmp_path, command, variables={"AGENT_ORCHESTRATOR_PORT": "http"})
     assert_failed(ran, 2, "AGENT_ORCHESTRATOR_PORT", "'http'")

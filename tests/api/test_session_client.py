@@ -19,6 +19,7 @@ from agent_orchestrator.session_client import (
     get_client,
 )
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 NewId = Callable[[], str]
@@ -189,7 +190,7 @@ def test_error_names_method_url_and_what_the_manager_said(
     )
 
 
-@pytest.mark.parametrize("name", STRANGE_NAMES)
+@each_row("name", STRANGE_NAMES)
 def test_name_comes_back_as_it_was_and_finds_its_session_alone(
     client: SessionClient, new_id: NewId, name: str
 ) -> None:
@@ -202,7 +203,7 @@ def test_name_comes_back_as_it_was_and_finds_its_session_alone(
     assert client.get_session_by_name(name + "?", f"/projects/{session_id}") is None
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, "with\0nul", 7, None])
+@each_row("name", ["", "x" * 201, "with\0nul", 7, None])
 def test_unusable_name_is_refused_by_the_manager(
     client: SessionClient, new_id: NewId, name: Any
 ) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.streams import (
     Frame,
     open_and_take_nothing,
@@ -111,7 +110,7 @@ def test_old_cursor_is_refused_with_the_head_and_never_skips_silently(
         assert stream.response.status_code == 200
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "?cursor=1", "?cursor=abc", "?cursor=abc:", "?cursor=g:1", "?cursor=ab:-1",

@@ -16,10 +16,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
+from click.testing import CliRunner
 
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
@@ -56,6 +58,13 @@ class Ended:
     @property
     def json(self) -> Any:
         return json.loads(self.stdout)
+
+
+def call(command: str, *arguments: str, **variables: str) -> Ended:
+    """Call a command in this process, for what it answers before it does anything."""
+    module = import_module("agent_orchestrator.cli." + command[3:].replace("-", "_"))
+    called = CliRunner(env=variables).invoke(module.main, arguments, prog_name=command)
+    return Ended(called.exit_code, called.stdout, called.stderr)
 
 
 def arguments_of(command: str) -> list[str]:

@@ -15,6 +15,7 @@ from agent_session_manager.store.base import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.filling import fill
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 Make = Callable[..., str]
 
@@ -113,7 +114,7 @@ def test_a_person_on_a_terminal_is_told_that_there_is_none(shell: Shell) -> None
     assert screen.startswith("ao-list-agents: no agents; define one in ")
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+@each_row("limit", ["0", "-1", "many"])
 def test_a_limit_is_a_number_above_zero(shell: Shell, limit: str) -> None:
     ended = shell.run("ao-list-sessions", "--limit", limit)
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
@@ -227,9 +228,7 @@ def read_only(shell: Shell, project: Path, own_mounts: tuple[str, ...]) -> Shell
     return replace(shell, prefix=(*own_mounts, "sh", "-c", MOUNT_READ_ONLY, str(project)))
 
 
-@pytest.mark.parametrize(
-    "command", ["ao-list-agents", "ao-list-sessions", "ao-show-config", "ao-status"]
-)
+@each_row("command", ["ao-list-agents", "ao-list-sessions", "ao-show-config", "ao-status"])
 def test_a_read_only_checkout_can_be_looked_at(
     read_only: Shell, make: Make, project: Path, command: str
 ) -> None:

@@ -24,6 +24,7 @@ from tests.commands.shell import (
     waiting_program,
 )
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 READS_STDIN = ("--executor", "command", "--", "cat")
@@ -204,7 +205,7 @@ def test_a_program_that_was_killed_is_a_failed_run_with_a_shells_exit_code(
     assert (session["reason"], session["exit_code"]) == ("failed", 137)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
+@each_row("name", ["", "x" * 201])
 def test_a_name_is_neither_empty_nor_too_long(
     shell: Shell, records: ManagerClient, project: Path, name: str
 ) -> None:
@@ -221,7 +222,7 @@ def test_a_name_of_200_characters_of_any_kind_is_one(
     assert only_session(records, project)["session_name"] == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "problem"),
     [
         (["x"], "no prompt: give one with -p TEXT or on stdin"),

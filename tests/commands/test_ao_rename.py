@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Gate, Shell, start_detached
+from tests.support.rows import each_row
 
 
 def make(shell: Shell, name: str) -> None:
@@ -56,7 +55,7 @@ def test_a_name_of_another_project_is_free(shell: Shell, tmp_path: Path) -> None
     assert shell.run("ao-rename", "x", "taken").exit_code == DONE
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
+@each_row("name", ["", "x" * 201])
 def test_a_name_is_neither_empty_nor_too_long(shell: Shell, name: str) -> None:
     make(shell, "x")
     assert shell.run("ao-rename", "x", name) == Ended(

@@ -21,6 +21,7 @@ from tests.commands.shell import (
     start_detached,
 )
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 
 
 def finish(shell: Shell, name: str, program: str = "true") -> None:
@@ -90,7 +91,7 @@ def test_an_unknown_one_among_several_is_found_out_before_the_wait(
     assert ended.stderr.startswith("ao-wait: no session 'nobody' in ")
 
 
-@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf"])
+@each_row("seconds", ["-1", "soon", "nan", "inf"])
 def test_a_time_is_a_number_of_seconds(shell: Shell, seconds: str) -> None:
     for command in ("ao-wait", "ao-stop", "ao-new"):
         ended = shell.run(command, "x", "--timeout", seconds)

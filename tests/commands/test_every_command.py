@@ -10,8 +10,6 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from agent_orchestrator import __version__
 from tests.commands.shell import (
     ALL,
@@ -24,6 +22,7 @@ from tests.commands.shell import (
     Ended,
     Shell,
     arguments_of,
+    call,
 )
 from tests.support import defective
 from tests.support.recording import (
@@ -33,12 +32,13 @@ from tests.support.recording import (
     refused_url,
     silent_server,
 )
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
-@pytest.mark.parametrize("command", ALL)
-def test_help_has_examples_and_exit_codes(shell: Shell, command: str) -> None:
-    ended = shell.run(command, "--help")
+@each_row("command", ALL)
+def test_help_has_examples_and_exit_codes(command: str) -> None:
+    ended = call(command, "--help")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     assert ended.stdout.startswith(f"Usage: {command} ")
     examples = ended.stdout.partition("Examples:\n")[2]
@@ -47,34 +47,34 @@ def test_help_has_examples_and_exit_codes(shell: Shell, command: str) -> None:
     assert codes in " ".join(ended.stdout.split())
 
 
-@pytest.mark.parametrize("command", ALL)
-def test_version(shell: Shell, command: str) -> None:
-    assert shell.run(command, "--version") == Ended(DONE, f"{command} {__version__}\n", "")
+@each_row("command", ALL)
+def test_version(command: str) -> None:
+    assert call(command, "--version") == Ended(DONE, f"{command} {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ALL)
-def test_an_unknown_option_is_a_usage_error_in_one_line(shell: Shell, command: str) -> None:
-    assert shell.run(command, "--nonsense") == Ended(
+@each_row("command", ALL)
+def test_an_unknown_option_is_a_usage_error_in_one_line(command: str) -> None:
+    assert call(command, "--nonsense") == Ended(
         USAGE, "", f"{command}: No such option '--nonsense'. See {command} --help.\n"
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "command",
     [
         *("ao-get-result", "ao-logs", "ao-new", "ao-rename", "ao-resume", "ao-send", "ao-status"),
         *("ao-stop", "ao-wait"),
     ],
 )
-def test_a_missing_argument_is_a_usage_error_in_one_line(shell: Shell, command: str) -> None:
+def test_a_missing_argument_is_a_usage_error_in_one_line(command: str) -> None:
     several = ("ao-stop", "ao-wait")
     argument = "NAME" if command == "ao-new" else "SESSION" + "S..." * (command in several)
-    assert shell.run(command) == Ended(
+    assert call(command) == Ended(
         USAGE, "", f"{command}: Missing argument '{argument}'. See {command} --help.\n"
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("variables", "problem"),
     [
         (
@@ -93,17 +93,19 @@ def test_a_missing_argument_is_a_usage_error_in_one_line(shell: Shell, command: 
     ],
 )
 def test_a_bad_setting_names_its_variable_and_its_value(
-    shell: Shell, variables: dict[str, str], problem: str
+    variables: dict[str, str], problem: str
 ) -> None:
     for command in ("ao-new", "ao-show-config"):
-        ended = shell.having(**variables).run(command, *arguments_of(command))
+        ended = call(command, *arguments_of(command), **variables)
         assert ended == Ended(USAGE, "", f"{command}: {problem}\n")
 
 
-@pytest.mark.parametrize("command", ["ao-new", "ao-status"])
+@each_row("command", ["ao-new", "ao-status"])
 def test_a_removed_directory_has_names_but_no_runs(
-    shell: Shell, command: str, project: Path
+    shell: Shell, command: str, tmp_path: Path
 ) -> None:
+    project = tmp_path / "gone"
+    project.mkdir()
     inside = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(project)]
     environment = {**shell.environment, "PWD": str(project)}
     gone = Shell(directory=project, environment=environment, prefix=tuple(inside))
@@ -130,9 +132,7 @@ def test_program_that_others_chose_runs_only_where_named(shell: Shell, project: 
     assert (named.exit_code, named.stdout) == (DONE, "ran\n")
 
 
-@pytest.mark.parametrize(
-    "command", [*(c for c in NEED_A_MANAGER if c != "ao-stop"), "ao-resume", "ao-new"]
-)
+@each_row("command", [*(c for c in NEED_A_MANAGER if c != "ao-stop"), "ao-resume", "ao-new"])
 def test_a_configured_manager_that_is_not_there_is_named_with_what_to_do(
     shell: Shell, command: str, own_home: Path
 ) -> None:
@@ -155,7 +155,7 @@ def test_a_manager_that_says_nothing_is_given_up(shell: Shell) -> None:
     assert "timed out" in ended.stderr
 
 
-@pytest.mark.parametrize(
+@each_row(
     "reply",
     [
         Reply(body=b"<h1>It works!</h1>", content_type="text/html"),
@@ -163,7 +163,7 @@ def test_a_manager_that_says_nothing_is_given_up(shell: Shell) -> None:
         json_reply(["not", "an", "object"]),
     ],
 )
-@pytest.mark.parametrize("command", ["ao-list-sessions", "ao-new", "ao-status"])
+@each_row("command", ["ao-list-sessions", "ao-new", "ao-status"])
 def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: Reply) -> None:
     with recording(reply) as server:
         there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
@@ -172,7 +172,7 @@ def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: 
     assert server.url in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["ao-clean", "ao-list-sessions", "ao-status"])
+@each_row("command", ["ao-clean", "ao-list-sessions", "ao-status"])
 def test_half_a_session_is_not_an_answer_of_a_manager(shell: Shell, command: str) -> None:
     half = {"session_id": "x"}
     with recording(lambda _: json_reply({"session": half, "sessions": [half]})) as server:
@@ -217,10 +217,11 @@ def test_a_session_without_an_answer_says_so(shell: Shell) -> None:
     )
 
 
-@pytest.mark.parametrize("command", [command for command in LIGHT if command != "ao-send"])
+@each_row("command", [command for command in LIGHT if command != "ao-send"])
 def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
-    shell: Shell, command: str
+    shell: Shell, command: str, tmp_path: Path
 ) -> None:
+    shell = shell.at(tmp_path)
     shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
     (shell.directory / ".claude" / "agents").mkdir(parents=True)
     (shell.directory / ".claude" / "agents" / "a.md").write_text("---\nname: a\n---\nBe brief.\n")
@@ -259,12 +260,12 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
     assert (done.returncode, done.stderr) == (FAILED, b"")
 
 
-@pytest.mark.parametrize("argument", ["nobody", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])
+@each_row("argument", ["nobody", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])
 def test_an_unknown_session_has_a_status_whatever_it_is_called(shell: Shell, argument: str) -> None:
     assert shell.run("ao-status", argument) == Ended(NOT_FOUND, "not_existent\n", "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("command", "given"),
     [
         *(("ao-clean", []), ("ao-get-result", []), ("ao-logs", []), ("ao-rename", ["y"])),

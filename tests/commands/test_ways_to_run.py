@@ -11,15 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import distribution, requires
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from packaging.requirements import Requirement
 
-from agent_orchestrator import __version__
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run, list_outboxes
-from agent_orchestrator.registry import list_registered
 from tests.commands.shell import (
     ALL,
     COMMANDS,
@@ -35,7 +34,7 @@ from tests.commands.shell import (
     start_detached,
 )
 from tests.support.environment import BIN
-from tests.support.waiting import wait_for
+from tests.support.rows import each_row
 
 UV_SECONDS = 100.0
 """uv may have to fetch what the header names."""
@@ -61,7 +60,7 @@ def packages_of(command: str) -> set[str]:
     return {re.split(r"[<>=]", dependency)[0] for dependency in dependencies}
 
 
-@pytest.mark.parametrize("command", ALL)
+@each_row("command", ALL)
 def test_a_command_is_an_executable_file_that_uv_runs(command: str) -> None:
     file = COMMANDS / command
     assert os.access(file, os.X_OK)
@@ -104,42 +103,49 @@ def assert_light(shell: Shell, imported: set[str]) -> None:
         assert "rich" in imported_by(shell, ["-c", "import httpx"])
 
 
-@pytest.mark.parametrize("command", LIGHT)
-def test_a_light_command_imports_nothing_heavy(shell: Shell, command: str) -> None:
-    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "hi").exit_code == DONE
-    wait_for(lambda: list_registered(shell.state_dir) == [], "its supervisor has ended")
-    assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments_of(command)]))
+@each_row("command", LIGHT)
+def test_a_light_command_imports_nothing_heavy(
+    shell: Shell, records: ManagerClient, tmp_path: Path, command: str
+) -> None:
+    finished_session(records, tmp_path)
+    arguments = [str(COMMANDS / command), *arguments_of(command)]
+    assert_light(shell, imported_by(shell.at(tmp_path), arguments))
 
 
-@pytest.mark.parametrize(
-    "command", ["ao-get-result", "ao-list-sessions", "ao-logs", "ao-send", "ao-status"]
-)
+def finished_session(records: ManagerClient, project: Path) -> str:
+    """A session `x` of this project that said something and ended; return its id."""
+    session_id = uuid4().hex
+    said = [{"type": "text", "text": "hi"}]
+    records.create_named_session(session_id, "x", project_dir=str(project), executor="command")
+    message = {"event_type": "message", "role": "assistant", "content": said}
+    records.append_events(session_id, [message, {"event_type": "session_stop", "exit_code": 0}])
+    return session_id
+
+
 def test_a_light_command_imports_nothing_heavy_while_sessions_run(
-    shell: Shell, started: Path, gate: Gate, command: str
+    shell: Shell, records: ManagerClient, started: Path, gate: Gate
 ) -> None:
     """Their supervisors deliver their events: there is nothing to do about these outboxes."""
-    start_detached(shell, "x", started, gate)
+    start_detached(shell, "y", started, gate)
+    finished_session(records, shell.directory)
     assert list_outboxes(outbox_dir(shell.state_dir)) != []
-    if command == "ao-get-result":
-        start_finished = shell.run("ao-new", "y", "--executor", "command", "--", "echo", "hi")
-        assert start_finished.exit_code == DONE
-    arguments = ["y"] if command == "ao-get-result" else arguments_of(command)
-    assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments]))
+    for command in ("ao-get-result", "ao-list-sessions", "ao-logs", "ao-send", "ao-status"):
+        arguments = ["y", "-p", "hi"] if command == "ao-send" else arguments_of(command)
+        assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments]))
 
 
-@pytest.mark.parametrize("command", ALL)
-def test_an_installed_command_is_the_same_one(shell: Shell, command: str) -> None:
-    done = subprocess.run(
-        [command, "--version"],
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        executable=BIN / command,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{command} {__version__}\n", "")
+def test_installed_commands_are_the_same_ones() -> None:
+    installed = {
+        script.name: script.value
+        for script in distribution("agent-orchestrator").entry_points
+        if script.group == "console_scripts" and script.name.startswith("ao-")
+    }
+    assert installed == {
+        command: f"agent_orchestrator.cli.{command[3:].replace('-', '_')}:main" for command in ALL
+    }
+    for command in ALL:
+        imported = f"from lib.cli.{command[3:].replace('-', '_')} import main"
+        assert imported in (COMMANDS / command).read_text()
 
 
 def test_installed_commands_run_a_session(shell: Shell) -> None:
@@ -242,22 +248,30 @@ def python_with(directory: Path, packages: Iterable[str]) -> Path:
     return directory / "bin" / "python"
 
 
-@pytest.mark.parametrize("command", ALL)
-def test_a_command_needs_no_more_than_its_header_names_also_to_deliver_what_was_left(
-    shell: Shell, records: ManagerClient, project: Path, tmp_path: Path, command: str
+@each_row("packages", sorted({tuple(sorted(packages_of(command))) for command in ALL}))
+def test_commands_need_no_more_than_their_headers_name_also_to_deliver_what_was_left(
+    shell: Shell, records: ManagerClient, tmp_path: Path, packages: tuple[str, ...]
 ) -> None:
-    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "hi").exit_code == DONE
-    (session,) = records.find_sessions(project_dir=str(project))
-    session_id = session["session_id"]
+    python = python_with(tmp_path / "lean", packages)
+    for command in ALL:
+        if packages_of(command) == set(packages):
+            project = tmp_path / command
+            project.mkdir()
+            own = replace(shell, python=(str(python),), directory=project)
+            check_with_a_lean_python(own, records, command)
+
+
+def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str) -> None:
+    session_id = finished_session(records, shell.directory)
     left = outbox_dir(shell.state_dir) / f"{session_id}.1.db"
-    wait_for(lambda: list_registered(shell.state_dir) == [], "its supervisor has ended")
     with Outbox(left, Run(session_id=session_id, run=1, url=records.base_url)) as outbox:
         outbox.add({"event_type": "diagnostic", "event_id": session_id, "run": 1})
-    python = python_with(tmp_path / "lean", packages_of(command))
     arguments = arguments_of(command)
     if command == "ao-new":
         arguments = ["y", "--executor", "command", "--", "true"]
-    ended = replace(shell, python=(str(python),)).run(command, *arguments)
+    if command == "ao-resume":
+        arguments = ["x", "--", "true"]
+    ended = shell.run(command, *arguments)
     assert "a defect in" not in ended.stderr
     assert ended.exit_code == (FAILED if command in ("ao-doctor", "ao-send") else DONE), ended
     assert left.exists() == (command not in (*NEED_A_MANAGER, *NEED_AN_AGENT))

@@ -24,6 +24,7 @@ from agent_session_manager.settings import Settings
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.own_network import in_own_network
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ def test_every_command_is_installed_and_named_wherever_commands_are_listed() -> 
         assert missing == set(), page
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@each_row("name", COMMANDS)
 def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
     documented = words(section(read("docs/commands.md"), name))
     assert options(command(name)) - documented - {"-h", "--help", "-V", "--version"} == set()
@@ -237,7 +238,7 @@ PYTHON = [
 ]
 
 
-@pytest.mark.parametrize("code", PYTHON)
+@each_row("code", PYTHON)
 def test_python_examples_run_and_print_what_is_beside_them(
     manager: RunningManager, code: str
 ) -> None:
@@ -264,7 +265,7 @@ WORKFLOWS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "heading", "sessions"), WORKFLOWS)
+@each_row(("page", "heading", "sessions"), WORKFLOWS)
 def test_several_sessions_at_once_work_as_they_are_shown(
     manager: RunningManager, tmp_path: Path, page: str, heading: str, sessions: list[str]
 ) -> None:
@@ -302,7 +303,7 @@ def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> Non
         env=scrubbed_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

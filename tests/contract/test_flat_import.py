@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 LIB = (
@@ -56,7 +57,7 @@ def only_httpx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-@pytest.mark.parametrize(("module", "may_use_httpx"), [("session_client", True), ("config", False)])
+@each_row(("module", "may_use_httpx"), [("session_client", True), ("config", False)])
 def test_contract_file_is_imported_alone(
     tmp_path: Path, only_httpx: Path, module: str, may_use_httpx: bool
 ) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent_session_manager.api.app import openapi
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +103,7 @@ def without_parameter(document: Document) -> None:
     document["paths"]["/sessions"]["get"]["parameters"].pop()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         without_route,

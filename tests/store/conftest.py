@@ -67,7 +67,11 @@ def postgresql_url(postgresql: URL) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'sessions.db'}"
+    return sqlite_url_in(tmp_path)
+
+
+def sqlite_url_in(directory: Path) -> str:
+    return f"sqlite:///{directory / 'sessions.db'}"
 
 
 @pytest.fixture(params=["sqlite", ON_POSTGRESQL])

@@ -26,6 +26,8 @@ from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop
+from tests.store.conftest import sqlite_url_in
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 OpenStores = Callable[[str], SqlStore]
@@ -167,11 +169,9 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("name", READS)
-def test_no_read_looks_at_a_whole_table(
-    sqlite_url: str, open_stores: OpenStores, name: str
-) -> None:
-    store = open_stores(sqlite_url)
+@each_row("name", READS)
+def test_no_read_looks_at_a_whole_table(tmp_path: Path, open_stores: OpenStores, name: str) -> None:
+    store = open_stores(sqlite_url_in(tmp_path))
     create(store)
     append(store, says("x"), stop())
     asked: list[tuple[str, Any]] = []
@@ -271,11 +271,12 @@ def test_owner_that_was_killed_owns_nothing_any_more(
     assert create(open_stores(sqlite_url)).session_id == "s"
 
 
-@pytest.mark.parametrize("left", [b"", b"999999999\n"])
+@each_row("left", [b"", b"999999999\n"])
 def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
-    sqlite_url: str, left: bytes
+    tmp_path: Path, left: bytes
 ) -> None:
     """Whatever stands there until then: nothing, or the name of one that was killed."""
+    sqlite_url = sqlite_url_in(tmp_path)
     lock = path_of(sqlite_url).with_name("sessions.db.lock")
     lock.touch(mode=0o600)
     lock.write_bytes(left)
@@ -316,8 +317,9 @@ def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: Op
     }
 
 
-@pytest.mark.parametrize("suffix", ["", ".lock"])
-def test_sqlite_file_or_lock_that_is_a_link_is_refused(sqlite_url: str, suffix: str) -> None:
+@each_row("suffix", ["", ".lock"])
+def test_sqlite_file_or_lock_that_is_a_link_is_refused(tmp_path: Path, suffix: str) -> None:
+    sqlite_url = sqlite_url_in(tmp_path)
     path = path_of(sqlite_url)
     elsewhere = path.with_name("elsewhere")
     elsewhere.touch(0o600)
@@ -326,14 +328,15 @@ def test_sqlite_file_or_lock_that_is_a_link_is_refused(sqlite_url: str, suffix: 
     assert elsewhere.read_bytes() == b""
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content",
     [b"x", b"precious text\n" * 300, b"SQLite format 2\0" + b"\0" * 4080, b"\0" * 4096],
     ids=["one byte", "text", "another format", "zeros"],
 )
 def test_file_that_is_no_database_is_refused_and_left_as_it_is(
-    sqlite_url: str, content: bytes
+    tmp_path: Path, content: bytes
 ) -> None:
+    sqlite_url = sqlite_url_in(tmp_path)
     path = path_of(sqlite_url)
     path.touch(0o600)
     path.write_bytes(content)
@@ -368,10 +371,11 @@ def test_database_of_another_program_keeps_its_tables(sqlite_url: str) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("content", [b"", None], ids=["empty", "none"])
+@each_row("content", [b"", None], ids=["empty", "none"])
 def test_empty_file_becomes_the_database(
-    sqlite_url: str, open_stores: OpenStores, content: bytes | None
+    tmp_path: Path, open_stores: OpenStores, content: bytes | None
 ) -> None:
+    sqlite_url = sqlite_url_in(tmp_path)
     if content is not None:
         path_of(sqlite_url).touch(0o600)
         path_of(sqlite_url).write_bytes(content)
@@ -383,7 +387,7 @@ def test_directory_is_not_a_database(sqlite_url: str) -> None:
     assert "directory" in refusal(sqlite_url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url", ["sqlite://", "sqlite:///:memory:", "mysql://h/d", "nonsense", "", "sqlite:////no/dir/x"]
 )
 def test_url_that_means_no_database_of_ours_is_refused(url: str) -> None:

@@ -63,6 +63,7 @@ from tests.store.conformance import (
     used,
 )
 from tests.support.earlier_schema import make_database
+from tests.support.rows import each_row
 
 ROOT = Path(__file__).parents[2]
 OpenStores = Callable[[str], SqlStore]
@@ -530,7 +531,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     return Target(second, exported(second), exported(first))
 
 
-@pytest.mark.parametrize("name", WRONG)
+@each_row("name", WRONG)
 def test_lines_that_are_wrong_are_refused_by_number_and_change_nothing(
     name: str, target: Target
 ) -> None:
@@ -567,12 +568,12 @@ def test_changed_byte_anywhere_but_in_the_header_is_seen(target: Target) -> None
     assert exported(target.url) == target.before
 
 
-@pytest.mark.parametrize("more", [b"\n", b"{}\n", b'{"type":"trailer"}\n', b"x"])
+@each_row("more", [b"\n", b"{}\n", b'{"type":"trailer"}\n', b"x"])
 def test_nothing_may_stand_behind_the_trailer(target: Target, more: bytes) -> None:
     assert "behind the trailer" in refused(target.url, target.text + more)
 
 
-@pytest.mark.parametrize("junk", [b"", b"\n", b"\xff\n", b"[]\n", b"SQLite format 3\0\n"])
+@each_row("junk", [b"", b"\n", b"\xff\n", b"[]\n", b"SQLite format 3\0\n"])
 def test_what_is_no_export_is_refused(target: Target, junk: bytes) -> None:
     refused(target.url, junk)
 

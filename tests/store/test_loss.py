@@ -33,6 +33,7 @@ from agent_session_manager.store.safeguards import LOG_ALARM_BYTES
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.verify import verify
 from tests.store.conformance import SteppedClock, append, create
+from tests.support.rows import each_row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TEXT = "a text that stands nowhere else in the file"
@@ -236,7 +237,7 @@ def failure(code: int) -> OperationalError:
     return OperationalError("INSERT", {}, cause)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "kind", "ends"),
     [
         (sqlite3.SQLITE_FULL, DiskFullError, False),

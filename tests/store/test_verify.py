@@ -17,6 +17,7 @@ from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.verify import Contents, refuse_damaged, verify
 from tests.store.conformance import SOME, SteppedClock, append, create, made
 from tests.support.earlier_schema import make_database
+from tests.support.rows import each_row
 
 NEWEST = known_revisions()[-1]
 
@@ -80,12 +81,22 @@ def test_open_store_is_verified_beside_it(
     assert append(store, SOME) == [2]
 
 
-@pytest.mark.parametrize("revision", known_revisions())
+@each_row("revision", known_revisions())
 def test_database_of_an_earlier_version_is_verified_as_what_it_is(
-    sqlite_url: str, database: Path, revision: str
+    tmp_path: Path, revision: str
 ) -> None:
-    make_database(sqlite_url, revision)
-    assert verify(database) == (Contents(revision=revision, sessions=1, events=3), [])
+    make_database(f"sqlite:///{tmp_path}/sessions.db", revision)
+    assert verify(tmp_path / "sessions.db") == (
+        Contents(revision=revision, sessions=1, events=3),
+        [],
+    )
+
+
+def copied(database: Path, directory: Path) -> Path:
+    """A database and what stands beside it, in another directory."""
+    for each in database.parent.glob(f"{database.name}*"):
+        shutil.copy(each, directory)
+    return directory / database.name
 
 
 BROKEN = {
@@ -134,9 +145,10 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_record_that_is_not_whole_is_told(filled: Path, what: str) -> None:
+@each_row("what", BROKEN)
+def test_record_that_is_not_whole_is_told(filled: Path, tmp_path: Path, what: str) -> None:
     statement, text = BROKEN[what]
+    filled = copied(filled, tmp_path)
     with closing(sqlite3.connect(filled)) as connection:
         assert connection.execute(statement).rowcount > 0
         connection.commit()
@@ -172,7 +184,7 @@ def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
         assert path.read_bytes() == damaged
 
 
-@pytest.mark.parametrize(
+@each_row(
     "damage",
     [
         lambda content: b"\xff" * 16 + content[16:],
@@ -184,8 +196,9 @@ def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
     ids=["no header", "header", "half", "a page less", "the beginning"],
 )
 def test_header_or_length_that_is_wrong_is_seen_also_where_not_all_is_read(
-    filled: Path, damage: Callable[[bytes], bytes]
+    filled: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
+    filled = copied(filled, tmp_path)
     damaged = damage(filled.read_bytes())
     filled.write_bytes(damaged)
     assert verify(filled)[1] != []

@@ -113,7 +113,7 @@ def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campa
         [PROGRAM, "restore", str(file), "--state-dir", str(state)],
         env=scrubbed_environment(campaign.directory),
         capture_output=True,
-        timeout=RESTORE_SECONDS,
+        timeout=max(RESTORE_SECONDS, WATCHDOG_SECONDS),
         check=False,
     )
     assert (restored.returncode, restored.stderr) == (0, b"")
@@ -124,11 +124,8 @@ def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campa
         took = time.monotonic() - begin
     finally:
         manager.kill()
-    assert took <= RESTORE_SECONDS
-    campaign.tell(
-        f"{size / 1e6:.0f} MB: backed up in {backed_up:.1f} s; lost, restored and served again in "
-        f"{took:.1f} s"
-    )
+    campaign.tell(f"{size / 1e6:.0f} MB: backed up in {backed_up:.1f} s")
+    campaign.limit("seconds until it is restored and served again", took, RESTORE_SECONDS)
 
 
 def _changes_of(megabytes: int) -> Iterator[Change]:
@@ -159,7 +156,7 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
             assert restorer.stdout.readline() == "done\n"
             took = time.monotonic() - began_at
         else:
-            time.sleep(chance.uniform(0, took * 1.25))  # when it is killed is left to chance
+            campaign.pause(chance, 0, took * 1.25)
         restorer.kill()
         restorer.communicate(timeout=WATCHDOG_SECONDS)
         contents, problems = verify(database)

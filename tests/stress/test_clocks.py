@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -82,7 +81,7 @@ def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is
                     manager.time.set_clock_ahead(shift)
                 end_one(manager, f"step-{number}")
                 ended.append(f"step-{number}")
-                time.sleep(chance.uniform(0, 1.5))  # the clock goes on for a while between steps
+                campaign.pause(chance, 0, 1.5)  # the clock goes on for a while between steps
             with Api(manager) as api:
                 for session_id in ids:
                     assert session(api, session_id)["reason"] is None

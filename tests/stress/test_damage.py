@@ -19,6 +19,7 @@ from tests.store.conformance import SteppedClock, append, create
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
@@ -157,7 +158,7 @@ def test_undamaged_files_are_served(left: Path, tmp_path: Path) -> None:
     assert refusal(tmp_path / NAME) is None
 
 
-@pytest.mark.parametrize("kind", ["log missing"])
+@each_row("kind", ["log missing"])
 def test_manager_says_what_is_lost_and_ends_with_1(kind: str, left: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)

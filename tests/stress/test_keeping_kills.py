@@ -83,6 +83,7 @@ class Killing:
     """Kills processes within the time that one of them took when nobody killed it."""
 
     def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
         self._chance = campaign.chance()
         self.took: float | None = None
 
@@ -93,7 +94,7 @@ class Killing:
             assert process.stdout.readline() == "done\n"
             self.took = time.monotonic() - begin
         else:
-            time.sleep(self._chance.uniform(0, self.took * 1.2))  # when is left to chance
+            self._campaign.pause(self._chance, 0, self.took * 1.2)
         process.kill()
         process.communicate(timeout=WATCHDOG_SECONDS)
 
@@ -151,7 +152,7 @@ def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
                 lambda: vacuum.poll() is not None or _size(manager) < before,
                 "it has begun",
             )
-            time.sleep(campaign.chance(number).uniform(0, 0.1))  # when is left to chance
+            campaign.pause(campaign.chance(number), 0, 0.1)
             manager.kill()
         vacuum.wait(WATCHDOG_SECONDS)
         assert verify(manager.state_dir / "sessions.db")[1] == []

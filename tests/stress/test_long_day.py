@@ -62,7 +62,7 @@ def live(day: Day, manager: RunningManager, batches: int, *, reconnects: int) ->
     day.start(batches, reconnects=reconnects)
     while day.goes_on:
         watch.look()
-        time.sleep(LOOK_EVERY_SECONDS)
+        day.wait(LOOK_EVERY_SECONDS)
     day.wait()
     watch.look()
     return watch
@@ -106,12 +106,10 @@ def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
         f"memory after warm-up {first.drift / 2**20:+.1f} MiB, "
         f"log at most {wal / 2**20:.1f} MiB, descriptors at most {max(first.descriptors)}"
     )
-    campaign.tell(f"p99 of the acknowledgements: {p99 * 1000:.1f} ms")
     assert wal <= MAX_WAL_BYTES
     assert max(first.descriptors) - first.descriptors[len(first.descriptors) // 2] <= THREADS
-    if campaign.is_long:
-        assert first.drift <= MAX_DRIFT_BYTES
-        assert p99 <= MAX_P99_SECONDS
+    campaign.limit("bytes that its memory grew by", first.drift, MAX_DRIFT_BYTES)
+    campaign.limit("p99 of the acknowledgements, in seconds", p99, MAX_P99_SECONDS)
 
 
 def check(database: Path, day: Day) -> None:

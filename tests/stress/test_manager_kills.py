@@ -40,7 +40,7 @@ def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
         scene.await_pids(name)
     down = []
     for _ in range(count):
-        time.sleep(chance.uniform(0.02, 0.5))
+        campaign.pause(chance, 0.02, 0.5)
         scene.manager.kill()
         killed_at = time.monotonic()
         scene.manager.restart()
@@ -113,7 +113,7 @@ def test_agents_of_every_kind_outlive_kills_of_the_manager_and_are_stopped_whole
 
         sessions = campaign.rounds(begin, agents)
         for _ in range(kills):
-            time.sleep(chance.uniform(0.02, 0.5))
+            campaign.pause(chance, 0.02, 0.5)
             scene.manager.kill()
             scene.manager.restart()
         for session in sessions:
@@ -136,7 +136,7 @@ def test_agents_of_every_kind_outlive_kills_of_the_manager_and_are_stopped_whole
         f"seed {campaign.seed!r}"
     )
     campaign.tell(f"{len(took)} stopped, none of their processes left: {spread(took)}")
-    assert max(took) <= LADDER_SECONDS + COMMAND_SECONDS
+    campaign.limit("the slowest, in seconds", max(took), LADDER_SECONDS + COMMAND_SECONDS)
 
 
 def _leftovers(scene: Scene) -> list[Path]:

@@ -90,9 +90,7 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
         path = directory / "sessions.db"
         shutil.copy(earlier, path)
         opener = opening(f"sqlite:///{path}")
-        time.sleep(
-            chance.uniform(0, took * 1.25)
-        )  # the moment of the kill is what is left to chance
+        campaign.pause(chance, 0, took * 1.25)
         end(opener)
         contents, problems = verify(path)
         assert problems == []

@@ -69,4 +69,4 @@ def test_restarted_manager_takes_events_again_soon(
         f"after a stop {spread(stopped)}; after a kill with a log of {max(logs) // 1_000_000} MB "
         f"{spread(killed)}"
     )
-    assert max(stopped + killed) < BOUND_SECONDS
+    campaign.limit("the slowest, in seconds", max(stopped + killed), BOUND_SECONDS)

@@ -39,7 +39,7 @@ def test_ao_stop_ends_everything_of_an_agent_that_ignores_it(
 
     played = campaign.rounds(play, count, at_once=10)
     campaign.tell(f"{count} stubborn agents, none of their processes left: {spread(played)}")
-    assert max(played) <= LADDER_SECONDS + COMMAND_SECONDS
+    campaign.limit("the slowest, in seconds", max(played), LADDER_SECONDS + COMMAND_SECONDS)
 
 
 def test_a_polite_agent_is_gone_soon_after_the_request(campaign: Campaign, scene: Scene) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -31,7 +30,7 @@ def test_a_run_is_never_half_started_and_goes_on_to_its_end(
         program = scene.family(name, "alone", "polite", f"until={until}")
         command = ("ao-new", name, "-p", "hi", "--executor", "command", "--", *program)
         with scene.shell.on_terminal(*command) as terminal:
-            time.sleep(chance.uniform(0, COMMAND_SECONDS))
+            campaign.pause(chance, 0, COMMAND_SECONDS)
             if way == "killed":
                 terminal.kill()
             elif way == "hung up":

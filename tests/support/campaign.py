@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -51,6 +52,18 @@ class Campaign:
     def tell(self, figure: str) -> None:
         """Keep a line for the summary."""
         self.figures.append(figure)
+
+    def limit(self, what: str, figure: float, at_most: float) -> None:
+        """Tell a figure beside its limit.
+
+        Only a long campaign fails by it: it has the machine to itself.
+        """
+        self.tell(f"{what}: {figure:.3g}, limit {at_most:g}")
+        assert figure <= at_most or not self.is_long, f"{what}: {figure} is above {at_most}"
+
+    def pause(self, chance: Random, shortest: float, longest: float) -> None:
+        """Let the moment of what comes next, such as a kill, be left to chance."""
+        time.sleep(chance.uniform(shortest, longest))
 
 
 def spread(seconds: Sequence[float]) -> str:

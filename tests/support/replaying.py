@@ -52,9 +52,10 @@ class Day:
     def goes_on(self) -> bool:
         return any(thread.is_alive() for thread in self._running)
 
-    def wait(self) -> None:
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until all is written, or for so long; raise what a thread failed with."""
         for thread in self._running:
-            thread.join()
+            thread.join(seconds)
         if self.failures:
             raise self.failures[0]
 

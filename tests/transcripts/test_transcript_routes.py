@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
@@ -49,7 +50,7 @@ def test_lines_come_back_byte_for_byte(api: Api, project_key: str) -> None:
     assert answer.body == b'{"entries":[' + b",".join(STRANGE) + b'],"next_after":null}'
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "refusal"),
     [
         (b"", (400, "invalid_json")),
@@ -81,7 +82,7 @@ def test_unusable_lines_are_refused_and_none_of_their_batch_is_stored(
     assert entries(api, project_key).refusal == (404, "transcript_not_found")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "session_id=s",
@@ -104,7 +105,7 @@ def test_transcript_that_cannot_be_is_refused(api: Api, query: str) -> None:
     assert answer.refusal == (422, "invalid_request")
 
 
-@pytest.mark.parametrize("key", ["é" * 500, "../../etc", "a/b?c#d&e=f+g %2F", " ", ".", "\u2028"])
+@each_row("key", ["é" * 500, "../../etc", "a/b?c#d&e=f+g %2F", " ", ".", "\u2028"])
 def test_any_text_names_a_transcript(api: Api, project_key: str, key: str) -> None:
     assert append(api, key, b'[{"uuid":"1"}]', subpath=key).status == 201
     assert entries(api, key, subpath=key).json["entries"] == [{"uuid": "1"}]

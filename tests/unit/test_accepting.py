@@ -20,8 +20,6 @@ COUNT = 200
 TURNS = 20
 """Few beside so many, and enough for a connection to begin."""
 
-Counted = Callable[[], asyncio.Protocol]
-
 
 @pytest.fixture
 def awaited() -> Iterator[socket.socket]:
@@ -40,8 +38,7 @@ async def pass_turns() -> None:
         await asyncio.sleep(0)
 
 
-def taken(listening: socket.socket, serve: Callable[[socket.socket, Counted], object]) -> int:
-    """How many connections begin within a few turns of uvloop."""
+def test_all_who_wait_are_taken_at_once(awaited: socket.socket) -> None:
     begun = 0
 
     class Protocol(asyncio.Protocol):
@@ -50,30 +47,14 @@ def taken(listening: socket.socket, serve: Callable[[socket.socket, Counted], ob
             begun += 1
             transport.close()
 
-    async def turn() -> int:
-        server = serve(listening, Protocol)
-        if asyncio.iscoroutine(server):
-            server = await server
+    async def turn() -> None:
+        accepting = Accepting(awaited, Protocol)
         await pass_turns()
-        server.close()  # type: ignore[attr-defined]  # both have it
-        counted = begun
-        await pass_turns()  # those that were just taken close
-        return counted
+        accepting.close()
+        await pass_turns()  # those that were taken close
 
-    return uvloop.run(turn())
-
-
-def test_all_who_wait_are_taken_at_once(awaited: socket.socket) -> None:
-    assert taken(awaited, Accepting) == COUNT
-
-
-def test_uvloop_itself_takes_one_a_turn(awaited: socket.socket) -> None:
-    """Once it does better, `Accepting` can go."""
-
-    def serve(listening: socket.socket, create_protocol: Counted) -> object:
-        return asyncio.get_running_loop().create_server(create_protocol, sock=listening)
-
-    assert taken(awaited, serve) <= TURNS
+    uvloop.run(turn())
+    assert begun == COUNT
 
 
 def test_who_comes_after_the_end_is_not_taken(awaited: socket.socket) -> None:

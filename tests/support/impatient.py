@@ -1,0 +1,19 @@
+"""The manager with deadlines of a moment, for tests that see them pass.
+
+As a program it takes what `agent-session-manager` takes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from agent_session_manager.api import connection, streams
+from agent_session_manager.cli import main
+
+PROGRAM = (sys.executable, str(Path(__file__)))
+
+if __name__ == "__main__":
+    vars(streams).update(STALLED_SECONDS=0.5)
+    connection.Protocol.head_seconds = connection.Protocol.body_seconds = 0.5
+    main()
