@@ -13,11 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from agent_session_manager.api import admission
 from agent_session_manager.api.admission import BEGUN_PER_TURN, Admission
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.errors import install_error_handlers
-from tests.support.loops import run
+from tests.support.loops import SteppedLoop, run, run_stepped
 
 
 class Gated:
@@ -158,22 +157,26 @@ def test_bodies_have_a_bound_together() -> None:
     play(scenario)
 
 
-def test_what_takes_too_long_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "_LOOK_SECONDS", 0.01)
-
-    async def scenario(gated: Gated) -> None:
-        app = Admission(gated, max_requests=1, answer_seconds=0.05)
-        assert await Caller(app, "/x").refusal() == (503, "timed_out", b"1")
+def test_what_takes_too_long_is_given_up_and_told() -> None:
+    async def scenario(loop: SteppedLoop) -> None:
+        gated = Gated()
+        app = Admission(gated, max_requests=1, answer_seconds=30)
+        late = Caller(app, "/x")
+        await gated.reaches(1)
+        for _ in range(30):
+            await loop.advance(1)
+            assert not late.task.done()
+        await loop.advance(1)
+        assert await late.refusal() == (503, "timed_out", b"1")
         assert gated.under_way == 0
         gated.gate.set()
         assert await Caller(app, "/x").status() == 200
 
-    play(scenario)
+    run_stepped(scenario)
 
 
-def test_who_takes_too_long_without_a_bound_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_takes_too_long_without_a_bound_is_waited_for() -> None:
     """The other tests of this module would pass for nothing if this did not."""
-    monkeypatch.setattr(admission, "_LOOK_SECONDS", 0.01)
 
     async def scenario(gated: Gated) -> None:
         callers = [Caller(gated, "/x") for _ in range(3)]  # type: ignore[arg-type]  # unbounded

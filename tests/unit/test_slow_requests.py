@@ -13,9 +13,10 @@ from uvicorn.server import ServerState
 
 from agent_session_manager.api import connection
 from agent_session_manager.api.earlier_ws import WebSocketProtocol
-from tests.support.loops import run
+from tests.support.loops import SteppedLoop, run_stepped
 
-KEEP_ALIVE_SECONDS = 1
+KEEP_ALIVE_SECONDS = 100
+STEP_SECONDS = 0.05
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 STREAM = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 UPGRADE = (
@@ -51,22 +52,17 @@ class Client:
     async def read_until(self, end: bytes) -> bytes:
         return await self._reader.readuntil(end)
 
-    async def ended(self) -> bytes:
-        """What came until the connection was ended."""
-        try:
-            return await self._reader.read()
-        except ConnectionError:
-            return b""
-        finally:
-            self.close()
+    @property
+    def has_ended(self) -> bool:
+        return self._reader.at_eof() or self._reader.exception() is not None
 
-    async def has_ended_by(self, seconds: float) -> bool:
-        try:
-            return not await asyncio.wait_for(self._reader.read(1), seconds)
-        except ConnectionError:
-            return True
-        except TimeoutError:
-            return False
+    async def ended(self, loop: SteppedLoop) -> bytes:
+        """Let time pass until the connection is ended; return what came before that."""
+        reading = asyncio.create_task(self._reader.read())
+        while not reading.done():
+            await loop.advance(STEP_SECONDS)
+        self.close()
+        return b"" if isinstance(reading.exception(), ConnectionError) else reading.result()
 
     def close(self) -> None:
         self._writer.close()
@@ -77,6 +73,8 @@ class Site:
 
     def __init__(self) -> None:
         self.going_on = asyncio.Event()
+        self.received = 0
+        self.progress = asyncio.Event()
         self.port = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -85,8 +83,12 @@ class Site:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.send", "text": (await receive())["text"]})
             return
-        while (message := await receive()).get("more_body"):
-            pass
+        while True:
+            message = await receive()
+            self.received += len(message.get("body", b""))
+            self.progress.set()
+            if not message.get("more_body"):
+                break
         if message["type"] == "http.disconnect":
             return
         length = [] if scope["path"] == "/stream" else [(b"content-length", b"2")]
@@ -95,6 +97,11 @@ class Site:
             await send({"type": "http.response.body", "body": b"begin", "more_body": True})
             await self.going_on.wait()
         await send({"type": "http.response.body", "body": b"ok"})
+
+    async def receives(self, size: int) -> None:
+        while self.received < size:
+            self.progress.clear()
+            await self.progress.wait()
 
     async def open(self, sent: bytes) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -106,7 +113,11 @@ class Site:
 async def serving() -> AsyncIterator[Site]:
     site = Site()
     config = uvicorn.Config(
-        site, ws=WebSocketProtocol, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_config=None
+        site,
+        ws=WebSocketProtocol,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        log_config=None,
+        ws_ping_interval=None,
     )
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
@@ -120,46 +131,49 @@ async def serving() -> AsyncIterator[Site]:
 @pytest.mark.parametrize("half", HALF.values(), ids=HALF)
 @pytest.mark.parametrize("before", [b"", WHOLE])
 def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> None:
-    async def ask() -> None:
+    async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             client = await site.open(before)
             if before:
                 await client.read_until(b"ok")
             client.send(half)
-            assert await client.ended() == b""
+            assert await client.ended(loop) == b""
 
-    run(ask())
+    run_stepped(ask)
 
 
 @pytest.mark.parametrize("begin", [POST + b"X-Long: ", POST + b"Content-Length: 999\r\n\r\n"])
 def test_request_that_goes_on_byte_by_byte_gets_no_more_time(begin: bytes) -> None:
-    async def ask() -> None:
+    async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             client = await site.open(begin)
-            while not await client.has_ended_by(seconds=0.02):
+            while not client.has_ended:
                 client.send(b"x")
+                await loop.advance(STEP_SECONDS)
             client.close()
 
-    run(ask())
+    run_stepped(ask)
 
 
 def test_large_body_gets_time_for_each_part_of_it() -> None:
-    async def ask() -> None:
+    async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             parts = 4
             size = parts * connection.BODY_PART_BYTES
             large = await site.open(POST + b"Content-Length: %d\r\n\r\n" % size)
-            for _ in range(parts):
-                assert not await large.has_ended_by(Protocol.body_seconds / 2)
+            for number in range(parts):
+                await loop.advance(Protocol.body_seconds / 2)
+                assert not large.has_ended
                 large.send(b"x" * connection.BODY_PART_BYTES)
+                await site.receives((number + 1) * connection.BODY_PART_BYTES)
             assert (await large.read_until(b"ok")).startswith(b"HTTP/1.1 200")
             large.close()
 
-    run(ask())
+    run_stepped(ask)
 
 
 def test_what_waits_for_no_request_goes_on() -> None:
-    async def ask() -> None:
+    async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             stream, kept, socket = [await site.open(s) for s in (STREAM, WHOLE, UPGRADE)]
             await stream.read_until(b"begin")
@@ -167,10 +181,10 @@ def test_what_waits_for_no_request_goes_on() -> None:
             assert (await socket.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
             silent = await site.open(b"")
             for half in (HALF["head"], HALF["body"]):
-                await (await site.open(half)).ended()
+                await (await site.open(half)).ended(loop)
             kept.send(WHOLE)
             assert (await kept.read_until(b"ok")).startswith(b"HTTP/1.1 200")
-            await silent.ended()
+            await silent.ended(loop)
             site.going_on.set()
             assert b"ok" in await stream.read_until(b"0\r\n\r\n")
             socket.send(b"\x81\x82\0\0\0\0hi")
@@ -178,4 +192,4 @@ def test_what_waits_for_no_request_goes_on() -> None:
             for client in (stream, kept, socket):
                 client.close()
 
-    run(ask())
+    run_stepped(ask)

@@ -18,6 +18,7 @@ from agent_session_manager.ingest import Writer
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.base import Store
 from tests.support.loops import run
+from tests.support.waiting import WATCHDOG_SECONDS
 
 REQUEST = Request(
     request_id="r",
@@ -44,7 +45,7 @@ class LookedAtStore:
     ) -> list[Request]:
         seen = list(self.requests)
         self.looked.release()
-        assert self.let.acquire(timeout=5)
+        assert self.let.acquire(timeout=WATCHDOG_SECONDS)
         return seen
 
 
@@ -70,7 +71,7 @@ def while_waiting(scenario: Scenario, *, wait_seconds: float = 60.0) -> list[Req
 
 
 async def looked(store: LookedAtStore) -> None:
-    assert await asyncio.to_thread(store.looked.acquire, timeout=4)
+    assert await asyncio.to_thread(store.looked.acquire, timeout=WATCHDOG_SECONDS)
 
 
 def test_request_made_between_the_look_and_the_wait_is_not_missed() -> None:
