@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agent_orchestrator import environment
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.commands.shell import (
     DONE,
@@ -91,6 +94,14 @@ def test_token_is_where_it_has_to_be_and_nowhere_else(
     assert SECRET not in written and SAID not in written
 
 
+MARKER = "a-value-that-no-agent-may-read"
+BELIEVED_BY_COMMANDS = {
+    "AGENT_ORCHESTRATOR_AGENTS_DIR",
+    "AGENT_ORCHESTRATOR_PROJECT_DIR",
+    "AGENT_ORCHESTRATOR_SESSIONS_DIR",
+    "AGENT_ORCHESTRATOR_SESSION_ID",
+}
+"""An agent gets these as they are, so they must be right."""
 BEARERS = re.compile(r"code=[\w-]{20}|\b(?:run|agent)-[\w-]{40}")
 """The forms of a dashboard code, a run token and an agent token."""
 
@@ -150,6 +161,59 @@ def test_no_secret_is_an_argument_of_a_process(
         for line in seen.difference(typed)
         if SECRET in line or key in line or BEARERS.search(line)
     ]
+
+
+DUMPER = """
+import json, os, pathlib, re, sys
+found, pid = [], os.getpid()
+while pid > 1:
+    of = pathlib.Path(f"/proc/{pid}")
+    try:
+        variables = (of / "environ").read_bytes().decode().split(chr(0))
+    except PermissionError:
+        variables = []
+    found.append({"variables": variables, "arguments": (of / "cmdline").read_text()})
+    pid = int(re.search(r"PPid:\\s*(\\d+)", (of / "status").read_text())[1])
+pathlib.Path(sys.argv[1]).write_text(json.dumps(found))
+"""
+"""Writes down the environment of its own process and of each one above it."""
+
+
+@pytest.mark.parametrize("options", [(), ("--detach",)])
+def test_agent_reads_no_variable_of_ours_but_those_listed_for_it(
+    own: RunningManager, person: Shell, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    ours = {
+        *environment.SETTINGS_OF_THE_MANAGER,
+        *(value for name, value in vars(environment).items() if name.startswith("ENV_")),
+        environment.RUN_MARKER,
+        "AGENT_ORCHESTRATOR_NEW_IN_THE_NEXT_VERSION",
+    }
+    useful = {name for name in person.environment if name in ours}
+    marked = dict.fromkeys(ours - useful - BELIEVED_BY_COMMANDS, MARKER)
+    dumped = tmp_path / "dumped"
+    program = (sys.executable, "-c", DUMPER, str(dumped))
+    there = person.having(**marked)
+    assert (
+        there.run("ao-new", "x", *options, "--executor", "command", "--", *program).exit_code
+        == DONE
+    )
+    assert person.run("ao-wait", "x").exit_code == DONE
+    agent, *above = json.loads(dumped.read_text())
+    assert any("supervisor" in process["arguments"] for process in above)
+    for process in (agent, *above):
+        leaked = [v for v in process["variables"] if MARKER in v or SECRET in v]
+        assert leaked == [], process["arguments"]
+    given = {v.partition("=")[0] for v in agent["variables"] if v.startswith(environment.PREFIX)}
+    assert given == {
+        "AGENT_ORCHESTRATOR_ENABLE_LOGGING",
+        "AGENT_ORCHESTRATOR_RUN",
+        "AGENT_ORCHESTRATOR_RUN_MANAGER_URL",
+        "AGENT_ORCHESTRATOR_RUN_TOKEN",
+        "AGENT_ORCHESTRATOR_SESSION_ID",
+        "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL",
+        "AGENT_ORCHESTRATOR_STATE_DIR",
+    }
 
 
 def test_all_that_is_kept_is_for_its_owner_alone(

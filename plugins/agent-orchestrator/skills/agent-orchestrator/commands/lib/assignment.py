@@ -44,6 +44,8 @@ class Assignment:
     """What the supervisor is let in with; None where the manager is older and gave none."""
     agent_token: str | None = field(default=None, repr=False)
     """What the agent is."""
+    control_token: str | None = field(default=None, repr=False)
+    """What the person has set for a manager elsewhere, which a supervisor does not inherit."""
     transcripts: bool = True
     """Whether the manager is to keep the agent's own record."""
 

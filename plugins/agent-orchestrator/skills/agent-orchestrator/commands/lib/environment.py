@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .config import ENV_PROJECT_DIR, ENV_SESSION_MANAGER_URL
+from .config import (
+    ENV_AGENTS_DIR,
+    ENV_ENABLE_LOGGING,
+    ENV_PROJECT_DIR,
+    ENV_SESSION_MANAGER_URL,
+    ENV_SESSIONS_DIR,
+)
 
+PREFIX = "AGENT_ORCHESTRATOR_"
+"""Of all variables that are ours. Each list below says which of them somebody gets; none of the
+others are passed on, among them tokens, and addresses of databases with their passwords."""
 ENV_STATE_DIR = "AGENT_ORCHESTRATOR_STATE_DIR"
 ENV_TOKEN = "AGENT_ORCHESTRATOR_TOKEN"
 ENV_SESSION_ID = "AGENT_ORCHESTRATOR_SESSION_ID"
@@ -23,7 +32,17 @@ ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
 ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
 """The one manager which that token is for."""
 
-_OF_A_RUN = frozenset({RUN_MARKER, ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL})
+_FOR_SUPERVISORS = frozenset({ENV_SESSION_MANAGER_URL, ENV_STATE_DIR})
+_FOR_AGENTS = frozenset(
+    {
+        *_FOR_SUPERVISORS,
+        ENV_AGENTS_DIR,
+        ENV_ENABLE_LOGGING,
+        ENV_PROJECT_DIR,
+        ENV_SESSIONS_DIR,
+    }
+)
+"""Beside what tells the commands in a run that they are in it, which the supervisor adds."""
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
@@ -55,12 +74,30 @@ SETTINGS_OF_THE_MANAGER = (
 
 
 def agent_environment() -> dict[str, str]:
-    """The environment for an agent: the person's own, without the token that controls all.
+    """The environment for an agent: the person's own, and of our variables what commands need."""
+    return _environment_with(_FOR_AGENTS)
 
-    Nor with that of a run around us: an agent gets its own run's.
+
+def supervisor_environment() -> dict[str, str]:
+    """The environment for a supervisor: the person's own, and of our variables where things are.
+
+    An agent can read the environment of the processes above it. What a supervisor authenticates
+    with comes on its stdin; of a run around us it gets nothing, as it is not part of that run.
     """
-    without = {ENV_TOKEN, ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL}
-    return {name: value for name, value in os.environ.items() if name not in without}
+    return {**_environment_with(_FOR_SUPERVISORS), ENV_STATE_DIR: str(state_dir())}
+
+
+def _environment_with(ours: Collection[str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in ours or not name.startswith(PREFIX)
+    }
+
+
+def control_token() -> str | None:
+    """The token that the person has set, for a manager elsewhere."""
+    return os.environ.get(ENV_TOKEN, "").strip() or None
 
 
 def run_variables(token: str | None, url: str) -> dict[str, str]:
@@ -205,11 +242,3 @@ def parent_session_id() -> str | None:
 
 def host() -> str:
     return socket.gethostname() or "unknown"
-
-
-def supervisor_environment() -> dict[str, str]:
-    """The environment for a supervisor: the person's own, and nothing of a run around us.
-
-    A supervisor that is started from inside a run is not part of that run.
-    """
-    return {name: value for name, value in os.environ.items() if name not in _OF_A_RUN}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,8 @@ def launch(assignment: Assignment) -> None:
         answered, _, _ = select.select([supervisor.stdout], [], [], READY_TIMEOUT_SECONDS)
         said = supervisor.stdout.readline().strip() if answered else "it does not answer"
     if said != READY:
-        supervisor.kill()
-        supervisor.wait()
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.killpg(supervisor.pid, signal.SIGKILL)
+    supervisor.wait()  # the supervisor is a child of what we started, which has ended
+    if said != READY:
         raise LaunchError(said or f"it ended at once; see {state / 'supervisors.log'}")

@@ -42,7 +42,7 @@ class Requests:
         self._manager = ManagerClient(
             assignment.url,
             POLL_TIMEOUT_SECONDS,
-            run_token=assignment.run_token,
+            run_token=assignment.run_token or assignment.control_token,
             is_configured=is_manager_given(),
         )
 

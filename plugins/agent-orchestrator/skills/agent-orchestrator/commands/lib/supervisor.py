@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEARTBEATS_PER_TERM = 3
+PR_SET_DUMPABLE = 4
 
 
 class Supervisor:
@@ -59,10 +61,13 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
-        self._manager = ManagerClient(
-            assignment.url, run_token=assignment.run_token, is_configured=is_manager_given()
-        )
+        self._manager = self._client(assignment.run_token or assignment.control_token)
         self._tokens = _own_tokens(assignment)
+
+    def _client(self, token: str | None) -> ManagerClient:
+        """A client with this token; with None that of the manager on this machine is found."""
+        url = self._assignment.url
+        return ManagerClient(url, run_token=token, is_configured=is_manager_given())
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once nothing of it can be lost.
@@ -112,7 +117,7 @@ class Supervisor:
         if continued is None or a.executor != "claude":
             return
         # Another session's is not the run's to read: it is the person who goes on from there.
-        reader = self._manager if a.resume else ManagerClient(a.url)
+        reader = self._manager if a.resume else self._client(a.control_token)
         try:
             count = await asyncio.to_thread(
                 restore, reader, continued, environment=a.environment, here=a.project_dir
@@ -234,19 +239,31 @@ class Supervisor:
 def _own_tokens(assignment: Assignment) -> dict[str, str]:
     """The tokens that open our own doors, each with its kind: an agent can find them as we do."""
     tokens = {
-        value: "run-token"
-        for name, value in assignment.environment.items()
-        if name.startswith("AGENT_ORCHESTRATOR_") and name.endswith("TOKEN") and len(value) >= 16
+        assignment.run_token: "run-token",
+        assignment.agent_token: "run-token",
+        assignment.control_token: "control-token",
+        _find_token(httpx.URL(assignment.url)): "control-token",
     }
-    for own in (assignment.run_token, assignment.agent_token):
-        if own:
-            tokens[own] = "run-token"
-    control = _find_token(httpx.URL(assignment.url))
-    return {**tokens, control: "control-token"} if control else tokens
+    return {token: kind for token, kind in tokens.items() if token}
+
+
+def _hide_memory() -> None:
+    """Let no other process of this user read our memory and environment, as far as Linux can."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+            logger.warning(
+                "other processes can read our memory: %s", os.strerror(ctypes.get_errno())
+            )
 
 
 def main() -> None:
     """Supervise the run that is described on stdin."""
+    # The command that started us has the person's tokens in its environment, and an agent can read
+    # that of the processes above it: the command is not to be one of them.
+    if os.fork():
+        os._exit(0)
+    _hide_memory()
     state = state_dir()
     write_lines_to(make_state_directory(state) / "supervisors.log")
     for library in ("httpx", "claude_agent_sdk"):

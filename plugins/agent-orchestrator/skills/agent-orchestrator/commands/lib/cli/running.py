@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import click
+import httpx
 
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
@@ -18,6 +19,7 @@ from ..config import Config
 from ..environment import (
     agent_environment,
     claude_dir,
+    control_token,
     given_project_dir,
     host,
     parent_session_id,
@@ -30,7 +32,7 @@ from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..masking import Masking
 from ..ownership import find_doubt
 from ..run_specs import Spec, fingerprint, seal
-from ..session_client import SessionClientError
+from ..session_client import SessionClientError, _find_token
 from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .connect import client_of
@@ -127,6 +129,7 @@ class Plan:
             command=self.command,
             environment=agent_environment(),
             cursor=cursor_of(session, session["last_seq"]),
+            control_token=_configured_token(url),
             timeout_seconds=self.timeout_seconds,
             parent_session_id=session["parent_session_id"],
             transcripts=self.transcripts,
@@ -136,6 +139,12 @@ class Plan:
 def session_fields(session: Session) -> dict[str, Any]:
     """What a session says of how it is run, which others can change."""
     return {name: session[name] for name in ("agent_name", "executor", "project_dir")}
+
+
+def _configured_token(url: str) -> str | None:
+    """The token that the person has set, where it is the one for this manager."""
+    token = control_token()
+    return token if token is not None and _find_token(httpx.URL(url)) == token else None
 
 
 def _term_seconds(session: Session) -> float:
