@@ -32,6 +32,7 @@ from agent_session_manager.discovery import (
     find_managers,
     log_path,
 )
+from agent_session_manager.inherited import begin
 from agent_session_manager.log_lines import shown, write_lines_to
 from agent_session_manager.maintenance_cli import MAINTENANCE
 from agent_session_manager.place import terminate
@@ -42,7 +43,21 @@ _POLL_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.25
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        begin()
+        os.umask(0o077)  # all that it writes is for its owner alone
+        return super().main(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read the answer has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 def main() -> None:
     """Keep every agent session in a database and serve it over HTTP on this machine."""

@@ -83,7 +83,7 @@ def log_path(state_dir: Path, port: int) -> Path:
 def prepare_state_dir(state_dir: Path) -> None:
     """Create the state directory for its owner only, and refuse one that others can enter."""
     try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_directories(state_dir)
         status = state_dir.lstat()
     except OSError as exc:
         raise DiscoveryError(f"cannot create {state_dir}: {exc.strerror}") from exc
@@ -91,6 +91,18 @@ def prepare_state_dir(state_dir: Path) -> None:
         raise DiscoveryError(f"{state_dir} is not a directory of yours")
     if status.st_mode & 0o077:
         raise DiscoveryError(f"{state_dir} is open to others: chmod 700 {state_dir}")
+
+
+def _make_directories(directory: Path) -> None:
+    """Make it and those above it that are missing, each for its owner alone whatever the umask."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileNotFoundError:
+        _make_directories(directory.parent)
+        _make_directories(directory)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
 
 
 class DiscoveryFile:

@@ -69,13 +69,15 @@ def test_json_is_the_session_with_its_result(
     [
         (["-p", "flag"], None, "flag"),
         ([], "stdin\n", "stdin"),
-        (["-p", "flag"], "stdin\n", "flag\n\nstdin"),
-        (["-p", "flag"], "", "flag"),
+        (["-p", "flag"], "stdin\n", "flag"),
+        (["-p", "flag", "-p", "-"], "stdin\n", "flag\n\nstdin"),
+        (["-p", "-", "-p", "flag"], "stdin\n", "stdin\n\nflag"),
+        (["-p", "flag", "-p", "-"], "", "flag"),
         ([], None, ""),
         ([], b"caf\xc3\xa9 \xff", "café \ufffd"),
     ],
 )
-def test_the_prompt_is_the_flag_then_stdin_with_a_blank_line_between(
+def test_prompt_is_what_was_given_in_its_order(
     shell: Shell, flag: list[str], stdin: str | bytes | None, prompt: str
 ) -> None:
     ended = shell.run("ao-new", "x", "--json", *flag, *READS_STDIN, stdin=stdin)
@@ -85,7 +87,7 @@ def test_the_prompt_is_the_flag_then_stdin_with_a_blank_line_between(
 
 def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> None:
     reading, writing = os.pipe()
-    command = shell.command("ao-new", "x", "-p", "flag", *READS_STDIN)
+    command = shell.command("ao-new", "x", "-p", "flag", "-p", "-", *READS_STDIN)
     with subprocess.Popen(
         command,
         stdin=reading,
@@ -103,8 +105,23 @@ def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> Non
     assert (process.returncode, stdout, rest) == (DONE, b"flag\n", b"")
 
 
+def test_command_leaves_the_stdin_of_its_loop_alone(shell: Shell) -> None:
+    ao_new = shell.command("ao-new")
+    loop = 'while read word; do "$@" "n-$word" -p "$word" --executor command -- cat; done'
+    done = subprocess.run(
+        ["sh", "-c", loop, "sh", *ao_new],
+        input=b"one\ntwo\nthree\n",
+        capture_output=True,
+        cwd=shell.directory,
+        env=shell.environment,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (b"one\ntwo\nthree\n", b"")
+
+
 def test_a_closed_stdin_is_an_empty_one(shell: Shell) -> None:
-    command = shell.command("ao-new", "x", "-p", "flag", *READS_STDIN)
+    command = shell.command("ao-new", "x", "-p", "flag", "-p", "-", *READS_STDIN)
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" <&-', "sh", *command],
         capture_output=True,
@@ -226,6 +243,11 @@ def test_a_name_of_200_characters_of_any_kind_is_one(
     ("arguments", "problem"),
     [
         (["x"], "no prompt: give one with -p TEXT or on stdin"),
+        (["x", "-p", " \t\n"], "the prompt is nothing but spaces: say what is to be done"),
+        (
+            ["x", "-p", " ", "--executor", "command", "--", "cat"],
+            "the prompt is nothing but spaces: say what is to be done",
+        ),
         (["x", "--executor", "command"], "the command executor needs a program: … -- PROGRAM ARG…"),
         (
             ["x", "-p", "hi", "--", "cat"],

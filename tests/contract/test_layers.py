@@ -23,6 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "place": set(),
     "private": set(),
     "log_lines": set(),
+    "inherited": set(),
     "migrations": {"store"},
     "store": {"domain", "migrations", "place", "private"},
     "ingest": {"domain", "store"},
@@ -47,7 +48,7 @@ LAYERS: dict[str, set[str]] = {
     "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
     "cli": {
         *("api", "store", "settings", "discovery", "cli_options", "maintenance_cli", "log_lines"),
-        "place",
+        *("place", "inherited"),
     },
 }
 

@@ -40,7 +40,8 @@ def launch(assignment: Assignment) -> None:
             cwd="/",
             env={**supervisor_environment(), "PYTHONPATH": str(package_root)},
             start_new_session=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
     finally:
         os.close(log)
@@ -51,7 +52,9 @@ def launch(assignment: Assignment) -> None:
             supervisor.stdin.close()
         except BrokenPipeError:
             pass  # it has ended: what it said tells why
-        answered, _, _ = select.select([supervisor.stdout], [], [], READY_TIMEOUT_SECONDS)
+        poll = select.poll()  # as `select` takes no descriptor above 1,023
+        poll.register(supervisor.stdout, select.POLLIN)
+        answered = poll.poll(READY_TIMEOUT_SECONDS * 1000)
         said = supervisor.stdout.readline().strip() if answered else "it does not answer"
     if said != READY:
         with contextlib.suppress(ProcessLookupError):  # it has ended already

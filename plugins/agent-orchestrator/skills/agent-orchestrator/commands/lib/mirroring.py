@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .environment import claude_dir
 from .manager_client import Json, ManagerClient
 from .outbox import TRANSCRIPT, Outbox
+from .private_files import make_directories
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch
 from .transcript_store import TranscriptStore
@@ -142,7 +143,7 @@ def _known_ids(path: Path) -> set[str | None]:
 
 def _write_whole(path: Path, text: str) -> None:
     """Write a file for its owner only, whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".restore-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

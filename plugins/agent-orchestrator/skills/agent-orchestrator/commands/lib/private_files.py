@@ -94,14 +94,28 @@ def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
         NotPrivateError: others could use it.
         OSError: it cannot be made.
     """
-    with suppress(FileExistsError):  # whatever it is, it is looked at
-        directory.mkdir(mode=0o700, parents=True)
+    make_directories(directory)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NotPrivateError(directory, "it is not a directory of yours")
     if status.st_mode & forbidden:
         raise NotPrivateError(directory, f"it is open to others: chmod 700 {directory}")
     return directory
+
+
+def make_directories(directory: Path) -> None:
+    """Make a directory and those above it that are missing, each for its owner alone.
+
+    `mkdir(parents=True)` would make those above as the umask says, open to everybody if that is 0.
+    """
+    try:
+        directory.mkdir(mode=0o700)
+    except FileNotFoundError:
+        make_directories(directory.parent)
+        with suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+    except FileExistsError:  # whatever it is, it is looked at
+        pass
 
 
 def make_state_directory(state_dir: Path) -> Path:

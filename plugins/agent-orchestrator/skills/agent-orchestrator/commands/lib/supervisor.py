@@ -36,6 +36,7 @@ from .environment import (
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
+from .inherited import begin
 from .log_lines import write_lines_to
 from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .masking import Masking
@@ -259,6 +260,7 @@ def _hide_memory() -> None:
 
 def main() -> None:
     """Supervise the run that is described on stdin."""
+    begin()
     # The command that started us has the person's tokens in its environment, and an agent can read
     # that of the processes above it: the command is not to be one of them.
     if os.fork():

@@ -23,6 +23,7 @@ from ..environment import (
     named_working_directory,
     state_dir,
 )
+from ..inherited import begin
 from ..manager_client import NOT_FOR_RUNS
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
@@ -54,6 +55,10 @@ class Command(click.Command):
         self.epilog = f"\b\nExamples:\n{examples}\n\n{EXIT_CODES}"
         self.params.append(_version_option())
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        begin()
+        return super().main(*arguments, **options)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
@@ -77,8 +82,9 @@ class Command(click.Command):
             raise
         except (click.Abort, KeyboardInterrupt):
             _end("stopped", FAILED)
-        except BrokenPipeError:  # whoever read the answer has seen enough: click ends quietly
-            raise
+        except BrokenPipeError:  # whoever read the answer has seen enough
+            discard(sys.stdout)
+            sys.exit(DONE)
         except OSError as exc:
             _end(_sentence(exc), FAILED)
         except Exception as exc:  # the end of the program: a person gets a sentence, not a trace

@@ -36,7 +36,7 @@ from .sessions import checked_name
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
-  git diff | ao-new review -p 'Review this.' --agent reviewer
+  git diff | ao-new review -p 'Review this.' -p - --agent reviewer
   ao-new long-one -p 'Port the parser.' --detach && ao-wait long-one
   ao-new count --executor command -p 'one two' -- wc -w"""
 
@@ -62,7 +62,7 @@ EXAMPLES = """\
 def main(
     name: str,
     program: tuple[str, ...],
-    prompt: str | None,
+    prompt: tuple[str, ...],
     agent_name: str | None,
     executor: str | None,
     model: str | None,

@@ -73,7 +73,7 @@ EXAMPLES = """\
 def main(
     session: str,
     program: tuple[str, ...],
-    prompt: str | None,
+    prompt: tuple[str, ...],
     agent_name: str | None,
     model: str | None,
     permission_mode: str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +38,7 @@ from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .connect import client_of
 from .following import follow
-from .output import answer, answer_json, note
+from .output import answer, answer_json, discard, note
 from .progress import progress
 
 Session = dict[str, Any]
@@ -367,10 +368,13 @@ def _report(manager: ManagerClient, session: Session, error: str | None, *, as_j
         if exc.code != NO_RESULT:
             raise
         result = None
-    if as_json:
-        answer_json({**session, "result": result, "error": error})
-    else:
-        answer(result or "")
+    try:
+        if as_json:
+            answer_json({**session, "result": result, "error": error})
+        else:
+            answer(result or "")
+    except BrokenPipeError:  # nobody reads it to its end; how the run ended is told all the same
+        discard(sys.stdout)
     if session["reason"] == "completed":
         return DONE
     why = error or ("its supervisor is gone" if session["reason"] == "lost" else "unknown why")

@@ -35,7 +35,7 @@ ANSWER_SECONDS = 20.0
 @prompt_option
 @project_option
 @json_option
-def main(session: str, prompt: str | None, project_dir: str | None, as_json: bool) -> None:
+def main(session: str, prompt: tuple[str, ...], project_dir: str | None, as_json: bool) -> None:
     """Tell the agent that runs in SESSION something; it takes it up when it can.
 
     Exit 1 if its executor cannot, or the run has ended; 4 if nobody answered yet, and the message
