@@ -2,12 +2,14 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Two tests at a time for each core: most of the time a test waits for another process.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)')
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format test pictures stress bench demo lock clean
+.PHONY: help setup dashboard browser check format test repeat pictures stress bench demo lock clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,7 +54,10 @@ format: setup  ## Format and mend what can be mended
 
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test
-	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
+
+repeat: setup browser  ## Run every test RUNS times, beside BUSY loops, at half speed with SLOW=1
+	$(BIN)/python scripts/repeat_tests.py --runs $(or $(RUNS),10) --busy $(or $(BUSY),0) $(if $(SLOW),--slow)
 
 pictures: setup browser  ## Make the pictures of the dashboard anew
 	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures

@@ -19,7 +19,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.load import stored_events
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_disk import on_own_disk
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
 
@@ -57,7 +57,7 @@ def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]
         yield OnOwnDisk(process, int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(WATCHDOG_SECONDS)
 
 
 def append(api: Api, session_id: str, number: int) -> Answer:
@@ -110,7 +110,7 @@ def test_disk_that_fails_under_a_commit_ends_the_manager_and_the_next_has_all(
         _, hard = resource.prlimit(manager.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(manager.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, hard))
         assert append(api, "s", 4).refusal == (503, "store_unavailable")
-    assert manager.process.wait(10) == 1
+    assert manager.process.wait(WATCHDOG_SECONDS) == 1
     assert "the disk failed under a commit" in manager.log()
     assert "Traceback" not in manager.log()
     manager.restart()
@@ -130,7 +130,7 @@ def test_database_that_cannot_be_written_is_refused_and_left(tmp_path: Path) -> 
         env=scrubbed_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
     assert ended.returncode == 1

@@ -17,6 +17,7 @@ from tests.api.test_serving import run
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.transcripts import batch_of, entry
+from tests.support.waiting import WATCHDOG_SECONDS
 
 PATIENCE_SECONDS = 60.0
 TOO_DEEP = json.loads("[" * 300 + "]" * 300)
@@ -63,7 +64,7 @@ def test_lines_a_manager_lost_are_sent_again_in_their_place(
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     copy = tmp_path / "copy.db"
     with (
-        ManagerClient(manager.url, timeout=30) as client,
+        ManagerClient(manager.url, timeout=WATCHDOG_SECONDS) as client,
         Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=manager.url)) as outbox,
     ):
         client.create_session("s", "s")
@@ -108,7 +109,7 @@ def test_batch_of_a_run_costs_two_requests(tmp_path: Path) -> None:
 
     with (
         recording(answer) as server,
-        ManagerClient(server.url, timeout=30) as client,
+        ManagerClient(server.url, timeout=WATCHDOG_SECONDS) as client,
         Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=server.url)) as outbox,
     ):
         delivery = Delivery(client, outbox)

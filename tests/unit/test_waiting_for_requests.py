@@ -54,7 +54,7 @@ Scenario = Callable[
 ]
 
 
-def while_waiting(scenario: Scenario, *, wait_seconds: float = 60.0) -> list[Request]:
+def while_waiting(scenario: Scenario, *, wait_seconds: float = 3600.0) -> list[Request]:
     """What a wait that has taken its first look, and waits for the answer to it, comes to."""
     store, bells = LookedAtStore(), Bells()
 

@@ -1,0 +1,111 @@
+"""Run the whole suite again and again, in another order each time: `make repeat RUNS=5 BUSY=8`.
+
+BUSY loops run beside it; with SLOW=1 its processes are stopped for half of the time. Each run is
+one line: its seed, exit code, time, and what pytest said last. Logs are in `build/repeat`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+LOGS = ROOT / "build" / "repeat"
+SLICE_SECONDS = 0.05
+
+
+class Slowness:
+    """Stops the descendants of a process for every other moment, until it is told to end.
+
+    Supervisors go on: tests stop them, too, and would be disturbed by whoever wakes them up.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._seen: set[int] = set()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        resumed_at = time.monotonic()
+        while not self._ending.wait(SLICE_SECONDS):
+            stopped = [process for process in self._family() if _signal(process, signal.SIGSTOP)]
+            self._ending.wait(time.monotonic() - resumed_at)  # as long as they have run
+            for process in stopped:
+                _signal(process, signal.SIGCONT)
+            resumed_at = time.monotonic()
+
+    def _family(self) -> list[psutil.Process]:
+        """All that were ever seen to descend from it: some have left their parents."""
+        alive = {process.pid: process for process in psutil.process_iter(["ppid", "cmdline"])}
+        self._seen &= alive.keys()
+        for pid, process in sorted(alive.items()):
+            if pid == self._root or process.info["ppid"] in self._seen:
+                self._seen.add(pid)
+        return [
+            alive[pid]
+            for pid in self._seen
+            if "supervisor" not in " ".join(alive[pid].info["cmdline"] or [])
+        ]
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> bool:
+    with suppress(psutil.Error, OSError):
+        if process.is_running():  # and is not another one with its pid
+            os.kill(process.pid, number)
+            return True
+    return False
+
+
+def run_once(*, is_slow: bool) -> int:
+    seed = random.randrange(10**9)
+    log = LOGS / f"{seed}.log"
+    began = time.monotonic()
+    with log.open("wb") as out:
+        line = ["make", "--silent", "test", f"PYTEST_OPTIONS=--randomly-seed={seed}"]
+        run = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        slowness = Slowness(run.pid) if is_slow else None
+        try:
+            code = run.wait()
+        finally:
+            if slowness is not None:
+                slowness.end()
+    last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    print(f"seed {seed}: exit {code}, {time.monotonic() - began:.0f} s, {last}", flush=True)
+    return code
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--busy", type=int, default=0, help="How many loops run beside it.")
+    parser.add_argument("--slow", action="store_true", help="Stop its processes half of the time.")
+    options = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    busy = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(busy) for _ in range(options.busy)]
+    try:
+        codes = [run_once(is_slow=options.slow) for _ in range(options.runs)]
+    finally:
+        for loop in loops:
+            loop.kill()
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
