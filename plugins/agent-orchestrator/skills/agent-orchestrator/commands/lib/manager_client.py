@@ -18,6 +18,7 @@ from .session_client import (
     _path,
     _query,
 )
+from .wire_text import wire_text
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
@@ -260,7 +261,7 @@ class ManagerClient(SessionClient):
         self, key: str, path: str, where: Query, *, limit: int | None = None
     ) -> Iterator[Json]:
         left = limit
-        query = dict(where)
+        query = {name: wire_text(value) for name, value in where.items()}
         while left is None or left > 0:
             query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
             page = self._request("GET", path + _query(query))

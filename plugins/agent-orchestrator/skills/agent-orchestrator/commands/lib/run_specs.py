@@ -21,6 +21,7 @@ from typing import Any
 
 from .agents import Agent
 from .private_files import make_state_directory, open_private
+from .wire_text import to_wire
 
 Spec = dict[str, Any]
 _SEAL = "seal"
@@ -28,7 +29,8 @@ _KEY_BYTES = 32
 
 
 def seal(spec: Spec, *, session_id: str, run: int, state_dir: Path) -> Spec:
-    """The spec with a seal for this run of this session."""
+    """The spec as it can be sent, with a seal for this run of this session."""
+    spec = to_wire(spec)
     return {**spec, _SEAL: _seal_of(spec, session_id, run, _key(state_dir))}
 
 

@@ -19,6 +19,7 @@ from ..executors import EXECUTORS
 from ..manager_client import ManagerClient
 from ..masking import is_masked
 from ..run_specs import fingerprint, is_ours
+from ..wire_text import from_wire
 from .command import USAGE, CommandError
 from .running import Plan, Session, load_agent, session_fields
 
@@ -45,8 +46,9 @@ def plan_next(manager: ManagerClient, session: Session, given: Given) -> tuple[P
     """
     session_id = session["session_id"]
     last = manager.list_runs(session_id)[-1]
-    spec: dict[str, Any] = last["spec"] if isinstance(last["spec"], dict) else {}
-    if not is_ours(spec, session_id=session_id, run=last["run"], state_dir=state_dir()):
+    sent: dict[str, Any] = last["spec"] if isinstance(last["spec"], dict) else {}
+    spec: dict[str, Any] = from_wire(sent)
+    if not is_ours(sent, session_id=session_id, run=last["run"], state_dir=state_dir()):
         doubt = "you did not start its last run on this machine, or the record of it was changed"
         return _confirmed(session, spec, given, doubt)
     if spec["session"] != session_fields(session):

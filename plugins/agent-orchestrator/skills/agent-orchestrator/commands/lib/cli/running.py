@@ -35,6 +35,7 @@ from ..ownership import find_doubt
 from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError, _find_token
 from ..stopping import find_registered, request_stop, signal_supervisor
+from ..wire_text import wire_text
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .connect import client_of
 from .following import follow
@@ -217,7 +218,7 @@ def new_session(
         first = {
             "session_id": session_id,
             "run": 1,
-            "project_dir": str(project_dir),
+            "project_dir": wire_text(str(project_dir)),
             "agent_name": agent_name,
             "executor": plan.executor,
         }
@@ -225,7 +226,7 @@ def new_session(
             return manager.create_named_session(
                 session_id,
                 name,
-                project_dir=str(project_dir),
+                project_dir=wire_text(str(project_dir)),
                 agent_name=agent_name,
                 executor=plan.executor,
                 host=host(),

@@ -8,6 +8,7 @@ from typing import Any
 from ..config import Config
 from ..manager_client import ManagerClient
 from ..session_client import SessionNotFoundError, _is_session_id
+from ..wire_text import wire_text
 from .command import USAGE, CommandError
 
 Session = dict[str, Any]
@@ -87,6 +88,8 @@ def checked_name(name: str) -> str:
     """
     if not 0 < len(name) <= MAX_NAME_CHARS:
         raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+    if wire_text(name) != name:
+        raise CommandError(f"a name is text in UTF-8, which {wire_text(name)!r} is not", USAGE)
     return name
 
 

@@ -1,0 +1,48 @@
+"""Paths and arguments in JSON: they are bytes, of which a few are not UTF-8 and so not text.
+
+Python has such a byte as half of a surrogate pair, which no JSON of ours may hold. Where a person
+reads it, it is shown as a shell would (`\\xff`); where it is used again, it is kept as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from typing import Any
+
+_BYTE = re.compile("[\udc80-\udcff]")
+_BASE64 = "base64"
+
+
+def wire_text(text: str) -> str:
+    """Return the text with each byte that is not UTF-8 written as `\\xff`; other text as it is."""
+    return _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+
+
+def to_wire(value: Any) -> Any:
+    """Return a JSON value in which each text with such bytes is `{"base64": …}` instead."""
+    match value:
+        case str() if _BYTE.search(value):
+            return {_BASE64: base64.b64encode(os.fsencode(value)).decode()}
+        case dict():
+            return {name: to_wire(part) for name, part in value.items()}
+        case list():
+            return [to_wire(part) for part in value]
+    return value
+
+
+def from_wire(value: Any) -> Any:
+    """Return what `to_wire` was given."""
+    match value:
+        case {"base64": str(encoded)} if len(value) == 1:
+            try:
+                return os.fsdecode(base64.b64decode(encoded, validate=True))
+            except binascii.Error:
+                return value
+        case dict():
+            return {name: from_wire(part) for name, part in value.items()}
+        case list():
+            return [from_wire(part) for part in value]
+    return value

@@ -1,0 +1,66 @@
+"""Paths and arguments are bytes: one that is not UTF-8 runs, is found again and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from tests.commands.shell import DONE, USAGE, Shell
+from tests.support.waiting import WATCHDOG_SECONDS
+
+
+def said_by(shell: Shell, command: str, *arguments: str | bytes) -> bytes:
+    done = subprocess.run(
+        [*shell.command(command), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=shell.directory,
+        env=shell.environment,
+        timeout=WATCHDOG_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (DONE, b""), (command, done)
+    return done.stdout
+
+
+def test_bytes_that_are_not_utf_8_reach_the_program(shell: Shell, tmp_path: Path) -> None:
+    directory = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    directory.mkdir()
+    there = replace(shell, directory=directory)
+    program = (
+        "--executor",
+        "command",
+        "--",
+        "sh",
+        "-c",
+        'printf %s "$(pwd)$1" | od -An -tx1',
+        "sh",
+    )
+    seen = said_by(there, "ao-new", "x", *program, b"/\xff")
+    assert seen.split()[-6:] == [b"63", b"61", b"66", b"e9", b"2f", b"ff"]
+    # By hand with the bytes, from within, and from the spec: the same directory and argument.
+    (session,) = json.loads(said_by(there, "ao-list-sessions", "--here", "--json"))
+    assert session["project_dir"] == f"{tmp_path}/caf\\xe9"
+    assert said_by(there, "ao-resume", "x", "-p", "hi") == seen
+    for command in (
+        "ao-get-result",
+        "ao-status",
+        "ao-logs",
+        "ao-wait",
+        "ao-stop",
+        "ao-show-config",
+    ):
+        arguments = () if command == "ao-show-config" else ("x",)
+        assert said_by(there, command, *arguments, "--json"), command
+        of_it = ("--project-dir", os.fsencode(directory))
+        assert said_by(shell, command, *arguments, "--json", *of_it), command
+    assert said_by(there, "ao-clean", "x")
+
+
+def test_name_that_is_not_utf_8_is_refused(shell: Shell) -> None:
+    ended = shell.run("ao-new", os.fsdecode(b"caf\xe9"), "--executor", "command", "--", "true")
+    assert (ended.exit_code, ended.stdout) == (USAGE, "")
+    assert "UTF-8" in ended.stderr
