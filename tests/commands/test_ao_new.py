@@ -203,8 +203,8 @@ def test_a_program_that_is_not_there_is_named_and_its_session_kept_as_failed(
     assert ended == Ended(
         FAILED,
         "",
-        "ao-new: session 'x' failed: no program 'no-such-program': "
-        "install it, or give its full path\n",
+        "ao-new: session 'x' failed: no program 'no-such-program' "
+        "in the directories of PATH: install it, or give its path\n",
     )
     session = only_session(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == ("finished", "failed", 1)

@@ -295,10 +295,20 @@ def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, cou
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        (("no-such-program-anywhere",), "no program 'no-such-program-anywhere': install it"),
-        (("./missing",), "no program './missing': check its path"),
-        (("./plain",), "'./plain' cannot be executed: try `chmod +x`"),
-        (("./garbage",), "'./garbage' cannot be started: "),
+        (("no-such-program",), "no program 'no-such-program' in the directories of PATH: install"),
+        (("./missing",), "no program './missing' (looked for in {here}): check its"),
+        (("/missing/program",), "no program '/missing/program': check its path"),
+        (("./plain",), "'./plain' (looked for in {here}) cannot be executed: try"),
+        (("./garbage",), "the system cannot run its format"),
+        (("./directory",), "is a directory and not a program"),
+        (("./crlf",), "has Windows line ends (CRLF)"),
+        (("./no-interpreter",), "needs the interpreter '/missing/interpreter', which is not there"),
+        (("./other-system",), "its loader is not there"),
+        (("./broken-link",), "is a link to nowhere, which is not there"),
+        (("./plain/below",), "cannot be started: Not a directory"),
+        (("./being-written",), "another process is writing it"),
+        (("./fine", "x" * 3_000_000), "its arguments and environment are too long"),
+        (("./fine", "a\0b"), "cannot be started: embedded null byte"),
         ((), "needs a program"),
     ],
 )
@@ -306,8 +316,19 @@ def test_promise_6_what_cannot_be_started_is_an_error_after_the_prompt(
     tmp_path: Path, command: tuple[str, ...], problem: str
 ) -> None:
     (tmp_path / "plain").write_text("no program")
-    (tmp_path / "garbage").write_bytes(b"\x00\x01")
-    (tmp_path / "garbage").chmod(0o755)
+    other_system = Path(sys.executable).resolve().read_bytes()[:4096].replace(b"/ld-", b"/no-")
+    for name, content in {
+        "garbage": b"\x00\x01",
+        "crlf": b"#!/bin/sh\r\necho hi\r\n",
+        "no-interpreter": b"#!/missing/interpreter -x\n",
+        "other-system": other_system.ljust(10_000_000, b"\0"),
+        "being-written": b"#!/bin/sh\n",
+        "fine": b"#!/bin/sh\n",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "broken-link").symlink_to("nowhere")
 
     async def act() -> tuple[list[Event], ExecutorError]:
         events = []
@@ -316,9 +337,10 @@ def test_promise_6_what_cannot_be_started_is_an_error_after_the_prompt(
                 events.append(event)
         return events, caught.value
 
-    events, error = run(act())
+    with (tmp_path / "being-written").open("ab"):
+        events, error = run(act())
     assert [event["event_type"] for event in events] == ["message"]
-    assert problem in str(error)
+    assert problem.format(here=tmp_path) in str(error)
 
 
 def test_a_missing_project_directory_is_named(tmp_path: Path) -> None:

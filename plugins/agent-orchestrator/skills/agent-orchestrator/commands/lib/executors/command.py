@@ -14,6 +14,7 @@ from functools import partial
 from ..processes import Child, shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
+from .exec_error import explain
 from .output import PART_CHARS, Output
 from .pipes import Drain
 
@@ -122,13 +123,9 @@ class CommandExecutor:
                 directory=directory,
                 spared=self._spec.spared,
             )
-        except FileNotFoundError as exc:
-            hint = "check its path" if "/" in program else "install it, or give its full path"
-            raise ExecutorError(f"no program {program!r}: {hint}") from exc
-        except PermissionError as exc:
-            raise ExecutorError(f"{program!r} cannot be executed: try `chmod +x`") from exc
-        except (OSError, ValueError) as exc:  # no format the system knows, a NUL in an argument, …
-            raise ExecutorError(f"{program!r} cannot be started: {exc}") from exc
+        except (OSError, ValueError) as exc:
+            reason = explain(program, exc, directory=directory, environment=self._spec.environment)
+            raise ExecutorError(reason) from exc
 
     async def _converse(self, child: Child, prompt: str, drains: Sequence[Drain]) -> None:
         """Feed all pipes at once, so that none can fill up, until nothing of the run writes."""
