@@ -22,6 +22,7 @@ from tests.commands.shell import (
     kill_supervisor,
     start_detached,
 )
+from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording, refused_url
 
@@ -137,9 +138,19 @@ def test_events_that_the_manager_refused_for_good_are_found(
     assert well.run("ao-list-sessions") == Ended(DONE, "", "")
     found = only_wrong(well)
     assert found["about"] == "outbox"
-    assert str(found["text"]).startswith("refused for good: diagnostic: ")
+    assert str(found["text"]).startswith("1 refused for good: diagnostic: ")
     assert "404 no session 'gone'" in str(found["text"])
-    assert found["advice"] == f"read it in {path}, then remove that"
+    assert found["advice"] == (
+        f"ao-doctor --fix sends it once more; to give it up: rm {path} {path.with_suffix('.lock')}"
+    )
+    with Outbox(path):
+        held = only_wrong(well)
+    assert held["text"] == f"1 refused for good in {path}, while its run goes on"
+    with Api(own_manager) as api:  # what was wrong is put right, and nothing is lost
+        assert api.post("/sessions", {"session_id": "gone", "session_name": "gone"}).status == 201
+    fixed = well.run("ao-doctor", "--fix")
+    assert fixed.stderr == "ao-doctor: 1 events or lines of transcripts are sent once more\n"
+    assert list_outboxes(path.parent) == []
 
 
 def test_events_that_a_supervisor_is_delivering_are_counted_and_nothing_is_wrong(

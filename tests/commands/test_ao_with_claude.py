@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,3 +227,41 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
     assert running.end() == STOPPED
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
+
+
+def test_agent_that_begins_anew_ends_and_is_resumed_there(
+    claude: Shell, model: ModelServer, own_home: Path
+) -> None:
+    """With `/clear` it goes on under an id of its own making, as a first prompt and later."""
+
+    def asked(step: str, *, name: str) -> str:
+        model.forget()
+        resumed = claude.run("ao-resume", name, "-p", script({"text": step}))
+        assert resumed == Ended(DONE, f"{step}\n", "")
+        (request,) = model.requests()
+        return json.dumps(request["body"]["messages"])
+
+    for name, prompt in (("a", "/new"), ("b", "/reset")):
+        assert claude.run("ao-new", name, "-p", prompt) == Ended(DONE, "", "")
+        asked("In the new one.", name=name)
+    assert claude.run("ao-clean", "-y", "a", "b").exit_code == DONE
+
+    begun = claude.run("ao-new", "x", "-p", script({"text": "The word is heron."}))
+    assert begun == Ended(DONE, "The word is heron.\n", "")
+    assert claude.run("ao-resume", "x", "-p", "/clear") == Ended(DONE, "", "")
+    assert "heron" not in asked("It is a swift.", name="x")
+    shutil.rmtree(own_home / ".claude" / "projects")  # as on another machine
+    messages = asked("It was a swift.", name="x")
+    assert "It is a swift." in messages
+    assert "heron" not in messages
+    session = session_of(claude)
+    (moved,) = [
+        event
+        for event in events_of(claude, session["session_id"])
+        if event["event_type"] == "conversation"
+    ]
+    assert moved["conversation_id"] != session["session_id"]
+    forked = claude.run("ao-resume", "x", "--fork", "y", "-p", script({"text": "Forked."}))
+    assert forked == Ended(DONE, "Forked.\n", "")
+    assert "It was a swift." in json.dumps(model.requests()[-1]["body"]["messages"])
+    assert "refused" not in claude.run("ao-doctor").stdout

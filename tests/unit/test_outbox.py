@@ -386,10 +386,10 @@ def test_outbox_whose_maker_was_killed_at_its_birth_is_removed_by_opening_it(
 
 
 def test_outbox_that_another_process_has_can_be_counted(outbox: Outbox) -> None:
-    assert peek(outbox.path) == 0
+    assert peek(outbox.path) == (0, 0)
     outbox.add(event(1))
     outbox.add(event(2))
-    assert peek(outbox.path) == 2
+    assert peek(outbox.path) == (2, 0)
     assert waiting_ids(outbox) == [1, 2]
 
 

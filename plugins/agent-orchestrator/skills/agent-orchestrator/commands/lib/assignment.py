@@ -36,6 +36,7 @@ class Assignment:
     command: tuple[str, ...]
     environment: dict[str, str]
     fork_of: str | None = None
+    conversation_id: str | None = None
     cursor: str | None = None
     """That of the session when the run was opened: no event of the run is before it."""
     timeout_seconds: float | None = None

@@ -259,6 +259,16 @@ def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
             return
 
 
+def retry_refused(manager: ManagerClient, directory: Path) -> int:
+    """Have what was refused, and nobody has, wait again for this manager; return how much it is."""
+    count = 0
+    for path in list_outboxes(directory):
+        with contextlib.suppress(OutboxError), Outbox(path) as outbox:
+            if outbox.run.url == manager.base_url:
+                count += outbox.retry_refused()
+    return count
+
+
 def _halves(batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], Sequence[Waiting]]:
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]

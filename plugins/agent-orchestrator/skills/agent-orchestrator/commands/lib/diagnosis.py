@@ -5,7 +5,9 @@ Checks only look. What they find of a dead supervisor is mended by whoever asks 
 
 from __future__ import annotations
 
+import shlex
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 from . import __version__
 from .environment import claude_dir, has_api_key, host, outbox_dir
 from .manager_client import ManagerClient
-from .outbox import Outbox, OutboxError, OutboxHeldError, list_outboxes, peek
+from .outbox import TRANSCRIPT, Event, Outbox, OutboxError, OutboxHeldError, list_outboxes, peek
 from .processes import RunProcesses
 from .registry import list_registered, spared_pids
 from .session_client import SessionClientError, _discover
@@ -112,18 +114,34 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
         if waiting:
             advice = "any command delivers them while the manager can be reached"
             yield Finding(about="outbox", text=f"{waiting} events in {path}", advice=advice)
-        for entry in refused:
-            text = f"refused for good: {entry.event.get('event_type')}: {entry.reason}"
-            yield Finding(about="outbox", text=text, advice=f"read it in {path}, then remove that")
+        # Of a session that is gone there may be thousands.
+        reasons = Counter(f"{_kind(entry.event)}: {entry.reason}" for entry in refused)
+        for reason, count in reasons.items():
+            yield Finding(
+                about="outbox",
+                text=f"{count} refused for good: {reason}",
+                advice=(
+                    "ao-doctor --fix sends it once more; to give it up: "
+                    f"rm {shlex.quote(str(path))} {shlex.quote(str(path.with_suffix('.lock')))}"
+                ),
+            )
 
 
 def _check_held(path: Path) -> Iterator[Finding]:
-    """What a supervisor that lives has not delivered yet: it goes on trying."""
+    """What a supervisor that lives has not delivered yet, and what it could not deliver."""
     with suppress(OutboxError):  # it delivered the last of it, and removed it, this moment
-        waiting = peek(path)
+        waiting, refused = peek(path)
         if waiting:
             text = f"{waiting} events in {path}, which its supervisor is delivering"
             yield Finding(about="outbox", text=text)
+        if refused:
+            text = f"{refused} refused for good in {path}, while its run goes on"
+            advice = "once the run has ended: ao-doctor, which then says why"
+            yield Finding(about="outbox", text=text, advice=advice)
+
+
+def _kind(item: Event) -> str:
+    return "lines of a transcript" if TRANSCRIPT in item else str(item.get("event_type"))
 
 
 def check_supervisors(state: Path) -> Iterator[Finding]:

@@ -38,9 +38,16 @@ class StopOrder:
 
     def __init__(self) -> None:
         self._given = asyncio.Event()
+        self._then: Callable[[], None] | None = None
         self.outcome: RunOutcome | None = None
 
+    def then(self, do: Callable[[], None]) -> None:
+        """Have further stops do this, as the agent has ended."""
+        self._then = do
+
     def stop(self, why: str = "stopped on request") -> None:
+        if self._then is not None:
+            self._then()
         self._give(RunOutcome(reason="stopped", exit_code=STOPPED_EXIT_CODE, error=why))
 
     def time_out(self, seconds: float) -> None:

@@ -356,6 +356,11 @@ class ManagerClient(SessionClient):
         path = _path(session_id) + "/events" + (_query({"known": known}) if known else "")
         return self._get("seqs", list, "POST", path, list(events))
 
+    def list_newest_events(self, session_id: str, event_type: str) -> list[Json]:
+        """List the last events of a type, the newest first, at most `MAX_PAGE`."""
+        query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(MAX_PAGE)}
+        return self._get("events", list, "GET", _path(session_id) + "/events" + _query(query))
+
     def iterate_events(self, session_id: str, *, after_seq: int = 0) -> Iterator[Json]:
         """Yield the events past `after_seq` in order, page by page, to the end as it is now."""
         while True:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 PROJECT_KEY = "sessions"
 """One for all: a session's id is unique, and its project has another path on another machine."""
+CONVERSATIONS = "conversations"
+"""Where below a session's own the transcripts are of what its agent has moved on to."""
 _METADATA = "agent_metadata"
 
 
@@ -53,23 +55,46 @@ class OutboxAppends:
 
 
 class Mirror(TranscriptStore):
-    """What the Agent SDK mirrors a run's transcript to."""
+    """What the Agent SDK mirrors a run's transcript to: all of it below the run's own session.
+
+    An agent that begins its conversation anew (`/clear`) goes on under another id. Its transcript
+    is kept as a part of the session, so that a run writes nothing under an id of somebody else.
+    """
 
     def __init__(self, manager: ManagerClient, outbox: Outbox) -> None:
         super().__init__(manager, appends=OutboxAppends(outbox))
+        self._session_id = outbox.run.session_id
 
     async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
-        await super().append({**key, "project_key": PROJECT_KEY}, entries)
+        await super().append(self._own(key), entries)
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
-        return await super().load({**key, "project_key": PROJECT_KEY})
+        return await super().load(self._own(key))
+
+    def _own(self, key: SessionKey) -> SessionKey:
+        own: SessionKey = {"project_key": PROJECT_KEY, "session_id": self._session_id}
+        subpath = key.get("subpath")
+        if key["session_id"] != self._session_id:
+            subpath = conversation_subpath(key["session_id"], subpath)
+        return {**own, "subpath": subpath} if subpath else own
+
+
+def conversation_subpath(conversation_id: str, subpath: str | None = None) -> str:
+    """Where in its session the transcript of a conversation is, or one of its subagents'."""
+    return "/".join(filter(None, (CONVERSATIONS, conversation_id, subpath)))
 
 
 def restore(
-    manager: ManagerClient, session_id: str, *, environment: Mapping[str, str], here: Path
+    manager: ManagerClient,
+    session_id: str,
+    *,
+    conversation_id: str | None = None,
+    environment: Mapping[str, str],
+    here: Path,
 ) -> int:
     """Write what is missing here of a session's transcripts; return how many lines that was.
 
+    Of several conversations it is the given one, else the first, which has the session's own id.
     `environment` is the agent's: it says where its records are. They go under the key of the
     project's directory `here`; a transcript that is under another key is continued where it is.
 
@@ -80,15 +105,24 @@ def restore(
     from claude_agent_sdk import project_key_for_directory
 
     projects = claude_dir(environment) / "projects"
-    found = next(iter(sorted(projects.glob(f"*/{session_id}.jsonl"))), None)
-    main = found or projects / project_key_for_directory(here) / f"{session_id}.jsonl"
+    name = conversation_id or session_id
+    found = next(iter(sorted(projects.glob(f"*/{name}.jsonl"))), None)
+    main = found or projects / project_key_for_directory(here) / f"{name}.jsonl"
     where = {"project_key": PROJECT_KEY, "session_id": session_id}
+    own = conversation_subpath(conversation_id) if conversation_id else None
     try:
-        written = _complete(main, _entries(manager, where))
+        written = _complete(main, _entries(manager, {**where, "subpath": own} if own else where))
     except SessionNotFoundError:
         return 0
     for transcript in manager.list_transcripts({**where, "main": "false"}):
-        path = _below(main.with_suffix(""), transcript["subpath"])
+        subpath = transcript["subpath"]
+        if own is None and subpath.startswith(f"{CONVERSATIONS}/"):
+            continue
+        if own is not None:
+            if not subpath.startswith(f"{own}/"):
+                continue
+            subpath = subpath[len(own) + 1 :]
+        path = _below(main.with_suffix(""), subpath)
         if path is None:
             logger.warning("a subpath leads elsewhere: %r", transcript["subpath"])
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,6 +11,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from .assignment import Assignment
+from .clock import Backoff
 from .driving import Record, StopOrder
 from .environment import is_manager_given
 from .executors.base import Executor
@@ -38,6 +38,8 @@ class Requests:
         self._order = order
         self._executor = executor
         self._record = record
+        self._done: dict[str, tuple[str, str | None]] = {}
+        """What became of requests, for a manager that has lost that and tells of them again."""
         # Never closed: at the end of the run it may still be waiting, and the program ends with it.
         self._manager = ManagerClient(
             assignment.url,
@@ -48,22 +50,23 @@ class Requests:
 
     async def obey(self) -> None:
         """Wait for requests and do them, until cancelled, or the session or our token is gone."""
-        failures = 0
+        backoff = Backoff(MAX_PAUSE_SECONDS)
         while True:
             try:
                 for request in await _wait_aside(self._wait_for_requests):
-                    state, detail = await self._do(request)
-                    await asyncio.to_thread(self._settle, request["request_id"], state, detail)
-                failures = 0
+                    request_id = request["request_id"]
+                    if request_id not in self._done:
+                        self._done[request_id] = await self._do(request)
+                    await asyncio.to_thread(self._settle, request_id, *self._done[request_id])
+                backoff.succeed()
             except SessionNotFoundError:
                 return
             except SessionClientError as exc:
                 if exc.code == RUN_TOKEN_UNKNOWN:
                     return
                 logger.info("no requests can be heard: %s", exc)
-                failures += 1
-                pause = min(MAX_PAUSE_SECONDS, 0.2 * 2 ** min(failures, 10))
-                await asyncio.sleep(random.uniform(0.1, pause))
+                backoff.fail()
+                await asyncio.sleep(backoff.pause_seconds())
 
     def _wait_for_requests(self) -> list[Json]:
         a = self._assignment

@@ -254,6 +254,19 @@ class Outbox:
             execute("COMMIT")
         self._tell()
 
+    def retry_refused(self) -> int:
+        """Wait again with what was refused; return how much it is."""
+        with self._statement() as execute:
+            execute("BEGIN IMMEDIATE")
+            moved = execute(
+                "INSERT INTO waiting (position, size, event) "
+                "SELECT position, length(event), event FROM refused"
+            ).rowcount
+            execute("DELETE FROM refused")
+            execute("COMMIT")
+        self._tell()
+        return moved
+
     def give_up(self) -> None:
         """Say that nothing will leave it for now: nobody is to wait for that."""
         self.is_given_up = True
@@ -340,15 +353,17 @@ def list_outboxes(directory: Path) -> list[Path]:
     return [lock.with_suffix(".db") for lock in locks]
 
 
-def peek(path: Path) -> int:
-    """How many events wait in an outbox that another process has.
+def peek(path: Path) -> tuple[int, int]:
+    """How much waits in an outbox that another process has, and how much was refused.
 
     Raises:
         OutboxError: it cannot be read, perhaps because it was removed this moment.
     """
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-            return int(database.execute("SELECT count(*) FROM waiting").fetchone()[0])
+            query = "SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM refused)"
+            waiting, refused = database.execute(query).fetchone()
+            return waiting, refused
     except sqlite3.Error as exc:
         raise OutboxError(f"cannot read the outbox {path}: {exc}") from exc
 

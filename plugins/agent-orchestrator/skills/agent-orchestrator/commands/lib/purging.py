@@ -14,6 +14,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,17 @@ _MAX_KEY_CHARS = 200
 
 
 def purge(
-    session_id: str, runs: Sequence[dict[str, Any]], *, state_dir: Path, claude_dir: Path
+    session_id: str,
+    runs: Sequence[dict[str, Any]],
+    conversation_ids: Sequence[str] = (),
+    *,
+    state_dir: Path,
+    claude_dir: Path,
 ) -> list[Path]:
     """Remove what is left here of a session that is deleted; return what was removed.
 
-    `runs` are those of the session that this person sealed. Removed are: events of theirs that wait
+    `runs` are those of the session that this person sealed, `conversation_ids` the conversations
+    that their agents began, beside the one that has the session's id. Removed are: events of theirs that wait
     or were refused, entries of their dead supervisors, and Claude Code's own transcripts with those
     of its subagents.
     """
@@ -44,13 +51,14 @@ def purge(
     of_claude = [run["spec"]["project_dir"] for run in runs if run["spec"]["executor"] == "claude"]
     if not _UUID.fullmatch(session_id):
         return removed
-    for directory in _directories(claude_dir / "projects", of_claude):
-        transcript = directory / f"{session_id}.jsonl"
+    directories = _directories(claude_dir / "projects", of_claude)
+    for directory, name in product(directories, (session_id, *conversation_ids)):
+        transcript = directory / f"{name}.jsonl"
         if not transcript.is_file() or transcript.is_symlink():
             continue
         transcript.unlink(missing_ok=True)
         removed.append(transcript)
-        subagents = directory / session_id
+        subagents = directory / name
         if subagents.is_dir() and not subagents.is_symlink():
             shutil.rmtree(subagents)
             removed.append(subagents)

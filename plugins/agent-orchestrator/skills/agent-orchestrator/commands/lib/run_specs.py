@@ -24,6 +24,9 @@ from .private_files import make_state_directory, open_private
 from .wire_text import to_wire
 
 Spec = dict[str, Any]
+CONVERSATION = "conversation"
+"""The type of the events that say to which conversation an agent has moved on."""
+_CONVERSATION_ID = "conversation_id"
 _SEAL = "seal"
 _KEY_BYTES = 32
 
@@ -32,6 +35,21 @@ def seal(spec: Spec, *, session_id: str, run: int, state_dir: Path) -> Spec:
     """The spec as it can be sent, with a seal for this run of this session."""
     spec = to_wire(spec)
     return {**spec, _SEAL: _seal_of(spec, session_id, run, _key(state_dir))}
+
+
+def sealed_conversation(event: Spec, session_id: str, run: int, state_dir: Path) -> Spec:
+    """An event that says to which conversation the agent of a session has moved on.
+
+    With a seal, as a resume goes on there: an agent can write events of its session itself.
+    """
+    said = {_CONVERSATION_ID: event[_CONVERSATION_ID]}
+    return {**event, **seal(said, session_id=session_id, run=run, state_dir=state_dir)}
+
+
+def is_our_conversation(event: Spec, session_id: str, state_dir: Path) -> bool:
+    """Whether a supervisor of this person on this machine has written such an event."""
+    said = {name: event.get(name) for name in (_CONVERSATION_ID, _SEAL)}
+    return is_ours(said, session_id=session_id, run=event["run"], state_dir=state_dir)
 
 
 def is_ours(spec: Spec | None, *, session_id: str, run: int, state_dir: Path) -> bool:

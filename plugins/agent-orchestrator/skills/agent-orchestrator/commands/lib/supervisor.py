@@ -45,6 +45,7 @@ from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
 from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
+from .run_specs import CONVERSATION, sealed_conversation
 from .session_client import SessionClientError, SessionNotFoundError, _find_token
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,10 @@ class Supervisor:
                 async with self._beside(self._keep_lease), self._beside(requests.obey):
                     try:
                         await self._restore()
-                        return await self._drive(executor)
+                        outcome = await self._drive(executor)
+                        # What is left to be stopped is the waiting for the manager.
+                        self._order.then(delivery.hurry)
+                        return outcome
                     except OutboxError as exc:
                         logger.exception("the run was stopped")
                         await asyncio.to_thread(self._report_failure, exc)
@@ -121,7 +125,12 @@ class Supervisor:
         reader = self._manager if a.resume else self._client(a.control_token)
         try:
             count = await asyncio.to_thread(
-                restore, reader, continued, environment=a.environment, here=a.project_dir
+                restore,
+                reader,
+                continued,
+                conversation_id=a.conversation_id,
+                environment=a.environment,
+                here=a.project_dir,
             )
         except (SessionClientError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
@@ -145,6 +154,8 @@ class Supervisor:
 
     def _record(self, event: Event) -> None:
         a = self._assignment
+        if event["event_type"] == CONVERSATION:
+            event = sealed_conversation(event, a.session_id, a.run, self._state)
         # What an executor did not prepare is masked here, and the tokens that are our own.
         masked = Masking(known=self._tokens).event(event)
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
@@ -157,6 +168,7 @@ class Supervisor:
             executor=a.executor,
             resume=a.resume,
             fork_of=a.fork_of,
+            conversation_id=a.conversation_id,
             agent=a.agent,
             model=a.model,
             permission_mode=a.permission_mode,

@@ -7,6 +7,7 @@ import sys
 import click
 
 from ..config import Config
+from ..conversations import list_our_conversations
 from ..environment import claude_dir, state_dir
 from ..manager_client import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..purging import purge
@@ -79,9 +80,9 @@ def main(  # noqa: PLR0913  # a parameter for each option
             note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
         if (all_of_project or purges) and doomed and not yes:
             _ask(doomed)
-        runs = {s["session_id"]: _our_runs(manager, s) for s in doomed} if purges else {}
+        ours = {s["session_id"]: _ours(manager, s) for s in doomed} if purges else {}
         deleted, refused = _delete(manager, doomed)
-    purged = _purge(deleted, runs) if purges else []
+    purged = _purge(deleted, ours) if purges else []
     if as_json:
         ids = [s["session_id"] for s in deleted]
         answer_json({"deleted": ids, "purged": purged} if purges else {"deleted": ids})
@@ -95,23 +96,27 @@ def main(  # noqa: PLR0913  # a parameter for each option
     sys.exit(FAILED if refused or (running and not all_of_project) else DONE)
 
 
-def _our_runs(manager: ManagerClient, session: Session) -> list[Json]:
-    """The runs of a session that this person started on this machine; none if it is gone."""
+def _ours(manager: ManagerClient, session: Session) -> tuple[list[Json], list[str]]:
+    """The runs of a session that this person started on this machine; none if it is gone.
+
+    And the conversations that their agents began in them, beside the first.
+    """
     session_id = session["session_id"]
     try:
         runs = manager.list_runs(session_id)
+        conversations = list_our_conversations(manager, session_id, state_dir=state_dir())
     except SessionNotFoundError:
-        return []
-    return our_runs(runs, session_id=session_id, state_dir=state_dir())
+        return [], []
+    return our_runs(runs, session_id=session_id, state_dir=state_dir()), conversations
 
 
-def _purge(deleted: list[Session], runs: dict[str, list[Json]]) -> list[str]:
+def _purge(deleted: list[Session], ours: dict[str, tuple[list[Json], list[str]]]) -> list[str]:
     """Remove what is left here of sessions that are deleted; return the paths."""
     return [
         str(path)
         for session_id in (session["session_id"] for session in deleted)
         for path in purge(
-            session_id, runs[session_id], state_dir=state_dir(), claude_dir=claude_dir()
+            session_id, *ours[session_id], state_dir=state_dir(), claude_dir=claude_dir()
         )
     ]
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..delivery import deliver_leftovers, retry_refused
 from ..diagnosis import (
     Finding,
     check_executors,
@@ -17,7 +18,7 @@ from ..diagnosis import (
     check_state_dir,
     check_supervisors,
 )
-from ..environment import state_dir
+from ..environment import outbox_dir, state_dir
 from ..registry import list_registered
 from ..stopping import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
@@ -33,7 +34,11 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command(cls=Command, examples=EXAMPLES)
-@click.option("--fix", is_flag=True, help="Stop what runs of dead supervisors have left behind.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Stop what runs of dead supervisors have left, and send what was refused once more.",
+)
 @project_option
 @json_option
 def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
@@ -51,6 +56,9 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     address = urlsplit(config.session_manager_url)
     port = (address.port or 80) if address.hostname in _LOCAL else None
     with client_of(config.session_manager_url) as manager:
+        if fix and (count := retry_refused(manager, outbox_dir(state))):
+            note(f"{count} events or lines of transcripts are sent once more")
+            deliver_leftovers(manager, outbox_dir(state))
         findings: list[Finding] = [
             *check_manager(manager, port),
             *check_state_dir(state),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from ..conversations import find_conversation
 from ..environment import claude_dir, host, state_dir
 from ..manager_client import SESSION_RUNNING, ManagerClient
 from ..session_client import SessionClientError
@@ -113,7 +114,10 @@ def main(
             )
         )
         refuse_doubtful(plan, where, is_named=project_dir is not None)
-        has_conversation = _has_conversation(manager, found)
+        conversation_id = find_conversation(
+            manager, found["session_id"], state_dir=state_dir(), claude_dir=claude_dir()
+        )
+        has_conversation = conversation_id is not None or _has_conversation(manager, found)
 
         def open_run(holder: str) -> Session:
             try:
@@ -131,11 +135,20 @@ def main(
 
         if fork is None:
             _make_room(manager, found, takeover=takeover)
-            run = start(manager, plan, open_run, where, resume=has_conversation)
+            run = start(
+                manager,
+                plan,
+                open_run,
+                where,
+                resume=has_conversation,
+                conversation_id=conversation_id,
+            )
         else:
             create = new_session(manager, checked_name(fork), plan, where)
             fork_of = found["session_id"] if has_conversation else None
-            run = start(manager, plan, create, where, fork_of=fork_of)
+            run = start(
+                manager, plan, create, where, fork_of=fork_of, conversation_id=conversation_id
+            )
         if detach:
             report_started(run, as_json=as_json)
         else:

@@ -270,7 +270,7 @@ def refuse_doubtful(plan: Plan, project_dir: Path, *, is_named: bool) -> None:
             )
 
 
-def start(
+def start(  # noqa: PLR0913  # each of the last says what is continued
     manager: ManagerClient,
     plan: Plan,
     open_run: Callable[[str], Session],
@@ -278,6 +278,7 @@ def start(
     *,
     resume: bool = False,
     fork_of: str | None = None,
+    conversation_id: str | None = None,
 ) -> Session:
     """Open the run and hand it to a supervisor; it then goes on without us.
 
@@ -298,6 +299,7 @@ def start(
                 assignment,
                 resume=resume,
                 fork_of=fork_of,
+                conversation_id=conversation_id,
                 run_token=tokens.run,
                 agent_token=tokens.agent,
             )

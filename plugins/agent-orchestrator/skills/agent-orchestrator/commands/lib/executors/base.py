@@ -35,6 +35,8 @@ class RunSpec:
     """Continue the conversation of an earlier run of this session."""
     fork_of: str | None = None
     """The session whose conversation this one begins with, and which stays as it is."""
+    conversation_id: str | None = None
+    """The agent's own id of the conversation that is continued, where it is not the session's."""
     agent: Agent | None = None
     model: str | None = None
     permission_mode: str | None = None

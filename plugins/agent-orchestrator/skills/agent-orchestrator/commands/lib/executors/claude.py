@@ -21,7 +21,7 @@ from .events import create_event, storable, text_content
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
-    from claude_agent_sdk.types import SessionStore
+    from claude_agent_sdk.types import Message, SessionStore
 
     from .claude_cli import CommandLine
     from .claude_events import Translation
@@ -45,6 +45,8 @@ class ClaudeExecutor:
         self._spec = spec
         self._cli_path = cli_path
         self._client: ClaudeSDKClient | None = None
+        is_forked = spec.fork_of is not None
+        self._conversation_id = (not is_forked and spec.conversation_id) or spec.session_id
         self._unanswered: set[str] = set()
         """The ids of what the agent was told and has not had its result for."""
 
@@ -145,6 +147,8 @@ class ClaudeExecutor:
             async for message in client.receive_messages():
                 if isinstance(message, ResultMessage):
                     await self._note_result(message, cli)
+                if moved_to := self._moved_to(message):
+                    yield create_event("conversation", conversation_id=moved_to)
                 for event in translation.events(message):
                     yield event
                 if translation.is_hopeless:
@@ -159,6 +163,15 @@ class ClaudeExecutor:
         finally:
             self._client = None
         await cli.wait(END_SECONDS)
+
+    def _moved_to(self, message: Message) -> str | None:
+        """The conversation to which the agent has gone on, as it does with `/clear`."""
+        is_start = getattr(message, "subtype", None) == "init"
+        found = getattr(message, "data", {}).get("session_id") if is_start else None
+        if not isinstance(found, str) or found == self._conversation_id:
+            return None
+        self._conversation_id = found
+        return found
 
     async def _note_result(self, result: ResultMessage, cli: CommandLine) -> None:
         """End the CLI's input once there is nothing left that it was told and has not done."""

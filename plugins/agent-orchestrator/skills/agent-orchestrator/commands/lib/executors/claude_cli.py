@@ -73,8 +73,11 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     arguments.append("--setting-sources=user,project,local")
     # `=` because a value could otherwise be taken for a flag.
     if spec.fork_of is not None:
-        arguments += ["--fork-session", f"--resume={spec.fork_of}"]
-    arguments.append(f"--{'resume' if spec.resume else 'session-id'}={spec.session_id}")
+        arguments += ["--fork-session", f"--resume={spec.conversation_id or spec.fork_of}"]
+    if spec.resume:
+        arguments.append(f"--resume={spec.conversation_id or spec.session_id}")
+    else:
+        arguments.append(f"--session-id={spec.session_id}")
     mode = spec.permission_mode or (agent and agent.permission_mode) or PERMISSION_MODE
     arguments.append(f"--permission-mode={mode}")
     if model := spec.model or (agent and agent.model):
