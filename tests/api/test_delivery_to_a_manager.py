@@ -11,7 +11,8 @@ import pytest
 
 from agent_orchestrator.delivery import Delivery, deliver, deliver_leftovers
 from agent_orchestrator.manager_client import ManagerClient
-from agent_orchestrator.outbox import Outbox, Run, list_outboxes
+from agent_orchestrator.outbox import Outbox, Run
+from agent_orchestrator.outbox_files import list_outboxes
 from tests.api.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager

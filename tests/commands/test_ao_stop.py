@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from tests.commands.shell import (
     is_alive,
     kill_supervisor,
     start_detached,
+    supervisor_of,
 )
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
@@ -105,12 +109,21 @@ def test_with_the_manager_away_the_supervisors_of_this_machine_are_asked(
 ) -> None:
     manager: RunningManager = start_manager()
     own = shell.having(**manager.environment())
-    _, pid = start_detached(own, "x", started, gate)
+    session_id, pid = start_detached(own, "x", started, gate)
+    supervisor = supervisor_of(own.state_dir, session_id).pid
     manager.kill()
     ended = own.run("ao-stop", "x")
     assert (ended.exit_code, ended.stdout) == (DONE, "asked the supervisor of x to stop\n")
     assert ended.stderr.endswith(": asking the supervisors of this machine\n")
     wait_for(lambda: not is_alive(pid), "the program is stopped")
+
+    def stop_again() -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGTERM)
+        return not is_alive(supervisor)
+
+    # It waits for its manager, to tell it the end: now that is stopped, and left to the next.
+    wait_for(stop_again, "the supervisor ends")
     start_manager(manager.directory, port=manager.port)
     assert own.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 

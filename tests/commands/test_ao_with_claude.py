@@ -244,13 +244,16 @@ def test_agent_that_begins_anew_ends_and_is_resumed_there(
     for name, prompt in (("a", "/new"), ("b", "/reset")):
         assert claude.run("ao-new", name, "-p", prompt) == Ended(DONE, "", "")
         asked("In the new one.", name=name)
-    assert claude.run("ao-clean", "-y", "a", "b").exit_code == DONE
+    left = own_home / ".claude" / "projects"
+    assert len([*left.glob("*/*.jsonl")]) == 2
+    assert claude.run("ao-clean", "--purge", "-y", "a", "b").exit_code == DONE
+    assert [*left.glob("*/*.jsonl")] == []
 
     begun = claude.run("ao-new", "x", "-p", script({"text": "The word is heron."}))
     assert begun == Ended(DONE, "The word is heron.\n", "")
     assert claude.run("ao-resume", "x", "-p", "/clear") == Ended(DONE, "", "")
     assert "heron" not in asked("It is a swift.", name="x")
-    shutil.rmtree(own_home / ".claude" / "projects")  # as on another machine
+    shutil.rmtree(left)  # as on another machine
     messages = asked("It was a swift.", name="x")
     assert "It is a swift." in messages
     assert "heron" not in messages

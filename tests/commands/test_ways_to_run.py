@@ -18,7 +18,8 @@ from packaging.requirements import Requirement
 
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.manager_client import ManagerClient
-from agent_orchestrator.outbox import Outbox, Run, list_outboxes
+from agent_orchestrator.outbox import Outbox, Run
+from agent_orchestrator.outbox_files import list_outboxes
 from tests.commands.shell import (
     ALL,
     COMMANDS,

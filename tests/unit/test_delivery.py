@@ -17,7 +17,8 @@ import pytest
 from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.mirroring import OutboxAppends
-from agent_orchestrator.outbox import Outbox, OutboxError, Run, list_outboxes
+from agent_orchestrator.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.outbox_files import list_outboxes
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.documented import documented_errors
 from tests.support.moved_time import MovedTime
@@ -36,6 +37,13 @@ PATIENCE_SECONDS = 20.0
 """More than any delivery takes here: where it would be needed, the test fails."""
 NO_PATIENCE = 1e-9
 GENERATION = "01"
+
+SESSION = {
+    **{"session_id": "s", "session_name": "s", "status": "running", "run": 1},
+    **dict.fromkeys(("project_dir", "agent_name", "executor", "parent_session_id", "archived_at")),
+    **dict.fromkeys(("reason", "host", "lease")),
+    **dict.fromkeys(("started_at", "last_activity_at"), "2026-11-26T12:00:00Z"),
+}
 
 Answer = Callable[[list[int]], Reply | None]
 """What to say to a request that brings these events."""
@@ -60,8 +68,8 @@ class Events:
             return json_reply({"ok": True})
         if (received.method, path) == ("GET", "/sessions/s"):
             self.looks += 1
-            session = {"generation": self.generation, "last_seq": len(self.stored)}
-            return json_reply({"ok": True, "session": session})
+            known = {"generation": self.generation, "last_seq": len(self.stored)}
+            return json_reply({"ok": True, "session": {**SESSION, **known}})
         assert (received.method, path) == ("POST", "/sessions/s/events")
         generation, seq = parse_qs(query)["known"][0].split(":")
         if generation != self.generation or int(seq) > len(self.stored):

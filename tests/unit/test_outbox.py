@@ -23,9 +23,9 @@ from agent_orchestrator.outbox import (
     OutboxHeldError,
     Refused,
     Run,
-    list_outboxes,
     peek,
 )
+from agent_orchestrator.outbox_files import list_outboxes
 from tests.support.own_disk import on_own_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS

@@ -26,7 +26,8 @@ from .manager_client import (
     cursor_of,
     may_pass,
 )
-from .outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting, list_outboxes
+from .outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting
+from .outbox_files import list_outboxes
 from .registry import list_registered
 from .session_client import SessionClientError
 from .transcript_appends import Batch, DirectAppends, to_batch
@@ -130,7 +131,7 @@ class Delivery:
         seqs = self._manager.append_events(session_id, events, known=known)
         if known is None:
             return None
-        generation, _, reached = known.partition(":")
+        generation, _, reached = known.rpartition(":")
         return f"{generation}:{max([int(reached), *seqs])}"
 
     def _ask_for_mark(self) -> str | None:

@@ -45,9 +45,13 @@ class StopOrder:
         """Have further stops do this, as the agent has ended."""
         self._then = do
 
-    def stop(self, why: str = "stopped on request") -> None:
+    def stop(self) -> None:
+        """Do what somebody wants of the run: that it ends, or at last its supervisor."""
         if self._then is not None:
             self._then()
+        self.lose("stopped on request")
+
+    def lose(self, why: str) -> None:
         self._give(RunOutcome(reason="stopped", exit_code=STOPPED_EXIT_CODE, error=why))
 
     def time_out(self, seconds: float) -> None:

@@ -10,7 +10,6 @@ What the manager has is kept until the run is through, for a manager whose disk 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -22,13 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from .clock import SYSTEM, Time
-from .private_files import (
-    check_private,
-    connect_private,
-    create_locked,
-    make_private_directory,
-    open_private,
-)
+from .outbox_files import hold, lock_path, open_database
 
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
@@ -122,7 +115,7 @@ class Outbox:
         self._time = time
         self._using = threading.Lock()
         try:
-            self._hold = _hold(path, create=run is not None)
+            self._hold = hold(path, create=run is not None)
         except BlockingIOError as exc:
             raise OutboxHeldError(f"another process has the outbox {path}") from exc
         except OSError as exc:
@@ -130,7 +123,7 @@ class Outbox:
         with ExitStack() as undoing:
             undoing.callback(os.close, self._hold)
             try:
-                self._database = _open(path)
+                self._database = open_database(path, _SCHEMA)
                 undoing.callback(self._database.close)
                 self.run = self._find_run() or self._insert_run(run)
                 self._kept_bytes = self._find_kept_bytes()
@@ -296,7 +289,7 @@ class Outbox:
         """The lock last, as it is what an outbox is found by."""
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        _lock_path(self.path).unlink(missing_ok=True)
+        lock_path(self.path).unlink(missing_ok=True)
 
     def _tell(self) -> None:
         with self.changed:
@@ -347,12 +340,6 @@ def _forget_oldest(execute: Execute, size: int, before: float) -> int:
     return size
 
 
-def list_outboxes(directory: Path) -> list[Path]:
-    """The outboxes that are there, held or not."""
-    locks = sorted(directory.glob("*.lock")) if directory.is_dir() else []
-    return [lock.with_suffix(".db") for lock in locks]
-
-
 def peek(path: Path) -> tuple[int, int]:
     """How much waits in an outbox that another process has, and how much was refused.
 
@@ -366,42 +353,3 @@ def peek(path: Path) -> tuple[int, int]:
             return waiting, refused
     except sqlite3.Error as exc:
         raise OutboxError(f"cannot read the outbox {path}: {exc}") from exc
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_suffix(".lock")
-
-
-def _hold(path: Path, *, create: bool) -> int:
-    lock = _lock_path(path)
-    if create and not os.path.lexists(lock):
-        make_private_directory(path.parent)
-        return create_locked(lock)  # who looks for what others have left cannot be first
-    descriptor = open_private(lock, create=False)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.
-        if os.fstat(descriptor).st_nlink == 0:
-            raise FileNotFoundError(2, "it was removed meanwhile")
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    file = open_private(path)
-    try:
-        for suffix in ("-wal", "-shm"):
-            check_private(Path(f"{path}{suffix}"))
-        database = connect_private(path, file)
-    finally:
-        os.close(file)
-    try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-            database.execute(f"PRAGMA {pragma}").close()
-        database.executescript(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database

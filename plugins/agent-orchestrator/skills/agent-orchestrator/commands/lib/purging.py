@@ -37,9 +37,9 @@ def purge(
     """Remove what is left here of a session that is deleted; return what was removed.
 
     `runs` are those of the session that this person sealed, `conversation_ids` the conversations
-    that their agents began, beside the one that has the session's id. Removed are: events of theirs that wait
-    or were refused, entries of their dead supervisors, and Claude Code's own transcripts with those
-    of its subagents.
+    that their agents began, beside the one that has the session's id. Removed are: events of theirs
+    that wait or were refused, entries of their dead supervisors, and Claude Code's own transcripts
+    with those of its subagents.
     """
     removed = []
     numbers = {run["run"] for run in runs}

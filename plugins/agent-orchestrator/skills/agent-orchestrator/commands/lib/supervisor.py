@@ -229,7 +229,7 @@ class Supervisor:
             except SessionClientError as exc:
                 is_gone = isinstance(exc, SessionNotFoundError) or exc.code == RUN_TOKEN_UNKNOWN
                 if is_gone or exc.code in LOST_CODES:
-                    self._order.stop(f"the run was given to another: {exc}")
+                    self._order.lose(f"the run was given to another: {exc}")
                     return
                 logger.warning("the lease could not be renewed: %s", exc)
             await asyncio.sleep(a.term_seconds / HEARTBEATS_PER_TERM)

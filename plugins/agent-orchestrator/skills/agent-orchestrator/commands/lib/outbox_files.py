@@ -1,0 +1,63 @@
+"""The files of an outbox: its database, and beside it the lock that it is found by."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+from .private_files import (
+    check_private,
+    connect_private,
+    create_locked,
+    make_private_directory,
+    open_private,
+)
+
+
+def list_outboxes(directory: Path) -> list[Path]:
+    """The outboxes that are there, held or not."""
+    locks = sorted(directory.glob("*.lock")) if directory.is_dir() else []
+    return [lock.with_suffix(".db") for lock in locks]
+
+
+def lock_path(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def hold(path: Path, *, create: bool) -> int:
+    """Take the lock of an outbox, for as long as the descriptor is open."""
+    lock = lock_path(path)
+    if create and not os.path.lexists(lock):
+        make_private_directory(path.parent)
+        return create_locked(lock)  # who looks for what others have left cannot be first
+    descriptor = open_private(lock, create=False)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(2, "it was removed meanwhile")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_database(path: Path, schema: str) -> sqlite3.Connection:
+    """Open the database of an outbox whose lock is ours, with these tables in it."""
+    file = open_private(path)
+    try:
+        for suffix in ("-wal", "-shm"):
+            check_private(Path(f"{path}{suffix}"))
+        database = connect_private(path, file)
+    finally:
+        os.close(file)
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            database.execute(f"PRAGMA {pragma}").close()
+        database.executescript(schema)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,82 @@
+"""Which conversation a resume goes on with: one that a supervisor has told of, and no agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from agent_orchestrator.conversations import find_conversation, list_our_conversations
+from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.mirroring import PROJECT_KEY, conversation_subpath
+from agent_orchestrator.run_specs import sealed_conversation
+from tests.support.manager import RunningManager
+
+
+@pytest.fixture
+def client(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagerClient]:
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+    with ManagerClient(manager.url) as opened:
+        yield opened
+
+
+def conversation(**fields: Any) -> dict[str, Any]:
+    return {"event_type": "conversation", "conversation_id": str(uuid4()), "run": 1, **fields}
+
+
+def test_resume_believes_only_what_supervisors_tell(
+    client: ManagerClient, session_id: str, tmp_path: Path
+) -> None:
+    claude = tmp_path / "claude"
+    project = claude / "projects" / "p"
+    project.mkdir(parents=True)
+
+    def told(event: dict[str, Any], *, is_here: bool) -> str:
+        client.append_events(session_id, [event])
+        name = str(event["conversation_id"])
+        if is_here:
+            (project / f"{name.replace('/', '_')}.jsonl").touch()
+        return name
+
+    def found() -> str | None:
+        return find_conversation(client, session_id, state_dir=tmp_path, claude_dir=claude)
+
+    def sealed(event: dict[str, Any], *, of: str = session_id, run: int = 1) -> dict[str, Any]:
+        return sealed_conversation(event, of, run, tmp_path)
+
+    # What an agent can write, of conversations that are there.
+    moved = sealed(conversation())
+    forged = [
+        conversation(),
+        conversation(seal="0" * 64),
+        {**moved, "conversation_id": str(uuid4())},
+        sealed(conversation(), of="another"),
+        sealed(conversation(), run=2),
+        conversation(conversation_id="../../../etc/passwd"),
+        conversation(conversation_id=["a"]),
+    ]
+    for event in forged:
+        told(event, is_here=True)
+        assert found() is None
+    first = told(moved, is_here=True)
+    assert found() == first
+    for event in forged:
+        told(event, is_here=True)
+    assert found() == first  # nor do they hide it
+    told(sealed(conversation()), is_here=False)  # of which no transcript is left anywhere
+    assert found() == first
+    # One of another machine: its transcript is in the session, where no agent writes.
+    elsewhere = told(conversation(), is_here=False)
+    assert found() == first
+    where = {
+        "project_key": PROJECT_KEY,
+        "session_id": session_id,
+        "subpath": conversation_subpath(elsewhere),
+    }
+    client.append_entries(where, ["{}"], batch_id="b")
+    assert found() == elsewhere
+    ours = list_our_conversations(client, session_id, state_dir=tmp_path)
+    assert (elsewhere in ours, first in ours, len(ours)) == (False, True, 2)

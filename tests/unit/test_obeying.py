@@ -1,0 +1,94 @@
+"""Requests to a run, from a loopback manager of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+from agent_orchestrator.assignment import Assignment
+from agent_orchestrator.driving import StopOrder
+from agent_orchestrator.executors.base import Executor
+from agent_orchestrator.obeying import Requests
+from tests.support.loops import run
+from tests.support.recording import Received, Reply, json_reply, recording
+
+
+class Told:
+    """An executor that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def send(self, text: str, message_id: str) -> None:
+        self.texts.append(text)
+
+
+def test_request_a_manager_tells_of_again_is_done_once() -> None:
+    """As one does whose record was put back to before it was done."""
+    request = {
+        "request_id": "r",
+        "run": 1,
+        "kind": "message",
+        "payload": {"text": "hint"},
+        "state": "pending",
+        "detail": None,
+        "created_at": "2026-11-26T12:00:00Z",
+        "settled_at": None,
+    }
+    settled: list[bytes] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    again = asyncio.Event()
+
+    async def obey(url: str, executor: Told) -> list[dict[str, Any]]:
+        recorded: list[dict[str, Any]] = []
+        assignment = Assignment(
+            url=url,
+            session_id="s",
+            session_name="s",
+            run=1,
+            holder="h",
+            term_seconds=45.0,
+            prompt="",
+            executor="claude",
+            project_dir=Path("/"),
+            resume=False,
+            agent=None,
+            model=None,
+            permission_mode=None,
+            command=(),
+            environment={},
+        )
+        requests = Requests(
+            assignment,
+            order=StopOrder(),
+            executor=cast(Executor, executor),  # of which nothing else is asked
+            record=recorded.append,
+        )
+        obeying = asyncio.create_task(requests.obey())
+        settled_twice = asyncio.create_task(again.wait())
+        await asyncio.wait({obeying, settled_twice}, return_when=asyncio.FIRST_COMPLETED)
+        obeying.cancel()
+        await asyncio.wait({obeying})
+        assert obeying.cancelled(), obeying.exception()
+        return recorded
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":
+            return json_reply({"requests": [request] if len(settled) < 2 else []})
+        settled.append(received.body)
+        if len(settled) == 2:
+            loops[0].call_soon_threadsafe(again.set)
+        return json_reply({"ok": True, "request": request})
+
+    told = Told()
+
+    async def whole() -> list[dict[str, Any]]:
+        loops.append(asyncio.get_running_loop())
+        with recording(answer) as server:
+            return await obey(server.url, told)
+
+    recorded = run(whole())
+    assert told.texts == ["hint"]
+    assert [event["role"] for event in recorded] == ["user"]
+    assert settled[0] == settled[1]
