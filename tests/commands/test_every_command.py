@@ -224,7 +224,9 @@ def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
     shell = shell.at(tmp_path)
     shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
     (shell.directory / ".claude" / "agents").mkdir(parents=True)
-    (shell.directory / ".claude" / "agents" / "a.md").write_text("---\nname: a\n---\nBe brief.\n")
+    (shell.directory / ".claude" / "agents" / "a.md").write_text(
+        "---\nname: a\ndescription: b\n---\n"
+    )
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             shell.command(command, *arguments_of(command)),

@@ -271,7 +271,7 @@ def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str)
     if command == "ao-new":
         arguments = ["y", "--executor", "command", "--", "true"]
     if command == "ao-resume":
-        arguments = ["x", "--", "true"]
+        arguments = ["x", "--project-dir", ".", "--", "true"]
     ended = shell.run(command, *arguments)
     assert "a defect in" not in ended.stderr
     assert ended.exit_code == (FAILED if command in ("ao-doctor", "ao-send") else DONE), ended
