@@ -23,12 +23,11 @@ from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessErro
 from ..processes import Child, Spared
 from .base import ExecutorError, RunSpec
 from .claude_usage import RequestCounter
-from .events import CHUNK_BYTES, OutputText, storable
+from .events import OutputText, storable
+from .pipes import Drain, read_stdout
 
 PERMISSION_MODE = "acceptEdits"
 STDERR_BYTES_LIMIT = 64 * 1024
-PIPE_GRACE_SECONDS = 2.0
-"""How long after the CLI's end its pipes may be held open by what it started."""
 
 OF_THE_OUTER_SESSION = frozenset(
     {
@@ -132,8 +131,7 @@ class CommandLine(Transport):
         self._directory = directory
         self._spared = spared
         self._child: Child | None = None
-        self._drain: asyncio.Task[None] | None = None
-        self._letting_go: asyncio.Task[None] | None = None
+        self._drain: Drain | None = None
         self._is_closing = False
         self._has_result = False
         self._is_compacted = False
@@ -149,16 +147,13 @@ class CommandLine(Transport):
         return self._child.exit_code if self._child else None
 
     async def connect(self) -> None:
-        self._child = child = await Child.start(
+        self._child = await Child.start(
             self._argv,
             environment=self._environment,
             directory=self._directory,
             spared=self._spared,
         )
-        self._drain = asyncio.create_task(
-            self.stderr.read_from(child.stderr), name="drain claude's stderr"
-        )
-        self._letting_go = asyncio.create_task(_let_go(child), name="let go of claude's pipes")
+        self._drain = Drain(self._child, 2, self.stderr.add)
 
     async def write(self, data: str) -> None:
         if self._child is None or self._child.exit_code is not None:
@@ -176,17 +171,18 @@ class CommandLine(Transport):
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         assert self._child is not None  # the SDK connects first
         partial = bytearray()
-        while chunk := await self._child.stdout.read(CHUNK_BYTES):
-            *lines, rest = chunk.split(b"\n")
-            for line in lines:
-                frame = _parse(bytes(partial) + line)
-                partial.clear()
-                if frame is not None:
-                    self._remember(frame)
-                    yield frame
-                    for told in self._requests.told_by(frame):
-                        yield told
-            partial += rest
+        async with contextlib.aclosing(read_stdout(self._child)) as chunks:
+            async for chunk in chunks:
+                *lines, rest = chunk.split(b"\n")
+                for line in lines:
+                    frame = _parse(bytes(partial) + line)
+                    partial.clear()
+                    if frame is not None:
+                        self._remember(frame)
+                        yield frame
+                        for told in self._requests.told_by(frame):
+                            yield told
+                partial += rest
         exit_code = await self._child.wait()
         if exit_code != 0 and not self._is_closing:
             # Without an exception the SDK would wait for its answers until they time out.
@@ -208,7 +204,8 @@ class CommandLine(Transport):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._child.wait()
-                    await asyncio.wait([self._drain])
+            await self._drain.finish()
+            self.stderr.add(b"", final=True)
 
     async def close(self) -> None:
         """Let go of the CLI; one that has not ended by itself is stopped with all its tools."""
@@ -218,12 +215,10 @@ class CommandLine(Transport):
         try:
             if self.exit_code is None or self.exit_code < 0 or not self._has_result:
                 await self._child.stop()
-            await self.wait(PIPE_GRACE_SECONDS)
         finally:
-            tasks = [task for task in (self._drain, self._letting_go) if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._drain is not None:
+                await self._drain.finish()
+                self.stderr.add(b"", final=True)
             self._child.close()
 
     def is_ready(self) -> bool:
@@ -238,13 +233,6 @@ def _origin(frame: Mapping[str, Any], is_compacted: bool) -> str:
     if isinstance(origin, dict) and isinstance(origin.get("kind"), str):
         return str(origin["kind"])
     return "command" if frame.get("isReplay") else "system"
-
-
-async def _let_go(child: Child) -> None:
-    """Close the pipes of a CLI that has ended, should a tool of it hold them open."""
-    await child.wait()
-    await asyncio.sleep(PIPE_GRACE_SECONDS)
-    child.close()
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

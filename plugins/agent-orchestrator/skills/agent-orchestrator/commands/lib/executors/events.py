@@ -8,7 +8,6 @@ by every executor.
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import json
 import math
@@ -182,14 +181,6 @@ class OutputText:
         self._tail += text[max(room, 0) :]
         if len(self._tail) > 2 * self._half:
             self._tail = self._tail[-self._half :]
-
-    async def read_from(self, stream: asyncio.StreamReader) -> None:
-        """Take everything until the stream ends."""
-        try:
-            while chunk := await stream.read(CHUNK_BYTES):
-                self.add(chunk)
-        finally:
-            self.add(b"", final=True)
 
     def fields(self) -> Event:
         """Return the `content` of an event, with the mark if it is not everything."""

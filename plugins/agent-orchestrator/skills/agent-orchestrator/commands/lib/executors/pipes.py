@@ -1,10 +1,15 @@
-"""Reading what a child writes, until nobody can write any more."""
+"""Reading what a child writes, until nobody can write any more, or all that it wrote is read.
+
+A child that has ended writes nothing more: what it wrote is in its pipe. So it makes no difference
+how fast anybody reads, and a process that holds the pipe open is not waited for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from typing import IO, Any
 
 from ..processes import Child
 from .events import CHUNK_BYTES
@@ -27,20 +32,14 @@ class Drain:
 
         The kernel answers, so it makes no difference how much of the pipe was read.
         """
-        return not self.task.done() and not self._poll() & select.POLLHUP
+        return not self.task.done() and not _poll(self._pipe) & select.POLLHUP
 
     async def finish(self) -> None:
         """Read to the end of the pipe or, if it is held open, what is in it now."""
         for _ in range(MAX_TURNS):
             if self.task.done():
                 break
-            state = self._poll()
-            if state & select.POLLHUP:  # nobody can write any more: its end is near
-                await asyncio.wait({self.task})
-                break
-            await asyncio.sleep(0)  # one turn for the loop to read, one for the task to take it
-            await asyncio.sleep(0)
-            if not state & select.POLLIN:
+            if not await _turn(self._pipe, self.task):
                 break
         self.task.cancel()
         await asyncio.wait({self.task})
@@ -49,9 +48,45 @@ class Drain:
         while chunk := await self._stream.read(CHUNK_BYTES):
             self._take(chunk)
 
-    def _poll(self) -> int:
-        if self._pipe.closed:
-            return select.POLLHUP
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        return next((state for _, state in poll.poll(0)), 0)
+
+async def read_stdout(child: Child) -> AsyncGenerator[bytes, None]:
+    """Yield what a child writes to stdout, until it has ended and all that it wrote was yielded."""
+    pipe = child.pipe(1)
+    ended = asyncio.ensure_future(child.wait())
+    turns = 0
+    try:
+        while turns < MAX_TURNS:
+            reading = asyncio.ensure_future(child.stdout.read(CHUNK_BYTES))
+            try:
+                await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+                while ended.done() and not reading.done() and turns < MAX_TURNS:
+                    turns += 1
+                    if not await _turn(pipe, reading):
+                        break
+                chunk = reading.result() if reading.done() else b""
+            finally:
+                reading.cancel()
+            if not chunk:
+                break
+            yield chunk
+    finally:
+        ended.cancel()
+
+
+async def _turn(pipe: IO[bytes], reading: asyncio.Future[Any]) -> bool:
+    """Let a reader take what is in its pipe; return whether there can be more for it."""
+    state = _poll(pipe)
+    if state & select.POLLHUP:  # nobody can write any more: its end is near
+        await asyncio.wait({reading})
+        return False
+    await asyncio.sleep(0)  # one turn for the loop to read, one for the task to take it
+    await asyncio.sleep(0)
+    return bool(state & select.POLLIN)
+
+
+def _poll(pipe: IO[bytes]) -> int:
+    if pipe.closed:
+        return select.POLLHUP
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return next((state for _, state in poll.poll(0)), 0)
