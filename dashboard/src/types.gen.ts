@@ -4741,6 +4741,8 @@ export interface operations {
                 since: string;
                 /** @description By how much the clock is ahead of UTC at whose midnight days begin */
                 utc_offset_minutes?: number;
+                /** @description The zone whose days are summed up, by its IANA name, such as Europe/Berlin; instead of an offset, which is another one after the clock was changed */
+                time_zone?: string | null;
             };
             header?: never;
             path?: never;

@@ -20,7 +20,7 @@ from collections.abc import (
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Self, TypeVar, cast
 
 from agent_session_manager.bells import Bells
@@ -339,12 +339,10 @@ class Manager:
         return await self._read(lambda: feeds.read_events(after, limit=limit, max_chars=max_chars))
 
     async def sum_usage(
-        self, *, since: datetime, bucket: timedelta, offset: timedelta
+        self, *, since: datetime, bucket: timedelta, zone: tzinfo
     ) -> list[UsageRow]:
         statistics = self._store.statistics
-        return await self._read(
-            lambda: statistics.sum_usage(since=since, bucket=bucket, offset=offset)
-        )
+        return await self._read(lambda: statistics.sum_usage(since=since, bucket=bucket, zone=zone))
 
     async def list_facets(self, *, limit: int) -> Facets:
         return await self._read(lambda: self._store.statistics.list_facets(limit=limit))

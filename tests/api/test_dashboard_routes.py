@@ -156,6 +156,10 @@ def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
     assert hour[14:] == "00:00.000000Z"
     shifted = rows("bucket=day&utc_offset_minutes=90")["writer"]["start"]
     assert shifted[11:] == "22:30:00.000000Z"
+    unknown = rows("bucket=day&utc_offset_minutes=90&time_zone=Nowhere/At_All")["writer"]["start"]
+    assert unknown == shifted
+    kathmandu = rows("bucket=day&time_zone=Asia/Kathmandu")["writer"]["start"]
+    assert kathmandu[11:] == "18:15:00.000000Z"
     future = f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     assert own_api.get(f"/usage?bucket=day&since={future}").json == {"rows": []}
 

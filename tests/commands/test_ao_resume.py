@@ -12,6 +12,7 @@ import pytest
 
 from agent_orchestrator.cli.command import CommandError
 from agent_orchestrator.cli.last_run import Given, plan_next
+from agent_orchestrator.cli.output import local_time
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import (
@@ -193,7 +194,7 @@ def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
         won, lost = sorted((end.result() for end in ends), key=lambda end: end.exit_code)
     assert won == Ended(DONE, "won\n", "")
     assert (lost.exit_code, lost.stdout) == (FAILED, "")
-    since = session_of(records, project)["started_at"]
+    since = local_time(session_of(records, project)["started_at"])
     assert lost.stderr == (
         f"ao-resume: session 'x' is running on {socket.gethostname()} since {since}: "
         "wait for it with ao-wait, stop it with ao-stop, continue it as another session with "

@@ -7,10 +7,12 @@ Each takes a store that is empty and the clock that it was opened with.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -591,6 +593,27 @@ def promise_5_each_request_counts_once_until_a_total_has_it(
     priced = {"output_tokens": 3, "cost_microdollars": 40}
     append(store, asked("d", 1, usage=priced), asked("d", 4))  # a cost that was told stays known
     assert usage_of_runs()[1] == (7, 4, 40, 0)
+
+
+def promise_5_days_of_usage_are_those_of_the_zones_clock(store: Store, clock: SteppedClock) -> None:
+    zones = [ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns"), UTC]
+    create(store, agent_name="a")
+    begun = [store.list_runs("s")[0].started_at]
+    for change in ("2026-03-08T05:30", "2026-03-29T01:00", "2026-10-25T01:00", "2026-11-01T04:30"):
+        clock.now = datetime.fromisoformat(change).replace(tzinfo=UTC) - timedelta(hours=26)
+        for _ in range(8):
+            clock.move(6.5 * 3600)
+            append(store, stop())
+            begun.append(open_run(store).newest_run.started_at)
+    since = begun[1]
+    for zone in zones:
+        expected = Counter(moment.astimezone(zone).date() for moment in begun)
+        found = store.statistics.sum_usage(since=since, bucket=timedelta(days=1), zone=zone)
+        days = {row.start.astimezone(zone): row.runs for row in found}
+        assert {day.date(): runs for day, runs in days.items()} == expected
+        assert {day.time() for day in days} == {time()}
+        hours = store.statistics.sum_usage(since=since, bucket=timedelta(hours=1), zone=zone)
+        assert sum(row.runs for row in hours) == len(begun)
 
 
 def promise_5_update_changes_what_is_given(store: Store, clock: SteppedClock) -> None:

@@ -108,7 +108,12 @@ export async function listUsage(
   signal?: AbortSignal,
 ): Promise<readonly UsageRow[]> {
   const answer = await request<{ rows: UsageRow[] }>("usage", {
-    query: { bucket, since: since.toISOString(), utc_offset_minutes: -since.getTimezoneOffset() },
+    query: {
+      bucket,
+      since: since.toISOString(),
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      utc_offset_minutes: -since.getTimezoneOffset(),
+    },
     ...(signal && { signal }),
   });
   return answer.rows;

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import mimetypes
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -119,6 +121,20 @@ class UsageQuery(BaseModel):
         le=_MAX_OFFSET_MINUTES,
         description="By how much the clock is ahead of UTC at whose midnight days begin",
     )
+    time_zone: str | None = Field(
+        default=None,
+        max_length=100,
+        description="The zone whose days are summed up, by its IANA name, such as Europe/Berlin; "
+        "instead of an offset, which is another one after the clock was changed",
+    )
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone; the offset where none is given, or the machine does not know it."""
+        if self.time_zone is not None:
+            with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
+                return ZoneInfo(self.time_zone)
+        return timezone(timedelta(minutes=self.utc_offset_minutes))
 
 
 @router.get("/usage", response_model=UsageAnswer, responses=refusals())
@@ -127,8 +143,7 @@ async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> R
     bucket, furthest = _BUCKETS[query.bucket]
     if datetime.now(UTC) - query.since > furthest:
         raise InvalidRequestError(f"since: at most {furthest.days} days ago, by {query.bucket}")
-    offset = timedelta(minutes=query.utc_offset_minutes)
-    found = await manager.sum_usage(since=query.since, bucket=bucket, offset=offset)
+    found = await manager.sum_usage(since=query.since, bucket=bucket, zone=query.zone)
     return answer(UsageAnswer(rows=[UsageRowBody.model_validate(row) for row in found]))
 
 

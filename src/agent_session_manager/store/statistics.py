@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from agent_session_manager.domain.session import Usage
@@ -41,10 +41,10 @@ class Facets:
 class StatisticsReads(Protocol):
     """The reads of a store that sum up. They block, as all of a store's do."""
 
-    def sum_usage(self, *, since: datetime, bucket: timedelta, offset: timedelta) -> list[UsageRow]:
+    def sum_usage(self, *, since: datetime, bucket: timedelta, zone: tzinfo) -> list[UsageRow]:
         """Sum up the runs that began at `since` or later, the oldest bucket first.
 
-        Buckets begin at midnight of a clock that is ahead of UTC by `offset`.
+        Buckets are days or hours of the zone's clock, also where it changes.
         """
 
     def list_facets(self, *, limit: int) -> Facets: ...

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, case, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, case, func, select
 
 from agent_session_manager.domain.session import REASONS, State, Usage
+from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.store import rows
 from agent_session_manager.store.statistics import Facet, Facets, UsageRow
 from agent_session_manager.store.tables import runs, sessions
 
+MAX_DAYS = 402
+"""For how many days after `since` a change of the clock is looked for."""
 _MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTS = ("runs", "failed", "stopped", "lost")
 
 
 class SqlStatistics:
@@ -23,36 +28,18 @@ class SqlStatistics:
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
 
-    def sum_usage(self, *, since: datetime, bucket: timedelta, offset: timedelta) -> list[UsageRow]:
-        size, shift = bucket // _MICROSECOND, offset // _MICROSECOND
-        number = ((runs.c.started_at + shift) // size).label("number")
-        query = (
-            select(
-                number,
-                sessions.c.agent_name,
-                func.count().label("runs"),
-                *(_count(state) for state in (State.FAILED, State.STOPPED, State.LOST)),
-                *(func.sum(runs.c[name]).label(name) for name in rows.USAGE_COLUMNS),
-            )
-            .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
-            .where(runs.c.started_at >= rows.to_microseconds(since))
-            .group_by(number, sessions.c.agent_name)
-            .order_by(number, sessions.c.agent_name)
-        )
+    def sum_usage(self, *, since: datetime, bucket: timedelta, zone: tzinfo) -> list[UsageRow]:
+        spans = spans_of(zone, since, MAX_DAYS)
+        ends = [rows.to_microseconds(span.begin) for span in spans[1:]]
+        sums: dict[tuple[datetime, str | None], UsageRow] = {}
         with self._read() as connection:
-            found = connection.execute(query).all()
-        return [
-            UsageRow(
-                start=rows.to_moment(row.number * size - shift),
-                agent_name=row.agent_name,
-                runs=row.runs,
-                failed=row.failed,
-                stopped=row.stopped,
-                lost=row.lost,
-                usage=Usage(**{name: int(row._mapping[name]) for name in rows.USAGE_COLUMNS}),
-            )
-            for row in found
-        ]
+            for span, end in zip(spans, [*ends, None], strict=True):
+                for row in connection.execute(_sum_of(span, end, bucket)):
+                    start = _start_of(row.number * bucket, bucket, span, zone)
+                    key = (start, row.agent_name)
+                    found = _to_usage_row(row, start)
+                    sums[key] = _added(sums[key], found) if key in sums else found
+        return sorted(sums.values(), key=lambda row: (row.start, row.agent_name or ""))
 
     def list_facets(self, *, limit: int) -> Facets:
         with self._read() as connection:
@@ -60,6 +47,53 @@ class SqlStatistics:
                 projects=_most_frequent(connection, sessions.c.project_dir, limit),
                 agents=_most_frequent(connection, sessions.c.agent_name, limit),
             )
+
+
+def _sum_of(span: Span, end: int | None, bucket: timedelta) -> Select[Any]:
+    """Sum up by bucket and agent what began within a span of one offset."""
+    size, shift = bucket // _MICROSECOND, span.offset // _MICROSECOND
+    number = ((runs.c.started_at + shift) // size).label("number")
+    query = (
+        select(
+            number,
+            sessions.c.agent_name,
+            func.count().label("runs"),
+            *(_count(state) for state in (State.FAILED, State.STOPPED, State.LOST)),
+            *(func.sum(runs.c[name]).label(name) for name in rows.USAGE_COLUMNS),
+        )
+        .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
+        .where(runs.c.started_at >= rows.to_microseconds(span.begin))
+        .group_by(number, sessions.c.agent_name)
+    )
+    return query if end is None else query.where(runs.c.started_at < end)
+
+
+def _start_of(local: timedelta, bucket: timedelta, span: Span, zone: tzinfo) -> datetime:
+    """Return when the bucket begins that is so long after 1970 by the zone's clock."""
+    if bucket < timedelta(days=1):
+        return _EPOCH + local - span.offset
+    return day_start(zone, _EPOCH + local)
+
+
+def _to_usage_row(row: Row[Any], start: datetime) -> UsageRow:
+    return UsageRow(
+        start=start,
+        agent_name=row.agent_name,
+        runs=row.runs,
+        failed=row.failed,
+        stopped=row.stopped,
+        lost=row.lost,
+        usage=Usage(**{name: int(row._mapping[name]) for name in rows.USAGE_COLUMNS}),
+    )
+
+
+def _added(one: UsageRow, other: UsageRow) -> UsageRow:
+    """Return the sum of the two parts of a day in which the clock changes."""
+    counts = {name: getattr(one, name) + getattr(other, name) for name in _COUNTS}
+    usage = {
+        name: getattr(one.usage, name) + getattr(other.usage, name) for name in rows.USAGE_COLUMNS
+    }
+    return UsageRow(start=one.start, agent_name=one.agent_name, usage=Usage(**usage), **counts)
 
 
 def _count(state: State) -> ColumnElement[int]:

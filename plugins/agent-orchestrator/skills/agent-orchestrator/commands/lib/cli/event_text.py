@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from .blocks import content_text, output_text
-from .output import clean, one_line
+from .output import clean, local_parts, one_line
 from .progress import gist
 
 Event = dict[str, Any]
@@ -118,14 +118,10 @@ class EventText:
     def _moment(self, recorded_at: Any) -> tuple[str, str]:
         """Return the day with its offset, and the time of day."""
         try:
-            moment = datetime.fromisoformat(recorded_at).astimezone(self._zone)
+            date, offset, time = local_parts(recorded_at, self._zone)
         except (TypeError, ValueError, OverflowError, OSError):
             return "", one_line(str(recorded_at))
-        offset = moment.strftime("%z")
-        return (
-            f"{moment:%Y-%m-%d} UTC{offset[:3]}:{offset[3:5]}",
-            f"{moment:%H:%M:%S}",
-        )
+        return f"{date} {offset}", time
 
 
 @dataclass

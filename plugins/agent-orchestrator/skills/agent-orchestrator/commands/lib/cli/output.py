@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
 import click
@@ -72,6 +72,19 @@ def table(rows: list[list[str]], *, header: list[str]) -> None:
     for number, row in enumerate(cells):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo(click.style(line.rstrip(), bold=True) if number == 0 else line.rstrip())
+
+
+def local_parts(moment: str, zone: tzinfo | None = None) -> tuple[str, str, str]:
+    """Return date, offset and time of day of a moment by the clock of a zone, or the local one."""
+    local = datetime.fromisoformat(moment).astimezone(zone)
+    offset = f"{local:%z}"
+    return f"{local:%Y-%m-%d}", f"UTC{offset[:3]}:{offset[3:5]}", f"{local:%H:%M:%S}"
+
+
+def local_time(moment: str) -> str:
+    """Return a moment by the local clock, with its offset."""
+    date, offset, time = local_parts(moment)
+    return f"{date} {time} {offset}"
 
 
 def ago(moment: str | None, *, now: datetime | None = None) -> str:

@@ -23,6 +23,7 @@ from .command import (
 from .connect import open_manager
 from .following import wait_for
 from .last_run import Given, plan_next
+from .output import local_time
 from .prompt import prompt_option, read_prompt
 from .running import (
     Session,
@@ -165,8 +166,9 @@ def _make_room(manager: ManagerClient, session: Session, *, takeover: bool) -> N
 
 def _is_running(session: Session) -> str:
     where = f" on {session['host']}" if session["host"] else ""
+    since = local_time(session["started_at"])
     return (
-        f"session {session['session_name']!r} is running{where} since {session['started_at']}: "
+        f"session {session['session_name']!r} is running{where} since {since}: "
         "wait for it with ao-wait, stop it with ao-stop, continue it as another "
         "session with --fork NAME, or add --takeover"
     )
