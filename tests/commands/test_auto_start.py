@@ -6,6 +6,7 @@ Each test has a network of its own, where port 8765 is free.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -27,6 +28,7 @@ from tests.commands.shell import (
     Ended,
     Shell,
     is_alive,
+    is_waiting,
     stop_manager,
 )
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -46,19 +48,19 @@ with socket.create_server(("127.0.0.1", 8765)) as listening:
 """
 """Somebody who listens where the manager should, and prints all that each one says to them."""
 
-SERVED = """\
+GATED = """\
 import sys
 from agent_session_manager import discovery
 from agent_session_manager.cli import main
-announce = discovery.DiscoveryFile.announce
-def announce_when_told(self, announcement):
-    print("starting", flush=True)
+gated = getattr(discovery.DiscoveryFile, sys.argv[1])
+def when_told(self, *arguments):
+    print("at the gate", flush=True)
     sys.stdin.readline()
-    announce(self, announcement)
-discovery.DiscoveryFile.announce = announce_when_told
+    gated(self, *arguments)
+setattr(discovery.DiscoveryFile, sys.argv[1], when_told)
 main(["serve"])
 """
-"""A manager that has its port, and serves once it reads a line."""
+"""A manager that has its port and announces itself, or has none any more and lets go, when told."""
 
 DYING = """\
 import os, socket
@@ -98,10 +100,10 @@ def started(command: str, state_dir: Path) -> str:
 
 
 @contextmanager
-def beside(shell: Shell, source: str) -> Iterator[subprocess.Popen[str]]:
+def beside(shell: Shell, source: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A Python program in the shell's network and environment, killed in the end."""
     process = subprocess.Popen(
-        [*shell.prefix, sys.executable, "-c", source],
+        [*shell.prefix, sys.executable, "-c", source, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -281,15 +283,40 @@ def test_a_manager_that_dies_under_a_command_is_replaced(lonely: Shell, state_di
 
 
 def test_a_manager_that_starts_slowly_is_waited_for(lonely: Shell, state_dir: Path) -> None:
-    with beside(lonely, SERVED) as starting:
+    with beside(lonely, GATED, "announce") as starting:
         assert starting.stdin is not None and starting.stdout is not None
-        assert starting.stdout.readline() == "starting\n"
+        assert starting.stdout.readline() == "at the gate\n"
         running = lonely.start("ao-list-sessions", "--json")
         wait_for((state_dir / "start.lock").exists, "the command waits")
         starting.stdin.write("serve\n")
         starting.stdin.flush()
         assert running.end() == Ended(DONE, "[]\n", "")
         assert manager_in(state_dir).pid == starting.pid
+
+
+def test_a_manager_that_stops_slowly_is_waited_for(lonely: Shell, state_dir: Path) -> None:
+    with beside(lonely, GATED, "close") as stopping:
+        assert stopping.stdin is not None and stopping.stdout is not None
+        wait_for(lambda: find_manager(state_dir, PORT), "it serves")
+        stopping.terminate()
+        assert stopping.stdout.readline() == "at the gate\n"
+        running = lonely.start("ao-list-sessions", "--json")
+        wait_for(lambda: is_waiting(running.pid), "the command waits")
+        stopping.stdin.write("end\n")
+        stopping.stdin.flush()
+        assert running.end() == Ended(DONE, "[]\n", started("ao-list-sessions", state_dir))
+
+
+def test_what_an_earlier_boot_has_left_is_no_obstacle(lonely: Shell, state_dir: Path) -> None:
+    lonely.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    stop_manager(state_dir)
+    for name in (f"manager-{PORT}.json", "sessions.db.lock"):
+        said = json.loads((state_dir / name).read_text() or "{}")
+        said |= {"pid": os.getpid(), "processes": "b pid:[1]", "network": "b net:[1]"}
+        (state_dir / name).write_text(json.dumps(said))
+    (state_dir / f"manager-{PORT}.new").write_text("half")
+    ended = lonely.run("ao-get-result", "x")
+    assert ended == Ended(DONE, "hi\n", started("ao-get-result", state_dir))
 
 
 @pytest.mark.parametrize("arguments", [["--port", "9000"], ["--port", "0"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from agent_session_manager import place
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.store.base import DeleteSession, EventFilter, SessionFilter
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.migrate import migrate
+from agent_session_manager.store.owner import Owner
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop
@@ -271,7 +275,12 @@ def test_owner_that_was_killed_owns_nothing_any_more(
     assert create(open_stores(sqlite_url)).session_id == "s"
 
 
-@each_row("left", [b"", b"999999999\n"])
+NAME_OF_ANOTHER_START = Owner(
+    pid=os.getpid(), started="1", processes=place.processes(), host=place.host()
+)
+
+
+@each_row("left", [b"", b"999999999\n", json.dumps(asdict(NAME_OF_ANOTHER_START)).encode(), b"{"])
 def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
     tmp_path: Path, left: bytes
 ) -> None:
@@ -294,6 +303,19 @@ def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
         said = refusal(sqlite_url)
         writing.join()
     assert f"process id {os.getpid()}:" in said
+
+
+def test_owner_in_another_container_is_named_with_its_host(tmp_path: Path) -> None:
+    """Its process id may be anybody's here, and is not looked for."""
+    sqlite_url = sqlite_url_in(tmp_path)
+    lock = path_of(sqlite_url).with_name("sessions.db.lock")
+    lock.touch(mode=0o600)
+    elsewhere = replace(NAME_OF_ANOTHER_START, processes="other", host="box")
+    lock.write_text(json.dumps(asdict(elsewhere)))
+    with lock.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        said = refusal(sqlite_url)
+    assert f"a manager on box, in another container or machine (process id {os.getpid()} " in said
 
 
 def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: OpenStores) -> None:
