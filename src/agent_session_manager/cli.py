@@ -38,7 +38,7 @@ from agent_session_manager.maintenance_cli import MAINTENANCE
 from agent_session_manager.place import terminate
 from agent_session_manager.settings import PREFIX, Settings
 
-STOP_TIMEOUT_SECONDS = 15.0
+STOP_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.25
 

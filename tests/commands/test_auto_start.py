@@ -329,6 +329,7 @@ def test_a_manager_of_the_same_record_on_another_port_is_found(
         (found,) = wait_for(lambda: find_managers(state_dir) or None, "it serves")
         command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
         assert lonely.run(*command) == Ended(DONE, "hi\n", "")
+        assert f"manager: {found.url}, version" in lonely.run("ao-doctor").stdout
         said = lonely.output_of(status, "agent-session-manager", "status")
         assert f"running: {found.url} " in said
         assert said.endswith("\n0\n")

@@ -46,7 +46,7 @@ def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
             wanted is `for_people`.
     """
     found = None if is_manager_given() else find_manager()
-    if for_people and run_token_for(_url_of(found, config)) is not None:
+    if for_people and run_token_for(url_of(found, config)) is not None:
         raise CommandError(
             "not from inside a run, which starts sessions and reads those that it has started: "
             "ask the person, who can do this in a shell of their own"
@@ -67,7 +67,7 @@ def _open_own(found: Found | None, config: Config) -> ManagerClient:
     deadline = time.monotonic() + WATCHDOG_SECONDS
     while True:
         found = found or start_manager()
-        manager = client_of(_url_of(found, config))
+        manager = client_of(url_of(found, config))
         try:
             health = manager.get_health()
         except SessionClientError as exc:
@@ -87,7 +87,7 @@ def _open_own(found: Found | None, config: Config) -> ManagerClient:
         found = find_manager()
 
 
-def _url_of(found: Found | None, config: Config) -> str:
+def url_of(found: Found | None, config: Config) -> str:
     """Where a manager was found: by the name that is configured, if that leads to it."""
     default = config.session_manager_url
     url = default if found is None else str(found["url"])

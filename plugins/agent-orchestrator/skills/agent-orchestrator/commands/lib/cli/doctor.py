@@ -18,12 +18,13 @@ from ..diagnosis import (
     check_state_dir,
     check_supervisors,
 )
-from ..environment import outbox_dir, state_dir
+from ..environment import is_manager_given, outbox_dir, state_dir
 from ..registry import list_registered
 from ..stopping import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
-from .connect import client_of
+from .connect import client_of, url_of
 from .output import answer, answer_json, note, one_line
+from .start_manager import find_manager
 
 EXAMPLES = """\
   ao-doctor
@@ -53,9 +54,10 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
             if entry.is_dead:
                 count = clear_remains(entry, state)
                 note(f"{entry.run.session_name!r}: {count} processes stopped")
-    address = urlsplit(config.session_manager_url)
+    url = url_of(None if is_manager_given() else find_manager(), config)
+    address = urlsplit(url)
     port = (address.port or 80) if address.hostname in _LOCAL else None
-    with client_of(config.session_manager_url) as manager:
+    with client_of(url) as manager:
         if fix and (count := retry_refused(manager, outbox_dir(state))):
             note(f"{count} events or lines of transcripts are sent once more")
             deliver_leftovers(manager, outbox_dir(state))
