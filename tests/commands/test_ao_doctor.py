@@ -222,7 +222,10 @@ def test_of_credentials_only_whether_there_are_any_is_said(well: Shell, own_home
     }
     ended = without.run("ao-doctor")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert "    do: run `claude` and /login there, or set ANTHROPIC_API_KEY\n" in ended.stdout
+    assert (
+        "?   credentials: none that we know of\n"
+        "    do: run `claude` and /login there, or set ANTHROPIC_API_KEY\n"
+    ) in ended.stdout
     login = own_home / ".claude" / ".credentials.json"
     login.parent.mkdir()
     login.write_text(json.dumps({"accessToken": "secret-of-the-person"}))

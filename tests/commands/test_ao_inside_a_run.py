@@ -146,6 +146,12 @@ def test_each_run_has_a_token_of_its_own_that_is_over_with_it(
         for token in tokens:
             api.headers = {"Authorization": f"Bearer {token}"}
             assert api.get("/sessions").refusal == (401, "run_token_unknown")
+    left_over = shell.having(
+        AGENT_ORCHESTRATOR_RUN_TOKEN=tokens[0], AGENT_ORCHESTRATOR_RUN_MANAGER_URL=manager.url
+    )
+    told = left_over.run("ao-list-sessions")
+    assert told.exit_code == FAILED
+    assert "has ended: use another shell, or unset AGENT_ORCHESTRATOR_RUN_TOKEN " in told.stderr
 
 
 def test_token_is_in_the_environment_of_the_agent_alone(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.cli.list_sessions import STATES
 from agent_orchestrator.manager_client import ManagerClient
 from agent_session_manager.store.base import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
@@ -38,6 +39,15 @@ def names(ended: Ended) -> list[str]:
     """The names in a list of this project, as JSON."""
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     return [session["session_name"] for session in ended.json]
+
+
+def test_each_word_of_the_state_column_is_a_filter(shell: Shell, make: Make) -> None:
+    for state in STATES:
+        make(state, stop={"running": None, "finished": "completed"}.get(state, state))
+    for state in STATES:
+        for limit in ([], ["--limit", "1"]):
+            listed = shell.run("ao-list-sessions", "--json", "--here", "--state", state, *limit)
+            assert names(listed) == [state]
 
 
 def test_sessions_are_a_table_with_the_newest_first(

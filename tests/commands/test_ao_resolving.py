@@ -120,6 +120,16 @@ def test_argument_never_means_another_session_than_its_name_does(
             assert exactly["session_id"] == session["session_id"]
 
 
+def test_name_is_found_in_whichever_unicode_form_it_is_typed(
+    shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
+) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    old = finished(new_id(), decomposed)
+    assert [result_of(shell, name) for name in (composed, decomposed)] == [old] * 2
+    fresh = finished(new_id(), composed)
+    assert [result_of(shell, name) for name in (composed, decomposed)] == [fresh, old]
+
+
 def test_a_name_goes_before_the_start_of_an_id(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:

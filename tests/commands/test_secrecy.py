@@ -17,12 +17,16 @@ import psutil
 import pytest
 
 from agent_orchestrator import environment
+from agent_orchestrator.environment import outbox_dir
+from agent_orchestrator.outbox import OutboxError, peek
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.commands.shell import (
+    ALL,
     DONE,
     FAILED,
     Gate,
     Shell,
+    arguments_of,
     pids_in,
     start_detached,
     supervisor_of,
@@ -271,3 +275,36 @@ def test_link_to_elsewhere_and_an_open_directory_are_refused_in_one_line(
     own.state_dir.chmod(0o755)
     assert f"chmod 700 {own.state_dir}" in refusal("x")
     own.state_dir.chmod(0o700)
+
+
+def test_pipe_in_the_place_of_any_file_keeps_no_command_waiting(
+    own: RunningManager, person: Shell, started: Path, gate: Gate
+) -> None:
+    """For every file that a live run and the commands have made, also one of another run."""
+    session_id, _ = start_detached(person, "x", started, gate)
+    live = [path for path in own.state_dir.rglob("*") if path.is_file()]
+    of_a_run = [path for path in live if session_id in path.name]
+    assert {path.parent.name for path in of_a_run} == {"runs", "outbox"}
+    for path in of_a_run:  # as a dead run: with and without a lock that can be had
+        for name, is_whole in (("dead", False), ("half", path.suffix == ".lock")):
+            fake = path.with_name(path.name.replace(session_id, name))
+            fake.touch(0o600) if is_whole else os.mkfifo(fake, 0o600)
+    peeked = outbox_dir(own.state_dir) / f"{session_id}.1.db"
+    with pytest.raises(OutboxError, match="it is not a file"):
+        os.mkfifo(peeked.with_name("peeked.db"), 0o600)
+        peek(peeked.with_name("peeked.db"))
+    for command in (c for c in ALL if c not in ("ao-clean", "ao-resume", "ao-stop", "ao-wait")):
+        person.run(command, *arguments_of(command))
+    gate.open()
+    for command in ("ao-wait", "ao-stop"):
+        assert person.run(command, session_id).exit_code == DONE
+    for name in ("seal.key", "supervisors.log", "commands.log"):
+        (own.state_dir / name).unlink()
+        os.mkfifo(own.state_dir / name, 0o600)
+    for command in ("ao-resume", "ao-new", "ao-clean"):
+        refused = person.run(command, *arguments_of(command))
+        assert refused.exit_code == FAILED
+        assert "it is not a file: remove it" in refused.stderr
+    unlogged = person.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING=None)
+    purged = unlogged.run("ao-clean", session_id, "--purge", "--yes")
+    assert "seal.key: it is not a file: remove it" in purged.stderr

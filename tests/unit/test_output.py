@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
 
 from agent_orchestrator.cli.output import ago, answer, answer_json, clean, one_line, table
 from tests.support.rows import each_row
+
+REMOVED = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks of direction, which are taken out."""
+
+
+def escaped(character: str) -> str:
+    return character.encode("unicode-escape").decode().replace("\\xad", "\\u00ad")
 
 
 @each_row(
@@ -47,6 +55,22 @@ def test_a_long_text_is_cleaned_in_a_time_that_grows_with_its_length() -> None:
     """Bounded by the suite's own time-out: a backtracking pattern would take hours."""
     for start in ("\x1b[", "\x1b]", "\x1b[;", "\x1b]x", "\x1b(", "\x1b"):
         assert clean(start * 300_000 + "\nend").endswith("\nend")
+
+
+def test_names_that_differ_in_invisible_characters_look_different() -> None:
+    """Every character of Unicode that shows nothing, behind a letter, an emoji and at the edge."""
+    ignored = {chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) == "Cf"}
+    shown = {chr(n) for n in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2)}
+    fillers = set("\u00ad\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe0f\uffa0\U000e0100")
+    prefixed = {
+        c for c in ignored if 0x110BD <= ord(c) <= 0x13455
+    }  # signs with a shape of their own
+    for character in (ignored | fillers) - shown - prefixed - REMOVED:
+        for name in (f"review{character}", f"{character}review", f"re{character}{character}view"):
+            assert one_line(name) == name.replace(character, escaped(character)), ascii(name)
+    for name in ("👨\u200d👩\u200d👧", "❤\ufe0f", "می\u200cخواهم", "naïve"):
+        assert one_line(name) == name
+    assert one_line("é\u200d\u200d") == "é\u200d\\u200d"
 
 
 def test_one_line_is_one_line_whatever_breaks_lines() -> None:

@@ -32,6 +32,8 @@ ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
 ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
 """The one manager which that token is for."""
 
+OF_A_RUN = (ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL, ENV_SESSION_ID, RUN_MARKER)
+"""What tells a command that it is inside a run: the supervisor adds these for the agent."""
 _FOR_SUPERVISORS = frozenset({ENV_SESSION_MANAGER_URL, ENV_STATE_DIR})
 _FOR_AGENTS = frozenset(
     {
@@ -42,7 +44,7 @@ _FOR_AGENTS = frozenset(
         ENV_SESSIONS_DIR,
     }
 )
-"""Beside what tells the commands in a run that they are in it, which the supervisor adds."""
+"""Beside `OF_A_RUN`."""
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")

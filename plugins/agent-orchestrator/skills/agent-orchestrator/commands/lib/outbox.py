@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from .clock import SYSTEM, Time
 from .outbox_files import hold, lock_path, open_database
+from .private_files import check_private
 
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
@@ -347,9 +348,11 @@ def peek(path: Path) -> tuple[int, int]:
         OutboxError: it cannot be read, perhaps because it was removed this moment.
     """
     try:
+        for suffix in ("", "-wal", "-shm"):  # SQLite would wait for a pipe
+            check_private(Path(f"{path}{suffix}"))
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             query = "SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM refused)"
             waiting, refused = database.execute(query).fetchone()
             return waiting, refused
-    except sqlite3.Error as exc:
+    except (OSError, sqlite3.Error) as exc:
         raise OutboxError(f"cannot read the outbox {path}: {exc}") from exc

@@ -63,6 +63,20 @@ def open_private(
     raise NotPrivateError(path, "it comes and goes: somebody else uses this name")
 
 
+def open_to_read(path: Path) -> int:
+    """Open a file of the state directory for reading, without waiting for whatever else is there.
+
+    Raises:
+        NotPrivateError: it is a pipe, a directory or a device.
+        OSError: it cannot be opened, as a link cannot.
+    """
+    descriptor = os.open(path, _FLAGS | os.O_RDONLY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotPrivateError(path, "it is not a file: remove it")
+    return descriptor
+
+
 def create_locked(path: Path, content: bytes = b"") -> int:
     """Put a file in the place of what is there, locked by us before anybody can see it.
 

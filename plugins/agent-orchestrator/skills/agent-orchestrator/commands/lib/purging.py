@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .environment import outbox_dir
+from .private_files import open_to_read
 from .registry import registry_dir
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -91,8 +92,8 @@ def _of(directory: Path, session_id: str, runs: set[int], suffix: str) -> Iterat
 def _remove_unheld(locked: Path, beside: list[Path]) -> list[Path]:
     """Remove a file that nobody has locked, last, and before it those beside it."""
     try:
-        descriptor = os.open(locked, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+        descriptor = open_to_read(locked)
+    except OSError:  # it is gone, or not a file of ours
         return []
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

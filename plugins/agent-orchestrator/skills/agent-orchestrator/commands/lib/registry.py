@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import place
 from .environment import host
-from .private_files import create_locked, make_private_directory
+from .private_files import create_locked, make_private_directory, open_to_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ def _read(path: Path) -> Registered:
 
 def _look(path: Path) -> tuple[bytes, bool]:
     """What a file says, and whether somebody holds it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         is_locked = False
         try:

@@ -18,13 +18,14 @@ import click
 from .. import __version__
 from ..config import Config, load_config
 from ..environment import (
+    OF_A_RUN,
     VariableError,
     given_project_dir,
     named_working_directory,
     state_dir,
 )
 from ..inherited import begin
-from ..manager_client import NOT_FOR_RUNS
+from ..manager_client import NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from .output import discard, note
@@ -134,6 +135,11 @@ def explain(error: SessionClientError) -> str:
 
     if error.code == NOT_FOR_RUNS:
         return f"{error}; a person can do it outside of the run, in a shell of their own"
+    if error.code == RUN_TOKEN_UNKNOWN:
+        return (
+            f"{error}. The run that this shell belongs to has ended: use another shell, or unset "
+            f"{' '.join(OF_A_RUN)} here"
+        )
     if not isinstance(error.__cause__, httpx.ConnectError):
         return str(error)
     return (

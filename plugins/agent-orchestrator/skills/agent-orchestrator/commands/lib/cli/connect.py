@@ -16,6 +16,7 @@ from .. import __version__
 from ..config import Config
 from ..environment import is_manager_given, outbox_dir, run_token_for, state_dir
 from ..manager_client import ManagerClient
+from ..private_files import open_to_read
 from ..session_client import SessionClientError
 from .command import CommandError
 from .output import note
@@ -105,8 +106,8 @@ def _note_version(version: str) -> None:
 def _is_left_over(lock: Path) -> bool:
     """Whether nobody holds this outbox any more; asked here, as delivery is slow to import."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:  # it was removed meanwhile
+        descriptor = open_to_read(lock)
+    except OSError:  # it was removed meanwhile, or is not a file of ours
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

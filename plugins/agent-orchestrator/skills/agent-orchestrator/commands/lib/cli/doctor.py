@@ -73,7 +73,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
         answer_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            mark = "ok  " if finding.is_fine else "!!  "
+            mark = "ok  " if finding.advice is None else "!!  " if finding.matters else "?   "
             answer(mark + one_line(f"{finding.about}: {finding.text}"))
             if finding.advice:
                 answer("    " + one_line(f"do: {finding.advice}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 
 import click
 
@@ -15,14 +16,19 @@ from .sessions import Session, state_of
 EXAMPLES = """\
   ao-list-sessions
   ao-list-sessions --here --status running
+  ao-list-sessions --state failed
   ao-list-sessions --json | jq -r '.[].session_id'"""
 
+STATES = ("running", "finished", "failed", "stopped", "timeout", "budget", "lost")
+_OF_STATE = {"timeout": "failed", "budget": "failed"}
+"""Where the manager's state is wider than the word that people see."""
 HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 
 
 @click.command(cls=Command, examples=EXAMPLES)
 @click.option("--here", is_flag=True, help="Only those of this project.")
 @click.option("--status", type=click.Choice(("running", "finished")), help="Only those.")
+@click.option("--state", type=click.Choice(STATES), help="Only those whose STATE is this.")
 @click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
 @click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
 @click.option("--tree", is_flag=True, help="Each below the session that it was started from.")
@@ -32,6 +38,7 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 def main(
     here: bool,
     status: str | None,
+    state: str | None,
     agent_name: str | None,
     archived: bool,
     tree: bool,
@@ -46,10 +53,13 @@ def main(
         "archived": "true" if archived else "false",
         **({"project_dir": str(config.project_dir)} if of_project else {}),
         **({"status": status} if status else {}),
+        **({"state": _OF_STATE.get(state, state)} if state else {}),
         **({"agent_name": agent_name} if agent_name else {}),
     }
     with open_manager(config) as manager:
-        sessions = list(manager.find_sessions(limit=limit, **where))
+        most = None if where.get("state") == "failed" else limit  # which has several words
+        found = manager.find_sessions(limit=most, **where)
+        sessions = list(islice((s for s in found if state in (None, state_of(s))), limit))
     if as_json:
         answer_json(sessions)
     elif sessions:

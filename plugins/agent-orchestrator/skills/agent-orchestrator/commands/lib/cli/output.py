@@ -20,6 +20,14 @@ import click
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# What shows nothing at all, or a blank that is none: what Unicode ignores by default, and fillers.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+_JOINERS = "\u200c\u200d\ufe0e\ufe0f"
+_LAST_ASCII = 0x7F
 # A whole escape sequence goes, so that no half of it stays as text; one that does not end hides
 # nothing.
 _SEQUENCE = re.compile(
@@ -33,7 +41,18 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    return " ".join(clean(text).split())
+    """The text as part of a line, with marks for what is not seen: names must not look alike."""
+    return " ".join(_INVISIBLE.sub(_mark, clean(text)).split())
+
+
+def _mark(invisible: re.Match[str]) -> str:
+    r"""Write a character as `\u200b`, unless it joins what is not ASCII, as in emoji."""
+    character, at, text = invisible[0], invisible.start(), invisible.string
+    is_joining = character in _JOINERS and at > 0 and ord(text[at - 1]) > _LAST_ASCII
+    if is_joining and text[at - 1] not in _JOINERS and not _INVISIBLE.match(text, at - 1):
+        return character
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def answer(text: str) -> None:

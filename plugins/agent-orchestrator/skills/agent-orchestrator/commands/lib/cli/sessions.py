@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 from ..config import Config
 from ..manager_client import ManagerClient
@@ -15,6 +16,7 @@ Session = dict[str, Any]
 
 MAX_NAME_CHARS = 200
 _ID = "id:"
+_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _SHOWN = 10
 
@@ -41,8 +43,7 @@ def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: boo
         return by_id
     project = str(config.project_dir)
     here = {"project_dir": project}
-    named = _find(manager, session_name=text, archived="false", **here)
-    named = named or _find(manager, session_name=text, **here)
+    named = _find_by_name(manager, text, **here)
     begun: list[Session] = []
     if not named and _is_session_id(text) and (by_id is None or not is_uuid(text)):
         begun = _find(manager, id_prefix=text, **({} if reach else here))
@@ -101,6 +102,18 @@ def _is_name(text: str) -> bool:
 def _find(manager: ManagerClient, **where: str) -> list[Session]:
     """As many as can be shown, and one more where there are more."""
     return list(manager.find_sessions(limit=_SHOWN + 1, **where))
+
+
+def _find_by_name(manager: ManagerClient, name: str, **where: str) -> list[Session]:
+    """The sessions of this name, archived ones only where no other has it.
+
+    A name in another Unicode form looks the same: it counts where none is written as it was typed.
+    """
+    for form in dict.fromkeys((name, *(normalize(form, name) for form in _FORMS))):
+        found = _find(manager, session_name=form, archived="false", **where)
+        if found := found or _find(manager, session_name=form, **where):
+            return found
+    return []
 
 
 def _elsewhere(manager: ManagerClient, name: str) -> str:
