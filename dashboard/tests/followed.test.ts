@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Followed, type FollowedAction, follow } from "../src/state/followed";
 import { addEvents, emptyTimeline, forgetFar, missingEvents, raiseHead } from "../src/state/timeline";
-import { aSession, events } from "./support";
+import { anEvent, aSession, events } from "./support";
 
 const loading: Followed = { phase: "loading" };
 
@@ -79,18 +79,25 @@ test("what adds nothing changes nothing, not even the identity", () => {
 
 test("only what is missing is asked for, page by page", () => {
   const timeline = addEvents(raiseHead(emptyTimeline, 350), [...events(101, 150), ...events(340, 350)]);
-  expect(missingEvents(timeline, 90, 160)).toEqual([
+  expect(missingEvents(timeline, [125], 35)).toEqual([
     { after_seq: 89, limit: 11 },
     { after_seq: 150, limit: 50 },
   ]);
-  expect(missingEvents(timeline, 340, 999)).toEqual([]);
-  expect(missingEvents(timeline, -50, 1)).toEqual([{ after_seq: 0, limit: 100 }]);
+  expect(missingEvents(timeline, [345, 999], 5)).toEqual([]);
+  expect(missingEvents(timeline, [1], 50)).toEqual([{ after_seq: 0, limit: 100 }]);
+  expect(missingEvents(timeline, [210, 1, 290], 0)).toEqual([
+    { after_seq: 0, limit: 100 },
+    { after_seq: 209, limit: 91 },
+  ]);
 });
 
 test("far events are forgotten once there are many, near ones and the end stay", () => {
-  const timeline = addEvents(emptyTimeline, events(1, 9000));
-  const kept = forgetFar(timeline, 100, 120);
-  expect(kept.head).toBe(9000);
-  expect([1, 2000, 9000].every((seq) => kept.events.has(seq))).toBe(true);
-  expect(kept.events.has(5000)).toBe(false);
+  const call = anEvent(1, { event_type: "pre_tool", tool_use_id: "task" });
+  const inner = anEvent(9000, { parent_tool_use_id: "task" });
+  const timeline = addEvents(emptyTimeline, [call, ...events(2, 8999), inner, ...events(9001, 12_000)]);
+  const kept = forgetFar(timeline, [5000, 9000]);
+  expect(kept.head).toBe(12_000);
+  expect([1, 3000, 7000, 12_000].every((seq) => kept.events.has(seq))).toBe(true);
+  expect(kept.events.has(2000)).toBe(false);
+  expect(forgetFar(kept, [5000, 9000])).toBe(kept);
 });

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { arrange, foldsAround, placeOf, type Row } from "../src/state/rows";
+import { callTree, foldsAround } from "../src/state/call-tree";
+import { type Arrangement, arrange, placeOf, type Row } from "../src/state/rows";
 import { addEvents, emptyTimeline, raiseHead, type Timeline } from "../src/state/timeline";
-import type { WireEvent } from "../src/wire";
+import type { SessionEvent, WireEvent } from "../src/wire";
 import { anEvent } from "./support";
 
 function timeline(...wires: Partial<WireEvent>[]): Timeline {
@@ -22,7 +23,18 @@ const post = (tool_use_id: string, more: Partial<WireEvent> = {}) => ({
   ...pre(tool_use_id, more),
   event_type: "post_tool",
 });
-const nothingOpen = new Set<string>();
+
+function arranged(
+  timeline: Timeline,
+  {
+    state = "running",
+    run = 1,
+    open = [],
+  }: { state?: "running" | "lost"; run?: number; open?: string[] } = {},
+): Arrangement {
+  const keys = new Set(open.map((id) => `1 ${id}`));
+  return arrange(timeline, callTree(timeline.events.values()), { state, run }, keys);
+}
 
 function callAt(rows: ReadonlyMap<number, Row>, seq: number) {
   const row = rows.get(seq);
@@ -31,59 +43,43 @@ function callAt(rows: ReadonlyMap<number, Row>, seq: number) {
 }
 
 test("a call is one row from its beginning to its end", () => {
-  const { seqs, rows } = arrange(
-    timeline(pre("a"), pre("b"), post("a", { error: "no" }), post("b")),
-    "running",
-    nothingOpen,
-  );
+  const { seqs, rows } = arranged(timeline(pre("a"), pre("b"), post("a", { error: "no" }), post("b")));
   expect(seqs).toEqual([1, 2]);
   expect(callAt(rows, 1).call).toMatchObject({ outcome: "failed", seconds: 2 });
   expect(callAt(rows, 2).call).toMatchObject({ outcome: "ok", seconds: 2 });
 });
 
-test("a call without its end runs only while the session does and nothing is missing after it", () => {
+test("a call without its end runs only while its run does and nothing is missing after it", () => {
   const open = timeline(pre("a"), {});
-  expect(callAt(arrange(open, "running", nothingOpen).rows, 1).call.outcome).toBe("running");
-  expect(callAt(arrange(open, "lost", nothingOpen).rows, 1).call.outcome).toBe("unknown");
-  expect(callAt(arrange(raiseHead(open, 3), "running", nothingOpen).rows, 1).call.outcome).toBe("unknown");
+  const outcome = (arrangement: Arrangement) => callAt(arrangement.rows, 1).call.outcome;
+  expect(outcome(arranged(open))).toBe("running");
+  expect(outcome(arranged(open, { state: "lost" }))).toBe("unknown");
+  expect(outcome(arranged(open, { run: 2 }))).toBe("unknown");
+  expect(outcome(arranged(raiseHead(open, 3)))).toBe("unknown");
 });
 
 test("an end whose beginning is not loaded is a row of its own", () => {
   const late = addEvents(emptyTimeline, [anEvent(5, post("a"))]);
-  const { seqs, rows } = arrange(late, "finished", nothingOpen);
+  const { seqs, rows } = arranged(late);
   expect(seqs).toEqual([1, 2, 3, 4, 5]);
   expect(callAt(rows, 5).call.begun).toBeNull();
 });
 
 test("a denied call says so in its row", () => {
-  const { seqs, rows } = arrange(
-    timeline(
-      pre("a"),
-      { event_type: "permission_denied", tool_use_id: "a", error: "not allowed" },
-      post("a", { error: "x" }),
-    ),
-    "finished",
-    nothingOpen,
-  );
+  const denial = { event_type: "permission_denied", tool_use_id: "a", error: "not allowed" };
+  const { seqs, rows } = arranged(timeline(pre("a"), denial, post("a", { error: "x" })));
   expect(seqs).toEqual([1]);
   expect(callAt(rows, 1).call.outcome).toBe("denied");
 });
 
-test("a subagent is folded into its call, and indented when opened", () => {
-  const nested = timeline(
-    pre("task"),
-    pre("inner", { parent_tool_use_id: "task" }),
-    { parent_tool_use_id: "inner" },
-    post("inner", { parent_tool_use_id: "task" }),
-    post("task"),
+test("calls of different runs are different calls, whatever their ids", () => {
+  const { seqs, rows } = arranged(
+    timeline(pre("a"), post("a"), pre("a", { run: 2 }), { run: 2, parent_tool_use_id: "a" }),
+    { run: 2, open: ["a"] },
   );
-  const folded = arrange(nested, "finished", nothingOpen);
-  expect(folded.seqs).toEqual([1]);
-  expect(callAt(folded.rows, 1).subagent).toEqual({ toolUseId: "task", loaded: 2, isOpen: false });
-  const opened = arrange(nested, "finished", new Set(["task", "inner"]));
-  expect(opened.seqs).toEqual([1, 2, 3]);
-  expect(opened.seqs.map((seq) => opened.rows.get(seq)?.depth)).toEqual([0, 1, 2]);
-  expect(foldsAround(nested, 3)).toEqual(["inner", "task"]);
+  expect(seqs).toEqual([1, 3]);
+  expect(callAt(rows, 1).call.outcome).toBe("ok");
+  expect(callAt(rows, 3).subagent).toEqual({ key: "2 a", loaded: 1, isOpen: false });
 });
 
 test("the parts of a message are one row, as far as nothing is missing between them", () => {
@@ -101,45 +97,200 @@ test("the parts of a message are one row, as far as nothing is missing between t
     say("three", "d", { continues: "a" }),
     say("other", "e"),
   );
-  const { seqs, rows } = arrange(told, "running", nothingOpen);
+  const { seqs, rows } = arranged(told);
   expect(seqs).toEqual([1, 2, 5]);
   expect(rows.get(1)?.event).toMatchObject({ kind: "message", text: "one two three" });
   const cut = { ...told, events: new Map([...told.events].filter(([seq]) => seq !== 2)) };
-  const { seqs: withGap, rows: apart } = arrange(cut, "running", nothingOpen);
+  const { seqs: withGap, rows: apart } = arranged(cut);
   expect(withGap).toEqual([1, 2, 3, 5]);
   expect(apart.get(3)?.event).toMatchObject({ text: "two three" });
 });
 
 test("runs have borders, also when an event of an older one comes late", () => {
-  const { seqs, rows } = arrange(
+  const { seqs, rows } = arranged(
     timeline({ run: 1 }, { run: 1 }, { run: 2 }, { run: 1, late: true }, { run: 2 }),
-    "finished",
-    nothingOpen,
   );
   expect(seqs.map((seq) => rows.get(seq)?.beginsRun)).toEqual([1, null, 2, null, null]);
 });
 
-test("events that name themselves as their parent, or each other, end nothing", () => {
-  const circle = timeline(
-    pre("a", { parent_tool_use_id: "b" }),
-    pre("b", { parent_tool_use_id: "a" }),
-    pre("c", { parent_tool_use_id: "c" }),
-  );
-  expect(arrange(circle, "running", new Set(["a", "b", "c"])).seqs).toEqual([1, 2, 3]);
-  expect(foldsAround(circle, 1)).toEqual(["b", "a"]);
+/** Seqs as rows, each with its depth: "1 .2 ..3". */
+function drawn({ seqs, rows }: Arrangement): string {
+  return seqs.map((seq) => ".".repeat(rows.get(seq)?.depth ?? 0) + seq).join(" ");
+}
+
+const inside = (parent: string) => ({ parent_tool_use_id: parent });
+
+test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: string }>([
+  {
+    name: "two that run at once stay apart",
+    wires: [pre("a"), pre("b"), inside("a"), inside("b"), inside("a"), inside("b"), post("a"), post("b"), {}],
+    open: ["a", "b"],
+    rows: "1 .3 .5 2 .4 .6 9",
+  },
+  {
+    name: "one of them is folded",
+    wires: [pre("a"), pre("b"), inside("a"), inside("b"), inside("a"), {}],
+    open: ["a"],
+    rows: "1 .3 .5 2 6",
+  },
+  {
+    name: "calls of subagents that run at once",
+    wires: [
+      pre("a"),
+      pre("b"),
+      pre("a1", inside("a")),
+      pre("b1", inside("b")),
+      post("a1", inside("a")),
+      post("b1", inside("b")),
+    ],
+    open: ["a", "b"],
+    rows: "1 .3 2 .4",
+  },
+  {
+    name: "nested ones that run at once",
+    wires: [
+      pre("a"),
+      pre("b"),
+      pre("a1", inside("a")),
+      pre("a2", inside("a")),
+      inside("a1"),
+      inside("a2"),
+      inside("a1"),
+    ],
+    open: ["a", "b", "a1", "a2"],
+    rows: "1 .3 ..5 ..7 .4 ..6 2",
+  },
+  {
+    name: "model requests have no rows",
+    wires: [
+      pre("a"),
+      { event_type: "model_request", ...inside("a") },
+      inside("a"),
+      { event_type: "model_request" },
+    ],
+    open: ["a"],
+    rows: "1 .3",
+  },
+  {
+    name: "a closed fold hides the open ones in it",
+    wires: [pre("a"), pre("a1", inside("a")), inside("a1")],
+    open: ["a1"],
+    rows: "1",
+  },
+  {
+    name: "a call that comes after what is inside it",
+    wires: [inside("a"), {}, inside("a"), pre("a"), {}],
+    open: ["a"],
+    rows: "2 4 .1 .3 5",
+  },
+  {
+    name: "calls that are not there",
+    wires: [inside("x"), inside("y"), {}, inside("x"), inside("y")],
+    open: [],
+    rows: ".1 .4 .2 .5 3",
+  },
+  {
+    name: "a call below one that is not there",
+    wires: [pre("a1", inside("x")), {}, inside("a1"), inside("x")],
+    open: ["a1"],
+    rows: ".1 ..3 .4 2",
+  },
+  {
+    name: "calls that name themselves as their parent, or each other",
+    wires: [pre("a", inside("b")), pre("b", inside("a")), pre("c", inside("c")), inside("b")],
+    open: ["a", "b", "c"],
+    rows: "1 .2 ..4 3",
+  },
+])("subagents stand under their calls: $name", ({ wires, open, rows }) => {
+  expect(drawn(arranged(timeline(...wires), { open }))).toBe(rows);
 });
 
-test("every seq is found in its row or in the one before it", () => {
-  const rising = fc
-    .uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1 })
-    .map((seqs) => seqs.sort((a, b) => a - b));
+/** A forest of calls as a run may report it: parents at random, in any order, with ends and denials. */
+const forest = fc.array(
+  fc.record({
+    kind: fc.constantFrom("message", "pre_tool", "pre_tool", "post_tool", "permission_denied"),
+    id: fc.integer({ min: 0, max: 7 }),
+    parent: fc.option(fc.integer({ min: 0, max: 9 }), { freq: 3 }),
+    run: fc.constantFrom(1, 1, 1, 2),
+    isLoaded: fc.boolean(),
+  }),
+  { maxLength: 60 },
+);
+
+test("every seq has its row, under its call and nowhere else, whatever was loaded when", () => {
   fc.assert(
-    fc.property(rising, fc.integer({ min: 1, max: 200 }), (seqs, seq) => {
-      const expected = Math.max(
-        0,
-        seqs.findLastIndex((each) => each <= seq),
-      );
-      expect(placeOf(seqs, seq)).toBe(expected);
-    }),
+    fc.property(
+      forest,
+      fc.uniqueArray(fc.integer({ min: 0, max: 9 })),
+      fc.infiniteStream(fc.nat()),
+      (wires, open, dice) => {
+        const events = wires.flatMap(({ kind, id, parent, run, isLoaded }, place): SessionEvent[] => {
+          const parent_tool_use_id = parent === null ? null : `t${parent}`;
+          const fields = { event_type: kind, tool_use_id: `t${id}`, parent_tool_use_id, run };
+          return isLoaded ? [anEvent(place + 1, fields)] : [];
+        });
+        const shuffled = events
+          .map((event) => ({ event, at: dice.next().value }))
+          .sort((a, b) => a.at - b.at);
+        const empty = raiseHead(emptyTimeline, wires.length);
+        const once = addEvents(empty, events);
+        const bits = shuffled.reduce((known, { event }) => addEvents(known, [event]), empty);
+        const ids = open.map((id) => `t${id}`);
+        const arrangement = arranged(once, { open: ids });
+        expect(arranged(bits, { open: ids })).toEqual(arrangement);
+
+        const { seqs, rows } = arrangement;
+        expect(new Set(seqs).size).toBe(seqs.length);
+        const at = new Map(seqs.map((seq, place) => [seq, place]));
+        const tree = callTree(once.events.values());
+        for (let seq = 1; seq <= wires.length; seq += 1) {
+          const event = once.events.get(seq);
+          const place = placeOf(arrangement, seq);
+          const row = rows.get(seqs[place] ?? 0);
+          if (event === undefined) {
+            expect(seqs[place]).toBe(seq);
+            continue;
+          }
+          // Shown by itself, or by its call, or by one of the calls around it.
+          const shownBy = row?.kind === "call" ? row.event : event;
+          const own =
+            "tool_use_id" in event && "tool_use_id" in shownBy && shownBy.tool_use_id === event.tool_use_id;
+          const around = foldsAround(tree, event).map((fold) => tree.begun.get(fold));
+          expect(shownBy === event || own || around.includes(shownBy as never)).toBe(true);
+          // Nothing but its own kin stands between a row and the call around it.
+          if (row === undefined || row.depth === 0 || seqs[place] !== seq) continue;
+          const before = rows.get(seqs[place - 1] ?? 0);
+          if (!row.beginsSubagent) expect(before?.depth).toBeGreaterThanOrEqual(row.depth - 1);
+          const elder = seqs.slice(0, place).findLast((each) => (rows.get(each)?.depth ?? 0) < row.depth);
+          if (elder === undefined || row.depth === 1) continue;
+          expect(at.get(elder)).toBeLessThan(place);
+          expect(rows.get(elder)?.event).toMatchObject({
+            tool_use_id: event.parent_tool_use_id,
+            run: event.run,
+          });
+        }
+      },
+    ),
   );
+});
+
+test("the steps to arrange events grow with their number, however deep they are nested", () => {
+  const steps = (length: number) => {
+    let count = 0;
+    const chain = timeline(
+      ...Array.from({ length }, (_, at) => pre(`t${at}`, at === 0 ? {} : inside(`t${at - 1}`))),
+    );
+    for (const event of chain.events.values()) {
+      const parent = event.parent_tool_use_id;
+      const counted = () => {
+        count += 1;
+        return parent;
+      };
+      Object.defineProperty(event, "parent_tool_use_id", { get: counted });
+    }
+    const open = Array.from({ length }, (_, at) => `t${at}`);
+    expect(arranged(chain, { open }).seqs.length).toBe(length);
+    return count;
+  };
+  expect(steps(3000)).toBeLessThanOrEqual(2 * 3 * steps(1000));
 });

@@ -12,7 +12,7 @@ interface CallRowProps {
   readonly subagent: Subagent | null;
   readonly isOpen: boolean;
   onToggle(): void;
-  onToggleSubagent(toolUseId: string): void;
+  onToggleSubagent(key: string): void;
 }
 
 const OUTCOMES: Readonly<Record<Outcome, { icon: IconName; word: string }>> = {
@@ -59,7 +59,7 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
           type="button"
           className="subagent-fold"
           aria-expanded={subagent.isOpen}
-          onClick={() => onToggleSubagent(subagent.toolUseId)}
+          onClick={() => onToggleSubagent(subagent.key)}
         >
           <Icon name="chevron" className="fold-mark" />
           Subagent: {plural(subagent.loaded, "event")}

@@ -16,7 +16,7 @@ interface EventRowProps {
   readonly sessionId: string;
   readonly isOpen: boolean;
   onToggle(seq: number): void;
-  onToggleSubagent(toolUseId: string): void;
+  onToggleSubagent(key: string): void;
 }
 
 /** One row of the timeline; drawn anew only when its own row has changed, as scrolling draws the list. */
@@ -27,6 +27,11 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
   return (
     <>
       {row.beginsRun !== null && <RunBorder run={row.beginsRun} at={event.recorded_at} />}
+      {row.beginsSubagent && (
+        <p className="subagent-border" data-depth="1">
+          <Icon name="subagent" /> Subagent of a call that is not loaded
+        </p>
+      )}
       <div
         className={`event event-${event.kind} ${event.late ? "is-late" : ""}`}
         data-depth={Math.min(depth, 6)}

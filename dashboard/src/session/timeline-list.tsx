@@ -17,8 +17,8 @@ interface TimelineListProps {
   readonly target: Target | null;
   readonly isTargetReady: boolean;
   readonly endJumps: number;
-  onShow(first: number, last: number): void;
-  onToggleSubagent(toolUseId: string): void;
+  onShow(seqs: readonly number[]): void;
+  onToggleSubagent(key: string): void;
   onJumpToEnd(): void;
 }
 
@@ -45,14 +45,20 @@ export function TimelineList(props: TimelineListProps) {
     scrollEndThreshold: isFollowing ? END_PX : -1,
   });
 
-  const { leaveTarget } = usePlace(virtualizer, { seqs, target, isTargetReady, isFollowing, endJumps });
+  const { leaveTarget } = usePlace(virtualizer, {
+    arrangement,
+    target,
+    isTargetReady,
+    isFollowing,
+    endJumps,
+  });
 
   const virtualRows = virtualizer.getVirtualItems();
-  const first = seqs[virtualizer.range?.startIndex ?? 0] ?? 1;
-  const last = seqs[virtualizer.range?.endIndex ?? 0] ?? 1;
+  const firstPlace = virtualizer.range?.startIndex ?? 0;
+  const lastPlace = virtualizer.range?.endIndex ?? -1;
   const onShow = useEffectEvent(props.onShow);
   // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
-  useEffect(() => onShow(first, last), [first, last, arrangement]);
+  useEffect(() => onShow(seqs.slice(firstPlace, lastPlace + 1)), [firstPlace, lastPlace, arrangement]);
 
   function noteTouch(event: { timeStamp: number }): void {
     following.noteTouch(event);
@@ -66,7 +72,7 @@ export function TimelineList(props: TimelineListProps) {
   });
   const toggleSubagent = useStable(props.onToggleSubagent);
 
-  const targetSeq = target === null ? null : seqs[placeOf(seqs, target.seq)];
+  const targetSeq = target === null ? null : seqs[placeOf(arrangement, target.seq)];
   return (
     <div className="timeline-frame">
       <div

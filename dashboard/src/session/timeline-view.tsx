@@ -3,7 +3,8 @@ import { explain } from "../api/errors";
 import { type EventQuery, listEvents } from "../api/routes";
 import { useKeys } from "../hooks/use-keys";
 import { replaceRoute } from "../hooks/use-route";
-import { arrange, foldsAround } from "../state/rows";
+import { callTree, foldsAround } from "../state/call-tree";
+import { arrange } from "../state/rows";
 import type { Timeline } from "../state/timeline";
 import { toggled } from "../state/toggled";
 import { sessionLink } from "../text/route";
@@ -19,7 +20,7 @@ interface TimelineViewProps {
   readonly timeline: Timeline;
   /** The event that the address names. */
   readonly seq: number | null;
-  onShow(first: number, last: number): void;
+  onShow(seqs: readonly number[]): void;
 }
 
 /** The events of a session with the ways to get about in them. */
@@ -28,9 +29,9 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   const [target, setTarget] = useState<Target | null>(seq === null ? null : { seq, jump: 0 });
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [endJumps, setEndJumps] = useState(0);
-  const shown = useRef({ first: 1, last: 1 });
+  const shown = useRef<readonly number[]>([]);
   const seqInput = useRef<HTMLInputElement>(null);
-  const { session_id: sessionId, state } = session;
+  const { session_id: sessionId, state, run } = session;
 
   const [followedSeq, setFollowedSeq] = useState(seq);
   if (seq !== followedSeq) {
@@ -38,10 +39,15 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
     if (seq !== null && seq !== target?.seq) setTarget({ seq, jump: (target?.jump ?? 0) + 1 });
   }
 
-  const arrangement = useMemo(() => arrange(timeline, state, open), [timeline, state, open]);
+  const tree = useMemo(() => callTree(timeline.events.values()), [timeline]);
+  const arrangement = useMemo(
+    () => arrange(timeline, tree, { state, run }, open),
+    [timeline, tree, state, run, open],
+  );
 
-  const isTargetLoaded = target !== null && timeline.events.has(target.seq);
-  const folds = isTargetLoaded ? foldsAround(timeline, target.seq) : [];
+  const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
+  const isTargetLoaded = targetEvent !== undefined;
+  const folds = targetEvent ? foldsAround(tree, targetEvent) : [];
   const isTargetReady = isTargetLoaded && folds.every((fold) => open.has(fold));
   const openFolds = useEffectEvent(() => setOpen((known) => new Set([...known, ...folds])));
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target, as soon as it is there
@@ -67,8 +73,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   }
 
   function here(): number {
-    const { first, last } = shown.current;
-    return target && target.seq >= first && target.seq <= last ? target.seq : first;
+    return target && shown.current.includes(target.seq) ? target.seq : (shown.current[0] ?? 1);
   }
 
   const jumps = {
@@ -106,11 +111,11 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
           target={target}
           isTargetReady={isTargetReady}
           endJumps={endJumps}
-          onShow={(first, last) => {
-            shown.current = { first, last };
-            onShow(first, last);
+          onShow={(seqs) => {
+            shown.current = seqs;
+            onShow(seqs);
           }}
-          onToggleSubagent={(toolUseId) => setOpen(toggled(open, toolUseId))}
+          onToggleSubagent={(key) => setOpen(toggled(open, key))}
           onJumpToEnd={jumps.end}
         />
       )}

@@ -15,7 +15,7 @@ export interface FollowedSession {
   readonly error: Error | null;
   readonly connection: Connection;
   /** Read what is missing around the seqs that are on the screen. */
-  show(first: number, last: number): void;
+  show(seqs: readonly number[]): void;
   /** Show what an act was answered with before the feed says it. */
   learn(session: Session): void;
   retry(): void;
@@ -30,7 +30,7 @@ export function useFollowedSession(sessionId: string): FollowedSession {
   const [followed, dispatch] = useReducer(follow, { phase: "loading" });
   const cursor = useRef<string | null>(null);
   const reading = useRef(new Set<number>());
-  const shown = useRef({ first: 1, last: 1 });
+  const shown = useRef<readonly number[]>([]);
   const query = useQuery({
     queryKey: ["session", sessionId],
     queryFn: ({ signal }) => getSession(sessionId, signal),
@@ -71,11 +71,11 @@ export function useFollowedSession(sessionId: string): FollowedSession {
 
   const timeline = followed.phase === "present" ? followed.timeline : null;
   const show = useCallback(
-    (first: number, last: number) => {
-      shown.current = { first, last };
+    (seqs: readonly number[]) => {
+      shown.current = seqs;
       if (timeline === null || generation === null) return;
-      dispatch({ kind: "seen", first, last });
-      for (const missing of missingEvents(timeline, first - READ_AROUND, last + READ_AROUND)) {
+      dispatch({ kind: "seen", shown: seqs });
+      for (const missing of missingEvents(timeline, seqs, READ_AROUND)) {
         void readPage(missing);
       }
 
@@ -100,7 +100,7 @@ export function useFollowedSession(sessionId: string): FollowedSession {
     [queries, sessionId, generation, timeline],
   );
 
-  const showAgain = useEffectEvent(() => show(shown.current.first, shown.current.last));
+  const showAgain = useEffectEvent(() => show(shown.current));
   useEffect(() => {
     if (connection === "live") showAgain();
   }, [connection]);

@@ -1,6 +1,6 @@
 import type { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffectEvent, useLayoutEffect, useRef } from "react";
-import { placeOf } from "../state/rows";
+import { type Arrangement, placeOf } from "../state/rows";
 
 /** The event to be shown. */
 export interface Target {
@@ -12,7 +12,7 @@ export interface Target {
 export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
 
 interface Place {
-  readonly seqs: readonly number[];
+  readonly arrangement: Arrangement;
   readonly target: Target | null;
   /** Whether the target is loaded and no fold hides it. */
   readonly isTargetReady: boolean;
@@ -30,23 +30,24 @@ const SETTLING_MS = 1500;
  * the upper edge; where that has become part of another row, the other one.
  */
 export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void } {
-  const { seqs, target, isTargetReady, isFollowing, endJumps } = place;
+  const { arrangement, target, isTargetReady, isFollowing, endJumps } = place;
   const settlingUntil = useRef(0);
+  const { seqs } = arrangement;
   const top = useRef({ seqs, seq: 0 });
 
   const goToTarget = useEffectEvent(() => {
     if (target === null) return;
     settlingUntil.current = performance.now() + SETTLING_MS;
-    virtualizer.scrollToIndex(placeOf(seqs, target.seq), { align: "center" });
+    virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
   });
 
   useLayoutEffect(() => {
     const before = top.current;
     if (before.seqs !== seqs) {
-      const at = placeOf(seqs, before.seq);
+      const at = placeOf(arrangement, before.seq);
       if (isFollowing) virtualizer.scrollToEnd();
       else if (target !== null && performance.now() < settlingUntil.current) {
-        virtualizer.scrollToIndex(placeOf(seqs, target.seq), { align: "center" });
+        virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
       } else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
     }
     // Not the virtualizer's own offset: that is of the last scroll event, and a jump may be under way.

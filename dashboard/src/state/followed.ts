@@ -16,7 +16,7 @@ export type FollowedAction =
   | { readonly kind: "found"; readonly session: Session }
   | { readonly kind: "followed"; readonly changes: readonly FollowedChange[] }
   | { readonly kind: "page"; readonly generation: string; readonly events: readonly SessionEvent[] }
-  | { readonly kind: "seen"; readonly first: number; readonly last: number }
+  | { readonly kind: "seen"; readonly shown: readonly number[] }
   | { readonly kind: "gone" };
 
 export function follow(followed: Followed, action: FollowedAction): Followed {
@@ -33,7 +33,7 @@ export function follow(followed: Followed, action: FollowedAction): Followed {
       return withEvents(followed, action.events);
     case "seen":
       if (followed.phase !== "present") return followed;
-      return withTimeline(followed, forgetFar(followed.timeline, action.first, action.last));
+      return withTimeline(followed, forgetFar(followed.timeline, action.shown));
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { SessionEvent } from "../wire";
+import { callTree, parentKey } from "./call-tree";
 
 export interface Timeline {
   /** The last seq that is known to exist. */
@@ -32,12 +33,41 @@ export function raiseHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline;
 }
 
-/** Forget what is far from the seqs on the screen, once there is much of it. */
-export function forgetFar(timeline: Timeline, first: number, last: number): Timeline {
+/** Seqs from the first to the last. */
+export interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The spans that cover these seqs and `around` more on each side, rising and apart from each other. */
+export function spansAround(seqs: readonly number[], around: number): readonly Span[] {
+  const spans: { first: number; last: number }[] = [];
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    const before = spans.at(-1);
+    if (before && seq - around <= before.last + 1) before.last = seq + around;
+    else spans.push({ first: Math.max(1, seq - around), last: seq + around });
+  }
+  return spans;
+}
+
+/** Forget what is far from the seqs on the screen, once there is much of it; the calls around the rest stay. */
+export function forgetFar(timeline: Timeline, shown: readonly number[]): Timeline {
   if (timeline.events.size <= MAX_KEPT) return timeline;
-  const isNear = (seq: number) =>
-    (seq >= first - KEPT_AROUND && seq <= last + KEPT_AROUND) || seq > timeline.head - KEPT_AROUND / 2;
-  return { ...timeline, events: new Map([...timeline.events].filter(([seq]) => isNear(seq))) };
+  const near = spansAround([...shown, timeline.head], KEPT_AROUND);
+  const kept = new Set<SessionEvent>();
+  for (const { first, last } of near) {
+    for (let seq = first; seq <= last; seq += 1) {
+      const event = timeline.events.get(seq);
+      if (event) kept.add(event);
+    }
+  }
+  const { begun } = callTree(timeline.events.values());
+  for (const event of kept) {
+    const call = begun.get(parentKey(event) ?? "");
+    if (call) kept.add(call);
+  }
+  if (kept.size === timeline.events.size) return timeline;
+  return { ...timeline, events: new Map([...kept].map((event) => [event.seq, event])) };
 }
 
 /** What to ask for, as a query: the events past `after_seq`. */
@@ -46,15 +76,21 @@ export interface MissingEvents {
   readonly limit: number;
 }
 
-/** What is missing to show these seqs in full, page by page. */
-export function missingEvents(timeline: Timeline, first: number, last: number): readonly MissingEvents[] {
+/** What is missing to show these seqs and those around them in full, page by page. */
+export function missingEvents(
+  timeline: Timeline,
+  shown: readonly number[],
+  around: number,
+): readonly MissingEvents[] {
   const missing: MissingEvents[] = [];
-  const end = Math.min(timeline.head, last);
-  for (let seq = Math.max(1, first); seq <= end; seq += 1) {
-    if (timeline.events.has(seq)) continue;
-    const pageEnd = Math.ceil(seq / PAGE_EVENTS) * PAGE_EVENTS;
-    missing.push({ after_seq: seq - 1, limit: pageEnd - seq + 1 });
-    seq = pageEnd;
+  for (const { first, last } of spansAround(shown, around)) {
+    let seq = Math.max(first, (missing.at(-1)?.after_seq ?? 0) + (missing.at(-1)?.limit ?? 0) + 1);
+    for (; seq <= Math.min(timeline.head, last); seq += 1) {
+      if (timeline.events.has(seq)) continue;
+      const pageEnd = Math.ceil(seq / PAGE_EVENTS) * PAGE_EVENTS;
+      missing.push({ after_seq: seq - 1, limit: pageEnd - seq + 1 });
+      seq = pageEnd;
+    }
   }
   return missing;
 }
