@@ -20,8 +20,7 @@ export function App() {
   const route = useRoute();
   const [followed, setFollowed] = useState<Connection>("connecting");
 
-  if (token === null || route.view === "code")
-    return <Entry code={route.view === "code" ? route.code : null} />;
+  if (token === null || route.view === "code") return <Entry route={route} />;
   const isSession = route.view === "session";
   return (
     <SessionsFeedProvider key={token} isNeeded={!isSession || watched.size > 0}>

@@ -1,26 +1,37 @@
 import { useEffect, useState } from "react";
 import { explain, hasCode } from "./api/errors";
 import { exchangeCode } from "./api/routes";
-import { keepToken } from "./api/token";
+import { joinTabs, keepToken, wasLetIn } from "./api/token";
 import logo from "./favicon.svg";
 import { replaceRoute } from "./hooks/use-route";
-import { overviewLink } from "./text/route";
+import { forgetAsked, keepAsked, takeAsked } from "./state/asked";
+import { overviewLink, type Route } from "./text/route";
+import { oneLine } from "./text/visible";
 import { CommandLine } from "./ui/command-line";
 
 /** What somebody sees who is not let in yet: how to get in, and nothing else. */
-export function Entry({ code }: { code: string | null }) {
+export function Entry({ route }: { route: Route }) {
   const [problem, setProblem] = useState<string | null>(null);
+  const code = route.view === "code" ? route.code : null;
+  const asked = askedFor(route);
 
   useEffect(() => {
-    if (code === null) return;
+    if (code === null) return joinTabs();
     // Out of the address before anything else: a code must not stay in the history.
-    replaceRoute(overviewLink());
+    replaceRoute(takeAsked() ?? overviewLink());
     exchangeOnce(code).then(keepToken, (error: unknown) => {
       setProblem(
         hasCode(error, "code_not_valid") ? "This link was used before, or is too old." : explain(error),
       );
     });
   }, [code]);
+
+  useEffect(() => {
+    if (asked === null) return;
+    keepAsked(window.location.hash);
+    window.addEventListener("pagehide", forgetAsked);
+    return () => window.removeEventListener("pagehide", forgetAsked);
+  }, [asked]);
 
   return (
     <main className="entry">
@@ -33,14 +44,33 @@ export function Entry({ code }: { code: string | null }) {
             {problem}
           </p>
         )}
+        {!problem && wasLetIn() && (
+          <p className="problem" role="alert">
+            This page is signed out: the manager was restarted, or the page token revoked.
+          </p>
+        )}
+        {asked && <p>This link opens {asked}.</p>}
         <p>To open the dashboard, run this in a terminal on the machine of the manager:</p>
         <CommandLine text="ao-dashboard" />
         <p className="quiet-text">
-          It opens this page with a link that works once and lets this tab in until it is closed.
+          It opens the page with a link that works once. This tab then opens by itself, as it does when you
+          already have the dashboard open in another tab.
         </p>
       </div>
     </main>
   );
+}
+
+/** The place that a link leads to, in words; null for the overview. */
+function askedFor(route: Route): string | null {
+  switch (route.view) {
+    case "sessions":
+      return "the list of sessions";
+    case "session":
+      return `the session “${oneLine(route.sessionId)}”${route.seq === null ? "" : `, event ${route.seq}`}`;
+    default:
+      return null;
+  }
 }
 
 const exchanges = new Map<string, Promise<string>>();

@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { isPassing } from "./api/errors";
+import { joinTabs } from "./api/token";
 import { App } from "./app";
 import "./styles/base.css";
 import "./styles/controls.css";
@@ -10,6 +11,7 @@ import { applyTheme, keptTheme } from "./ui/theme";
 import { ToastProvider } from "./ui/toasts";
 
 applyTheme(keptTheme());
+joinTabs();
 
 const queries = new QueryClient({
   defaultOptions: {

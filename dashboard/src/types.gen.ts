@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Create Code
-         * @description Give out a code with which a page gets the token: once, and within a minute.
+         * @description Give out a code with which a page gets a token: once, and within a minute.
          *
          *     With `file` also write a file that leads a browser there, until the code is void.
          */
@@ -37,10 +37,50 @@ export interface paths {
         put?: never;
         /**
          * Exchange Code
-         * @description Exchange a code for the token; needs none. 401 `code_not_valid` for any other code.
+         * @description Exchange a code for a page token; needs no token. 401 `code_not_valid` for any other code.
          */
         post: operations["exchange_code_dashboard_token_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dashboard/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Page Tokens
+         * @description List the valid page tokens, oldest first: one for each browser that was let in.
+         */
+        get: operations["list_page_tokens_dashboard_tokens_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dashboard/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Page Token
+         * @description Revoke a page token, and end the feeds that are open with it.
+         */
+        delete: operations["revoke_page_token_dashboard_tokens__token_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -876,6 +916,33 @@ export interface components {
              */
             ok: boolean;
         };
+        /**
+         * PageTokenBody
+         * @description A page token, without the token itself.
+         */
+        PageTokenBody: {
+            /** Created At */
+            created_at: string;
+            /** Last Used At */
+            last_used_at: string;
+            /** Open Requests */
+            open_requests: number;
+            /** Token Id */
+            token_id: string;
+        };
+        /** PageTokenRevokedAnswer */
+        PageTokenRevokedAnswer: {
+            /**
+             * Ok
+             * @default true
+             */
+            ok: boolean;
+        };
+        /** PageTokensAnswer */
+        PageTokensAnswer: {
+            /** Tokens */
+            tokens: components["schemas"]["PageTokenBody"][];
+        };
         /** ProjectFacet */
         ProjectFacet: {
             /** Count */
@@ -1177,7 +1244,10 @@ export interface components {
              * @default true
              */
             ok: boolean;
-            /** Token */
+            /**
+             * Token
+             * @description A page token: it opens what the dashboard needs
+             */
             token: string;
         };
         /** TranscriptBody */
@@ -1444,6 +1514,183 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_page_tokens_dashboard_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTokensAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    revoke_page_token_dashboard_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTokenRevokedAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

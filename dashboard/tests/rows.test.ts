@@ -164,9 +164,9 @@ test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: str
     name: "model requests have no rows",
     wires: [
       pre("a"),
-      { event_type: "model_request", ...inside("a") },
+      { event_type: "usage", request_id: "r", ...inside("a") },
       inside("a"),
-      { event_type: "model_request" },
+      { event_type: "usage", request_id: "r" },
     ],
     open: ["a"],
     rows: "1 .3",

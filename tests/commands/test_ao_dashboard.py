@@ -45,12 +45,20 @@ def exchange(manager: RunningManager, code: str) -> Answer:
         return api.post("/dashboard/token", {"code": code})
 
 
+def assert_lets_a_page_in(manager: RunningManager, code: str) -> None:
+    token = exchange(manager, code).json["token"]
+    assert token != manager.token
+    with Api(manager) as page:
+        page.headers = {"Authorization": f"Bearer {token}"}
+        assert page.get("/sessions").status == 200
+
+
 def assert_opens_once(manager: RunningManager, address: str) -> None:
     found = ADDRESS.fullmatch(address)
     assert found is not None, address
     assert found[1] == manager.url
     assert manager.token not in address
-    assert exchange(manager, found[2]).json == {"ok": True, "token": manager.token}
+    assert_lets_a_page_in(manager, found[2])
     assert exchange(manager, found[2]).refusal == (401, "code_not_valid")
 
 
@@ -75,7 +83,7 @@ def test_browser_is_started_with_a_private_file_that_is_removed(
     page = opened_file(browser)
     assert (page.parent, stat.S_IMODE(page.stat().st_mode)) == (manager.state_dir, 0o600)
     code = address_in(page).partition("#code=")[2]
-    assert exchange(manager, code).json == {"ok": True, "token": manager.token}
+    assert_lets_a_page_in(manager, code)
     assert not page.exists()
     assert "exchanged a dashboard code" in manager.log()
     assert "used before" not in manager.log()

@@ -133,8 +133,8 @@ def test_contract_files_import_none_of_ours() -> None:
         assert "" not in tops, "a relative import"
         assert not tops & {"lib", "agent_orchestrator"}
         assert tops - third_party <= {
-            "contextlib", "dataclasses", "fcntl", "json", "os", "pathlib", "re", "stat", "typing",
-            "urllib",
+            "contextlib", "dataclasses", "fcntl", "functools", "json", "os", "pathlib", "re",
+            "stat", "typing", "urllib",
         }  # fmt: skip
 
 

@@ -16,33 +16,33 @@ class Clock:
 
 
 def test_code_is_good_once() -> None:
-    codes = Codes("the token", monotonic=Clock())
+    codes = Codes(monotonic=Clock())
     first, second = codes.create(), codes.create()
     assert first != second
-    assert codes.exchange(first, peer="x") == "the token"
+    codes.use(first, peer="x")
     for used in (first, "", "other", second[:-1], "\u00e9"):
         with pytest.raises(CodeNotValidError):
-            codes.exchange(used, peer="x")
-    assert codes.exchange(second, peer="x") == "the token"
+            codes.use(used, peer="x")
+    codes.use(second, peer="x")
 
 
 def test_code_is_good_for_a_minute() -> None:
     clock = Clock()
-    codes = Codes("the token", monotonic=clock)
+    codes = Codes(monotonic=clock)
     early, late = codes.create(), codes.create()
     clock.now += LIFETIME_SECONDS - 0.1
-    assert codes.exchange(early, peer="x") == "the token"
+    codes.use(early, peer="x")
     clock.now += 0.1
     with pytest.raises(CodeNotValidError):
-        codes.exchange(late, peer="x")
+        codes.use(late, peer="x")
 
 
 def test_only_so_many_codes_wait_and_old_ones_make_room() -> None:
     clock = Clock()
-    codes = Codes("the token", monotonic=clock)
+    codes = Codes(monotonic=clock)
     for _ in range(MAX_CODES):
         codes.create()
     with pytest.raises(OverloadedError):
         codes.create()
     clock.now += LIFETIME_SECONDS
-    assert codes.exchange(codes.create(), peer="x") == "the token"
+    codes.use(codes.create(), peer="x")

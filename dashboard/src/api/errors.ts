@@ -27,9 +27,11 @@ export function hasCode(error: unknown, code: string): error is ApiError {
   return error instanceof ApiError && error.code === code;
 }
 
+const TOKEN_REFUSALS = ["unauthorized", "page_token_unknown", "too_many_failures"] as const;
+
 /** Whether the manager takes another token, not this one: also where that was said too often of late. */
 export function isTokenRefused(error: unknown): boolean {
-  return hasCode(error, "unauthorized") || hasCode(error, "too_many_failures");
+  return TOKEN_REFUSALS.some((code) => hasCode(error, code));
 }
 
 /** Whether asking again without a change could help. */

@@ -123,7 +123,7 @@ export function getFacets(signal?: AbortSignal): Promise<Facets> {
   return request<Facets>("facets", { ...(signal && { signal }) });
 }
 
-/** Exchange the one-time code of `ao-dashboard` for the token. */
+/** Exchange the one-time code of `ao-dashboard` for a page token. */
 export async function exchangeCode(code: string): Promise<string> {
   return (await request<{ token: string }>("dashboard/token", { method: "POST", body: { code } })).token;
 }

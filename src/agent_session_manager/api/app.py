@@ -28,6 +28,7 @@ from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.failures import Failures
 from agent_session_manager.api.guard import Guard
 from agent_session_manager.api.masker import Masker
+from agent_session_manager.api.page_tokens import PageTokens
 from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.wire import HealthAnswer, NewEventBody
@@ -56,13 +57,14 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    monotonic = (time or Time()).monotonic
+    passing = time or Time()
     app.state.manager = manager
-    app.state.codes = Codes(token, monotonic=monotonic)
+    app.state.codes = Codes(monotonic=passing.monotonic)
+    app.state.page_tokens = PageTokens(clock=passing.clock)
     app.state.redirect_pages = redirect_pages
     app.state.turns = Turns()
     app.state.masker = Masker(token)
-    app.state.failures = Failures(monotonic=monotonic)
+    app.state.failures = Failures(monotonic=passing.monotonic)
     health = APIRouter(tags=["service"])
 
     @health.get("/health", response_model=HealthAnswer, responses=refusals())
@@ -124,6 +126,7 @@ def guarded(
         open_paths=open_paths,
         page_paths=page,
         find_caller=app.state.manager and app.state.manager.find_caller,
+        page_tokens=app.state.page_tokens,
     )
 
 

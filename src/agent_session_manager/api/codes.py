@@ -1,6 +1,6 @@
-"""Codes that a browser is opened with: each is good once, for the token, and not for long.
+"""Codes that a browser is opened with: each is good once, for a page token, and not for long.
 
-The token itself would stay in the browser's history.
+A token itself would stay in the browser's history.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ MAX_CODES = 100
 class Codes:
     """The codes that were given and not used yet. They are in memory: a restart ends them."""
 
-    def __init__(self, token: str, *, monotonic: Callable[[], float]) -> None:
-        self._token = token
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._ends: dict[str, float] = {}
         self._used: dict[str, float] = {}
@@ -43,8 +42,8 @@ class Codes:
         self._ends[code] = now + LIFETIME_SECONDS
         return code
 
-    def exchange(self, given: str, *, peer: str) -> str:
-        """Return the token for a code, and log who asked for it: `peer` is their address.
+    def use(self, given: str, *, peer: str) -> None:
+        """Use a code up, and log who did: `peer` is their address.
 
         Raises:
             CodeNotValidError: it was used already, is too old, or was never given.
@@ -54,8 +53,8 @@ class Codes:
             if _find(given, self._used) is not None:
                 logger.warning(
                     "a dashboard code was used before and %s asked for it again: if you did not "
-                    "open its address twice, another user may have the token; replace it with "
-                    "agent-session-manager stop, then rotate-token",
+                    "open its address twice, another user may have opened the dashboard; to make "
+                    "all page tokens invalid, restart the manager",
                     peer,
                 )
             raise CodeNotValidError
@@ -63,8 +62,7 @@ class Codes:
         if end <= self._monotonic():
             raise CodeNotValidError
         self._used[code] = end
-        logger.info("%s exchanged a dashboard code for the token", peer)
-        return self._token
+        logger.info("%s exchanged a dashboard code for a page token", peer)
 
 
 def _find(given: str, codes: dict[str, float]) -> str | None:

@@ -1,4 +1,4 @@
-"""The dashboard: its files, how its page gets the token, and what is summed up for it."""
+"""The dashboard: its files, how its page gets a token, and what is summed up for it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from agent_session_manager.api.dashboard_wire import (
     CodeBody,
     CodeRequestBody,
     FacetsAnswer,
+    PageTokenBody,
+    PageTokenRevokedAnswer,
+    PageTokensAnswer,
     ProjectFacet,
     TokenAnswer,
     UsageAnswer,
@@ -31,6 +34,8 @@ from agent_session_manager.api.dashboard_wire import (
 )
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.failures import TOO_MANY, Failures
+from agent_session_manager.api.page_tokens import PageTokens
+from agent_session_manager.api.reach import for_pages
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.wire import GivenMoment
@@ -67,7 +72,7 @@ router = APIRouter(route_class=JsonRoute, tags=["dashboard"])
     responses=refusals(413, 415, 503),
 )
 async def create_code(request: Request, body: CodeRequestBody | None = None) -> Response:
-    """Give out a code with which a page gets the token: once, and within a minute.
+    """Give out a code with which a page gets a token: once, and within a minute.
 
     With `file` also write a file that leads a browser there, until the code is void.
     """
@@ -94,20 +99,41 @@ def _create_file(request: Request, code: str) -> str | None:
 
 @router.post(TOKEN_PATH, response_model=TokenAnswer, responses=refusals(413, 415))
 async def exchange_code(body: CodeBody, request: Request) -> Response:
-    """Exchange a code for the token; needs none. 401 `code_not_valid` for any other code."""
+    """Exchange a code for a page token; needs no token. 401 `code_not_valid` for any other code."""
     codes: Codes = request.app.state.codes
     failures: Failures = request.app.state.failures
     pages: RedirectPages | None = request.app.state.redirect_pages
     peer = "{}:{}".format(*request.client) if request.client else "a client"
     try:
-        token = codes.exchange(body.code, peer=peer)
+        codes.use(body.code, peer=peer)
     except CodeNotValidError:
         if failures.add():
             raise
         raise RequestError(*TOO_MANY) from None
     if pages is not None:
         pages.remove(body.code)
-    return answer(TokenAnswer(token=token))
+    return answer(TokenAnswer(token=page_tokens_of(request).create()))
+
+
+@router.get("/dashboard/tokens", response_model=PageTokensAnswer, responses=refusals())
+async def list_page_tokens(request: Request) -> Response:
+    """List the valid page tokens, oldest first: one for each browser that was let in."""
+    found = page_tokens_of(request).list()
+    return answer(PageTokensAnswer(tokens=[PageTokenBody.model_validate(each) for each in found]))
+
+
+@router.delete(
+    "/dashboard/tokens/{token_id}", response_model=PageTokenRevokedAnswer, responses=refusals(404)
+)
+async def revoke_page_token(token_id: str, request: Request) -> Response:
+    """Revoke a page token, and end the feeds that are open with it."""
+    page_tokens_of(request).revoke(token_id)
+    return answer(PageTokenRevokedAnswer())
+
+
+def page_tokens_of(request: Request) -> PageTokens:
+    tokens: PageTokens = request.app.state.page_tokens
+    return tokens
 
 
 class UsageQuery(BaseModel):
@@ -138,6 +164,7 @@ class UsageQuery(BaseModel):
 
 
 @router.get("/usage", response_model=UsageAnswer, responses=refusals())
+@for_pages
 async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> Response:
     """Sum up the runs that began since a moment, for each day or hour and each agent."""
     bucket, furthest = _BUCKETS[query.bucket]
@@ -148,6 +175,7 @@ async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> R
 
 
 @router.get("/facets", response_model=FacetsAnswer, responses=refusals())
+@for_pages
 async def list_facets(manager: Served) -> Response:
     """List the projects and agents of sessions that are not archived, the most frequent first."""
     found = await manager.list_facets(limit=MAX_FACETS)

@@ -59,4 +59,23 @@ class CodeBody(Given):
 
 class TokenAnswer(BaseModel):
     ok: bool = True
-    token: str
+    token: str = Field(description="A page token: it opens what the dashboard needs")
+
+
+class PageTokenBody(BaseModel):
+    """A page token, without the token itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    token_id: str
+    created_at: Moment
+    last_used_at: Moment
+    open_requests: int
+
+
+class PageTokensAnswer(BaseModel):
+    tokens: list[PageTokenBody]
+
+
+class PageTokenRevokedAnswer(BaseModel):
+    ok: bool = True

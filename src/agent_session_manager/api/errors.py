@@ -46,6 +46,8 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.CursorUnknownError: (410, "cursor_unknown"),
     errors.CodeNotValidError: (401, "code_not_valid"),
     errors.NotForRunsError: (403, "not_for_runs"),
+    errors.NotForPagesError: (403, "not_for_pages"),
+    errors.PageTokenNotFoundError: (404, "page_token_not_found"),
     errors.StoreUnavailableError: (503, "store_unavailable"),
     errors.DiskFullError: (507, "disk_full"),
     errors.EventDamagedError: (500, "event_damaged"),

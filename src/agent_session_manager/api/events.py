@@ -21,7 +21,7 @@ from agent_session_manager.api.aside import in_turn
 from agent_session_manager.api.body import JsonRequest, JsonRoute, parse_json
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.masker import masker_of
-from agent_session_manager.api.reach import Reach, caller_of, for_runs
+from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
     MAX_PAGE,
@@ -189,6 +189,7 @@ class EventsQuery(BaseModel):
     responses={**refusals(404, 410, 503), **streamed("the feed of the session")},
 )
 @for_runs(Reach.FAMILY)
+@for_pages
 async def list_events(
     request: Request, session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
 ) -> Response:

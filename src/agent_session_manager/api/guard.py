@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.errors import Refusal, error_response, refusal_of
 from agent_session_manager.api.failures import TOO_MANY, Failures
-from agent_session_manager.api.reach import CALLER
+from agent_session_manager.api.page_tokens import PAGE_PREFIX, PageTokens
+from agent_session_manager.api.reach import CALLER, PAGE
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller
 
@@ -53,6 +54,13 @@ _UNKNOWN_RUN = (
     "this token of a run is not valid any more: it was revoked, or its session deleted",
 )
 
+_UNKNOWN_PAGE = (
+    401,
+    "page_token_unknown",
+    "this page token is not valid any more: the manager was restarted, or the token revoked; "
+    "run ao-dashboard",
+)
+
 FindCaller = Callable[[str], Awaitable[RunCaller | None]]
 """The run whose token this is, if it is one's."""
 
@@ -85,10 +93,12 @@ class Guard:
         open_paths: Set[str] = frozenset(),
         page_paths: Set[str] = frozenset(),
         find_caller: FindCaller | None = None,
+        page_tokens: PageTokens | None = None,
     ) -> None:
         """Ask for `token` on all but the open paths; with None on none.
 
-        Whoever has a run's token instead, which `find_caller` knows, is let in as that run.
+        Whoever has a run's token instead, which `find_caller` knows, is let in as that run, and a
+        page with one of `page_tokens` as a page.
 
         `hosts` are our names, `tls_hosts` those of them whose pages have https alone. `origins` are
         those of other pages that are let in, `page_paths` what links of other pages may lead to.
@@ -108,6 +118,7 @@ class Guard:
         self._open_paths = open_paths
         self._page_paths = page_paths
         self._find_caller = find_caller
+        self._page_tokens = page_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -115,13 +126,16 @@ class Guard:
         headers: dict[bytes, bytes] = {}
         refusal = self._refusal(scope, headers)
         if refusal is None and not self._is_let_in(scope, headers):
-            refusal = await self._unless_run(scope, headers)
+            refusal = await self._unless_run_or_page(scope, headers)
         if scope["type"] == "websocket":
             if refusal is None:
                 return await self._app(scope, receive, send)
             # Before it is accepted: the server answers 403 to the handshake.
             return await send({"type": "websocket.close", "code": 1008})
         send = _as_data(send)
+        if refusal is None and PAGE in scope and self._page_tokens is not None:
+            page = scope[PAGE]
+            return await self._page_tokens.serve(page, self._app, scope, receive, send)
         if refusal is None:
             return await self._app(scope, receive, send)
         status, code, detail = refusal
@@ -185,10 +199,17 @@ class Guard:
             return 415, "no_compression", "a compressed body is not accepted"
         return None
 
-    async def _unless_run(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
-        """Let a run in that has a token of its own, and note which one it is."""
+    async def _unless_run_or_page(
+        self, scope: Scope, headers: dict[bytes, bytes]
+    ) -> Refusal | None:
+        """Let a run or a page in that has a token of its own, and note which one it is."""
         given = headers.get(b"authorization", b"").decode("latin-1")
         token = given.removeprefix(_BEARER)
+        is_of_a_page = given.startswith(_BEARER + PAGE_PREFIX)
+        page = self._page_tokens.find(token) if is_of_a_page and self._page_tokens else None
+        if page is not None:
+            scope[PAGE] = page
+            return None
         is_of_a_run = given.startswith((_BEARER + RUN_PREFIX, _BEARER + AGENT_PREFIX))
         if is_of_a_run and self._find_caller is not None:
             try:
@@ -200,4 +221,6 @@ class Guard:
                 return None
         if not self._failures.add():
             return TOO_MANY
+        if is_of_a_page:
+            return _UNKNOWN_PAGE
         return _UNKNOWN_RUN if is_of_a_run else _UNAUTHORIZED

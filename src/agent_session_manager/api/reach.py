@@ -19,7 +19,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.errors import Refusal, error_response, refusal_of
+from agent_session_manager.api.page_tokens import PageToken
 from agent_session_manager.domain.errors import (
+    NotForPagesError,
     NotForRunsError,
     OrchestratorError,
     SessionNotFoundError,
@@ -31,7 +33,10 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 CALLER = "agent_session_manager.run"
 """Where in the scope of a request the run is that makes it; absent for everybody else."""
+PAGE = "agent_session_manager.page"
+"""Where the page token is that a request was made with; absent for everybody else."""
 _DECLARED = "_reach_of_runs"
+_FOR_PAGES = "_for_pages"
 
 
 class Reach(Enum):
@@ -65,6 +70,18 @@ def for_runs(reach: Reach) -> Callable[[H], H]:
     return declare
 
 
+def for_pages(handler: H) -> H:
+    """Declare beside a route that the dashboard's page needs it."""
+    setattr(handler, _FOR_PAGES, True)
+    return handler
+
+
+def page_of(request: HTTPConnection) -> PageToken | None:
+    """The page token that this request was made with, if it was made with one."""
+    page: PageToken | None = request.scope.get(PAGE)
+    return page
+
+
 def caller_of(request: HTTPConnection) -> RunCaller | None:
     """The run that makes this request, if one does."""
     caller: RunCaller | None = request.scope.get(CALLER)
@@ -72,20 +89,20 @@ def caller_of(request: HTTPConnection) -> RunCaller | None:
 
 
 class Confined:
-    """Passes on what a run may do, and what everybody else asks for."""
+    """Passes on what a run or a page may do, and what everybody else asks for."""
 
     def __init__(self, app: ASGIApp, routes: FastAPI) -> None:
         """Stand in front of `app`, whose routes are those of `routes` as they are now."""
         self._app = app
         self._manager: Manager = routes.state.manager
-        self._routes: list[tuple[Pattern[str], set[str] | None, Reach | None]] = [
-            (route.path_regex, route.methods, getattr(route.endpoint, _DECLARED, None))
+        self._routes: list[tuple[Pattern[str], set[str] | None, Callable[..., Any] | None]] = [
+            (route.path_regex, route.methods, route.endpoint)
             for route in iter_route_contexts(routes.routes)
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller: RunCaller | None = scope.get(CALLER)
-        if caller is None:
+        if caller is None and PAGE not in scope:
             return await self._app(scope, receive, send)
         refusal = await self._refusal(scope, caller)
         if refusal is None:
@@ -94,12 +111,20 @@ class Confined:
             return await send({"type": "websocket.close", "code": 1008})
         return await error_response(*refusal)(scope, receive, send)
 
-    async def _refusal(self, scope: Scope, caller: RunCaller) -> Refusal | None:
+    async def _refusal(self, scope: Scope, caller: RunCaller | None) -> Refusal | None:
         try:
-            await self._check(scope, caller)
+            if caller is None:
+                self._check_page(scope)
+            else:
+                await self._check(scope, caller)
         except OrchestratorError as exc:
             return refusal_of(exc)
         return None
+
+    def _check_page(self, scope: Scope) -> None:
+        endpoint, _ = self._match(scope)
+        if not getattr(endpoint, _FOR_PAGES, False):
+            raise NotForPagesError
 
     async def _check(self, scope: Scope, caller: RunCaller) -> None:
         reach, parts = self._find(scope)
@@ -127,13 +152,18 @@ class Confined:
             raise NotForRunsError
 
     def _find(self, scope: Scope) -> tuple[Reach | None, dict[str, str]]:
-        """What the route declares that answers this request, and the parts of its path.
+        """What the route declares for runs, and the parts of its path."""
+        endpoint, parts = self._match(scope)
+        return getattr(endpoint, _DECLARED, None), parts
 
-        The first that matches, as the framework takes it; none declares nothing.
+    def _match(self, scope: Scope) -> tuple[Callable[..., Any] | None, dict[str, str]]:
+        """The handler that answers this request, and the parts of its path.
+
+        The first that matches, as the framework takes it.
         """
         method = scope.get("method")
-        for path, methods, reach in self._routes:
+        for path, methods, endpoint in self._routes:
             found = path.match(scope["path"])
             if found is not None and (methods is None or method in methods):
-                return reach, found.groupdict()
+                return endpoint, found.groupdict()
         return None, {}

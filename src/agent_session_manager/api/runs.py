@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.body import JsonRoute
 from agent_session_manager.api.masker import masked
-from agent_session_manager.api.reach import Reach, for_runs
+from agent_session_manager.api.reach import Reach, for_pages, for_runs, page_of
 from agent_session_manager.api.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire import (
     LeaseClaimBody,
@@ -29,7 +29,8 @@ from agent_session_manager.api.wire import (
     run_opened,
     session_body,
 )
-from agent_session_manager.domain.request import RequestState
+from agent_session_manager.domain.errors import NotForPagesError
+from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import digest_of
 from agent_session_manager.store.base import (
     ClaimLease,
@@ -73,6 +74,7 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
 
 @router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
 @for_runs(Reach.FAMILY)
+@for_pages
 async def list_runs(session_id: Id, manager: Served) -> Response:
     """List the runs of a session, oldest first, with what each needs to be repeated."""
     runs = await manager.list_runs(session_id)
@@ -135,10 +137,13 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
     response_model=RequestAnswer,
     responses=refusals(404, 409, 413, 415),
 )
+@for_pages
 async def create_request(
-    session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
+    request: Request, session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
 ) -> Response:
     """Ask something of an open run; the same `request_id` again answers with what was asked."""
+    if page_of(request) is not None and body.kind != RequestKind.STOP:
+        raise NotForPagesError("a page token allows requests to stop only")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
     return answer(RequestAnswer(request=request_body(await manager.create_request(change))), 201)
 

@@ -14,7 +14,7 @@ from agent_session_manager.api.answers import answer, dump, refusals
 from agent_session_manager.api.body import JsonRoute
 from agent_session_manager.api.masker import masked
 from agent_session_manager.api.pages import page_text, parse_page
-from agent_session_manager.api.reach import Reach, caller_of, for_runs
+from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs, page_of
 from agent_session_manager.api.streams import (
     answer_with_list,
     cursor_of,
@@ -36,6 +36,7 @@ from agent_session_manager.api.wire import (
     run_opened,
     session_body,
 )
+from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
 from agent_session_manager.manager import Manager
@@ -49,6 +50,7 @@ from agent_session_manager.store.base import (
 MAX_PAGE = 1000
 
 MAX_NUMBER = 2**63 - 1
+_CHANGES_OF_PAGES = frozenset({"session_name", "archived"})
 
 
 def manager_of(request: Request) -> Manager:
@@ -120,6 +122,7 @@ class SessionsQuery(BaseModel):
     responses={**refusals(410, 503), **streamed("the feed of all sessions")},
 )
 @for_runs(Reach.HANDLER)
+@for_pages
 async def list_sessions(
     request: Request, manager: Served, query: Annotated[SessionsQuery, Query()]
 ) -> Response:
@@ -176,6 +179,7 @@ def _dump_session(session: Session) -> bytes:
 
 @router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=refusals(404))
 @for_runs(Reach.FAMILY)
+@for_pages
 async def get_session(session_id: Id, manager: Served) -> Response:
     """Get a session."""
     return answer(SessionAnswer(session=session_body(await manager.get_session(session_id))))
@@ -195,6 +199,7 @@ async def get_status(request: Request, session_id: Id, manager: Served) -> Respo
     "/sessions/{session_id}/result", response_model=ResultAnswer, responses=refusals(404, 409)
 )
 @for_runs(Reach.FAMILY)
+@for_pages
 async def get_result(session_id: Id, manager: Served) -> Response:
     """Get the text of the last assistant message of the newest run, once it is finished."""
     return answer(ResultAnswer(result=await manager.get_result(session_id)))
@@ -205,8 +210,14 @@ async def get_result(session_id: Id, manager: Served) -> Response:
     response_model=SessionAnswer,
     responses=refusals(404, 409, 413, 415),
 )
-async def update_session(session_id: Id, body: SessionChangesBody, manager: Served) -> Response:
+@for_pages
+async def update_session(
+    request: Request, session_id: Id, body: SessionChangesBody, manager: Served
+) -> Response:
     """Change what is given, and nothing else."""
+    if page_of(request) is not None and not body.model_fields_set <= _CHANGES_OF_PAGES:
+        allowed = ", ".join(sorted(_CHANGES_OF_PAGES))
+        raise NotForPagesError(f"a page token allows changes of {allowed} only")
     change = UpdateSession(session_id=session_id, **body.model_dump())
     return answer(SessionAnswer(session=session_body(await manager.update_session(change))))
 
@@ -218,6 +229,7 @@ class DeleteQuery(BaseModel):
 
 
 @router.delete("/sessions/{session_id}", response_model=DeletedAnswer, responses=refusals(404, 409))
+@for_pages
 async def delete_session(
     session_id: Id, query: Annotated[DeleteQuery, Query()], manager: Served
 ) -> Response:

@@ -214,6 +214,21 @@ class NotForRunsError(OrchestratorError):
         super().__init__(what)
 
 
+class NotForPagesError(OrchestratorError):
+    """A dashboard page asked for what its token does not allow."""
+
+    def __init__(self, what: str = "a page token does not allow this") -> None:
+        super().__init__(what)
+
+
+class PageTokenNotFoundError(OrchestratorError):
+    """No valid page token has this id."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"no valid page token has the id {token_id!r}")
+        self.token_id = token_id
+
+
 class StoreUnavailableError(OrchestratorError):
     """The database cannot be used right now; nothing of the request was stored."""
 

@@ -1,0 +1,118 @@
+"""Tokens of dashboard pages: each opens what a page needs, and only while this manager runs.
+
+A page sends its token to whatever answers on the manager's port. That may be somebody else once the
+manager has ended, so a page never gets the manager's own token: what it has opens nothing by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent_session_manager.domain.errors import PageTokenNotFoundError
+
+logger = logging.getLogger(__name__)
+
+PAGE_PREFIX = "page-"
+MAX_TOKENS = 50
+
+
+@dataclass(kw_only=True, eq=False)
+class PageToken:
+    """One browser that was let in; all its tabs share the token."""
+
+    token_id: str
+    created_at: datetime
+    last_used_at: datetime
+    open_requests: int = 0
+    revoked: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class PageTokens:
+    """The tokens that are valid, by their digests, in memory only.
+
+    Beyond `MAX_TOKENS` the one that was unused for longest makes room.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._tokens: dict[bytes, PageToken] = {}
+
+    def create(self) -> str:
+        """Create a token and return it; only its digest is kept."""
+        if len(self._tokens) >= MAX_TOKENS:
+            oldest = min(self._tokens.values(), key=lambda t: (t.open_requests, t.last_used_at))
+            logger.warning("page token %s made room for a new one", oldest.token_id)
+            self.revoke(oldest.token_id)
+        token = PAGE_PREFIX + secrets.token_urlsafe(32)
+        now = self._clock()
+        self._tokens[_digest(token)] = PageToken(
+            token_id=secrets.token_hex(8), created_at=now, last_used_at=now
+        )
+        return token
+
+    def find(self, token: str) -> PageToken | None:
+        return self._tokens.get(_digest(token))
+
+    def list(self) -> list[PageToken]:
+        """Return the valid tokens, oldest first."""
+        return sorted(self._tokens.values(), key=lambda token: token.created_at)
+
+    def revoke(self, token_id: str) -> None:
+        """Make a token invalid at once, and end the feeds that are open with it.
+
+        Raises:
+            PageTokenNotFoundError: no valid token has this id.
+        """
+        for digest, token in self._tokens.items():
+            if token.token_id == token_id:
+                del self._tokens[digest]
+                token.revoked.set()
+                return
+        raise PageTokenNotFoundError(token_id)
+
+    async def serve(
+        self, token: PageToken, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a request of a page; once the token is revoked, the page counts as disconnected."""
+        is_open = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal is_open
+            is_open = bool(message.get("more_body", message["type"] == "http.response.start"))
+            await send(message)
+
+        token.open_requests += 1
+        try:
+            await app(scope, _until_revoked(receive, token), send_noting)
+            if is_open:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            token.open_requests -= 1
+            token.last_used_at = self._clock()
+
+
+def _until_revoked(receive: Receive, token: PageToken) -> Receive:
+    async def receive_until_revoked() -> Message:
+        incoming = asyncio.ensure_future(receive())
+        revoked = asyncio.ensure_future(token.revoked.wait())
+        try:
+            await asyncio.wait({incoming, revoked}, return_when=asyncio.FIRST_COMPLETED)
+            return await incoming if incoming.done() else {"type": "http.disconnect"}
+        finally:
+            incoming.cancel()
+            revoked.cancel()
+
+    return receive_until_revoked
+
+
+def _digest(token: str) -> bytes:
+    # Looked up by digest, so that how long it takes tells nothing about a token.
+    return hashlib.sha256(token.encode()).digest()
