@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from uuid import uuid4
 
@@ -97,6 +98,10 @@ class Scene:
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert len({event["event_id"] for event in events}) == len(events)
         return [event for event in events if event["run"] == run]
+
+    def kinds(self, session_id: str) -> list[str]:
+        """The types of its events, once where one follows another: output comes in parts."""
+        return [kind for kind, _ in groupby(e["event_type"] for e in self.events(session_id))]
 
     def create(self, name: str, program: list[str]) -> Assignment:
         """Create a session and its leased run, as `ao-new` does, and return what is to be done."""

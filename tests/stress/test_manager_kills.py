@@ -87,8 +87,8 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
         f"its true end was there {time.monotonic() - back_at:.1f} s after the manager was"
     )
     assert (ended["reason"], ended["exit_code"], ended["run"]) == ("completed", 0, 1)
-    kinds = [event["event_type"] for event in scene.events(session["session_id"])]
-    assert kinds == ["message", "message", "session_stop"]
+    kinds = scene.kinds(session["session_id"])
+    assert kinds == ["message", "session_stop"]
     wait_for(lambda: not is_alive(supervisor.pid), "the supervisor ends")
     assert _leftovers(scene) == []
 
