@@ -1096,6 +1096,11 @@ export interface components {
             child_count: number;
             /** Created At */
             created_at: string;
+            /**
+             * Damaged
+             * @description Whether the database holds something in its place that cannot be read
+             */
+            damaged: boolean;
             /** Executor */
             executor: string | null;
             /** Exit Code */

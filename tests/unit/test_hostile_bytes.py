@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from agent_orchestrator.cli.output import clean, one_line
 from agent_orchestrator.feed_frames import Frame, FrameParser
 from agent_orchestrator.session_client import SessionClientError
-from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.pages import page_text, parse_page
-from agent_session_manager.api.raw_json import check_object, decode, split_array
 from agent_session_manager.api.streams import _framed
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.json_values import UnstorableJsonError
+from agent_session_manager.domain.raw_json import check_object, decode, split_array
 
 MANY = settings(max_examples=100, deadline=None)
 BREAKS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x85", "\u2028", "\u2029", "\0"]
@@ -128,7 +128,7 @@ def test_any_bytes_are_entries_or_a_refusal(body: bytes) -> None:
     for parse in (lambda: [*split_array(decode(body))], lambda: check_object(decode(body))):
         try:
             parse()
-        except RequestError as refusal:
-            assert refusal.status_code == 400
+        except UnstorableJsonError as refusal:
+            assert refusal.code
         else:
             json.loads(body)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -19,13 +20,13 @@ from starlette.requests import ClientDisconnect
 
 from agent_session_manager.api.aside import LARGE_BYTES, in_thread
 from agent_session_manager.api.errors import RequestError
+from agent_session_manager.domain.json_values import MAX_DEPTH, UnstorableJsonError, check_value
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DRAINED_BYTES = 7 * MAX_BODY_BYTES
 """A body is read on this far over its limit, so that its sender gets to see the answer."""
-MAX_DEPTH = 64
 MAX_PARTS = 250_000
 """Commas and opening brackets outside of texts. A body of nothing but `[],` takes thirty times its
 size once it is read, and Python gives that back late: this many parts take 30 MB at most."""
@@ -33,7 +34,6 @@ _PART = rb'(?:(?:[^",\[{]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+[,\[{])'
 _PARTS_AT_ONCE = 1000
 _PARTS = re.compile(_PART + b"{%d}+" % _PARTS_AT_ONCE, re.DOTALL)
 _ONE_PART = re.compile(_PART, re.DOTALL)
-_EXACT_FLOAT = 2.0**63
 _NUL = re.compile(rb"\\u0000")
 
 
@@ -107,12 +107,24 @@ def parse_json(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise RequestError(400, "invalid_json", f"the body is not JSON: {exc.msg}") from None
-    check = _Check(body)
-    check.values((value,), MAX_DEPTH)
-    if check.has_large_number:
+    with refused_as_request():
+        # NUL can only come as this escape, so that texts are looked at only where it occurs.
+        is_rounded = check_value(
+            value, may_hold_nul=_NUL.search(body) is not None, max_depth=MAX_DEPTH
+        )
+    if is_rounded:
         # orjson reads an integer of more than 64 bits as a float: see how it was written.
         json.loads(body, parse_int=_fitting_int)
     return value
+
+
+@contextmanager
+def refused_as_request() -> Iterator[None]:
+    """Answer 400 to JSON that cannot be kept."""
+    try:
+        yield
+    except UnstorableJsonError as exc:
+        raise RequestError(400, exc.code, str(exc)) from None
 
 
 def check_parts(body: bytes, limit: int) -> None:
@@ -134,37 +146,6 @@ def check_parts(body: bytes, limit: int) -> None:
         raise RequestError(
             400, "too_many_values", f"a body has at most {limit} commas and opening brackets"
         )
-
-
-class _Check:
-    """What orjson lets through and we do not."""
-
-    def __init__(self, body: bytes) -> None:
-        self.has_large_number = False
-        # NUL can only come as this escape, so that texts are looked at only where it occurs.
-        self._may_hold_nul = _NUL.search(body) is not None
-
-    def values(self, values: Iterable[Any], depth: int) -> None:
-        for value in values:
-            kind = type(value)
-            if kind is str:
-                if self._may_hold_nul and "\0" in value:
-                    raise RequestError(
-                        400, "nul_character", "text cannot hold the character U+0000"
-                    )
-            elif kind is dict:
-                self._children(value.values(), depth)
-                if self._may_hold_nul:
-                    self._children(value.keys(), depth)
-            elif kind is list:
-                self._children(value, depth)
-            elif kind is float and abs(value) >= _EXACT_FLOAT:
-                self.has_large_number = True
-
-    def _children(self, children: Iterable[Any], depth: int) -> None:
-        if not depth:
-            raise RequestError(400, "too_deep", f"the body is nested more than {MAX_DEPTH} deep")
-        self.values(children, depth - 1)
 
 
 def _fitting_int(text: str) -> int:

@@ -9,9 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from agent_session_manager.api.answers import answer, refusals
 from agent_session_manager.api.aside import Pause, in_turn
-from agent_session_manager.api.body import MAX_PARTS, check_parts, read_body
+from agent_session_manager.api.body import MAX_PARTS, check_parts, read_body, refused_as_request
 from agent_session_manager.api.errors import RequestError
-from agent_session_manager.api.raw_json import check_object, decode, split_array
 from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.transcript_wire import (
@@ -31,6 +30,7 @@ from agent_session_manager.api.transcript_wire import (
 )
 from agent_session_manager.api.wire import to_text
 from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.domain.raw_json import check_object, decode, split_array
 from agent_session_manager.domain.transcript import MAX_ENTRIES_PER_APPEND, NewEntry, parse_entry
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -82,14 +82,15 @@ async def append_entries(
 def _parse_entries(body: bytes, *, batch_id: str | None, pause: Pause | None) -> list[NewEntry]:
     check_parts(body, MAX_APPEND_PARTS)
     entries: list[NewEntry] = []
-    for index, (line, value) in enumerate(split_array(decode(body))):
-        if pause is not None and index % ENTRIES_AT_ONCE == 0:
-            pause()
-        if index == MAX_ENTRIES_PER_APPEND:
-            raise RequestError(
-                413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} can be sent at once"
-            )
-        entries.append(parse_entry(value, line, index=index, batch_id=batch_id))
+    with refused_as_request():
+        for index, (line, value) in enumerate(split_array(decode(body))):
+            if pause is not None and index % ENTRIES_AT_ONCE == 0:
+                pause()
+            if index == MAX_ENTRIES_PER_APPEND:
+                raise RequestError(
+                    413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} can be sent at once"
+                )
+            entries.append(parse_entry(value, line, index=index, batch_id=batch_id))
     return entries
 
 
@@ -178,7 +179,8 @@ async def put_summary(
 
 def _parse_summary(body: bytes) -> str:
     check_parts(body, MAX_PARTS)
-    return check_object(decode(body))
+    with refused_as_request():
+        return check_object(decode(body))
 
 
 def _page_text(mark: int | None) -> str | None:

@@ -200,6 +200,9 @@ class SessionBody(BaseModel):
     archived_at: Moment | None
     usage: UsageBody = Field(description="Of all runs together")
     masked_secrets: int = Field(description="Secrets that were masked in its events")
+    damaged: bool = Field(
+        description="Whether the database holds something in its place that cannot be read"
+    )
     run: int
     started_at: Moment
     finished_at: Moment | None
@@ -351,6 +354,7 @@ def session_body(session: Session) -> SessionBody:
         archived_at=session.archived_at,
         usage=UsageBody.model_validate(session.usage),
         masked_secrets=session.masked_secrets,
+        damaged=session.is_damaged,
         run=newest.run,
         started_at=newest.started_at,
         finished_at=newest.finished_at,

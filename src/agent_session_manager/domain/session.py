@@ -147,6 +147,8 @@ class Session:
     """Sessions that were started from inside this one."""
     masked_secrets: int = 0
     """In all of its events together."""
+    is_damaged: bool = False
+    """Whether its row holds what cannot be read, in the place of which something else is shown."""
 
     @property
     def status(self) -> Status:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.session import Reason, RunState, Session
+from agent_session_manager.domain.session import RunState, Session
 from agent_session_manager.store import rows
 from agent_session_manager.store.tables import runs, sessions
 
@@ -43,6 +43,6 @@ def newest_run(row: Row[Any]) -> RunState:
     return RunState(
         run=row.last_run,
         finished=row.finished_at is not None,
-        reason=None if row.reason is None else Reason(row.reason),
+        reason=rows.to_reason(row.reason),
         holder=row.lease_holder,
     )

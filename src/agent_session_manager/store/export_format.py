@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,8 +18,25 @@ from sqlalchemy import Row, Table
 
 from agent_session_manager.domain.event import MAX_EVENT_ID_CHARS, MAX_TYPE_CHARS
 from agent_session_manager.domain.request import RequestKind, RequestState
-from agent_session_manager.domain.session import Reason, is_session_id
-from agent_session_manager.store.rows import USAGE_COLUMNS
+from agent_session_manager.domain.session import (
+    MAX_NAME_CHARS,
+    MAX_PATH_BYTES,
+    Reason,
+    is_session_id,
+)
+from agent_session_manager.domain.transcript import MAX_KEY_BYTES
+from agent_session_manager.store.import_values import (
+    NotStorableError,
+    Taking,
+    take,
+    take_entry,
+    take_event,
+    take_request,
+    take_run,
+    take_summary,
+)
+from agent_session_manager.store.rows import USAGE_COLUMNS, to_microseconds
+from agent_session_manager.store.statistics_reads import MAX_COUNTED
 from agent_session_manager.store.tables import (
     events,
     requests,
@@ -35,7 +53,11 @@ READABLE_VERSIONS = (1, 2)
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """No line of ours is longer: what is appended at once is not, however it is escaped."""
 MAX_NUMBER = 2**63 - 1
+MIN_MOMENT = to_microseconds(datetime(1, 1, 2, tzinfo=UTC))
+MAX_MOMENT = to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
+"""Moments that can be shown in every time zone."""
 _MAX_SMALL = 2**31 - 1
+_MAX_DETAIL_BYTES = 64 * 1024
 
 Check = Callable[[Any], bool]
 
@@ -61,7 +83,11 @@ def _run(value: Any) -> bool:
 
 
 def _moment(value: Any) -> bool:
-    return _number(value, least=-MAX_NUMBER)
+    return _number(value, least=MIN_MOMENT, most=MAX_MOMENT)
+
+
+def _count(value: Any) -> bool:
+    return _number(value, most=MAX_COUNTED)
 
 
 def _exit_code(value: Any) -> bool:
@@ -82,6 +108,10 @@ def _json(value: Any) -> bool:
 
 def _up_to(chars: int) -> Check:
     return lambda value: _text(value) and 0 < len(value) <= chars
+
+
+def _bytes_up_to(size: int) -> Check:
+    return lambda value: _text(value) and len(value.encode()) <= size
 
 
 def _one_of(*values: str) -> Check:
@@ -107,6 +137,8 @@ class Kind:
     columns: dict[str, Check]
     added: dict[str, Any] = field(default_factory=dict)
     """Columns that exports of version 1 lack, and what they stand for there."""
+    taking: Taking | None = None
+    """Checks and masks what the columns hold together."""
 
     def to_line(self, row: Row[Any]) -> bytes:
         values: dict[str, Any] = {"type": self.name}
@@ -127,11 +159,16 @@ class Kind:
         if values.keys() != self.columns.keys():
             wrong = ", ".join(sorted(values.keys() ^ self.columns.keys()))
             raise line_refused(number, f"a {self.name} with these missing or unknown: {wrong}")
+        for name, check in self.columns.items():
+            if not check(values[name]):
+                raise line_refused(number, f"{name} of a {self.name} is not what it may be")
+        try:
+            taken = take(values, self.taking)
+        except NotStorableError as exc:
+            raise line_refused(number, f"a {self.name} that cannot be kept: {exc}") from exc
         row = {}
         for name, check in self.columns.items():
-            value = values[name]
-            if not check(value):
-                raise line_refused(number, f"{name} of a {self.name} is not what it may be")
+            value = taken[name]
             is_json = check in _AS_JSON and value is not None
             row[name] = orjson.dumps(value).decode() if is_json else value
         return row
@@ -139,8 +176,10 @@ class Kind:
 
 _OPTIONAL_JSON = _or_null(_json)
 _AS_JSON = (_json, _OPTIONAL_JSON)
-_USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, _number)
+_USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, _count)
 _ADDED = {"unpriced_tokens": 0}
+_NAME = _up_to(MAX_NAME_CHARS)
+_PATH = _bytes_up_to(MAX_PATH_BYTES)
 
 SESSION = Kind(
     name="session",
@@ -148,10 +187,10 @@ SESSION = Kind(
     table=sessions,
     columns={
         "session_id": _session_id,
-        "session_name": _text,
-        "project_dir": _or_null(_text),
-        "agent_name": _or_null(_text),
-        "executor": _or_null(_text),
+        "session_name": _NAME,
+        "project_dir": _or_null(_PATH),
+        "agent_name": _or_null(_NAME),
+        "executor": _or_null(_NAME),
         "parent_session_id": _or_null(_session_id),
         "created_at": _moment,
         "last_resumed_at": _or_null(_moment),
@@ -162,7 +201,7 @@ SESSION = Kind(
         "last_seq": _number,
         "unique_name": _flag,
         **_USAGE,
-        "masked_secrets": _number,
+        "masked_secrets": _count,
     },
     added=_ADDED,
 )
@@ -176,14 +215,15 @@ RUN = Kind(
         "finished_at": _or_null(_moment),
         "exit_code": _or_null(_exit_code),
         "reason": _or_null(_one_of(*Reason)),
-        "host": _or_null(_text),
+        "host": _or_null(_NAME),
         "spec": _OPTIONAL_JSON,
-        "lease_holder": _or_null(_text),
+        "lease_holder": _or_null(_NAME),
         "lease_expires_at": _or_null(_moment),
         "answer_seq": _or_null(_place),
         **_USAGE,
     },
     added=_ADDED,
+    taking=take_run,
 )
 REQUEST = Kind(
     name="request",
@@ -191,14 +231,15 @@ REQUEST = Kind(
     table=requests,
     columns={
         "run": _run,
-        "request_id": _up_to(128),
+        "request_id": _session_id,
         "kind": _one_of(*RequestKind),
         "payload": _json,
         "state": _one_of(*RequestState),
-        "detail": _or_null(_text),
+        "detail": _or_null(_bytes_up_to(_MAX_DETAIL_BYTES)),
         "created_at": _moment,
         "settled_at": _or_null(_moment),
     },
+    taking=take_request,
 )
 EVENT = Kind(
     name="event",
@@ -213,15 +254,16 @@ EVENT = Kind(
         "recorded_at": _moment,
         "fields": _json,
     },
+    taking=take_event,
 )
 TRANSCRIPT = Kind(
     name="transcript",
     counted="transcripts",
     table=transcripts,
     columns={
-        "project_key": _text,
-        "session_id": _up_to(128),
-        "subpath": _text,
+        "project_key": _bytes_up_to(MAX_KEY_BYTES),
+        "session_id": _session_id,
+        "subpath": _bytes_up_to(MAX_KEY_BYTES),
         "last_position": _number,
         "updated_at": _moment,
     },
@@ -230,13 +272,19 @@ ENTRY = Kind(
     name="entry",
     counted="entries",
     table=transcript_entries,
-    columns={"position": _place, "entry_id": _or_null(_text), "line": _text},
+    columns={
+        "position": _place,
+        "entry_id": _or_null(_bytes_up_to(MAX_KEY_BYTES)),
+        "line": _text,
+    },
+    taking=take_entry,
 )
 SUMMARY = Kind(
     name="summary",
     counted="summaries",
     table=transcript_summaries,
     columns={"version": _number, "updated_at": _moment, "summary": _text},
+    taking=take_summary,
 )
 KINDS = {kind.name: kind for kind in (SESSION, RUN, REQUEST, EVENT, TRANSCRIPT, ENTRY, SUMMARY)}
 

@@ -118,6 +118,8 @@ class _Owner:
     """In this database; None: it is left out, because it is there already."""
     seen: dict[Kind, int] = field(default_factory=dict)
     """How many lines of each kind it has had."""
+    masked: int = 0
+    """Secrets that are masked in its events, also those that the import has masked."""
 
     @property
     def name(self) -> str:
@@ -225,6 +227,7 @@ class _Importing:
         if kind is ENTRY:
             added["size"] = len(row["line"].encode())
         if kind is EVENT:
+            owner.masked += _masked_in(row["fields"])
             added["checksum"] = event_checksum(
                 owner.row["session_id"],
                 row["seq"],
@@ -286,6 +289,12 @@ class _Importing:
                 problem = f"{owner.name} has {seen} {kind.counted}, and should have {count}"
                 where = "the end" if number is None else f"line {number}"
                 raise ImportRefusedError(f"before {where}: {problem}; nothing was changed")
+        if owner.number is not None and owner.masked > owner.row.get("masked_secrets", 0):
+            self._connection.execute(
+                update(sessions)
+                .where(sessions.c.number == owner.number)
+                .values(masked_secrets=owner.masked)
+            )
 
     def _give_positions(self) -> None:
         """Let the sessions come into the feed as created one by one, and changed as they were."""
@@ -309,6 +318,12 @@ class _Importing:
                 .values({column: first - 1 + ranked.c.place})
             )
             first += count
+
+
+def _masked_in(fields: str) -> int:
+    if '"masked_secrets"' not in fields:
+        return 0
+    return int(orjson.loads(fields).get("masked_secrets") or 0)
 
 
 def _misplaced(kind: Kind, row: dict[str, Any], place: int, owner: _Owner) -> str | None:

@@ -108,7 +108,7 @@ def expire_requests(connection: Connection, number: int, *, up_to_run: int, now:
     """Expire what nobody will do any more: the open requests to this run and to older ones."""
     which = {"of": number, "up_to_run": up_to_run}
     for row in connection.execute(_MESSAGES, which).all():
-        masked = _masked(rows.parse_fields(row.payload))
+        masked = _masked(rows.readable_fields(row.payload))
         connection.execute(_MASK, {"which": row.number, "masked": masked})
     connection.execute(_EXPIRE, {**which, "now": now})
 

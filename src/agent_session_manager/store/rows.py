@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Row, and_, func, select
@@ -19,8 +21,14 @@ logger = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+
+T = TypeVar("T")
 
 USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
+_NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_secrets"} | {
+    "child_count", "number", "session_number", "answer_seq"
+}  # fmt: skip
 
 # The newest run of a session travels in the session's row, under names of its own.
 _RUN_PREFIX = "run_"
@@ -64,8 +72,7 @@ def dump_fields(fields: dict[str, Any] | None) -> str | None:
 
 
 def parse_fields(text: str) -> dict[str, Any]:
-    fields: dict[str, Any] = orjson.loads(text)
-    return fields
+    return _of(dict, orjson.loads(text))
 
 
 def _lease(holder: str | None, expires_at: int | None) -> Lease | None:
@@ -75,62 +82,157 @@ def _lease(holder: str | None, expires_at: int | None) -> Lease | None:
     return Lease(holder=holder, expires_at=to_moment(expires_at))
 
 
+_UNREADABLE = (ValueError, TypeError, OverflowError)
+"""What reading a value raises that cannot have been stored by us."""
+
+
+def readable_fields(text: str) -> dict[str, Any]:
+    """The fields in a text; none of one that is damaged."""
+    try:
+        return parse_fields(text)
+    except _UNREADABLE:
+        return {}
+
+
+def _or_nearest(read: Callable[[Any], Any], value: Any, nearest: T) -> T | Any:
+    try:
+        return read(value)
+    except _UNREADABLE:
+        return nearest
+
+
+def _salvaged(columns: Any) -> dict[str, Any]:
+    """The columns of a row, with something that can be shown in the place of what cannot be.
+
+    A moment becomes the first one there is, a count 0, a text what it reads as, an end a failure.
+    """
+    salvaged: dict[str, Any] = {}
+    for label, value in columns.items():
+        name = label.removeprefix(_RUN_PREFIX)
+        if value is None:
+            salvaged[label] = None
+        elif name.endswith("_at"):
+            salvaged[label] = to_microseconds(_or_nearest(to_moment, value, _FIRST))
+        elif name == "reason":
+            salvaged[label] = _or_nearest(Reason, value, Reason.FAILED)
+        elif name == "state":
+            salvaged[label] = _or_nearest(RequestState, value, RequestState.EXPIRED)
+        elif name == "kind":
+            salvaged[label] = _or_nearest(RequestKind, value, RequestKind.MESSAGE)
+        elif name in ("spec", "payload"):
+            salvaged[label] = dump_fields(readable_fields(value))
+        elif name in _NUMBERS:
+            salvaged[label] = value if type(value) is int else 0
+        else:
+            salvaged[label] = value if isinstance(value, bool) else _text(value)
+    return salvaged
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def to_nearest_moment(microseconds: int) -> datetime:
+    """The moment, or where there is none the last that can be: no damaged lease expires before."""
+    return _or_nearest(to_moment, microseconds, _LAST)
+
+
+def to_reason(value: str | None) -> Reason | None:
+    """The reason of an end, also of one that says what we do not know."""
+    return None if value is None else _or_nearest(Reason, value, Reason.FAILED)
+
+
 def to_request(row: Row[Any]) -> Request:
+    return _read(_to_request, row._mapping, f"request {row.request_id!r}")
+
+
+def to_run(row: Row[Any]) -> Run:
+    return _read(_to_run, row._mapping, f"run {row.run!r} of session {row.session_number!r}")
+
+
+def to_session(row: Row[Any]) -> Session:
+    return _read(_to_session, row._mapping, f"session {row.session_id!r}")
+
+
+def _read(make: Callable[[Any], T], columns: Any, what: str) -> T:
+    """What a row stands for; where it is damaged, as much of it as can be shown."""
+    try:
+        return make(columns)
+    except _UNREADABLE as exc:
+        logger.error("%s is damaged in the database: %s", what, exc)
+        made = make(_salvaged(columns))
+        return replace(made, is_damaged=True) if isinstance(made, Session) else made
+
+
+def _to_request(columns: Any) -> Request:
     return Request(
-        request_id=row.request_id,
-        run=row.run,
-        kind=RequestKind(row.kind),
-        payload=parse_fields(row.payload),
-        state=RequestState(row.state),
-        detail=row.detail,
-        created_at=to_moment(row.created_at),
-        settled_at=_optional_moment(row.settled_at),
+        request_id=columns["request_id"],
+        run=columns["run"],
+        kind=RequestKind(columns["kind"]),
+        payload=parse_fields(columns["payload"]),
+        state=RequestState(columns["state"]),
+        detail=_optional(str, columns["detail"]),
+        created_at=to_moment(columns["created_at"]),
+        settled_at=_optional_moment(columns["settled_at"]),
     )
 
 
-def to_run(row: Row[Any], *, prefix: str = "") -> Run:
-    columns = row._mapping
+def _to_run(columns: Any, prefix: str = "") -> Run:
     spec = columns.get(prefix + "spec")
     reason = columns[prefix + "reason"]
     return Run(
         run=columns[prefix + "run"],
         started_at=to_moment(columns[prefix + "started_at"]),
         finished_at=_optional_moment(columns[prefix + "finished_at"]),
-        exit_code=columns[prefix + "exit_code"],
+        exit_code=_optional(int, columns[prefix + "exit_code"]),
         reason=None if reason is None else Reason(reason),
-        host=columns[prefix + "host"],
+        host=_optional(str, columns[prefix + "host"]),
         lease=_lease(columns[prefix + "lease_holder"], columns[prefix + "lease_expires_at"]),
         spec=None if spec is None else parse_fields(spec),
-        usage=Usage(**{name: columns[prefix + name] for name in USAGE_COLUMNS}),
+        usage=_to_usage(columns, prefix),
     )
 
 
-def to_session(row: Row[Any]) -> Session:
-    columns = row._mapping
+def _to_usage(columns: Any, prefix: str = "") -> Usage:
+    return Usage(**{name: _of(int, columns[prefix + name]) for name in USAGE_COLUMNS})
+
+
+def _of(kind: type[T], value: Any) -> T:
+    """The value, if it is of this kind: a column of SQLite can hold any."""
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} in the place of {kind.__name__}")
+    return value
+
+
+def _optional(kind: type[T], value: Any) -> T | None:
+    return None if value is None else _of(kind, value)
+
+
+def _to_session(columns: Any) -> Session:
     return Session(
         session_id=columns["session_id"],
         generation=columns["generation"],
-        session_name=columns["session_name"],
-        project_dir=columns["project_dir"],
-        agent_name=columns["agent_name"],
+        session_name=_of(str, columns["session_name"]),
+        project_dir=_optional(str, columns["project_dir"]),
+        agent_name=_optional(str, columns["agent_name"]),
         created_at=to_moment(columns["created_at"]),
         last_resumed_at=_optional_moment(columns["last_resumed_at"]),
         last_activity_at=to_moment(columns["last_activity_at"]),
-        executor=columns["executor"],
-        parent_session_id=columns["parent_session_id"],
+        executor=_optional(str, columns["executor"]),
+        parent_session_id=_optional(str, columns["parent_session_id"]),
         archived_at=_optional_moment(columns["archived_at"]),
         unique_name=columns["unique_name"],
-        last_seq=columns["last_seq"],
-        usage=Usage(**{name: columns[name] for name in USAGE_COLUMNS}),
-        newest_run=to_run(row, prefix=_RUN_PREFIX),
+        last_seq=_of(int, columns["last_seq"]),
+        usage=_to_usage(columns),
+        newest_run=_to_run(columns, _RUN_PREFIX),
         child_count=columns["child_count"],
-        masked_secrets=columns["masked_secrets"],
+        masked_secrets=_of(int, columns["masked_secrets"]),
     )
 
 
 def to_event(row: Row[Any], session_id: str) -> Event:
     """The event in a row; where that is not what was stored, one that says so in its place."""
-    whole = is_whole(row, session_id)
+    whole = is_whole(row, session_id) and _is_readable(row)
     if not whole:
         logger.error("event %d of session %r is damaged on the disk", row.seq, session_id)
     return Event(
@@ -139,11 +241,23 @@ def to_event(row: Row[Any], session_id: str) -> Event:
         event_id=row.event_id if whole else None,
         run=row.run,
         late=row.late,
-        recorded_at=to_moment(row.recorded_at),
+        recorded_at=_or_nearest(to_moment, row.recorded_at, _FIRST),
         fields=parse_fields(row.fields) if whole else {"error": DAMAGED_TEXT},
         size=len(row.fields),
         number=row.number,
     )
+
+
+def _is_readable(row: Row[Any]) -> bool:
+    """Whether what the row says can be shown; that it is what was stored does not make it so."""
+    try:
+        to_moment(row.recorded_at)
+        _of(str, row.event_type)
+        _optional(str, row.event_id)
+        parse_fields(row.fields)
+        return True
+    except _UNREADABLE:
+        return False
 
 
 def is_whole(row: Row[Any], session_id: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -243,7 +243,9 @@ class SqlStore:
     def get_status(self, session_id: str) -> Status:
         with self._read() as connection:
             status = connection.scalar(_STATUS, {"session_id": session_id})
-        return "not_existent" if status is None else status
+        if status is None:
+            return "not_existent"
+        return "running" if status == "running" else "finished"  # also of one that is damaged
 
     def get_result(self, session_id: str) -> str:
         with self._read() as connection:
@@ -331,7 +333,7 @@ class SqlStore:
         """When the first of all leases expires; None while there are none."""
         with self._read() as connection:
             moment = connection.scalar(_NEXT_EXPIRY)
-        return None if moment is None else rows.to_moment(moment)
+        return None if moment is None else rows.to_nearest_moment(moment)
 
     def free_some(self, pages: int) -> Space:
         if self._database.path is None:
@@ -360,6 +362,9 @@ def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any
 
 
 def _fields_of(row: Row[Any], session_id: str) -> dict[str, Any]:
-    if not rows.is_whole(row, session_id):
-        raise EventDamagedError(session_id, row.seq)
-    return rows.parse_fields(row.fields)
+    with suppress(ValueError, TypeError, KeyError):
+        if rows.is_whole(row, session_id):
+            fields = rows.parse_fields(row.fields)
+            joined_text(fields)  # which is what it is read for
+            return fields
+    raise EventDamagedError(session_id, row.seq)

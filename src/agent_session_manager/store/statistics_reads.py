@@ -20,6 +20,9 @@ MAX_DAYS = 402
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("runs", "failed", "stopped", "lost")
+MAX_COUNTED = 10**15
+"""Of tokens and costs of one run: those of thousands of runs can be added in 64 bits."""
+LAST_STARTED = rows.to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
 class SqlStatistics:
@@ -59,10 +62,10 @@ def _sum_of(span: Span, end: int | None, bucket: timedelta) -> Select[Any]:
             sessions.c.agent_name,
             func.count().label("runs"),
             *(_count(state) for state in (State.FAILED, State.STOPPED, State.LOST)),
-            *(func.sum(runs.c[name]).label(name) for name in rows.USAGE_COLUMNS),
+            *(func.sum(_counted(runs.c[name])).label(name) for name in rows.USAGE_COLUMNS),
         )
         .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
-        .where(runs.c.started_at >= rows.to_microseconds(span.begin))
+        .where(runs.c.started_at.between(rows.to_microseconds(span.begin), LAST_STARTED))
         .group_by(number, sessions.c.agent_name)
     )
     return query if end is None else query.where(runs.c.started_at < end)
@@ -94,6 +97,11 @@ def _added(one: UsageRow, other: UsageRow) -> UsageRow:
         name: getattr(one.usage, name) + getattr(other.usage, name) for name in rows.USAGE_COLUMNS
     }
     return UsageRow(start=one.start, agent_name=one.agent_name, usage=Usage(**usage), **counts)
+
+
+def _counted(column: Column[int]) -> ColumnElement[int]:
+    """What is added up: a damaged count is none, and would make the sum overflow."""
+    return case((column.between(0, MAX_COUNTED), column), else_=0)
 
 
 def _count(state: State) -> ColumnElement[int]:

@@ -111,7 +111,7 @@ def _to_transcript(row: Row[Any]) -> Transcript:
             project_key=row.project_key, session_id=row.session_id, subpath=row.subpath or None
         ),
         last_position=row.last_position,
-        updated_at=rows.to_moment(row.updated_at),
+        updated_at=rows.to_nearest_moment(row.updated_at),
     )
 
 
@@ -119,6 +119,6 @@ def _to_summary(row: Row[Any]) -> Summary:
     return Summary(
         session_id=row.session_id,
         version=row.version,
-        updated_at=rows.to_moment(row.updated_at),
+        updated_at=rows.to_nearest_moment(row.updated_at),
         text=row.summary,
     )

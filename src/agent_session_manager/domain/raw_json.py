@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from agent_session_manager.api.errors import RequestError
+from agent_session_manager.domain.json_values import UnstorableJsonError
 
 MAX_DEPTH = 256
 MAX_DIGITS = 4300
@@ -26,19 +26,19 @@ def decode(body: bytes) -> str:
     """The text of a body.
 
     Raises:
-        RequestError: 400, it is not UTF-8.
+        UnstorableJsonError: it is not UTF-8.
     """
     try:
         return body.decode()
     except UnicodeDecodeError as exc:
-        raise RequestError(400, "invalid_json", f"the body is not UTF-8: {exc.reason}") from None
+        raise UnstorableJsonError("invalid_json", f"the body is not UTF-8: {exc.reason}") from None
 
 
 def split_array(text: str) -> Iterator[tuple[str, Any]]:
     """Yield each element of a JSON array: its text, and its value but for the numbers in it.
 
     Raises:
-        RequestError: 400, with what is wrong with it.
+        UnstorableJsonError: with what is wrong with it.
     """
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
@@ -60,7 +60,7 @@ def check_object(text: str) -> str:
     """The text of a JSON object, without the space around it.
 
     Raises:
-        RequestError: 400, with what is wrong with it.
+        UnstorableJsonError: with what is wrong with it.
     """
     at = _skip(text, 0)
     value, end = _scan(text, at)
@@ -108,18 +108,18 @@ def _check_end(text: str, at: int) -> None:
         raise _invalid(f"there is more after its end, at character {at}")
 
 
-def _invalid(problem: str) -> RequestError:
-    return RequestError(400, "invalid_json", f"the body is not JSON of the right kind: {problem}")
+def _invalid(problem: str) -> UnstorableJsonError:
+    return UnstorableJsonError("invalid_json", f"the body is not JSON of the right kind: {problem}")
 
 
-def _too_deep() -> RequestError:
-    return RequestError(400, "too_deep", f"an entry is nested more than {MAX_DEPTH} deep")
+def _too_deep() -> UnstorableJsonError:
+    return UnstorableJsonError("too_deep", f"an entry is nested more than {MAX_DEPTH} deep")
 
 
 def _any_int(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise RequestError(
-            400, "number_out_of_range", f"an integer has at most {MAX_DIGITS} digits"
+        raise UnstorableJsonError(
+            "number_out_of_range", f"an integer has at most {MAX_DIGITS} digits"
         )
     return 0
 

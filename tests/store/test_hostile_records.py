@@ -1,0 +1,251 @@
+"""Records that no request could have made: imports refuse them, and reads survive them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_session_manager.api.app import build_app
+from agent_session_manager.manager import Manager
+from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
+from agent_session_manager.store.importing import import_export
+from agent_session_manager.store.rows import USAGE_COLUMNS
+from agent_session_manager.store.sql import open_store
+from tests.support.asgi import Answered, asked
+
+SECRET = "ghp_" + "aB3dE5" * 6
+KEY = "p"
+USAGE = dict.fromkeys(USAGE_COLUMNS, 1)
+GROUPS: tuple[dict[str, dict[str, Any]], ...] = (
+    {
+        "session": {
+            "session_id": "", "session_name": "n", "project_dir": "/p", "agent_name": "a",
+            "executor": "command", "parent_session_id": None, "created_at": 1,
+            "last_resumed_at": 1, "last_activity_at": 1, "archived_at": None, "status": "finished",
+            "last_run": 1, "last_seq": 1, "unique_name": False, **USAGE, "masked_secrets": 0,
+        },
+        "run": {
+            "run": 1, "started_at": 1, "finished_at": 1, "exit_code": 0, "reason": "completed",
+            "host": "h", "spec": {}, "lease_holder": None, "lease_expires_at": None,
+            "answer_seq": 1, **USAGE,
+        },
+        "request": {
+            "run": 1, "request_id": "r", "kind": "message", "payload": {}, "state": "done",
+            "detail": None, "created_at": 1, "settled_at": 1,
+        },
+        "event": {
+            "seq": 1, "event_id": "e", "run": 1, "late": False, "event_type": "message",
+            "recorded_at": 1,
+            "fields": {"role": "assistant", "content": [{"type": "text", "text": "x"}]},
+        },
+    },
+    {
+        "transcript": {
+            "project_key": KEY, "session_id": "", "subpath": "", "last_position": 1, "updated_at": 1
+        },
+        "entry": {"position": 1, "entry_id": "e", "line": "{}"},
+        "summary": {"version": 1, "updated_at": 1, "summary": "{}"},
+    },
+)  # fmt: skip
+"""A session and a transcript as an export has them, each with one of everything."""
+STRUCTURE = {"session_id", "last_run", "last_seq", "run", "seq", "position", "last_position"}
+"""Where a line belongs: other values make another export."""
+
+HOSTILE: tuple[Any, ...] = (
+    None, True, 7, -1, 2**31, 2**53 + 1, 2**62, 2**63 - 1, -(2**63), 0.5, "", "x" * 5000, "\0",
+    "running", "2026-11-22", [], {}, ["x"], {"content": 7}, {"role": 5, "content": [7]},
+    {"content": [{"type": "text"}]}, {"content": [{"type": "text", "text": 5}]}, {"seq": 9},
+    {"session_id": "other"}, {"event_type": "x"}, {"exit_code": 2**40}, {"usage": 5},
+    {"masked_secrets": 2**62}, {"text": SECRET}, {"a": [{"password": "Tr0ub4dor&3x"}]},
+    "{", "[]", '{"a": NaN}', "{}{}",
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)  # fmt: skip
+
+
+Group = dict[str, dict[str, Any]]
+
+
+def changed(group: Group, kind: str, /, **columns: Any) -> Group:
+    return {name: {**line, **columns} if name == kind else line for name, line in group.items()}
+
+
+def named(group: Group, name: str) -> Group:
+    return changed(group, next(iter(group)), session_id=str(uuid5(NAMESPACE_URL, name)))
+
+
+def id_of(group: Group) -> str:
+    return str(next(iter(group.values()))["session_id"])
+
+
+def taken_variants(values: tuple[Any, ...]) -> list[Group]:
+    """Groups that hold, column by column, whichever of the values an import takes there."""
+    made = []
+    for number, group in enumerate(GROUPS):
+        taken = {
+            (kind, column): [
+                value
+                for value in values
+                if is_taken(changed(named(group, "x"), kind, **{column: value}))
+            ]
+            for kind, line in group.items()
+            for column in line.keys() - STRUCTURE
+        }
+        for place in range(max(map(len, taken.values()))):
+            variant = named(group, f"{number} {place}")
+            for (kind, column), some in taken.items():
+                if place < len(some):
+                    variant = changed(variant, kind, **{column: some[place]})
+            made.append(variant)
+    return made
+
+
+def is_taken(group: Group) -> bool:
+    try:
+        for kind, line in group.items():
+            KINDS[kind].to_row(orjson.loads(orjson.dumps(line)), 1)
+    except (ImportRefusedError, orjson.JSONEncodeError):
+        return False
+    return True
+
+
+def export_of(groups: list[Group]) -> bytes:
+    groups = sorted(groups, key=lambda group: "transcript" in group)
+    lines = [{"type": kind, **line} for group in groups for kind, line in group.items()]
+    body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    kinds = [line["type"] for line in lines]
+    counts = {kind.counted: kinds.count(kind.name) for kind in KINDS.values()}
+    trailer = {"type": "trailer", **counts, "sha256": hashlib.sha256(body).hexdigest()}
+    header = header_line(exported_at=1, generation="g", is_whole=True)
+    return header + body + orjson.dumps(trailer) + b"\n"
+
+
+def targets(app: FastAPI, session_id: str) -> Iterator[str]:
+    """Every route that reads, of a session where it is of one."""
+    for path, methods in app.openapi()["paths"].items():
+        if "get" not in methods:
+            continue
+        target = path.replace("{session_id}", session_id)
+        target = target.replace("{run}", "1").replace("{request_id}", "r")
+        if path.startswith("/transcripts"):
+            target += f"?project_key={KEY}"
+            target += f"&session_id={session_id}" if path.endswith("/entries") else ""
+        elif path == "/usage":
+            target += "?since=0001-01-02T00:00:00Z&bucket=day"
+        yield target
+        if path == "/sessions":
+            for sort in ("created", "activity", "name", "cost"):
+                yield f"{target}?limit=1000&sort={sort}"
+
+
+async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered]:
+    """What every route says of each session; in the end each can be deleted."""
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    found: dict[str, Answered] = {}
+    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=clock)
+    async with Manager.open(store, clock=clock) as manager:
+        app = build_app(manager, instance="i")
+        for session_id in session_ids:
+            for target in targets(app, session_id):
+                if target not in found:
+                    found[target] = await asked(app, "GET", target)
+        for session_id in session_ids:
+            target = f"/sessions/{session_id}?force=true"
+            found[f"DELETE {target}"] = await asked(app, "DELETE", target)
+        found["left"] = await asked(app, "GET", "/sessions")
+    return found
+
+
+def take_in(directory: Path, groups: list[Group]) -> None:
+    import_export(f"sqlite:///{directory / 'sessions.db'}", io.BytesIO(export_of(groups)))
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.just(HOSTILE) | st.tuples(VALUES, VALUES))
+def test_import_that_is_taken_is_read_by_every_route(values: tuple[Any, ...]) -> None:
+    taken = taken_variants(values)
+    if not taken:
+        return
+    with TemporaryDirectory() as directory:
+        take_in(Path(directory), taken)
+        said = asyncio.run(answers(Path(directory), list(map(id_of, taken))))
+    wrong = {target: answer.body for target, answer in said.items() if answer.status >= 500}
+    assert wrong == {}
+    raw = {target for target, answer in said.items() if SECRET.encode() in answer.body}
+    assert all(target.startswith("/transcripts/") for target in raw), raw
+    assert said["left"].json["sessions"] == []
+
+
+def test_import_refuses_what_no_request_can_make() -> None:
+    refused: list[tuple[str, str, Any]] = [
+        ("session", "session_name", ""),
+        ("session", "session_name", "x" * 5000),
+        ("session", "last_activity_at", 2**62),
+        ("session", "cost_microdollars", 2**62),
+        ("run", "cost_microdollars", 2**62),
+        ("event", "fields", {"content": 7}),
+        ("event", "fields", {"role": 5}),
+        ("event", "fields", {"seq": 9}),
+        ("entry", "line", "not JSON"),
+        ("summary", "summary", "[]"),
+    ]
+    for kind, column, value in refused:
+        [group] = [named(group, "x") for group in GROUPS if kind in group]
+        assert is_taken(group)
+        assert not is_taken(changed(group, kind, **{column: value})), (kind, column, value)
+
+
+DAMAGES: tuple[Any, ...] = (2**62, -(2**63), "text", b"\xff\xfe", 0.5, "")
+TABLES = {
+    "session": ("sessions", "session_id = ?"),
+    "run": ("runs", "session_number = (SELECT number FROM sessions WHERE session_id = ?)"),
+    "request": ("requests", "session_number = (SELECT number FROM sessions WHERE session_id = ?)"),
+    "event": ("events", "session_number = (SELECT number FROM sessions WHERE session_id = ?)"),
+}
+
+
+def test_damaged_record_spoils_no_list_and_can_be_deleted(tmp_path: Path) -> None:
+    places = {
+        (kind, value): named(GROUPS[0], f"{kind} {value!r}") for kind in TABLES for value in DAMAGES
+    }
+    take_in(tmp_path, list(places.values()))
+    with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection, connection:
+        for (kind, value), group in places.items():
+            table, where = TABLES[kind]
+            for column in group[kind].keys() - STRUCTURE:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE {where}", (value, id_of(group))
+                )
+        connection.execute("UPDATE events SET checksum = NULL")
+    said = asyncio.run(answers(tmp_path, list(map(id_of, places.values()))))
+    wrong = {target: answer.body for target, answer in said.items() if answer.status >= 500}
+    assert {t: body for t, body in wrong.items() if not t.endswith("/result")} == {}
+    assert all(b"event_damaged" in body for body in wrong.values())
+    damaged = {
+        session["session_id"]: session["damaged"] for session in said["/sessions"].json["sessions"]
+    }
+    assert damaged == {
+        id_of(group): kind in ("session", "run") for (kind, _), group in places.items()
+    }
+    assert said["left"].json["sessions"] == []
