@@ -15,6 +15,7 @@ from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765
 MIN_TOKEN_CHARS = 32
+_LOCAL_ORIGIN = re.compile(r"http://(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?")
 _ORIGIN = re.compile(r"https?://[^/@?#\s,]+/?")
 MIN_LEASE_SECONDS = 15.0
 """Three times what a client waits for an answer: one slow request costs no run."""
@@ -62,6 +63,15 @@ class Settings:
     """A transcript to which nothing was appended for so long is deleted; 0: never."""
     token: str = field(default="", repr=False)
     """Empty: one made at random, kept in the state directory."""
+
+    @property
+    def changeable_origins(self) -> tuple[str, ...]:
+        """Allowed origins of other machines without TLS: who is in between can change the page."""
+        return tuple(
+            origin
+            for origin in self.allow_origins
+            if origin.startswith("http://") and not _LOCAL_ORIGIN.fullmatch(origin)
+        )
 
     @property
     def resolved_database_url(self) -> str:
@@ -212,7 +222,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 def _origin(text: str) -> str:
     """An origin as browsers send it: scheme, host and port, and no path behind them."""
-    if not _ORIGIN.fullmatch(text):
+    if not _ORIGIN.fullmatch(text) or "*" in text:
         raise SettingsError(f"{text!r} is not an origin, such as http://localhost:5173")
     return text.removesuffix("/").lower()
 

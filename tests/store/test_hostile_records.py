@@ -8,7 +8,6 @@ import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.api.app import build_app
+from agent_session_manager.clock import Time, now
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.store.importing import import_export
@@ -158,13 +158,9 @@ def targets(app: FastAPI, session_id: str) -> Iterator[str]:
 
 async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered]:
     """What every route says of each session; in the end each can be deleted."""
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
     found: dict[str, Answered] = {}
-    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=clock)
-    async with Manager.open(store, clock=clock) as manager:
+    store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
+    async with Manager.open(store, time=Time()) as manager:
         app = build_app(manager, instance="i")
         for session_id in session_ids:
             for target in targets(app, session_id):

@@ -121,13 +121,19 @@ def test_token_that_is_none_is_named_without_its_value(token: str) -> None:
     assert token not in str(caught.value)
 
 
+def test_origins_that_can_be_changed_on_their_way_are_known() -> None:
+    local = ("http://localhost:5173", "http://127.0.0.1", "http://[::1]:80", "https://x.test")
+    origins = (*local, "http://x.test", "http://localhost.x.test", "http://127.0.0.1.x.test:80")
+    assert load_settings({}, allow_origins=origins).changeable_origins == origins[4:]
+
+
 def test_token_is_not_in_the_repr() -> None:
     assert TOKEN not in repr(load_settings({"AGENT_ORCHESTRATOR_TOKEN": TOKEN}))
 
 
 @each_row(
     "origin",
-    ["*", "null", "localhost:5173", "http://", "http://x/path", "http://x?q", "http://u@x",
+    ["*", "http://*.x.test", "null", "localhost:5173", "http://", "http://x/path", "http://x?q", "http://u@x",
      "ftp://x", "http://x y", "http://a,http://b"],
 )  # fmt: skip
 def test_what_is_no_origin_is_refused(origin: str) -> None:

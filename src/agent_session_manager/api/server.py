@@ -152,6 +152,12 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         logger.info("serving %s from %s", announcement.url, announcement.database)
         if settings.bind:
             logger.warning("serving other machines: https://%s:%d", in_url(settings.bind), port)
+        for origin in settings.changeable_origins:
+            logger.warning(
+                "the page of %s can be changed on its way here, as it has no TLS, and is let in: "
+                "allow an https:// origin instead",
+                origin,
+            )
         if not settings.auth:
             logger.warning("everybody on this machine is let in: --auth off asks for no token")
         # Until uvicorn listens to signals itself. It raises the one that ended it again: by then

@@ -301,6 +301,10 @@ def _sqlite_engine(
     )
 
 
+DISTRUSTING = ("trusted_schema = OFF", "cell_size_check = ON")
+"""For files that others may have written: no function in a schema, no cell outside of its page."""
+
+
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
     pragmas = (
         f"auto_vacuum = {INCREMENTAL}",  # before anything is written
@@ -311,12 +315,12 @@ def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> N
         # What is deleted is overwritten, but for what was moved within pages that others share.
         "secure_delete = ON",
     )
-    for pragma in pragmas:
+    for pragma in (*DISTRUSTING, *pragmas):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("query_only = ON", "wal_autocheckpoint = 0"):
+    for pragma in (*DISTRUSTING, "query_only = ON", "wal_autocheckpoint = 0"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

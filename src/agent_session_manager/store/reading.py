@@ -20,6 +20,7 @@ from agent_session_manager.store.engine import (
     postgresql_engine,
     prepare_sqlite_reader,
 )
+from agent_session_manager.store.schema import foreign_part
 
 _ONLY_READING = {"postgresql_readonly": True}
 
@@ -28,11 +29,11 @@ _ONLY_READING = {"postgresql_readonly": True}
 def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a SQLite file, also to one that a manager is writing to.
 
-    It cannot write and never checkpoints, not even when it is the last to close: the one
-    connection that does belongs to the owner.
+    Its schema is one that our migrations make. It cannot write and never checkpoints, not even
+    when it is the last to close: the one connection that does belongs to the owner.
 
     Raises:
-        DatabaseError: there is no such file.
+        DatabaseError: there is no such file, or its schema is another.
         sqlite3.DatabaseError: it cannot be read.
     """
     if not path.is_file():
@@ -45,6 +46,12 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
     )
     with closing(connection):
         prepare_sqlite_reader(connection, None)
+        foreign = foreign_part(connection)
+        if foreign is not None:
+            raise DatabaseError(
+                f"{path} is not a database of agent-session-manager: its schema has {foreign}, "
+                "which no version makes; it was left as it is"
+            )
         yield connection
 
 

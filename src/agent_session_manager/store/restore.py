@@ -17,6 +17,7 @@ from uuid import uuid4
 from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.store.engine import (
     BUSY_TIMEOUT_SECONDS,
+    DISTRUSTING,
     DatabaseError,
     DatabaseInUseError,
     owned,
@@ -95,13 +96,20 @@ def _forget_head(database: Path) -> None:
 
 
 def renew(copy: Path) -> None:
-    """Give the record new generations: events that a reader has seen may not be in it."""
+    """Give the record new generations: events that a reader has seen may not be in it.
+
+    No token of a run is taken from a file: a person's next command delivers what its run still has.
+    """
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.create_function("new_generation", 0, lambda: uuid4().hex)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        for pragma in DISTRUSTING:
+            connection.execute(f"PRAGMA {pragma}").close()
         connection.execute("BEGIN")
         for table in sorted({"feed", "sessions"} & tables):
             connection.execute(f"UPDATE {table} SET generation = new_generation()")
+        if "run_tokens" in tables:
+            connection.execute("DELETE FROM run_tokens")
         connection.execute("COMMIT")
 
 

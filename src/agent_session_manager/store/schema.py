@@ -1,0 +1,95 @@
+"""The schema of a SQLite file, held against the one that our migrations make.
+
+A schema is code: triggers, views, defaults and indexes are expressions that SQLite evaluates when
+a table is read or written. So it is compared before anything in the file is used.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from functools import lru_cache
+from typing import NamedTuple
+
+from alembic import command
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import StaticPool
+
+from agent_session_manager.store.revisions import known_revisions, migration_config
+
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+_VERSIONS = "alembic_version"
+_OF_SQLITE = re.compile("sqlite_stat[0-9]")
+"""Tables of ANALYZE, which hold figures for the planner."""
+_SPACE_AND_QUOTES = re.compile(r'[\s"]+')
+
+
+class Part(NamedTuple):
+    """A table, an index, or whatever else a schema has."""
+
+    kind: str
+    name: str
+    table: str
+    statement: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+def foreign_part(connection: sqlite3.Connection) -> Part | None:
+    """Return a part of the schema that our migrations have not made, or made otherwise.
+
+    Of a revision that this version does not know nothing more is said than that it has no trigger,
+    view or virtual table.
+    """
+    found = {
+        part
+        for part in (_part(*row) for row in connection.execute(_SCHEMA))
+        if part.kind != "table" or not _OF_SQLITE.fullmatch(part.name)
+    }
+    active = {part for part in found if part.kind not in ("table", "index")}
+    active |= {part for part in found if part.statement.startswith("createvirtual")}
+    if active or not found:
+        return min(active, default=None)
+    versions = {part for part in found if part.name == _VERSIONS}
+    if not versions:
+        return min(found)
+    if not versions <= _made_by_migrations(known_revisions()[-1]):
+        return min(versions)
+    (revision,) = connection.execute(f"SELECT max(version_num) FROM {_VERSIONS}").fetchone()
+    if revision not in known_revisions():
+        return None
+    return min(found ^ _made_by_migrations(revision), default=None)
+
+
+@lru_cache
+def _made_by_migrations(revision: str) -> frozenset[Part]:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    config = migration_config()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            return frozenset(_part(*row) for row in connection.execute(text(_SCHEMA)))
+    finally:
+        engine.dispose()
+
+
+def _part(kind: str, name: str, table: str, statement: str | None) -> Part:
+    return Part(kind, name, table, _sorted(_SPACE_AND_QUOTES.sub("", statement or "").lower()))
+
+
+def _sorted(statement: str) -> str:
+    """The statement with its columns and constraints in one order: migrations have several."""
+    head, _, inside = statement.partition("(")
+    parts = [""]
+    depth = 0
+    for character in inside:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    *others, last = parts
+    inside, _, rest = last.rpartition(")")
+    return f"{head}({','.join(sorted([*others, inside]))}){rest}"
