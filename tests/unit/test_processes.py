@@ -22,8 +22,10 @@ from tests.support.beacon import Beacon
 from tests.support.loops import run
 
 HERE = Path.cwd()
-PATIENT = Grace()
-IMPATIENT = Grace(interrupt_seconds=0.05, terminate_seconds=0.05)
+PATIENT = Grace(interrupt_seconds=60, terminate_seconds=60, kill_seconds=60)
+"""For children that react: how long they take does not matter."""
+IMPATIENT = Grace(interrupt_seconds=0, terminate_seconds=0, kill_seconds=60)
+"""For children that do not."""
 
 
 async def start(beacon: Beacon, *kinds: str) -> Child:
@@ -60,7 +62,7 @@ def test_wait_is_for_the_program_and_not_for_who_holds_its_pipes() -> None:
             heir = await beacon.arrival()
             exit_code = await child.wait()
             was_left = not heir.is_gone
-            await child.stop()
+            await child.stop(PATIENT)
             await heir.gone()
             child.close()
             return exit_code, was_left
@@ -128,7 +130,7 @@ def test_stop_goes_on_until_none_is_left_of_those_that_start_others_when_told_to
         async with Beacon.open() as beacon:
             child = await start(beacon, "stubborn", "hydra")
             await beacon.arrival()
-            await child.stop(Grace(interrupt_seconds=0.05, terminate_seconds=0.2))
+            await child.stop(Grace(interrupt_seconds=0, terminate_seconds=0.2, kill_seconds=60))
             child.close()
             return child.processes.find()
 
@@ -140,7 +142,7 @@ def test_stop_leaves_another_run_of_the_same_program_alone() -> None:
         async with Beacon.open() as beacon:
             mine, other = await start(beacon, "polite"), await start(beacon, "detached")
             arrivals = [await beacon.arrival(), await beacon.arrival()]
-            await mine.stop()
+            await mine.stop(PATIENT)
             bystander = next(arrival for arrival in arrivals if arrival.pid != mine.pid)
             was_left = not bystander.is_gone and psutil.pid_exists(bystander.pid)
             await other.stop(IMPATIENT)
@@ -189,7 +191,7 @@ def test_a_pid_that_has_another_owner_by_now_is_not_a_process_of_the_run() -> No
             earlier = psutil.Process(child.pid)
             earlier._ident = (child.pid, 1.0)  # type: ignore[attr-defined]  # as if reused
             found = RunProcesses(earlier, "no process has this token").find()
-            await child.stop()
+            await child.stop(PATIENT)
             child.close()
             return found, child.exit_code
 
