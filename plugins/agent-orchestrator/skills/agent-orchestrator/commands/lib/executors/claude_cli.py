@@ -20,7 +20,7 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
-from ..processes import Child, Spared
+from ..processes import Child, Grace, Spared
 from .base import ExecutorError, RunSpec
 from .claude_usage import RequestCounter
 from .events import OutputText, storable
@@ -206,6 +206,11 @@ class CommandLine(Transport):
                     await self._child.wait()
             await self._drain.finish()
             self.stderr.add(b"", final=True)
+
+    async def stop(self, grace: Grace | None = None) -> None:
+        """Stop the CLI with all its tools; what it said can still be read."""
+        if self._child is not None:
+            await self._child.stop(grace)
 
     async def close(self) -> None:
         """Let go of the CLI; one that has not ended by itself is stopped with all its tools."""
