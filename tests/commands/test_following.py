@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from agent_orchestrator.cli.following import follow, wait_for_request
 from agent_orchestrator.manager_client import Json, ManagerClient
 from tests.support.manager import RunningManager
+from tests.support.recording import Received, Reply, json_reply, recording
 
 MANY = 1000
 """More than the manager reads at once."""
@@ -44,6 +46,20 @@ def test_a_newer_run_ends_the_following_while_it_goes_on(
     assert follow(records, session, show)["run"] == 2
 
 
+@contextmanager
+def stopping_manager(session: Json, request: Json) -> Iterator[ManagerClient]:
+    """A manager that answers at once, also what is not settled yet, as one does that stops."""
+    states = ["pending", "acknowledged", "pending", "done"]
+
+    def answer(received: Received) -> Reply:
+        if "/requests/" not in received.target:
+            return json_reply({"ok": True, "session": session})
+        return json_reply({"ok": True, "request": {**request, "state": states.pop(0)}})
+
+    with recording(answer) as server, ManagerClient(server.url) as manager:
+        yield manager
+
+
 def test_a_request_is_waited_for_through_an_outage_and_not_for_ever(
     start_manager: Any, monkeypatch: pytest.MonkeyPatch, new_id: Callable[[], str]
 ) -> None:
@@ -54,6 +70,8 @@ def test_a_request_is_waited_for_through_an_outage_and_not_for_ever(
         session_id = session["session_id"]
         request = records.create_request(session_id, 1, new_id(), "message", {"text": "hi"})
         assert wait_for_request(records, session, request, timeout_seconds=0.2) == request
+        with stopping_manager(session, request) as early:
+            assert wait_for_request(early, session, request, timeout_seconds=60)["state"] == "done"
         manager.kill()
 
         def come_back() -> Json:

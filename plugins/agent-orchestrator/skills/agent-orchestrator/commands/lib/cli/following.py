@@ -14,7 +14,8 @@ from .output import note
 WAIT_SECONDS = 3.0
 """At once for one answer: less than the client waits for it."""
 PAUSE_SECONDS = 0.2
-"""Before a manager that is away is asked again."""
+"""Before a manager is asked again that is away, or had nothing new to tell."""
+SETTLED = ("done", "refused", "expired")
 
 
 def follow(
@@ -77,20 +78,24 @@ def wait_for_request(
     """
     deadline = time.monotonic() + timeout_seconds
     while (left := deadline - time.monotonic()) > 0:
-        began = time.monotonic()
-        wait_seconds = min(left, WAIT_SECONDS)
         try:
             request = manager.get_request(
                 session["session_id"],
                 request["run"],
                 request["request_id"],
-                wait_seconds=wait_seconds,
+                wait_seconds=min(left, WAIT_SECONDS),
             )
+            if request["state"] in SETTLED or _has_ended(manager, request, session["session_id"]):
+                break
         except SessionClientError as exc:
             if not may_pass(exc):
                 raise
-            time.sleep(min(left, PAUSE_SECONDS))
-        else:
-            if time.monotonic() - began < wait_seconds:  # it was answered before the time was up
-                break
+        # A manager that stops answers everybody at once, whatever they wait for.
+        time.sleep(min(left, PAUSE_SECONDS))
     return request
+
+
+def _has_ended(manager: ManagerClient, request: Json, session_id: str) -> bool:
+    """Whether nobody takes a request any more: one to a run that was lost stays as it is."""
+    session = manager.get_session(session_id)
+    return bool(session["status"] == "finished" or session["run"] > request["run"])
