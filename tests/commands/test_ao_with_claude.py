@@ -25,6 +25,7 @@ from tests.commands.shell import (
     Shell,
     is_alive,
     pids_in,
+    supervisor_of,
     waiting_program,
 )
 from tests.executors.conftest import OFFLINE
@@ -130,12 +131,16 @@ def start_with_a_tool_that_waits(claude: Shell, started: Path, gate: Gate) -> tu
     return running, pid
 
 
+def supervisor_process(claude: Shell) -> psutil.Process:
+    run = supervisor_of(claude.state_dir, session_of(claude)["session_id"])
+    return psutil.Process(run.pid)
+
+
 def test_a_session_whose_agent_is_killed_is_not_left_running_and_can_be_resumed(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
-    (supervisor,) = psutil.Process(running.pid).children()
-    (agent,) = supervisor.children()
+    (agent,) = supervisor_process(claude).children()
     agent.kill()
     assert running.end() == Ended(
         FAILED, "", "ao-new: session 'x' failed: Claude Code was killed by SIGKILL\n"
@@ -155,11 +160,11 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
-    supervisors = [process.pid for process in psutil.Process(running.pid).children()]
-    processes = psutil.Process(running.pid).children(recursive=True)
+    supervisor = supervisor_process(claude)
+    processes = supervisor.children(recursive=True)
     running.signal(signal.SIGINT)
     assert running.end() == STOPPED
-    wait_for(lambda: not any(map(is_alive, supervisors)), "its supervisor ends")
+    wait_for(lambda: not is_alive(supervisor.pid), "its supervisor ends")
     assert not any(is_alive(pid) for pid in [tool_pid, *(process.pid for process in processes)])
     session = session_of(claude)
     assert (session["status"], session["reason"]) == ("finished", "stopped")
