@@ -179,6 +179,7 @@ PASSES = {
         "code_not_valid",
         "host_not_allowed",
         "origin_not_allowed",
+        "page_token_unknown",
         "too_many_failures",
     ),
     *("store_unavailable", "overloaded", "timed_out", "disk_full", "event_damaged"),
