@@ -6,7 +6,6 @@ from pathlib import Path
 
 from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Gate, Shell, start_detached
-from tests.support.rows import each_row
 
 
 def make(shell: Shell, name: str) -> None:
@@ -55,13 +54,13 @@ def test_a_name_of_another_project_is_free(shell: Shell, tmp_path: Path) -> None
     assert shell.run("ao-rename", "x", "taken").exit_code == DONE
 
 
-@each_row("name", ["", "x" * 201])
-def test_a_name_is_neither_empty_nor_too_long(shell: Shell, name: str) -> None:
+def test_a_name_is_neither_empty_nor_too_long(shell: Shell) -> None:
     make(shell, "x")
-    assert shell.run("ao-rename", "x", name) == Ended(
-        USAGE, "", "ao-rename: a name has 1 to 200 characters\n"
-    )
-    assert shell.run("ao-status", "x").stdout == "finished\n"
+    for name in ("", "x" * 201):
+        assert shell.run("ao-rename", "x", name) == Ended(
+            USAGE, "", "ao-rename: a name has 1 to 200 characters\n"
+        )
+        assert shell.run("ao-status", "x").stdout == "finished\n"
 
 
 def test_one_that_runs_is_renamed_while_it_does(shell: Shell, gate: Gate, started: Path) -> None:
