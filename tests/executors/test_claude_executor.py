@@ -284,7 +284,7 @@ def test_requests_are_counted_while_the_run_goes_on(claude: Claude) -> None:
         assert event["model"].startswith("claude-")
 
 
-def test_a_stopped_run_still_tells_what_it_used_and_which_calls_did_not_end(
+def test_stopped_run_tells_its_total_and_its_unfinished_calls(
     claude: Claude,
 ) -> None:
     claude.allow("Bash")

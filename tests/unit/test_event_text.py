@@ -86,7 +86,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(st.lists(FIELDS, max_size=6))
-def test_any_json_in_any_field_is_survived_and_nothing_is_lost(fields: list[Event]) -> None:
+def test_any_json_is_survived_and_no_event_is_lost(fields: list[Event]) -> None:
     events = [{"seq": seq, **each} for seq, each in enumerate(fields)]
     ordered = list(by_parent(events))
     assert sorted(each["seq"] for each in ordered) == list(range(len(events)))
@@ -139,7 +139,7 @@ def test_what_a_subagent_did_stands_under_its_call() -> None:
     assert sorted(as_they_come) == sorted(lines)  # only the order is another one
 
 
-def test_a_call_that_never_ends_holds_nothing_back_for_ever() -> None:
+def test_call_that_never_ends_holds_no_event_back_for_ever() -> None:
     lost = [event(1, "pre_tool", "a"), event(2, "session_stop"), event(3, "message")]
     seen = []
     for each in by_parent(iter(lost)):
@@ -149,7 +149,7 @@ def test_a_call_that_never_ends_holds_nothing_back_for_ever() -> None:
     assert [each["seq"] for each in by_parent(ongoing)] == [1, 2]
 
 
-def test_moments_are_local_with_date_and_offset_where_they_change() -> None:
+def test_moments_are_local_with_date_and_offset_at_each_change() -> None:
     def at(moment: datetime, zone: str) -> list[str]:
         text = EventText(ZoneInfo(zone))
         steps = (moment + timedelta(minutes=30 * step) for step in range(4))
