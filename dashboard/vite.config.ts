@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { loadEnv } from "vite";
 import { defineConfig } from "vitest/config";
+import { licences } from "./licences";
 
 const manager = loadEnv("", ".", "DASHBOARD_").DASHBOARD_MANAGER ?? "http://127.0.0.1:8765";
 const routes = ["/sessions", "/usage", "/facets", "/dashboard", "/health"];
@@ -14,7 +15,7 @@ const asTheManager = {
 };
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), licences()],
   base: "./",
   resolve: {
     alias: {

@@ -9,6 +9,7 @@ export function aSession(fields: Partial<Session> = {}): Session {
     state: "finished",
     generation: "aa",
     child_count: 0,
+    damaged: false,
     masked_secrets: 0,
     created_at: "2026-01-01T10:00:00Z",
     last_resumed_at: null,

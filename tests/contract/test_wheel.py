@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -89,6 +90,7 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
         "agent_session_manager/py.typed",
         "agent_orchestrator/py.typed",
         "agent_session_manager/static/index.html",
+        "agent_session_manager/static/licences.txt",
         "agent_session_manager/migrations/script.py.mako",
         "agent_session_manager/migrations/versions/0001_sessions_runs_events.py",
     } <= packed
@@ -142,3 +144,14 @@ def test_unpacked_wheel_brings_up_a_database_and_has_its_programs(
     version, other = ran.stdout.split()
     assert version == other
     assert about.name == f"agent_orchestrator-{version}.dist-info"
+
+
+def test_each_library_of_the_dashboard_has_its_notice() -> None:
+    """The build fails if a bundled package has none; here the plugin itself must have run."""
+    notices = (SERVICE / "static/licences.txt").read_text()
+    package = json.loads((ROOT / "dashboard/package.json").read_text())
+    for name in package["dependencies"]:
+        begin = notices.index(f"{name} ")
+        notice = notices[begin : begin + 1500].lower()
+        assert "copyright" in notice, name
+        assert "permission is hereby granted" in notice or "redistribution" in notice, name
