@@ -1,18 +1,17 @@
-import { lazy, Suspense, useState, useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import type { Connection } from "./api/stream";
 import { currentToken, watchToken } from "./api/token";
 import { Entry } from "./entry";
 import { SessionsFeedProvider } from "./hooks/sessions-feed";
 import { useRoute } from "./hooks/use-route";
 import { Overview } from "./overview/overview";
+import { SessionView } from "./session/session-view";
 import { SessionsView } from "./sessions/sessions-view";
 import { Shell } from "./shell";
 import { onWatchedChange, watchedSessions } from "./state/watched";
 import { overviewLink, type Route } from "./text/route";
 import { Boundary } from "./ui/boundary";
 import { Empty } from "./ui/empty";
-
-const SessionView = lazy(() => import("./session/session-view"));
 
 export function App() {
   const token = useSyncExternalStore(watchToken, currentToken);
@@ -26,9 +25,7 @@ export function App() {
     <SessionsFeedProvider key={token} isNeeded={!isSession || watched.size > 0}>
       <Shell route={route} followed={isSession ? followed : null}>
         <Boundary key={route.view} fallback={<Broken />}>
-          <Suspense fallback={<div className="loading" role="status" aria-label="Loading" />}>
-            <Place route={route} onConnection={setFollowed} />
-          </Suspense>
+          <Place route={route} onConnection={setFollowed} />
         </Boundary>
       </Shell>
     </SessionsFeedProvider>

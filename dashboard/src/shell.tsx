@@ -6,6 +6,7 @@ import { useKeys } from "./hooks/use-keys";
 import { goTo } from "./hooks/use-route";
 import { KeysDialog } from "./keys-dialog";
 import { overviewLink, type Route, sessionsLink } from "./text/route";
+import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, THEMES } from "./ui/theme";
 
@@ -53,6 +54,7 @@ export function Shell({ route, followed, children }: ShellProps) {
           </button>
         </div>
       </header>
+      {(followed ?? connection) === "offline" && <OfflineBar />}
       <main className={`view view-${route.view}`}>{children}</main>
       {showsKeys && <KeysDialog onClose={() => setShowsKeys(false)} />}
     </>
@@ -64,6 +66,19 @@ function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean;
     <a href={href} aria-current={isCurrent ? "page" : undefined}>
       {label}
     </a>
+  );
+}
+
+function OfflineBar() {
+  return (
+    <div className="offline-bar" role="alert">
+      <span>The manager does not answer. If it is not running, start it:</span>
+      <code>agent-session-manager serve</code>
+      <CopyButton label="Copy the command" text="agent-session-manager serve" isCompact />
+      <button type="button" className="button" onClick={() => window.dispatchEvent(new Event("online"))}>
+        Retry now
+      </button>
+    </div>
   );
 }
 

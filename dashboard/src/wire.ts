@@ -63,7 +63,13 @@ interface EventBase {
 
 export type SessionEvent = EventBase &
   (
-    | { readonly kind: "message"; readonly role: string; readonly text: string }
+    | {
+        readonly kind: "message";
+        readonly role: string;
+        readonly text: string;
+        /** Where a message of the role `user` comes from that no person has written. */
+        readonly origin: string | null;
+      }
     | { readonly kind: "thinking"; readonly text: string }
     | {
         readonly kind: "pre_tool";
@@ -114,7 +120,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
   const tool_use_id = asText(wire.tool_use_id);
   switch (wire.event_type) {
     case "message":
-      return { ...base, kind: "message", role: wire.role ?? "assistant", text };
+      return { ...base, kind: "message", role: wire.role ?? "assistant", text, origin: asText(wire.origin) };
     case "thinking":
       return { ...base, kind: "thinking", text };
     case "pre_tool":

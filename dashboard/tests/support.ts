@@ -11,6 +11,7 @@ export function aSession(fields: Partial<Session> = {}): Session {
     child_count: 0,
     damaged: false,
     masked_secrets: 0,
+    damaged: false,
     created_at: "2026-01-01T10:00:00Z",
     last_resumed_at: null,
     project_dir: "/home/me/project",

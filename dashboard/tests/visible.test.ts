@@ -10,12 +10,26 @@ test("characters that reorder or hide text are named", () => {
   expect(visible("photo\u202egnp.exe\u2066\u200b")).toBe("photo⟨RLO⟩gnp.exe⟨LRI⟩⟨ZWSP⟩");
 });
 
+test("no two names look alike by what is not drawn", () => {
+  const hidden = [0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x180e, 0x200b, 0x200c, 0x200d, 0x2060, 0x2063, 0x206f, 0x2800,
+    0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xffa0, 0xfff9, 0x1d173, 0xe0001, 0xe0041, 0xe0100]; // biome-ignore format: one line
+  for (const code of hidden) {
+    for (const name of [`review${String.fromCodePoint(code)}`, `re${String.fromCodePoint(code)}view`]) {
+      expect(oneLine(name)).toContain(
+        `U+${code.toString(16).toUpperCase().padStart(4, "0")}`
+          .replace("U+061C", "ALM")
+          .replace("U+200B", "ZWSP"),
+      );
+    }
+  }
+});
+
 test("a name is one line", () => {
   expect(oneLine("  two\r\n lines\u2028here ")).toBe("two lines here");
 });
 
 test("text of any language is left alone", () => {
-  const text = "שלום, 你好, naïve — 👩‍💻";
+  const text = "שלום, 你好, naïve — 👩‍💻 👨🏽‍🚀 ❤️ 🏴󠁧󠁢󠁥󠁮󠁧󠁿 می‌خواهم क्‍ष 葛󠄀";
   expect(visible(text)).toBe(text);
 });
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -132,10 +131,12 @@ def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled
 
 
 def test_search_is_applied_when_it_is_left(own: RunningManager, visit: Open, filled: Api) -> None:
-    page = visit(own).enter("#/sessions")
+    opened = visit(own)
+    opened.page.clock.install()
+    page = opened.enter("#/sessions")
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
-    page.clock.install()
-    page.clock.pause_at(time.time() + 10)  # from there on no pause of the typing is noticed
+    an_hour_later = page.evaluate("() => Date.now() / 1000") + 3600
+    page.clock.pause_at(an_hour_later)  # from there on no pause of the typing is noticed
     page.keyboard.press("/")
     page.keyboard.type("log")
     page.keyboard.press("Escape")

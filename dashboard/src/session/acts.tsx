@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { explain, hasCode } from "../api/errors";
 import { archiveSession, deleteSession, getResult, requestStop } from "../api/routes";
 import { watchSession } from "../hooks/notices";
@@ -51,9 +51,14 @@ function Bell({ sessionId }: { sessionId: string }) {
 function Stop({ session }: { session: Session }) {
   const [isAsking, setAsking] = useState(false);
   const { show } = useToasts();
+  // Once the run has ended there is no such button, and nothing to wait for.
+  const takeAway = useRef<(() => void) | null>(null);
+  useEffect(() => () => takeAway.current?.(), []);
   const stop = useMutation({
     mutationFn: () => requestStop(session),
-    onSuccess: () => show({ text: "Asked to stop. It may take some seconds." }),
+    onSuccess() {
+      takeAway.current = show({ text: "Asked to stop. It may take some seconds." });
+    },
     onError: (error) => show({ text: `Not stopped: ${explain(error)}` }),
   });
   return (

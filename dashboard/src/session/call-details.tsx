@@ -1,9 +1,11 @@
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { type Call, errorOf } from "../state/rows";
+import { wordsOf } from "../text/blocks";
 import { type CallInput, type CallOutput, inputOf, outputOf } from "../text/calls";
 import { visible } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
 import { PlainText } from "../ui/text";
+import { Blocks } from "./blocks";
 import { JsonTree } from "./json-tree";
 
 const EditDiff = lazy(() => import("./edit-diff").then((module) => ({ default: module.EditDiff })));
@@ -12,7 +14,7 @@ const Terminal = lazy(() => import("./terminal").then((module) => ({ default: mo
 
 export function CallDetails({ call }: { call: Call }) {
   const input = call.begun ? inputOf(call.toolName, call.begun.tool_input) : null;
-  const output = outputOf(call.ended?.tool_output);
+  const output = useMemo(() => outputOf(call.ended?.tool_output), [call.ended]);
   const error = errorOf(call);
   return (
     <Suspense fallback={<div className="placeholder" />}>
@@ -69,6 +71,12 @@ function Output({ output, isTerminal, repeats }: OutputProps) {
       return (
         <Labelled text={JSON.stringify(output.value, null, 2)}>
           <JsonTree value={output.value} />
+        </Labelled>
+      );
+    case "blocks":
+      return (
+        <Labelled text={wordsOf(output.blocks)}>
+          <Blocks blocks={output.blocks} renderText={(text) => <PlainText text={text} />} />
         </Labelled>
       );
     case "text":

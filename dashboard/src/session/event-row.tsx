@@ -86,7 +86,7 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
   const fold = { isOpen, onToggle };
   switch (event.kind) {
     case "message":
-      return <MessageRow event={event} />;
+      return <MessageRow {...fold} event={event} />;
     case "thinking":
       return (
         <FoldRow {...fold} label="Thinking" gist={oneLine(event.text.slice(0, 300))}>

@@ -17,13 +17,18 @@ interface JumpBarProps {
 
 export function JumpBar({ head, jumps, seqInput }: JumpBarProps) {
   const [typed, setTyped] = useState("");
+  const [problem, setProblem] = useState<string | null>(null);
   return (
     <div className="jump-bar" role="toolbar" aria-label="Jump within the session">
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          const seq = Number(typed);
-          if (Number.isSafeInteger(seq) && seq > 0) jumps.seq(seq);
+          const seq = /^ *[0-9]+ *$/.test(typed) ? Number(typed) : Number.NaN;
+          if (!(seq >= 1 && seq <= head)) {
+            setProblem(head === 0 ? "There are no events." : `Type a number from 1 to ${wholeNumber(head)}.`);
+            return;
+          }
+          jumps.seq(seq);
           setTyped("");
           seqInput.current?.blur();
         }}
@@ -33,13 +38,21 @@ export function JumpBar({ head, jumps, seqInput }: JumpBarProps) {
           <input
             ref={seqInput}
             inputMode="numeric"
-            pattern="[0-9]*"
+            aria-invalid={problem !== null}
             placeholder="Event #"
             value={typed}
-            onChange={(event) => setTyped(event.target.value)}
+            onChange={(event) => {
+              setTyped(event.target.value);
+              setProblem(null);
+            }}
           />
         </label>
         <span className="quiet-text number">of {wholeNumber(head)}</span>
+        {problem && (
+          <span className="problem" role="alert">
+            {problem}
+          </span>
+        )}
       </form>
       <button
         type="button"

@@ -30,6 +30,15 @@ const COMPONENTS: Components = {
     <OutsideLink href={typeof src === "string" ? src : undefined}>{alt || "image"}</OutsideLink>
   ),
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
+  input: ({ checked }) => (
+    <input
+      type="checkbox"
+      disabled
+      checked={checked === true}
+      readOnly
+      aria-label={checked ? "Done" : "Not done"}
+    />
+  ),
   table: ({ children }) => (
     <div className="wide">
       <table>{children}</table>

@@ -20,7 +20,7 @@ interface SessionViewProps {
   onConnection(connection: Connection): void;
 }
 
-export default function SessionView({ sessionId, seq, onConnection }: SessionViewProps) {
+export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) {
   const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
   const isNarrow = useMedia("(max-width: 900px)");
   const [showsFacts, setShowsFacts] = useState(!isNarrow);

@@ -56,6 +56,9 @@ export function TimelineList(props: TimelineListProps) {
   const virtualRows = virtualizer.getVirtualItems();
   const firstPlace = virtualizer.range?.startIndex ?? 0;
   const lastPlace = virtualizer.range?.endIndex ?? -1;
+  const below =
+    virtualizer.getTotalSize() - (virtualizer.scrollOffset ?? 0) - (virtualizer.scrollRect?.height ?? 0);
+  const isMoreBelow = below > END_PX;
   const onShow = useEffectEvent(props.onShow);
   // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
   useEffect(() => onShow(seqs.slice(firstPlace, lastPlace + 1)), [firstPlace, lastPlace, arrangement]);
@@ -125,7 +128,7 @@ export function TimelineList(props: TimelineListProps) {
           })}
         </div>
       </div>
-      {!isFollowing && (
+      {!isFollowing && (isMoreBelow || fresh > 0) && (
         <button type="button" className="to-end" data-testid="to-end" onClick={props.onJumpToEnd}>
           <Icon name="down" /> Jump to the end{fresh > 0 && ` (${wholeNumber(fresh)} new)`}
         </button>

@@ -21,23 +21,20 @@ interface Place {
   readonly endJumps: number;
 }
 
-/** So long after a jump the rows around its target may still be read and measured. */
-const SETTLING_MS = 1500;
-
 /** Keeps the reader's place while rows come, go and turn out higher than estimated.
  *
- * That is the end while it is followed, the target for a while after a jump, and otherwise the row at
+ * That is the end while it is followed, the target after a jump until the reader moves, and otherwise the row at
  * the upper edge; where that has become part of another row, the other one.
  */
 export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void } {
   const { arrangement, target, isTargetReady, isFollowing, endJumps } = place;
-  const settlingUntil = useRef(0);
+  const isAtTarget = useRef(false);
   const { seqs } = arrangement;
   const top = useRef({ seqs, seq: 0 });
 
   const goToTarget = useEffectEvent(() => {
     if (target === null) return;
-    settlingUntil.current = performance.now() + SETTLING_MS;
+    isAtTarget.current = true;
     virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
   });
 
@@ -46,7 +43,7 @@ export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void
     if (before.seqs !== seqs) {
       const at = placeOf(arrangement, before.seq);
       if (isFollowing) virtualizer.scrollToEnd();
-      else if (target !== null && performance.now() < settlingUntil.current) {
+      else if (target !== null && isAtTarget.current) {
         virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
       } else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
     }
@@ -69,7 +66,7 @@ export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void
 
   return {
     leaveTarget() {
-      settlingUntil.current = 0;
+      isAtTarget.current = false;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What a tool call is about, in one line, and how its input is best shown. */
 
-import { isRecord, textOf } from "../wire";
+import { isRecord } from "../wire";
+import { type Block, blocksOf } from "./blocks";
 import { shortPath } from "./format";
 
 type Input = Readonly<Record<string, unknown>>;
@@ -65,25 +66,29 @@ export function inputOf(toolName: string, input: Input): CallInput {
 export type CallOutput =
   | { readonly kind: "none" }
   | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "blocks"; readonly blocks: readonly Block[] }
   | { readonly kind: "json"; readonly value: unknown };
+
+/** Longer texts are not looked through for JSON; an image in one may be long. */
+const MAX_PARSED = 4_000_000;
 
 export function outputOf(output: unknown): CallOutput {
   if (output === null || output === undefined || output === "") return { kind: "none" };
-  const isBlocks = Array.isArray(output) && output.length > 0 && output.every(isTextBlock);
-  const text = typeof output === "string" ? output : isBlocks ? textOf(output) : null;
+  const blocks = blocksOf(output);
+  const texts = blocks?.flatMap((block) => (block.kind === "text" ? [block.text] : [])) ?? [];
+  if (blocks && texts.length < blocks.length) return { kind: "blocks", blocks };
+  const text = typeof output === "string" ? output : blocks ? texts.join("\n") : null;
   if (text === null) return { kind: "json", value: output };
-  const parsed = /^\s*[[{]/.test(text) && text.length < 200_000 ? tryJson(text) : undefined;
-  return parsed === undefined ? { kind: "text", text } : { kind: "json", value: parsed };
+  const parsed = /^\s*[[{]/.test(text) && text.length < MAX_PARSED ? tryJson(text) : undefined;
+  if (parsed === undefined) return { kind: "text", text };
+  const inner = blocksOf(parsed);
+  return inner ? { kind: "blocks", blocks: inner } : { kind: "json", value: parsed };
 }
 
 function toEdit(edit: unknown): Edit | null {
   if (!isRecord(edit)) return null;
   const { old_string: before, new_string: after } = edit;
   return typeof before === "string" && typeof after === "string" ? { before, after } : null;
-}
-
-function isTextBlock(block: unknown): boolean {
-  return isRecord(block) && block.type === "text" && typeof block.text === "string";
 }
 
 function tryJson(text: string): unknown {

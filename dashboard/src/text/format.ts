@@ -41,6 +41,13 @@ export function roundMoney(microdollars: number): string {
   return `$${(microdollars / 1_000_000).toLocaleString("en", { maximumFractionDigits: 3 })}`;
 }
 
+/** "900 bytes", "12 KB", "1.5 MB". */
+export function byteSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} KB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
 /** "8s", "3m 05s", "2h 10m", "4d 3h". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

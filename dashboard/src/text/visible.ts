@@ -1,8 +1,19 @@
 /** Text from sessions is anybody's: what would hide, reorder or control is shown as a mark instead. */
 
-const INVISIBLE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/g;
+// Controls, formats, breaks of lines and paragraphs, all that Unicode says to draw nothing for, and the blank of Braille.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/** What some writing needs, each behind what it is for: nobody can tell two names apart by it elsewhere. */
+const NEEDED: readonly (readonly [what: RegExp, behind: RegExp])[] = [
+  [/^[\t\n]$/, /$/u],
+  // Joiners of emoji, and of scripts whose letters change with their neighbours.
+  [/^\u200d$/u, /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)$/u],
+  [/^[\u200c\u200d]$/u, /(?![\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])[\p{L}\p{M}]$/u],
+  [/^[\ufe0e\ufe0f]$/u, /\p{Extended_Pictographic}$/u],
+  [/^[\ufe00-\ufe0d\u180b-\u180d\u{e0100}-\u{e01ef}]$/u, /[\p{Script=Han}\p{Script=Mongolian}]$/u],
+  // Flags of regions.
+  [/^[\u{e0020}-\u{e007f}]$/u, /\u{1f3f4}[\u{e0020}-\u{e007f}]*$/u],
+];
 
 const NAMES: Readonly<Record<string, string>> = {
   "\u061c": "ALM",
@@ -20,8 +31,10 @@ const NAMES: Readonly<Record<string, string>> = {
   "\u2069": "PDI",
 };
 
-function mark(character: string): string {
-  const code = character.charCodeAt(0);
+function mark(character: string, at: number, text: string): string {
+  const before = text.slice(Math.max(0, at - 16), at);
+  if (NEEDED.some(([what, behind]) => what.test(character) && behind.test(before))) return character;
+  const code = character.codePointAt(0) ?? 0;
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   if (code === 0x7f) return "\u2421";
   const name = NAMES[character] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
@@ -35,5 +48,5 @@ export function visible(text: string): string {
 
 /** The same on one line, for names, titles and rows. */
 export function oneLine(text: string): string {
-  return visible(text.replace(/[\s\u2028\u2029]+/g, " ").trim());
+  return visible(text.replace(/[^\S\ufeff]+/g, " ").replace(/^ | $/g, ""));
 }

@@ -7,7 +7,8 @@ interface Toast {
 }
 
 interface Toasts {
-  show(toast: Toast): void;
+  /** Show a toast; what is returned takes it away, should it still be there. */
+  show(toast: Toast): () => void;
 }
 
 const Context = createContext<Toasts | null>(null);
@@ -17,7 +18,15 @@ const SHOWN_MS = 8000;
 export function ToastProvider({ children }: { children: ReactNode }) {
   const [toast, setToast] = useState<Toast | null>(null);
   const close = useCallback(() => setToast(null), []);
-  const toasts = useMemo<Toasts>(() => ({ show: setToast }), []);
+  const toasts = useMemo<Toasts>(
+    () => ({
+      show(shown) {
+        setToast(shown);
+        return () => setToast((current) => (current === shown ? null : current));
+      },
+    }),
+    [],
+  );
 
   useEffect(() => {
     if (toast === null) return;
