@@ -256,7 +256,9 @@ def test_file_that_is_not_there_and_one_that_is_not_ours_are_not_whole(database:
     assert not database.exists()
     with closing(sqlite3.connect(database)) as other:
         other.execute("CREATE TABLE mine (x)")
-    assert verify(database) == (None, [f"{database} is not a database of agent-session-manager"])
+    contents, (problem,) = verify(database)
+    assert contents is None
+    assert problem.startswith(f"{database} is not a database of agent-session-manager: its schema")
 
 
 def test_schema_of_a_newer_version_is_not_judged(filled: Path) -> None:
