@@ -9,7 +9,6 @@ export function aSession(fields: Partial<Session> = {}): Session {
     state: "finished",
     generation: "aa",
     child_count: 0,
-    damaged: false,
     masked_secrets: 0,
     damaged: false,
     created_at: "2026-01-01T10:00:00Z",
