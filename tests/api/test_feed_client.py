@@ -256,6 +256,7 @@ def test_refusal_for_good_is_raised_at_once(status: int, code: str) -> None:
     [
         json_reply({"detail": "full", "code": "overloaded"}, 503),
         json_reply({"detail": "who?", "code": "unauthorized"}, 401),
+        json_reply({"detail": "slow down", "code": "too_many_failures"}, 429),
         json_reply({"events": [], "has_more": False}),
         Reply(status=404, body=b"<h1>Not here</h1>", content_type="text/html"),
         Reply(body=b"event: event\ndata: ?\n\n", content_type="text/event-stream"),
@@ -270,17 +271,36 @@ def test_answer_that_may_be_another_later_is_told_and_waited_out(passing: Reply)
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 429])
-def test_token_that_is_refused_for_long_is_refused_for_good(status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_token_is_refused_for_good(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = json_reply({"detail": "who?", "code": "unauthorized"}, status)
+    with recording(refused) as server:
+        send_token(monkeypatch, server.url, "t" * 40)
+        with ManagerClient(server.url) as client, pytest.raises(SessionClientError) as caught:
+            next(follow_session(client, SESSION, on_outage=fail))
+    assert (caught.value.status_code, len(server.requests)) == (status, 1)
+
+
+def test_token_that_changes_meanwhile_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[SessionClientError] = []
-    with (
-        recording(refused) as server,
-        ManagerClient(server.url) as client,
-        pytest.raises(SessionClientError) as caught,
-    ):
-        next(follow_session(client, SESSION, on_outage=told.append))
-    assert (caught.value.status_code, len(told)) == (status, 1)
+
+    def answer(received: Received) -> Reply:
+        if received.headers["authorization"].endswith("old"):
+            monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "t" * 40 + "new")
+            return json_reply({"detail": "who?", "code": "unauthorized"}, 401)
+        return feed(OPENING, event(1), END)
+
+    with recording(answer) as server:
+        send_token(monkeypatch, server.url, "t" * 40 + "old")
+        with ManagerClient(server.url) as client:
+            frames = list(follow_session(client, SESSION, on_outage=told.append))
+    assert ([f.name for f in frames], len(told)) == (["session", "event", "end"], 1)
+
+
+def send_token(monkeypatch: pytest.MonkeyPatch, url: str, token: str) -> None:
+    """Have commands send a token to a server on this machine, as through a tunnel."""
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", url)
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", token)
 
 
 class Line:

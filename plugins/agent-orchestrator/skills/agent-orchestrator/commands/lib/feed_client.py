@@ -21,8 +21,6 @@ SILENCE_SECONDS = 40.0
 """A feed says something every 15 seconds. One that says nothing for so long is given up."""
 LOOK_SECONDS = 1.0
 """So long a look may take at least, however little time is left."""
-REFUSED_SECONDS = 3.0
-"""So long a token may be refused: a manager that starts does not know it at once."""
 MAX_PAUSE_SECONDS = 2.0
 
 _FIRST_PAUSE_SECONDS = 0.1
@@ -58,7 +56,7 @@ def follow_session(
     """
     place = _Place(session, after_seq)
     connect = partial(_read_session, manager, place, silence_seconds)
-    for frame in _over_connections(connect, None, on_outage):
+    for frame in _over_connections(manager, connect, None, on_outage):
         yield frame
         if frame.name == "end":
             return
@@ -77,7 +75,7 @@ def follow_states(
     on the way. For outages and errors see `follow_session`.
     """
     states = _States(manager, session_ids, deadline)
-    for frame in _over_connections(states.read, deadline, on_outage):
+    for frame in _over_connections(manager, states.read, deadline, on_outage):
         yield frame.session
 
 
@@ -196,12 +194,21 @@ def _gone(session_id: str) -> SessionNotFoundError:
 
 
 def _over_connections(
-    connect: Callable[[], Frames], deadline: float | None, on_outage: OnOutage
+    manager: ManagerClient,
+    connect: Callable[[], Frames],
+    deadline: float | None,
+    on_outage: OnOutage,
 ) -> Frames:
-    """What one connection after another brings, with a pause before each but the first."""
+    """Yield what one connection after another brings, with a pause before each but the first.
+
+    Raises:
+        SessionClientError: the manager refuses for good, or refuses a token that is still the one
+            to send. Without a token it may be starting: its discovery file will tell one.
+    """
     course = _Course(on_outage)
     while True:
         error: SessionClientError | None = None
+        token = manager.find_token()
         course.begin()
         try:
             with closing(connect()) as frames:
@@ -209,7 +216,8 @@ def _over_connections(
                     course.heard(frame)
                     yield frame
         except SessionClientError as exc:
-            if not may_pass(exc):
+            is_refused = exc.code is not None and exc.status_code in (401, 403)
+            if not may_pass(exc) or (is_refused and token and token == manager.find_token()):
                 raise
             error = exc
         course.end(error)
@@ -220,14 +228,13 @@ def _over_connections(
 
 
 class _Course:
-    """How it has gone so far: what is an outage, and what is for good."""
+    """How it has gone so far, and what of it is an outage."""
 
     def __init__(self, on_outage: OnOutage) -> None:
         self.failures = 0
         """Connections in a row that have brought nothing new."""
         self._on_outage = on_outage
         self._is_told = False
-        self._refused_at: float | None = None
 
     def begin(self) -> None:
         self._begun_at = time.monotonic()
@@ -238,29 +245,17 @@ class _Course:
         self._is_good = self._is_good or frame.name not in _GREETINGS
 
     def end(self, error: SessionClientError | None) -> None:
-        """Count the connection that has ended, and tell of an outage that is not told yet.
-
-        Raises:
-            SessionClientError: our token was refused for too long.
-        """
-        now = time.monotonic()
-        if self._is_good or (self._heard and now - self._begun_at >= _STEADY_SECONDS):
+        """Count the connection that has ended, and tell of an outage that is not told yet."""
+        lasted_seconds = time.monotonic() - self._begun_at
+        if self._is_good or (self._heard and lasted_seconds >= _STEADY_SECONDS):
             self.failures, self._is_told = 0, False
         else:
             self.failures += 1
-        self._refused_at = self._refused_at or self._begun_at if _is_refusal(error) else None
         if error is None:
             return
-        if self._refused_at is not None and now - self._refused_at >= REFUSED_SECONDS:
-            raise error
         if not self._is_told and (not self._heard or self.failures >= _FAILURES_TO_TELL):
             self._is_told = True
             self._on_outage(error)
-
-
-def _is_refusal(error: SessionClientError | None) -> bool:
-    """Whether the token was refused: 429 is what a manager says that refused many of late."""
-    return error is not None and error.code is not None and error.status_code in (401, 403, 429)
 
 
 def pause_seconds(failures: int) -> float:

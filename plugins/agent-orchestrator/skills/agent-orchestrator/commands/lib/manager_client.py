@@ -108,6 +108,10 @@ class ManagerClient(SessionClient):
         """Whether it does what a run may do, and nothing else."""
         return self._run_token is not None
 
+    def find_token(self) -> str | None:
+        """Return the token that the next request carries; None while no manager of ours is up."""
+        return self._token()
+
     def _token(self) -> str | None:
         """The token for the next request; a stranger on a port of ours gets none."""
         if self._run_token is None:
