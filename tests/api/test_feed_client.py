@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from agent_orchestrator.answers import SESSION as SESSION_FIELDS
 from agent_orchestrator.feed_client import follow_session, follow_states
 from agent_orchestrator.manager_client import Json, ManagerClient
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
@@ -164,6 +165,20 @@ def event(seq: int) -> bytes:
 OPENING = framed("session", {"session": {"run": 1}})
 END = framed("end", {"session": {"run": 1}})
 SESSION = {"session_id": "x", "generation": "g", "last_seq": 9}
+
+
+def a_session(session_id: str) -> Json:
+    """What a manager says of a session, as far as commands rely on it."""
+    moment = "2026-01-01T10:00:00+00:00"
+    fields = dict.fromkeys(SESSION_FIELDS) | {"session_id": session_id, "session_name": "x"}
+    return {
+        **fields,
+        "status": "running",
+        "last_seq": 1,
+        "run": 1,
+        "last_activity_at": moment,
+        "started_at": moment,
+    }
 
 
 def feed(*frames: bytes) -> Reply:
@@ -446,15 +461,15 @@ def test_list_goes_on_at_its_cursor_and_is_looked_at_anew_where_that_is_not_know
             feed(framed("ready", {}, "g:1")),
             json_reply({"detail": "gone", "code": "cursor_unknown", "head": "h:1"}, 410),
             feed(framed("ready", {}, "h:1")),
-            feed(framed("session_updated", {"session": {"session_id": "b"}}, "h:2")),
-            feed(framed("session_updated", {"session": {"session_id": "a"}}, "h:3")),
+            feed(framed("session_updated", {"session": a_session("b")}, "h:2")),
+            feed(framed("session_updated", {"session": a_session("a")}, "h:3")),
         ]
     )
 
     def reply(received: Received) -> Reply:
         if received.target == "/sessions":
             return next(lists)
-        return feed(framed("session", {"session": {"session_id": received.target.split("/")[2]}}))
+        return feed(framed("session", {"session": a_session(received.target.split("/")[2])}))
 
     with recording(reply) as server, ManagerClient(server.url) as client:
         states = follow_states(client, ["a", "b"], deadline=None, on_outage=fail)
