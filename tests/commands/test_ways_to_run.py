@@ -45,7 +45,7 @@ CERTIFICATES = ("SSL_CERT_DIR", "SSL_CERT_FILE")
 
 HEADER = re.compile(r"^# /// script$\n(?P<content>(?:^#(?: .*)?$\n)+)^# ///$", re.MULTILINE)
 
-HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "sqlite3", "stamina", "yaml")
+HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "sqlite3", "yaml")
 
 
 def header_of(command: str) -> dict[str, object]:
@@ -78,7 +78,7 @@ def test_only_what_drives_an_agent_pulls_its_sdk() -> None:
     with_sdk = {command for command in ALL if "claude-agent-sdk" in packages_of(command)}
     assert with_sdk == set(NEED_AN_AGENT)
     for command in LIGHT:
-        assert packages_of(command) <= {"click", "httpx", "psutil", "pyyaml", "stamina"}
+        assert packages_of(command) <= {"click", "httpx", "psutil", "pyyaml"}
 
 
 def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:

@@ -352,3 +352,16 @@ def test_lock_file_has_hashes_and_no_addresses() -> None:
     lines = [line for line in read("requirements.lock").splitlines() if not line.startswith("#")]
     assert [line for line in lines if "://" in line or "index-url" in line] == []
     assert sum("--hash=sha256:" in line for line in lines) > 100
+
+
+def test_setup_installs_what_the_lock_file_hashes() -> None:
+    """The tool that installs and the one that builds are programs that run here, too."""
+    installing = [line for line in read("Makefile").splitlines() if "pip install" in line]
+    assert len(installing) >= 3
+    for line in installing:
+        is_ours = "--no-deps --no-build-isolation --editable ." in line
+        assert is_ours or "--require-hashes" in line, line
+    for tool in ("uv", "setuptools"):
+        assert re.search(rf"(?m)^{tool}==\S+ \\\n    --hash=sha256:", read("requirements.lock")), (
+            tool
+        )
