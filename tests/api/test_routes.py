@@ -68,6 +68,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "last_activity_at": "moment",
         "archived_at": None,
         "usage": NO_USAGE,
+        "damaged": False,
         "masked_secrets": 0,
         "run": 1,
         "started_at": "moment",

@@ -40,9 +40,12 @@ def inheriting(shell: Shell, *options: str) -> Shell:
 
 
 def signals_in(status: str, name: str) -> set[int]:
-    """The signals in a mask of /proc/PID/status."""
+    """The signals in a mask of /proc/PID/status.
+
+    Without the two that glibc keeps for itself: its `posix_spawn` has a child ignore one of them.
+    """
     (mask,) = re.findall(rf"(?m)^{name}:\t([0-9a-f]+)$", status)
-    return {number + 1 for number in range(64) if int(mask, 16) >> number & 1}
+    return {number for number in signal.valid_signals() if int(mask, 16) >> (number - 1) & 1}
 
 
 def test_what_is_started_has_usual_signals_and_writes_private_files(

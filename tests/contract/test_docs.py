@@ -197,6 +197,8 @@ def test_every_route_with_its_parameters_and_fields_is_in_the_http_page() -> Non
 def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
     code = "\n".join(path.read_text("utf-8") for path in (SERVICE / "api").glob("*.py"))
     answered = {*re.findall(r'\b([45]\d\d),\s*"([a-z_]+)"', code)}
+    domain = "\n".join(path.read_text("utf-8") for path in (SERVICE / "domain").glob("*.py"))
+    answered |= {("400", name) for name in re.findall(r'UnstorableJsonError\(\s*"(\w+)"', domain)}
     answered |= {("404", "not_found"), ("405", "method_not_allowed")}  # the framework's own
     rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", section(read("docs/http.md"), "Errors"), re.M)
     documented = {(status, name) for status, cell in rows for name in re.findall(r"`(\w+)`", cell)}
@@ -206,7 +208,7 @@ def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
 def test_every_event_type_of_the_executors_is_in_the_http_page() -> None:
     modules = [LIB / "driving.py", *(LIB / "executors").glob("*.py")]
     code = "\n".join(path.read_text("utf-8") for path in modules)
-    sent = {*re.findall(r'create_event\(\s*"(\w+)"', code)}
+    sent = {*re.findall(r'(?:create_event|Output)\(\s*"(\w+)"', code)}
     table = section(read("docs/http.md"), "Events").partition("What our executors send")[2]
     assert {*re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)} == sent
 

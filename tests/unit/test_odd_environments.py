@@ -30,7 +30,8 @@ PROXIES = (
     "http://[::1",
     "http://0.0.0.0:99999",
 )
-OUR_OWN = ("PROJECT_DIR", "SESSIONS_DIR", "AGENTS_DIR", "STATE_DIR", "SESSION_MANAGER_URL", "TOKEN")
+OUR_OWN = ("PROJECT_DIR", "SESSIONS_DIR", "AGENTS_DIR", "STATE_DIR", "TOKEN")
+"""Without that of the manager's URL: commands start a manager where it is empty."""
 VARIABLES = {
     **{PREFIX + name: ODD for name in (*OUR_OWN, "ENABLE_LOGGING", "SESSION_ID", "RUN")},
     **{PREFIX + name: ODD for name in ("RUN_TOKEN", "RUN_MANAGER_URL")},

@@ -16,13 +16,14 @@ from agent_orchestrator.environment import (
 )
 from agent_orchestrator.manager_client import ManagerClient, RunTokens
 from agent_orchestrator.session_client import SessionClientError
+from tests.support.answers import a_session
 from tests.support.recording import json_reply, recording
 from tests.support.rows import each_row
 from tests.unit.test_assignment import ASSIGNMENT
 
 TOKEN = "run-" + "t" * 43
 URL = "http://127.0.0.1:8765"
-SESSION = {"session_id": "s", "run": 1}
+SESSION = a_session("s")
 
 
 def inside(patch: pytest.MonkeyPatch, url: str = URL) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .manager_client import Json, ManagerClient
-from .mirroring import PROJECT_KEY, conversation_subpath
 from .run_specs import CONVERSATION, is_our_conversation
+from .transcript_names import PROJECT_KEY, conversation_subpath
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -23,6 +23,7 @@ from .outbox import TRANSCRIPT, Outbox
 from .private_files import make_directories
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch
+from .transcript_names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
 from .transcript_store import TranscriptStore
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROJECT_KEY = "sessions"
-"""One for all: a session's id is unique, and its project has another path on another machine."""
-CONVERSATIONS = "conversations"
-"""Where below a session's own the transcripts are of what its agent has moved on to."""
 _METADATA = "agent_metadata"
 
 
@@ -77,11 +74,6 @@ class Mirror(TranscriptStore):
         if key["session_id"] != self._session_id:
             subpath = conversation_subpath(key["session_id"], subpath)
         return {**own, "subpath": subpath} if subpath else own
-
-
-def conversation_subpath(conversation_id: str, subpath: str | None = None) -> str:
-    """Where in its session the transcript of a conversation is, or one of its subagents'."""
-    return "/".join(filter(None, (CONVERSATIONS, conversation_id, subpath)))
 
 
 def restore(
