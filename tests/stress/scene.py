@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +32,29 @@ SLACK_SECONDS = 1.5
 """What a machine that has much to do may add to a figure."""
 FAMILY = str(Path(__file__).with_name("family.py"))
 LINES = str(Path(__file__).with_name("lines.py"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervision:
+    """A supervisor that a test has started itself, from its first breath on.
+
+    It goes on in a child of what was started, in the same process group. Nobody else is in that
+    group, and nobody else holds the other end of `lifeline`.
+    """
+
+    started: subprocess.Popen[bytes]
+    lifeline: int
+
+    def kill(self) -> None:
+        os.killpg(self.started.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = WATCHDOG_SECONDS) -> None:
+        """Wait until it is gone, by a kill or at its end."""
+        poll = select.poll()
+        poll.register(self.lifeline, select.POLLIN)
+        assert poll.poll(seconds * 1000), "the supervisor goes on"
+        os.close(self.lifeline)
+        self.started.wait(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +156,11 @@ class Scene:
             environment=self.shell.environment,
         )
 
-    def supervise_lines(self, assignment: Assignment) -> subprocess.Popen[bytes]:
+    def supervise_lines(self, assignment: Assignment) -> Supervision:
         """Supervise a run whose every line is an event; see `lines.py`."""
-        log = (self.directory / "lines.log").open("ab")
-        with log:
-            supervisor = subprocess.Popen(
+        lifeline, held = os.pipe()
+        with (self.directory / "lines.log").open("ab") as log, os.fdopen(held, "wb"):
+            started = subprocess.Popen(
                 [sys.executable, LINES, str(self.journal(assignment.session_id))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -142,11 +168,12 @@ class Scene:
                 env=self.shell.environment,
                 cwd=self.project,
                 start_new_session=True,
+                pass_fds=(held,),
             )
-        assert supervisor.stdin is not None  # it is a pipe
-        supervisor.stdin.write(assignment.to_json().encode())
-        supervisor.stdin.close()
-        return supervisor
+        assert started.stdin is not None  # it is a pipe
+        started.stdin.write(assignment.to_json().encode())
+        started.stdin.close()
+        return Supervision(started=started, lifeline=lifeline)
 
     def journal(self, session_id: str) -> Path:
         """Where a supervised line is written down once the outbox has it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from agent_orchestrator.manager_client import Json
+from agent_orchestrator.registry import RegisteredRun
 from tests.commands.shell import DONE, FAILED, Ended
-from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
+from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene, Supervision
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -88,7 +89,7 @@ def _killed_through_ao_new(campaign: Campaign, scene: Scene, name: str, chance: 
         lambda: next(iter(scene.records.find_sessions(session_name=name)), None), "it is created"
     )
     session_id = session["session_id"]
-    supervisor = psutil.Process(scene.await_supervisor(session_id).pid)
+    supervisor = _supervisor(scene, session_id)
     campaign.pause(chance, 0, LIFETIME_SECONDS)
     marker = _marker(scene, session_id)
     killed_at = _kill(supervisor)
@@ -105,13 +106,26 @@ def _killed_through_ao_new(campaign: Campaign, scene: Scene, name: str, chance: 
     )
 
 
-def _kill(supervisor: psutil.Process | subprocess.Popen[bytes]) -> float:
-    """Kill it; return when, by the clock that the manager has too."""
-    try:
-        supervisor.kill()
-        supervisor.wait(WATCHDOG_SECONDS)
-    except psutil.NoSuchProcess:  # it had done its work
-        pass
+def _supervisor(scene: Scene, session_id: str) -> psutil.Process | None:
+    """The process of a run's supervisor; None if it has done its work before we looked."""
+
+    def found() -> list[RegisteredRun] | None:
+        registration = scene.registration(session_id)
+        is_over = scene.records.get_session(session_id)["status"] == "finished"
+        return [registration] if registration else [] if is_over else None
+
+    with suppress(psutil.NoSuchProcess):
+        for registration in wait_for(found, "it is supervised"):
+            return psutil.Process(registration.pid)
+    return None
+
+
+def _kill(supervisor: psutil.Process | Supervision | None) -> float:
+    """Kill it, if it has not done its work; return when, by the clock that the manager has too."""
+    with suppress(psutil.NoSuchProcess):
+        if supervisor is not None:
+            supervisor.kill()
+            supervisor.wait(WATCHDOG_SECONDS)
     return time.time()
 
 
