@@ -22,7 +22,7 @@ from agent_orchestrator.agents import Agent
 from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
-from agent_orchestrator.executors.events import TEXT_BYTES_LIMIT
+from agent_orchestrator.executors.events import CHUNK_BYTES, TEXT_BYTES_LIMIT
 from agent_orchestrator.processes import Grace
 from tests.executors.conftest import Claude, bundled_cli, types_of
 from tests.support.beacon import Beacon
@@ -284,19 +284,14 @@ def test_requests_are_counted_while_the_run_goes_on(claude: Claude) -> None:
         assert event["model"].startswith("claude-")
 
 
-def test_stopped_run_tells_its_total_and_its_unfinished_calls(
-    claude: Claude,
-) -> None:
+def test_stopped_run_tells_its_requests_and_closes_its_calls(claude: Claude) -> None:
     claude.allow("Bash")
 
     async def act() -> list[Event]:
         events: list[Event] = []
 
         async def read(command: str) -> None:
-            # So long that the CLI tells its total however slow the machine is.
-            grace = Grace(interrupt_seconds=WATCHDOG_SECONDS)
-            executor = ClaudeExecutor(claude.spec, cli_path=claude.cli_path, grace=grace)
-            async with aclosing(executor.run(script(tool("Bash", command=command)))) as stream:
+            async with aclosing(claude.start(script(tool("Bash", command=command)))) as stream:
                 async for event in stream:
                     events.append(event)
 
@@ -310,7 +305,10 @@ def test_stopped_run_tells_its_total_and_its_unfinished_calls(
         return events
 
     events = run(act())
-    assert [total["cost_microdollars"] for total in totals(events)] == [CALL_COST]
+    (request,) = requests_of(events).values()
+    assert request["usage"]["input_tokens"] == CALL_USAGE["input_tokens"]
+    # An interrupted CLI may exit before it writes its total.
+    assert [total["cost_microdollars"] for total in totals(events)] in ([], [CALL_COST])
     (post_tool,) = only(events, "post_tool")
     assert post_tool["error"]
     assert only(events, "session_stop") == []  # that is told by who stopped it
@@ -677,6 +675,53 @@ echo "{\"type\": \"control_response\", \"response\": $response}"
 read line
 """
 """Shell that answers the SDK's first request as the CLI does, and takes the prompt."""
+
+
+def test_stopped_run_loses_nothing_that_the_cli_says(
+    claude: Claude, fake_cli: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Cancel while one message after the other is read, in each of the turns that one takes."""
+    attempts = list(range(8))
+    retry = {"type": "system", "subtype": "api_retry"}
+    # Each is a read of its own, so that the SDK waits for it instead of finding it in its buffer.
+    retries = [{**retry, "attempt": n, "padding": "x" * CHUNK_BYTES} for n in attempts]
+    tokens = {"input_tokens": 11, "output_tokens": 42}
+    figures = {"duration_ms": 1, "duration_api_ms": 1, "num_turns": 1, "is_error": False}
+    total = {"total_cost_usd": CALL_COST / 1_000_000, "usage": tokens}
+    result = {"type": "result", "subtype": "success", "session_id": "s", **figures, **total}
+    said, last = tmp_path / "said", tmp_path / "last"
+    said.write_text("".join(json.dumps(frame) + "\n" for frame in retries))
+    last.write_text(json.dumps(result) + "\n")
+
+    async def act(turns: int) -> list[Event]:
+        events: list[Event] = []
+        has_retried = asyncio.Event()
+
+        async def read(cli_path: str) -> None:
+            grace = Grace(interrupt_seconds=WATCHDOG_SECONDS)
+            executor = ClaudeExecutor(claude.spec, cli_path=cli_path, grace=grace)
+            async with aclosing(executor.run("hi")) as stream:
+                async for event in stream:
+                    events.append(event)
+                    if event["event_type"] == "retry":
+                        has_retried.set()
+
+        async with Beacon.open() as beacon:
+            waits = f"{shlex.join(beacon.command())} & wait"
+            says = f"trap 'cat {last}; exit 0' INT; (trap '' INT; cat {said}); {waits}"
+            reading = asyncio.ensure_future(read(fake_cli(f"{INITIALIZED}{says}")))
+            await has_retried.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait({reading})
+            assert reading.cancelled()
+        return events
+
+    for turns in range(12):
+        events = run(act(turns))
+        assert [event["attempt"] for event in only(events, "retry")] == attempts
+        assert [told["cost_microdollars"] for told in totals(events)] == [CALL_COST]
 
 
 @pytest.mark.parametrize("said", ['{"type": "user"}', '{"type": "us'])

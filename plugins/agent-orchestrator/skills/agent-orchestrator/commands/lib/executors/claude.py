@@ -78,18 +78,22 @@ class ClaudeExecutor:
                 is_resume=self._spec.resume,
             )
             late: list[Event] = []
-            has_begun = is_stopped = False
+            is_stopped = False
             try:
                 await self._begin(client, cli, prompt, prompt_id)
-                has_begun = True
                 async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
-                    async for event in events:
+                    while True:
+                        # Shielded: a cancelled SDK loses the message that it is just handing over.
+                        reading = asyncio.ensure_future(anext(events, None))
+                        try:
+                            event = await asyncio.shield(reading)
+                        except asyncio.CancelledError:
+                            is_stopped = True
+                            late = await self._last_words(cli, reading, events)
+                            break
+                        if event is None:
+                            break
                         yield event
-            except asyncio.CancelledError:
-                if not has_begun:
-                    raise
-                is_stopped = True
-                late = await self._last_words(client, cli, translation)
             finally:
                 # Ours first: the SDK may be interrupted before it comes to it.
                 try:
@@ -188,13 +192,17 @@ class ClaudeExecutor:
         return found
 
     async def _last_words(
-        self, client: ClaudeSDKClient, cli: CommandLine, translation: Translation
+        self,
+        cli: CommandLine,
+        reading: asyncio.Future[Event | None],
+        events: AsyncGenerator[Event, None],
     ) -> list[Event]:
         """Stop the CLI and return what it still says: what was in its pipe, and what it used."""
+        self._client = None
         stopping = asyncio.create_task(cli.stop(self._grace), name="stop claude")
         try:
-            async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
-                return [event async for event in events]
+            first = await reading
+            return [] if first is None else [first, *[event async for event in events]]
         finally:
             await stopping
 
