@@ -26,7 +26,6 @@ SLEEPS = {
 # Waits that are short on purpose: their end is what is tested, and comes on any machine.
 SHORT_WAITS = {
     "api/test_client_errors.py": "a server that never answers",
-    "api/test_feed_client.py": "a server that falls silent",
     "unit/test_delivery.py": "a server that never answers",
 }
 # Where a duration is asserted that no slow machine makes false.
