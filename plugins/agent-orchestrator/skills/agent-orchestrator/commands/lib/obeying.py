@@ -40,13 +40,6 @@ class Requests:
         self._record = record
         self._done: dict[str, tuple[str, str | None]] = {}
         """What became of requests, for a manager that has lost that and tells of them again."""
-        # Never closed: at the end of the run it may still be waiting, and the program ends with it.
-        self._manager = ManagerClient(
-            assignment.url,
-            POLL_TIMEOUT_SECONDS,
-            run_token=assignment.run_token or assignment.control_token,
-            is_configured=is_manager_given(),
-        )
 
     async def obey(self) -> None:
         """Wait for requests and do them, until cancelled, or the session or our token is gone."""
@@ -70,9 +63,10 @@ class Requests:
 
     def _wait_for_requests(self) -> list[Json]:
         a = self._assignment
-        return self._manager.list_requests(
-            a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
-        )
+        with self._connect() as manager:
+            return manager.list_requests(
+                a.session_id, a.run, state="pending", wait_seconds=POLL_SECONDS
+            )
 
     async def _do(self, request: Json) -> tuple[str, str | None]:
         """Do what is wanted; return how far it has come and, if it is refused, why."""
@@ -97,7 +91,17 @@ class Requests:
 
     def _settle(self, request_id: str, state: str, detail: str | None) -> None:
         a = self._assignment
-        self._manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
+        with self._connect() as manager:
+            manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
+
+    def _connect(self) -> ManagerClient:
+        """One client for each request: at the run's end, a thread may still wait with its own."""
+        return ManagerClient(
+            self._assignment.url,
+            POLL_TIMEOUT_SECONDS,
+            run_token=self._assignment.run_token or self._assignment.control_token,
+            is_configured=is_manager_given(),
+        )
 
 
 async def _wait_aside(work: Callable[[], T]) -> T:
