@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -15,8 +16,9 @@ import pytest
 from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, RunSpec, create_executor
 from agent_orchestrator.executors.command import CommandExecutor
+from agent_orchestrator.processes import RunProcesses
 from tests.commands.shell import is_alive
-from tests.support.beacon import Beacon
+from tests.support.beacon import Beacon, BlockingBeacon
 from tests.support.loops import run
 
 Execute = Callable[..., list[Event]]
@@ -72,6 +74,12 @@ def text_of(event: Event) -> str:
     return str(block["text"])
 
 
+def answer_of(events: list[Event]) -> str:
+    """Return what the program wrote to stdout; what it wrote to stderr may come before or after."""
+    (answer,) = [event for event in events if event.get("role") == "assistant"]
+    return text_of(answer)
+
+
 def python(source: str) -> list[str]:
     return [sys.executable, "-c", source]
 
@@ -114,11 +122,11 @@ def test_the_program_runs_in_the_project_with_the_given_environment_only(
     monkeypatch.setenv("INHERITED", "1")
     source = "import os; print(os.getcwd(), sorted(os.environ))"
     events = execute(*python(source), GIVEN="1", LC_ALL="C.UTF-8")
-    assert text_of(events[1]) == f"{tmp_path} {sorted(['GIVEN', 'LC_ALL', RUN_MARKER])}\n"
+    assert answer_of(events) == f"{tmp_path} {sorted(['GIVEN', 'LC_ALL', RUN_MARKER])}\n"
 
 
 def test_a_program_without_output_answers_with_nothing(execute: Execute) -> None:
-    assert text_of(execute(*python(""))[1]) == ""
+    assert answer_of(execute(*python(""))) == ""
 
 
 def test_stderr_becomes_events_of_its_own(execute: Execute) -> None:
@@ -176,10 +184,46 @@ def test_output_is_kept_whatever_ends_the_run(tmp_path: Path, how: str) -> None:
     assert is_cancelled or events[-1]["event_type"] == "session_stop"
 
 
+def test_output_is_kept_of_a_run_that_is_cancelled_while_it_starts(tmp_path: Path) -> None:
+    """Cancel after more and more turns of the loop; the program has written in most."""
+
+    async def act(turns: int) -> tuple[bool, list[Event]]:
+        environment = {RUN_MARKER: uuid4().hex}
+        events: list[Event] = []
+        with BlockingBeacon.open() as beacon:
+            command = f"echo one; echo two >&2; {shlex.join(beacon.command())} 2>/dev/null"
+            spec = spec_of(tmp_path, "sh", "-c", command, **environment)
+
+            async def collect() -> None:
+                async for event in CommandExecutor(spec).run("hi"):
+                    events.append(event)
+
+            collecting = asyncio.create_task(collect())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            processes = RunProcesses(None, environment[RUN_MARKER])
+            if has_written := bool(processes.find()):
+                beacon.wait_for(1)
+            collecting.cancel()
+            await asyncio.wait({collecting})
+            assert collecting.cancelled()
+            assert processes.find() == set(), turns
+        return has_written, events[1:]
+
+    expected = [("message", "one\n"), ("stderr", "two\n")]
+    told: list[list[tuple[str, str]]] = []
+    for turns in range(0, 18, 3):  # a start takes about twelve
+        has_written, events = run(act(turns))
+        if has_written:
+            told.append([(event["event_type"], text_of(event)) for event in joined(events)])
+    assert told == [expected] * len(told)
+    assert len(told) > 3
+
+
 def test_a_non_zero_exit_is_a_failure_with_the_last_lines_of_stderr(execute: Execute) -> None:
     source = "import sys; print('partial'); [print('line', n, file=sys.stderr) for n in range(99)]"
     events = execute(*python(f"{source}; sys.exit(3)"))
-    assert text_of(events[1]) == "partial\n"
+    assert answer_of(events) == "partial\n"
     stop = without_stamps(events)[-1]
     error = stop.pop("error")
     assert stop == {"event_type": "session_stop", "exit_code": 3, "reason": "failed"}
@@ -213,7 +257,7 @@ def test_huge_prompt_and_huge_output_on_both_pipes_do_not_block_each_other(
 
 def test_a_program_that_closes_stdin_early_is_fine(execute: Execute) -> None:
     events = execute(*python("import os; os.close(0); print('done')"), prompt="x" * 1_000_000)
-    assert text_of(events[1]) == "done\n"
+    assert answer_of(events) == "done\n"
     assert events[-1]["reason"] == "completed"
 
 
@@ -232,12 +276,12 @@ def test_busy_background_children_do_not_keep_the_run(tmp_path: Path) -> None:
 
     events = run(act())
     assert events[-1]["reason"] == "completed"
-    pid = next(int(line) for line in text_of(events[1]).splitlines() if line.isdigit())
+    pid = next(int(line) for line in answer_of(events).splitlines() if line.isdigit())
     assert not is_alive(pid)
 
 
 def test_a_prompt_that_cannot_be_encoded_reaches_the_program_replaced(execute: Execute) -> None:
-    assert text_of(execute("cat", prompt="a\ud800b")[1]) == "a�b"
+    assert answer_of(execute("cat", prompt="a\ud800b")) == "a�b"
 
 
 def test_background_children_that_hold_the_output_are_stopped_after_the_program_has_ended(

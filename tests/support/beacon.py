@@ -10,13 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Self
 
+from tests.support.waiting import WATCHDOG_SECONDS
+
 PROGRAM = Path(__file__).with_name("lingering.py")
+
+
+def _command(path: str, *kinds: str) -> list[str]:
+    return [sys.executable, "-I", "-S", str(PROGRAM), path, *kinds]
 
 
 class Arrival:
@@ -48,7 +55,7 @@ class Beacon:
 
     def command(self, *kinds: str) -> list[str]:
         """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
-        return [sys.executable, "-I", "-S", str(PROGRAM), str(self.path), *kinds]
+        return _command(str(self.path), *kinds)
 
     async def arrival(self) -> Arrival:
         """Wait for the next process to report."""
@@ -71,3 +78,34 @@ class Beacon:
         self._writers.append(writer)
         pid, _, says = (await reader.readline()).decode().strip().partition(" ")
         await self._arrivals.put(Arrival(reader, int(pid), says))
+
+
+class BlockingBeacon:
+    """A beacon for which the loop stands still: the world goes on while no task of ours does."""
+
+    def __init__(self, meeting: socket.socket) -> None:
+        self._meeting = meeting
+        self._arrivals: list[socket.socket] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls) -> Iterator[Self]:
+        with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as meeting:
+            meeting.settimeout(WATCHDOG_SECONDS)
+            meeting.bind(f"{short}/socket")
+            meeting.listen()
+            beacon = cls(meeting)
+            try:
+                yield beacon
+            finally:
+                for arrival in beacon._arrivals:
+                    arrival.close()
+
+    def command(self, *kinds: str) -> list[str]:
+        """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
+        return _command(self._meeting.getsockname(), *kinds)
+
+    def wait_for(self, count: int) -> None:
+        """Block until so many processes have come."""
+        while len(self._arrivals) < count:
+            self._arrivals.append(self._meeting.accept()[0])

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ from agent_orchestrator.processes import (
     shell_exit_code,
     signal_name,
 )
-from tests.support.beacon import Beacon
+from tests.support.beacon import Beacon, BlockingBeacon
 from tests.support.loops import run
 
 HERE = Path.cwd()
@@ -169,6 +170,36 @@ def test_a_cancelled_stop_finishes_first() -> None:
             return stopping.cancelled(), child.processes.find()
 
     assert run(act()) == (True, set())
+
+
+def test_cancelled_start_leaves_no_process() -> None:
+    """Cancel in each of the loop's turns that a start takes; the program lives in most of them."""
+
+    async def act(turns: int) -> tuple[bool, bool]:
+        token = uuid4().hex
+        found = RunProcesses(None, token)
+        with BlockingBeacon.open() as beacon:
+            starting = asyncio.ensure_future(
+                Child.start(
+                    beacon.command("parent"), environment={RUN_MARKER: token}, directory=HERE
+                )
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if is_running := bool(found.find()):
+                beacon.wait_for(2)
+            starting.cancel()
+            await asyncio.wait({starting})
+            if not starting.cancelled():
+                await starting.result().stop(IMPATIENT)
+                starting.result().close()
+            assert found.find() == set(), turns
+        return is_running, starting.cancelled()
+
+    seen: list[tuple[bool, bool]] = []
+    while not seen or seen[-1][1]:
+        seen.append(run(act(len(seen))))
+    assert (True, True) in seen
 
 
 def test_stopping_a_run_that_has_ended_does_nothing() -> None:

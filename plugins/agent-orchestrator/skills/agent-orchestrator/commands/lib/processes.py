@@ -18,10 +18,10 @@ import os
 import signal
 import uuid
 from asyncio.subprocess import PIPE, SubprocessStreamProtocol
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, Any, Self, TypeVar, cast
 
 import psutil
 
@@ -41,6 +41,7 @@ PIPE_BYTES = 1 << 18
 
 
 Spared = Callable[[], frozenset[int]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +96,8 @@ class RunProcesses:
         Takes at most the sum of the graces. A cancellation is honoured only afterwards, because
         half a ladder leaves processes behind.
         """
-        climb = asyncio.create_task(self._climb(grace or Grace()), name="stop a run")
-        cancelled = False
-        while not climb.done():
-            try:
-                await asyncio.shield(climb)
-            except asyncio.CancelledError:
-                cancelled = True
-        climb.result()
-        if cancelled:
+        _, is_cancelled = await to_its_end(self._climb(grace or Grace()))
+        if is_cancelled:
             raise asyncio.CancelledError
 
     async def _climb(self, grace: Grace) -> None:
@@ -173,6 +167,18 @@ async def _until(is_reached: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+async def to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
+    """Await work that must not be left half done; return whether we were cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            is_cancelled = True
+    return task.result(), is_cancelled
+
+
 class _Pipes(SubprocessStreamProtocol):
     """The pipes as streams, and the program's end by itself.
 
@@ -217,23 +223,31 @@ class Child:
     ) -> Self:
         """Start a program in a session of its own, with this environment and the run's marker.
 
-        The marker is the environment's own, where it has one already.
+        The marker is the environment's own, where it has one already. A start that is cancelled
+        leaves no process: asyncio would kill the program, and not what that has started.
 
         Raises:
             OSError: the program or the directory is missing or cannot be used.
         """
         token = environment.get(RUN_MARKER) or uuid.uuid4().hex
-        transport, pipes = await asyncio.get_running_loop().subprocess_exec(
-            _Pipes,
-            *argv,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=directory,
-            env={**environment, RUN_MARKER: token},
-            start_new_session=True,
+        (transport, pipes), is_cancelled = await to_its_end(
+            asyncio.get_running_loop().subprocess_exec(
+                _Pipes,
+                *argv,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                cwd=directory,
+                env={**environment, RUN_MARKER: token},
+                start_new_session=True,
+            )
         )
-        return cls(transport, pipes, token, spared)
+        child = cls(transport, pipes, token, spared)
+        if is_cancelled:
+            await child.stop()
+            child.close()
+            raise asyncio.CancelledError
+        return child
 
     @property
     def stdin(self) -> asyncio.StreamWriter:

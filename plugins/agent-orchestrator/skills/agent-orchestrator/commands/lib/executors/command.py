@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
-from ..processes import Child, shell_exit_code, signal_name
+from ..processes import Child, shell_exit_code, signal_name, to_its_end
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 from .exec_error import explain
@@ -51,15 +51,16 @@ class CommandExecutor:
         """Run the program; what it writes becomes events as it comes."""
         prompt = storable(prompt)
         yield create_event("message", role="user", content=text_content(prompt))
-        child = await self._start()
+        child, is_stopped = await to_its_end(self._start())
         drains = [
             Drain(child, 1, partial(self._take, self._stdout)),
             Drain(child, 2, partial(self._take, self._stderr)),
         ]
         ending = asyncio.create_task(self._converse(child, prompt, drains), name="converse")
         ending.add_done_callback(self._end)
-        is_stopped = False
         try:
+            if is_stopped:  # while it started, and it may have said something already
+                await _cancelled(ending)
             while True:
                 is_over = ending.done()
                 for output in (self._stdout, self._stderr):
@@ -159,6 +160,8 @@ class CommandExecutor:
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end, also if we are cancelled ourselves meanwhile."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)  # it begins: cancelled before, it would not come to its `finally`
     task.cancel()
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
