@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from "react";
 import type { Connection } from "./api/stream";
 import logo from "./favicon.svg";
+import { lastList } from "./hooks/left-place";
 import { useSessionsFeed } from "./hooks/sessions-feed";
 import { useKeys } from "./hooks/use-keys";
 import { goTo } from "./hooks/use-route";
@@ -19,11 +20,12 @@ interface ShellProps {
 
 export function Shell({ route, followed, children }: ShellProps) {
   const { connection } = useSessionsFeed();
+  const listLink = route.view === "session" ? lastList() : sessionsLink();
   const [showsKeys, setShowsKeys] = useState(false);
   useKeys({
     "?": () => setShowsKeys(true),
     "g o": () => goTo(overviewLink()),
-    "g s": () => goTo(sessionsLink()),
+    "g s": () => goTo(listLink),
   });
   return (
     <>
@@ -35,7 +37,7 @@ export function Shell({ route, followed, children }: ShellProps) {
         <nav aria-label="Views">
           <NavLink href={overviewLink()} isCurrent={route.view === "overview"} label="Overview" />
           <NavLink
-            href={sessionsLink()}
+            href={listLink}
             isCurrent={route.view === "sessions" || route.view === "session"}
             label="Sessions"
           />

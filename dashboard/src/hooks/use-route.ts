@@ -17,6 +17,6 @@ export function goTo(link: string): void {
 
 /** Change the place without a step in the browser's history, as while somebody types. */
 export function replaceRoute(link: string): void {
-  window.history.replaceState(null, "", link);
+  window.history.replaceState(window.history.state, "", link);
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }

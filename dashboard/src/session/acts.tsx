@@ -2,11 +2,11 @@ import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { explain, hasCode } from "../api/errors";
 import { archiveSession, deleteSession, getResult, requestStop } from "../api/routes";
+import { lastList } from "../hooks/left-place";
 import { watchSession } from "../hooks/notices";
 import { useSessionsFeed } from "../hooks/sessions-feed";
 import { goTo } from "../hooks/use-route";
 import { onWatchedChange, setWatched, watchedSessions } from "../state/watched";
-import { sessionsLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
 import { Dialog } from "../ui/dialog";
@@ -133,7 +133,7 @@ function Delete({ session }: { session: Session }) {
     onSuccess() {
       forget(session.session_id);
       show({ text: `Deleted “${name}”.` });
-      goTo(sessionsLink());
+      goTo(lastList());
     },
   });
   const isHeld = hasCode(remove.error, "session_running");

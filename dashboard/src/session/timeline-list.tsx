@@ -1,9 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
+import { useKeepPlace } from "../hooks/left-place";
 import { useStable } from "../hooks/use-stable";
 import { type Arrangement, placeOf, type Row } from "../state/rows";
 import { toggled } from "../state/toggled";
 import { wholeNumber } from "../text/format";
+import { sessionLink } from "../text/route";
 import { Boundary } from "../ui/boundary";
 import { Icon } from "../ui/icons";
 import { EventRow } from "./event-row";
@@ -16,10 +18,23 @@ interface TimelineListProps {
   readonly arrangement: Arrangement;
   readonly target: Target | null;
   readonly isTargetReady: boolean;
+  /** The calls that were open where the timeline was left. */
+  readonly openCalls: readonly number[];
+  readonly openFolds: ReadonlySet<string>;
+  readonly generation: string;
   readonly endJumps: number;
   onShow(seqs: readonly number[]): void;
   onToggleSubagent(key: string): void;
   onJumpToEnd(): void;
+}
+
+/** Where a timeline was left. */
+export interface TimelinePlace {
+  /** The row at the upper edge, and how far it was scrolled out; null while the end was followed. */
+  readonly top: { readonly seq: number; readonly offset: number } | null;
+  readonly openCalls: readonly number[];
+  readonly openFolds: readonly string[];
+  readonly generation: string;
 }
 
 /** The rows of a session in a window that follows the end until the reader scrolls up. */
@@ -27,7 +42,7 @@ export function TimelineList(props: TimelineListProps) {
   const { arrangement, head, target, isTargetReady, endJumps, sessionId } = props;
   const { seqs, rows } = arrangement;
   const scroller = useRef<HTMLDivElement>(null);
-  const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set());
+  const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set(props.openCalls));
   const following = useFollowing(head, target, endJumps);
   const { isFollowing, fresh, leaveEnd } = following;
 
@@ -45,7 +60,22 @@ export function TimelineList(props: TimelineListProps) {
     scrollEndThreshold: isFollowing ? END_PX : -1,
   });
 
-  const { leaveTarget } = usePlace(virtualizer, {
+  useKeepPlace(sessionLink(sessionId), (): TimelinePlace => {
+    const scrollTop = scroller.current?.scrollTop ?? 0;
+    const item = virtualizer.getVirtualItemForOffset(scrollTop);
+    const seq = item && seqs[item.index];
+    return {
+      top:
+        isFollowing || item === undefined || seq === undefined
+          ? null
+          : { seq, offset: scrollTop - item.start },
+      openCalls: [...openRows],
+      openFolds: [...props.openFolds],
+      generation: props.generation,
+    };
+  });
+
+  const { leaveTarget, isReturning } = usePlace(virtualizer, {
     arrangement,
     target,
     isTargetReady,
@@ -75,7 +105,7 @@ export function TimelineList(props: TimelineListProps) {
   });
   const toggleSubagent = useStable(props.onToggleSubagent);
 
-  const targetSeq = target === null ? null : seqs[placeOf(arrangement, target.seq)];
+  const targetSeq = target === null || target.offset !== null ? null : seqs[placeOf(arrangement, target.seq)];
   return (
     <div className="timeline-frame">
       <div
@@ -86,7 +116,9 @@ export function TimelineList(props: TimelineListProps) {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         tabIndex={0}
         data-testid="timeline"
-        onScroll={(event) => following.noteScroll(event.currentTarget, event.timeStamp)}
+        onScroll={(event) => {
+          if (!isReturning()) following.noteScroll(event.currentTarget, event.timeStamp);
+        }}
         onWheel={noteTouch}
         onTouchMove={noteTouch}
         onPointerDown={noteTouch}

@@ -1,18 +1,20 @@
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import { explain } from "../api/errors";
 import { type EventQuery, listEvents } from "../api/routes";
+import { usePlaceLeft } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { replaceRoute } from "../hooks/use-route";
 import { callTree, foldsAround } from "../state/call-tree";
 import { arrange } from "../state/rows";
 import type { Timeline } from "../state/timeline";
 import { toggled } from "../state/toggled";
+import { plural, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
 import { Empty } from "../ui/empty";
 import { useToasts } from "../ui/toasts";
 import type { Session } from "../wire";
 import { JumpBar } from "./jump-bar";
-import { TimelineList } from "./timeline-list";
+import { TimelineList, type TimelinePlace } from "./timeline-list";
 import type { Target } from "./use-place";
 
 interface TimelineViewProps {
@@ -26,17 +28,22 @@ interface TimelineViewProps {
 /** The events of a session with the ways to get about in them. */
 export function TimelineView({ session, timeline, seq, onShow }: TimelineViewProps) {
   const { show } = useToasts();
-  const [target, setTarget] = useState<Target | null>(seq === null ? null : { seq, jump: 0 });
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const { session_id: sessionId, generation, state, run } = session;
+  const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
+  const back = left?.generation === generation ? left : null;
+  const [wanted, setWanted] = useState<Target | null>(() => firstTarget(seq, back));
+  // An event that does not exist, or not yet: the end is shown until it is there.
+  const isMissing = wanted !== null && wanted.seq > timeline.head;
+  const target = isMissing ? null : wanted;
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set(back?.openFolds));
   const [endJumps, setEndJumps] = useState(0);
   const shown = useRef<readonly number[]>([]);
   const seqInput = useRef<HTMLInputElement>(null);
-  const { session_id: sessionId, state, run } = session;
 
   const [followedSeq, setFollowedSeq] = useState(seq);
   if (seq !== followedSeq) {
     setFollowedSeq(seq);
-    if (seq !== null && seq !== target?.seq) setTarget({ seq, jump: (target?.jump ?? 0) + 1 });
+    if (seq !== null && seq !== wanted?.seq) setWanted({ seq, jump: (wanted?.jump ?? 0) + 1, offset: null });
   }
 
   const tree = useMemo(() => callTree(timeline.events.values()), [timeline]);
@@ -57,7 +64,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
 
   function jumpTo(to: number): void {
     const within = Math.min(Math.max(1, to), Math.max(1, timeline.head));
-    setTarget({ seq: within, jump: (target?.jump ?? 0) + 1 });
+    setWanted({ seq: within, jump: (wanted?.jump ?? 0) + 1, offset: null });
     setFollowedSeq(within);
     replaceRoute(sessionLink(sessionId, within));
   }
@@ -84,7 +91,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
       void jumpToFound({ before_seq: here(), event_type: "pre_tool", limit: 1 }, "No tool call before this."),
     seq: jumpTo,
     end() {
-      setTarget(null);
+      setWanted(null);
       setFollowedSeq(null);
       replaceRoute(sessionLink(sessionId));
       setEndJumps((count) => count + 1);
@@ -101,6 +108,11 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   return (
     <section className="timeline" aria-label="Events">
       <JumpBar head={timeline.head} jumps={jumps} seqInput={seqInput} />
+      {isMissing && (
+        <p className="problem missing-event" role="status">
+          {`There is no event ${wholeNumber(wanted.seq)}: this session has ${timeline.head === 0 ? "no events" : plural(timeline.head, "event")}.`}
+        </p>
+      )}
       {timeline.head === 0 ? (
         <Empty title={state === "running" ? "Nothing has happened yet." : "This session has no events."} />
       ) : (
@@ -110,6 +122,9 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
           arrangement={arrangement}
           target={target}
           isTargetReady={isTargetReady}
+          openCalls={back?.openCalls ?? []}
+          openFolds={open}
+          generation={generation}
           endJumps={endJumps}
           onShow={(seqs) => {
             shown.current = seqs;
@@ -121,4 +136,10 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
       )}
     </section>
   );
+}
+
+/** Where to begin: where the reader left, else at the event that the address names; null for the end. */
+function firstTarget(seq: number | null, back: TimelinePlace | null): Target | null {
+  if (back) return back.top && { ...back.top, jump: 0 };
+  return seq === null ? null : { seq, jump: 0, offset: null };
 }

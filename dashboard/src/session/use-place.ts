@@ -7,6 +7,8 @@ export interface Target {
   readonly seq: number;
   /** Tells two jumps to the same event apart. */
   readonly jump: number;
+  /** How far its row is scrolled out above, where the reader comes back to it; null where it is to stand in the middle. */
+  readonly offset: number | null;
 }
 
 export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
@@ -21,31 +23,48 @@ interface Place {
   readonly endJumps: number;
 }
 
+interface PlaceActs {
+  leaveTarget(): void;
+  /** Whether the reader came back and has not moved since; no scrolling is theirs then. */
+  isReturning(): boolean;
+}
+
 /** Keeps the reader's place while rows come, go and turn out higher than estimated.
  *
  * That is the end while it is followed, the target after a jump until the reader moves, and otherwise the row at
  * the upper edge; where that has become part of another row, the other one.
  */
-export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void } {
+export function usePlace(virtualizer: Rows, place: Place): PlaceActs {
   const { arrangement, target, isTargetReady, isFollowing, endJumps } = place;
   const isAtTarget = useRef(false);
   const { seqs } = arrangement;
   const top = useRef({ seqs, seq: 0 });
 
+  function scrollTo({ seq, offset }: Target): void {
+    const at = placeOf(arrangement, seq);
+    if (offset === null) virtualizer.scrollToIndex(at, { align: "center" });
+    else if (virtualizer.scrollElement) {
+      virtualizer.scrollElement.scrollTop = (virtualizer.measurementsCache[at]?.start ?? 0) + offset;
+    }
+  }
+
   const goToTarget = useEffectEvent(() => {
     if (target === null) return;
     isAtTarget.current = true;
-    virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
+    scrollTo(target);
   });
+
+  const isReturning = () => isAtTarget.current && target !== null && target.offset !== null;
 
   useLayoutEffect(() => {
     const before = top.current;
-    if (before.seqs !== seqs) {
+    if (target !== null && isReturning()) {
+      scrollTo(target); // at every drawing: rows above turn out higher than estimated
+    } else if (before.seqs !== seqs) {
       const at = placeOf(arrangement, before.seq);
       if (isFollowing) virtualizer.scrollToEnd();
-      else if (target !== null && isAtTarget.current) {
-        virtualizer.scrollToIndex(placeOf(arrangement, target.seq), { align: "center" });
-      } else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
+      else if (target !== null && isAtTarget.current) scrollTo(target);
+      else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
     }
     // Not the virtualizer's own offset: that is of the last scroll event, and a jump may be under way.
     const visible = virtualizer.getVirtualItemForOffset(virtualizer.scrollElement?.scrollTop ?? 0);
@@ -68,5 +87,6 @@ export function usePlace(virtualizer: Rows, place: Place): { leaveTarget(): void
     leaveTarget() {
       isAtTarget.current = false;
     },
+    isReturning,
   };
 }

@@ -1,16 +1,21 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useKeepPlace, usePlaceLeft } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
 import type { SessionList } from "../hooks/use-sessions";
+import type { ListPlace } from "../state/list-place";
 import { toggled } from "../state/toggled";
 import { plural, wholeNumber } from "../text/format";
 import type { Session } from "../wire";
 import { SessionRow } from "./session-row";
 import { useChildren } from "./use-children";
+import { listPlace, useReturn } from "./use-return";
 import { useSettledOrder } from "./use-settled-order";
 
 interface SessionTableProps {
+  /** The address of the list. */
+  readonly link: string;
   readonly list: SessionList;
   readonly isGrouped: boolean;
   readonly selected: ReadonlySet<string>;
@@ -20,6 +25,13 @@ interface SessionTableProps {
 interface ShownRow {
   readonly session: Session;
   readonly depth: number;
+}
+
+/** What comes back with a list. */
+interface TablePlace {
+  readonly place: ListPlace | null;
+  readonly activeId: string | null;
+  readonly open: readonly string[];
 }
 
 const COLUMNS = [
@@ -38,13 +50,14 @@ const CARD_HEIGHT = 68;
 /** So many rows before the end the next page is read. */
 const READ_AHEAD = 30;
 
-export function SessionTable({ list, isGrouped, selected, onToggle }: SessionTableProps) {
+export function SessionTable({ link, list, isGrouped, selected, onToggle }: SessionTableProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const isNarrow = useMedia("(max-width: 760px)");
   const [isScrolled, setScrolled] = useState(false);
   const [isHovered, setHovered] = useState(false);
-  const [activeId, setActiveId] = useState<string | null>(null);
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const left = usePlaceLeft<TablePlace>(link, false);
+  const [activeId, setActiveId] = useState<string | null>(left?.activeId ?? null);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set(left?.open));
 
   const byId = useMemo(
     () => new Map(list.sessions.map((session) => [session.session_id, session])),
@@ -68,6 +81,20 @@ export function SessionTable({ list, isGrouped, selected, onToggle }: SessionTab
   useLayoutEffect(() => virtualizer.measure(), [rowHeight]);
   useKeepInPlace(scroller, rows, rowHeight);
 
+  const ids = useMemo(() => rows.map((row) => row.session.session_id), [rows]);
+  const endReturn = useReturn(left?.place ?? null, {
+    scroller,
+    rowHeight,
+    ids,
+    isWhole: children.size === open.size,
+    hasMore: list.hasMore,
+    loadMore: list.loadMore,
+  });
+  useKeepPlace(link, (): TablePlace => {
+    const place = scroller.current && listPlace(scroller.current, ids, rowHeight);
+    return { place, activeId, open: [...open] };
+  });
+
   const virtualRows = virtualizer.getVirtualItems();
   const lastShown = virtualRows.at(-1)?.index ?? 0;
   const isNearEnd = lastShown >= rows.length - READ_AHEAD;
@@ -82,6 +109,7 @@ export function SessionTable({ list, isGrouped, selected, onToggle }: SessionTab
     const sessionId = rows[place]?.session.session_id;
     if (sessionId === undefined) return;
     setActiveId(sessionId);
+    endReturn();
     virtualizer.scrollToIndex(place);
     requestAnimationFrame(() => linkOf(scroller.current, sessionId)?.focus({ preventScroll: true }));
   }
@@ -90,6 +118,7 @@ export function SessionTable({ list, isGrouped, selected, onToggle }: SessionTab
   useKeys({ j: down, ArrowDown: down, k: up, ArrowUp: up });
 
   function showWaiting(): void {
+    endReturn();
     order.reveal();
     scroller.current?.scrollTo({ top: 0 });
   }
@@ -111,6 +140,9 @@ export function SessionTable({ list, isGrouped, selected, onToggle }: SessionTab
         role="table"
         aria-label="Sessions"
         aria-rowcount={hasMore ? -1 : rows.length + 1}
+        onWheel={endReturn}
+        onTouchMove={endReturn}
+        onPointerDown={endReturn}
         onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 4)}
       >
         <div role="rowgroup" className="session-head">

@@ -1,4 +1,5 @@
 import { useMemo, useRef, useState } from "react";
+import { useNoteList } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { replaceRoute } from "../hooks/use-route";
 import { useSessions } from "../hooks/use-sessions";
@@ -15,6 +16,7 @@ import { SessionTable } from "./session-table";
 export function SessionsView({ filter }: { filter: SessionFilter }) {
   const filterKey = sessionsLink(filter);
   const list = useSessions(filter);
+  useNoteList(filterKey);
   const textInput = useRef<HTMLInputElement>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   useKeys({ "/": () => textInput.current?.focus() });
@@ -46,6 +48,7 @@ export function SessionsView({ filter }: { filter: SessionFilter }) {
       ) : (
         <SessionTable
           key={filterKey}
+          link={filterKey}
           list={list}
           isGrouped={filter.grouped}
           selected={selected}

@@ -1,0 +1,134 @@
+"""Every way that leaves a list or a timeline and comes back leads to the same place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, TimeoutError, expect
+
+from tests.browser.conftest import Visit, append, create, says
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+
+Open = Callable[..., Visit]
+LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
+
+# The first row on the screen and how far it is below the upper edge, once both stay as they are.
+FIRST_SHOWN = """([what, wanted]) => {
+  const scroller = document.querySelector(what);
+  if (scroller === null) return false;
+  const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
+  const top = edge.height < 100 ? edge.bottom : edge.top;
+  const rows = [...scroller.querySelectorAll('[data-session-id], [data-seq][aria-busy=false]')]
+    .map(row => [row.dataset.sessionId ?? row.dataset.seq, row.getBoundingClientRect()])
+    .filter(([, box]) => box.bottom > top + 1)
+    .sort((a, b) => a[1].top - b[1].top);
+  const now = JSON.stringify(rows.length ? [rows[0][0], Math.round(rows[0][1].top - top)] : null);
+  const isSteady = now === window.lastShown;
+  window.lastShown = now;
+  return isSteady && now !== 'null' && (wanted === null || JSON.stringify(wanted) === now);
+}"""
+
+
+def first_shown(page: Page, what: str) -> list[Any]:
+    page.wait_for_function(FIRST_SHOWN, arg=[what, None])
+    return list(page.evaluate("() => JSON.parse(window.lastShown)"))
+
+
+def expect_shown_as(page: Page, what: str, before: list[Any], way: str) -> None:
+    """Wait until the first row is the same as before, and at the same place."""
+    try:
+        page.wait_for_function(FIRST_SHOWN, arg=[what, before])
+    except TimeoutError:
+        now = page.evaluate("() => window.lastShown")
+        raise AssertionError(f"after {way}: {now}, and not {before}") from None
+
+
+def scroll(page: Page, what: str, top: int) -> None:
+    """Scroll as a reader does, also to rows whose page is still to be read."""
+    page.locator(what).hover()
+    page.wait_for_function(
+        "([what, top]) => { const scroller = document.querySelector(what);"
+        " scroller.dispatchEvent(new WheelEvent('wheel', { bubbles: true }));"
+        " scroller.scrollTop = top; return scroller.scrollTop === top }",
+        arg=[what, top],
+    )
+
+
+def open_one_shown(page: Page) -> None:
+    """Open a session in the middle of the list's window."""
+    links = page.locator(f"{LIST} .session-link")
+    window = page.locator(LIST).bounding_box()
+    assert window is not None
+    for link in links.all():
+        box = link.bounding_box()
+        if box and box["y"] > window["y"] + window["height"] / 2:
+            link.click()
+            break
+    page.locator(".session").wait_for()
+
+
+def test_list_and_timeline_are_where_they_were_left(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    for number in range(320):
+        create(api, f"s{number:03}", agent_name="even" if number % 2 == 0 else "odd")
+    create(api, "child", parent_session_id="s319")
+    append(api, "s000", *(says(f"number {number}\n\n" * 4) for number in range(400)))
+    page = visit(own).enter("#/sessions")
+    sessions_link = page.get_by_role("navigation").get_by_role("link", name="Sessions")
+    ways = {
+        "the browser's Back": page.go_back,
+        "the link to the list": sessions_link.click,
+        "the keys": lambda: page.keyboard.type("gs"),
+        "a reload and Back": lambda: (page.reload(), page.go_back()),
+        "two steps back": lambda: (
+            page.get_by_role("link", name="Overview").click(),
+            page.get_by_role("heading", name="Running now").wait_for(),
+            page.go_back(),
+            page.locator(".session").wait_for(),
+            page.go_back(),
+        ),
+    }
+    for place, (way, go_back) in enumerate(ways.items()):
+        address = own.url + ("/#/sessions", "/#/sessions?agent_name=even")[place % 2]
+        page.goto(address)
+        scroll(page, LIST, 4815)
+        before = first_shown(page, LIST)
+        open_one_shown(page)
+        create(api, f"new-{place}", agent_name="even")
+        go_back()
+        expect_shown_as(page, LIST, before, way)
+        assert page.url == address, way
+    page.goto(f"{own.url}/#/sessions?grouped=true")
+    page.get_by_role("button", name="child session of s319").click()
+    expect(page.get_by_role("link", name="child", exact=True)).to_be_visible()
+    scroll(page, LIST, 2013)
+    before = first_shown(page, LIST)
+    open_one_shown(page)
+    page.go_back()
+    expect_shown_as(page, LIST, before, "Back to a grouped list")
+
+    page.goto(f"{own.url}/#/sessions/s000")
+    page.get_by_text("number 399").first.wait_for()
+    for way, leave, come_back in (
+        ("Back", sessions_link.click, page.go_back),
+        ("a reload", page.reload, lambda: None),
+        ("the keys and Back", lambda: page.keyboard.type("go"), page.go_back),
+        ("a link", sessions_link.click, lambda: page.goto(f"{own.url}/#/sessions/s000")),
+    ):
+        end = first_shown(page, TIMELINE)
+        page.get_by_test_id("timeline").hover()
+        page.mouse.wheel(0, -2477)
+        page.wait_for_function(
+            f"end => ({FIRST_SHOWN})(['{TIMELINE}', null]) && window.lastShown !== end",
+            arg=json.dumps(end, separators=(",", ":")),
+        )
+        before = first_shown(page, TIMELINE)
+        leave()
+        come_back()
+        expect_shown_as(page, TIMELINE, before, way)
+    page.goto(f"{own.url}/#/sessions/s000/seq/999")
+    expect(page.get_by_role("status")).to_contain_text(["There is no event 999"])
