@@ -2240,6 +2240,8 @@ export interface operations {
                 state?: components["schemas"]["State"] | null;
                 /** @description Some part of its name, project, agent or id */
                 text?: string | null;
+                /** @description Some part of its project's path */
+                project?: string | null;
                 /** @description Whether it was started from inside no other session */
                 top_level?: boolean | null;
                 sort?: components["schemas"]["SessionSort"];

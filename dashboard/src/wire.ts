@@ -26,6 +26,8 @@ export const SORTS = ["created", "activity", "name", "cost"] as const satisfies 
 export interface SessionFilter {
   readonly text: string;
   readonly state: SessionState | null;
+  /** Some part of the project's path. */
+  readonly project: string;
   readonly project_dir: string | null;
   readonly agent_name: string | null;
   readonly parent_session_id: string | null;
@@ -38,6 +40,7 @@ export interface SessionFilter {
 export const defaultFilter: SessionFilter = {
   text: "",
   state: null,
+  project: "",
   project_dir: null,
   agent_name: null,
   parent_session_id: null,

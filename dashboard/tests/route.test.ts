@@ -6,6 +6,7 @@ import { defaultFilter, SORTS, STATES } from "../src/wire";
 const filters = fc.record({
   text: fc.string(),
   state: fc.constantFrom(null, ...STATES),
+  project: fc.string(),
   project_dir: fc.option(fc.string({ minLength: 1 })),
   agent_name: fc.option(fc.string({ minLength: 1 })),
   parent_session_id: fc.option(fc.string({ minLength: 1 })),

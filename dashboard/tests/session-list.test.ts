@@ -122,6 +122,8 @@ test("the text is looked for in name, project, agent and id", () => {
   };
   const shown = joinSessions([page], noChanges, { ...defaultFilter, text: " login " });
   expect(new Set(shown.map(({ session_id }) => session_id))).toEqual(new Set(["1", "2", "login-3", "4"]));
+  const ofProject = joinSessions([page], noChanges, { ...defaultFilter, project: "Login" });
+  expect(ofProject.map(({ session_id }) => session_id)).toEqual(["2"]);
 });
 
 test("at the top new rows appear; for a held reader they wait, gone ones go, further pages are appended", () => {

@@ -159,6 +159,8 @@ def test_session_created_while_pages_are_turned_moves_none_of_them(api: Api, new
         ("id_prefix=s0000_", []),
         ("project_dir=/one&archived=false", ["s00001"]),
         ("project_dir=/one&archived=true", []),
+        ("project=ONE&id_prefix=s0000", ["s00001"]),
+        ("project=one&project_dir=/page", []),
         ("agent_name=none", []),
         ("parent_session_id=none", []),
     ],

@@ -79,18 +79,24 @@ def test_list_and_timeline_are_where_they_were_left(
     append(api, "s000", *(says(f"number {number}\n\n" * 4) for number in range(400)))
     page = visit(own).enter("#/sessions")
     sessions_link = page.get_by_role("navigation").get_by_role("link", name="Sessions")
-    ways = {
+
+    def reload_and_go_back() -> None:
+        page.reload()
+        page.go_back()
+
+    def go_two_steps_back() -> None:
+        page.get_by_role("link", name="Overview").click()
+        page.get_by_role("heading", name="Running now").wait_for()
+        page.go_back()
+        page.locator(".session").wait_for()
+        page.go_back()
+
+    ways: dict[str, Callable[[], object]] = {
         "the browser's Back": page.go_back,
         "the link to the list": sessions_link.click,
         "the keys": lambda: page.keyboard.type("gs"),
-        "a reload and Back": lambda: (page.reload(), page.go_back()),
-        "two steps back": lambda: (
-            page.get_by_role("link", name="Overview").click(),
-            page.get_by_role("heading", name="Running now").wait_for(),
-            page.go_back(),
-            page.locator(".session").wait_for(),
-            page.go_back(),
-        ),
+        "a reload and Back": reload_and_go_back,
+        "two steps back": go_two_steps_back,
     }
     for place, (way, go_back) in enumerate(ways.items()):
         address = own.url + ("/#/sessions", "/#/sessions?agent_name=even")[place % 2]
@@ -113,12 +119,20 @@ def test_list_and_timeline_are_where_they_were_left(
 
     page.goto(f"{own.url}/#/sessions/s000")
     page.get_by_text("number 399").first.wait_for()
-    for way, leave, come_back in (
+
+    def go_to_overview() -> None:
+        page.keyboard.type("go")
+
+    def follow_link() -> None:
+        page.goto(f"{own.url}/#/sessions/s000")
+
+    leaving: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
         ("Back", sessions_link.click, page.go_back),
         ("a reload", page.reload, lambda: None),
-        ("the keys and Back", lambda: page.keyboard.type("go"), page.go_back),
-        ("a link", sessions_link.click, lambda: page.goto(f"{own.url}/#/sessions/s000")),
-    ):
+        ("the keys and Back", go_to_overview, page.go_back),
+        ("a link", sessions_link.click, follow_link),
+    ]
+    for way, leave, come_back in leaving:
         end = first_shown(page, TIMELINE)
         page.get_by_test_id("timeline").hover()
         page.mouse.wheel(0, -2477)

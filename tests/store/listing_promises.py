@@ -112,6 +112,12 @@ def promise_7_sessions_are_found_by_any_part_of_what_names_them(
         "id-": ["id-two", "id-one"], "%_": ["id-two"], "_": ["id-two"], "nothing": [],
     }.items():  # fmt: skip
         assert ids(store, text=text) == expected, text
+    for part, expected in {
+        "web": ["id-one"], "ME/W": ["id-one"], "/home/me/web": ["id-one"], "rev": [], "id-": [],
+        "_": [], "%": [],
+    }.items():  # fmt: skip
+        assert ids(store, project=part) == expected, part
+    assert ids(store, project="web", text="100") == []
 
 
 def promise_7_sessions_are_found_by_executor_and_by_having_a_parent(

@@ -23,6 +23,7 @@ export function listSessions(
   const query: Query = {
     text: filter.text.trim(),
     state: filter.state,
+    project: filter.project.trim() || null,
     project_dir: filter.project_dir,
     agent_name: filter.agent_name,
     parent_session_id: filter.parent_session_id,

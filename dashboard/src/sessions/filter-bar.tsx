@@ -18,6 +18,8 @@ export function FilterBar({ filter, textInput, onChange }: FilterBarProps) {
     queryFn: ({ signal }) => getFacets(signal),
     staleTime: FACETS_MS,
   });
+  const projects =
+    facets.data?.projects.map(({ project_dir, count }) => ({ value: project_dir, count })) ?? [];
   return (
     <search className="filter-bar" aria-label="Filter sessions">
       <TypedFilter
@@ -44,10 +46,14 @@ export function FilterBar({ filter, textInput, onChange }: FilterBarProps) {
       </label>
       <TypedFilter
         label="Project"
-        placeholder="any"
-        value={filter.project_dir ?? ""}
-        options={facets.data?.projects.map(({ project_dir, count }) => ({ value: project_dir, count })) ?? []}
-        onChange={(text) => onChange({ ...filter, project_dir: text || null })}
+        placeholder="any part of its path"
+        value={filter.project_dir ?? filter.project}
+        options={projects}
+        onChange={(text) => {
+          // One that was chosen is meant as a whole, and any other text as a part of the path.
+          const isChosen = projects.some(({ value }) => value === text);
+          onChange({ ...filter, project: isChosen ? "" : text, project_dir: isChosen ? text : null });
+        }}
       />
       <TypedFilter
         label="Agent"

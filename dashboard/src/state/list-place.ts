@@ -10,15 +10,15 @@ const READ_FURTHER = 200;
 
 /** The row that is first at the place now; null while the pages that hold it are still to be read.
  *
- * Most of the sessions that were on the screen tell where it is: one of them may have moved, or be gone.
+ * That of the first session that was on the screen and has not moved away from most of the others.
  */
 export function rowAt(place: ListPlace, ids: readonly string[], hasMore: boolean): number | null {
   if (hasMore && ids.length < place.row + place.ids.length) return null;
   const rows = new Map(ids.map((id, row) => [id, row]));
   const firstRows = place.ids
     .map((id, below) => (rows.get(id) ?? Number.NaN) - below)
-    .filter((row) => !Number.isNaN(row))
-    .sort((a, b) => a - b);
+    .filter((row) => !Number.isNaN(row));
   if (firstRows.length === 0 && hasMore && ids.length < place.row + READ_FURTHER) return null;
-  return Math.max(0, firstRows[firstRows.length >> 1] ?? place.row);
+  const middle = firstRows.toSorted((a, b) => a - b)[firstRows.length >> 1] ?? place.row;
+  return Math.max(0, firstRows.find((row) => Math.abs(row - middle) < place.ids.length) ?? place.row);
 }

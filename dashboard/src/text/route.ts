@@ -33,6 +33,7 @@ export function sessionsLink(filter: SessionFilter = defaultFilter): string {
   const query = new URLSearchParams();
   if (filter.text) query.set("text", filter.text);
   if (filter.state) query.set("state", filter.state);
+  if (filter.project) query.set("project", filter.project);
   if (filter.project_dir) query.set("project_dir", filter.project_dir);
   if (filter.agent_name) query.set("agent_name", filter.agent_name);
   if (filter.parent_session_id) query.set("parent_session_id", filter.parent_session_id);
@@ -53,6 +54,7 @@ function parseFilter(query: URLSearchParams): SessionFilter {
   return {
     text: query.get("text") ?? "",
     state: STATES.find((state) => state === query.get("state")) ?? null,
+    project: query.get("project") ?? "",
     project_dir: query.get("project_dir") || null,
     agent_name: query.get("agent_name") || null,
     parent_session_id: query.get("parent_session_id") || null,

@@ -107,6 +107,7 @@ class SessionsQuery(BaseModel):
     text: QueryText | None = Field(
         default=None, description="Some part of its name, project, agent or id"
     )
+    project: QueryText | None = Field(default=None, description="Some part of its project's path")
     top_level: bool | None = Field(
         default=None, description="Whether it was started from inside no other session"
     )

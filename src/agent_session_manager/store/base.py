@@ -275,6 +275,8 @@ class SessionFilter:
     state: State | None = None
     text: str | None = None
     """Some part of its name, project, agent or id, in small letters or large ones."""
+    project: str | None = None
+    """Some part of its project's path, in small letters or large ones."""
     top_level: bool | None = None
     """Whether it was started from inside no other session."""
     family_of: RunCaller | None = None

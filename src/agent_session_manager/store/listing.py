@@ -99,7 +99,13 @@ def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
         conditions += [sessions.c.status == "finished", runs.c.reason.in_(reasons)]
     if where.family_of is not None:
         conditions.append(is_below(where.family_of))
+    if where.project is not None:
+        conditions.append(_has(sessions.c.project_dir, where.project))
     if where.text is not None:
-        found = (sessions.c[name].icontains(where.text, autoescape=True) for name in _SEARCHED)
-        conditions.append(or_(*found))
+        conditions.append(or_(*(_has(sessions.c[name], where.text) for name in _SEARCHED)))
     return conditions
+
+
+def _has(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """Whether a column holds a text, in small letters or large ones; no index can answer that."""
+    return column.icontains(part, autoescape=True)
