@@ -157,9 +157,8 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"database": str(database), **freed}))
     else:
-        click.echo(
-            f"{database} takes {freed['after_bytes']} bytes: {freed['freed_bytes']} were given back"
-        )
+        given_back = max(0, freed["freed_bytes"])  # a first one may add a page of bookkeeping
+        click.echo(f"{database} takes {freed['after_bytes']} bytes: {given_back} were given back")
 
 
 @click.command("export")

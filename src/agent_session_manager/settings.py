@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_session_manager.sqlite_url import sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765
@@ -75,7 +76,7 @@ class Settings:
 
     @property
     def resolved_database_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.state_dir / 'sessions.db'}"
+        return self.database_url or sqlite_url(self.state_dir / "sessions.db")
 
 
 def environment() -> Mapping[str, str]:

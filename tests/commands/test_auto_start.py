@@ -348,6 +348,7 @@ def test_a_manager_of_the_same_record_on_another_port_is_found(
 def test_a_port_of_the_environment_is_the_managers_own(lonely: Shell, state_dir: Path) -> None:
     for port in ("9001", "0"):
         chosen = lonely.having(AGENT_ORCHESTRATOR_PORT=port)
+        assert f"http://127.0.0.1:{port}/health" in chosen.run("ao-doctor").stdout
         first = chosen.run("ao-list-sessions", "--json")
         assert (first.exit_code, first.stdout) == (DONE, "[]\n")
         (found,) = find_managers(state_dir)

@@ -8,8 +8,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from tests.commands.shell import DONE, USAGE, Shell
+from tests.commands.shell import DONE, USAGE, Shell, stop_manager
 from tests.support.waiting import WATCHDOG_SECONDS
+
+MANAGER = "from agent_session_manager.cli import main; main()"
 
 
 def said_by(shell: Shell, command: str, *arguments: str | bytes) -> bytes:
@@ -64,3 +66,20 @@ def test_name_that_is_not_utf_8_is_refused(shell: Shell) -> None:
     ended = shell.run("ao-new", os.fsdecode(b"caf\xe9"), "--executor", "command", "--", "true")
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
     assert "UTF-8" in ended.stderr
+
+
+def test_state_directory_of_any_bytes_is_used(lonely: Shell, tmp_path: Path) -> None:
+    state = Path(os.fsdecode(os.fsencode(tmp_path) + b"/st\xff?a=%41#b c"))
+    environment = {**lonely.environment, "AGENT_ORCHESTRATOR_STATE_DIR": str(state)}
+    there = replace(lonely, environment=environment)
+    made = there.run("ao-new", "x", "--executor", "command", "--", "echo", "hi")
+    try:
+        assert (made.exit_code, made.stdout) == (DONE, "hi\n")
+        (session,) = json.loads(said_by(there, "ao-list-sessions", "--json"))
+        assert session["session_name"] == "x"
+        copy = tmp_path / "copy.db"
+        assert "1 sessions" in there.output_of(MANAGER, "backup", str(copy))
+    finally:
+        stop_manager(state)
+    assert "1 sessions" in there.output_of(MANAGER, "restore", str(copy))
+    assert {path.name for path in tmp_path.iterdir()} <= {state.name, "copy.db", "project", "home"}

@@ -30,6 +30,7 @@ from agent_session_manager.private import (
     check_private,
     open_private,
 )
+from agent_session_manager.sqlite_url import path_in, sqlite_url
 from agent_session_manager.store.ballast import ballast_path
 from agent_session_manager.store.base import Notice
 from agent_session_manager.store.head import head_path, loss, read_head, refusal
@@ -80,8 +81,8 @@ class Database:
 
     @property
     def shown_url(self) -> str:
-        """Where the data is, fit to be shown: without a password."""
-        return self.url.render_as_string(hide_password=True)
+        """Where the data is; see `shown`."""
+        return shown(self.url)
 
     @property
     def path(self) -> Path | None:
@@ -137,8 +138,8 @@ def sqlite_path(url: str) -> Path:
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseError(
-            f"{parsed.render_as_string(hide_password=True)} is not SQLite: PostgreSQL is backed "
-            "up, checked and restored with its own tools: pg_dump, pg_amcheck, pg_restore"
+            f"{shown(parsed)} is not SQLite: PostgreSQL is backed up, checked and restored with "
+            "its own tools: pg_dump, pg_amcheck, pg_restore"
         )
     return file_of(parsed)
 
@@ -149,9 +150,18 @@ def not_supported(kind: str) -> DatabaseError:
 
 def parse_url(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except ArgumentError as exc:
         raise DatabaseError(f"not a database URL: {url!r}") from exc
+    path = path_in(url)  # SQLAlchemy takes bytes that are not UTF-8 for others
+    return parsed if path is None else parsed.set(database=str(path))
+
+
+def shown(url: URL) -> str:
+    """Return a URL that can be shown and parsed again: without a password, and ASCII only."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return sqlite_url(Path(url.database))
+    return url.render_as_string(hide_password=True)
 
 
 def file_of(url: URL) -> Path:

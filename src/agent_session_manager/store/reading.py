@@ -19,6 +19,7 @@ from agent_session_manager.store.engine import (
     parse_url,
     postgresql_engine,
     prepare_sqlite_reader,
+    shown,
 )
 from agent_session_manager.store.schema import foreign_part
 
@@ -82,7 +83,5 @@ def reading_one_moment(url: str) -> Iterator[Connection]:
             connection = stack.enter_context(engine.connect())
             stack.enter_context(connection.begin())
         except DBAPIError as exc:
-            raise DatabaseError(
-                f"cannot use {parsed.render_as_string(hide_password=True)}: {exc.orig}"
-            ) from exc
+            raise DatabaseError(f"cannot use {shown(parsed)}: {exc.orig}") from exc
         yield connection

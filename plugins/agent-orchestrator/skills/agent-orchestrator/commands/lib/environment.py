@@ -16,6 +16,7 @@ from .config import (
     ENV_SESSION_MANAGER_URL,
     ENV_SESSIONS_DIR,
 )
+from .sqlite_url import path_in, sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 """Of all variables that are ours. Each list below says which of them somebody gets; none of the
@@ -151,11 +152,9 @@ def manager_port() -> int:
 
 def manager_database() -> str:
     """The database of this machine's own manager, as an URL."""
-    given = os.environ.get(ENV_DATABASE_URL) or f"sqlite:///{state_dir() / 'sessions.db'}"
-    scheme = "sqlite:///"
-    path = given.removeprefix(scheme)
-    is_file = given.startswith(scheme) and path not in ("", ":memory:")
-    return f"{scheme}{Path(path).absolute()}" if is_file else given
+    given = os.environ.get(ENV_DATABASE_URL) or sqlite_url(state_dir() / "sessions.db")
+    path = path_in(given)
+    return given if path is None else sqlite_url(path.absolute())
 
 
 def given_project_dir() -> str | None:

@@ -14,7 +14,7 @@ import httpx
 
 from .. import __version__
 from ..config import Config
-from ..environment import is_manager_given, outbox_dir, run_token_for, state_dir
+from ..environment import is_manager_given, manager_port, outbox_dir, run_token_for, state_dir
 from ..manager_client import ManagerClient
 from ..private_files import open_to_read
 from ..session_client import SessionClientError
@@ -89,9 +89,11 @@ def _open_own(found: Found | None, config: Config) -> ManagerClient:
 
 
 def url_of(found: Found | None, config: Config) -> str:
-    """Where a manager was found: by the name that is configured, if that leads to it."""
+    """Where a manager was found or would be started, by the configured name if that leads there."""
     default = config.session_manager_url
-    url = default if found is None else str(found["url"])
+    if is_manager_given():
+        return default
+    url = f"http://127.0.0.1:{manager_port()}" if found is None else str(found["url"])
     return default if url.rpartition(":")[2] == default.rpartition(":")[2] else url
 
 

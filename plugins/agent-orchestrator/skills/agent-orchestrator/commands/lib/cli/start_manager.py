@@ -25,6 +25,7 @@ from ..environment import (
 )
 from ..private_files import NotPrivateError, make_state_directory, open_private
 from ..session_client import _discover, _namespace, _read_held
+from ..sqlite_url import path_in
 from .command import CommandError
 from .output import note
 
@@ -177,15 +178,13 @@ def _lock(descriptor: int) -> bool:
 
 def _is_same_database(shown: str) -> bool:
     own = manager_database()
-    if shown == own:
-        return True
-    prefix = "sqlite:///"
-    if not (shown.startswith(prefix) and own.startswith(prefix)):
-        return False
+    its_file, own_file = path_in(shown), path_in(own)
+    if its_file is None or own_file is None:
+        return shown == own
     try:
-        return Path(shown.removeprefix(prefix)).samefile(own.removeprefix(prefix))
-    except OSError:
-        return False
+        return its_file.samefile(own_file)
+    except OSError:  # one of them is not there (yet)
+        return its_file == own_file
 
 
 def _identity(port: int) -> tuple[int, ...] | None:
