@@ -1094,6 +1094,16 @@ export interface components {
              * @description Sessions that were started from inside it
              */
             child_count: number;
+            /**
+             * Children Failed
+             * @description The same that failed or were lost, not archived
+             */
+            children_failed: number;
+            /**
+             * Children Running
+             * @description Sessions up to 8 levels below it that run
+             */
+            children_running: number;
             /** Created At */
             created_at: string;
             /**

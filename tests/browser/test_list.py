@@ -29,7 +29,8 @@ def filled(api: Api) -> Api:
         usage = {"output_tokens": cost, "cost_microdollars": cost * 1000}
         append(api, name, {"event_type": "usage", "usage": usage})
         if reason:
-            append(api, name, {"event_type": "session_stop", "reason": reason})
+            error = "no such option\ntry --help" if reason == "failed" else None
+            append(api, name, {"event_type": "session_stop", "reason": reason, "error": error})
     create(api, "child", parent_session_id="login", executor="command")
     return api
 
@@ -111,6 +112,15 @@ def test_children_are_shown_under_their_parent(
     expect_shown(page, "ghost", "docs", "parser", "logout", "login", "child")
     create(filled, "second-child", parent_session_id="login")
     expect(page.get_by_role("button", name="2 child sessions of login")).to_be_visible()
+    lead = page.locator("[data-session-id=login]")
+    expect(lead).to_contain_text("2 children running")
+    create(filled, "grandchild", parent_session_id="second-child")
+    append(filled, "login", {"event_type": "session_stop", "reason": "completed"})
+    append(filled, "grandchild", {"event_type": "session_stop", "reason": "failed"})
+    expect(lead).to_contain_text("1 child failed")
+    expect(lead).to_contain_text("finished")
+    page.get_by_label("Group by parent").uncheck()
+    expect(lead).to_contain_text("1 child failed")
 
 
 def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled: Api) -> None:
@@ -254,6 +264,10 @@ def test_overview_shows_what_runs_and_failed_and_its_plots_have_tables(
     expect(running.get_by_test_id("session-card")).to_have_count(2)
     failed = page.get_by_test_id("session-card").filter(has_text="parser")
     expect(failed).to_contain_text("failed")
+    expect(failed.locator(".card-reason")).to_have_text("no such option")
+    cards = page.get_by_test_id("session-card")
+    ages = cards.locator(".card-foot time")
+    expect(ages).to_have_count(cards.count())
     create(filled, "later")
     expect(running.get_by_test_id("session-card")).to_have_count(3)
     details = page.locator("details", has=page.get_by_role("table"))

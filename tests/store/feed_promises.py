@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -16,9 +17,11 @@ from agent_session_manager.store.base import (
     DeleteSession,
     ExtendLeases,
     ReapLeases,
+    SessionFilter,
     Store,
 )
 from agent_session_manager.store.feeds import ChangedSession, Changes
+from agent_session_manager.store.retention import ArchiveSessions
 from tests.store.conformance import (
     SOME,
     Promise,
@@ -153,6 +156,55 @@ def promise_11_a_child_that_comes_or_goes_is_told_of_its_parent(
     made(store, DeleteSession(session_id="child"))
     assert told(changes_since(store, cursor)) == ["deleted child", "changed parent"]
     assert store.get_session("parent").child_count == 0
+
+
+def promise_11_what_happens_below_a_session_is_told_of_it(
+    store: Store, clock: SteppedClock
+) -> None:
+    """Whatever starts, ends, hides or removes a session moves all that count it."""
+
+    def below(session_id: str) -> tuple[int, int]:
+        session = store.get_session(session_id)
+        return session.children_running, session.children_failed
+
+    def end(session_id: str, reason: str, run: int = 1) -> None:
+        ended = {"event_type": "session_stop", "reason": reason, "run": run}
+        append(store, ended, session_id=session_id)
+
+    def reap() -> None:
+        clock.move(TERM)
+        made(store, ReapLeases())
+
+    create(store, "lead")
+    create(store, "mid", parent_session_id="lead")
+    create(store, "leaf", parent_session_id="mid", holder="me")
+    create(store, "beside")
+    end("beside", "failed")
+    end("mid", "completed")
+    end("lead", "completed")
+    assert below("lead") == (1, 0)
+    archive = ArchiveSessions(session_ids=["leaf"], before=clock.now + timedelta(days=1))
+    changes: list[tuple[Callable[[], object], tuple[int, int]]] = [
+        (lambda: end("leaf", "failed"), (0, 1)),
+        (lambda: open_run(store, "leaf", holder="me"), (1, 0)),
+        (reap, (0, 1)),
+        (lambda: claim(store, run=2, session_id="leaf"), (1, 0)),
+        (lambda: end("leaf", "timeout", run=2), (0, 1)),
+        (lambda: update(store, "leaf", archived=True), (0, 0)),
+        (lambda: update(store, "leaf", archived=False), (0, 1)),
+        (lambda: made(store, archive), (0, 0)),
+        (lambda: update(store, "leaf", archived=False), (0, 1)),
+        (lambda: made(store, DeleteSession(session_id="leaf")), (0, 0)),
+    ]
+    for place, (change, counts) in enumerate(changes):
+        cursor = store.feeds.head()
+        change()
+        heard = told(changes_since(store, cursor))
+        assert {"changed lead", "changed mid"} <= set(heard), place
+        assert below("lead") == below("mid") == counts, place
+        assert "changed beside" not in heard
+    listed = store.list_sessions(SessionFilter(session_name="lead"), limit=1).sessions
+    assert listed == [store.get_session("lead")]
 
 
 def promise_11_a_cursor_of_another_database_or_past_the_head_is_refused(

@@ -1,10 +1,12 @@
 import { cost, hasCost, shortPath } from "../text/format";
 import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
+import { ChildrenStates } from "../ui/children-states";
 import { Moment } from "../ui/moment";
 import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
 import type { Session } from "../wire";
+import { FailureReason } from "./failure-reason";
 
 export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
   return (
@@ -12,9 +14,15 @@ export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
       {sessions.map((session) => (
         <li key={session.session_id} className="card" data-testid="session-card">
           <div className="card-head">
-            <StateBadge state={session.state} />
-            <span className="number quiet-text">
-              <RunDuration session={session} />
+            <span className="card-states">
+              <StateBadge state={session.state} />
+              <ChildrenStates session={session} />
+            </span>
+            <span className="card-figures number quiet-text">
+              {hasCost(session.usage) && <span>{cost(session.usage)}</span>}
+              <span>
+                <RunDuration session={session} />
+              </span>
             </span>
           </div>
           <a
@@ -24,6 +32,7 @@ export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
           >
             <Line text={session.session_name} />
           </a>
+          {(session.state === "failed" || session.state === "lost") && <FailureReason session={session} />}
           <div className="card-foot">
             <span className="card-where">
               {session.agent_name && <Line text={session.agent_name} />}
@@ -32,7 +41,7 @@ export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
               )}
             </span>
             <span className="number">
-              {hasCost(session.usage) ? cost(session.usage) : <Moment at={session.last_activity_at} />}
+              <Moment at={session.last_activity_at} />
             </span>
           </div>
         </li>

@@ -5,6 +5,7 @@ import { useSessions } from "../hooks/use-sessions";
 import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
 import { commandsFor } from "../text/shell";
+import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
 import { CopyButton } from "../ui/copy-button";
 import { Moment } from "../ui/moment";
@@ -23,6 +24,11 @@ export function Facts({ session }: { session: Session }) {
             <span> ({session.reason})</span>
           )}
         </Fact>
+        {session.children_failed + session.children_running > 0 && (
+          <Fact label="Below it">
+            <ChildrenStates session={session} />
+          </Fact>
+        )}
         {session.exit_code !== null && <Fact label="Exit code">{session.exit_code}</Fact>}
         <Fact label="Project">
           <TextFact text={session.project_dir} />

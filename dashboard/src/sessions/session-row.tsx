@@ -2,6 +2,7 @@ import type { CSSProperties } from "react";
 import { compactNumber, cost, hasCost, plural, shortPath, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
+import { ChildrenStates } from "../ui/children-states";
 import { Icon } from "../ui/icons";
 import { Moment } from "../ui/moment";
 import { RunDuration, StateBadge } from "../ui/state-badge";
@@ -65,6 +66,7 @@ export function SessionRow(props: SessionRowProps) {
         >
           <Line text={session.session_name} />
         </a>
+        <ChildrenStates session={session} />
         {session.archived_at && <span className="tag">archived</span>}
       </span>
       <span role="cell" className="cell-project" title={oneLine(session.project_dir ?? "")}>

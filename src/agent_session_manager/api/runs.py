@@ -17,6 +17,7 @@ from agent_session_manager.api.wire import (
     NewRequestBody,
     NewRunBody,
     RequestAnswer,
+    RequestBody,
     RequestProgressBody,
     RequestsAnswer,
     RunOpenedAnswer,
@@ -24,7 +25,6 @@ from agent_session_manager.api.wire import (
     RunTokenRevokedAnswer,
     SessionAnswer,
     holder_of,
-    request_body,
     run_body,
     run_opened,
     session_body,
@@ -145,7 +145,9 @@ async def create_request(
     if page_of(request) is not None and body.kind != RequestKind.STOP:
         raise NotForPagesError("a page token allows requests to stop only")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
-    return answer(RequestAnswer(request=request_body(await manager.create_request(change))), 201)
+    return answer(
+        RequestAnswer(request=RequestBody.model_validate(await manager.create_request(change))), 201
+    )
 
 
 class _RequestsQuery(BaseModel):
@@ -171,7 +173,9 @@ async def list_requests(
 ) -> Response:
     """List the requests to a run, in the order in which they were made."""
     found = await manager.list_requests(session_id, run, state=query.state, wait_seconds=query.wait)
-    return answer(RequestsAnswer(requests=[request_body(request) for request in found]))
+    return answer(
+        RequestsAnswer(requests=[RequestBody.model_validate(request) for request in found])
+    )
 
 
 class _WaitQuery(BaseModel):
@@ -200,7 +204,7 @@ async def get_request(
 ) -> Response:
     """Get a request, and with a wait see how far it comes."""
     found = await manager.get_request(session_id, run, request_id, wait_seconds=query.wait)
-    return answer(RequestAnswer(request=request_body(found)))
+    return answer(RequestAnswer(request=RequestBody.model_validate(found)))
 
 
 @router.put(
@@ -225,4 +229,6 @@ async def settle_request(
         state=RequestState(body.state),
         detail=await masked(request, body.detail),
     )
-    return answer(RequestAnswer(request=request_body(await manager.settle_request(change))))
+    return answer(
+        RequestAnswer(request=RequestBody.model_validate(await manager.settle_request(change)))
+    )

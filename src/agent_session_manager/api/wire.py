@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import agent_token_of
 from agent_session_manager.domain.session import (
     MAX_NAME_CHARS,
@@ -194,6 +194,8 @@ class SessionBody(BaseModel):
     executor: str | None
     parent_session_id: str | None
     child_count: int = Field(description="Sessions that were started from inside it")
+    children_running: int = Field(description="Sessions up to 8 levels below it that run")
+    children_failed: int = Field(description="The same that failed or were lost, not archived")
     generation: str = Field(description="Another one where the id was used anew: see cursors")
     last_seq: int
     last_activity_at: Moment
@@ -348,6 +350,8 @@ def session_body(session: Session) -> SessionBody:
         executor=session.executor,
         parent_session_id=session.parent_session_id,
         child_count=session.child_count,
+        children_running=session.children_running,
+        children_failed=session.children_failed,
         generation=session.generation,
         last_seq=session.last_seq,
         last_activity_at=session.last_activity_at,
@@ -375,10 +379,6 @@ def run_opened(session: Session, token: str | None) -> SessionAnswer:
 
 def holder_of(lease: LeaseClaimBody | None) -> str | None:
     return None if lease is None else lease.holder
-
-
-def request_body(request: Request) -> RequestBody:
-    return RequestBody.model_validate(request)
 
 
 def run_body(run: Run) -> RunBody:

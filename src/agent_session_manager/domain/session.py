@@ -145,6 +145,10 @@ class Session:
     newest_run: Run
     child_count: int
     """Sessions that were started from inside this one."""
+    children_running: int = 0
+    """Sessions below it, up to eight levels, whose newest run is open."""
+    children_failed: int = 0
+    """Sessions below it whose newest run failed or was lost; archived ones do not count."""
     masked_secrets: int = 0
     """In all of its events together."""
     is_damaged: bool = False

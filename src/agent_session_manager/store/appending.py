@@ -31,6 +31,7 @@ from agent_session_manager.store.base import AppendEvents, Outcome
 from agent_session_manager.store.changing import not_before, take_positions
 from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
+from agent_session_manager.store.descendants import ancestors_of, tell
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.store.tables import events, runs, sessions
@@ -43,6 +44,7 @@ _SESSIONS = (
         sessions.c.generation,
         sessions.c.last_seq,
         sessions.c.last_run,
+        sessions.c.parent_session_id,
         *NEWEST_RUN_STATE,
     )
     .join_from(sessions, runs, WITH_NEWEST_RUN)
@@ -130,6 +132,7 @@ class _Writes:
     answered: list[dict[str, Any]] = field(default_factory=list)
     masked: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    ended_children: list[int] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
         """Insert all that the database does not have yet; return whether it had none.
@@ -168,6 +171,8 @@ class _Writes:
         ):
             if parameters:
                 connection.execute(statement, parameters)
+        if self.ended_children:
+            tell(connection, ancestors_of(connection, self.ended_children))
         for end in self.ended:
             expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
 
@@ -180,6 +185,7 @@ class _SessionInBatch:
         self.session_id: str = row.session_id
         self.generation: str = row.generation
         self.last_seq: int = row.last_seq
+        self.is_child = row.parent_session_id is not None
         self.known = known
         self.newest = newest_run(row)
 
@@ -231,6 +237,8 @@ class _SessionInBatch:
         assert new.end is not None
         if effect_of_stop(self.newest, named_run=new.run) is not Effect.CLOSE:
             return
+        if self.is_child:
+            writes.ended_children.append(self.number)
         self.newest = RunState(run=self.newest.run, finished=True, reason=new.end.reason)
         writes.ended.append(
             {

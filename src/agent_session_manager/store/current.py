@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.session import RunState, Session
 from agent_session_manager.store import rows
+from agent_session_manager.store.descendants import to_session
 from agent_session_manager.store.tables import runs, sessions
 
 NEWEST_RUN_STATE = (runs.c.finished_at, runs.c.reason, runs.c.host, runs.c.lease_holder)
@@ -36,7 +37,7 @@ def get_current(connection: Connection, session_id: str) -> Row[Any]:
 
 def get_whole(connection: Connection, session_id: str) -> Session:
     """The session as it is now, in this transaction."""
-    return rows.to_session(connection.execute(_WHOLE, {"session_id": session_id}).one())
+    return to_session(connection, connection.execute(_WHOLE, {"session_id": session_id}).one())
 
 
 def newest_run(row: Row[Any]) -> RunState:

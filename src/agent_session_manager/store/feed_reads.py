@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
 from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import Session
 from agent_session_manager.store import rows
+from agent_session_manager.store.descendants import to_session, to_sessions
 from agent_session_manager.store.feeds import (
     MAX_CHARS,
     Beginning,
@@ -82,7 +84,7 @@ class SqlFeeds:
             found = connection.execute(_SESSION, {"session_id": session_id}).one_or_none()
             if found is None:
                 raise SessionNotFoundError(session_id)
-            session = rows.to_session(found)
+            session = to_session(connection, found)
             if after >= session.last_seq:
                 return SessionNews(session=session, events=[])
             where = {"of": found.number, "after": after, "count": limit}
@@ -104,7 +106,10 @@ class SqlFeeds:
             if rows_of_changed:
                 head = rows_of_changed[0].head_position
             changed: list[ChangedSession | DeletedSession] = [
-                _to_change(row, known or after) for row in rows_of_changed
+                _to_change(row, session, known or after)
+                for row, session in zip(
+                    rows_of_changed, to_sessions(connection, rows_of_changed), strict=True
+                )
             ]
             where["head"] = head
             deleted = [
@@ -131,9 +136,10 @@ class SqlFeeds:
         with self._read() as connection:
             head = connection.execute(select(*_HEAD)).one()
             newest = connection.execute(_NEWEST, {"count": limit}).all()
+            newest_sessions = to_sessions(connection, newest)
         head = newest[0] if newest else head
         return Beginning(
-            sessions=[rows.to_session(row) for row in newest],
+            sessions=newest_sessions,
             cursor=Cursor(generation=head.head_generation, number=head.head_position),
             number=head.head_number,
         )
@@ -163,9 +169,9 @@ def _some(
     return found
 
 
-def _to_change(row: Row[Any], known: Cursor) -> ChangedSession:
+def _to_change(row: Row[Any], session: Session, known: Cursor) -> ChangedSession:
     return ChangedSession(
-        session=rows.to_session(row),
+        session=session,
         position=row.changed_position,
         is_new=row.created_position > known.number,
     )

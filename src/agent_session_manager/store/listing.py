@@ -10,6 +10,7 @@ from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import REASONS, State
 from agent_session_manager.store import rows
 from agent_session_manager.store.base import Mark, SessionFilter, SessionPage, SessionSort
+from agent_session_manager.store.descendants import to_sessions
 from agent_session_manager.store.families import is_below
 from agent_session_manager.store.tables import runs, sessions
 
@@ -58,7 +59,7 @@ def list_sessions(
     found = connection.execute(_with_marks(query, order)).all()
     page = found[:limit]
     return SessionPage(
-        sessions=[rows.to_session(row) for row in page],
+        sessions=to_sessions(connection, page),
         next_page=tuple(page[-1][-len(order) :]) if len(found) > limit else None,
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, func, literal, or_, select, update
 
 from agent_session_manager.store import rows
 from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.descendants import ancestors_of, tell
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,
@@ -76,6 +77,11 @@ def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: in
                 changed_position=position + place,
             )
         )
+    if due:
+        numbers = connection.scalars(
+            select(sessions.c.number).where(sessions.c.session_id.in_(due))
+        )
+        tell(connection, ancestors_of(connection, numbers))
     return due
 
 

@@ -38,6 +38,7 @@ from agent_session_manager.store.base import (
     SessionSort,
     changed_sessions,
 )
+from agent_session_manager.store.descendants import to_session
 from agent_session_manager.store.engine import Database, open_database
 from agent_session_manager.store.failures import StoreBrokenError, is_broken, refusal_of
 from agent_session_manager.store.families import SqlRunTokens
@@ -238,7 +239,7 @@ class SqlStore:
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
-            return rows.to_session(_one(connection, _SESSION, session_id))
+            return to_session(connection, _one(connection, _SESSION, session_id))
 
     def get_status(self, session_id: str) -> Status:
         with self._read() as connection:

@@ -47,6 +47,7 @@ from agent_session_manager.store.current import (
     get_whole,
     newest_run,
 )
+from agent_session_manager.store.descendants import ancestors_of, tell
 from agent_session_manager.store.families import parent_for, revoke_run_token
 from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.retention import (
@@ -181,7 +182,6 @@ class Transaction:
             },
         )
         assert inserted.inserted_primary_key is not None
-        self._move_parent(parent_session_id)
         first = NewRun(
             host=new.host, spec=new.spec, holder=new.holder, token_digest=new.token_digest
         )
@@ -201,6 +201,7 @@ class Transaction:
         if change.archived is not None and change.archived != archived:
             archived = change.archived
             values["archived_at"] = self._now if archived else None
+            tell(self._connection, ancestors_of(self._connection, [current.number]))
             if not archived:  # somebody wants it: retention counts from now on
                 values["last_activity_at"] = self._now
         reservation = _NONE
@@ -226,6 +227,7 @@ class Transaction:
         newest = newest_run(current)
         if newest.holder is not None and not newest.finished and not change.force:
             raise SessionRunningError(change.session_id, newest.run, current.host)
+        above = ancestors_of(self._connection, [current.number])
         counts = [
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
@@ -235,20 +237,11 @@ class Transaction:
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
         record_deletion(self._connection, change.session_id)
-        self._move_parent(current.parent_session_id)
+        tell(self._connection, above)
         return counts[0]
 
     def _delete_one(self, session_id: str) -> int:
         return self._delete(DeleteSession(session_id=session_id))
-
-    def _move_parent(self, parent_session_id: str | None) -> None:
-        """Let readers of lists know that a session has one child more or less."""
-        if parent_session_id is not None:
-            self._connection.execute(
-                update(sessions)
-                .where(sessions.c.session_id == parent_session_id)
-                .values(changed_position=take_positions(self._connection))
-            )
 
     def _check_free(
         self, reservation: _Reservation, *, but_for: str | None = None, names_holder: bool = True

@@ -1,0 +1,111 @@
+"""What is below a session: how many of it run, and how many failed.
+
+Counted when a session is read and not kept, so that no end of a run can leave it wrong. Levels are
+bounded: whatever the shape of a family, a session is counted for at most so many others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    distinct,
+    func,
+    literal,
+    select,
+    update,
+)
+
+from agent_session_manager.domain.session import REASONS, Session, State
+from agent_session_manager.store import rows
+from agent_session_manager.store.changing import take_positions
+from agent_session_manager.store.tables import runs, sessions
+
+LEVELS = 8
+"""How far down a session is counted for those above it."""
+
+_roots = select(
+    sessions.c.number.label("root"),
+    sessions.c.number,
+    sessions.c.session_id,
+    literal(0).label("level"),
+).where(sessions.c.number.in_(bindparam("numbers", expanding=True)))
+_below = _roots.cte("below", recursive=True)
+_children = sessions.alias("children")
+_below = _below.union(
+    select(_below.c.root, _children.c.number, _children.c.session_id, _below.c.level + 1).join(
+        _below,
+        and_(_children.c.parent_session_id == _below.c.session_id, _below.c.level < LEVELS),
+    )
+)
+_FAILURES = [reason.value for state in (State.FAILED, State.LOST) for reason in REASONS[state]]
+_IS_FAILED = and_(runs.c.reason.in_(_FAILURES), sessions.c.archived_at.is_(None))
+_COUNTS = (
+    select(
+        _below.c.root,
+        func.count(distinct(case((runs.c.reason.is_(None), sessions.c.number)))).label("running"),
+        func.count(distinct(case((_IS_FAILED, sessions.c.number)))).label("failed"),
+    )
+    .select_from(_below)
+    .join(sessions, sessions.c.number == _below.c.number)
+    .join(runs, rows.WITH_NEWEST_RUN)
+    .where(_below.c.number != _below.c.root)
+    .group_by(_below.c.root)
+)
+
+_line = (
+    select(sessions.c.parent_session_id, sessions.c.number, literal(0).label("level"))
+    .where(sessions.c.number.in_(bindparam("numbers", expanding=True)))
+    .cte("line", recursive=True)
+)
+_parents = sessions.alias("parents")
+_line = _line.union(
+    select(_parents.c.parent_session_id, _parents.c.number, _line.c.level + 1).join(
+        _line, and_(_parents.c.session_id == _line.c.parent_session_id, _line.c.level < LEVELS)
+    )
+)
+_ANCESTORS = select(_line.c.number).distinct().where(_line.c.level > 0).order_by(_line.c.number)
+_TOLD = (
+    update(sessions)
+    .where(sessions.c.number == bindparam("of"))
+    .values(changed_position=bindparam("position"))
+)
+
+
+def to_sessions(connection: Connection, found: Sequence[Row[Any]]) -> list[Session]:
+    """The sessions in rows of `WHOLE_SESSIONS`, with what is below them."""
+    parents = [row.number for row in found if row.child_count]
+    counts = {}
+    if parents:
+        counted = connection.execute(_COUNTS, {"numbers": parents})
+        counts = {row.root: (row.running, row.failed) for row in counted}
+    read = []
+    for row in found:
+        running, failed = counts.get(row.number, (0, 0))
+        session = rows.to_session(row)
+        read.append(replace(session, children_running=running, children_failed=failed))
+    return read
+
+
+def to_session(connection: Connection, found: Row[Any]) -> Session:
+    return to_sessions(connection, [found])[0]
+
+
+def ancestors_of(connection: Connection, numbers: Iterable[int]) -> list[int]:
+    """The numbers of the sessions above these that count them."""
+    return list(connection.scalars(_ANCESTORS, {"numbers": list(numbers)}))
+
+
+def tell(connection: Connection, numbers: Sequence[int]) -> None:
+    """Let readers of lists know that something below these sessions has changed."""
+    if numbers:
+        first = take_positions(connection, len(numbers))
+        moved = [{"of": number, "position": at} for at, number in enumerate(numbers, first)]
+        connection.execute(_TOLD, moved)
