@@ -32,10 +32,7 @@ STRANGE_NAMES = [
     "100 % + more",
     "'; DROP TABLE sessions; --",
     '"quoted" \\ and \\" back',
-    "two\nlines\r\nand\ttabs",
-    "\x1b]0;title\x07",
     "<script>alert(1)</script>",
-    " ",
     "x" * 200,
     "🦾" * 200,
 ]
@@ -203,7 +200,7 @@ def test_name_comes_back_as_it_was_and_finds_its_session_alone(
     assert client.get_session_by_name(name + "?", f"/projects/{session_id}") is None
 
 
-@each_row("name", ["", "x" * 201, "with\0nul", 7, None])
+@each_row("name", ["", "x" * 201, "with\0nul", "two\nlines", " x", "x\u200b", 7, None])
 def test_unusable_name_is_refused_by_the_manager(
     client: SessionClient, new_id: NewId, name: Any
 ) -> None:

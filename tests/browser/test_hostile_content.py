@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, append, create, says
 from tests.support.api import Api
+from tests.support.earlier_names import give_names
 from tests.support.manager import RunningManager
 
 Open = Callable[..., Visit]
@@ -88,14 +89,14 @@ def is_unharmed(page: Page, width: int) -> None:
 
 
 @pytest.fixture
-def hostile(api: Api) -> Api:
+def hostile(own: RunningManager, api: Api) -> Api:
+    names = {f"s{number}": text[:200].strip() or "x" for number, text in enumerate(PAYLOADS)}
     for number, text in enumerate(PAYLOADS):
         session_id = f"s{number}"
-        name = text[:200].strip() or "x"
+        name = names[session_id]
         create(
             api,
             session_id,
-            session_name=name,
             agent_name=name,
             executor=name,
             host=name,
@@ -104,6 +105,7 @@ def hostile(api: Api) -> Api:
         append(api, session_id, *hostile_events(text, number))
         stop = {"event_type": "session_stop", "reason": text[:50], "error": text, "exit_code": 1}
         append(api, session_id, stop)
+    give_names(own, names)
     return api
 
 
@@ -135,7 +137,8 @@ def test_nothing_runs_and_nothing_breaks(
 def test_reading_direction_of_one_name_does_not_reach_the_next(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
-    create(api, "a", session_name="\u202egnp.exe")
+    create(api, "a")
+    give_names(own, {"a": "\u202egnp.exe"})
     page = visit(own).enter("#/sessions")
     row = page.get_by_test_id("session-row")
     expect(row).to_be_visible()

@@ -54,6 +54,21 @@ def test_a_name_of_another_project_is_free(shell: Shell, tmp_path: Path) -> None
     assert shell.run("ao-rename", "x", "taken").exit_code == DONE
 
 
+def test_a_name_that_nobody_can_see_is_refused(shell: Shell) -> None:
+    make(shell, "x")
+    run = ("--executor", "command", "--", "true")
+    for command, *arguments in (
+        ("ao-rename", "x", "x\u200b"),
+        ("ao-new", "x\u200b", *run),
+        ("ao-resume", "x", "-p", "hi", "--fork", "x\u200b"),
+    ):
+        ended = shell.run(command, *arguments)
+        assert (ended.exit_code, ended.stdout) == (USAGE, ""), ended
+        assert "session_name has U+200B (ZERO WIDTH SPACE) at position 2" in ended.stderr
+    assert shell.run("ao-rename", "x", "caf\u00e9").exit_code == DONE
+    assert "already" in shell.run("ao-new", "cafe\u0301", *run).stderr
+
+
 def test_a_name_is_neither_empty_nor_too_long(shell: Shell) -> None:
     make(shell, "x")
     for name in ("", "x" * 201):

@@ -11,6 +11,8 @@ import pytest
 
 from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import Shell, controls_in
+from tests.support.earlier_names import give_names
+from tests.support.manager import RunningManager
 
 HOSTILE = (
     "a\x1b]52;c;ZXZpbA==\x07"  # writes the clipboard
@@ -24,7 +26,11 @@ LONG = "long" * 49
 
 @pytest.fixture
 def hostile(
-    records: ManagerClient, tmp_path: Path, shell: Shell, new_id: Callable[[], str]
+    manager: RunningManager,
+    records: ManagerClient,
+    tmp_path: Path,
+    shell: Shell,
+    new_id: Callable[[], str],
 ) -> tuple[Shell, str]:
     """A project of a hostile name, and in it a session of which everything is hostile."""
     project = tmp_path / HOSTILE.replace("/", "")
@@ -32,12 +38,13 @@ def hostile(
     session_id = new_id()
     records.create_named_session(
         session_id,
-        HOSTILE,
+        session_id,
         project_dir=str(project),
         agent_name=HOSTILE,
         executor="command",
         host=HOSTILE,
     )
+    give_names(manager, {session_id: HOSTILE})
     content = [{"type": "text", "text": HOSTILE}]
     records.append_events(
         session_id,
@@ -66,12 +73,13 @@ def assert_nothing_is_forged(screen: str) -> None:
 
 
 def test_the_screen_of_every_command_that_shows_names(
-    hostile: tuple[Shell, str], records: ManagerClient
+    hostile: tuple[Shell, str], manager: RunningManager, records: ManagerClient
 ) -> None:
     shell, session_id = hostile
     here = str(shell.directory)
     twin = session_id + "-twin"
-    records.create_session(twin, HOSTILE, project_dir=here)
+    records.create_session(twin, twin, project_dir=here)
+    give_names(manager, {twin: HOSTILE})
     ambiguous = session_id[:-2]
     screens = [
         shown_by(shell, "ao-list-sessions", "--here"),
@@ -99,15 +107,19 @@ def test_the_screen_of_an_answer_keeps_its_lines_and_nothing_that_is_obeyed(
     ]
 
 
-def test_the_screen_of_a_run_of_a_hostile_name_and_program(shell: Shell, tmp_path: Path) -> None:
+def test_the_screen_of_a_run_of_a_hostile_name_and_program(
+    shell: Shell, manager: RunningManager
+) -> None:
     source = "import sys; sys.stdout.write(sys.argv[1]); sys.stderr.write(sys.argv[1]); sys.exit(3)"
     program = ["python3", "-c", source, HOSTILE]
-    screen = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
-    assert "ao-new: session " in screen
-    again = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
-    assert "already" in again
-    assert_nothing_is_forged(again)
-    shown_by(shell, "ao-resume", HOSTILE, "-p", HOSTILE)
+    refused = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
+    assert "U+001B at position 2" in refused
+    assert_nothing_is_forged(refused)
+    shell.run("ao-new", "x", "--executor", "command", "--", *program)
+    (session,) = shell.run("ao-list-sessions", "--here", "--json").json
+    give_names(manager, {session["session_id"]: HOSTILE})
+    screen = shown_by(shell, "ao-resume", HOSTILE, "-p", HOSTILE)
+    assert "ao-resume: session " in screen
     shown_by(shell, "ao-new", "x", "--executor", "command", "--", HOSTILE)
     shown_by(shell, "ao-new", LONG, "--executor", "command", "--", "true")
 

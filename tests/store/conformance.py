@@ -18,6 +18,7 @@ import pytest
 
 from agent_session_manager.domain.errors import (
     InvalidEventError,
+    InvalidNameError,
     NameTakenError,
     NoResultError,
     SessionExistsError,
@@ -130,7 +131,7 @@ def promise_1_created_session_is_read_back_whole(store: Store, clock: SteppedClo
     spec = {"argv": ["x", 1.5, None], "текст": "🦾"}
     created = create(
         store,
-        session_name="naïve 🦾\n",
+        session_name="naïve 🦾",
         project_dir="/p",
         agent_name="a",
         executor="e",
@@ -143,7 +144,7 @@ def promise_1_created_session_is_read_back_whole(store: Store, clock: SteppedClo
     assert created == Session(
         session_id="s",
         generation=created.generation,
-        session_name="naïve 🦾\n",
+        session_name="naïve 🦾",
         project_dir="/p",
         agent_name="a",
         created_at=START,
@@ -659,6 +660,28 @@ def promise_6_reserved_name_has_one_holder_in_each_project(
         ]
     )
     assert kinds(outcomes) == [Session, NameTakenError, NameTakenError]
+
+
+def promise_6_two_ways_to_write_a_name_are_one_name(store: Store, clock: SteppedClock) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    assert isinstance(reserve(store, "a", decomposed), Session)
+    assert store.get_session("a").session_name == decomposed
+    assert isinstance(reserve(store, "b", composed), NameTakenError)
+    assert update(store, "a", session_name=composed).session_name == composed
+    update(store, "a", session_name="other")
+    assert isinstance(reserve(store, "b", composed), Session)
+    refused = made(store, UpdateSession(session_id="a", session_name=decomposed))
+    assert isinstance(refused, NameTakenError)
+
+
+def promise_6_name_that_nobody_can_see_is_never_given(store: Store, clock: SteppedClock) -> None:
+    create(store, "s")
+    for name in ("s\u200b", "s ", "s\n"):
+        new = CreateSession(session_id="new", session_name=name)
+        assert isinstance(made(store, new), InvalidNameError)
+        renamed = made(store, UpdateSession(session_id="s", session_name=name))
+        assert isinstance(renamed, InvalidNameError)
+    assert store.get_session("s").session_name == "s"
 
 
 def promise_6_renaming_takes_the_new_name_and_frees_the_old(

@@ -22,15 +22,21 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from agent_session_manager import place
-from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.store.base import DeleteSession, EventFilter, SessionFilter
+from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
+from agent_session_manager.store.base import (
+    CreateSession,
+    DeleteSession,
+    EventFilter,
+    SessionFilter,
+)
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.owner import Owner
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.tables import metadata
-from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop
+from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop, update
 from tests.store.conftest import sqlite_url_in
+from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -55,6 +61,35 @@ def test_migrations_make_exactly_the_tables_that_the_code_knows(database_url: st
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     finally:
         database.close()
+
+
+def test_reserved_names_of_before_are_migrated_to_one_form(
+    database_url: str, open_stores: OpenStores
+) -> None:
+    """Of two sessions with one name in two forms, both keep what they have."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    make_database(database_url, "0006", sessions=3)
+    held = {"s1": ("/p", decomposed), "s2": ("/q", decomposed), "s3": ("/q", composed)}
+    database = open_database(database_url)
+    change = text(
+        "UPDATE sessions SET session_name = :name, reserved_name = :name, project_dir = :project,"
+        " reserved_project = :project, unique_name = :unique WHERE session_id = :id"
+    )
+    with database.writing.begin() as connection:
+        for session_id, (project, name) in held.items():
+            values = {"id": session_id, "project": project, "name": name, "unique": True}
+            connection.execute(change, values)
+    database.close()
+    store = open_stores(database_url)
+    kept = {session_id: store.get_session(session_id) for session_id in held}
+    assert {s: (each.project_dir, each.session_name) for s, each in kept.items()} == held
+    for project in ("/p", "/q"):
+        new = CreateSession(
+            session_id="n", session_name=composed, project_dir=project, unique_name=True
+        )
+        assert isinstance(made(store, new), NameTakenError)
+    assert update(store, "s2", agent_name="x").session_name == decomposed
+    assert update(store, "s2", archived=True).session_name == decomposed
 
 
 def test_opening_again_changes_nothing_and_finds_everything(

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import OBEYED, Shell, controls_in
 from tests.stress.scene import Scene
 from tests.support.campaign import Campaign
+from tests.support.earlier_names import give_names
 from tests.support.unstripped import PROGRAM
 
 pytestmark = pytest.mark.stress
@@ -85,17 +85,20 @@ class Printed:
         return ended.stdout
 
 
-def fill(records: ManagerClient, project: Path, strings: list[str]) -> None:
+def fill(scene: Scene, strings: list[str]) -> None:
     """Sessions of these names, and one whose events hold all of the strings."""
-    for number, name in enumerate(names(strings)):
+    records, project = scene.records, scene.project
+    named = {f"s{n // IN_A_LIST}.{n}": name for n, name in enumerate(names(strings))}
+    for session_id, name in named.items():
         records.create_named_session(
-            f"s{number // IN_A_LIST}.{number}",
-            name,
+            session_id,
+            session_id,
             project_dir=str(project),
             agent_name=name,
             executor="command",
             host=name,
         )
+    give_names(scene.manager, named)
     whole = "\n".join(strings)
     records.create_session("events", "events", str(project))
     for several in batched(strings, 100):
@@ -130,7 +133,7 @@ def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
 ) -> None:
     chance = campaign.chance()
     strings = [hostile(chance) for _ in range(campaign.count(short=240, long=5000))]
-    fill(scene.records, scene.project, strings)
+    fill(scene, strings)
     define_agents(scene.project, strings)
     shell = scene.shell
     printed = Printed()
@@ -165,16 +168,21 @@ def test_no_string_forges_a_line_of_a_log(scene: Scene, campaign: Campaign) -> N
     for number in range(count):
         name = ("x" + "".join(hostile(chance) for _ in range(4)))[:NAME_CHARS]
         source = "import sys; sys.stderr.write(sys.argv[1]); sys.exit(3)"
-        logging.run("ao-new", name, "--executor", "command", "--", "python3", "-c", source, name)
+        program = ["--executor", "command", "--", "python3", "-c", source, name]
+        logging.run("ao-new", f"s{number}", *program)
+        session = scene.records.get_session_by_name(f"s{number}", str(scene.project))
+        assert session is not None
+        give_names(scene.manager, {session["session_id"]: name})
         logging.run("ao-status", f"{name}{number}")
-        logging.run("ao-new", name + "2", "--executor", "command", "--", name)
+        logging.run("ao-resume", name, "-p", "hi")
+        logging.run("ao-new", name, "--executor", "command", "--", name)
     logs = [scene.manager.log_path]
     logs += [scene.state_dir / log for log in ("supervisors.log", "commands.log")]
     lines = [line for log in logs for line in log.read_text("utf-8").split("\n") if line]
     assert [line for line in lines if LINE.fullmatch(line) is None] == []
     assert [line for line in lines if OBEYED.search(line) or is_forged(line)] == []
     campaign.tell(
-        f"{3 * count} commands with hostile names: {len(lines)} lines of logs, each whole"
+        f"{4 * count} commands with hostile names: {len(lines)} lines of logs, each whole"
     )
 
 
@@ -183,7 +191,7 @@ def test_commands_that_print_what_they_are_given_fail_the_same_test(
 ) -> None:
     chance = campaign.chance()
     strings = [hostile(chance) for _ in range(240)]
-    fill(scene.records, scene.project, strings)
+    fill(scene, strings)
     unsafe = replace(scene.shell, python=PROGRAM)
     for command, arguments in (("ao-list-sessions", ["--here"]), ("ao-logs", ["events"])):
         printed = Printed()

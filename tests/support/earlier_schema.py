@@ -10,12 +10,13 @@ from agent_session_manager.store.revisions import migration_config
 
 _SESSION = text(
     "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"
-    " status, last_run, last_seq, unique_name) VALUES (:id, :id, :id, 1, 1, 'finished', 1, :n, 0)"
+    " status, last_run, last_seq, unique_name) VALUES (CAST(:id AS TEXT), CAST(:id AS TEXT),"
+    " CAST(:id AS TEXT), 1, 1, 'finished', 1, :n, false)"
 )
 _RUN = text("INSERT INTO runs (session_number, run, started_at) VALUES (:number, 1, 1)")
 _EVENT = text(
     "INSERT INTO events (session_number, seq, run, late, event_type, recorded_at, fields)"
-    " VALUES (:number, :seq, 1, 0, 'some', 1, '{}')"
+    " VALUES (:number, :seq, 1, false, 'some', 1, '{}')"
 )
 
 

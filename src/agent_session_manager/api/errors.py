@@ -29,6 +29,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidEntryError: (422, "invalid_entry"),
     errors.SessionNotFoundError: (404, "session_not_found"),
     errors.SessionExistsError: (409, "session_exists"),
+    errors.InvalidNameError: (422, "invalid_name"),
     errors.NameTakenError: (409, "name_taken"),
     errors.SessionRunningError: (409, "session_running"),
     errors.RunNotFoundError: (404, "run_not_found"),

@@ -50,6 +50,13 @@ class SessionExistsError(OrchestratorError):
         self.session_id = session_id
 
 
+class InvalidNameError(OrchestratorError):
+    """A new name has a character that people cannot see."""
+
+    def __init__(self, at: int, character: str, why: str) -> None:
+        super().__init__(f"session_name has {character} at position {at + 1}: {why}; leave it out")
+
+
 class NameTakenError(OrchestratorError):
     """Another session of the project holds this name."""
 

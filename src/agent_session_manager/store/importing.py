@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.store.changing import take_positions
 from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
@@ -196,7 +197,7 @@ class _Importing:
         added: dict[str, Any] = {"generation": uuid4().hex}
         if not row["unique_name"] or row["archived_at"] is not None:
             return added
-        wanted = {"project": row["project_dir"] or "", "name": row["session_name"]}
+        wanted = {"project": row["project_dir"] or "", "name": reserved_name(row["session_name"])}
         holder = self._connection.execute(_HOLDER, wanted).one_or_none()
         if holder is not None:
             is_here = holder.number <= self._before[sessions]

@@ -21,6 +21,7 @@ from agent_session_manager.domain.errors import (
     SessionExistsError,
     SessionRunningError,
 )
+from agent_session_manager.domain.names import check_name, reserved_name
 from agent_session_manager.domain.session import Session
 from agent_session_manager.store import rows
 from agent_session_manager.store.appending import append_all
@@ -159,6 +160,7 @@ class Transaction:
         parent_session_id = parent_for(self._connection, new)
         if find_current(self._connection, new.session_id) is not None:
             raise SessionExistsError(new.session_id)
+        check_name(new.session_name)
         reservation = _reservation(new.session_name, new.project_dir) if new.unique_name else _NONE
         self._check_free(reservation, names_holder=new.caller is None)
         inserted = self._connection.execute(
@@ -197,6 +199,8 @@ class Transaction:
             for name in ("session_name", "project_dir", "agent_name")
             if (value := getattr(change, name)) is not None
         }
+        if values.get("session_name", current.session_name) != current.session_name:
+            check_name(values["session_name"])
         archived = current.archived_at is not None
         if change.archived is not None and change.archived != archived:
             archived = change.archived
@@ -204,14 +208,15 @@ class Transaction:
             tell(self._connection, ancestors_of(self._connection, [current.number]))
             if not archived:  # somebody wants it: retention counts from now on
                 values["last_activity_at"] = self._now
-        reservation = _NONE
-        if current.unique_name and not archived:
-            reservation = _reservation(
-                values.get("session_name", current.session_name),
-                values.get("project_dir", current.project_dir),
-            )
-            self._check_free(reservation, but_for=change.session_id)
-        values.update(reservation.columns)
+        if current.unique_name and values.keys() & _RESERVED_BY:
+            reservation = _NONE
+            if not archived:
+                reservation = _reservation(
+                    values.get("session_name", current.session_name),
+                    values.get("project_dir", current.project_dir),
+                )
+                self._check_free(reservation, but_for=change.session_id)
+            values.update(reservation.columns)
         values["changed_position"] = take_positions(self._connection)
         if change.last_resumed_at is not None:
             values["last_resumed_at"] = rows.to_microseconds(change.last_resumed_at)
@@ -268,7 +273,9 @@ class _Reservation:
 
 
 _NONE = _Reservation()
+_RESERVED_BY = frozenset({"session_name", "project_dir", "archived_at"})
+"""What of a session decides what it reserves."""
 
 
 def _reservation(session_name: str, project_dir: str | None) -> _Reservation:
-    return _Reservation(project=project_dir or "", name=session_name)
+    return _Reservation(project=project_dir or "", name=reserved_name(session_name))

@@ -24,6 +24,7 @@ MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
 
 NAME_TAKEN = "name_taken"
+INVALID_NAME = "invalid_name"
 LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_superseded"})
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"

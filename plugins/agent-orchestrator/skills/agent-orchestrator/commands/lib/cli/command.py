@@ -25,7 +25,7 @@ from ..environment import (
     state_dir,
 )
 from ..inherited import begin
-from ..manager_client import NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
+from ..manager_client import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from .output import discard, note
@@ -76,7 +76,7 @@ class Command(click.Command):
         except SessionNotFoundError as exc:
             _end(str(exc), NOT_FOUND)
         except SessionClientError as exc:
-            _end(explain(exc), FAILED)
+            _end(explain(exc), USAGE if exc.code == INVALID_NAME else FAILED)
         except VariableError as exc:
             _end(str(exc), USAGE)
         except (click.ClickException, click.exceptions.Exit):

@@ -1,0 +1,19 @@
+"""Names that a manager of an earlier version stored, and that no new session may have."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+
+from tests.support.manager import RunningManager
+
+
+def give_names(manager: RunningManager, names: Mapping[str, str]) -> None:
+    """Write the name of each of these sessions (id: name) into the database."""
+    path = manager.state_dir / "sessions.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executemany(
+            "UPDATE sessions SET session_name = ? WHERE session_id = ?",
+            [(name, session_id) for session_id, name in names.items()],
+        )
