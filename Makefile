@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Two tests at a time for each core: most of the time a test waits for another process.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)')
+# Bytecode is kept even where the environment forbids it: a run of the tests starts hundreds of
+# interpreters, and each of its workers would compile and rewrite every test itself.
+unexport PYTHONDONTWRITEBYTECODE
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 
 DASHBOARD := src/agent_session_manager/static/index.html
