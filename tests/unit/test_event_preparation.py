@@ -6,6 +6,7 @@ from typing import Any
 from agent_orchestrator.executors.events import (
     DEPTH_LIMIT,
     EVENT_BYTES_LIMIT,
+    EVENT_PARTS_LIMIT,
     TEXT_BYTES_LIMIT,
     OutputText,
     create_event,
@@ -87,9 +88,11 @@ def test_too_many_small_parts_become_a_shortened_text() -> None:
     assert size(event) <= EVENT_BYTES_LIMIT
 
 
-@each_row("part", [0, [], {}, {"a": [""]}])
-def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text(part: Any) -> None:
-    parts = [part] * 150_000
+@each_row("part, size", [(0, 1), ([], 1), ({}, 1), ({"a": [""]}, 3)])
+def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text(
+    part: Any, size: int
+) -> None:
+    parts = [part] * (EVENT_PARTS_LIMIT // (2 * size) + 1_000)  # too many with as many again
     event = prepare({"tool_input": {"a": parts}, "tool_output": parts, "exit_code": 1})
     assert parse_json(json.dumps(event).encode()) == event
     assert event["shortened"] == {
