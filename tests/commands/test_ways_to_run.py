@@ -127,6 +127,12 @@ def test_a_light_command_imports_nothing_heavy(
     assert_light(shell, imported_by(shell.at(tmp_path), arguments))
 
 
+@each_row("module", ["supervisor", "cli.new", "cli.logs"])
+def test_httpx_is_imported_without_its_command_line(shell: Shell, module: str) -> None:
+    source = f"import sys, agent_orchestrator.{module}; print('pygments' in sys.modules)"
+    assert shell.output_of(source) == "False\n"
+
+
 def finished_session(records: ManagerClient, project: Path) -> str:
     """A session `x` of this project that said something and ended; return its id."""
     session_id = uuid4().hex

@@ -8,6 +8,10 @@ comes on stdin; one line on stdout says that the run is in its hands.
 
 from __future__ import annotations
 
+from . import startup as startup
+
+# Before anything imports httpx:
+# isort: split
 import asyncio
 import contextlib
 import ctypes
@@ -21,7 +25,6 @@ from pathlib import Path
 
 import httpx
 
-from . import startup as startup
 from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
