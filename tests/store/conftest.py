@@ -4,7 +4,8 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 
+from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import SqlStore, open_store
 from tests.store.conformance import SteppedClock
 
@@ -46,11 +48,11 @@ def postgresql() -> Iterator[URL]:
 
 
 @contextmanager
-def _fresh_database(server: URL) -> Iterator[str]:
+def _fresh_database(server: URL, template: str = "template1") -> Iterator[str]:
     name = f"ao_{uuid4().hex}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         try:
             yield server.set(database=name).render_as_string(hide_password=False)
         finally:
@@ -98,6 +100,37 @@ def open_stores(clock: SteppedClock) -> Iterator[Callable[[str], SqlStore]]:
     yield open_one
     for store in opened:
         store.close()
+
+
+FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
+
+
+@pytest.fixture
+def fresh_store(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> FreshStore:
+    """Open empty stores, each in a copy of a database that was migrated once."""
+    open_store(database_url, clock=SteppedClock()).close()
+    numbers = count()
+
+    @contextmanager
+    def fresh_url() -> Iterator[str]:
+        url = make_url(database_url)
+        if url.get_backend_name() == "sqlite":
+            directory = tmp_path / f"copy-{next(numbers)}"
+            directory.mkdir()
+            shutil.copy2(sqlite_path(database_url), directory)
+            yield sqlite_url_in(directory)
+        else:
+            assert url.database is not None
+            server: URL = request.getfixturevalue("postgresql")
+            with _fresh_database(server, url.database) as copied:
+                yield copied
+
+    @contextmanager
+    def fresh(clock: SteppedClock) -> Iterator[SqlStore]:
+        with fresh_url() as url, closing(open_store(url, clock=clock)) as store:
+            yield store
+
+    return fresh
 
 
 @pytest.fixture
