@@ -3,12 +3,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_orchestrator import sqlite_url as ours
 from agent_session_manager import sqlite_url
-from agent_session_manager.store.engine import file_of, parse_url, shown
+from agent_session_manager.store.engine import (
+    DatabaseError,
+    file_of,
+    open_database,
+    parse_url,
+    shown,
+)
 
 FILES = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"/" not in name)
 
@@ -36,3 +43,18 @@ def test_url_that_a_person_writes_need_not_be_encoded() -> None:
 def test_url_without_a_file_names_none() -> None:
     for url in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql://h/db", "x"):
         assert ours.path_in(url) is None is sqlite_url.path_in(url)
+
+
+def test_url_that_cannot_be_used_is_refused_without_its_password() -> None:
+    for url, problem in {
+        "garbage": "not a database URL: 'garbage'",
+        "postgresql://u:secret@h:abc/x": "not a database URL: 'postgresql://***@h:abc/x'",
+        "postgresql://u:secret@[::1/x": "not a database URL: 'postgresql://***@[::1/x'",
+        "mysql://u:secret@h/x": "mysql is not supported: use sqlite:///PATH or postgresql://…",
+        "sqlite://": "a SQLite database needs a file: sqlite:///PATH",
+        "sqlite:///:memory:": "a SQLite database needs a file: sqlite:///PATH",
+        "sqlite:////a%00b": "no path has a NUL in it: sqlite:////a%00b",
+    }.items():
+        with pytest.raises(DatabaseError) as refused:
+            open_database(url)
+        assert str(refused.value) == problem

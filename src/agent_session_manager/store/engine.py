@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -151,8 +152,9 @@ def not_supported(kind: str) -> DatabaseError:
 def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as exc:
-        raise DatabaseError(f"not a database URL: {url!r}") from exc
+    except (ArgumentError, ValueError) as exc:  # the latter for a port that is no number
+        told = re.sub("//[^/]*@", "//***@", url)  # it may have a password
+        raise DatabaseError(f"not a database URL: {told!r}") from exc
     path = path_in(url)  # SQLAlchemy takes bytes that are not UTF-8 for others
     return parsed if path is None else parsed.set(database=str(path))
 
@@ -167,6 +169,8 @@ def shown(url: URL) -> str:
 def file_of(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise DatabaseError("a SQLite database needs a file: sqlite:///PATH")
+    if "\0" in url.database:
+        raise DatabaseError(f"no path has a NUL in it: {shown(url)}")
     return Path(url.database)
 
 
