@@ -169,6 +169,12 @@ export function parseEvent(wire: WireEvent): SessionEvent {
   }
 }
 
+/** The program of a run and its arguments, where a program was run. */
+export function commandOf(run: Run): readonly string[] {
+  const command = run.spec?.command;
+  return Array.isArray(command) ? command.filter((word) => typeof word === "string") : [];
+}
+
 /** The texts of content blocks, a line break between them. */
 export function textOf(content: unknown): string {
   if (typeof content === "string") return content;

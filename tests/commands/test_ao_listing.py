@@ -48,6 +48,8 @@ def test_each_word_of_the_state_column_is_a_filter(shell: Shell, make: Make) -> 
         for limit in ([], ["--limit", "1"]):
             listed = shell.run("ao-list-sessions", "--json", "--here", "--state", state, *limit)
             assert names(listed) == [state]
+        of_status = names(shell.run("ao-list-sessions", "--json", "--here", "--status", state))
+        assert of_status == ([state] if state != "finished" else list(STATES[:0:-1]))
 
 
 def test_sessions_are_a_table_with_the_newest_first(
@@ -92,6 +94,8 @@ def test_filters_leave_what_they_say_and_can_be_combined(
     assert listed() == ["three", "two", "one"]
     assert listed("--status", "running") == ["two"]
     assert listed("--status", "finished") == ["three", "one"]
+    refused = shell.run("ao-list-sessions", "--status", "failed", "--state", "lost")
+    assert (refused.exit_code, refused.stdout) == (USAGE, "")
     assert listed("--agent", "reviewer") == ["two", "one"]
     assert listed("--agent", "reviewer", "--status", "finished") == ["one"]
     assert listed("--archived") == ["old"]

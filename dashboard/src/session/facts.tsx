@@ -4,14 +4,15 @@ import { listRuns } from "../api/routes";
 import { useSessions } from "../hooks/use-sessions";
 import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
-import { commandsFor } from "../text/shell";
+import { commandsFor, quote } from "../text/shell";
+import { visible } from "../text/visible";
 import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
 import { CopyButton } from "../ui/copy-button";
 import { Moment } from "../ui/moment";
 import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import { defaultFilter, type Run, type Session, type SessionFilter, type Usage } from "../wire";
+import { commandOf, defaultFilter, type Run, type Session, type SessionFilter, type Usage } from "../wire";
 
 export function Facts({ session }: { session: Session }) {
   const { usage } = session;
@@ -74,6 +75,7 @@ export function Facts({ session }: { session: Session }) {
         </Fact>
       </dl>
       <UsageFacts usage={usage} />
+      {session.executor === "command" && <Program session={session} />}
       {session.run > 1 && <Runs session={session} />}
       {session.child_count > 0 && <Children session={session} />}
       <h2>In a terminal</h2>
@@ -127,11 +129,28 @@ function UsageFacts({ usage }: { usage: Usage }) {
   );
 }
 
-function Runs({ session }: { session: Session }) {
-  const runs = useQuery({
+function useRuns(session: Session) {
+  return useQuery({
     queryKey: ["runs", session.session_id, session.generation, session.run, session.state],
     queryFn: ({ signal }) => listRuns(session.session_id, signal),
   });
+}
+
+/** The program that the newest run executes, as it can be typed. */
+function Program({ session }: { session: Session }) {
+  const newest = useRuns(session).data?.at(-1);
+  const words = newest ? commandOf(newest) : [];
+  if (words.length === 0) return null;
+  return (
+    <>
+      <h2>Program</h2>
+      <CommandLine text={visible(words.map(quote).join(" "))} />
+    </>
+  );
+}
+
+function Runs({ session }: { session: Session }) {
+  const runs = useRuns(session);
   return (
     <>
       <h2>Runs</h2>

@@ -62,7 +62,8 @@ function Content({ event }: { event: EventOf<"message"> }) {
     return <Blocks blocks={blocks} renderText={(text) => <MarkdownText text={text} />} />;
   }
   if (event.text) return <MarkdownText text={event.text} />;
-  return <p className="quiet-text">{event.error ?? "No text."}</p>;
+  const without = event.role === "user" ? "Started without a prompt." : "The answer is empty.";
+  return <p className="quiet-text">{event.error ?? without}</p>;
 }
 
 function MarkdownText({ text }: { text: string }) {

@@ -8,7 +8,7 @@ from itertools import islice
 
 import click
 
-from .command import Command, configure, json_option, project_option
+from .command import USAGE, Command, CommandError, configure, json_option, project_option
 from .connect import open_manager
 from .output import ago, answer_json, note, table
 from .sessions import Session, state_of
@@ -27,7 +27,9 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 
 @click.command(cls=Command, examples=EXAMPLES)
 @click.option("--here", is_flag=True, help="Only those of this project.")
-@click.option("--status", type=click.Choice(("running", "finished")), help="Only those.")
+@click.option(
+    "--status", type=click.Choice(STATES), help="Only those; finished: however they ended."
+)
 @click.option("--state", type=click.Choice(STATES), help="Only those whose STATE is this.")
 @click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
 @click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
@@ -47,6 +49,10 @@ def main(
     as_json: bool,
 ) -> None:
     """List sessions, newest first: of all projects, or of one with --here or --project-dir."""
+    if status not in (None, "running", "finished"):  # a word that STATE shows
+        if state not in (None, status):
+            raise CommandError(f"give --status {status} or --state {state}, not both", USAGE)
+        status, state = None, status
     config = configure(project_dir, must_exist=False)
     of_project = here or project_dir is not None
     where = {
