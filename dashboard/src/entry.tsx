@@ -46,7 +46,8 @@ export function Entry({ route }: { route: Route }) {
         )}
         {!problem && wasLetIn() && (
           <p className="problem" role="alert">
-            This page is signed out: the manager was restarted, or the page token revoked.
+            This page is signed out: by “Sign out”, or because the manager was restarted or the page token
+            revoked.
           </p>
         )}
         {asked && <p>This link opens {asked}.</p>}

@@ -1,5 +1,10 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
+import { flushSync } from "react-dom";
+import { explain } from "./api/errors";
+import { signOut } from "./api/routes";
 import type { Connection } from "./api/stream";
+import { currentToken, dropToken } from "./api/token";
 import logo from "./favicon.svg";
 import { lastList } from "./hooks/left-place";
 import { useSessionsFeed } from "./hooks/sessions-feed";
@@ -10,6 +15,7 @@ import { overviewLink, type Route, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, THEMES } from "./ui/theme";
+import { useToasts } from "./ui/toasts";
 
 interface ShellProps {
   readonly route: Route;
@@ -45,6 +51,7 @@ export function Shell({ route, followed, children }: ShellProps) {
         <div className="top-bar-end">
           <ConnectionState connection={followed ?? connection} />
           <ThemeButton />
+          <SignOutButton />
           <button
             type="button"
             className="icon-button wide-only"
@@ -105,6 +112,32 @@ function ConnectionState({ connection }: { connection: Connection }) {
       <span className="connection-dot" />
       <span className="connection-word">{word}</span>
     </span>
+  );
+}
+
+function SignOutButton() {
+  const queries = useQueryClient();
+  const { show } = useToasts();
+  const leave = useMutation({
+    mutationFn: signOut,
+    onSuccess() {
+      flushSync(() => dropToken(currentToken())); // before anything is cleared: views keep their places as they go
+      sessionStorage.clear();
+      queries.clear();
+    },
+    onError: (error) => show({ text: `Not signed out: ${explain(error)}` }),
+  });
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label="Sign out"
+      title="Sign out: in all tabs of this browser"
+      disabled={leave.isPending}
+      onClick={() => leave.mutate()}
+    >
+      <Icon name="leave" />
+    </button>
   );
 }
 

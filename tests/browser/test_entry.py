@@ -80,6 +80,28 @@ def test_tabs_let_each_other_in_at_their_places(own: RunningManager, visit: Open
     expect(alone.get_by_text("ao-dashboard", exact=True)).to_be_visible()
 
 
+def test_sign_out_ends_all_tabs_of_the_browser(own: RunningManager, visit: Open, api: Api) -> None:
+    create(api, "fix-login")
+    entered, other = visit(own), visit(own)
+    page = entered.enter("#/sessions")
+    beside = entered.context.new_page()
+    beside.goto(f"{own.url}/#/sessions/fix-login")
+    expect(beside.get_by_role("status", name="Connection: Live")).to_be_visible()
+    other.enter("#/sessions")
+    token = page.evaluate("() => sessionStorage['agent-session-manager.token']")
+    page.get_by_role("button", name="Sign out").click()
+    for each in (page, beside):
+        expect(each.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+        assert "page-" not in kept(each)[0]
+    assert kept(page)[0] == ""
+    with Api(own) as thief:
+        stolen = thief.call("GET", "/sessions", headers={"Authorization": f"Bearer {token}"})
+        assert stolen.refusal == (401, "page_token_unknown")
+    expect(other.page.get_by_role("link", name="fix-login")).to_be_visible()
+    refused = api.call("DELETE", "/dashboard/tokens/own")
+    assert refused.refusal == (404, "page_token_not_found")
+
+
 def test_other_origins_get_no_token(own: RunningManager, visit: Open) -> None:
     entered = visit(own)
     entered.enter()

@@ -129,6 +129,11 @@ export async function exchangeCode(code: string): Promise<string> {
   return (await request<{ token: string }>("dashboard/token", { method: "POST", body: { code } })).token;
 }
 
+/** Revoke the token of this browser: all its tabs are out. */
+export async function signOut(): Promise<void> {
+  await request("dashboard/tokens/own", { method: "DELETE" });
+}
+
 export function openSessionsFeed(cursor: string | null, signal: AbortSignal): Promise<Response> {
   return open("sessions", { query: { cursor }, accept: "text/event-stream", signal });
 }

@@ -35,7 +35,7 @@ from agent_session_manager.api.dashboard_wire import (
 from agent_session_manager.api.errors import RequestError
 from agent_session_manager.api.failures import TOO_MANY, Failures
 from agent_session_manager.api.page_tokens import PageTokens
-from agent_session_manager.api.reach import for_pages
+from agent_session_manager.api.reach import for_pages, page_of
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.wire import GivenMoment
@@ -120,6 +120,17 @@ async def list_page_tokens(request: Request) -> Response:
     """List the valid page tokens, oldest first: one for each browser that was let in."""
     found = page_tokens_of(request).list()
     return answer(PageTokensAnswer(tokens=[PageTokenBody.model_validate(each) for each in found]))
+
+
+@router.delete(
+    "/dashboard/tokens/own", response_model=PageTokenRevokedAnswer, responses=refusals(404)
+)
+@for_pages
+async def sign_out(request: Request) -> Response:
+    """Revoke the page token that this request is made with: all tabs of the browser are out."""
+    page = page_of(request)
+    page_tokens_of(request).revoke("own" if page is None else page.token_id)
+    return answer(PageTokenRevokedAnswer())
 
 
 @router.delete(
