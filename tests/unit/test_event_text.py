@@ -113,7 +113,8 @@ def test_what_a_subagent_did_stands_under_its_call() -> None:
         event(12, "post_tool", "b", tool_name="Agent"),
         event(13, "subagent_stop", parent_tool_use_id="b", status="completed"),
         event(14, "subagent_stop", parent_tool_use_id="a", status="completed"),
-        event(15, "session_stop", reason="completed"),
+        event(15, "conversation", conversation_id="c"),
+        event(16, "session_stop", reason="completed"),
     ]
     lines = shown(list(by_parent(events)))
     assert [line.partition("10:00:")[2][3:] for line in lines[1:]] == [
@@ -131,6 +132,7 @@ def test_what_a_subagent_did_stands_under_its_call() -> None:
         "Explore 2 · Agent done",
         "Agent done",
         "Explore 2 · completed",
+        "the agent began a new conversation",
         "completed",
     ]
     depths = [(len(line) - len(line.lstrip())) // 2 for line in lines[1:]]

@@ -216,6 +216,8 @@ def _title(event: Event) -> str:
             return f"began: {event.get('description') or ''}".rstrip(": ")
         case "subagent_stop":
             return f"{event.get('status') or 'ended'}"
+        case "conversation":
+            return "the agent began a new conversation"
         case "usage":
             usage = event.get("usage")
             counts = usage if isinstance(usage, dict) else {}
