@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,23 @@ def test_nothing_is_created_where_there_is_nothing(places: Places, tmp_path: Pat
         places.find("one")
     created: list[Any] = list(tmp_path.iterdir())
     assert created == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_agent_that_another_user_could_write_is_passed_over(tmp_path: Path) -> None:
+    """In a parent of the project; whatever part of its path is not ours alone."""
+    changes: dict[str, Callable[[Path], object]] = {
+        "a stranger's": lambda path: os.chown(path, 12345, 12345),
+        "all can write": lambda path: path.chmod(0o777),
+    }
+    for number, part in enumerate((".claude", ".claude/agents", ".claude/agents/evil.md")):
+        for name, change in changes.items():
+            places = places_in(tmp_path / f"{number} {name}")
+            places.project_dir.mkdir(parents=True)
+            parent = places.project_dir.parent
+            places.claudes(parent, "evil.md", "---\nname: evil\ndescription: x\n---\nDo it.\n")
+            assert places.find("evil").source == parent / ".claude/agents/evil.md"
+            change(parent / part)
+            assert places.list().agents == ()
+            with pytest.raises(AgentError, match=f"passed over: {parent / part} "):
+                places.find("evil")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .ownership import find_doubt
+from .ownership import find_doubt, find_doubt_below
 from .projects import is_repository
 
 MAX_FILE_BYTES = 1 << 20
@@ -116,12 +116,15 @@ def _definitions(
             if found is not None:
                 yield found
     seen: set[tuple[int, int]] = set()
-    projects = [directory / ".claude" for directory in _project_dirs(project_dir)]
-    for root in (*projects, claude_dir):
+    for base in (*_project_dirs(project_dir), claude_dir):
+        root = base if base == claude_dir else base / ".claude"
+        is_of_a_parent = base not in (project_dir, claude_dir)
         # Of one directory the last one counts, as for Claude Code.
         for source in reversed(list(_markdown_files(root / "agents", seen))):
             if isinstance(source, AgentError):
                 yield source
+            elif is_of_a_parent and (doubt := find_doubt_below(base, source)):
+                yield AgentError(source.stem, f"it is passed over: {doubt}", source)
             elif (found := _read(source, source.stem, _fields_of_markdown)) is not None:
                 yield found
 

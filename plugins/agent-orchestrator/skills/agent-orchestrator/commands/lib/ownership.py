@@ -28,6 +28,14 @@ def find_doubt(path: Path) -> str | None:
     return next(filter(None, map(_doubt_of, statuses)), None)
 
 
+def find_doubt_below(base: Path, path: Path) -> str | None:
+    """Return which part of a path below `base` is not only ours and why, as a sentence, or None."""
+    for part in (path, *path.parents):
+        if base in part.parents and (doubt := find_doubt(part)):
+            return f"{part} {doubt}"
+    return None
+
+
 def _doubt_of(status: os.stat_result) -> str | None:
     if status.st_uid not in _trusted_user_ids():
         return f"belongs to {_user_name(status.st_uid)}"

@@ -31,7 +31,7 @@ from ..executors.events import create_event
 from ..launching import LaunchError, launch
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..masking import Masking
-from ..ownership import find_doubt
+from ..ownership import find_doubt_below
 from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError, _find_token
 from ..stopping import find_registered, request_stop, signal_supervisor
@@ -258,14 +258,13 @@ def refuse_doubtful(plan: Plan, project_dir: Path, *, is_named: bool) -> None:
     if is_named or given_project_dir() is not None:
         return
     paths = [project_dir / name for name in _READ_BY_CLAUDE] if plan.executor == "claude" else []
-    source = plan.agent.source if plan.agent else None
-    if source is not None and source.is_relative_to(project_dir):
-        paths += [p for p in (source, *source.parents) if project_dir in p.parents]
+    if plan.agent is not None:
+        paths.append(plan.agent.source)
     for path in paths:
-        if doubt := find_doubt(path):
+        if doubt := find_doubt_below(project_dir, path):
             raise CommandError(
-                f"{path} {doubt}, who could choose what runs here as you; look at it, then name "
-                f"the project to use it all the same: --project-dir {project_dir}",
+                f"{doubt}, who could choose what runs here as you; look at it, then name the "
+                f"project to use it all the same: --project-dir {project_dir}",
                 USAGE,
             )
 
