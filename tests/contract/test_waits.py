@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.waiting import WATCHDOG_SECONDS
 
 TESTS = Path(__file__).parents[1]
@@ -131,6 +133,13 @@ def short_waits(tree: ast.AST) -> Iterator[int]:
                         yield node.lineno
 
 
+def deadlines(tree: ast.AST) -> Iterator[int]:
+    """Lines in which examples of Hypothesis are given a time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and named(node.func) == "settings":
+            yield from (node.lineno for each in node.keywords if each.arg == "deadline")
+
+
 def found(look: object, allowed: dict[str, str]) -> list[str]:
     assert callable(look)
     return [
@@ -152,6 +161,14 @@ def test_no_test_asserts_a_duration() -> None:
 
 def test_no_wait_is_shorter_than_the_watchdog() -> None:
     assert found(short_waits, SHORT_WAITS) == []
+
+
+def test_no_example_has_a_deadline() -> None:
+    """Hypothesis fails what is slow, unless it is told not to: see `conftest.py`."""
+    assert settings.default is not None
+    assert settings.default.deadline is None
+    assert HealthCheck.too_slow in settings.default.suppress_health_check
+    assert found(deadlines, {"conftest.py": "sets that there is none"}) == []
 
 
 def test_what_is_allowed_is_still_there() -> None:
@@ -185,3 +202,4 @@ def test_each_check_bites() -> None:
     assert list(sleeps(bad)) == [3]
     assert list(asserted_durations(bad)) == [7, 8]
     assert list(short_waits(bad)) == [10, 11]
+    assert list(deadlines(ast.parse("@settings(deadline=5)\ndef test(): ..."))) == [1]

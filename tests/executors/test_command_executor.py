@@ -203,7 +203,7 @@ def test_output_is_kept_of_a_run_that_is_cancelled_while_it_starts(tmp_path: Pat
                 await asyncio.sleep(0)
             processes = RunProcesses(None, environment[RUN_MARKER])
             if has_written := bool(processes.find()):
-                beacon.wait_for(1)
+                beacon.meet(1)
             collecting.cancel()
             await asyncio.wait({collecting})
             assert collecting.cancelled()

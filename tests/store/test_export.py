@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.api.wire import NewEventBody
@@ -297,7 +297,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(changes=st.lists(CHANGES, min_size=1, max_size=20))
 def test_whatever_was_done_export_import_and_export_is_the_same_to_the_byte(
     changes: list[Change],

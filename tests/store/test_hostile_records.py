@@ -177,7 +177,7 @@ def take_in(directory: Path, groups: list[Group]) -> None:
     import_export(f"sqlite:///{directory / 'sessions.db'}", io.BytesIO(export_of(groups)))
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(st.just(HOSTILE) | st.tuples(VALUES, VALUES))
 def test_import_that_is_taken_is_read_by_every_route(values: tuple[Any, ...]) -> None:
     taken = taken_variants(values)

@@ -500,7 +500,6 @@ def play(
                 settings=settings(
                     max_examples=min(BATCH, runs - done),
                     stateful_step_count=steps,
-                    deadline=None,
                     database=None,
                     print_blob=True,
                     verbosity=Verbosity.normal,

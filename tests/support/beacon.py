@@ -105,7 +105,7 @@ class BlockingBeacon:
         """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
         return _command(self._meeting.getsockname(), *kinds)
 
-    def wait_for(self, count: int) -> None:
+    def meet(self, count: int) -> None:
         """Block until so many processes have come."""
         while len(self._arrivals) < count:
             self._arrivals.append(self._meeting.accept()[0])

@@ -36,13 +36,13 @@ def code_of(body: bytes) -> str:
 
 
 @given(values)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_json_is_read_as_it_is(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_are_a_value_or_a_refusal(body: bytes) -> None:
     try:
         value = parse_json(body)
@@ -53,7 +53,7 @@ def test_any_bytes_are_a_value_or_a_refusal(body: bytes) -> None:
 
 
 @given(st.integers(min_value=2**64) | st.integers(max_value=-(2**63) - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_integer_that_would_be_rounded_is_refused(number: int) -> None:
     assert code_of(json.dumps({"n": [number]}).encode()) == "number_out_of_range"
 

@@ -136,7 +136,7 @@ def test_what_a_subagent_did_stands_under_its_call() -> None:
         "completed",
     ]
     depths = [(len(line) - len(line.lstrip())) // 2 for line in lines[1:]]
-    assert depths == [0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 2, 1, 0, 1, 0]
+    assert depths == [0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 2, 1, 0, 1, 0, 0]
     as_they_come = shown(events)
     assert sorted(as_they_come) == sorted(lines)  # only the order is another one
 

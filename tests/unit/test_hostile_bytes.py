@@ -21,7 +21,7 @@ from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.json_values import UnstorableJsonError
 from agent_session_manager.domain.raw_json import check_object, decode, split_array
 
-MANY = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=100)
 BREAKS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x85", "\u2028", "\u2029", "\0"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(BREAKS))
 CURSORS = st.builds(

@@ -187,7 +187,7 @@ def test_cancelled_start_leaves_no_process() -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
             if is_running := bool(found.find()):
-                beacon.wait_for(2)
+                beacon.meet(2)
             starting.cancel()
             await asyncio.wait({starting})
             if not starting.cancelled():
