@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from agent_orchestrator.manager_client import Json, ManagerClient
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from tests.support.answers import a_session
 from tests.support.manager import RunningManager
+from tests.support.moved_time import PassingTime
 from tests.support.proxy import WAYS, Fault, Way, misbehaving
 from tests.support.recording import (
     Received,
@@ -29,6 +30,7 @@ from tests.support.recording import (
     refused_url,
     silent_server,
 )
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 NewId = Callable[[], str]
@@ -335,18 +337,29 @@ def behind(start_manager: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         close()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("after_bytes", [0, 10, GREETING_BYTES, 3000])
 def test_line_that_is_cut_anywhere_loses_nothing(
-    behind: Callable[..., Line], new_id: NewId, way: Way, after_bytes: int
+    behind: Callable[..., Line], new_id: NewId
 ) -> None:
-    line = behind(lambda n: Fault(after_bytes=after_bytes, way=way) if n == 0 else None)
-    session = line.records.create_session(new_id(), "x")
-    line.records.append_events(session["session_id"], [*notes(*"abcdefghij"), STOP])
-    told: list[SessionClientError] = []
-    frames = list(follow_session(line.client, session, on_outage=told.append, silence_seconds=0.5))
-    assert [f.content["seq"] for f in frames if f.name == "event"] == list(range(1, 12))
-    assert len(told) <= 1
+    faults: list[Fault] = []
+    line = behind(lambda _number: faults.pop() if faults else None)
+
+    @each_row("after_bytes, way", product([0, 10, GREETING_BYTES, 3000], WAYS))
+    def is_read_whole(after_bytes: int, way: Way) -> None:
+        session = line.records.create_session(new_id(), "x")
+        line.records.append_events(session["session_id"], [*notes(*"abcdefghij"), STOP])
+        faults.append(Fault(after_bytes=after_bytes, way=way))
+        told: list[SessionClientError] = []
+        # Only what ends by silence has to be short; how often is then up to the machine.
+        silence_seconds = 1.0 if way == "stall" else WATCHDOG_SECONDS
+        with ManagerClient(line.client.base_url) as client:
+            frames = follow_session(
+                client, session, on_outage=told.append, silence_seconds=silence_seconds
+            )
+            seqs = [f.content["seq"] for f in frames if f.name == "event"]
+        assert (seqs, faults) == (list(range(1, 12)), [])
+        assert len(told) <= 1 or way == "stall"
+
+    is_read_whole()
 
 
 def test_states_of_one_come_at_first_and_when_they_change(
@@ -481,18 +494,19 @@ def test_one_of_those_waited_for_that_is_deleted_is_not_found(
         list(states)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
-@pytest.mark.parametrize("count", [1, 2])
+@each_row("seconds, count, somewhere", product([0.0, 0.5], [1, 2], [silent_server, refused_url]))
 def test_wait_keeps_to_its_time_while_the_manager_says_nothing_or_is_away(
-    seconds: float, count: int
+    seconds: float, count: int, somewhere: Callable[[], AbstractContextManager[str]]
 ) -> None:
     ids = [f"x{number}" for number in range(count)]
-    for somewhere in (silent_server, refused_url):
-        told: list[SessionClientError] = []
-        with somewhere() as url, ManagerClient(url) as client:
-            deadline = time.monotonic() + seconds
-            assert list(follow_states(client, ids, deadline=deadline, on_outage=told.append)) == []
-        assert len(told) == 1
+    told: list[SessionClientError] = []
+    time = PassingTime()
+    deadline = time.now + seconds
+    with somewhere() as url, ManagerClient(url) as client:
+        states = follow_states(client, ids, deadline=deadline, on_outage=told.append, time=time)
+        assert list(states) == []
+    assert len(told) == 1
+    assert time.now >= deadline
 
 
 def test_wait_keeps_to_its_time_while_the_line_is_silent_after_the_look(
@@ -501,28 +515,34 @@ def test_wait_keeps_to_its_time_while_the_line_is_silent_after_the_look(
     line = behind(lambda n: Fault(after_bytes=0, way="stall") if n > 0 else None)
     session_id = new_id()
     line.records.create_session(session_id, "x")
-    told: list[SessionClientError] = []
+    time = PassingTime()
+    deadline = time.now + 1_000
     states = follow_states(
-        line.client, [session_id], deadline=time.monotonic() + 1.5, on_outage=told.append
+        line.client, [session_id], deadline=deadline, on_outage=lambda _: None, time=time
     )
-    assert [state["status"] for state in states] == ["running"]
+    assert next(states)["status"] == "running"
+    time.now = deadline - 0.5
+    assert list(states) == []
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.5])
-@pytest.mark.parametrize("count", [1, 2])
+@each_row("count", [1, 2])
 def test_wait_keeps_to_its_time_while_nothing_happens_and_has_looked_once(
-    records: ManagerClient, new_id: NewId, seconds: float, count: int
+    records: ManagerClient, new_id: NewId, count: int
 ) -> None:
     ids = [new_id() for _ in range(count)]
     for session_id in ids:
         records.create_session(session_id, "x")
-    deadline = time.monotonic() + seconds
-    states = list(follow_states(records, ids, deadline=deadline, on_outage=fail))
-    assert [state["session_id"] for state in states[:count]] == ids
-    assert time.monotonic() >= deadline
+    time = PassingTime()
+    deadline = time.now + 1_000
+    # What little time is left in the end may be too short for a look, which is an outage.
+    states = follow_states(records, ids, deadline=deadline, on_outage=lambda _: None, time=time)
+    assert [next(states)["session_id"] for _ in ids] == ids
+    time.now = deadline - 0.5
+    assert {state["session_id"] for state in states} <= set(ids)
+    assert time.now >= deadline
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@each_row("count", [1, 2])
 def test_wait_keeps_to_its_time_while_very_much_happens(
     manager: RunningManager, records: ManagerClient, new_id: NewId, count: int
 ) -> None:
@@ -540,14 +560,15 @@ def test_wait_keeps_to_its_time_while_very_much_happens(
 
     renaming = threading.Thread(target=rename)
     renaming.start()
+    time = PassingTime(step_seconds=0.5)
     try:
-        deadline = time.monotonic() + 1.5
-        # On a busy machine a look may take too long, which is an outage. It ends all the same.
-        states = list(follow_states(records, ids, deadline=deadline, on_outage=lambda _: None))
+        states = follow_states(
+            records, ids, deadline=time.now + 10, on_outage=lambda _: None, time=time
+        )
+        assert {state["session_id"] for state in states} <= set(ids)
     finally:
         is_over.set()
         renaming.join(WATCHDOG_SECONDS)
-    assert {state["session_id"] for state in states} <= set(ids)
 
 
 def connections_to(port: int) -> int:

@@ -31,8 +31,6 @@ SHORT_WAITS = {
     "api/test_client_errors.py": "a server that never answers",
     "unit/test_delivery.py": "a server that never answers",
 }
-# Where a duration is asserted that no slow machine makes false.
-DURATIONS: dict[str, str] = {}
 CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time"}
 COMPUTE = {
     "max",
@@ -163,7 +161,7 @@ def test_no_test_sleeps() -> None:
 
 def test_no_test_asserts_a_duration() -> None:
     """A figure goes to `Campaign.limit`, by which only a long campaign fails."""
-    assert found(asserted_durations, DURATIONS) == []
+    assert found(asserted_durations, {}) == []
 
 
 def test_no_wait_is_shorter_than_the_watchdog() -> None:
@@ -181,7 +179,6 @@ def test_no_example_has_a_deadline() -> None:
 def test_what_is_allowed_is_still_there() -> None:
     for look, allowed in (
         (sleeps, SLEEPS),
-        (asserted_durations, DURATIONS),
         (short_waits, SHORT_WAITS),
     ):
         for name in allowed:

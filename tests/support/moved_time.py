@@ -26,3 +26,15 @@ class MovedTime(Time):
         if not event.is_set():
             self.sleep(seconds)
         return event.is_set()
+
+
+class PassingTime(MovedTime):
+    """One that also goes on by a step whenever somebody asks how late it is."""
+
+    def __init__(self, step_seconds: float = 0.1) -> None:
+        super().__init__()
+        self._step_seconds = step_seconds
+
+    def monotonic(self) -> float:
+        self.now += self._step_seconds
+        return self.now

@@ -1,11 +1,10 @@
-"""Reading a feed: frames out of bytes, and how long to wait after a failure."""
+"""Reading a feed: frames out of bytes."""
 
 from __future__ import annotations
 
 import pytest
 
 from agent_orchestrator import feed_frames
-from agent_orchestrator.feed_client import MAX_PAUSE_SECONDS, pause_seconds
 from agent_orchestrator.feed_frames import Frame, FrameParser
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.rows import each_row
@@ -58,9 +57,3 @@ def test_frame_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(feed_frames, "MAX_FRAME_BYTES", 100)
     with pytest.raises(SessionClientError, match="more than 100 bytes"):
         parsed(b"event: event\n", b"data: " + b"x" * 100)
-
-
-def test_pause_grows_to_a_limit_and_is_another_for_each_reader() -> None:
-    pauses = {failures: [pause_seconds(failures) for _ in range(200)] for failures in (0, 3, 10**6)}
-    assert max(pauses[0]) <= 0.1 < max(pauses[3]) <= 0.8 < max(pauses[10**6]) <= MAX_PAUSE_SECONDS
-    assert all(len(set(drawn)) > 100 for drawn in pauses.values())

@@ -7,13 +7,12 @@ caller: whatever ends the iteration, a Ctrl-C as well, ends the connection.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import closing
 from functools import partial
 
-from .feed_frames import Frame, Frames, read_frames, seconds_left
+from .clock import SYSTEM, Backoff, Time
+from .feed_frames import Deadline, Frame, Frames, read_frames
 from .manager_client import Json, ManagerClient, cursor_of, may_pass
 from .session_client import SessionClientError, SessionNotFoundError, _path, _query
 
@@ -23,7 +22,6 @@ LOOK_SECONDS = 1.0
 """So long a look may take at least, however little time is left."""
 MAX_PAUSE_SECONDS = 2.0
 
-_FIRST_PAUSE_SECONDS = 0.1
 _STEADY_SECONDS = 1.0
 """A connection that lasted so long was a good one, whatever it has brought."""
 _FAILURES_TO_TELL = 3
@@ -43,6 +41,7 @@ def follow_session(
     after_seq: int = 0,
     on_outage: OnOutage,
     silence_seconds: float = SILENCE_SECONDS,
+    time: Time = SYSTEM,
 ) -> Frames:
     """Yield `event` for each event past `after_seq`, and `session` where that has changed.
 
@@ -56,7 +55,7 @@ def follow_session(
     """
     place = _Place(session, after_seq)
     connect = partial(_read_session, manager, place, silence_seconds)
-    for frame in _over_connections(manager, connect, None, on_outage):
+    for frame in _over_connections(manager, connect, _Course(on_outage, time, None)):
         yield frame
         if frame.name == "end":
             return
@@ -68,14 +67,16 @@ def follow_states(
     *,
     deadline: float | None,
     on_outage: OnOutage,
+    time: Time = SYSTEM,
 ) -> Generator[Json, None, None]:
     """Yield how each session stands, and again whenever it has changed, until the deadline.
 
     That is a time of `time.monotonic()`; one look is always taken. `session_ids` may become fewer
     on the way. For outages and errors see `follow_session`.
     """
-    states = _States(manager, session_ids, deadline)
-    for frame in _over_connections(manager, states.read, deadline, on_outage):
+    course = _Course(on_outage, time, deadline)
+    states = _States(manager, session_ids, course.deadline)
+    for frame in _over_connections(manager, states.read, course):
         yield frame.session
 
 
@@ -129,7 +130,7 @@ class _States:
     """How some sessions stand: of one by its own feed, of several by that of all sessions."""
 
     def __init__(
-        self, manager: ManagerClient, session_ids: Collection[str], deadline: float | None
+        self, manager: ManagerClient, session_ids: Collection[str], deadline: Deadline
     ) -> None:
         self._manager = manager
         self._session_ids = session_ids
@@ -146,7 +147,7 @@ class _States:
             for session_id in list(self._session_ids):
                 yield self._look(_states_path(session_id))
             self._cursor = head
-        if seconds_left(self._deadline) <= 0 or not self._session_ids:
+        if self._deadline.seconds_left() <= 0 or not self._session_ids:
             return
         path = "/sessions" if self._is_list else _states_path(next(iter(self._session_ids)))
         try:
@@ -158,12 +159,12 @@ class _States:
 
     def _look(self, path: str) -> Frame:
         """The first frame of a feed."""
-        seconds = max(LOOK_SECONDS, min(self._manager.timeout, seconds_left(self._deadline)))
+        seconds = max(LOOK_SECONDS, min(self._manager.timeout, self._deadline.seconds_left()))
         with closing(read_frames(self._manager, path, None, seconds)) as frames:
             return next(frames)
 
     def _read_changes(self, path: str) -> Frames:
-        seconds = min(SILENCE_SECONDS, seconds_left(self._deadline))
+        seconds = min(SILENCE_SECONDS, self._deadline.seconds_left())
         opened = read_frames(self._manager, path, self._cursor, seconds, deadline=self._deadline)
         with closing(opened) as frames:
             for frame in frames:
@@ -196,8 +197,7 @@ def _gone(session_id: str) -> SessionNotFoundError:
 def _over_connections(
     manager: ManagerClient,
     connect: Callable[[], Frames],
-    deadline: float | None,
-    on_outage: OnOutage,
+    course: _Course,
 ) -> Frames:
     """Yield what one connection after another brings, with a pause before each but the first.
 
@@ -205,7 +205,6 @@ def _over_connections(
         SessionClientError: the manager refuses for good, or refuses a token that is still the one
             to send. Without a token it may be starting: its discovery file will tell one.
     """
-    course = _Course(on_outage)
     while True:
         error: SessionClientError | None = None
         token = manager.find_token()
@@ -221,23 +220,23 @@ def _over_connections(
                 raise
             error = exc
         course.end(error)
-        left = seconds_left(deadline)
-        if left <= 0:
+        if not course.pause():
             return
-        time.sleep(min(pause_seconds(course.failures), left))
 
 
 class _Course:
-    """How it has gone so far, and what of it is an outage."""
+    """How it has gone so far, what of it is an outage, and when to try again."""
 
-    def __init__(self, on_outage: OnOutage) -> None:
-        self.failures = 0
-        """Connections in a row that have brought nothing new."""
+    def __init__(self, on_outage: OnOutage, time: Time, deadline: float | None) -> None:
+        self.deadline = Deadline(time, deadline)
         self._on_outage = on_outage
+        self._time = time
+        self._backoff = Backoff(MAX_PAUSE_SECONDS)
+        """Its failures are connections in a row that have brought nothing new."""
         self._is_told = False
 
     def begin(self) -> None:
-        self._begun_at = time.monotonic()
+        self._begun_at = self._time.monotonic()
         self._heard = self._is_good = False
 
     def heard(self, frame: Frame) -> None:
@@ -246,22 +245,22 @@ class _Course:
 
     def end(self, error: SessionClientError | None) -> None:
         """Count the connection that has ended, and tell of an outage that is not told yet."""
-        lasted_seconds = time.monotonic() - self._begun_at
+        lasted_seconds = self._time.monotonic() - self._begun_at
         if self._is_good or (self._heard and lasted_seconds >= _STEADY_SECONDS):
-            self.failures, self._is_told = 0, False
+            self._backoff.succeed()
+            self._is_told = False
         else:
-            self.failures += 1
+            self._backoff.fail()
         if error is None:
             return
-        if not self._is_told and (not self._heard or self.failures >= _FAILURES_TO_TELL):
+        is_outage = not self._heard or self._backoff.failures >= _FAILURES_TO_TELL
+        if is_outage and not self._is_told:
             self._is_told = True
             self._on_outage(error)
 
-
-def pause_seconds(failures: int) -> float:
-    """How long to wait before the next connection, after so many in a row that were no good.
-
-    Drawn at random: all readers of a manager that was away come back at once.
-    """
-    most = min(MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 10))
-    return random.uniform(0, most)
+    def pause(self) -> bool:
+        """Wait before the next try; return False, at once, where the deadline has passed."""
+        left = self.deadline.seconds_left()
+        if left > 0:
+            self._time.sleep(min(self._backoff.pause_seconds(), left))
+        return left > 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx
 
 from .answers import is_session
+from .clock import Time
 from .manager_client import Json, ManagerClient
 from .session_client import SessionClientError, _refusal
 
@@ -42,13 +42,24 @@ class Frame:
 Frames = Generator[Frame, None, None]
 
 
+class Deadline:
+    """When a reader has to end: at a time of `time.monotonic()`, or never."""
+
+    def __init__(self, time: Time, at: float | None) -> None:
+        self._time = time
+        self._at = at
+
+    def seconds_left(self) -> float:
+        return float("inf") if self._at is None else self._at - self._time.monotonic()
+
+
 def read_frames(
     manager: ManagerClient,
     path: str,
     cursor: str | None,
     silence_seconds: float,
     *,
-    deadline: float | None = None,
+    deadline: Deadline | None = None,
 ) -> Frames:
     """The frames of one connection, to its end.
 
@@ -71,7 +82,7 @@ def read_frames(
             parser = FrameParser()
             for chunk in response.iter_bytes():
                 yield from parser.feed(chunk)
-                if seconds_left(deadline) < silence_seconds - _SLACK_SECONDS:
+                if deadline and deadline.seconds_left() < silence_seconds - _SLACK_SECONDS:
                     return
         raise SessionClientError(f"{what}: the feed ended too soon")
     except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, UnicodeError) as exc:
@@ -141,8 +152,3 @@ def _parse(text: bytes) -> Frame | None:
     if not isinstance(content, dict):
         raise SessionClientError("a frame that cannot be read: its data is no object")
     return frame
-
-
-def seconds_left(deadline: float | None) -> float:
-    """How long it is until then, by `time.monotonic()`."""
-    return float("inf") if deadline is None else deadline - time.monotonic()
