@@ -21,8 +21,9 @@ from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.sql import open_store
 from agent_session_manager.store.vacuum import vacuum
 from agent_session_manager.store.verify import verify
-from tests.store.conformance import SteppedClock, create
+from tests.store.conformance import SOME, SteppedClock, append, create
 from tests.support.earlier_schema import make_database
+from tests.support.endless_pages import make_endless
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n"
 PARTS = {
@@ -46,6 +47,7 @@ PARTS = {
 def make(path: Path) -> Path:
     store = open_store(f"sqlite:///{path}", clock=SteppedClock())
     create(store, holder="h", token_digest="d")
+    append(store, SOME)
     store.close()
     return path
 
@@ -92,6 +94,21 @@ def test_file_with_a_foreign_part_is_refused_by_everything(
     before = file.read_bytes()
     said = refusals(file, tmp_path)
     assert {use: text for use, text in said.items() if "its schema has" not in text} == {}
+    assert file.read_bytes() == before
+    assert not (tmp_path / "restored.db").exists()
+    assert not (tmp_path / "backup.db").exists()
+
+
+@pytest.mark.parametrize("table", ["events", "runs", "sessions"])
+def test_file_without_an_end_is_refused_by_everything(
+    whole: Path, tmp_path: Path, table: str
+) -> None:
+    file = Path(shutil.copy(whole, tmp_path / "endless.db"))
+    make_endless(file, table)
+    before = file.read_bytes()
+    said = refusals(file, tmp_path)
+    assert {use for use, text in said.items() if not text} <= {"export"}, "it reads by indexes"
+    assert "more steps than" in said["verify"]
     assert file.read_bytes() == before
     assert not (tmp_path / "restored.db").exists()
     assert not (tmp_path / "backup.db").exists()

@@ -12,6 +12,7 @@ import os
 import re
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
@@ -315,8 +316,16 @@ def _sqlite_engine(
     )
 
 
-DISTRUSTING = ("trusted_schema = OFF", "cell_size_check = ON")
-"""For files that others may have written: no function in a schema, no cell outside of its page."""
+def distrust(connection: sqlite3.Connection) -> None:
+    """Prepare for a file that others may have written.
+
+    No function of its schema is called, no cell outside of its page is read, and no statement
+    reaches the file behind SQLite's tables.
+    """
+    for pragma in ("trusted_schema = OFF", "cell_size_check = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE)
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
@@ -329,12 +338,14 @@ def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> N
         # What is deleted is overwritten, but for what was moved within pages that others share.
         "secure_delete = ON",
     )
-    for pragma in (*DISTRUSTING, *pragmas):
+    distrust(connection)
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in (*DISTRUSTING, "query_only = ON", "wal_autocheckpoint = 0"):
+    distrust(connection)
+    for pragma in ("query_only = ON", "wal_autocheckpoint = 0"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

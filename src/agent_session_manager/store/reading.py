@@ -24,6 +24,10 @@ from agent_session_manager.store.engine import (
 from agent_session_manager.store.schema import foreign_part
 
 _ONLY_READING = {"postgresql_readonly": True}
+_STEPS_AT_ONCE = 100_000
+_STEPS_OF_ANY = 10_000_000
+_STEPS_OF_A_BYTE = 20
+"""To check and read a database of the smallest rows takes 1.3 steps of SQLite for each byte."""
 
 
 @contextmanager
@@ -34,7 +38,8 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
     when it is the last to close: the one connection that does belongs to the owner.
 
     Raises:
-        DatabaseError: there is no such file, or its schema is another.
+        DatabaseError: there is no such file, its schema is another, or reading it takes more steps
+            than a file of its size can need: pages that point to each other have no end.
         sqlite3.DatabaseError: it cannot be read.
     """
     if not path.is_file():
@@ -45,7 +50,7 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
     )
-    with closing(connection):
+    with closing(connection), _bounded(connection, path):
         prepare_sqlite_reader(connection, None)
         foreign = foreign_part(connection)
         if foreign is not None:
@@ -54,6 +59,24 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
                 "which no version makes; it was left as it is"
             )
         yield connection
+
+
+@contextmanager
+def _bounded(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Let SQLite take as many steps as a file of this size can need, and no more."""
+    files = (path, path.with_name(f"{path.name}-wal"))
+    size = sum(file.stat().st_size for file in files if file.exists())
+    turns = iter(range((_STEPS_OF_ANY + size * _STEPS_OF_A_BYTE) // _STEPS_AT_ONCE))
+    connection.set_progress_handler(lambda: next(turns, None) is None, _STEPS_AT_ONCE)
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise DatabaseError(
+            f"{path} is damaged, or was made to keep its reader busy: reading it takes more steps "
+            f"than {size} bytes can need; it was left as it is. Use another file, or a backup"
+        ) from exc
 
 
 @contextmanager

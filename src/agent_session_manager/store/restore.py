@@ -17,9 +17,9 @@ from uuid import uuid4
 from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.store.engine import (
     BUSY_TIMEOUT_SECONDS,
-    DISTRUSTING,
     DatabaseError,
     DatabaseInUseError,
+    distrust,
     owned,
 )
 from agent_session_manager.store.head import head_path, remove_head
@@ -103,8 +103,7 @@ def renew(copy: Path) -> None:
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.create_function("new_generation", 0, lambda: uuid4().hex)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        for pragma in DISTRUSTING:
-            connection.execute(f"PRAGMA {pragma}").close()
+        distrust(connection)
         connection.execute("BEGIN")
         for table in sorted({"feed", "sessions"} & tables):
             connection.execute(f"UPDATE {table} SET generation = new_generation()")

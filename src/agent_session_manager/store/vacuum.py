@@ -20,7 +20,7 @@ from agent_session_manager.store.engine import (
 )
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.space import Freed, Space
-from agent_session_manager.store.verify import read_contents
+from agent_session_manager.store.verify import damage, read_contents
 
 
 def vacuum(database: Path) -> Freed:
@@ -40,12 +40,21 @@ def vacuum(database: Path) -> Freed:
         try:
             with reading_alone(database) as reading:
                 read_contents(reading, database)
+                _refuse_damaged(damage(reading), database)
             return _rebuild(database)
         except sqlite3.DatabaseError as exc:
             raise DatabaseError(
                 f"cannot vacuum {database}, which is as it was: {exc}. It needs as much free space "
                 "as the database takes, beside it and where temporary files go"
             ) from exc
+
+
+def _refuse_damaged(found: list[str], database: Path) -> None:
+    if found:
+        raise DatabaseError(
+            f"{database} is damaged ({found[0]}) and would be after it, too; it is as it was. "
+            "All that is wrong with it: agent-session-manager verify"
+        )
 
 
 def _rebuild(database: Path) -> Freed:

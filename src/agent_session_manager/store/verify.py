@@ -140,8 +140,11 @@ def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
             f"{path} has the schema {revision!r}, which this version does not know: "
             "was it written by a newer agent-session-manager?"
         )
-    sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
-    events = connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    # Row by row: count(*) is one step, however many rows there are.
+    sessions, events = (
+        connection.execute(f"SELECT coalesce(sum(1), 0) FROM {table}").fetchone()[0]
+        for table in ("sessions", "events")
+    )
     return Contents(revision=revision, sessions=sessions, events=events)
 
 
