@@ -70,6 +70,81 @@ def test_conversation_is_shown_as_one(own: RunningManager, visit: Open, api: Api
     expect(page.get_by_text("something_new")).to_be_visible()
 
 
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAAD0lEQVR4nGP4z8DA8J8BAAf/Af8Bf4mn"
+    "AAAAAElFTkSuQmCC"
+)
+
+
+def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open, api: Api) -> None:
+    """What is neither a prompt nor text, what is folded, and what paper has of it."""
+    command = ["sh", "-c", "echo 'whole' $HOME"]
+    create(api, "s", executor="command", spec={"executor": "command", "command": command})
+    svg = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
+    blocks = [
+        {"type": "text", "text": "a screenshot"},
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": PIXEL},
+        },
+        {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": svg}},
+    ]
+    append(
+        api,
+        "s",
+        says("", role="user"),
+        call(1, "Read", {"file_path": "/shot.png"}),
+        result(1, "Read", blocks),
+        {**says("What was said before.", role="user"), "origin": "compaction"},
+        *(says(f"number {number}") for number in range(5, 1300)),
+        says("long " * 5000 + "and its end"),
+    )
+    page = visit(own).enter("#/sessions/s/seq/1")
+    is_at(page, 1)
+    expect(page.get_by_text("Started without a prompt.")).to_be_visible()
+    expect(page.get_by_test_id("facts")).to_contain_text("sh -c 'echo '\\''whole'\\'' $HOME'")
+    summary = page.locator("[data-origin=compaction]")
+    expect(summary).to_contain_text("Context was compacted here")
+    expect(summary).not_to_contain_text("What was said before.")
+    summary.get_by_role("button").click()
+    expect(summary).to_contain_text("What was said before.")
+    read = page.get_by_test_id("call")
+    read.locator(".fold-line").click()
+    image = read.get_by_role("img")
+    expect(image).to_have_count(1)  # the other one is of a type that can hold scripts
+    expect(read).to_contain_text("image/svg+xml")
+    page.wait_for_function("() => document.querySelector('.picture img').naturalWidth === 2")
+    picture = read.locator(".picture")
+    picture.click()
+    expect(picture).to_have_attribute("aria-expanded", "true")
+    page.evaluate(
+        "() => { window.print = () => {"
+        " window.onPaper = document.querySelector('.printed').textContent } }"
+    )
+
+    def press_keys() -> None:
+        page.keyboard.press("Control+p")
+
+    asks: list[Callable[[], object]] = [
+        page.get_by_role("button", name="Print").click,
+        press_keys,
+    ]
+    for ask in asks:
+        ask()
+        page.wait_for_function("() => window.onPaper !== undefined")
+        paper = page.evaluate("() => window.onPaper")
+        page.evaluate("() => { delete window.onPaper }")
+        for shown in (
+            "number 5",
+            "number 1299",
+            "and its end",
+            "What was said before.",
+            "a screenshot",
+        ):
+            assert shown in paper, shown
+        expect(page.get_by_test_id("printed")).to_have_count(0)
+
+
 def is_at(page: Page, seq: int) -> None:
     expect(page.locator(f"[data-testid=event-row][data-seq='{seq}']")).to_be_in_viewport()
 

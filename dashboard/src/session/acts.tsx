@@ -19,13 +19,16 @@ interface ActsProps {
   onChange(session: Session): void;
 }
 
-export function Acts({ session, onChange }: ActsProps) {
+export function Acts({ session, onChange, onPrint }: ActsProps & { onPrint(): void }) {
   const isRunning = session.state === "running";
   return (
     <div className="acts" role="toolbar" aria-label="Acts on this session">
       {isRunning && <Bell sessionId={session.session_id} />}
       {isRunning && <Stop session={session} />}
       {!isRunning && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
+      <button type="button" className="button quiet" title="Print all of the session" onClick={onPrint}>
+        Print
+      </button>
       <Archive session={session} onChange={onChange} />
       <Delete session={session} />
     </div>

@@ -4,7 +4,7 @@ import { listRuns } from "../api/routes";
 import { useSessions } from "../hooks/use-sessions";
 import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
-import { commandsFor, quote } from "../text/shell";
+import { commandLine, commandsFor } from "../text/shell";
 import { visible } from "../text/visible";
 import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
@@ -144,7 +144,7 @@ function Program({ session }: { session: Session }) {
   return (
     <>
       <h2>Program</h2>
-      <CommandLine text={visible(words.map(quote).join(" "))} />
+      <CommandLine text={visible(commandLine(words))} />
     </>
   );
 }

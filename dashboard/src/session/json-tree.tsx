@@ -1,7 +1,7 @@
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useContext, useState } from "react";
 import { plural } from "../text/format";
 import { oneLine, visible } from "../text/visible";
-import { Clipped } from "../ui/text";
+import { Clipped, WholeText } from "../ui/text";
 import { isRecord } from "../wire";
 
 interface JsonTreeProps {
@@ -11,6 +11,8 @@ interface JsonTreeProps {
 }
 
 const OPEN_DEPTH = 1;
+/** Deeper is folded on paper as well: anybody may have nested anything. */
+const PAPER_DEPTH = 20;
 /** Members beyond this come on demand. */
 const SHOWN_MEMBERS = 100;
 
@@ -34,8 +36,9 @@ interface BranchProps {
 }
 
 function Branch({ value, name, depth }: BranchProps) {
-  const [isOpen, setOpen] = useState(depth < OPEN_DEPTH);
-  const [isWhole, setWhole] = useState(false);
+  const isOnPaper = useContext(WholeText);
+  const [isOpen, setOpen] = useState(depth < (isOnPaper ? PAPER_DEPTH : OPEN_DEPTH));
+  const [isWhole, setWhole] = useState(isOnPaper);
   const isList = Array.isArray(value);
   const members = Object.entries(value);
   const shown = isWhole ? members : members.slice(0, SHOWN_MEMBERS);

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
 import type { Connection } from "../api/stream";
 import { useMedia } from "../hooks/use-media";
 import { useTitle } from "../hooks/use-title";
@@ -10,6 +10,7 @@ import "../styles/content.css";
 import "../styles/rich-text.css";
 import { Acts } from "./acts";
 import { Facts } from "./facts";
+import { PrintedSession } from "./printed-session";
 import { SessionName } from "./session-name";
 import { TimelineView } from "./timeline-view";
 import { useFollowedSession } from "./use-followed-session";
@@ -24,6 +25,21 @@ export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) 
   const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
   const isNarrow = useMedia("(max-width: 900px)");
   const [showsFacts, setShowsFacts] = useState(!isNarrow);
+
+  const [isPrinting, setPrinting] = useState(false);
+  const print = () => setPrinting(true);
+  // The browser by itself would print what is on the screen.
+  const printByKeys = useEffectEvent((event: KeyboardEvent) => {
+    if (event.key.toLowerCase() !== "p" || event.altKey || event.shiftKey) return;
+    if (!(event.ctrlKey || event.metaKey) || followed.phase !== "present") return;
+    event.preventDefault();
+    print();
+  });
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => printByKeys(event);
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
 
   useTitle(followed.phase === "present" ? oneLine(followed.session.session_name) : null);
   useEffect(() => onConnection(connection), [connection, onConnection]);
@@ -46,7 +62,7 @@ export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) 
         <div className="session">
           <div className="session-top">
             <SessionName session={session} onChange={learn} />
-            <Acts session={session} onChange={learn} />
+            <Acts session={session} onChange={learn} onPrint={print} />
           </div>
           <details
             className="session-facts"
@@ -56,6 +72,7 @@ export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) 
             <summary>About this session</summary>
             <Facts session={session} />
           </details>
+          {isPrinting && <PrintedSession session={session} onEnd={() => setPrinting(false)} />}
           <TimelineView session={session} timeline={timeline} seq={seq} onShow={show} />
         </div>
       );

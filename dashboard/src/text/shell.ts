@@ -7,6 +7,11 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A program with its arguments, as one would type it. */
+export function commandLine(words: readonly string[]): string {
+  return words.map((word) => (PLAIN.test(word) ? word : quote(word))).join(" ");
+}
+
 export interface SessionCommand {
   readonly purpose: string;
   readonly text: string;

@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from "react";
+import { createContext, type ReactNode, useContext, useState } from "react";
 import { wholeNumber } from "../text/format";
 import { oneLine, visible } from "../text/visible";
 
@@ -15,9 +15,12 @@ interface ClippedProps {
   readonly children: (shown: string) => ReactNode;
 }
 
+/** Whether everything is shown in full from the start, as on paper. */
+export const WholeText = createContext(false);
+
 /** Long text is cut until the reader asks for all of it. */
 export function Clipped({ text, limit = SHOWN_CHARACTERS, children }: ClippedProps) {
-  const [isWhole, setWhole] = useState(false);
+  const [isWhole, setWhole] = useState(useContext(WholeText));
   if (isWhole || text.length <= limit * 1.2) return children(text);
   return (
     <>

@@ -1,0 +1,94 @@
+import { useEffect, useEffectEvent, useMemo, useState } from "react";
+import { createPortal } from "react-dom";
+import { explain } from "../api/errors";
+import { listEvents } from "../api/routes";
+import { callTree } from "../state/call-tree";
+import { arrange } from "../state/rows";
+import { addEvents, emptyTimeline, type Timeline } from "../state/timeline";
+import { fullTime, plural, wholeNumber } from "../text/format";
+import { oneLine } from "../text/visible";
+import { Boundary } from "../ui/boundary";
+import { WholeText } from "../ui/text";
+import { useToasts } from "../ui/toasts";
+import type { Session, SessionEvent } from "../wire";
+import { EventRow } from "./event-row";
+import "../styles/print.css";
+
+const EVENTS_AT_ONCE = 1000;
+/** What a browser lays out on paper within its memory. */
+const MAX_PRINTED = 20_000;
+
+/** All of a session as paper shows it: every event, call, subagent and text opened. Prints itself when it is read. */
+export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): void }) {
+  const { show } = useToasts();
+  const [timeline, setTimeline] = useState<Timeline | null>(null);
+  const end = useEffectEvent(onEnd);
+  const tell = useEffectEvent(show);
+  const { session_id: sessionId, last_seq } = session;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the session as it is when it is printed
+  useEffect(() => {
+    const reading = new AbortController();
+    readAll(sessionId, Math.min(last_seq, MAX_PRINTED), reading.signal).then(
+      (events) => setTimeline(addEvents(emptyTimeline, events)),
+      (error: unknown) => {
+        if (reading.signal.aborted) return;
+        tell({ text: `Not printed: ${explain(error)}` });
+        end();
+      },
+    );
+    return () => reading.abort();
+  }, [sessionId]);
+
+  useEffect(() => {
+    if (timeline === null) return;
+    let isGone = false;
+    const images = document.querySelectorAll<HTMLImageElement>(".printed img");
+    void Promise.allSettled([...images].map((image) => image.decode())).then(() => {
+      if (isGone) return;
+      window.print();
+      end();
+    });
+    return () => {
+      isGone = true;
+    };
+  }, [timeline]);
+
+  const rows = useMemo(() => {
+    if (timeline === null) return [];
+    const tree = callTree(timeline.events.values());
+    return [...arrange(timeline, tree, session, new Set(tree.inside.keys())).rows.values()];
+  }, [timeline, session]);
+
+  if (timeline === null) return null;
+  return createPortal(
+    <WholeText value={true}>
+      <div className="printed" data-testid="printed">
+        <h1>{oneLine(session.session_name)}</h1>
+        <p>
+          {`${session.state}, ${fullTime(session.created_at)}, ${plural(last_seq, "event")}`}
+          {last_seq > MAX_PRINTED && `, of which these are the first ${wholeNumber(MAX_PRINTED)}`}
+        </p>
+        {rows.map((row) => (
+          <Boundary key={row.seq} fallback={<p>Event {row.seq} cannot be shown.</p>}>
+            <EventRow row={row} sessionId={sessionId} isOpen onToggle={ignore} onToggleSubagent={ignore} />
+          </Boundary>
+        ))}
+      </div>
+    </WholeText>,
+    document.body,
+  );
+}
+
+function ignore(): void {}
+
+async function readAll(sessionId: string, last: number, signal: AbortSignal): Promise<SessionEvent[]> {
+  const events: SessionEvent[] = [];
+  for (let after = 0; after < last; after = events.at(-1)?.seq ?? last) {
+    const limit = Math.min(EVENTS_AT_ONCE, last - after);
+    const page = await listEvents(sessionId, { after_seq: after, limit }, signal);
+    if (page.events.length === 0) break;
+    events.push(...page.events);
+  }
+  return events;
+}
