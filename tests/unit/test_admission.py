@@ -16,6 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from agent_session_manager.api.admission import BEGUN_PER_TURN, Admission
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.errors import install_error_handlers
+from agent_session_manager.api.reach import CALLER
+from agent_session_manager.domain.run_token import RunCaller
 from tests.support.loops import SteppedLoop, run, run_stepped
 
 
@@ -55,7 +57,15 @@ class Gated:
 class Caller:
     """One request, in a task of its own as a server has it."""
 
-    def __init__(self, app: Admission, target: str, body: bytes = b"", **headers: str) -> None:
+    def __init__(
+        self,
+        app: Admission,
+        target: str,
+        body: bytes = b"",
+        *,
+        run: RunCaller | None = None,
+        **headers: str,
+    ) -> None:
         path, _, query = target.partition("?")
         self._body = body
         self._messages: list[Message] = []
@@ -63,7 +73,7 @@ class Caller:
             "type": "http", "method": "POST" if body else "GET", "path": path,
             "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            "scheme": "http", "server": ("127.0.0.1", 1), "http_version": "1.1",
+            "scheme": "http", "server": ("127.0.0.1", 1), "http_version": "1.1", CALLER: run,
         }  # fmt: skip
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
 
@@ -153,6 +163,41 @@ def test_bodies_have_a_bound_together() -> None:
         gated.gate.set()
         assert (await first.status(), await second.status()) == (200, 200)
         assert await Caller(app, "/x", b"1234567890").status() == 200
+
+    play(scenario)
+
+
+def agent_of(number: int) -> RunCaller:
+    return RunCaller(session_id=f"s{number}", session_number=number, run=1, is_agent=True)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "bodies"),
+    [({"max_requests": 8}, [b""] * 2), ({"max_held_bytes": 80}, [b"x" * 8, b"x" * 12])],
+    ids=["requests", "bytes"],
+)
+def test_runs_have_a_share_and_leave_one_to_people(
+    bounds: dict[str, int], bodies: list[bytes]
+) -> None:
+    """A quarter is used up by each of three runs; then no other run is let in, and a person is."""
+    body = bodies[0]
+
+    async def scenario(gated: Gated) -> None:
+        app = Admission(gated, **bounds)
+        let_in: list[Caller] = []
+        for number in range(3):
+            for each in bodies:
+                let_in.append(Caller(app, "/x", each, run=agent_of(number)))
+                await gated.reaches(len(let_in))
+            more = Caller(app, "/x", body, run=agent_of(number))
+            assert await more.refusal() == (503, "overloaded", b"1")
+        fourth = Caller(app, "/x", body, run=agent_of(3))
+        assert await fourth.refusal() == (503, "overloaded", b"1")
+        let_in.append(Caller(app, "/x", body))
+        await gated.reaches(len(let_in))
+        gated.gate.set()
+        assert {await caller.status() for caller in let_in} == {200}
+        assert await Caller(app, "/x", body, run=agent_of(0)).status() == 200
 
     play(scenario)
 
