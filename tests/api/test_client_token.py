@@ -15,6 +15,7 @@ from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.support.manager import RunningManager
 from tests.support.recording import RecordingServer, recording
+from tests.support.rows import each_row
 
 TOKEN = "secret-of-the-manager-that-serves"
 
@@ -48,7 +49,7 @@ def token_sent(server: RecordingServer, url: str | None = None) -> str | None:
     return server.requests[-1].headers.get("authorization")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("address", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("::1", "[::1]")]
 )
 def test_token_goes_to_the_manager_that_holds_its_file(
@@ -116,7 +117,7 @@ def of_somebody_else(path: Path) -> Path:
     return Path("/etc/passwd")  # a file of root's: nothing is written there, and none is at `path`
 
 
-@pytest.mark.parametrize("make", [linked, readable_by_others, of_somebody_else])
+@each_row("make", [linked, readable_by_others, of_somebody_else])
 def test_file_that_is_not_a_private_one_of_ours_is_not_believed(
     state_dir: Path, make: Callable[[Path], Path]
 ) -> None:
@@ -124,7 +125,7 @@ def test_file_that_is_not_a_private_one_of_ours_is_not_believed(
         assert token_sent(server) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content",
     [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"token": 7}', b'{"token": null}', b"\xff\xfe"],
 )
@@ -133,7 +134,7 @@ def test_file_with_other_content_is_not_believed(state_dir: Path, content: bytes
         assert token_sent(server) is None
 
 
-@pytest.mark.parametrize("token", ["two\r\nX-Other: lines", "two\x7f", "twoé", "two\ud800"])
+@each_row("token", ["two\r\nX-Other: lines", "two\x7f", "twoé", "two\ud800"])
 def test_token_that_is_no_header_is_not_sent_and_not_shown(state_dir: Path, token: str) -> None:
     content = json.dumps({"token": token}).encode()
     with (
@@ -184,20 +185,21 @@ def test_manager_is_given_its_token_by_variable_too(
         assert client.get_status("some-id") == "not_existent"
 
 
-@pytest.mark.parametrize("is_configured", [True, False])
+@each_row("is_configured", [True, False])
 def test_token_of_a_run_goes_to_a_manager_of_this_machine_while_that_is_there(
     state_dir: Path, is_configured: bool
 ) -> None:
     """Whoever takes its port while it is away gets nothing."""
-    with recording() as server:
+    with (
+        recording() as server,
+        ManagerClient(server.url, run_token="run-x", is_configured=is_configured) as client,
+    ):
         file = announce(state_dir / f"manager-{server.port}.json")
         with held(file):
-            client = ManagerClient(server.url, run_token="run-x", is_configured=is_configured)
             assert run_token_sent(client, server) == "Bearer run-x"
         assert run_token_sent(client, server) is None
         with held(file):
             assert run_token_sent(client, server) == "Bearer run-x"
-        client.close()
 
 
 def run_token_sent(client: ManagerClient, server: RecordingServer) -> str | None:

@@ -75,7 +75,7 @@ def test_history_comes_first_then_what_happens_then_the_end(
     assert frame.session == records.get_session(session_id)
 
 
-@pytest.mark.parametrize(("after_seq", "seqs"), [(0, [1, 2, 3]), (1, [2, 3]), (3, []), (99, [])])
+@each_row(("after_seq", "seqs"), [(0, [1, 2, 3]), (1, [2, 3]), (3, []), (99, [])])
 def test_only_events_past_the_seq_come_also_where_that_is_past_the_head(
     records: ManagerClient, new_id: NewId, after_seq: int, seqs: list[int]
 ) -> None:
@@ -179,7 +179,7 @@ def played(replies: list[Reply]) -> Callable[[Received], Reply]:
     return lambda _received: next(left, replies[-1])
 
 
-@pytest.mark.parametrize("wrong", [event(1), event(3), framed("event", {}, "g:7")])
+@each_row("wrong", [event(1), event(3), framed("event", {}, "g:7")])
 def test_event_that_does_not_come_next_is_asked_for_anew_and_neither_skipped_nor_repeated(
     wrong: bytes,
 ) -> None:
@@ -190,7 +190,7 @@ def test_event_that_does_not_come_next_is_asked_for_anew_and_neither_skipped_nor
     assert [r.headers["last-event-id"] for r in server.requests] == ["g:0", "g:1"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "told"),
     [
         (feed(OPENING, event(2)), "event 2 came after 0"),
@@ -238,7 +238,7 @@ def test_manager_that_stops_is_left_and_come_back_to() -> None:
     assert [f.content["seq"] for f in frames if f.name == "event"] == [1, 2]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "code"),
     [(400, "invalid_request"), (404, "session_not_found"), (410, "cursor_unknown")],
 )
@@ -254,7 +254,7 @@ def test_refusal_for_good_is_raised_at_once(status: int, code: str) -> None:
     assert isinstance(caught.value, SessionNotFoundError) == (status != 400)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "passing",
     [
         json_reply({"detail": "full", "code": "overloaded"}, 503),
@@ -274,7 +274,7 @@ def test_answer_that_may_be_another_later_is_told_and_waited_out(passing: Reply)
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@each_row("status", [401, 403])
 def test_refused_token_is_refused_for_good(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = json_reply({"detail": "who?", "code": "unauthorized"}, status)
     with recording(refused) as server:
@@ -479,7 +479,7 @@ def test_list_goes_on_at_its_cursor_and_is_looked_at_anew_where_that_is_not_know
     assert asked == [None, "g:1", None, "h:1", "h:2"]
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@each_row("count", [1, 2])
 def test_one_of_those_waited_for_that_is_deleted_is_not_found(
     records: ManagerClient, new_id: NewId, count: int
 ) -> None:
@@ -592,7 +592,7 @@ def test_reader_that_has_seen_enough_leaves_no_connection(
         assert connections_to(manager.port) <= before
 
 
-@pytest.mark.parametrize("follow", ["events", "states"])
+@each_row("follow", ["events", "states"])
 def test_error_that_is_kept_keeps_no_connection(
     manager: RunningManager, records: ManagerClient, new_id: NewId, follow: str
 ) -> None:

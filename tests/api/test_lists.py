@@ -92,7 +92,7 @@ def test_list_without_a_limit_is_all_of_them_in_one_document(api: Api) -> None:
     ]
 
 
-@pytest.mark.parametrize(("project", "count"), IN_PROJECT.items())
+@each_row(("project", "count"), IN_PROJECT.items())
 def test_list_is_one_document_for_any_number_of_sessions(
     api: Api, project: str, count: int
 ) -> None:
@@ -103,7 +103,7 @@ def test_list_is_one_document_for_any_number_of_sessions(
     assert {session["project_dir"] for session in document["sessions"]} <= {project}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("project", "sizes"),
     [
         ("/none", [0]),

@@ -20,6 +20,7 @@ from agent_orchestrator.processes import RunProcesses
 from tests.commands.shell import is_alive
 from tests.support.beacon import Beacon, BlockingBeacon
 from tests.support.loops import run
+from tests.support.rows import each_row
 
 Execute = Callable[..., list[Event]]
 
@@ -336,7 +337,7 @@ def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, cou
     assert run(act()) is True  # a stubborn one costs the whole ladder
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("command", "problem"),
     [
         (("no-such-program",), "no program 'no-such-program' in the directories of PATH: install"),

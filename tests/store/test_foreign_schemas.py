@@ -24,6 +24,7 @@ from agent_session_manager.store.verify import verify
 from tests.store.conformance import SOME, SteppedClock, append, create
 from tests.support.earlier_schema import make_database
 from tests.support.endless_pages import make_endless
+from tests.support.rows import each_row
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n"
 PARTS = {
@@ -86,7 +87,7 @@ def refusals(file: Path, directory: Path) -> dict[str, str]:
     return said
 
 
-@pytest.mark.parametrize("part", PARTS)
+@each_row("part", PARTS)
 def test_file_with_a_foreign_part_is_refused_by_everything(
     whole: Path, tmp_path: Path, part: str
 ) -> None:
@@ -99,7 +100,7 @@ def test_file_with_a_foreign_part_is_refused_by_everything(
     assert not (tmp_path / "backup.db").exists()
 
 
-@pytest.mark.parametrize("table", ["events", "runs", "sessions"])
+@each_row("table", ["events", "runs", "sessions"])
 def test_file_without_an_end_is_refused_by_everything(
     whole: Path, tmp_path: Path, table: str
 ) -> None:

@@ -74,5 +74,5 @@ def _of_row(fixtures: dict[str, Any], number: int, patch: pytest.MonkeyPatch) ->
         own["monkeypatch"] = patch
     if isinstance(directory := own.get("tmp_path"), Path):
         own["tmp_path"] = directory / f"row-{number}"
-        own["tmp_path"].mkdir(exist_ok=True)
+        own["tmp_path"].mkdir(mode=0o700, exist_ok=True)
     return own

@@ -19,6 +19,7 @@ from agent_session_manager.api.errors import install_error_handlers
 from agent_session_manager.api.reach import CALLER
 from agent_session_manager.domain.run_token import RunCaller
 from tests.support.loops import SteppedLoop, run, run_stepped
+from tests.support.rows import each_row
 
 
 class Gated:
@@ -133,7 +134,7 @@ def test_of_many_only_a_few_begin_in_a_turn_and_all_in_their_order() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("target", "accept"),
     [("/health", "*/*"), ("/x/requests?wait=25", "*/*"), ("/sessions", "text/event-stream")],
 )
@@ -171,7 +172,7 @@ def agent_of(number: int) -> RunCaller:
     return RunCaller(session_id=f"s{number}", session_number=number, run=1, is_agent=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("bounds", "bodies"),
     [({"max_requests": 8}, [b""] * 2), ({"max_held_bytes": 80}, [b"x" * 8, b"x" * 12])],
     ids=["requests", "bytes"],

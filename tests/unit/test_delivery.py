@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -31,6 +32,7 @@ from tests.support.recording import (
     refused_url,
     silent_server,
 )
+from tests.support.rows import each_row
 from tests.support.waiting import wait_for
 
 PATIENCE_SECONDS = 20.0
@@ -144,33 +146,37 @@ def test_events_are_sent_in_order_and_forgotten_once_they_are_stored(outbox: Out
     assert (waiting(outbox), refused(outbox)) == ([], [])
 
 
-@pytest.mark.parametrize(
-    "answer",
+@each_row(
+    "name, answer",
     [
-        pytest.param(refusing(503, "store_unavailable"), id="503"),
-        pytest.param(refusing(503, "overloaded"), id="overloaded"),
-        pytest.param(refusing(429, "slow_down"), id="429"),
-        pytest.param(refusing(401, "unauthorized"), id="401"),
-        pytest.param(refusing(403, "host_not_allowed"), id="403"),
-        pytest.param(refusing(500, "unheard_of"), id="unknown 500"),
-        pytest.param(silent, id="no answer"),
+        ("503", refusing(503, "store_unavailable")),
+        ("overloaded", refusing(503, "overloaded")),
+        ("429", refusing(429, "slow_down")),
+        ("401", refusing(401, "unauthorized")),
+        ("403", refusing(403, "host_not_allowed")),
+        ("unknown 500", refusing(500, "unheard_of")),
+        ("no answer", silent),
         # Not by a manager: it always names what it refuses.
-        pytest.param(refusing(404, None), id="404 of a stranger"),
-        pytest.param(refusing(422, None), id="422 of a stranger"),
-        pytest.param(lambda _: Reply(status=405, body=b"<p>"), id="405 of a stranger"),
-        pytest.param(lambda _: Reply(status=302, body=b""), id="redirect of a proxy"),
-        pytest.param(lambda _: Reply(status=200, body=b"<p>Log in"), id="page of a proxy"),
-        pytest.param(lambda _: json_reply({"hello": 1}), id="another shape"),
+        ("404 of a stranger", refusing(404, None)),
+        ("422 of a stranger", refusing(422, None)),
+        ("405 of a stranger", lambda _: Reply(status=405, body=b"<p>")),
+        ("redirect of a proxy", lambda _: Reply(status=302, body=b"")),
+        ("page of a proxy", lambda _: Reply(status=200, body=b"<p>Log in")),
+        ("another shape", lambda _: json_reply({"hello": 1})),
     ],
+    ids=str,
 )
-def test_what_may_pass_is_tried_again_until_it_has(outbox: Outbox, answer: Answer) -> None:
+def test_what_may_pass_is_tried_again_until_it_has(
+    tmp_path: Path, name: str, answer: Answer
+) -> None:
     events = Events([answer])
-    fill(outbox, 1, 2)
-    with sending(events) as manager:
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
-    assert events.requests == [[1, 2]] * 2
-    assert events.stored == [1, 2]
-    assert (waiting(outbox), refused(outbox)) == ([], [])
+    with make_outbox(tmp_path / "s.1.db") as outbox:
+        fill(outbox, 1, 2)
+        with sending(events) as manager:
+            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        assert events.requests == [[1, 2]] * 2
+        assert events.stored == [1, 2]
+        assert (waiting(outbox), refused(outbox)) == ([], [])
 
 
 PASSES = {
@@ -262,14 +268,13 @@ def test_good_delivery_sends_nothing_but_appends(outbox: Outbox) -> None:
     assert (events.requests, events.looks) == ([[1], [2], [3]], 0)
 
 
-@pytest.mark.parametrize("reached", range(4))
-@pytest.mark.parametrize("generation", [GENERATION, "02"], ids=["same", "renewed"])
+@each_row("reached, generation", product(range(4), [GENERATION, "02"]))
 def test_what_was_lost_comes_before_what_is_new(
-    outbox: Outbox, reached: int, generation: str
+    tmp_path: Path, reached: int, generation: str
 ) -> None:
     """At once after it was answered for, as a fast machine can do it."""
     events = Events()
-    with sending(events) as manager:
+    with sending(events) as manager, make_outbox(tmp_path / "s.1.db") as outbox:
         for number in (1, 2, 3):
             fill(outbox, number)
             deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
@@ -279,8 +284,8 @@ def test_what_was_lost_comes_before_what_is_new(
         deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
         fill(outbox, 5)
         deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
-    assert events.stored == [1, 2, 3, 4, 5]
-    assert (waiting(outbox), refused(outbox)) == ([], [])
+        assert events.stored == [1, 2, 3, 4, 5]
+        assert (waiting(outbox), refused(outbox)) == ([], [])
 
 
 def test_what_was_lost_is_known_by_who_delivers_next(tmp_path: Path) -> None:

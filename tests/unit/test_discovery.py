@@ -21,6 +21,7 @@ from agent_session_manager.discovery import (
     find_managers,
     prepare_state_dir,
 )
+from tests.support.rows import each_row
 
 PORT = 8765
 WAIT_SECONDS = 60.0
@@ -169,7 +170,7 @@ def test_client_that_is_stopped_while_it_looks_keeps_no_manager_from_starting(
             assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
 
 
-@pytest.mark.parametrize("name", ["manager-8765.lock", "manager-8765.json"])
+@each_row("name", ["manager-8765.lock", "manager-8765.json"])
 def test_manager_waits_for_one_that_has_released_half(tmp_path: Path, name: str) -> None:
     with announced(tmp_path):
         pass
@@ -212,7 +213,7 @@ def test_start_that_was_killed_halfway_is_no_obstacle(tmp_path: Path) -> None:
     assert not (tmp_path / "manager-8765.new").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"token": "x"}', b"\xff"])
+@each_row("content", [b"", b"{", b"[]", b"null", b'{"token": "x"}', b"\xff"])
 def test_file_with_other_content_is_no_manager_and_keeps_no_token(
     tmp_path: Path, content: bytes
 ) -> None:
@@ -240,7 +241,7 @@ def readable_by_others(path: Path) -> None:
     path.chmod(0o640)
 
 
-@pytest.mark.parametrize("make", [linked, hard_linked, readable_by_others, Path.mkdir, os.mkfifo])
+@each_row("make", [linked, hard_linked, readable_by_others, Path.mkdir, os.mkfifo])
 def test_file_that_is_not_a_private_one_of_ours_is_refused(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
@@ -300,7 +301,7 @@ def of_another_user(state: Path) -> str:
     return "not a directory of yours"
 
 
-@pytest.mark.parametrize("make", [open_to_others, a_file, below_a_file, a_link, of_another_user])
+@each_row("make", [open_to_others, a_file, below_a_file, a_link, of_another_user])
 def test_state_directory_that_is_not_private_is_refused(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:

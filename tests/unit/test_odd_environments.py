@@ -89,8 +89,12 @@ def test_client_raises_its_own_error_for_odd_proxies(elsewhere: pytest.MonkeyPat
 def test_client_of_loopback_ignores_odd_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "[::1]")
-    with refused_url() as url, pytest.raises(SessionClientError, match="refused"):
-        SessionClient(url).get_status("x")
+    with (
+        refused_url() as url,
+        SessionClient(url) as client,
+        pytest.raises(SessionClientError, match="refused"),
+    ):
+        client.get_status("x")
 
 
 def test_manager_settings_raise_their_own_error_for_odd_variables(tmp_path: Path) -> None:

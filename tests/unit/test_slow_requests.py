@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import product
 from typing import Any
 
-import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from agent_session_manager.api import connection
 from agent_session_manager.api.earlier_ws import WebSocketProtocol
 from tests.support.loops import SteppedLoop, run_stepped
+from tests.support.rows import each_row
 
 KEEP_ALIVE_SECONDS = 100
 STEP_SECONDS = 0.05
@@ -128,8 +129,7 @@ async def serving() -> AsyncIterator[Site]:
         yield site
 
 
-@pytest.mark.parametrize("half", HALF.values(), ids=HALF)
-@pytest.mark.parametrize("before", [b"", WHOLE])
+@each_row("before, half", product([b"", WHOLE], HALF.values()))
 def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> None:
     async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
@@ -142,7 +142,7 @@ def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> 
     run_stepped(ask)
 
 
-@pytest.mark.parametrize("begin", [POST + b"X-Long: ", POST + b"Content-Length: 999\r\n\r\n"])
+@each_row("begin", [POST + b"X-Long: ", POST + b"Content-Length: 999\r\n\r\n"])
 def test_request_that_goes_on_byte_by_byte_gets_no_more_time(begin: bytes) -> None:
     async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
