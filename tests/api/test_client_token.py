@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -190,12 +190,12 @@ def test_token_of_a_run_goes_to_a_manager_of_this_machine_while_that_is_there(
     state_dir: Path, is_configured: bool
 ) -> None:
     """Whoever takes its port while it is away gets nothing."""
-    with (
-        recording() as server,
-        ManagerClient(server.url, run_token="run-x", is_configured=is_configured) as client,
-    ):
+    with recording() as server, ExitStack() as stack:
         file = announce(state_dir / f"manager-{server.port}.json")
         with held(file):
+            client = stack.enter_context(
+                ManagerClient(server.url, run_token="run-x", is_configured=is_configured)
+            )
             assert run_token_sent(client, server) == "Bearer run-x"
         assert run_token_sent(client, server) is None
         with held(file):
