@@ -64,7 +64,7 @@ def test_a_name_that_nobody_can_see_is_refused(shell: Shell) -> None:
     ):
         ended = shell.run(command, *arguments)
         assert (ended.exit_code, ended.stdout) == (USAGE, ""), ended
-        assert "session_name has U+200B (ZERO WIDTH SPACE) at position 2" in ended.stderr
+        assert ended.stderr.startswith(f"{command}: session_name has U+200B (ZERO WIDTH SPACE) at ")
     assert shell.run("ao-rename", "x", "caf\u00e9").exit_code == DONE
     assert "already" in shell.run("ao-new", "cafe\u0301", *run).stderr
 

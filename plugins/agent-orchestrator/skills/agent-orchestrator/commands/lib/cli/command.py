@@ -133,6 +133,8 @@ def explain(error: SessionClientError) -> str:
     """What went wrong, and where nobody answered: what to do about it."""
     import httpx
 
+    if error.code == INVALID_NAME:  # the person's own, wherever it was refused
+        return str(error).partition(f": {error.status_code} ")[2]
     if error.code == NOT_FOR_RUNS:
         return f"{error}; a person can do it outside of the run, in a shell of their own"
     if error.code == RUN_TOKEN_UNKNOWN:
