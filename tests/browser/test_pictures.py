@@ -117,13 +117,18 @@ def fill(api: Api) -> None:
         reason = chance.choices(
             ("completed", "failed", "stopped", "timeout", "lost"), (20, 3, 2, 1, 1)
         )[0]
-        append(api, f"s{number:02}", {"event_type": "session_stop", "reason": reason})
+        error = {"failed": "no valid login: run claude, then /login"}.get(reason)
+        end = {"event_type": "session_stop", "reason": reason, "error": error}
+        append(api, f"s{number:02}", end)
     for number, name in enumerate(("port-the-lexer", "review-payments", "nightly-docs")):
         create(api, f"r{number}", session_name=name, agent_name=AGENTS[number], host="laptop",
                project_dir=PROJECTS[number], executor="claude")  # fmt: skip
         append(api, f"r{number}", *conversation()[:5])
     create(api, "login", session_name="fix-login-test", agent_name="fixer", executor="claude",
            project_dir=PROJECTS[0], host="laptop")  # fmt: skip
+    create(api, "child", session_name="check-login", agent_name="reviewer", executor="claude",
+           project_dir=PROJECTS[0], host="laptop", parent_session_id="login")  # fmt: skip
+    append(api, "child", {"event_type": "session_stop", "reason": "budget"})
     append(api, "login", *conversation(), {"event_type": "session_stop", "exit_code": 0})
 
 

@@ -75,6 +75,11 @@ PIXEL = (
     "AAAAAElFTkSuQmCC"
 )
 
+WHOLE_PAPER = (
+    "number 9", "number 1299", "and its end", "What was said before.", "a screenshot",
+    "was = 1", "is = 2", "said the shell", "Started without a prompt.",
+)  # fmt: skip
+
 
 def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open, api: Api) -> None:
     """What is neither a prompt nor text, what is folded, and what paper has of it."""
@@ -95,8 +100,12 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
         says("", role="user"),
         call(1, "Read", {"file_path": "/shot.png"}),
         result(1, "Read", blocks),
+        call(2, "Edit", {"file_path": "/a", "old_string": "was = 1", "new_string": "is = 2"}),
+        result(2, "Edit", "done"),
+        call(3, "Bash", {"command": "cat a"}),
+        result(3, "Bash", "\u001b[32mis = 2\u001b[0m, said the shell"),
         {**says("What was said before.", role="user"), "origin": "compaction"},
-        *(says(f"number {number}") for number in range(5, 1300)),
+        *(says(f"number {number}") for number in range(9, 1300)),
         says("long " * 5000 + "and its end"),
     )
     page = visit(own).enter("#/sessions/s/seq/1")
@@ -108,7 +117,7 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
     expect(summary).not_to_contain_text("What was said before.")
     summary.get_by_role("button").click()
     expect(summary).to_contain_text("What was said before.")
-    read = page.get_by_test_id("call")
+    read = page.get_by_test_id("call").first
     read.locator(".fold-line").click()
     image = read.get_by_role("img")
     expect(image).to_have_count(1)  # the other one is of a type that can hold scripts
@@ -134,13 +143,7 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
         page.wait_for_function("() => window.onPaper !== undefined")
         paper = page.evaluate("() => window.onPaper")
         page.evaluate("() => { delete window.onPaper }")
-        for shown in (
-            "number 5",
-            "number 1299",
-            "and its end",
-            "What was said before.",
-            "a screenshot",
-        ):
+        for shown in WHOLE_PAPER:
             assert shown in paper, shown
         expect(page.get_by_test_id("printed")).to_have_count(0)
 

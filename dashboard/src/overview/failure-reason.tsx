@@ -33,7 +33,7 @@ function wordsFor({ reason, exit_code }: Session): string {
     case "budget":
       return "its budget was up";
     case "lost":
-      return "nobody has heard of its run for the length of a lease";
+      return "nothing was heard of it";
     default:
       return exit_code === null ? "it gave no reason" : `exit code ${exit_code}`;
   }

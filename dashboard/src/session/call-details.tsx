@@ -1,9 +1,10 @@
-import { lazy, Suspense, useMemo } from "react";
+import { lazy, useMemo } from "react";
 import { type Call, errorOf } from "../state/rows";
 import { wordsOf } from "../text/blocks";
 import { type CallInput, type CallOutput, inputOf, outputOf } from "../text/calls";
 import { visible } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
+import { Late } from "../ui/late";
 import { PlainText } from "../ui/text";
 import { Blocks } from "./blocks";
 import { JsonTree } from "./json-tree";
@@ -17,11 +18,11 @@ export function CallDetails({ call }: { call: Call }) {
   const output = useMemo(() => outputOf(call.ended?.tool_output), [call.ended]);
   const error = errorOf(call);
   return (
-    <Suspense fallback={<div className="placeholder" />}>
+    <Late fallback={<div className="placeholder" />}>
       {input && <Input input={input} />}
       {error !== null && <PlainText text={error} className="error-text" />}
       <Output output={output} isTerminal={input?.kind === "command"} repeats={error} />
-    </Suspense>
+    </Late>
   );
 }
 

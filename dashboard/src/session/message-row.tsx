@@ -1,8 +1,9 @@
-import { lazy, Suspense, useMemo } from "react";
+import { lazy, useMemo } from "react";
 import { blocksOf, wordsOf } from "../text/blocks";
 import { isPlain } from "../text/markdown-budget";
 import { oneLine } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
+import { Late } from "../ui/late";
 import { Clipped, PlainText } from "../ui/text";
 import type { EventOf } from "../wire";
 import { Blocks } from "./blocks";
@@ -73,9 +74,9 @@ function MarkdownText({ text }: { text: string }) {
         isPlain(shown) ? (
           <PlainText text={shown} />
         ) : (
-          <Suspense fallback={<PlainText text={shown} />}>
+          <Late fallback={<PlainText text={shown} />}>
             <Markdown text={shown} />
-          </Suspense>
+          </Late>
         )
       }
     </Clipped>

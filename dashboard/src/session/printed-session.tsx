@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent, useMemo, useState } from "react";
+import { Suspense, useEffect, useEffectEvent, useMemo, useState } from "react";
 import { createPortal } from "react-dom";
 import { explain } from "../api/errors";
 import { listEvents } from "../api/routes";
@@ -40,8 +40,39 @@ export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): 
     return () => reading.abort();
   }, [sessionId]);
 
+  const rows = useMemo(() => {
+    if (timeline === null) return [];
+    const tree = callTree(timeline.events.values());
+    return [...arrange(timeline, tree, session, new Set(tree.inside.keys())).rows.values()];
+  }, [timeline, session]);
+
+  if (timeline === null) return null;
+  return createPortal(
+    <WholeText value={true}>
+      <Suspense fallback={null}>
+        <div className="printed" data-testid="printed">
+          <h1>{oneLine(session.session_name)}</h1>
+          <p>
+            {`${session.state}, ${fullTime(session.created_at)}, ${plural(last_seq, "event")}`}
+            {last_seq > MAX_PRINTED && `, of which these are the first ${wholeNumber(MAX_PRINTED)}`}
+          </p>
+          {rows.map((row) => (
+            <Boundary key={row.seq} fallback={<p>Event {row.seq} cannot be shown.</p>}>
+              <EventRow row={row} sessionId={sessionId} isOpen onToggle={ignore} onToggleSubagent={ignore} />
+            </Boundary>
+          ))}
+        </div>
+        <PrintShown onEnd={onEnd} />
+      </Suspense>
+    </WholeText>,
+    document.body,
+  );
+}
+
+/** Prints once all that stands beside it is shown: what is loaded on demand, and the images. */
+function PrintShown({ onEnd }: { onEnd(): void }) {
+  const end = useEffectEvent(onEnd);
   useEffect(() => {
-    if (timeline === null) return;
     let isGone = false;
     const images = document.querySelectorAll<HTMLImageElement>(".printed img");
     void Promise.allSettled([...images].map((image) => image.decode())).then(() => {
@@ -52,32 +83,8 @@ export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): 
     return () => {
       isGone = true;
     };
-  }, [timeline]);
-
-  const rows = useMemo(() => {
-    if (timeline === null) return [];
-    const tree = callTree(timeline.events.values());
-    return [...arrange(timeline, tree, session, new Set(tree.inside.keys())).rows.values()];
-  }, [timeline, session]);
-
-  if (timeline === null) return null;
-  return createPortal(
-    <WholeText value={true}>
-      <div className="printed" data-testid="printed">
-        <h1>{oneLine(session.session_name)}</h1>
-        <p>
-          {`${session.state}, ${fullTime(session.created_at)}, ${plural(last_seq, "event")}`}
-          {last_seq > MAX_PRINTED && `, of which these are the first ${wholeNumber(MAX_PRINTED)}`}
-        </p>
-        {rows.map((row) => (
-          <Boundary key={row.seq} fallback={<p>Event {row.seq} cannot be shown.</p>}>
-            <EventRow row={row} sessionId={sessionId} isOpen onToggle={ignore} onToggleSubagent={ignore} />
-          </Boundary>
-        ))}
-      </div>
-    </WholeText>,
-    document.body,
-  );
+  }, []);
+  return null;
 }
 
 function ignore(): void {}

@@ -46,7 +46,7 @@ export function FilterBar({ filter, textInput, onChange }: FilterBarProps) {
       </label>
       <TypedFilter
         label="Project"
-        placeholder="any part of its path"
+        placeholder="any part"
         value={filter.project_dir ?? filter.project}
         options={projects}
         onChange={(text) => {

@@ -1,17 +1,32 @@
 import { wholeNumber } from "../text/format";
 import type { Session } from "../wire";
+import { Icon } from "./icons";
 
-/** What failed and what runs among the sessions below one: it may have ended well itself. */
+/** How many sessions below one failed, and how many run: it may have ended well itself. */
 export function ChildrenStates({ session }: { session: Session }) {
-  const { children_failed: failed, children_running: running } = session;
+  const states = [
+    ["failed", session.children_failed],
+    ["running", session.children_running],
+  ] as const;
+  const shown = states.filter(([, count]) => count > 0);
+  if (shown.length === 0) return null;
   return (
-    <>
-      {failed > 0 && <span className="tag tag-failed">{`${children(failed)} failed`}</span>}
-      {running > 0 && <span className="tag tag-running">{`${children(running)} running`}</span>}
-    </>
+    <span
+      className="tag children-states"
+      title={shown.map(([state, count]) => words(state, count)).join(", ")}
+    >
+      <Icon name="subagent" />
+      {shown.map(([state, count]) => (
+        <span key={state} className={`state state-${state}`}>
+          <Icon name={state} />
+          {wholeNumber(count)}
+          <span className="visually-hidden">{words(state, count).slice(wholeNumber(count).length)}</span>
+        </span>
+      ))}
+    </span>
   );
 }
 
-function children(count: number): string {
-  return `${wholeNumber(count)} ${count === 1 ? "child" : "children"}`;
+function words(state: string, count: number): string {
+  return `${wholeNumber(count)} ${count === 1 ? "child" : "children"} ${state}`;
 }
