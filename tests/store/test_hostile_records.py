@@ -25,6 +25,7 @@ from agent_session_manager.store.export_format import KINDS, ImportRefusedError,
 from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.rows import USAGE_COLUMNS
 from agent_session_manager.store.sql import open_store
+from agent_session_manager.store.verify import verify
 from tests.support.asgi import Answered, asked
 
 SECRET = "ghp_" + "aB3dE5" * 6
@@ -212,7 +213,8 @@ def test_import_refuses_what_no_request_can_make() -> None:
         assert not is_taken(changed(group, kind, **{column: value})), (kind, column, value)
 
 
-DAMAGES: tuple[Any, ...] = (2**62, -(2**63), "text", b"\xff\xfe", 0.5, "")
+DAMAGES: tuple[Any, ...] = (2**62, -(2**63), "text", b"\xff\xfe", 0.5, "", "not UTF-8")
+NOT_UTF_8 = "CAST(x'61ff62' AS TEXT)"
 TABLES = {
     "session": ("sessions", "session_id = ?"),
     "run": ("runs", "session_number = (SELECT number FROM sessions WHERE session_id = ?)"),
@@ -231,7 +233,9 @@ def test_damaged_record_spoils_no_list_and_can_be_deleted(tmp_path: Path) -> Non
             table, where = TABLES[kind]
             for column in group[kind].keys() - STRUCTURE:
                 connection.execute(
-                    f"UPDATE {table} SET {column} = ? WHERE {where}", (value, id_of(group))
+                    f"UPDATE {table} SET {column} = iif(?1 = 'not UTF-8', {NOT_UTF_8}, ?1)"
+                    f" WHERE {where.replace('?', '?2')}",
+                    (value, id_of(group)),
                 )
         connection.execute("UPDATE events SET checksum = NULL")
     said = asyncio.run(answers(tmp_path, list(map(id_of, places.values()))))
@@ -245,3 +249,33 @@ def test_damaged_record_spoils_no_list_and_can_be_deleted(tmp_path: Path) -> Non
         id_of(group): kind in ("session", "run") for (kind, _), group in places.items()
     }
     assert said["left"].json["sessions"] == []
+
+
+TEXTS = {
+    "sessions": ("session_id", "generation", "session_name", "project_dir", "status"),
+    "runs": ("reason", "host", "spec"),
+    "requests": ("request_id", "kind", "payload"),
+    "transcripts": ("project_key", "subpath"),
+    "transcript_entries": ("entry_id", "line"),
+    "transcript_summaries": ("summary",),
+}
+
+
+def test_verify_names_what_is_not_text(tmp_path: Path) -> None:
+    take_in(tmp_path, [named(group, "x") for group in GROUPS])
+    path = tmp_path / "sessions.db"
+    assert verify(path)[1] == []
+    for damage in (NOT_UTF_8, "x'00'"):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for table, columns in TEXTS.items():
+                values = ", ".join(f"{column} = {damage}" for column in columns)
+                connection.execute(f"UPDATE {table} SET {values}")
+        said = [line for line in verify(path)[1] if "not text" in line]
+        assert sorted(said) == sorted(
+            f"{table}: row 1 has something in {column} that is not text in UTF-8"
+            for table, columns in TEXTS.items()
+            for column in columns
+        )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE feed SET generation = {NOT_UTF_8}")
+    assert "feed: its generation is not text in UTF-8" in verify(path)[1]

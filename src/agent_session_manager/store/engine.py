@@ -35,6 +35,7 @@ from agent_session_manager.private import (
 from agent_session_manager.sqlite_url import path_in, sqlite_url
 from agent_session_manager.store.ballast import ballast_path
 from agent_session_manager.store.base import Notice
+from agent_session_manager.store.foreign_text import ForeignTextConnection
 from agent_session_manager.store.head import head_path, loss, read_head, refusal
 from agent_session_manager.store.notices import ANY, Notices
 from agent_session_manager.store.owner import read_owner, write_owner
@@ -283,6 +284,7 @@ def _connect(path: Path, file: int, mode: str) -> sqlite3.Connection:
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
         check_same_thread=False,
+        factory=ForeignTextConnection,
     )
     opened = [status for number, status in _open_files().items() if number not in before]
     # SQLite may use one again that it kept open: then there is none to compare.

@@ -133,7 +133,12 @@ def read_reached(connection: sqlite3.Connection) -> Reached | None:
         if "no such" in str(exc):
             return None
         raise
-    return None if row is None else Reached(*row)
+    if row is None:
+        return None
+    generation, commits, events = row
+    if not isinstance(generation, str):
+        raise sqlite3.DatabaseError("feed: its generation is not text in UTF-8")
+    return Reached(generation, commits, events)
 
 
 def loss(head: Reached | None, found: Reached | None) -> str | None:

@@ -71,7 +71,7 @@ def _bounded(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as exc:
-        if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
             raise
         raise DatabaseError(
             f"{path} is damaged, or was made to keep its reader busy: reading it takes more steps "

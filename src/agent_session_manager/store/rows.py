@@ -124,11 +124,12 @@ def _salvaged(columns: Any) -> dict[str, Any]:
         elif name in _NUMBERS:
             salvaged[label] = value if type(value) is int else 0
         else:
-            salvaged[label] = value if isinstance(value, bool) else _text(value)
+            salvaged[label] = value if isinstance(value, bool) else readable_text(value)
     return salvaged
 
 
-def _text(value: Any) -> str:
+def readable_text(value: Any) -> str:
+    """The text in a column, also where something else is in its place."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
@@ -166,7 +167,7 @@ def _read(make: Callable[[Any], T], columns: Any, what: str) -> T:
 
 def _to_request(columns: Any) -> Request:
     return Request(
-        request_id=columns["request_id"],
+        request_id=_of(str, columns["request_id"]),
         run=columns["run"],
         kind=RequestKind(columns["kind"]),
         payload=parse_fields(columns["payload"]),
@@ -210,8 +211,8 @@ def _optional(kind: type[T], value: Any) -> T | None:
 
 def _to_session(columns: Any) -> Session:
     return Session(
-        session_id=columns["session_id"],
-        generation=columns["generation"],
+        session_id=_of(str, columns["session_id"]),
+        generation=_of(str, columns["generation"]),
         session_name=_of(str, columns["session_name"]),
         project_dir=_optional(str, columns["project_dir"]),
         agent_name=_optional(str, columns["agent_name"]),

@@ -108,7 +108,9 @@ def _last_of_page(sizes: Iterable[tuple[int, int]]) -> int:
 def _to_transcript(row: Row[Any]) -> Transcript:
     return Transcript(
         key=TranscriptKey(
-            project_key=row.project_key, session_id=row.session_id, subpath=row.subpath or None
+            project_key=rows.readable_text(row.project_key),
+            session_id=rows.readable_text(row.session_id),
+            subpath=rows.readable_text(row.subpath) if row.subpath else None,
         ),
         last_position=row.last_position,
         updated_at=rows.to_nearest_moment(row.updated_at),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent_session_manager.store.checksums import damaged_events
 from agent_session_manager.store.engine import Database, DatabaseError
+from agent_session_manager.store.foreign_text import read_text
 from agent_session_manager.store.head import loss, read_head, read_reached, refusal
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.revisions import known_revisions
@@ -25,6 +26,7 @@ CHECKED_EVENTS_BYTES = 64 * 1024 * 1024
 """How much of the newest events of a larger one is held to its checksums at each start."""
 LARGE_TABLES = ("events", "transcript_entries")
 _SHOWN_OF_A_KIND = 20
+_TEXTS = ("TEXT", "VARCHAR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
     try:
         head = read_head(path)  # before the rest: a manager that serves moves on meanwhile
         with reading_alone(path) as connection:
+            connection.text_factory = read_text
             connection.execute("BEGIN")
             problems += damage(connection)
             missing = loss(head, read_reached(connection))
@@ -113,6 +116,7 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
             contents = read_contents(connection, path)
             problems += broken(connection, contents.revision)
             problems += map(str, islice(damaged_events(connection), _SHOWN_OF_A_KIND))
+            problems += islice(_no_text(connection), _SHOWN_OF_A_KIND)
     except (DatabaseError, sqlite3.DatabaseError) as exc:
         if not path.is_file():
             raise
@@ -162,6 +166,7 @@ def refuse_damaged(database: Database, *, whole_up_to: int = CHECKED_WHOLE_BYTES
     missing = None
     try:
         with reading_alone(path) as connection:
+            connection.text_factory = read_text
             found = list(_damage_at_start(connection, path.stat().st_size <= whole_up_to))
             if not found:
                 missing = loss(read_head(path), read_reached(connection))
@@ -191,6 +196,21 @@ def _damage_at_start(connection: sqlite3.Connection, is_whole: bool) -> Iterator
         yield from _said(connection, check)
     most = None if is_whole else CHECKED_EVENTS_BYTES
     yield from map(str, damaged_events(connection, max_bytes=most))
+
+
+def _no_text(connection: sqlite3.Connection) -> Iterator[str]:
+    """Name what is in the place of a text, and is none: events are held to their checksums."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        described = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+        names = [name for _, name, kind, *_ in described if kind.startswith(_TEXTS)]
+        if table == "events" or not names:
+            continue
+        columns = ", ".join(f'"{name}"' for name in names)
+        for row, *values in connection.execute(f'SELECT rowid, {columns} FROM "{table}"'):
+            for name, value in zip(names, values, strict=True):
+                if value is not None and not isinstance(value, str):
+                    yield f"{table}: row {row} has something in {name} that is not text in UTF-8"
 
 
 def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
