@@ -154,10 +154,7 @@ def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
     Without --port a manager of the state directory on another port is found too.
     """
     settings = settings_from(port=port, state_dir=state_dir)
-    found = find(settings)
-    others = find_managers(settings.state_dir)
-    if found is None and port is None and len(others) == 1:
-        (found,) = others
+    found, others = _find_any(settings, port)
     is_running = found is not None and found.is_reachable
     if as_json:
         shown = _public(found) if found is not None and is_running else None
@@ -202,9 +199,13 @@ def stop(port: int | None, state_dir: str | None) -> None:
 @click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(min=0))
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> None:
-    """Print the log of the manager that a command started in the background."""
+    """Print the log of the manager that a command started in the background.
+
+    Without --port a manager of the state directory on another port is found too.
+    """
     settings = settings_from(port=port, state_dir=state_dir)
-    path = log_path(settings.state_dir, settings.port)
+    found, others = _find_any(settings, port)
+    path = log_path(settings.state_dir, settings.port if found is None else found.port)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file.readlines()[-lines:] if lines else file.readlines()[:0]:
@@ -214,7 +215,10 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
                 click.echo(shown(fresh), nl=False)
                 time.sleep(0 if fresh else _FOLLOW_SECONDS)
     except FileNotFoundError:
-        click.echo(f"no log at {path}: a manager in the foreground logs to its terminal", err=True)
+        where = "" if found or not others else f"; {_none_here(settings, others)}"
+        click.echo(
+            f"no log at {path}: a manager in the foreground logs to its terminal{where}", err=True
+        )
         sys.exit(3)
     except KeyboardInterrupt:
         pass
@@ -257,6 +261,19 @@ def openapi() -> None:
 def _public(found: Announcement) -> dict[str, object]:
     private = ("token", "host", "processes", "network")
     return {name: value for name, value in asdict(found).items() if name not in private}
+
+
+def _find_any(
+    settings: Settings, port: int | None
+) -> tuple[Announcement | None, list[Announcement]]:
+    """Find the manager that is meant, and all of the state directory.
+
+    Without a given port it is also the only one on another port.
+    """
+    found, all_here = find(settings), list(find_managers(settings.state_dir))
+    if found is None and port is None and len(all_here) == 1:
+        (found,) = all_here
+    return found, all_here
 
 
 def _none_here(settings: Settings, others: Sequence[Announcement]) -> str:

@@ -251,6 +251,18 @@ def test_logs_are_those_of_the_manager_in_the_background(tmp_path: Path) -> None
     assert printed == {"0": "", "2": "two\ufffd\nthree\n", "100": "one\ntwo\ufffd\nthree\n"}
 
 
+def test_logs_and_status_find_the_manager_on_another_port(
+    tmp_path: Path, start_manager: StartManager
+) -> None:
+    own = start_manager()
+    (own.state_dir / f"manager-{own.port}.log").write_text("its line\n")
+    found = run(tmp_path, "logs", state=own.state_dir)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "its line\n", "")
+    assert own.url in run(tmp_path, "status", state=own.state_dir).stdout
+    missing = run(tmp_path, "logs", "--port", "1", state=own.state_dir)
+    assert (missing.returncode, f"--port {own.port}" in missing.stderr) == (3, True)
+
+
 def test_followed_log_goes_on_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     log = tmp_path / "manager-1.log"
     log.write_text("before\n")
