@@ -56,7 +56,11 @@ export function lastList(): string {
 }
 
 function leftPlaces(): readonly LeftPlace[] {
-  return JSON.parse(sessionStorage.getItem(KEY) ?? "[]") as readonly LeftPlace[];
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "[]") as readonly LeftPlace[];
+  } catch {
+    return []; // written by something else that was served at this address
+  }
 }
 
 /** The name of the step in the browser's history that is on the screen; the browser keeps it with the step. */
