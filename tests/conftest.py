@@ -33,11 +33,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one process, which shares its manager; long ones go first."""
+    """Keep the tests of a module in one process, which shares its manager.
+
+    Groups of several modules, such as those of one browser or one PostgreSQL server, are the
+    longest and go first: a group that begins last runs alone in the end. Then come long suites.
+    """
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        is_in_group = item.get_closest_marker("xdist_group") is not None
+        return not is_in_group, item.path.parent.name not in LONG_SUITES
+
+    items.sort(key=place)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: item.path.parent.name not in LONG_SUITES)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

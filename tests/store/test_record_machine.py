@@ -519,7 +519,7 @@ def test_record_on_sqlite_is_that_of_the_model(campaign: Campaign, sqlite_url: s
 
 @pytest.mark.xdist_group("postgresql")
 def test_record_on_postgresql_is_that_of_the_model(campaign: Campaign, postgresql_url: str) -> None:
-    runs, steps = campaign.count(short=20, long=1000), campaign.count(short=30, long=50)
+    runs, steps = campaign.count(short=10, long=1000), campaign.count(short=30, long=50)
     play(campaign, RecordMachine, postgresql_url, runs=runs, steps=steps)
 
 

@@ -135,7 +135,7 @@ def _changes_of(megabytes: int) -> Iterator[Change]:
 
 
 def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: Campaign) -> None:
-    count = campaign.count(short=8, long=50)
+    count = campaign.count(short=4, long=50)
     chance = campaign.chance()
     directory = campaign.directory
     file, present = directory / "backup.db", directory / "present.db"

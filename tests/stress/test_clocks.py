@@ -57,7 +57,7 @@ def holders(manager: RunningManager, ids: list[str]) -> Iterator[None]:
 def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is_set(
     campaign: Campaign,
 ) -> None:
-    count = campaign.count(short=5, long=100)
+    count = campaign.count(short=2, long=100)
     restarts = 0
     chance = campaign.chance()
     lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(LEASE_SECONDS)}

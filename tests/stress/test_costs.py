@@ -17,7 +17,7 @@ PROGRAM = ("--executor", "command", "--", "true")
 
 
 def test_what_starting_and_running_a_program_costs(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=20)
+    count = campaign.count(short=1, long=20)
     detached, followed, status, imports = [], [], [], {}
     for number in range(count):
         seconds, ended = timed(lambda n=number: scene.shell.run("ao-new", f"d{n}", "-d", *PROGRAM))  # type: ignore[misc]

@@ -27,7 +27,7 @@ COMMAND_SECONDS = 10.0
 def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
     campaign: Campaign, scene: Scene
 ) -> None:
-    count = campaign.count(short=6, long=60)
+    count = campaign.count(short=3, long=60)
     chance = campaign.chance()
     until = scene.directory / "until"
     names = [f"run-{number}" for number in range(RUNS)]

@@ -38,7 +38,7 @@ def memory_of(manager: RunningManager) -> int:
 
 def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
-    count = campaign.count(short=1000, long=1000)
+    count = campaign.count(short=200, long=1000)
 
     def read_all(_: int) -> list[int]:
         with streaming(manager, EVENTS_PATH) as stream:

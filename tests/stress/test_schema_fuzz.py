@@ -77,7 +77,7 @@ def test_every_answer_is_documented(campaign: Campaign) -> None:
             f"--header=Authorization: Bearer {manager.token}",
             f"--checks={','.join(CHECKS)}",
             "--mode=all",
-            cases=campaign.count(short=5, long=2000),
+            cases=campaign.count(short=2, long=2000),
             seconds=900,
         )
         no_defect(manager)

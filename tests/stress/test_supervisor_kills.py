@@ -41,7 +41,7 @@ class Killed:
 def test_a_run_whose_supervisor_is_killed_is_told_truly_and_leaves_nothing(
     campaign: Campaign, scene: Scene
 ) -> None:
-    count = campaign.count(short=12, long=200)
+    count = campaign.count(short=4, long=200)
 
     def play(number: int) -> Killed:
         chance = campaign.chance(number)
