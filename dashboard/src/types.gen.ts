@@ -882,6 +882,11 @@ export interface components {
             /** Host */
             host?: string | null;
             lease?: components["schemas"]["LeaseClaimBody"] | null;
+            /**
+             * Run
+             * @description 409 `run_not_next` if its number is another
+             */
+            run?: number | null;
             /** Spec */
             spec?: {
                 [key: string]: unknown;

@@ -12,6 +12,7 @@ from agent_session_manager.domain.errors import (
     LeaseHeldError,
     RunFinishedError,
     RunNotFoundError,
+    RunNotNextError,
     RunSupersededError,
     SessionNotFoundError,
     SessionRunningError,
@@ -316,6 +317,22 @@ def promise_9_extending_by_a_time_gives_one_full_term_at_most(
         lease = store.get_session("a").newest_run.lease
         assert lease is not None
         assert lease.expires_at == clock.now + timedelta(seconds=min(left, TERM))
+
+
+def promise_9_run_is_opened_under_the_number_that_was_expected(
+    store: Store, clock: SteppedClock
+) -> None:
+    """Who read the session before another run was opened, and perhaps ended, opens none."""
+    create(store, holder="first")
+    expected = OpenRun(session_id="s", run=2, takeover=True, holder="second")
+    raced = store.commit([expected, expected])
+    assert isinstance(raced[0], Session) and isinstance(raced[1], RunNotNextError)
+    append(store, stop(run=2))
+    assert isinstance(made(store, OpenRun(session_id="s", run=2)), RunNotNextError)
+    assert isinstance(made(store, OpenRun(session_id="s", run=4)), RunNotNextError)
+    assert store.get_session("s").newest_run.run == 2
+    opened = made(store, OpenRun(session_id="s", run=3))
+    assert isinstance(opened, Session) and opened.newest_run.run == 3
 
 
 def promise_9_next_run_of_a_held_session_needs_a_takeover(

@@ -34,6 +34,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.SessionRunningError: (409, "session_running"),
     errors.RunNotFoundError: (404, "run_not_found"),
     errors.RunSupersededError: (409, "run_superseded"),
+    errors.RunNotNextError: (409, "run_not_next"),
     errors.RunFinishedError: (409, "run_finished"),
     errors.LeaseHeldError: (409, "lease_held"),
     errors.RequestNotFoundError: (404, "request_not_found"),

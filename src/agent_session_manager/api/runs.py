@@ -63,6 +63,7 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
     token = None if body.lease is None else create_run_token()
     change = OpenRun(
         session_id=session_id,
+        run=body.run,
         takeover=body.takeover,
         host=body.host,
         spec=await masked(request, body.spec),

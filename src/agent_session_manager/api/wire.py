@@ -112,6 +112,7 @@ class SessionChangesBody(Given):
 
 
 class NewRunBody(Given):
+    run: int | None = Field(default=None, description="409 `run_not_next` if its number is another")
     takeover: bool = Field(
         default=False, description="Also when the newest run is open, which then counts as lost"
     )

@@ -97,6 +97,16 @@ class RunSupersededError(OrchestratorError):
         self.newest = newest
 
 
+class RunNotNextError(OrchestratorError):
+    """The next run of the session has another number than the one that is to be opened."""
+
+    def __init__(self, session_id: str, run: int, newest: int) -> None:
+        super().__init__(
+            f"run {run} of session {session_id!r} cannot be opened: the newest is run {newest}; "
+            "read the session again"
+        )
+
+
 class RunFinishedError(OrchestratorError):
     """The run has ended: nobody can hold it, and nobody is there to be asked for something."""
 

@@ -114,10 +114,11 @@ class UpdateSession:
 class OpenRun:
     """Open the next run, unless the newest is open and not taken over.
 
-    The outcome is the session.
+    With `run` also only if the next one has this number. The outcome is the session.
     """
 
     session_id: str
+    run: int | None = None
     takeover: bool = False
     host: str | None = None
     spec: dict[str, Any] | None = None

@@ -16,6 +16,7 @@ from agent_session_manager.domain.errors import (
     LeaseHeldError,
     RunFinishedError,
     RunNotFoundError,
+    RunNotNextError,
     RunSupersededError,
     SessionRunningError,
 )
@@ -61,6 +62,8 @@ class Runs:
     def open_exclusive(self, change: OpenRun) -> Session:
         current = get_current(self._connection, change.session_id)
         self.check_resume(current, exclusive=True, takeover=change.takeover)
+        if change.run is not None and change.run != current.last_run + 1:
+            raise RunNotNextError(change.session_id, change.run, current.last_run)
         new = NewRun(
             host=change.host,
             spec=change.spec,

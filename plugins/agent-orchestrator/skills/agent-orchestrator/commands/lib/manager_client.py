@@ -28,6 +28,7 @@ INVALID_NAME = "invalid_name"
 LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_superseded"})
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"
+RUN_NOT_NEXT = "run_not_next"
 SESSION_RUNNING = "session_running"
 NOT_FOR_RUNS = "not_for_runs"
 RUN_TOKEN_UNKNOWN = "run_token_unknown"
@@ -174,18 +175,25 @@ class ManagerClient(SessionClient):
         self,
         session_id: str,
         *,
+        run: int | None = None,
         host: str | None = None,
         spec: Json | None = None,
         takeover: bool = False,
         holder: str | None = None,
     ) -> Json:
-        """Open the next run and return the session.
+        """Open the next run, with `run` only if it has this number, and return the session.
 
         Raises:
             SessionClientError: with the code `session_running`, while the newest run is open and
-                is not to be taken over.
+                is not to be taken over; with `run_not_next`, where its number is another.
         """
-        body = {"host": host, "spec": spec, "takeover": takeover, "lease": _lease(holder)}
+        body = {
+            "run": run,
+            "host": host,
+            "spec": spec,
+            "takeover": takeover,
+            "lease": _lease(holder),
+        }
         return self._open(_path(session_id) + "/runs", session_id, body)
 
     def _open(self, path: str, session_id: str, body: Json) -> Json:

@@ -9,7 +9,7 @@ import click
 
 from ..conversations import find_conversation
 from ..environment import claude_dir, host, state_dir
-from ..manager_client import SESSION_RUNNING, ManagerClient
+from ..manager_client import RUN_NOT_NEXT, SESSION_RUNNING, ManagerClient
 from ..session_client import SessionClientError
 from ..stopping import clear_dead, request_stop
 from .command import (
@@ -124,12 +124,18 @@ def main(
             try:
                 return manager.open_run(
                     found["session_id"],
+                    run=found["run"] + 1,
                     host=host(),
                     spec=plan.sealed({**found, "run": found["run"] + 1}, where),
                     takeover=takeover,
                     holder=holder,
                 )
             except SessionClientError as exc:
+                if exc.code == RUN_NOT_NEXT:
+                    raise CommandError(
+                        f"session {found['session_name']!r} was continued meanwhile, by another "
+                        "command: nothing was started. See ao-status, then resume it again"
+                    ) from exc
                 if exc.code != SESSION_RUNNING:
                     raise
                 raise CommandError(_is_running(manager.get_session(found["session_id"]))) from exc
