@@ -6,10 +6,11 @@ import copy
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agent_session_manager.api.app import openapi
+from agent_session_manager.api import app
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -17,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED = "docs/openapi.json"
 
 Document = dict[str, Any]
+
+
+@cache
+def openapi() -> Document:
+    """The document of the code; making it takes a quarter of a second."""
+    return app.openapi()
 
 
 def losses(old: Document, new: Document) -> Iterator[str]:
