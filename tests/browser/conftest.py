@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from scripts.browser import find_browser
 from tests.commands.shell import Gate, Shell
@@ -23,8 +30,9 @@ from tests.support.manager import RunningManager
 
 # One process of a parallel run has the browser: it is started once for a module.
 GROUP = pytest.mark.xdist_group("browser")
-LOAD_MS = 20_000
-"""What a page may take on a machine that has much to do."""
+LOAD_MS = 60_000
+"""The watchdog of everything that a page is waited for; nothing is asserted about its speed."""
+expect.set_options(timeout=LOAD_MS)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -165,6 +165,11 @@ def test_what_is_very_long_is_jumped_about_in_and_never_all_there(
     is_at(page, LONG)
     assert page.get_by_test_id("event-row").count() < 200
     jump = page.get_by_role("toolbar", name="Jump within the session")
+    for wrong in ("0", "-3", "abc", "1.5", str(LONG + 1)):
+        jump.get_by_label("Go to event").fill(wrong)
+        page.keyboard.press("Enter")
+        expect(jump.get_by_role("alert")).to_have_text(f"Type a number from 1 to {LONG:,}.")
+        expect(jump.get_by_label("Go to event")).to_have_value(wrong)
     jump.get_by_label("Go to event").fill("3000")
     page.keyboard.press("Enter")
     is_at(page, 3_000)

@@ -24,6 +24,8 @@ interface TimelineListProps {
   readonly generation: string;
   readonly endJumps: number;
   onShow(seqs: readonly number[]): void;
+  /** The reader may have scrolled. */
+  onMove(): void;
   onToggleSubagent(key: string): void;
   onJumpToEnd(): void;
 }
@@ -96,6 +98,7 @@ export function TimelineList(props: TimelineListProps) {
   function noteTouch(event: { timeStamp: number }): void {
     following.noteTouch(event);
     leaveTarget();
+    props.onMove();
   }
 
   // Who opens a row wants to read it from its beginning, not to be taken to its end.

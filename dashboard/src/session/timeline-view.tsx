@@ -38,6 +38,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(back?.openFolds));
   const [endJumps, setEndJumps] = useState(0);
   const shown = useRef<readonly number[]>([]);
+  const hasMoved = useRef(false); // since the last jump
   const seqInput = useRef<HTMLInputElement>(null);
 
   const [followedSeq, setFollowedSeq] = useState(seq);
@@ -63,6 +64,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   }, [isTargetLoaded, target]);
 
   function jumpTo(to: number): void {
+    hasMoved.current = false;
     const within = Math.min(Math.max(1, to), Math.max(1, timeline.head));
     setWanted({ seq: within, jump: (wanted?.jump ?? 0) + 1, offset: null });
     setFollowedSeq(within);
@@ -80,7 +82,10 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   }
 
   function here(): number {
-    return target && shown.current.includes(target.seq) ? target.seq : (shown.current[0] ?? 1);
+    // What is shown is told after the next drawing: a second jump can come before.
+    return target && (!hasMoved.current || shown.current.includes(target.seq))
+      ? target.seq
+      : (shown.current[0] ?? 1);
   }
 
   const jumps = {
@@ -129,6 +134,9 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
           onShow={(seqs) => {
             shown.current = seqs;
             onShow(seqs);
+          }}
+          onMove={() => {
+            hasMoved.current = true;
           }}
           onToggleSubagent={(key) => setOpen(toggled(open, key))}
           onJumpToEnd={jumps.end}
