@@ -8,6 +8,8 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) 
 # interpreters, and each of its workers would compile and rewrite every test itself.
 unexport PYTHONDONTWRITEBYTECODE
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
+SCRIPTS := $(filter-out %.lock,$(wildcard $(COMMANDS)/ao-*))
+LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.org/simple --python $(BIN)/python
 
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
@@ -47,7 +49,9 @@ check: setup  ## Formatting, lint, types, generated files in step
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	MYPYPATH=$(COMMANDS) $(BIN)/mypy --scripts-are-modules $(COMMANDS)/ao-*
+	MYPYPATH=$(COMMANDS) $(BIN)/mypy --scripts-are-modules $(SCRIPTS)
+	for script in $(SCRIPTS); do $(LOCK_SCRIPT) --check --offline --script $$script \
+	  || { echo "$$script.lock does not fit its header: make lock" >&2; exit 1; }; done
 	$(BIN)/agent-session-manager openapi | diff -u docs/openapi.json -
 	npm run --prefix dashboard --silent check
 
@@ -75,9 +79,11 @@ bench: setup browser  ## Print each speed beside its limit, measured in the same
 demo: setup  ## Start a manager, run real sessions, say what to look at
 	@$(BIN)/python scripts/demo.py
 
-lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock
+lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock and the locks of the commands
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --all-extras --group dev \
 	  --python-version 3.11 --output-file requirements.lock pyproject.toml
+	versions=$$(sed -nE 's/^([a-z0-9_.-]+)(\[[a-z,]*\])?==([^ ;]+).*/-P \1==\3/p' requirements.lock) && \
+	  for script in $(SCRIPTS); do $(LOCK_SCRIPT) $$versions --script $$script || exit 1; done
 
 clean:  ## Remove what was built
 	rm -rf .venv dashboard/node_modules src/agent_session_manager/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -35,7 +35,7 @@ SERVICE = ROOT / "src/agent_session_manager"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-COMMANDS = sorted(path.name for path in (SKILL / "commands").glob("ao-*"))
+COMMANDS = sorted(path.stem for path in (SKILL / "commands").glob("ao-*.lock"))
 
 
 def read(path: str) -> str:
