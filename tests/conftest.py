@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from agent_orchestrator.session_client import SessionClient
 from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
+from tests.support.own_signals import handlers, signals_kept
 
 LONG_SUITES = ("browser", "stress", "commands", "executors")
 
@@ -64,6 +65,16 @@ def _no_settings_of_the_person() -> Iterator[None]:
             if is_ours_or_a_proxy(name):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _signals_stay() -> Iterator[None]:
+    """A test that leaves a handler of its own fails, and not one of those after it."""
+    before = handlers()
+    with signals_kept():
+        yield
+        left = {number: now for number, now in handlers().items() if now is not before[number]}
+    assert left == {}, "a handler stays: see tests/support/own_signals.py"
 
 
 @pytest.fixture(autouse=True)

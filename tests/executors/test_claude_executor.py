@@ -10,7 +10,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -526,7 +526,8 @@ def test_an_agents_mcp_server_is_started_and_called_and_its_secret_is_in_no_argu
             async for event in stream:
                 events.append(event)
                 for process in psutil.Process().children():
-                    arguments += " ".join(process.cmdline())
+                    with suppress(psutil.Error):  # one that has ended has none
+                        arguments += " ".join(process.cmdline())
         return events, arguments
 
     events, arguments = run(act())

@@ -14,6 +14,7 @@ from agent_orchestrator.cli.command import USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
 from tests.commands.shell import arguments_of
+from tests.support.own_signals import signals_kept
 from tests.support.recording import refused_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
@@ -63,7 +64,7 @@ def test_odd_variables_end_no_command_as_a_defect(elsewhere: pytest.MonkeyPatch)
         main = importlib.import_module(f"agent_orchestrator.cli.{module}").main
         for variable, values in VARIABLES.items():
             for value in values:
-                with elsewhere.context() as patch:
+                with elsewhere.context() as patch, signals_kept():
                     patch.setenv(variable, value)
                     result = CliRunner().invoke(main, arguments_of(command), prog_name=command)
                 if result.exit_code not in (0, 1, 2, 3) or "a defect" in result.output:
