@@ -30,6 +30,7 @@ from agent_session_manager.api.wire import (
     session_body,
 )
 from agent_session_manager.domain.errors import NotForPagesError
+from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import digest_of
 from agent_session_manager.store.base import (
@@ -146,9 +147,7 @@ async def create_request(
     if page_of(request) is not None and body.kind != RequestKind.STOP:
         raise NotForPagesError("a page token allows requests to stop only")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
-    return answer(
-        RequestAnswer(request=RequestBody.model_validate(await manager.create_request(change))), 201
-    )
+    return _answer_request(await manager.create_request(change), 201)
 
 
 class _RequestsQuery(BaseModel):
@@ -205,7 +204,7 @@ async def get_request(
 ) -> Response:
     """Get a request, and with a wait see how far it comes."""
     found = await manager.get_request(session_id, run, request_id, wait_seconds=query.wait)
-    return answer(RequestAnswer(request=RequestBody.model_validate(found)))
+    return _answer_request(found)
 
 
 @router.put(
@@ -230,6 +229,8 @@ async def settle_request(
         state=RequestState(body.state),
         detail=await masked(request, body.detail),
     )
-    return answer(
-        RequestAnswer(request=RequestBody.model_validate(await manager.settle_request(change)))
-    )
+    return _answer_request(await manager.settle_request(change))
+
+
+def _answer_request(found: RunRequest, status: int = 200) -> Response:
+    return answer(RequestAnswer(request=RequestBody.model_validate(found)), status)

@@ -31,7 +31,7 @@ from agent_session_manager.store.base import AppendEvents, Outcome
 from agent_session_manager.store.changing import not_before, take_positions
 from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.current import NEWEST_RUN_STATE, newest_run
-from agent_session_manager.store.descendants import ancestors_of, tell
+from agent_session_manager.store.descendants import tell_above
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.store.tables import events, runs, sessions
@@ -172,7 +172,7 @@ class _Writes:
             if parameters:
                 connection.execute(statement, parameters)
         if self.ended_children:
-            tell(connection, ancestors_of(connection, self.ended_children))
+            tell_above(connection, self.ended_children)
         for end in self.ended:
             expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
 

@@ -1,7 +1,7 @@
 """What is below a session: how many of it run, and how many failed.
 
-Counted when a session is read and not kept, so that no end of a run can leave it wrong. Levels are
-bounded: whatever the shape of a family, a session is counted for at most so many others.
+Counted when a session is read and not kept, so that no end of a run can leave it wrong. A session
+is counted for at most `LEVELS` of those above it, which bounds the work in a deep family.
 """
 
 from __future__ import annotations
@@ -101,6 +101,11 @@ def to_session(connection: Connection, found: Row[Any]) -> Session:
 def ancestors_of(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """The numbers of the sessions above these that count them."""
     return list(connection.scalars(_ANCESTORS, {"numbers": list(numbers)}))
+
+
+def tell_above(connection: Connection, numbers: Iterable[int]) -> None:
+    """Let readers of lists know of those above that something below them has changed."""
+    tell(connection, ancestors_of(connection, numbers))
 
 
 def tell(connection: Connection, numbers: Sequence[int]) -> None:

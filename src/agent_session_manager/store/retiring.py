@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, literal, or_, select, update
 
 from agent_session_manager.store import rows
 from agent_session_manager.store.changing import take_positions
-from agent_session_manager.store.descendants import ancestors_of, tell
+from agent_session_manager.store.descendants import tell_above
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,
@@ -81,7 +81,7 @@ def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: in
         numbers = connection.scalars(
             select(sessions.c.number).where(sessions.c.session_id.in_(due))
         )
-        tell(connection, ancestors_of(connection, numbers))
+        tell_above(connection, numbers)
     return due
 
 

@@ -32,7 +32,7 @@ from agent_session_manager.store import rows
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
 from agent_session_manager.store.changing import not_before, take_positions
 from agent_session_manager.store.current import get_current, get_whole, newest_run
-from agent_session_manager.store.descendants import ancestors_of, tell
+from agent_session_manager.store.descendants import tell_above
 from agent_session_manager.store.families import insert_run_token
 from agent_session_manager.store.requesting import expire_requests
 from agent_session_manager.store.tables import runs, sessions
@@ -106,7 +106,7 @@ class Runs:
                 "lease_expires_at": None if new.holder is None else self._now + self._term,
             },
         )
-        tell(self._connection, ancestors_of(self._connection, [number]))
+        tell_above(self._connection, [number])
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
@@ -213,7 +213,7 @@ class Runs:
         )
 
     def _set_status(self, number: int, status: str) -> None:
-        tell(self._connection, ancestors_of(self._connection, [number]))
+        tell_above(self._connection, [number])
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)

@@ -48,7 +48,7 @@ from agent_session_manager.store.current import (
     get_whole,
     newest_run,
 )
-from agent_session_manager.store.descendants import ancestors_of, tell
+from agent_session_manager.store.descendants import ancestors_of, tell, tell_above
 from agent_session_manager.store.families import parent_for, revoke_run_token
 from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.retention import (
@@ -205,7 +205,7 @@ class Transaction:
         if change.archived is not None and change.archived != archived:
             archived = change.archived
             values["archived_at"] = self._now if archived else None
-            tell(self._connection, ancestors_of(self._connection, [current.number]))
+            tell_above(self._connection, [current.number])
             if not archived:  # somebody wants it: retention counts from now on
                 values["last_activity_at"] = self._now
         if current.unique_name and values.keys() & _RESERVED_BY:
