@@ -1,4 +1,4 @@
-"""What uv installs for a command is decided by its lock file, whatever else uv is told."""
+"""A command's lock file alone decides what uv installs for it, whatever other settings say."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_no_wait_is_shorter_than_the_watchdog() -> None:
 
 
 def test_no_example_has_a_deadline() -> None:
-    """Hypothesis fails what is slow, unless it is told not to: see `conftest.py`."""
+    """Hypothesis fails a slow example by default; `conftest.py` switches that off."""
     assert settings.default is not None
     assert settings.default.deadline is None
     assert HealthCheck.too_slow in settings.default.suppress_health_check

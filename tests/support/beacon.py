@@ -106,6 +106,6 @@ class BlockingBeacon:
         return _command(self._meeting.getsockname(), *kinds)
 
     def meet(self, count: int) -> None:
-        """Block until so many processes have come."""
+        """Block until `count` processes have reported."""
         while len(self._arrivals) < count:
             self._arrivals.append(self._meeting.accept()[0])

@@ -180,7 +180,7 @@ def agent_of(number: int) -> RunCaller:
 def test_runs_have_a_share_and_leave_one_to_people(
     bounds: dict[str, int], bodies: list[bytes]
 ) -> None:
-    """A quarter is used up by each of three runs; then no other run is let in, and a person is."""
+    """Three runs take a quarter each: then a fourth run is refused, and a person is let in."""
     body = bodies[0]
 
     async def scenario(gated: Gated) -> None:

@@ -82,7 +82,7 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
   }
 
   function here(): number {
-    // What is shown is told after the next drawing: a second jump can come before.
+    // The list tells what it shows after it is drawn; a second jump can come earlier than that.
     return target && (!hasMoved.current || shown.current.includes(target.seq))
       ? target.seq
       : (shown.current[0] ?? 1);

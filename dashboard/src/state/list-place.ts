@@ -5,7 +5,7 @@ export interface ListPlace {
   readonly offset: number;
 }
 
-/** New rows may have moved the place down by so many rows that its sessions are not read yet. */
+/** How many more rows are read for the place, since new sessions may have moved it down. */
 const READ_FURTHER = 200;
 
 /** The row that is first at the place now; null while the pages that hold it are still to be read.
