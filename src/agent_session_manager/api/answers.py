@@ -7,8 +7,6 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from agent_session_manager.api.wire import ErrorAnswer
-
 _OF_EVERY_ROUTE = (400, 401, 403, 422, 429, 431, 503)
 
 
@@ -21,5 +19,11 @@ def dump(model: BaseModel) -> bytes:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route, all of one shape: its own, and what every route may say."""
-    return {status: {"model": ErrorAnswer} for status in (*_OF_EVERY_ROUTE, *statuses)}
+    """The documented errors of a route, all of one shape: its own, and what every route may say.
+
+    Their shape is named and not handed over: the framework would build it for each of them, which
+    took a third of the import.
+    """
+    shape = {"$ref": "#/components/schemas/ErrorAnswer"}
+    content = {"application/json": {"schema": shape}}
+    return {status: {"content": content} for status in (*_OF_EVERY_ROUTE, *statuses)}

@@ -31,7 +31,7 @@ from agent_session_manager.api.masker import Masker
 from agent_session_manager.api.page_tokens import PageTokens
 from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.redirect_pages import RedirectPages
-from agent_session_manager.api.wire import HealthAnswer, NewEventBody
+from agent_session_manager.api.wire import ErrorAnswer, HealthAnswer, NewEventBody
 from agent_session_manager.clock import Time
 from agent_session_manager.manager import Manager
 
@@ -88,7 +88,8 @@ def build_app(
         earlier.router,
         earlier_ws.router,
     ):
-        app.include_router(router)
+        # As they are: included, each would be built a second time.
+        app.router.routes.extend(router.routes)
     dashboard.add_page(app)
     install_error_handlers(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
@@ -131,14 +132,15 @@ def guarded(
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the shapes that only a hand-written body refers to."""
+    """The OpenAPI document, with the shapes that routes refer to by their names."""
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
     schemas = document["components"]["schemas"]
-    own = NewEventBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(own.pop("$defs", {}))
-    schemas["NewEventBody"] = own
+    for shape in (NewEventBody, ErrorAnswer):
+        own = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(own.pop("$defs", {}))
+        schemas[shape.__name__] = own
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     _describe_token(document)
