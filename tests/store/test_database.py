@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -30,10 +28,8 @@ from agent_session_manager.store.base import (
     SessionFilter,
 )
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
-from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.owner import Owner
 from agent_session_manager.store.sql import SqlStore, open_store
-from agent_session_manager.store.tables import metadata
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop, update
 from tests.store.conftest import sqlite_url_in
 from tests.support.earlier_schema import make_database
@@ -51,16 +47,6 @@ def refusal(url: str) -> str:
     with pytest.raises(DatabaseError) as caught:
         open_store(url, clock=SteppedClock()).close()
     return str(caught.value)
-
-
-def test_migrations_make_exactly_the_tables_that_the_code_knows(database_url: str) -> None:
-    database = open_database(database_url)
-    try:
-        migrate(database)
-        with database.writing.connect() as connection:
-            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    finally:
-        database.close()
 
 
 def test_reserved_names_of_before_are_migrated_to_one_form(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from alembic import command
 from sqlalchemy import text
 
 from agent_session_manager.store.engine import open_database
-from agent_session_manager.store.revisions import migration_config
+from agent_session_manager.store.migrating import run_migrations
 
 _SESSION = text(
     "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"
@@ -24,10 +23,8 @@ def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3
     """Create a database of this revision, with so many sessions and events in each."""
     database = open_database(url)
     try:
-        config = migration_config()
         with database.writing.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            run_migrations(connection, revision)
             for number in range(1, sessions + 1):
                 connection.execute(_SESSION, {"id": f"s{number}", "n": events})
                 connection.execute(_RUN, {"number": number})

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import logging
 
-from alembic import command
-from alembic.migration import MigrationContext
-from alembic.util import CommandError
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from agent_session_manager.store.backup import back_up_before
 from agent_session_manager.store.engine import Database, DatabaseError
-from agent_session_manager.store.revisions import known_revisions, migration_config
+from agent_session_manager.store.newest_schema import create_newest, read_revisions
+from agent_session_manager.store.revisions import known_revisions
 
 logger = logging.getLogger(__name__)
 
 
 def migrate(database: Database) -> None:
-    """Run the migrations that are missing, in one transaction; SQLite is backed up before.
+    """Make the schema, or run the migrations that are missing; SQLite is backed up before.
+
+    It is one transaction, in which nobody else writes.
 
     Raises:
         DatabaseError: the database cannot be reached or backed up, is damaged, or was written by a
             newer version.
     """
-    config = migration_config()
     try:
         _keep_as_it_is(database)
         with database.writing.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except CommandError as exc:
-        raise DatabaseError(
-            f"the database is not one that this version knows ({exc}): "
-            "was it written by a newer agent-session-manager?"
-        ) from exc
+            _bring_up_to_date(connection)
     except DBAPIError as exc:
         raise DatabaseError(f"cannot use {database.shown_url}: {exc.orig}") from exc
+
+
+def _bring_up_to_date(connection: Connection) -> None:
+    found = read_revisions(connection)
+    if found is None:
+        create_newest(connection)
+    elif found != [known_revisions()[-1]]:
+        # Late: most starts have nothing to migrate, and Alembic is a tenth of what they import.
+        from agent_session_manager.store.migrating import run_migrations
+
+        run_migrations(connection)
 
 
 def _keep_as_it_is(database: Database) -> None:
@@ -43,8 +48,8 @@ def _keep_as_it_is(database: Database) -> None:
     if database.path is None:
         return
     with database.reading.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
+        found = read_revisions(connection)
     *earlier, newest = known_revisions()
-    if revision in earlier:
+    if found and found[0] in earlier:
         kept = back_up_before(newest, database.path)
         logger.info("the database as it was before migration %s is %s", newest, kept)

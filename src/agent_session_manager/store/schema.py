@@ -1,4 +1,4 @@
-"""The schema of a SQLite file, held against the one that our migrations make.
+"""The schema of a SQLite file, held against the one that we make.
 
 A schema is code: triggers, views, defaults and indexes are expressions that SQLite evaluates when
 a table is read or written. So it is compared before anything in the file is used.
@@ -11,13 +11,13 @@ import sqlite3
 from functools import lru_cache
 from typing import NamedTuple
 
-from alembic import command
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import StaticPool
 
-from agent_session_manager.store.revisions import known_revisions, migration_config
+from agent_session_manager.store.newest_schema import create_newest
+from agent_session_manager.store.revisions import known_revisions
 
-_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 _VERSIONS = "alembic_version"
 _OF_SQLITE = re.compile("sqlite_stat[0-9]")
 """Tables of ANALYZE, which hold figures for the planner."""
@@ -37,14 +37,14 @@ class Part(NamedTuple):
 
 
 def foreign_part(connection: sqlite3.Connection) -> Part | None:
-    """Return a part of the schema that our migrations have not made, or made otherwise.
+    """Return a part of the schema that we have not made, or made otherwise.
 
     Of a revision that this version does not know nothing more is said than that it has no trigger,
     view or virtual table.
     """
     found = {
         part
-        for part in (_part(*row) for row in connection.execute(_SCHEMA))
+        for part in (to_part(*row) for row in connection.execute(SCHEMA))
         if part.kind != "table" or not _OF_SQLITE.fullmatch(part.name)
     }
     active = {part for part in found if part.kind not in ("table", "index")}
@@ -54,28 +54,32 @@ def foreign_part(connection: sqlite3.Connection) -> Part | None:
     versions = {part for part in found if part.name == _VERSIONS}
     if not versions:
         return min(found)
-    if not versions <= _made_by_migrations(known_revisions()[-1]):
+    if not versions <= _made_by_us(known_revisions()[-1]):
         return min(versions)
     (revision,) = connection.execute(f"SELECT max(version_num) FROM {_VERSIONS}").fetchone()
     if revision not in known_revisions():
         return None
-    return min(found ^ _made_by_migrations(revision), default=None)
+    return min(found ^ _made_by_us(revision), default=None)
 
 
 @lru_cache
-def _made_by_migrations(revision: str) -> frozenset[Part]:
+def _made_by_us(revision: str) -> frozenset[Part]:
     engine = create_engine("sqlite://", poolclass=StaticPool)
-    config = migration_config()
     try:
         with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            return frozenset(_part(*row) for row in connection.execute(text(_SCHEMA)))
+            if revision == known_revisions()[-1]:
+                create_newest(connection)
+            else:
+                # Late: see `migrate.py`.
+                from agent_session_manager.store.migrating import run_migrations
+
+                run_migrations(connection, revision)
+            return frozenset(to_part(*row) for row in connection.execute(text(SCHEMA)))
     finally:
         engine.dispose()
 
 
-def _part(kind: str, name: str, table: str, statement: str | None) -> Part:
+def to_part(kind: str, name: str, table: str, statement: str | None) -> Part:
     return Part(kind, name, table, _sorted(_SPACE_AND_QUOTES.sub("", statement or "").lower()))
 
 

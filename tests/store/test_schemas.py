@@ -1,0 +1,103 @@
+"""A new database is made in one step, an old one by migrations: both end with the same schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from agent_session_manager.store.engine import Database, open_database
+from agent_session_manager.store.migrating import run_migrations
+from agent_session_manager.store.newest_schema import create_newest, read_revisions
+from agent_session_manager.store.revisions import MIGRATIONS, known_revisions
+from agent_session_manager.store.schema import SCHEMA, to_part
+from agent_session_manager.store.tables import metadata
+from tests.support.waiting import WATCHDOG_SECONDS
+
+OF_POSTGRESQL = (
+    "SELECT table_name, column_name, data_type, character_maximum_length, collation_name,"
+    " is_nullable, column_default, is_identity FROM information_schema.columns"
+    " WHERE table_schema = 'public'",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "SELECT sequencename, data_type::text, start_value, min_value, max_value, increment_by, cycle"
+    " FROM pg_sequences WHERE schemaname = 'public'",
+    "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+)
+OPEN_AND_OPEN_AGAIN = """\
+import sys
+from datetime import UTC, datetime
+from agent_session_manager.api import server
+for _ in range(2):
+    server.open_store(sys.argv[1], clock=lambda: datetime.now(UTC)).close()
+print([name for name in ("alembic", "mako") if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+def parts_of(connection: Connection) -> set[tuple[Any, ...]]:
+    """All that a schema is made of; the order of a table's columns means nothing."""
+    if connection.dialect.name == "sqlite":
+        return {tuple(to_part(*row)) for row in connection.execute(text(SCHEMA))}
+    return {tuple(row) for query in OF_POSTGRESQL for row in connection.execute(text(query))}
+
+
+def rows_of(connection: Connection) -> dict[str, list[Any]]:
+    """What is in each table; the generation of the feed is another each time."""
+    found: dict[str, list[Any]] = {
+        name: [dict(row) for row in connection.execute(table.select()).mappings()]
+        for name, table in metadata.tables.items()
+    }
+    generations = [row.pop("generation") for row in found["feed"]]
+    assert [len(generation) for generation in generations] == [32]
+    return {**found, "alembic_version": read_revisions(connection) or []}
+
+
+def test_new_database_has_the_schema_that_migrations_make(database: Database) -> None:
+    makers: dict[str, Callable[[Connection], None]] = {
+        "created": create_newest,
+        "migrated": run_migrations,
+    }
+    made = {}
+    for name, make in makers.items():
+        with database.writing.connect() as connection, connection.begin() as transaction:
+            make(connection)
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == [], name
+            made[name] = parts_of(connection), rows_of(connection)
+            transaction.rollback()
+    assert made["created"][0] ^ made["migrated"][0] == set()
+    assert made["created"] == made["migrated"]
+    assert len(made["created"][0]) > 2 * len(metadata.tables), "it was looked at"
+
+
+def test_revisions_are_those_that_the_migrations_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    named = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert list(known_revisions()) == named[::-1]
+
+
+def test_start_without_migrations_does_not_import_alembic(sqlite_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AND_OPEN_AGAIN, sqlite_url],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
