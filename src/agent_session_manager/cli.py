@@ -19,6 +19,7 @@ from agent_session_manager.cli_options import (
     database_option,
     fail,
     find,
+    importing,
     keeping_options,
     port_option,
     settings_from,
@@ -115,11 +116,12 @@ def serve(  # noqa: PLR0913  # a parameter for each option
       agent-session-manager serve --backup-every 24 --archive-after 30 --delete-archived-after 60
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
-    from agent_session_manager.api.network import TlsError
-    from agent_session_manager.api.server import AddressError, PortInUseError
-    from agent_session_manager.api.server import serve as run_server
-    from agent_session_manager.store.engine import DatabaseError
-    from agent_session_manager.store.failures import StoreBrokenError
+    with importing():
+        from agent_session_manager.api.network import TlsError
+        from agent_session_manager.api.server import AddressError, PortInUseError
+        from agent_session_manager.api.server import serve as run_server
+        from agent_session_manager.store.engine import DatabaseError
+        from agent_session_manager.store.failures import StoreBrokenError
 
     settings = settings_from(
         port=port,
