@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 
 from agent_orchestrator.session_client import SessionClient
@@ -33,21 +35,39 @@ def pytest_configure() -> None:
     settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one process, which shares its manager.
+def group_of(item: pytest.Item) -> str:
+    """What has to stay in one process: its module, which shares a manager, or several of them."""
+    mark = item.get_closest_marker("xdist_group")
+    return item.path.stem if mark is None else str(mark.args[0])
 
-    Groups of several modules, such as those of one browser or one PostgreSQL server, are the
-    longest and go first: a group that begins last runs alone in the end. Then come long suites.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let groups that have names of their own begin, and then the long suites.
+
+    Those of Claude or of one PostgreSQL server are the longest: a group that begins last runs
+    alone in the end.
     """
 
     def place(item: pytest.Item) -> tuple[bool, bool]:
-        is_in_group = item.get_closest_marker("xdist_group") is not None
-        return not is_in_group, item.path.parent.name not in LONG_SUITES
+        return group_of(item) == item.path.stem, item.path.parent.name not in LONG_SUITES
 
     items.sort(key=place)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_finish(session: pytest.Session) -> Iterator[None]:
+    """Tell xdist the groups, as the ends of ids: its own way has no effect since pytest 9.2."""
+    # What is there now stays: each collection of garbage would look at all of it again.
+    gc.freeze()
+    if not session.config.getoption("loadgroup", False):
+        return (yield)
+    own = [item._id for item in session.items]
+    for item in session.items:
+        item._id = NodeId.parse(f"{item.nodeid}@{group_of(item)}")
+        assert item.nodeid.endswith(f"@{group_of(item)}")
+    yield
+    for item, id_ in zip(session.items, own, strict=True):
+        item._id = id_
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

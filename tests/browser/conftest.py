@@ -28,8 +28,6 @@ from tests.commands.shell import Gate, Shell
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
-# One process of a parallel run has the browser: it is started once for a module.
-GROUP = pytest.mark.xdist_group("browser")
 LOAD_MS = 60_000
 """The watchdog of everything that a page is waited for; nothing is asserted about its speed."""
 expect.set_options(timeout=LOAD_MS)
@@ -42,12 +40,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(GROUP)
 
 
 @pytest.fixture(scope="module")

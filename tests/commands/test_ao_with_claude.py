@@ -32,8 +32,8 @@ from tests.executors.conftest import OFFLINE
 from tests.support.model_server import ModelServer, script, start_model_server, tool
 from tests.support.waiting import wait_for
 
-# Real CLIs at the same time would only slow each other down.
-pytestmark = pytest.mark.xdist_group("claude")
+# One after another here: real CLIs at the same time would only slow each other down.
+pytestmark = pytest.mark.xdist_group("claude-commands")
 
 
 @pytest.fixture

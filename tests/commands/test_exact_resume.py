@@ -19,7 +19,7 @@ from tests.executors.conftest import OFFLINE
 from tests.support.model_server import ModelServer, script, start_model_server, tool
 from tests.support.waiting import WATCHDOG_SECONDS
 
-pytestmark = pytest.mark.xdist_group("claude")
+pytestmark = pytest.mark.xdist_group("claude-resume")
 
 CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 REVIEWER = """\

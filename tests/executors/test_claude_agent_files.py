@@ -12,7 +12,7 @@ import pytest
 from agent_orchestrator.agents import AgentListing, list_agents
 from tests.executors.conftest import Claude, bundled_cli
 
-pytestmark = pytest.mark.xdist_group("claude")
+pytestmark = pytest.mark.xdist_group("claude-executor")
 
 BUILT_IN = {"claude", "Explore", "general-purpose", "Plan", "statusline-setup"}
 ASK = {"type": "control_request", "request_id": "1", "request": {"subtype": "initialize"}}

@@ -30,8 +30,8 @@ from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
 from tests.support.waiting import WATCHDOG_SECONDS
 
-# Real CLIs at the same time would only slow each other down.
-pytestmark = pytest.mark.xdist_group("claude")
+# One after another here: real CLIs at the same time would only slow each other down.
+pytestmark = pytest.mark.xdist_group("claude-executor")
 
 CALL_COST = 6284
 """Microdollars that the CLI computes for one call of the stand-in, at list price."""
