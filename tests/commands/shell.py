@@ -27,6 +27,7 @@ from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
 from agent_session_manager.discovery import find_managers
+from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 COMMANDS = (
@@ -43,6 +44,8 @@ ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
 
 TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
 
+
+Process = subprocess.Popen[bytes] | ForkedProgram
 
 DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
 
@@ -83,7 +86,7 @@ def arguments_of(command: str) -> list[str]:
 class Running:
     """A command under way, in a process group of its own as a shell gives it one."""
 
-    def __init__(self, command: str, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, command: str, process: Process) -> None:
         self._command = command
         self._process = process
 
@@ -102,7 +105,7 @@ class Running:
     def wait_for_death(self) -> int:
         """Wait until a signal has ended it and nobody holds its pipes; return its exit code."""
         self._process.communicate(timeout=WATCHDOG_SECONDS)
-        return self._process.returncode
+        return self._process.wait()
 
     def kill(self) -> None:
         """End it, if a test has failed before its end."""
@@ -119,7 +122,7 @@ class Running:
             self._process.kill()
             stdout, stderr = self._process.communicate()
             raise AssertionError(f"{self._command} did not end: {stdout!r} {stderr!r}") from None
-        ended = Ended(self._process.returncode, stdout.decode(), stderr.decode())
+        ended = Ended(self._process.wait(), stdout.decode(), stderr.decode())
         _check(self._command, ended)
         return ended
 
@@ -134,7 +137,7 @@ def _check(command: str, ended: Ended) -> None:
 class Terminal:
     """A terminal with one command on it, until its block ends."""
 
-    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+    def __init__(self, process: Process, descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
         self._seen = bytearray()
@@ -204,6 +207,8 @@ class Shell:
     environment: dict[str, str]
     prefix: tuple[str, ...] = ()
     python: tuple[str, ...] = (sys.executable,)
+    own_python: bool = False
+    """Whether each command starts a Python of its own; else it is forked where that is the same."""
     running: list[Running] = field(default_factory=list)
     """What was started here; whoever made the shell ends it."""
     state_dirs: set[Path] = field(default_factory=set)
@@ -242,7 +247,18 @@ class Shell:
     def start(self, name: str, *arguments: str, stdin: bool = False) -> Running:
         """Start a command; with `stdin` it reads what `end` gives it."""
         self.state_dirs.add(self.state_dir)
-        process = subprocess.Popen(
+        self.running.append(Running(name, self._start(name, *arguments, stdin=stdin)))
+        return self.running[-1]
+
+    def _start(self, name: str, *arguments: str, stdin: bool) -> Process:
+        if self._forks:
+            return ForkedProgram(
+                [str(COMMANDS / name), *arguments],
+                environment=self.environment,
+                directory=self.directory,
+                stdin=stdin,
+            )
+        return subprocess.Popen(
             self.command(name, *arguments),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -251,8 +267,11 @@ class Shell:
             env=self.environment,
             process_group=0,
         )
-        self.running.append(Running(name, process))
-        return self.running[-1]
+
+    @property
+    def _forks(self) -> bool:
+        is_plain = not self.prefix and self.python == (sys.executable,) and not self.own_python
+        return is_plain and can_fork(self.environment)
 
     def output_of(self, source: str, *arguments: str) -> str:
         """What a Python program prints here."""
@@ -271,16 +290,26 @@ class Shell:
         """Start a command on a terminal of its own: `with` it, or it stays."""
         self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
-        # As from a login shell, even where this suite was started in the background of a script.
-        on_it = ("env", "--default-signal=INT,HUP", "setsid", "--ctty")
-        process = subprocess.Popen(
-            replace(self, prefix=(*self.prefix, *on_it)).command(name, *arguments),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=self.directory,
-            env={**self.environment, "TERM": "xterm"},
-        )
+        environment = {**self.environment, "TERM": "xterm"}
+        process: Process
+        if self._forks:
+            process = ForkedProgram(
+                [str(COMMANDS / name), *arguments],
+                environment=environment,
+                directory=self.directory,
+                terminal=theirs,
+            )
+        else:
+            # As from a login shell, even where this suite was started behind a script.
+            on_it = ("env", "--default-signal=INT,HUP", "setsid", "--ctty")
+            process = subprocess.Popen(
+                replace(self, prefix=(*self.prefix, *on_it)).command(name, *arguments),
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                cwd=self.directory,
+                env=environment,
+            )
         os.close(theirs)
         # Until then a Ctrl-C or the end of the terminal would reach nobody.
         wait_for(lambda: os.tcgetpgrp(ours) == process.pid, "the terminal is its own")

@@ -58,7 +58,8 @@ def person(own: RunningManager, project: Path, own_home: Path) -> Iterator[Shell
         "AGENT_ORCHESTRATOR_ENABLE_LOGGING": "1",
     }
     before = os.umask(0)
-    opened = Shell(directory=project, environment=environment)
+    # What is looked at are the arguments and the environments of processes.
+    opened = Shell(directory=project, environment=environment, own_python=True)
     yield opened
     opened.close()
     os.umask(before)

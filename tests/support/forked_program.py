@@ -1,0 +1,204 @@
+"""Programs that are forked from a zygote, which the tests of one process share: see `zygote.py`.
+
+A request is the length of a dictionary in four bytes, with the descriptors of stdin, stdout and
+stderr, and the dictionary. The answers are the program's pid and, once it has ended, its exit code
+or minus the signal that ended it, in four bytes each.
+"""
+
+from __future__ import annotations
+
+import atexit
+import marshal
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from tests.support.environment import BIN, scrubbed_environment
+
+ZYGOTE = Path(__file__).with_name("zygote.py")
+MANAGER = "agent-session-manager"
+FORKED_PYTHON = Path(__file__).with_name("forked_python.py")
+LANGUAGE = {"LANG": scrubbed_environment(Path("/"))["LANG"]}
+"""What of its environment Python has acted on before it begins a program."""
+
+
+def can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether Python would begin with this environment as the zygote has begun."""
+    of_python = {k: v for k, v in environment.items() if k.startswith(("LANG", "LC_", "PYTHON"))}
+    return of_python == LANGUAGE
+
+
+class ForkedProgram:
+    """What the tests need of a `subprocess.Popen`, of a program that was forked."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        stdin: bool = False,
+        terminal: int | None = None,
+    ) -> None:
+        """Fork `FILE ARGUMENT…` in a process group of its own, on pipes or on a terminal.
+
+        Without a `stdin` that is /dev/null.
+        """
+        self.returncode: int | None = None
+        self._stdin: int | None = None
+        self._outputs: dict[int, bytearray] = {}
+        if terminal is None:
+            reading, self._stdin = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
+            (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+            self._outputs = {stdout: bytearray(), stderr: bytearray()}
+            handed = (reading, to_stdout, to_stderr)
+        else:
+            handed = (terminal, terminal, terminal)
+        self._open = list(self._outputs)
+        request: dict[str, object] = {
+            "arguments": [os.fsencode(argument) for argument in arguments],
+            "environment": {os.fsencode(k): os.fsencode(v) for k, v in environment.items()},
+            "directory": os.fsencode(directory),
+            "session": terminal is not None,
+        }
+        self._client = _zygote().ask(request, handed)
+        if terminal is None:
+            for descriptor in handed:
+                os.close(descriptor)
+        self.pid = self._receive()
+
+    def poll(self) -> int | None:
+        """Its exit code, or minus the signal that ended it; None while it goes on."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, or minus the signal that ended it.
+
+        Raises:
+            subprocess.TimeoutExpired: it goes on.
+        """
+        if self.returncode is None:
+            self._client.settimeout(timeout)
+            try:
+                self.returncode = self._receive()
+            except (BlockingIOError, TimeoutError):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
+            self._client.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(
+        self, content: bytes | None = None, timeout: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """Give it the rest of its stdin; return all that it has written to stdout and stderr.
+
+        Raises:
+            subprocess.TimeoutExpired: it goes on, or somebody else holds its pipes.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._stdin is not None:
+            os.set_blocking(self._stdin, False)
+        rest = content or b""
+        while self._stdin is not None or self._open:
+            writing = [] if self._stdin is None else [self._stdin]
+            ready = _wait_for(self._open, writing, deadline)
+            if not ready:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            for descriptor in ready:
+                if descriptor == self._stdin:
+                    rest = _write(descriptor, rest)
+                    if not rest:
+                        os.close(descriptor)
+                        self._stdin = None
+                elif chunk := os.read(descriptor, 65536):
+                    self._outputs[descriptor] += chunk
+                else:
+                    os.close(descriptor)
+                    self._open.remove(descriptor)
+        self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        stdout, stderr = self._outputs.values()
+        return bytes(stdout), bytes(stderr)
+
+    def _receive(self) -> int:
+        """The next answer of the zygote: the four bytes come at once."""
+        answer = self._client.recv(4)
+        if len(answer) < 4:
+            raise RuntimeError("the zygote has ended; what it said is on stderr")
+        return int.from_bytes(answer, "little", signed=True)
+
+
+def _wait_for(reading: Iterable[int], writing: Iterable[int], deadline: float | None) -> list[int]:
+    """Those of the descriptors at which something can be done; none once the time is over."""
+    poll = select.poll()
+    for descriptor in reading:
+        poll.register(descriptor, select.POLLIN)
+    for descriptor in writing:
+        poll.register(descriptor, select.POLLOUT)
+    left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+    return [descriptor for descriptor, _ in poll.poll(left)]
+
+
+def _write(descriptor: int, content: bytes) -> bytes:
+    """Write what can be written now, and return the rest; none where nobody reads it any more."""
+    try:
+        return content[os.write(descriptor, content) :]
+    except BrokenPipeError:
+        return b""
+
+
+class _Zygote:
+    """One that is there until this process ends."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="zygote-"))
+        self._python = self._directory / "python"
+        self._python.write_text(f"#!{sys.executable} -IS\n{FORKED_PYTHON.read_text()}")
+        self._python.chmod(0o700)
+        (self._directory / MANAGER).symlink_to(BIN / MANAGER)  # looked for beside Python
+        self._process = subprocess.Popen(
+            [sys.executable, str(ZYGOTE), str(self._directory / "socket")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=scrubbed_environment(self._directory),
+        )
+        assert self._process.stdout is not None  # it is a pipe
+        assert self._process.stdout.readline() == b"ready\n"
+        atexit.register(self._end)
+
+    def ask(self, request: dict[str, object], handed: Sequence[int]) -> socket.socket:
+        """Have a program forked; what is returned is where the zygote answers."""
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(self._directory / "socket"))
+        content = marshal.dumps({**request, "python": str(self._python)})
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", handed))]
+        client.sendmsg([len(content).to_bytes(4, "little")], rights)
+        client.sendall(content)
+        return client
+
+    def _end(self) -> None:
+        self._process.communicate()
+        shutil.rmtree(self._directory)
+
+
+@cache
+def _zygote() -> _Zygote:
+    return _Zygote()

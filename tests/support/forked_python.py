@@ -1,0 +1,37 @@
+"""What commands that were forked from a zygote start as Python: it asks the zygote for a fork, too.
+
+A copy of this file stands beside the socket of the zygote. It is started by Python alone, without
+`site` and its own packages, and imports no more than it needs; what it is asked for and is not
+`-m MODULE` is done by Python itself. It ends as what was forked does.
+"""
+
+import _socket
+import marshal
+import os
+import sys
+
+if sys.argv[1:2] != ["-m"]:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+
+request = marshal.dumps(
+    {
+        "arguments": [os.fsencode(argument) for argument in sys.argv[1:]],
+        "environment": dict(os.environb),
+        "directory": os.getcwdb(),  # noqa: PTH109  # in bytes
+        "python": sys.argv[0],
+        "session": True,
+    }
+)
+zygote = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+zygote.connect(sys.argv[0].removesuffix("python") + "socket")
+handed = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+size = len(request).to_bytes(4, "little")
+zygote.sendmsg([size], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])
+while request:
+    request = request[zygote.send(request) :]
+for number in (0, 1, 2):
+    os.close(number)  # they are those of the program alone
+answers = b""
+while len(answers) < 8:
+    answers += zygote.recv(8)
+os._exit(int.from_bytes(answers[4:8], "little", signed=True) & 0xFF)

@@ -1,0 +1,115 @@
+"""What is forked begins as what is started, and ends as it: see `tests/support/zygote.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import scrubbed_environment
+from tests.support.forked_program import ForkedProgram, can_fork
+from tests.support.waiting import WATCHDOG_SECONDS
+
+DUMPER = """
+import json, os, signal, sys, threading
+numbers = [n for n in signal.valid_signals() if n not in (signal.SIGKILL, signal.SIGSTOP)]
+umask = os.umask(0)
+streams = [(s.encoding, s.errors, s.line_buffering, s.isatty()) for s in
+           (sys.stdin, sys.stdout, sys.stderr)]
+json.dump({
+    "argv": sys.argv, "name": __name__, "path": sys.path, "environment": dict(os.environ),
+    "directory": os.getcwd(), "umask": umask, "streams": streams, "stdin": sys.stdin.read(),
+    "open": [int(n) for n in os.listdir("/proc/self/fd") if int(n) < 20],
+    "leads": os.getpgrp() == os.getpid(), "threads": threading.active_count(),
+    "signals": {int(n): str(signal.getsignal(n)).partition(" at ")[0] for n in numbers},
+    "masked": [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+    "ours": [n for n in sys.modules if n.startswith(("agent_", "lib", "tests"))],
+    "main": sys.modules["__main__"].__dict__["__name__"], "flags": list(sys.flags),
+}, sys.stdout)
+"""
+
+
+def test_forked_program_begins_as_one_that_is_started(tmp_path: Path) -> None:
+    script = tmp_path / "dumper"
+    script.write_text(DUMPER)
+    environment = {**scrubbed_environment(tmp_path), "ODD": "\udcff"}
+    arguments = [str(script), "-x", "\udcff", ""]
+
+    started = subprocess.run(
+        [sys.executable, *arguments],
+        input=b"hello",
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        process_group=0,
+        check=True,
+    )
+    forked = ForkedProgram(arguments, environment=environment, directory=tmp_path, stdin=True)
+    stdout, stderr = forked.communicate(b"hello", WATCHDOG_SECONDS)
+
+    assert (forked.returncode, stderr) == (0, b"")
+    assert json.loads(stdout) == json.loads(started.stdout)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "import sys; sys.exit(3)",
+        "import sys; sys.exit('no')",
+        "raise ValueError",
+        "import os; os.kill(os.getpid(), 9)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
+        "import atexit, threading; atexit.register(print, 'last'); "
+        "threading.Thread(target=lambda: print('first')).start()",
+        "import os; print('told'); os._exit(7)",
+        "import os; os.close(1)",
+    ],
+)
+def test_forked_program_ends_as_one_that_is_started(tmp_path: Path, source: str) -> None:
+    script = tmp_path / "program"
+    script.write_text(source)
+    environment = scrubbed_environment(tmp_path)
+
+    started = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, env=environment, check=False
+    )
+    forked = ForkedProgram([str(script)], environment=environment, directory=tmp_path)
+    stdout, stderr = forked.communicate(timeout=WATCHDOG_SECONDS)
+
+    assert (forked.returncode, stdout) == (started.returncode, started.stdout)
+    assert stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]
+
+
+def test_forked_program_is_a_zombie_until_its_end_is_heard_of(tmp_path: Path) -> None:
+    script = tmp_path / "program"
+    script.write_text("import time; print('here', flush=True); time.sleep(60)")
+    forked = ForkedProgram(
+        [str(script)], environment=scrubbed_environment(tmp_path), directory=tmp_path
+    )
+    assert forked.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        forked.communicate(timeout=0)
+    os.kill(forked.pid, signal.SIGTERM)
+    assert forked.communicate(timeout=WATCHDOG_SECONDS)[1] == b""
+    assert forked.poll() == forked.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("changed", "forks"),
+    [
+        ({"ANY": "thing"}, True),
+        ({"LANG": "C"}, False),
+        ({"LC_ALL": "C.UTF-8"}, False),
+        ({"PYTHONUTF8": "0"}, False),
+    ],
+)
+def test_other_environment_of_python_is_not_forked_for(
+    tmp_path: Path, changed: dict[str, str], forks: bool
+) -> None:
+    assert can_fork({**scrubbed_environment(tmp_path), **changed}) is forks
