@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
@@ -92,7 +93,7 @@ def build_app(
         app.router.routes.extend(router.routes)
     dashboard.add_page(app)
     install_error_handlers(app)
-    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = cache(lambda: _describe(app))  # type: ignore[method-assign]  # FastAPI's way
     return app
 
 
