@@ -69,13 +69,16 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     def enter(self, fragment: str = "") -> Page:
-        """Open the page as `ao-dashboard` does, and then the view of this fragment."""
+        """Open the page as `ao-dashboard` does, at the view that was asked for before."""
         with Api(self.manager) as api:
             code = api.post("/dashboard/codes", {}).json["code"]
-        self.page.goto(f"{self.manager.url}/#code={code}")
-        self.page.get_by_role("navigation", name="Views").wait_for()
         if fragment:
-            self.go(fragment)
+            self.page.goto(f"{self.manager.url}/{fragment}")
+            self.page.wait_for_function("() => Object.values(localStorage).includes(location.hash)")
+            self.go(f"#code={code}")
+        else:
+            self.page.goto(f"{self.manager.url}/#code={code}")
+        self.page.get_by_role("navigation", name="Views").wait_for()
         return self.page
 
     def go(self, fragment: str) -> None:

@@ -154,24 +154,29 @@ def spread_over_days(manager: RunningManager) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_can_be_made(
     own: RunningManager,
     api: Api,
     visit: Open,
     tmp_path: Path,
     request: pytest.FixtureRequest,
-    scheme: str,
 ) -> None:
     fill(api)
     assert own.stop() == 0
     spread_over_days(own)
     own.restart()
-    is_wanted = request.config.getoption("--pictures")
+    for scheme in ("light", "dark"):
+        take_all(own, visit, scheme, tmp_path, is_kept=request.config.getoption("--pictures"))
+
+
+def take_all(
+    own: RunningManager, visit: Open, scheme: str, elsewhere: Path, *, is_kept: bool
+) -> None:
+    """Take the pictures of one color scheme; those that are shown are kept if `is_kept`."""
 
     def take(page: Page, name: str) -> None:
         file = f"{name}-{scheme}.png"
-        path = (IMAGES if is_wanted and file in SHOWN else tmp_path) / file
+        path = (IMAGES if is_kept and file in SHOWN else elsewhere) / file
         path.parent.mkdir(exist_ok=True)
         page.screenshot(path=path, animations="disabled")
         assert path.stat().st_size > 10_000
