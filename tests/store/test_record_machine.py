@@ -513,7 +513,7 @@ def play(
 
 
 def test_record_on_sqlite_is_that_of_the_model(campaign: Campaign, sqlite_url: str) -> None:
-    runs, steps = campaign.count(short=30, long=5000), campaign.count(short=30, long=50)
+    runs, steps = campaign.count(short=20, long=5000), campaign.count(short=30, long=50)
     play(campaign, RecordMachine, sqlite_url, runs=runs, steps=steps)
 
 

@@ -11,6 +11,7 @@ T = TypeVar("T")
 WATCHDOG_SECONDS = 60.0
 """A test that waits this long hangs. No test depends on anything being faster."""
 _LOOK_EVERY_SECONDS = 0.01
+_LOOK_AT_LEAST_EVERY_SECONDS = 0.1
 
 
 def wait_for(
@@ -18,15 +19,21 @@ def wait_for(
     what: str,
     *,
     seconds: float = WATCHDOG_SECONDS,
-    every: float = _LOOK_EVERY_SECONDS,
+    every: float | None = None,
 ) -> T:
-    """Return the first result of `look` that is neither None nor False; fail naming `what`."""
+    """Return the first result of `look` that is neither None nor False; fail naming `what`.
+
+    Who has waited long looks less often, unless it is said how often: what takes its time is not
+    kept from the processor.
+    """
     assert seconds >= WATCHDOG_SECONDS, "a shorter wait would depend on the speed of the machine"
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         found = look()
         if found is not None and found is not False:
             return found
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(every)
+        pause = min(max(_LOOK_EVERY_SECONDS, waited / 20), _LOOK_AT_LEAST_EVERY_SECONDS)
+        time.sleep(pause if every is None else every)
