@@ -197,6 +197,12 @@ def test_url_that_is_not_http_is_named_with_its_variable(
     assert said == f"{ENV_SESSION_MANAGER_URL} is {url!r}, not an http:// or https:// URL"
 
 
+@each_row("rest", ["?", "?x=1", "/base?x", "#", "/#part"])
+def test_url_with_more_than_a_path_is_refused(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    monkeypatch.setenv(ENV_SESSION_MANAGER_URL, f"http://manager.test{rest}")
+    assert "leave out what follows the path" in refusal()
+
+
 @each_row("url", ["http://h", "https://h:443/", "http://[::1]:1/base", "HTTP://H"])
 def test_url_is_kept_as_it_was_given(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(ENV_SESSION_MANAGER_URL, url)

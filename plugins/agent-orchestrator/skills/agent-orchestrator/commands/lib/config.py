@@ -96,4 +96,8 @@ def _url(variable: str, default: str) -> str:
         usable = False
     if not usable:
         raise ValueError(f"{variable} is {given!r}, not an http:// or https:// URL")
+    if "?" in given or "#" in given:
+        raise ValueError(
+            f"{variable} is {given!r}: leave out what follows the path, from ? or # on"
+        )
     return given
