@@ -68,10 +68,10 @@ def test_names_past_the_limit_are_masked_untried() -> None:
 
 def hostile_values() -> Iterator[Any]:
     """Large values that call for all that masking can do."""
-    yield {f"passw{n:06d}": "a1b2C3d4" for n in range(3_000)}
-    yield "passw=a1b2C3d4 " * 5_000
-    yield "eyJ" * 15_000
-    yield [f"{n:06d}" for n in range(4_500)] + ["".join(ANCHORS) + "@"]
+    yield {f"passw{n:06d}": "a1b2C3d4" for n in range(8_000)}
+    yield "passw=a1b2C3d4 " * 16_000
+    yield "eyJ" * 50_000
+    yield [f"{n:06d}" for n in range(8_000)] + ["".join(ANCHORS) + "@"]
 
 
 ROUTES: dict[tuple[str, str], Any] = {
