@@ -52,16 +52,20 @@ class Slowness:
 
     def _family(self) -> list[psutil.Process]:
         """All that were ever seen to descend from it: some have left their parents."""
-        alive = {process.pid: process for process in psutil.process_iter(["ppid", "cmdline"])}
+        known = ["ppid", "name", "cmdline"]
+        alive = {process.pid: process for process in psutil.process_iter(known)}
         self._seen &= alive.keys()
         for pid, process in sorted(alive.items()):
             if pid == self._root or process.info["ppid"] in self._seen:
                 self._seen.add(pid)
-        return [
-            alive[pid]
-            for pid in self._seen
-            if "supervisor" not in " ".join(alive[pid].info["cmdline"] or [])
-        ]
+        return [alive[pid] for pid in self._seen if not _is_supervisor(alive[pid])]
+
+
+def _is_supervisor(process: psutil.Process) -> bool:
+    """Whether it is one: started as a program of its own, or forked from the tests' zygote."""
+    return any(
+        "supervisor" in word for word in (process.info["name"], *(process.info["cmdline"] or ()))
+    )
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.environment import scrubbed_environment
@@ -93,6 +94,7 @@ def test_forked_program_is_a_zombie_until_its_end_is_heard_of(tmp_path: Path) ->
         [str(script)], environment=scrubbed_environment(tmp_path), directory=tmp_path
     )
     assert forked.poll() is None
+    assert psutil.Process(forked.pid).name() == "program"
     with pytest.raises(subprocess.TimeoutExpired):
         forked.communicate(timeout=0)
     os.kill(forked.pid, signal.SIGTERM)
