@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,15 @@ import pytest
 
 from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import Gate, Shell, stop_manager
+from tests.executors.conftest import OFFLINE
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
+from tests.support.model_server import ModelServer, start_model_server
 from tests.support.own_network import in_own_network
 from tests.support.waiting import WATCHDOG_SECONDS
+
+NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+"""Whatever else than the stand-in model is to be reached is asked of a proxy that is not there."""
 
 
 @pytest.fixture
@@ -37,6 +43,35 @@ def records(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     with ManagerClient(manager.url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def running_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    with start_model_server(tmp_path_factory.mktemp("model") / "requests.jsonl") as server:
+        yield server
+
+
+@pytest.fixture
+def model(running_model: ModelServer) -> ModelServer:
+    """The stand-in model of the module, with no request recorded yet."""
+    running_model.forget()
+    return running_model
+
+
+@pytest.fixture
+def claude(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
+    """A shell whose person has Claude Code, is logged in, and lets it use tools."""
+    let_tools_run(own_home)
+    return shell.having(
+        ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE, **NO_WAY_OUT
+    )
+
+
+def let_tools_run(home: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    allowed = ["Bash", "Agent", "Task"]
+    settings.write_text(json.dumps({"permissions": {"allow": allowed}}))
 
 
 @pytest.fixture

@@ -1,8 +1,4 @@
-"""The real Claude Code through the commands, against the stand-in model: nothing here is faked.
-
-The commands start the manager themselves, and model, manager and agent share a network in which
-there is nothing else.
-"""
+"""The real Claude Code through the commands, against the stand-in model: nothing here is faked."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ import json
 import shlex
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from agent_orchestrator.manager_client import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -28,28 +24,11 @@ from tests.commands.shell import (
     supervisor_of,
     waiting_program,
 )
-from tests.executors.conftest import OFFLINE
-from tests.support.model_server import ModelServer, script, start_model_server, tool
+from tests.support.model_server import ModelServer, script, tool
 from tests.support.waiting import wait_for
 
 # One after another here: real CLIs at the same time would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude-commands")
-
-
-@pytest.fixture
-def model(lonely: Shell, tmp_path: Path) -> Iterator[ModelServer]:
-    with start_model_server(tmp_path / "requests.jsonl", prefix=lonely.prefix) as server:
-        yield server
-
-
-@pytest.fixture
-def claude(lonely: Shell, model: ModelServer, own_home: Path) -> Shell:
-    """A shell whose person has Claude Code, is logged in, and lets it run programs."""
-    settings = own_home / ".claude" / "settings.json"
-    settings.parent.mkdir()
-    settings.write_text(json.dumps({"permissions": {"allow": ["Bash"]}}))
-    lonely.run("ao-list-sessions")
-    return lonely.having(ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE)
 
 
 STOPPED = Ended(
@@ -66,16 +45,8 @@ def session_of(shell: Shell) -> dict[str, Any]:
     return session
 
 
-def events_of(shell: Shell, session_id: str) -> list[dict[str, Any]]:
-    """What the manager has of a session, asked for from inside its network."""
-    source = (
-        "import json, sys\n"
-        "from agent_orchestrator.manager_client import ManagerClient\n"
-        "with ManagerClient('http://127.0.0.1:8765') as manager:\n"
-        "    print(json.dumps(list(manager.iterate_events(sys.argv[1]))))\n"
-    )
-    events: list[dict[str, Any]] = json.loads(shell.output_of(source, session_id))
-    return events
+def events_of(records: ManagerClient, session_id: str) -> list[dict[str, Any]]:
+    return list(records.iterate_events(session_id))
 
 
 def said(event: dict[str, Any]) -> str:
@@ -83,7 +54,7 @@ def said(event: dict[str, Any]) -> str:
 
 
 def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order_and_once(
-    claude: Shell, model: ModelServer
+    claude: Shell, records: ManagerClient, model: ModelServer
 ) -> None:
     call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
     first = script(call, {"text": "The word is heron."})
@@ -97,7 +68,7 @@ def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order
     session = session_of(claude)
     assert (session["status"], session["reason"], session["run"]) == ("finished", "completed", 2)
     assert session["usage"]["cost_microdollars"] > 0
-    events = events_of(claude, session["session_id"])
+    events = events_of(records, session["session_id"])
     assert [event["seq"] for event in events] == list(range(1, session["last_seq"] + 1))
     assert len({event.get("request_id") for event in events} - {None}) == 3
     events = [event for event in events if "request_id" not in event]
@@ -177,7 +148,7 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
 
 
 def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
-    claude: Shell, model: ModelServer, started: Path, gate: Gate
+    claude: Shell, records: ManagerClient, model: ModelServer, started: Path, gate: Gate
 ) -> None:
     command = shlex.join(waiting_program(started, gate))
     steps = script(tool("Bash", command=command), {"text": "I have waited."})
@@ -191,7 +162,7 @@ def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
     assert hint in json.dumps(model.requests()[-1]["body"]["messages"])
     session = session_of(claude)
     assert session["reason"] == "completed"
-    events = events_of(claude, session["session_id"])
+    events = events_of(records, session["session_id"])
     assert [said(event) for event in events if event.get("role") == "user"] == [steps, hint]
     assert len({event["event_id"] for event in events}) == len(events)
     assert f"user\n    {hint}\n" in claude.run("ao-logs", "x").stdout
@@ -238,7 +209,7 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
 
 
 def test_agent_that_begins_anew_ends_and_is_resumed_there(
-    claude: Shell, model: ModelServer, own_home: Path
+    claude: Shell, records: ManagerClient, model: ModelServer, own_home: Path
 ) -> None:
     """With `/clear` it goes on under an id of its own making, as a first prompt and later."""
 
@@ -268,7 +239,7 @@ def test_agent_that_begins_anew_ends_and_is_resumed_there(
     session = session_of(claude)
     (moved,) = [
         event
-        for event in events_of(claude, session["session_id"])
+        for event in events_of(records, session["session_id"])
         if event["event_type"] == "conversation"
     ]
     assert moved["conversation_id"] != session["session_id"]

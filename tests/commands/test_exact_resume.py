@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import claude_agent_sdk
 import pytest
 
+from tests.commands.conftest import let_tools_run
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
-from tests.executors.conftest import OFFLINE
-from tests.support.model_server import ModelServer, script, start_model_server, tool
+from tests.support.model_server import ModelServer, script, tool
 from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.xdist_group("claude-resume")
@@ -32,22 +31,9 @@ You review what others wrote, in rhyme.
 
 
 @pytest.fixture
-def model(lonely: Shell, tmp_path: Path) -> Iterator[ModelServer]:
-    with start_model_server(tmp_path / "requests.jsonl", prefix=lonely.prefix) as server:
-        yield server
-
-
-@pytest.fixture
-def here(lonely: Shell, model: ModelServer, own_home: Path, state_dir: Path) -> Shell:
+def here(claude: Shell) -> Shell:
     """The machine on which the conversation begins."""
-    lonely.run("ao-list-sessions")  # starts the manager
-    _let_tools_run(own_home)
-    return lonely.having(
-        ANTHROPIC_API_KEY="sk-ant-dummy",
-        ANTHROPIC_BASE_URL=model.url,
-        AGENT_ORCHESTRATOR_STATE_DIR=str(state_dir),
-        **OFFLINE,
-    )
+    return claude
 
 
 @pytest.fixture
@@ -56,15 +42,8 @@ def elsewhere(here: Shell, tmp_path: Path) -> Shell:
     home, project = tmp_path / "other-home", tmp_path / "other-path"
     project.mkdir()
     home.mkdir()
-    _let_tools_run(home)
+    let_tools_run(home)
     return here.at(project).having(HOME=str(home))
-
-
-def _let_tools_run(home: Path) -> None:
-    settings = home / ".claude" / "settings.json"
-    settings.parent.mkdir(exist_ok=True)
-    allowed = ["Bash", "Agent", "Task"]
-    settings.write_text(json.dumps({"permissions": {"allow": allowed}}))
 
 
 def _home(shell: Shell) -> Path:
@@ -110,7 +89,7 @@ def test_a_plain_claude_resumes_afterwards_and_sees_the_whole_conversation(
     assert _resume(elsewhere, session_id, "-p", script({"text": "Heron it is."})).exit_code == DONE
     model.forget()
     plain = subprocess.run(
-        [*elsewhere.prefix, str(CLI), "--resume", session_id, "-p", script({"text": "Plainly."})],
+        [str(CLI), "--resume", session_id, "-p", script({"text": "Plainly."})],
         cwd=elsewhere.directory,
         env=elsewhere.environment,
         stdin=subprocess.DEVNULL,
