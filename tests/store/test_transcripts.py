@@ -33,18 +33,10 @@ AGENT = TranscriptKey(project_key="-home-x-proj", session_id="s", subpath="subag
 MANY = 1000
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
-)
-def url(request: pytest.FixtureRequest) -> str:
-    found: str = request.getfixturevalue(f"{request.param}_url")
-    return found
-
-
 @pytest.fixture
-def stored(url: str) -> Iterator[SqlStore]:
+def stored(database_url: str) -> Iterator[SqlStore]:
     """A store whose clock stands still."""
-    opened = open_store(url, clock=lambda: NOW)
+    opened = open_store(database_url, clock=lambda: NOW)
     yield opened
     opened.close()
 
