@@ -20,6 +20,7 @@ from tests.support.manager import RunningManager
 from tests.support.own_signals import handlers, signals_kept
 
 LONG_SUITES = ("browser", "stress", "commands", "executors")
+SHORT_SUITES = ("unit",)
 
 pytest_plugins = ["tests.support.campaign"]
 
@@ -42,14 +43,16 @@ def group_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let groups that have names of their own begin, and then the long suites.
+    """Let groups that have names of their own begin, then long suites, and short ones end.
 
     Those of Claude or of one PostgreSQL server are the longest: a group that begins last runs
     alone in the end.
     """
 
-    def place(item: pytest.Item) -> tuple[bool, bool]:
-        return group_of(item) == item.path.stem, item.path.parent.name not in LONG_SUITES
+    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+        suite = item.path.parent.name
+        is_module = group_of(item) == item.path.stem
+        return is_module, suite not in LONG_SUITES, suite in SHORT_SUITES
 
     items.sort(key=place)
 
