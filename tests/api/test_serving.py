@@ -18,6 +18,7 @@ from agent_session_manager import __version__
 from agent_session_manager.discovery import discovery_path, find_manager
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
+from tests.support.forked_command import run_forked
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -31,14 +32,8 @@ def run(
 ) -> Ran:
     """Run `agent-session-manager` to its end, on `state` or on what is `home`'s default."""
     of_state = {} if state is None else {"AGENT_ORCHESTRATOR_STATE_DIR": str(state)}
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        env={**scrubbed_environment(home), **of_state, **(variables or {})},
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    environment = {**scrubbed_environment(home), **of_state, **(variables or {})}
+    return run_forked(list(arguments), environment)
 
 
 def run_beside(manager: RunningManager, *arguments: str) -> Ran:

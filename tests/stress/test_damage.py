@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -18,9 +17,8 @@ from agent_session_manager.store.sql import open_store
 from tests.store.conformance import SteppedClock, append, create
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
-from tests.support.manager import PROGRAM
+from tests.support.forked_command import run_forked
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
 
@@ -164,14 +162,8 @@ def test_manager_says_what_is_lost_and_ends_with_1(kind: str, left: Path, tmp_pa
     state.mkdir(mode=0o700)
     shutil.copytree(left, state, dirs_exist_ok=True)
     KINDS[kind](state / NAME, Random(1))
-    ended = subprocess.run(
-        [PROGRAM, "serve", "--port", "0", "--state-dir", str(state)],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        env=scrubbed_environment(tmp_path),
-        check=False,
-    )
+    serve = ["serve", "--port", "0", "--state-dir", str(state)]
+    ended = run_forked(serve, scrubbed_environment(tmp_path))
     assert ended.returncode == 1
     assert "its last 30 commits are missing, and with them 30 events" in ended.stderr
     assert "agent-session-manager accept-loss" in ended.stderr

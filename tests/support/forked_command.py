@@ -1,0 +1,51 @@
+"""A short `agent-session-manager` command, forked from a process that has imported all it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.support.forking import forking, live_in
+from tests.support.waiting import WATCHDOG_SECONDS
+
+
+def run_forked(
+    arguments: list[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, in a process of its own; its stdin is /dev/null.
+
+    Raises:
+        subprocess.TimeoutExpired: it goes on.
+    """
+    with TemporaryDirectory() as directory:
+        files = [Path(directory, name) for name in ("stdout", "stderr")]
+        process = forking().Process(
+            target=_run, args=(arguments, dict(environment), Path.cwd(), files), daemon=True
+        )
+        process.start()
+        process.join(WATCHDOG_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(arguments, WATCHDOG_SECONDS)
+        stdout, stderr = (file.read_text() for file in files)
+        return subprocess.CompletedProcess(arguments, process.exitcode, stdout, stderr)
+
+
+def _run(
+    arguments: list[str], environment: dict[str, str], directory: Path, files: list[Path]
+) -> None:
+    """Become the command: its directory, its output, its environment, its arguments."""
+    from agent_session_manager.cli import main
+
+    for number, file in enumerate(files, start=1):
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
+    os.chdir(directory)
+    live_in(environment)
+    main(arguments, prog_name="agent-session-manager")
