@@ -20,7 +20,8 @@ from agent_session_manager.api import network
 from agent_session_manager.api.network import TlsError, load_tls, serve_tls
 from agent_session_manager.settings import Settings, SettingsError, load_settings
 from tests.support.environment import scrubbed_environment
-from tests.support.manager import PROGRAM, RunningManager
+from tests.support.forked_command import run_forked
+from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.tls import ADDRESS, Certificates, make_certificates
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -115,14 +116,7 @@ def test_files_and_the_word_without_an_address_are_refused() -> None:
 
 
 def serve_to_its_end(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "serve", "--port", "0", *arguments],
-        env=scrubbed_environment(home),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    return run_forked(["serve", "--port", "0", *arguments], scrubbed_environment(home))
 
 
 def test_refusals_of_the_program_are_one_line_and_leave_nothing(
