@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +24,7 @@ from tests.support.campaign import Campaign, spread
 from tests.support.earlier_schema import make_database
 from tests.support.environment import scrubbed_environment
 from tests.support.filling import fill
+from tests.support.killed import Worker, restore_now
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -37,17 +37,6 @@ PER_SECOND = 2500
 NEWEST = known_revisions()[-1]
 EVENTS_OF_ONE = 200
 RESTORE_SECONDS = 60.0
-RESTORE = """\
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from agent_session_manager.store.restore import restore
-
-print("ready", flush=True)
-restore(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC))
-print("done", flush=True)
-sys.stdin.read()
-"""
 
 
 def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
@@ -149,16 +138,14 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
         database = directory / str(number) / "sessions.db"
         database.parent.mkdir()
         shutil.copy(present, database)
-        restorer = _restoring(file, database)
+        restorer = Worker(restore_now, file, database)
         began_at = time.monotonic()
         if number == 0:  # how long it takes when nobody kills it
-            assert restorer.stdout is not None
-            assert restorer.stdout.readline() == "done\n"
+            restorer.wait_until_done()
             took = time.monotonic() - began_at
         else:
             campaign.pause(chance, 0, took * 1.25)
         restorer.kill()
-        restorer.communicate(timeout=WATCHDOG_SECONDS)
         contents, problems = verify(database)
         assert problems == []
         assert contents in (old, new)
@@ -171,16 +158,3 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
         f"{count} kills within {took:.2f} s of a restore: {found[1:].count(old)} old and "
         f"{found[1:].count(new)} restored databases, each whole; seed {campaign.seed!r}"
     )
-
-
-def _restoring(file: Path, database: Path) -> subprocess.Popen[str]:
-    """A process that is about to restore."""
-    restorer = subprocess.Popen(
-        [sys.executable, "-c", RESTORE, str(file), str(database)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert restorer.stdout is not None
-    assert restorer.stdout.readline() == "ready\n"
-    return restorer

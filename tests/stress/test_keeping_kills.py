@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -17,41 +16,19 @@ from agent_session_manager.store.base import AppendEvents, CreateSession, Delete
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.exporting_file import written_whole
 from agent_session_manager.store.import_lines import read_lines
+from agent_session_manager.store.vacuum import vacuum
 from agent_session_manager.store.verify import verify
 from tests.store.conformance import appending, says
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill, opened_store
+from tests.support.killed import Worker, export_all, import_all
 from tests.support.load import load, stored_events
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
-READY = "print('ready', flush=True)\n"
-DONE = "\nprint('done', flush=True)\nsys.stdin.read()\n"
-VACUUM = f"""\
-import sys
-from pathlib import Path
-from agent_session_manager.store.vacuum import vacuum
-{READY}
-vacuum(Path(sys.argv[1])){DONE}"""
-EXPORT = f"""\
-import sys
-from pathlib import Path
-from agent_session_manager.store.exporting import export
-from agent_session_manager.store.exporting_file import written_whole
-{READY}
-with written_whole(Path(sys.argv[2])) as to:
-    export(sys.argv[1], to, now=1)
-{DONE}"""
-IMPORT = f"""\
-import sys
-from pathlib import Path
-from agent_session_manager.store.importing import import_export
-{READY}
-import_export(sys.argv[1], open(sys.argv[2], "rb"))
-{DONE}"""
 SESSIONS, EVENTS = 40, 100
 
 
@@ -66,19 +43,6 @@ def fill_half(state_dir: Path) -> Path:
     return state_dir / "sessions.db"
 
 
-def started(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process that is about to begin."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
 class Killing:
     """Kills processes within the time that one of them took when nobody killed it."""
 
@@ -87,16 +51,14 @@ class Killing:
         self._chance = campaign.chance()
         self.took: float | None = None
 
-    def kill(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+    def kill(self, worker: Worker) -> None:
         begin = time.monotonic()
         if self.took is None:
-            assert process.stdout.readline() == "done\n"
+            worker.wait_until_done()
             self.took = time.monotonic() - begin
         else:
             self._campaign.pause(self._chance, 0, self.took * 1.2)
-        process.kill()
-        process.communicate(timeout=WATCHDOG_SECONDS)
+        worker.kill()
 
 
 def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
@@ -108,7 +70,7 @@ def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
         database = campaign.directory / str(number) / "sessions.db"
         database.parent.mkdir()
         shutil.copy(present, database)
-        killing.kill(started(VACUUM, str(database)))
+        killing.kill(Worker(vacuum, database))
         assert verify(database) == contents
         with opened_store(database.parent) as store:
             assert store.get_session("s1").last_seq == EVENTS
@@ -142,19 +104,19 @@ def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
         with load(manager, "load", threads=4) as writing:
             writing.wait_until_acknowledged(20)
             before = _size(manager)
-            vacuum = subprocess.Popen(
+            running = subprocess.Popen(
                 [PROGRAM, "vacuum"],
                 env=manager.environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
             wait_for(
-                lambda: vacuum.poll() is not None or _size(manager) < before,
+                lambda: running.poll() is not None or _size(manager) < before,
                 "it has begun",
             )
             campaign.pause(campaign.chance(number), 0, 0.1)
             manager.kill()
-        vacuum.wait(WATCHDOG_SECONDS)
+        running.wait(WATCHDOG_SECONDS)
         assert verify(manager.state_dir / "sessions.db")[1] == []
         manager.restart()
         kept = {event_id: seq for seq, event_id in stored_events(manager, "load").items()}
@@ -179,7 +141,7 @@ def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign)
     for number in range(count + 1):
         file = campaign.directory / str(number) / "all.jsonl"
         file.parent.mkdir()
-        killing.kill(started(EXPORT, f"sqlite:///{database}", str(file)))
+        killing.kill(Worker(export_all, f"sqlite:///{database}", file))
         if file.exists():
             with file.open("rb") as lines:
                 assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (EVENTS + 2)
@@ -203,7 +165,7 @@ def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
     for number in range(count + 1):
         state = campaign.directory / str(number)
         shutil.copytree(present, state)
-        killing.kill(started(IMPORT, f"sqlite:///{state / 'sessions.db'}", str(file)))
+        killing.kill(Worker(import_all, f"sqlite:///{state / 'sessions.db'}", file))
         contents, problems = verify(state / "sessions.db")
         assert problems == []
         assert contents is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -18,40 +16,12 @@ from agent_session_manager.store.verify import Contents, verify
 from tests.store.conformance import SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.earlier_schema import make_database
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.killed import Worker, open_one
 
 pytestmark = pytest.mark.stress
 
 NEWEST = known_revisions()[-1]
 SESSIONS, EVENTS = 20, 1500
-OPEN = """\
-import sys
-from agent_session_manager.store.sql import open_store
-from tests.store.conformance import SteppedClock
-
-print("ready", flush=True)
-store = open_store(sys.argv[1], clock=SteppedClock())
-print("open", flush=True)
-sys.stdin.read()
-"""
-
-
-def opening(url: str) -> subprocess.Popen[str]:
-    """A process that is about to open the database."""
-    opener = subprocess.Popen(
-        [sys.executable, "-c", OPEN, url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert opener.stdout is not None
-    assert opener.stdout.readline() == "ready\n"
-    return opener
-
-
-def end(opener: subprocess.Popen[str]) -> None:
-    opener.kill()
-    opener.communicate(timeout=WATCHDOG_SECONDS)
 
 
 def schema(path: Path) -> dict[str, set[str]]:
@@ -74,12 +44,11 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
     make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=EVENTS)
     migrated = campaign.directory / "migrated.db"
     shutil.copy(earlier, migrated)
-    opener = opening(f"sqlite:///{migrated}")
+    opener = Worker(open_one, f"sqlite:///{migrated}")
     began_at = time.monotonic()
-    assert opener.stdout is not None
-    assert opener.stdout.readline() == "open\n"
+    opener.wait_until_done()
     took = time.monotonic() - began_at
-    end(opener)
+    opener.kill()
     open_here(migrated)
     schemas = {"0003": schema(earlier), NEWEST: schema(migrated)}
     found: list[str] = []
@@ -89,9 +58,9 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
         directory.mkdir()
         path = directory / "sessions.db"
         shutil.copy(earlier, path)
-        opener = opening(f"sqlite:///{path}")
+        opener = Worker(open_one, f"sqlite:///{path}")
         campaign.pause(chance, 0, took * 1.25)
-        end(opener)
+        opener.kill()
         contents, problems = verify(path)
         assert problems == []
         assert contents is not None
