@@ -97,7 +97,11 @@ def test_only_a_deadline_cuts_off_readers_that_take_nothing(campaign: Campaign) 
                     events = [{"event_type": "some", "text": "x" * 1000}] * 10
                     for _ in range(EVENTS // 10):
                         assert api.post(EVENTS_PATH, events).status == 201
-            wait_for(lambda: all(map(was_cut, stalled[cutting])), "all of them are cut off")
+            wait_for(
+                lambda: cutting.log().count("was cut off") == len(stalled[cutting]),
+                "all of them are cut off",  # nobody looks before: looking takes something
+            )
+            wait_for(lambda: all(map(was_cut, stalled[cutting])), "what was under way has come")
             assert "was cut off" not in keeping.log()
             assert not any(map(was_cut, stalled[keeping]))
     finally:
