@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_program import ForkedProgram, can_fork
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 DUMPER = """
 import json, os, signal, sys, threading
@@ -94,7 +94,7 @@ def test_forked_program_is_a_zombie_until_its_end_is_heard_of(tmp_path: Path) ->
         [str(script)], environment=scrubbed_environment(tmp_path), directory=tmp_path
     )
     assert forked.poll() is None
-    assert psutil.Process(forked.pid).name() == "program"
+    wait_for(lambda: psutil.Process(forked.pid).name() == "program", "it has its name")
     with pytest.raises(subprocess.TimeoutExpired):
         forked.communicate(timeout=0)
     os.kill(forked.pid, signal.SIGTERM)
