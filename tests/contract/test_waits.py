@@ -57,6 +57,12 @@ def trees() -> dict[str, ast.AST]:
     }
 
 
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All that a file says, found once for all the tests of this module."""
+    return tuple(ast.walk(tree))
+
+
 def named(node: ast.AST) -> str | None:
     """The last name of what is called or meant: `sleep` of `time.sleep`."""
     match node:
@@ -67,7 +73,7 @@ def named(node: ast.AST) -> str | None:
 
 def sleeps(tree: ast.AST) -> Iterator[int]:
     """Lines that let time pass; a turn of an event loop, `sleep(0)`, is none."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Call(args=[ast.Constant(value=0)]):
                 pass
@@ -80,7 +86,7 @@ def durations(tree: ast.AST) -> set[str]:
     found: set[str] = set()
     while True:
         before = len(found)
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             match node:
                 case ast.Assign(targets=targets, value=value) if is_timed(value, found):
                     found |= {n for target in targets if (n := named(target))}
@@ -113,8 +119,10 @@ def is_timed(node: ast.AST, known: set[str]) -> bool:
 
 
 def asserted_durations(tree: ast.AST) -> Iterator[int]:
+    if not any(named(node) in CLOCKS for node in nodes(tree)):
+        return
     known = durations(tree)
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Assert(test=ast.Compare() as compared) if is_timed(compared, known):
                 yield node.lineno
@@ -122,7 +130,7 @@ def asserted_durations(tree: ast.AST) -> Iterator[int]:
 
 def short_waits(tree: ast.AST) -> Iterator[int]:
     """Lines with a bound for a wait that a slow machine could reach, as a number."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Call) or (name := named(node.func)) is None:
             continue
         bounds = [each.value for each in node.keywords if each.arg == "timeout"]
@@ -140,7 +148,7 @@ def short_waits(tree: ast.AST) -> Iterator[int]:
 
 def deadlines(tree: ast.AST) -> Iterator[int]:
     """Lines in which examples of Hypothesis are given a time."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call) and named(node.func) == "settings":
             yield from (node.lineno for each in node.keywords if each.arg == "deadline")
 
