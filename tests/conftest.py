@@ -22,7 +22,7 @@ from tests.support.own_signals import handlers, signals_kept
 LONG_SUITES = ("browser", "stress", "commands", "executors")
 SHORT_SUITES = ("unit",)
 
-pytest_plugins = ["tests.support.campaign"]
+pytest_plugins = ["tests.support.campaign", "tests.support.postgresql"]
 
 
 def pytest_configure() -> None:
