@@ -205,6 +205,15 @@ test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: str
   expect(drawn(arranged(timeline(...wires), { open }))).toBe(rows);
 });
 
+test.each([
+  ["twice before its call", [post("a"), post("a"), {}, pre("a")], [1, 1, 0, 1]],
+  ["before and after its call", [{}, post("a"), pre("a"), post("a"), post("a")], [0, 1, 1, 1, 1]],
+  ["twice in a fold", [{}, pre("a"), pre("b", inside("a")), post("b"), post("b")], [0, 1, 1, 1, 1]],
+])("each end of a call is shown by its call: %s", (_, wires, places) => {
+  const arrangement = arranged(timeline(...wires));
+  expect(wires.map((_wire, index) => placeOf(arrangement, index + 1))).toEqual(places);
+});
+
 /** A forest of calls as a run may report it: parents at random, in any order, with ends and denials. */
 const forest = fc.array(
   fc.record({

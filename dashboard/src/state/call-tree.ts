@@ -45,7 +45,7 @@ export function callTree(loaded: Iterable<SessionEvent>): CallTree {
   const inside = new Map<string, SessionEvent[]>();
   for (const event of events.values()) {
     const parent = parentKey(event);
-    if (parent === null || cuts.has(event) || isPart(event, begun)) continue;
+    if (parent === null || cuts.has(event) || partOf(event, begun)) continue;
     const members = inside.get(parent);
     if (members) members.push(event);
     else inside.set(parent, [event]);
@@ -78,18 +78,17 @@ function joinParts(
   return { events, joined };
 }
 
-/** Whether an event is shown in the row of its call. */
-export function isPart(event: SessionEvent, begun: CallTree["begun"]): boolean {
-  if (event.kind !== "post_tool" && event.kind !== "permission_denied") return false;
+/** The call in whose row an event is shown, if it is not shown in one of its own. */
+export function partOf(event: SessionEvent, begun: CallTree["begun"]): EventOf<"pre_tool"> | undefined {
+  if (event.kind !== "post_tool" && event.kind !== "permission_denied") return undefined;
   const call = keyOf(event);
-  return call !== null && begun.has(call);
+  return call === null ? undefined : begun.get(call);
 }
 
 /** The calls around an event, outermost last; open them to see it. */
 export function foldsAround(tree: CallTree, event: SessionEvent): readonly string[] {
   const folds = new Set<string>();
-  let inner: SessionEvent | undefined = event;
-  if (isOfCall(event) && isPart(event, tree.begun)) inner = tree.begun.get(keyOf(event) ?? "");
+  let inner: SessionEvent | undefined = partOf(event, tree.begun) ?? event;
   while (inner !== undefined) {
     const parent = parentKey(inner);
     if (parent === null || folds.has(parent) || !tree.begun.has(parent)) break;

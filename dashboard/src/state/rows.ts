@@ -7,7 +7,7 @@
  */
 
 import type { EventOf, Session, SessionEvent } from "../wire";
-import { type CallTree, isPart, keyOf } from "./call-tree";
+import { type CallTree, keyOf, partOf } from "./call-tree";
 import type { Timeline } from "./timeline";
 
 export type Outcome = "running" | "ok" | "failed" | "denied" | "unknown";
@@ -86,7 +86,6 @@ export function arrange(
       }
       const key = event.kind === "pre_tool" ? keyOf(event) : null;
       if (key === null || tree.begun.get(key) !== event) continue;
-      for (const part of [tree.ended.get(key), tree.denied.get(key)]) if (part) places[part.seq] = place;
       const around = fold ?? (open.has(key) ? null : place);
       for (const inner of (tree.inside.get(key) ?? []).toReversed()) {
         waiting.push({ event: inner, depth: depth + 1, fold: around });
@@ -122,6 +121,11 @@ export function arrange(
     for (const member of top?.members ?? [])
       add(member, top?.depth ?? 0, top?.depth === 1 && member === event);
   }
+  // However often a call was ended or denied, and whether that was told before its beginning.
+  for (const event of tree.events.values()) {
+    const call = partOf(event, tree.begun);
+    if (call) places[event.seq] = places[call.seq] ?? 0;
+  }
   for (const [part, first] of tree.joined) places[part] = places[first] ?? 0;
   return { seqs, rows, places };
 }
@@ -146,7 +150,7 @@ function topsOf(tree: CallTree): ReadonlyMap<SessionEvent, Top> {
     if (!tree.begun.has(key) && first) tops.set(first, { depth: 1, members });
   }
   for (const event of tree.events.values()) {
-    if (!owned.has(event) && !isPart(event, tree.begun)) tops.set(event, { depth: 0, members: [event] });
+    if (!owned.has(event) && !partOf(event, tree.begun)) tops.set(event, { depth: 0, members: [event] });
   }
   return tops;
 }
