@@ -21,14 +21,16 @@ FIRST_SHOWN = """([what, wanted]) => {
   if (scroller === null) return false;
   const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
   const top = edge.height < 100 ? edge.bottom : edge.top;
-  const rows = [...scroller.querySelectorAll('[data-session-id], [data-seq][aria-busy=false]')]
-    .map(row => [row.dataset.sessionId ?? row.dataset.seq, row.getBoundingClientRect()])
+  const [first] = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
+    .map(row => [row, row.getBoundingClientRect()])
     .filter(([, box]) => box.bottom > top + 1)
     .sort((a, b) => a[1].top - b[1].top);
-  const now = JSON.stringify(rows.length ? [rows[0][0], Math.round(rows[0][1].top - top)] : null);
+  if (first === undefined || first[0].ariaBusy === 'true') return false;
+  const { sessionId, seq } = first[0].dataset;
+  const now = JSON.stringify([sessionId ?? seq, Math.round(first[1].top - top)]);
   const isSteady = now === window.lastShown;
   window.lastShown = now;
-  return isSteady && now !== 'null' && (wanted === null || JSON.stringify(wanted) === now);
+  return isSteady && (wanted === null || JSON.stringify(wanted) === now);
 }"""
 
 
