@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from agent_orchestrator.session_client import SessionClient
 from tests.support.environment import is_ours_or_a_proxy
 from tests.support.manager import RunningManager
+from tests.support.model_server import ModelServer
 from tests.support.own_signals import handlers, signals_kept
 
 LONG_SUITES = ("browser", "stress", "commands", "executors")
@@ -139,6 +140,13 @@ def client(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     with SessionClient(manager.url) as opened:
         yield opened
+
+
+@pytest.fixture
+def model(running_model: ModelServer) -> ModelServer:
+    """The stand-in model that the suite starts, with no request recorded yet."""
+    running_model.forget()
+    return running_model
 
 
 @pytest.fixture

@@ -52,13 +52,6 @@ def running_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSer
 
 
 @pytest.fixture
-def model(running_model: ModelServer) -> ModelServer:
-    """The stand-in model of the module, with no request recorded yet."""
-    running_model.forget()
-    return running_model
-
-
-@pytest.fixture
 def claude(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
     """A shell whose person has Claude Code, is logged in, and lets it use tools."""
     let_tools_run(own_home)

@@ -64,13 +64,6 @@ def running_model(
 
 
 @pytest.fixture
-def model(running_model: ModelServer) -> ModelServer:
-    """Return the stand-in model, with no request recorded yet."""
-    running_model.forget()
-    return running_model
-
-
-@pytest.fixture
 def cli_path(namespace: Namespace, model: ModelServer, tmp_path: Path) -> str | None:
     """Return a command that is Claude Code inside the model's network namespace."""
     if not namespace.join:

@@ -172,7 +172,7 @@ def _become(request: dict[str, Any], handed: list[int]) -> None:
         )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    # How it is told apart from others: its arguments stay those of the zygote.
+    # `ps` shows this name; the arguments that it shows stay those of the zygote.
     words = [os.fsdecode(word) for word in request["arguments"]]
     name = words[1].rpartition(".")[2] if words[0] == "-m" else Path(words[0]).name
     Path("/proc/self/comm").write_text(name)
