@@ -14,6 +14,8 @@ const asTheManager = {
   headers: { origin: manager, "sec-fetch-site": "same-origin" },
 };
 
+const WATCHDOG_MS = 60_000;
+
 export default defineConfig({
   plugins: [react(), licences()],
   base: "./",
@@ -34,5 +36,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   server: { proxy: Object.fromEntries(routes.map((route) => [route, asTheManager])) },
-  test: { include: ["tests/**/*.test.{ts,tsx}"], environment: "node" },
+  test: {
+    include: ["tests/**/*.test.{ts,tsx}"],
+    environment: "node",
+    // A test that takes this long hangs: none depends on a machine that is faster.
+    testTimeout: WATCHDOG_MS,
+    hookTimeout: WATCHDOG_MS,
+  },
 });

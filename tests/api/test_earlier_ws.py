@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from agent_session_manager import feed
 from agent_session_manager.api.app import build_app
@@ -34,6 +34,7 @@ from agent_session_manager.store.sql import open_store
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager
+from tests.support.pages import open_page
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -105,10 +106,7 @@ class Page:
 
 @contextmanager
 def page_of(manager: RunningManager, **options: Any) -> Iterator[Page]:
-    url = f"ws://127.0.0.1:{manager.port}/ws"
-    with connect(
-        url, proxy=None, max_size=None, close_timeout=WATCHDOG_SECONDS, **options
-    ) as opened:
+    with open_page(manager, **options) as opened:
         yield Page(opened)
 
 

@@ -331,7 +331,7 @@ def test_names_of_the_manager_are_those_that_it_was_given(
     if origin is not None:
         headers["Origin"] = fill_in(origin)
     context = ssl.create_default_context(cafile=str(certificates.authority))
-    with httpx.Client(verify=context, trust_env=False) as http:
+    with httpx.Client(verify=context, trust_env=False, timeout=WATCHDOG_SECONDS) as http:
         assert http.get(far_url(far) + "/sessions", headers=headers).status_code == status
 
 

@@ -153,6 +153,23 @@ def deadlines(tree: ast.AST) -> Iterator[int]:
             yield from (node.lineno for each in node.keywords if each.arg == "deadline")
 
 
+def default_waits(tree: ast.AST) -> Iterator[int]:
+    """Lines that leave it to a library how long it waits: some give up within seconds."""
+    for node in nodes(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="httpx"), attr=attr)) if attr in {
+                "Client",
+                "AsyncClient",
+            }:
+                wanted = {"timeout"}
+            case ast.Call(func=ast.Name(id="connect")):
+                wanted = {"open_timeout", "ping_timeout", "close_timeout"}
+            case _:
+                continue
+        if not wanted <= {each.arg for each in node.keywords}:
+            yield node.lineno
+
+
 def found(look: object, allowed: dict[str, str]) -> list[str]:
     assert callable(look)
     return [
@@ -174,6 +191,10 @@ def test_no_test_asserts_a_duration() -> None:
 
 def test_no_wait_is_shorter_than_the_watchdog() -> None:
     assert found(short_waits, SHORT_WAITS) == []
+
+
+def test_no_library_waits_as_long_as_it_likes() -> None:
+    assert found(default_waits, {}) == []
 
 
 def test_no_example_has_a_deadline() -> None:
@@ -210,8 +231,11 @@ def test_each_check_bites() -> None:
         "process.wait(0)\n"
         "beacon.wait_for(2)\n"
         "asyncio.wait_for(task, 2)\n"
+        "httpx.Client(trust_env=False)\n"
+        "connect(url, open_timeout=60, ping_timeout=60)\n"
     )
     assert list(sleeps(bad)) == [3]
     assert list(asserted_durations(bad)) == [7, 8]
     assert list(short_waits(bad)) == [10, 11, 15]
+    assert list(default_waits(bad)) == [16, 17]
     assert list(deadlines(ast.parse("@settings(deadline=5)\ndef test(): ..."))) == [1]

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.manager import RunningManager
+from tests.support.waiting import WATCHDOG_SECONDS
 
 _UPGRADE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -27,12 +28,25 @@ def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
     return stalled
 
 
+def open_page(manager: RunningManager, **options: Any) -> ClientConnection:
+    """One that is as patient as the tests are, and that no proxy stands before."""
+    opened: ClientConnection = connect(
+        f"ws://127.0.0.1:{manager.port}/ws",
+        proxy=None,
+        max_size=None,
+        open_timeout=WATCHDOG_SECONDS,
+        ping_timeout=WATCHDOG_SECONDS,
+        close_timeout=WATCHDOG_SECONDS,
+        **options,
+    )
+    return opened
+
+
 @contextmanager
 def page_frames(manager: RunningManager, *, seconds: float) -> Iterator[Iterator[dict[str, Any]]]:
     """What a page is told, frame by frame; none takes `seconds`."""
     headers = {"Authorization": f"Bearer {manager.token}"}
-    url = f"ws://127.0.0.1:{manager.port}/ws"
-    with connect(url, proxy=None, max_size=None, additional_headers=headers) as opened:
+    with open_page(manager, additional_headers=headers) as opened:
 
         def frames() -> Iterator[dict[str, Any]]:
             while True:
