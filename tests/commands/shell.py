@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
+import click
 import psutil
 from click.testing import CliRunner
 
@@ -63,10 +64,15 @@ class Ended:
         return json.loads(self.stdout)
 
 
+def main_of(command: str) -> click.Command:
+    module = import_module("agent_orchestrator.cli." + command[3:].replace("-", "_"))
+    assert isinstance(module.main, click.Command)
+    return module.main
+
+
 def call(command: str, *arguments: str, **variables: str) -> Ended:
     """Call a command in this process, for what it answers before it does anything."""
-    module = import_module("agent_orchestrator.cli." + command[3:].replace("-", "_"))
-    called = CliRunner(env=variables).invoke(module.main, arguments, prog_name=command)
+    called = CliRunner(env=variables).invoke(main_of(command), arguments, prog_name=command)
     return Ended(called.exit_code, called.stdout, called.stderr)
 
 

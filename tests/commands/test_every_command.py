@@ -10,6 +10,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import click
+
 from agent_orchestrator import __version__
 from tests.commands.shell import (
     ALL,
@@ -23,6 +25,7 @@ from tests.commands.shell import (
     Shell,
     arguments_of,
     call,
+    main_of,
 )
 from tests.support import defective
 from tests.support.recording import (
@@ -57,6 +60,22 @@ def test_an_unknown_option_is_a_usage_error_in_one_line(command: str) -> None:
     assert call(command, "--nonsense") == Ended(
         USAGE, "", f"{command}: No such option '--nonsense'. See {command} --help.\n"
     )
+
+
+def test_a_number_that_nothing_can_have_is_a_usage_error() -> None:
+    """Of each option that takes one, as all that counts does so with fewer bits."""
+    numbers = [
+        (command, option.opts[-1])
+        for command in ALL
+        for option in main_of(command).params
+        if isinstance(option.type, click.IntRange | click.FloatRange)
+    ]
+    assert len(numbers) >= 4
+    for command, flag in numbers:
+        for number in ("9" * 400, "9" * 5000, "-1"):
+            ended = call(command, f"{flag}={number}")
+            assert ended.exit_code == USAGE, (command, flag, ended)
+            assert f"Invalid value for '{flag}'" in ended.stderr.replace("'-n' / ", "")
 
 
 @each_row(

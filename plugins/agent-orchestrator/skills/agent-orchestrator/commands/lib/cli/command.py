@@ -228,6 +228,13 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
+class WholeNumber(click.IntRange):
+    """One that the record could have: its numbers have 63 bits."""
+
+    def __init__(self, min: int) -> None:  # as click calls it
+        super().__init__(min, 2**63 - 1)
+
+
 class Seconds(click.FloatRange):
     """A time to wait, that comes to an end."""
 

@@ -8,7 +8,15 @@ from itertools import islice
 
 import click
 
-from .command import USAGE, Command, CommandError, configure, json_option, project_option
+from .command import (
+    USAGE,
+    Command,
+    CommandError,
+    WholeNumber,
+    configure,
+    json_option,
+    project_option,
+)
 from .connect import open_manager
 from .output import ago, answer_json, note, table
 from .sessions import Session, state_of
@@ -34,7 +42,7 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 @click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
 @click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
 @click.option("--tree", is_flag=True, help="Each below the session that it was started from.")
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest so many.")
+@click.option("-n", "--limit", type=WholeNumber(min=1), help="The newest so many.")
 @project_option
 @json_option
 def main(

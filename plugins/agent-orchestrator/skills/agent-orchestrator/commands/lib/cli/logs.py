@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .command import Command, configure, json_option, project_option
+from .command import Command, WholeNumber, configure, json_option, project_option
 from .connect import open_manager
 from .event_text import EventText, by_parent, is_detail
 from .following import follow
@@ -23,7 +23,7 @@ EXAMPLES = """\
 @click.command(cls=Command, examples=EXAMPLES)
 @click.argument("session")
 @click.option("-f", "--follow", "follow_on", is_flag=True, help="Go on until its run has ended.")
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="SEQ", help="Only later.")
+@click.option("--after", type=WholeNumber(min=0), default=0, metavar="SEQ", help="Only later.")
 @project_option
 @json_option
 def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_json: bool) -> None:
