@@ -81,7 +81,7 @@ def run_once(*, is_slow: bool) -> int:
     log = LOGS / f"{seed}.log"
     began = time.monotonic()
     with log.open("wb") as out:
-        line = ["make", "--silent", "test", f"PYTEST_OPTIONS=--randomly-seed={seed}"]
+        line = ["make", "--silent", "test", f"PYTEST_OPTIONS=-v --randomly-seed={seed}"]
         run = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         slowness = Slowness(run.pid) if is_slow else None
         try:

@@ -14,7 +14,7 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -317,9 +317,17 @@ class Shell:
                 env=environment,
             )
         os.close(theirs)
-        # Until then a Ctrl-C or the end of the terminal would reach nobody.
-        wait_for(lambda: os.tcgetpgrp(ours) == process.pid, "the terminal is its own")
-        return Terminal(process, ours)
+        terminal = Terminal(process, ours)
+        with ExitStack() as stack:
+            stack.enter_context(terminal)
+            # Until then a Ctrl-C or the end of the terminal would reach nobody. A terminal is let
+            # go by a command that has ended, which a short one may have before anybody looks.
+            wait_for(
+                lambda: os.tcgetpgrp(ours) == process.pid or process.poll() is not None,
+                "the terminal is its own",
+            )
+            stack.pop_all()
+        return terminal
 
 
 class Gate:
