@@ -29,11 +29,12 @@ def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
 
 
 def open_page(manager: RunningManager, **options: Any) -> ClientConnection:
-    """One that is as patient as the tests are, and that no proxy stands before."""
+    """One that reads all the time, is as patient as the tests are, and has no proxy before it."""
     opened: ClientConnection = connect(
         f"ws://127.0.0.1:{manager.port}/ws",
         proxy=None,
         max_size=None,
+        max_queue=None,
         open_timeout=WATCHDOG_SECONDS,
         ping_timeout=WATCHDOG_SECONDS,
         close_timeout=WATCHDOG_SECONDS,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -25,11 +27,36 @@ class Frame:
 
 
 class Stream:
-    """A feed that is being read."""
+    """A feed that is read all the time, whatever the test does: nobody is cut off for waiting."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self._frames = _frames(_lines(response.iter_bytes()))
+        self._read: Queue[Frame | Exception | None] = Queue()
+        self._frames = self._take()
+        self._reading = Thread(target=self._read_all)
+        self._reading.start()
+
+    def close(self) -> None:
+        """Read no more: what is still to come is not missed."""
+        with suppress(OSError):  # the other side was first
+            stream = self.response.extensions["network_stream"]
+            stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._reading.join(WATCHDOG_SECONDS)
+
+    def _read_all(self) -> None:
+        try:
+            for frame in _frames(_lines(self.response.iter_bytes())):
+                self._read.put(frame)
+        except Exception as exc:  # who asks for the next frame is told
+            self._read.put(exc)
+        else:
+            self._read.put(None)
+
+    def _take(self) -> Iterator[Frame]:
+        while (read := self._read.get()) is not None:
+            if isinstance(read, Exception):
+                raise read
+            yield read
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
@@ -85,7 +112,13 @@ def streaming(
         httpx.Client(trust_env=False, timeout=seconds) as client,
         client.stream("GET", manager.url + target, headers={**accepting, **(headers or {})}) as got,
     ):
-        yield Stream(got)
+        if got.is_error:
+            got.read()  # it is no feed
+        stream = Stream(got)
+        try:
+            yield stream
+        finally:
+            stream.close()
 
 
 def seqs_in(frames: list[Frame]) -> list[int]:
