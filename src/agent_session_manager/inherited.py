@@ -67,14 +67,14 @@ def _begin_as_first_process() -> None:
 
     The kernel delivers to the first process no signal that it has no handler for, and makes it the
     parent of all that lose theirs. A container ends with it, so a termination is for its program
-    what Ctrl-C is elsewhere.
+    what Ctrl-C is elsewhere, also where that is held back for a moment.
     """
     signals = signal.valid_signals() - _NOT_FORWARDED
     signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})
     child = os.fork()
     if child:
         _look_after(child, {*signals, signal.SIGCHLD})
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -85,7 +85,8 @@ def _look_after(child: int, signals: set[int]) -> NoReturn:
         if came.si_signo != signal.SIGCHLD:
             # One that the terminal sent has reached the child already.
             if came.si_code <= 0:
-                os.kill(child, came.si_signo)
+                is_end = came.si_signo == signal.SIGTERM
+                os.kill(child, signal.SIGINT if is_end else came.si_signo)
             continue
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:

@@ -196,6 +196,31 @@ def test_manager_as_first_process_leaves_no_zombie(shell: Shell, tmp_path: Path)
         assert outside.wait(WATCHDOG_SECONDS) == 0, log.read_text()
 
 
+TELLING = """
+import signal
+from agent_orchestrator.inherited import begin
+begin()
+told = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, told)
+print("ready", flush=True)
+print(signal.Signals(signal.sigwait(told)).name, flush=True)
+"""
+
+
+def test_termination_of_a_first_process_is_for_its_program_what_ctrl_c_is(
+    shell: Shell, tmp_path: Path
+) -> None:
+    """Who holds Ctrl-C back, from the start of a run until it is watched, holds that back too."""
+    for sent, told in (("SIGTERM", "SIGINT"), ("SIGHUP", "SIGHUP"), ("SIGINT", "SIGINT")):
+        log = tmp_path / sent
+        program = (sys.executable, "-c", TELLING)
+        with as_first_process(shell, *program, log=log) as (outside, first):
+            wait_for(lambda log=log: "ready" in log.read_text(), "it waits")  # type: ignore[misc]
+            first.send_signal(signal.Signals[sent])
+            assert outside.wait(WATCHDOG_SECONDS) == 0
+        assert log.read_text().split() == ["ready", told]
+
+
 def test_command_as_first_process_stops_its_run_when_terminated(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path, tmp_path: Path
 ) -> None:
