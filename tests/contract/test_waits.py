@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -197,6 +198,19 @@ def test_no_library_waits_as_long_as_it_likes() -> None:
     assert found(default_waits, {}) == []
 
 
+def limits(tree: ast.AST) -> Iterator[int]:
+    """Lines that give a test a time of its own: its work takes as long as the machine needs."""
+    for node in nodes(tree):
+        match node:
+            case ast.Attribute(value=ast.Attribute(attr="mark"), attr="timeout"):
+                yield node.lineno
+
+
+def test_no_test_has_a_time_of_its_own(pytestconfig: pytest.Config) -> None:
+    assert found(limits, {"support/campaign.py": "a long campaign, which may take longer"}) == []
+    assert pytestconfig.getoption("timeout") >= 30 * WATCHDOG_SECONDS
+
+
 def test_no_example_has_a_deadline() -> None:
     """Hypothesis fails a slow example by default; `conftest.py` switches that off."""
     assert settings.default is not None
@@ -238,4 +252,5 @@ def test_each_check_bites() -> None:
     assert list(asserted_durations(bad)) == [7, 8]
     assert list(short_waits(bad)) == [10, 11, 15]
     assert list(default_waits(bad)) == [16, 17]
+    assert list(limits(ast.parse("@pytest.mark.timeout(5)\ndef test(): ..."))) == [1]
     assert list(deadlines(ast.parse("@settings(deadline=5)\ndef test(): ..."))) == [1]

@@ -52,7 +52,7 @@ from tests.store.conformance import START, SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.stress
 
 BATCH = 250
 MAX_RESTARTS = 2

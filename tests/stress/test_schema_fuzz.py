@@ -13,7 +13,7 @@ from tests.support.campaign import Campaign
 from tests.support.environment import BIN, scrubbed_environment
 from tests.support.manager import RunningManager
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.stress
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "tests" / "support" / "schemathesis.toml"
