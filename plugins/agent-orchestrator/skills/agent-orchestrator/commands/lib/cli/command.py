@@ -36,6 +36,9 @@ USAGE = 2
 NOT_FOUND = 3
 NOT_FINISHED = 4
 
+LARGEST_NUMBER = 2**63 - 1
+"""Of a seq, in a database."""
+
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not finished."
 
 
@@ -229,10 +232,13 @@ def _is_directory(path: Path) -> bool:
 
 
 class WholeNumber(click.IntRange):
-    """One that the record could have: its numbers have 63 bits."""
+    """A number that the record can hold; `--help` does not name the largest."""
 
-    def __init__(self, min: int) -> None:  # as click calls it
-        super().__init__(min, 2**63 - 1)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number > LARGEST_NUMBER:
+            self.fail(f"the largest number is {LARGEST_NUMBER}.", param, ctx)
+        return number
 
 
 class Seconds(click.FloatRange):

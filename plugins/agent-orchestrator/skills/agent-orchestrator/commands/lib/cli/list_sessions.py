@@ -42,7 +42,7 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 @click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
 @click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
 @click.option("--tree", is_flag=True, help="Each below the session that it was started from.")
-@click.option("-n", "--limit", type=WholeNumber(min=1), help="The newest so many.")
+@click.option("-n", "--limit", type=WholeNumber(min=1), metavar="N", help="Only the newest N.")
 @project_option
 @json_option
 def main(
