@@ -34,17 +34,13 @@ from agent_session_manager.store.sql import open_store
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager
-from tests.support.pages import open_page
+from tests.support.pages import HANDSHAKE, open_page
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PAGE = "http://localhost:5173"
 AT = "2026-01-02T03:04:05.000006+00:00"
-HEAD = (
-    "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-)
-UPGRADE = HEAD + "\r\n"
+UPGRADE = HANDSHAKE + "\r\n"
 GOODBYE = b"\x88\x80\x00\x00\x00\x00"
 """The frame with which a client closes."""
 
@@ -348,7 +344,7 @@ def test_bytes_that_are_no_frame_end_the_connection(
 
 
 def test_nothing_is_compressed(open_manager: RunningManager) -> None:
-    offered = HEAD + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    offered = HANDSHAKE + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
     with raw(open_manager, offered) as opened:
         head = opened.recv(65536).partition(b"\r\n\r\n")[0].lower()
     assert head.startswith(b"http/1.1 101 ")
@@ -361,12 +357,12 @@ def test_nothing_is_compressed(open_manager: RunningManager) -> None:
         (UPGRADE.replace("GET", "POST"), 405),
         (UPGRADE.replace("Version: 13", "Version: 12"), 400),
         (UPGRADE.replace("Key: dGhl", "Key: !"), 400),
-        (HEAD.replace("Sec-WebSocket-Key: ", "X: ") + "\r\n", 400),
-        (HEAD + f"X: {'x' * 9000}\r\n\r\n", 431),
-        (HEAD + "X: x\r\n" * 200 + "\r\n", 431),
+        (HANDSHAKE.replace("Sec-WebSocket-Key: ", "X: ") + "\r\n", 400),
+        (HANDSHAKE + f"X: {'x' * 9000}\r\n\r\n", 431),
+        (HANDSHAKE + "X: x\r\n" * 200 + "\r\n", 431),
         (UPGRADE.replace("/ws", "/ws?" + "x" * 9000), 414),
-        (HEAD + "X: \x0b\r\n\r\n", 400),
-        (HEAD + "Host: evil.test\r\n\r\n", 403),
+        (HANDSHAKE + "X: \x0b\r\n\r\n", 400),
+        (HANDSHAKE + "Host: evil.test\r\n\r\n", 403),
         (UPGRADE.replace("/ws", "/none"), 403),
         (UPGRADE.replace("/ws", "/sessions"), 403),
         (UPGRADE.replace("/ws", "//ws"), 403),

@@ -171,6 +171,14 @@ def default_waits(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
+def limits(tree: ast.AST) -> Iterator[int]:
+    """Lines that give a test a time of its own: its work takes as long as the machine needs."""
+    for node in nodes(tree):
+        match node:
+            case ast.Attribute(value=ast.Attribute(attr="mark"), attr="timeout"):
+                yield node.lineno
+
+
 def found(look: object, allowed: dict[str, str]) -> list[str]:
     assert callable(look)
     return [
@@ -196,14 +204,6 @@ def test_no_wait_is_shorter_than_the_watchdog() -> None:
 
 def test_no_library_waits_as_long_as_it_likes() -> None:
     assert found(default_waits, {}) == []
-
-
-def limits(tree: ast.AST) -> Iterator[int]:
-    """Lines that give a test a time of its own: its work takes as long as the machine needs."""
-    for node in nodes(tree):
-        match node:
-            case ast.Attribute(value=ast.Attribute(attr="mark"), attr="timeout"):
-                yield node.lineno
 
 
 def test_no_test_has_a_time_of_its_own(pytestconfig: pytest.Config) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -129,6 +129,8 @@ class Opened:
         self._url = url
         self.clock = clock
         self.store = open_store(url, clock=clock)
+        self.outcomes: Counter[tuple[str, bool]] = Counter()
+        """How often each kind of change was done, and how often it was refused."""
 
     def reopen(self) -> None:
         self.store.close()
@@ -137,9 +139,6 @@ class Opened:
 
 class RecordMachine(RuleBasedStateMachine):
     """A store beside the model; each step is done to both."""
-
-    outcomes: ClassVar[Counter[tuple[str, bool]]] = Counter()
-    """How often each kind of change was done, and how often it was refused."""
 
     def __init__(self, opened: Opened) -> None:
         super().__init__()
@@ -174,7 +173,8 @@ class RecordMachine(RuleBasedStateMachine):
         return outcome
 
     def agree(self, change: Change, outcome: Outcome, expected: object) -> None:
-        self.outcomes[type(change).__name__, not isinstance(outcome, OrchestratorError)] += 1
+        is_done = not isinstance(outcome, OrchestratorError)
+        self._opened.outcomes[type(change).__name__, is_done] += 1
         self.touched.add(getattr(change, "session_id", ""))
         if isinstance(expected, type):
             assert isinstance(outcome, expected), (change, outcome, expected)
@@ -510,9 +510,7 @@ def play(
     opened = Opened(url, SteppedClock())
     chance = Random(campaign.seed)
 
-    class Machine(machine):  # type: ignore[valid-type, misc]  # one count for each campaign
-        outcomes: ClassVar[Counter[tuple[str, bool]]] = Counter()
-
+    class Machine(machine):  # type: ignore[valid-type, misc]  # Hypothesis makes it by itself
         def __init__(self) -> None:
             super().__init__(opened)
 
@@ -532,7 +530,7 @@ def play(
             )
     finally:
         opened.store.close()
-    changes = Machine.outcomes
+    changes = opened.outcomes
     refused = sum(times for (_, is_done), times in changes.items() if not is_done)
     campaign.tell(
         f"{runs} runs of up to {steps} steps, {changes.total() - refused} changes done and "

@@ -13,18 +13,19 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS
 
-_UPGRADE = (
+HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Authorization: Bearer {token}\r\n\r\n"
 )
+"""Without the empty line that ends it."""
 
 
 def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
     stalled = socket.socket()
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     stalled.connect(("127.0.0.1", manager.port))
-    stalled.sendall(_UPGRADE.format(port=manager.port, token=manager.token).encode())
+    head = HANDSHAKE.format(port=manager.port) + f"Authorization: Bearer {manager.token}\r\n\r\n"
+    stalled.sendall(head.encode())
     return stalled
 
 

@@ -47,7 +47,7 @@ class Stream:
         try:
             for frame in _frames(_lines(self.response.iter_bytes())):
                 self._read.put(frame)
-        except Exception as exc:  # who asks for the next frame is told
+        except Exception as exc:  # raised where the next frame is asked for
             self._read.put(exc)
         else:
             self._read.put(None)
