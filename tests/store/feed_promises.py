@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import Connection
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
@@ -20,8 +23,10 @@ from agent_session_manager.store.base import (
     SessionFilter,
     Store,
 )
+from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.feeds import ChangedSession, Changes
 from agent_session_manager.store.retention import ArchiveSessions
+from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import (
     SOME,
     Promise,
@@ -252,6 +257,48 @@ def promise_11_a_session_is_read_with_all_events_up_to_its_last_seq(
     with pytest.raises(SessionNotFoundError):
         store.feeds.read_session("s", after=0, limit=3)
     assert create(store).generation != created.generation
+
+
+class _Interrupted:
+    """A connection on which something is done after so many statements."""
+
+    def __init__(self, connection: Connection, after: int, act: Callable[[], object]) -> None:
+        self._connection = connection
+        self._left = after
+        self._act = act
+
+    def execute(self, *arguments: Any) -> Any:
+        found = self._connection.execute(*arguments)
+        self._left -= 1
+        if self._left == 0:
+            self._act()
+        return found
+
+
+def promise_11_session_that_goes_while_changes_are_read_is_told_of_all_the_same(
+    store: Store, clock: SteppedClock
+) -> None:
+    """Whoever asks has read its events before: they are of a session that was never named."""
+    assert isinstance(store, SqlStore)
+    for statements in (1, 2, 3):
+        session_id = f"s{statements}"
+        before = store.feeds.head()
+        create(store, session_id)
+
+        @contextmanager
+        def read(
+            statements: int = statements, session_id: str = session_id
+        ) -> Iterator[Connection]:
+            def delete() -> None:
+                made(store, DeleteSession(session_id=session_id, force=True))
+
+            with store._read() as connection:
+                yield cast("Connection", _Interrupted(connection, statements, delete))
+
+        changes = SqlFeeds(read).read_changes(before, limit=100)
+        later = changes_since(store, changes.cursor)
+        assert told(changes) in ([f"new {session_id}"], [f"deleted {session_id}"])
+        assert [*told(changes), *told(later)][-1] == f"deleted {session_id}"
 
 
 FEED_PROMISES: list[Promise] = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, true
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
@@ -53,11 +53,17 @@ _NEWEST = (
     .order_by(sessions.c.number.desc())
     .limit(bindparam("count"))
 )
-_CHANGED = (
-    rows.WHOLE_SESSIONS.add_columns(_HEAD_POSITION)
-    .where(sessions.c.changed_position > bindparam("after"))
+_SOME_CHANGED = (
+    rows.WHOLE_SESSIONS.where(sessions.c.changed_position > bindparam("after"))
     .order_by(sessions.c.changed_position)
     .limit(bindparam("count"))
+    .subquery()
+)
+# The head comes also where no session was changed: in a row without one.
+_CHANGED = (
+    select(feed.c.position.label("head_position"), _SOME_CHANGED)
+    .select_from(feed.outerjoin(_SOME_CHANGED, true()))
+    .order_by(_SOME_CHANGED.c.changed_position)
 )
 _DELETED = (
     select(deleted_sessions)
@@ -97,14 +103,14 @@ class SqlFeeds:
         """Read what was changed up to the head, in the order of positions.
 
         The head is read in one statement with the sessions: one that is changed between two would
-        have moved past the head, and its creation would be told to nobody.
+        have moved past the head, and its creation would be told to nobody; one that has gone would
+        be told neither as created nor as deleted.
         """
         with self._read() as connection:
-            head = connection.execute(_FEED).one().position
             where = {"after": after.number, "count": limit + 1}
-            rows_of_changed = connection.execute(_CHANGED, where).all()
-            if rows_of_changed:
-                head = rows_of_changed[0].head_position
+            found_rows = connection.execute(_CHANGED, where).all()
+            head = found_rows[0].head_position
+            rows_of_changed = [row for row in found_rows if row.number is not None]
             changed: list[ChangedSession | DeletedSession] = [
                 _to_change(row, session, known or after)
                 for row, session in zip(
