@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 SESSIONS = 16
 MAX_ROUNDS = 32
 
 
 def session_ids(round: int) -> list[str]:
-    return [f"benchmark-{round:02}-{number:02}" for number in range(SESSIONS)]
+    """Ids of the form that commands give to sessions, the same in every process."""
+    names = (f"benchmark {round} {number}" for number in range(SESSIONS))
+    return [str(uuid5(NAMESPACE_OID, name)) for name in names]
 
 
 def all_session_ids() -> list[str]:

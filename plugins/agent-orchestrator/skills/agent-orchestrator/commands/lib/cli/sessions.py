@@ -110,9 +110,8 @@ def _find_by_name(manager: ManagerClient, name: str, **where: str) -> list[Sessi
     A name in another Unicode form looks the same: it counts where none is written as it was typed.
     """
     for form in dict.fromkeys((name, *(normalize(form, name) for form in _FORMS))):
-        found = _find(manager, session_name=form, archived="false", **where)
-        if found := found or _find(manager, session_name=form, **where):
-            return found
+        if found := _find(manager, session_name=form, **where):
+            return _find(manager, session_name=form, archived="false", **where) or found
     return []
 
 
