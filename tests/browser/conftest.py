@@ -19,6 +19,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    TimeoutError,
     expect,
     sync_playwright,
 )
@@ -40,6 +41,26 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
+
+# The first row on the screen and how far it is below the upper edge, once both stay as they are.
+FIRST_SHOWN = """([what, wanted]) => {
+  const scroller = document.querySelector(what);
+  if (scroller === null) return false;
+  const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
+  const top = edge.height < 100 ? edge.bottom : edge.top;
+  const [first] = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
+    .map(row => [row, row.getBoundingClientRect()])
+    .filter(([, box]) => box.bottom > top + 1)
+    .sort((a, b) => a[1].top - b[1].top);
+  if (first === undefined || first[0].ariaBusy === 'true') return false;
+  const { sessionId, seq } = first[0].dataset;
+  const now = JSON.stringify([sessionId ?? seq, Math.round(first[1].top - top)]);
+  const isSteady = now === window.lastShown;
+  window.lastShown = now;
+  return isSteady && (wanted === null || JSON.stringify(wanted) === now);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +194,31 @@ def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
 def says(text: str, role: str = "assistant") -> dict[str, Any]:
     content = [{"type": "text", "text": text}]
     return {"event_type": "message", "role": role, "content": content}
+
+
+def scroll_to(page: Page, what: str, top: int) -> None:
+    """Scroll as a reader does, also to rows whose page is still to be read.
+
+    A turn of the real wheel ends when the browser has time for it, and nothing tells when.
+    """
+    page.locator(what).hover()
+    page.wait_for_function(
+        "([what, top]) => { const scroller = document.querySelector(what);"
+        " scroller.dispatchEvent(new WheelEvent('wheel', { bubbles: true }));"
+        " scroller.scrollTop = top; return scroller.scrollTop === top }",
+        arg=[what, top],
+    )
+
+
+def first_shown(page: Page, what: str) -> list[Any]:
+    page.wait_for_function(FIRST_SHOWN, arg=[what, None])
+    return list(page.evaluate("() => JSON.parse(window.lastShown)"))
+
+
+def expect_shown_as(page: Page, what: str, before: list[Any], way: str) -> None:
+    """Wait until the first row is the same as before, and at the same place."""
+    try:
+        page.wait_for_function(FIRST_SHOWN, arg=[what, before])
+    except TimeoutError:
+        now = page.evaluate("() => window.lastShown")
+        raise AssertionError(f"after {way}: {now}, and not {before}") from None

@@ -7,7 +7,16 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, append, create, says
+from tests.browser.conftest import (
+    TIMELINE,
+    Visit,
+    append,
+    create,
+    expect_shown_as,
+    first_shown,
+    says,
+    scroll_to,
+)
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -202,13 +211,12 @@ def test_end_is_followed_until_the_reader_scrolls_up(
     is_at(page, 100)
     append(api, "s", *(says(f"number {number}") for number in range(101, 131)))
     is_at(page, 130)
-    page.get_by_test_id("timeline").hover()
-    page.mouse.wheel(0, -3000)
+    scroll_to(page, TIMELINE, 100)
     expect(page.get_by_test_id("to-end")).to_be_visible()
-    before = page.get_by_test_id("timeline").evaluate("element => element.scrollTop")
+    before = first_shown(page, TIMELINE)
     append(api, "s", *(says(f"number {number}") for number in range(131, 161)))
     expect(page.get_by_test_id("to-end")).to_contain_text("30 new")
-    assert page.get_by_test_id("timeline").evaluate("element => element.scrollTop") == before
+    expect_shown_as(page, TIMELINE, before, "30 new events")
 
 
 def test_resume_goes_on_in_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:

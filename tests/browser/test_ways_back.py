@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, append, create, says
+from tests.browser.conftest import (
+    LIST,
+    TIMELINE,
+    Visit,
+    append,
+    create,
+    expect_shown_as,
+    first_shown,
+    says,
+    scroll_to,
+)
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
 Open = Callable[..., Visit]
-LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
-
-# The first row on the screen and how far it is below the upper edge, once both stay as they are.
-FIRST_SHOWN = """([what, wanted]) => {
-  const scroller = document.querySelector(what);
-  if (scroller === null) return false;
-  const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
-  const top = edge.height < 100 ? edge.bottom : edge.top;
-  const [first] = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
-    .map(row => [row, row.getBoundingClientRect()])
-    .filter(([, box]) => box.bottom > top + 1)
-    .sort((a, b) => a[1].top - b[1].top);
-  if (first === undefined || first[0].ariaBusy === 'true') return false;
-  const { sessionId, seq } = first[0].dataset;
-  const now = JSON.stringify([sessionId ?? seq, Math.round(first[1].top - top)]);
-  const isSteady = now === window.lastShown;
-  window.lastShown = now;
-  return isSteady && (wanted === null || JSON.stringify(wanted) === now);
-}"""
 
 
-def first_shown(page: Page, what: str) -> list[Any]:
-    page.wait_for_function(FIRST_SHOWN, arg=[what, None])
-    return list(page.evaluate("() => JSON.parse(window.lastShown)"))
-
-
-def expect_shown_as(page: Page, what: str, before: list[Any], way: str) -> None:
-    """Wait until the first row is the same as before, and at the same place."""
-    try:
-        page.wait_for_function(FIRST_SHOWN, arg=[what, before])
-    except TimeoutError:
-        now = page.evaluate("() => window.lastShown")
-        raise AssertionError(f"after {way}: {now}, and not {before}") from None
-
-
-def scroll(page: Page, what: str, top: int) -> None:
-    """Scroll as a reader does, also to rows whose page is still to be read."""
-    page.locator(what).hover()
-    page.wait_for_function(
-        "([what, top]) => { const scroller = document.querySelector(what);"
-        " scroller.dispatchEvent(new WheelEvent('wheel', { bubbles: true }));"
-        " scroller.scrollTop = top; return scroller.scrollTop === top }",
-        arg=[what, top],
-    )
+def expect_list(page: Page, *, is_filtered: bool) -> None:
+    """Wait for the list that the address names: the one before stays until it is there."""
+    shown = page.locator(LIST)
+    expect(shown.get_by_text("even", exact=True).first).to_be_visible()
+    odd = shown.get_by_text("odd", exact=True)
+    if is_filtered:
+        expect(odd).to_have_count(0)
+    else:
+        expect(odd.first).to_be_visible()
 
 
 def open_one_shown(page: Page) -> None:
@@ -103,7 +78,8 @@ def test_list_and_timeline_are_where_they_were_left(
     for place, (way, go_back) in enumerate(ways.items()):
         address = own.url + ("/#/sessions", "/#/sessions?agent_name=even")[place % 2]
         page.goto(address)
-        scroll(page, LIST, 4815)
+        expect_list(page, is_filtered="agent_name" in address)
+        scroll_to(page, LIST, 4815)
         before = first_shown(page, LIST)
         open_one_shown(page)
         create(api, f"new-{place}", agent_name="even")
@@ -113,7 +89,7 @@ def test_list_and_timeline_are_where_they_were_left(
     page.goto(f"{own.url}/#/sessions?grouped=true")
     page.get_by_role("button", name="child session of s319").click()
     expect(page.get_by_role("link", name="child", exact=True)).to_be_visible()
-    scroll(page, LIST, 2013)
+    scroll_to(page, LIST, 2013)
     before = first_shown(page, LIST)
     open_one_shown(page)
     page.go_back()
@@ -135,13 +111,9 @@ def test_list_and_timeline_are_where_they_were_left(
         ("a link", sessions_link.click, follow_link),
     ]
     for way, leave, come_back in leaving:
-        end = first_shown(page, TIMELINE)
-        page.get_by_test_id("timeline").hover()
-        page.mouse.wheel(0, -2477)
-        page.wait_for_function(
-            f"end => ({FIRST_SHOWN})(['{TIMELINE}', null]) && window.lastShown !== end",
-            arg=json.dumps(end, separators=(",", ":")),
-        )
+        first_shown(page, TIMELINE)
+        top = page.locator(TIMELINE).evaluate("element => element.scrollTop")
+        scroll_to(page, TIMELINE, top - 2477)
         before = first_shown(page, TIMELINE)
         leave()
         come_back()
