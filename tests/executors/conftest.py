@@ -20,7 +20,11 @@ from agent_orchestrator.executors.claude import ClaudeExecutor
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.waiting import WATCHDOG_SECONDS
 
+PATIENT_CLI = Path(__file__).parents[1] / "support" / "patient_cli.js"
 OFFLINE = {
+    # Nor does it give up what a busy machine takes long for.
+    "BUN_OPTIONS": f'"--preload={PATIENT_CLI}"',
+    "MCP_TIMEOUT": str(int(WATCHDOG_SECONDS * 1000)),
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
     "DISABLE_AUTOUPDATER": "1",
