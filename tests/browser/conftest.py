@@ -44,17 +44,18 @@ FLAGS = [
 
 LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
 
-# The first row on the screen and how far it is below the upper edge, once both stay as they are.
+# The first row on the screen and how far it is below the upper edge, once both stay as they are:
+# a row that is still to be read grows when it comes, and moves those below it.
 FIRST_SHOWN = """([what, wanted]) => {
   const scroller = document.querySelector(what);
-  if (scroller === null) return false;
+  if (scroller === null || scroller.querySelector('[aria-busy=true]') !== null) return false;
   const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
   const top = edge.height < 100 ? edge.bottom : edge.top;
   const [first] = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
     .map(row => [row, row.getBoundingClientRect()])
     .filter(([, box]) => box.bottom > top + 1)
     .sort((a, b) => a[1].top - b[1].top);
-  if (first === undefined || first[0].ariaBusy === 'true') return false;
+  if (first === undefined) return false;
   const { sessionId, seq } = first[0].dataset;
   const now = JSON.stringify([sessionId ?? seq, Math.round(first[1].top - top)]);
   const isSteady = now === window.lastShown;
