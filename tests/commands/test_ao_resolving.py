@@ -169,6 +169,9 @@ def test_an_archived_session_is_found_where_no_other_has_the_name(
     assert result_of(shell, "fix") == old
     fresh = finished(new_id(), "fix")
     assert result_of(shell, "fix") == fresh
+    for _ in range(20):  # newer than that one, and more than are looked at together
+        records.archive_session(finished(new_id(), "fix"))
+    assert result_of(shell, "fix") == fresh
 
 
 def test_a_session_name_in_two_projects_means_the_one_of_the_project_one_stands_in(

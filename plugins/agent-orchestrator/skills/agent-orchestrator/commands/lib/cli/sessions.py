@@ -110,8 +110,11 @@ def _find_by_name(manager: ManagerClient, name: str, **where: str) -> list[Sessi
     A name in another Unicode form looks the same: it counts where none is written as it was typed.
     """
     for form in dict.fromkeys((name, *(normalize(form, name) for form in _FORMS))):
-        if found := _find(manager, session_name=form, **where):
-            return _find(manager, session_name=form, archived="false", **where) or found
+        found = _find(manager, session_name=form, **where)
+        if len(found) > _SHOWN:  # more than these: there may be one among the others
+            found = _find(manager, session_name=form, archived="false", **where) or found
+        if found:
+            return [session for session in found if not session.get("archived_at")] or found
     return []
 
 
