@@ -260,7 +260,7 @@ def promise_11_a_session_is_read_with_all_events_up_to_its_last_seq(
 
 
 class _Interrupted:
-    """A connection on which something is done after so many statements."""
+    """A connection that calls `act` once it has executed `after` statements."""
 
     def __init__(self, connection: Connection, after: int, act: Callable[[], object]) -> None:
         self._connection = connection
@@ -278,7 +278,7 @@ class _Interrupted:
 def promise_11_session_that_goes_while_changes_are_read_is_told_of_all_the_same(
     store: Store, clock: SteppedClock
 ) -> None:
-    """Whoever asks has read its events before: they are of a session that was never named."""
+    """A reader that already has events of the session would otherwise never hear of it."""
     assert isinstance(store, SqlStore)
     for statements in (1, 2, 3):
         session_id = f"s{statements}"
