@@ -19,9 +19,9 @@ from typing import cast
 
 import uvloop
 
+from tests.support.waiting import WATCHDOG_SECONDS
+
 ROOT = Path(__file__).parents[2]
-END_SECONDS = 10.0
-"""How long the last answers may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class _Generator:
             await asyncio.sleep(self._pressure.seconds)
         else:
             await self._send_at_a_rate(self._pressure.per_second)
-        async with asyncio.timeout(END_SECONDS):
+        async with asyncio.timeout(WATCHDOG_SECONDS):
             while len(self._free) < self._pressure.connections:
                 self._all_free.clear()
                 await self._all_free.wait()
@@ -161,7 +161,7 @@ def press(*pressures: Pressure) -> list[Told]:
         process.stdin = None
     told = []
     for process, pressure in zip(processes, pressures, strict=True):
-        out, _ = process.communicate(timeout=pressure.seconds + 2 * END_SECONDS)
+        out, _ = process.communicate(timeout=pressure.seconds + 2 * WATCHDOG_SECONDS)
         told.append(Told(**json.loads(out)))
     return told
 
