@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
@@ -145,25 +146,29 @@ class _Generator:
 
 def press(*pressures: Pressure) -> list[Told]:
     """Do all of it at once, each in a process of its own."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.pressure"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        for _ in pressures
-    ]
-    for process, pressure in zip(processes, pressures, strict=True):
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(asdict(pressure)).encode())
-        process.stdin.close()
-        process.stdin = None
-    told = []
-    for process, pressure in zip(processes, pressures, strict=True):
-        out, _ = process.communicate(timeout=pressure.seconds + 2 * WATCHDOG_SECONDS)
-        told.append(Told(**json.loads(out)))
-    return told
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "tests.support.pressure"],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            for _ in pressures
+        ]
+        for process, pressure in zip(processes, pressures, strict=True):
+            stack.callback(process.kill)  # where another one fails
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(asdict(pressure)).encode())
+            process.stdin.close()
+            process.stdin = None
+        told = []
+        for process, pressure in zip(processes, pressures, strict=True):
+            out, _ = process.communicate(timeout=pressure.seconds + 2 * WATCHDOG_SECONDS)
+            told.append(Told(**json.loads(out)))
+        return told
 
 
 if __name__ == "__main__":
