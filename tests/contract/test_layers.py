@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from agent_session_manager.api.errors import STATUS
 from agent_session_manager.domain.errors import OrchestratorError
 
@@ -14,44 +16,23 @@ SERVICE = ROOT / "src" / "agent_session_manager"
 CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
 MAX_LINES = 400
 
-# What each part of the service may import of the service, besides itself.
-LAYERS: dict[str, set[str]] = {
-    "clock": set(),
-    "domain": set(),
-    "settings": {"domain", "sqlite_url"},
-    "discovery": {"place", "private"},
-    "place": set(),
-    "private": set(),
-    "sqlite_url": set(),
-    "log_lines": set(),
-    "inherited": set(),
-    "migrations": {"store"},
-    "store": {"domain", "migrations", "place", "private", "sqlite_url"},
-    "ingest": {"domain", "store"},
-    "bells": set(),
-    "reaper": {"clock", "store"},
-    "tail": {"domain", "store"},
-    "feed": {"domain", "store", "bells", "tail"},
-    "family_feed": {"domain", "store", "feed"},
-    "transcripts": {"domain", "store", "ingest"},
-    "manager": {
-        *("domain", "store", "ingest", "bells", "feed", "family_feed", "reaper", "tail"),
-        *("clock", "transcripts"),
-    },
-    "retention": {"clock", "store"},
-    "backups": {"clock", "discovery"},
-    "upkeep": {"clock", "settings", "manager", "retention", "backups"},
-    "api": {
-        *("domain", "store", "tail", "feed", "manager", "settings", "discovery", "upkeep"),
-        "clock",
-    },
-    "cli_options": {"store", "settings", "discovery", "log_lines"},
-    "maintenance_cli": {"store", "settings", "discovery", "cli_options"},
-    "cli": {
-        *("api", "store", "settings", "discovery", "cli_options", "maintenance_cli", "log_lines"),
-        *("place", "inherited"),
-    },
-}
+# Rooms from the top down. A room is a folder, or a file that stands beside the folders; it may
+# import the rooms below it. So no imports form a circle between rooms.
+SERVICE_ROOMS = [
+    "cli", "api", "upkeep", "manager", "family_feed", "feed", "maintenance_cli", "transcripts",
+    "cli_options", "ingest", "reaper", "retention", "tail", "backups", "store", "discovery",
+    "migrations", "settings", "bells", "clock", "domain", "inherited", "log_lines",
+    "migrations.versions", "place", "private", "sqlite_url",
+]  # fmt: skip
+CLIENT_ROOMS = [
+    "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",
+    "assignment", "executors", "mirroring", "run_specs", "agents", "delivery", "feed_client",
+    "transcript_store", "diagnosis", "feed_frames", "projects", "purging", "transcript_appends",
+    "manager_client", "outbox", "ownership", "processes", "registry", "answers", "environment",
+    "log_lines", "masking", "outbox_files", "place", "browsers", "clock", "config",
+    "front_matter", "inherited", "masking_rules", "private_files", "session_client",
+    "sqlite_url", "startup", "transcript_names", "wire_text",
+]  # fmt: skip
 
 
 def files(root: Path) -> list[Path]:
@@ -71,23 +52,53 @@ def imports(path: Path) -> Iterator[str]:
                 yield from (f"{'.' * node.level}{node.module}.{a.name}" for a in node.names)
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(SERVICE).parts[0].removesuffix(".py")
+def is_room(path: Path) -> bool:
+    return path.is_dir() and any(path.glob("*.py"))
 
 
-def test_service_imports_point_down() -> None:
+def room_of(module: Path, root: Path) -> str:
+    """The room that a module, a folder or the name of something in a module stands in."""
+    while not is_room(module) and not module.with_suffix(".py").is_file():
+        module = module.parent
+    is_beside_the_folders = module.parent == root and not module.is_dir()
+    room = module if module.is_dir() or is_beside_the_folders else module.parent
+    return ".".join(room.relative_to(root).parts)
+
+
+def imported_rooms(path: Path, root: Path) -> Iterator[str]:
+    """The rooms that a file imports from, by absolute or by relative names."""
+    for name in imports(path):
+        dots = len(name) - len(name.lstrip("."))
+        parts = name.strip(".").split(".")
+        if dots:
+            yield room_of(path.parents[dots - 1].joinpath(*parts), root)
+        elif parts[0] == root.name and parts[1:] != ["__version__"]:
+            yield room_of(root.joinpath(*parts[1:]), root)
+
+
+@pytest.mark.parametrize(
+    ("root", "order"), [(SERVICE, SERVICE_ROOMS), (CLIENT, CLIENT_ROOMS)], ids=["service", "client"]
+)
+def test_imports_point_down(root: Path, order: list[str]) -> None:
     violations = []
-    for path in files(SERVICE):
-        parts = [name.split(".") for name in imports(path)]
-        own = {part[1] for part in parts if part[0] == SERVICE.name and len(part) > 1}
-        layer = layer_of(path)
-        above = own - {"__version__", layer} - LAYERS.get(layer, set())
-        violations += [(str(path.relative_to(SERVICE)), name) for name in sorted(above)]
+    for path in files(root):
+        room = room_of(path.with_suffix("") if path.name != "__init__.py" else path.parent, root)
+        if not room or path.name == "env.py":  # the whole package; what Alembic runs
+            continue
+        below = order[order.index(room) :] if room in order else []
+        violations += [
+            f"{path.relative_to(root)} imports {other}"
+            for other in sorted(set(imported_rooms(path, root)) - {"", *below})
+        ]
     assert violations == []
 
 
-def test_every_part_of_the_service_has_its_place() -> None:
-    assert {layer_of(path) for path in files(SERVICE)} - {"__init__"} == set(LAYERS)
+@pytest.mark.parametrize(
+    ("root", "order"), [(SERVICE, SERVICE_ROOMS), (CLIENT, CLIENT_ROOMS)], ids=["service", "client"]
+)
+def test_every_room_has_its_place(root: Path, order: list[str]) -> None:
+    rooms = {room_of(path.with_suffix(""), root) for path in files(root)} - {"", "__init__"}
+    assert sorted(order) == sorted(rooms)
 
 
 def test_store_below_the_api_is_its_protocol_alone() -> None:
@@ -106,7 +117,8 @@ def test_store_below_the_api_is_its_protocol_alone() -> None:
 
 def test_below_the_api_nothing_knows_http() -> None:
     http = {"fastapi", "starlette", "uvicorn", "pydantic", "httpx"}
-    below = [path for path in files(SERVICE) if layer_of(path) not in ("api", "cli")]
+    above = {"api", "cli", "serve.py", "cli.py", "transport"}
+    below = [path for path in files(SERVICE) if path.relative_to(SERVICE).parts[0] not in above]
     assert [(p, n) for p in below for n in imports(p) if n.split(".")[0] in http] == []
 
 
