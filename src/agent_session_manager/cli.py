@@ -33,11 +33,11 @@ from agent_session_manager.discovery import (
     find_managers,
     log_path,
 )
-from agent_session_manager.inherited import begin
 from agent_session_manager.log_lines import shown, write_lines_to
 from agent_session_manager.maintenance_cli import MAINTENANCE
-from agent_session_manager.place import terminate
 from agent_session_manager.settings import PREFIX, Settings
+from agent_shared.inherited import begin
+from agent_shared.place import terminate
 
 STOP_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.05

@@ -24,8 +24,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from agent_session_manager import __version__, place
+from agent_session_manager import __version__
 from agent_session_manager.private import NotPrivateError, open_private
+from agent_shared import place
 
 LOCK_TIMEOUT_SECONDS = 60.0
 """A watchdog: between its two locks a manager that starts or ends does nothing else."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
-from agent_session_manager.sqlite_url import sqlite_url
+from agent_shared.sqlite_url import sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 DEFAULT_PORT = 8765

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,17 +22,16 @@ MAX_LINES = 400
 SERVICE_ROOMS = [
     "cli", "api", "upkeep", "manager", "family_feed", "feed", "maintenance_cli", "transcripts",
     "cli_options", "ingest", "reaper", "retention", "tail", "backups", "store", "discovery",
-    "migrations", "settings", "bells", "clock", "domain", "inherited", "log_lines",
-    "migrations.versions", "place", "private", "sqlite_url",
+    "migrations", "settings", "bells", "clock", "domain", "log_lines", "migrations.versions",
+    "private",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",
     "assignment", "executors", "mirroring", "run_specs", "agents", "delivery", "feed_client",
     "transcript_store", "diagnosis", "feed_frames", "projects", "purging", "transcript_appends",
     "manager_client", "outbox", "ownership", "processes", "registry", "answers", "environment",
-    "log_lines", "masking", "outbox_files", "place", "browsers", "clock", "config",
-    "front_matter", "inherited", "masking_rules", "private_files", "session_client",
-    "sqlite_url", "startup", "transcript_names", "wire_text",
+    "log_lines", "outbox_files", "browsers", "clock", "config", "front_matter", "private_files",
+    "session_client", "shared", "startup", "transcript_names", "wire_text",
 ]  # fmt: skip
 
 
@@ -127,10 +127,21 @@ def test_domain_needs_the_standard_library_alone() -> None:
         tops = {name.split(".")[0] for name in imports(path)}
         assert "sqlalchemy" not in tops
         assert tops <= {
-            "", "__future__", "agent_session_manager", "base64", "binascii", "collections",
-            "dataclasses", "datetime", "enum", "functools", "hashlib", "itertools", "json", "math",
-            "re", "typing", "unicodedata",
+            "", "__future__", "agent_session_manager", "agent_shared", "base64", "binascii",
+            "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "itertools",
+            "json", "math", "re", "typing", "unicodedata",
         }, path  # fmt: skip
+
+
+def test_shared_floor_needs_the_standard_library_alone() -> None:
+    for path in files(CLIENT / "shared"):
+        third_party = {
+            name
+            for name in imports(path)
+            if not name.startswith(".") and name.split(".")[0] not in sys.stdlib_module_names
+        }
+        assert third_party - {"psutil"} == set(), path  # which `place` imports where it is needed
+        assert [name for name in imports(path) if name.startswith("..")] == [], path
 
 
 def test_no_import_crosses_the_wire() -> None:

@@ -1,4 +1,4 @@
-"""The wheel: all of both packages and nothing else, and it works where only it was unpacked."""
+"""The wheel: all of the packages and nothing else, and it works where only it was unpacked."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from tests.support.waiting import WATCHDOG_SECONDS
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "agent_session_manager"
 CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
+PACKAGES = {
+    "agent_session_manager": SERVICE,
+    "agent_orchestrator": CLIENT,
+    "agent_shared": CLIENT / "shared",
+}
 BUILD_SECONDS = 100
 """The build backend comes from the index or from uv's cache."""
 
@@ -76,12 +81,12 @@ def unpacked(wheel: Path) -> Path:
     return site
 
 
-def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = {
         f"{package}/{path.relative_to(root).as_posix()}"
-        for package, root in (("agent_session_manager", SERVICE), ("agent_orchestrator", CLIENT))
+        for package, root in PACKAGES.items()
         for path in root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }

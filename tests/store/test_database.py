@@ -19,7 +19,6 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from agent_session_manager import place
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
 from agent_session_manager.store.base import (
     CreateSession,
@@ -30,6 +29,7 @@ from agent_session_manager.store.base import (
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.owner import Owner
 from agent_session_manager.store.sql import SqlStore, open_store
+from agent_shared import place
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop, update
 from tests.store.conftest import sqlite_url_in
 from tests.support.earlier_schema import make_database

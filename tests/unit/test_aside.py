@@ -12,16 +12,16 @@ from agent_session_manager.api.app import build_app
 from agent_session_manager.api.aside import GivenUpError, Pause, Turns, in_thread
 from agent_session_manager.api.body import MAX_BODY_BYTES
 from agent_session_manager.clock import Time, now
-from agent_session_manager.domain.masking import (
+from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.manager import Manager
+from agent_session_manager.store.sql import open_store
+from agent_shared.masking import (
     MAX_NAMES,
     STEPS_AT_ONCE,
     Effort,
     Masking,
 )
-from agent_session_manager.domain.masking_rules import RULES
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.manager import Manager
-from agent_session_manager.store.sql import open_store
+from agent_shared.masking_rules import RULES
 from tests.support.asgi import asked
 
 ANCHORS = sorted({anchor for rule in RULES for anchor in rule.anchors or (".",)})

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator import place
 from agent_orchestrator.registry import (
     Registered,
     RegisteredRun,
@@ -23,8 +22,8 @@ from agent_orchestrator.registry import (
     spared_pids,
 )
 from agent_orchestrator.session_client import _namespace
+from agent_orchestrator.shared import place
 from agent_orchestrator.stopping import signal_supervisor
-from agent_session_manager import place as service_place
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -174,9 +173,8 @@ def test_entry_of_an_older_version_is_of_this_place(tmp_path: Path) -> None:
         assert {e.run.session_id for e in list_registered(tmp_path) if e.is_here} == {"old", "s"}
 
 
-def test_place_is_named_as_the_manager_names_it() -> None:
-    assert place.processes() == service_place.processes()
-    assert _namespace("net") == service_place.network()
+def test_contract_file_names_a_place_as_all_others_do() -> None:
+    assert (_namespace("pid"), _namespace("net")) == (place.processes(), place.network())
 
 
 @each_row(

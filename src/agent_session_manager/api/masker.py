@@ -15,8 +15,8 @@ from starlette.requests import HTTPConnection, Request
 
 from agent_session_manager.api.aside import Pause, in_turn
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.masking import ANCHORS, CHARACTERS_A_STEP, Effort, Masking
-from agent_session_manager.domain.masking_rules import ANCHORLESS, RULES, Rule
+from agent_shared.masking import ANCHORS, CHARACTERS_A_STEP, Effort, Masking
+from agent_shared.masking_rules import ANCHORLESS, RULES, Rule
 
 CONTROL_TOKEN = "control-token"
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.masking import MAX_COUNT
 from agent_session_manager.domain.session import Reason, Usage, end_reason
+from agent_shared.masking import MAX_COUNT
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_TYPE_CHARS = 100

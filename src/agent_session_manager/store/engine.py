@@ -32,13 +32,13 @@ from agent_session_manager.private import (
     check_private,
     open_private,
 )
-from agent_session_manager.sqlite_url import path_in, sqlite_url
 from agent_session_manager.store.ballast import ballast_path
 from agent_session_manager.store.base import Notice
 from agent_session_manager.store.foreign_text import ForeignTextConnection
 from agent_session_manager.store.head import head_path, loss, read_head, refusal
 from agent_session_manager.store.notices import ANY, Notices
 from agent_session_manager.store.owner import read_owner, write_owner
+from agent_shared.sqlite_url import path_in, sqlite_url
 
 READERS = 4
 INCREMENTAL = 2

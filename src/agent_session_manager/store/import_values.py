@@ -11,8 +11,8 @@ from typing import Any
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.json_values import UnstorableJsonError, check_value
-from agent_session_manager.domain.masking import Masking
 from agent_session_manager.domain.raw_json import check_object
+from agent_shared.masking import Masking
 
 Values = dict[str, Any]
 Taking = Callable[[Values], Values]

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from agent_session_manager import place
+from agent_shared import place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from .config import (
     ENV_SESSION_MANAGER_URL,
     ENV_SESSIONS_DIR,
 )
-from .sqlite_url import path_in, sqlite_url
+from .shared.sqlite_url import path_in, sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 """Of all variables that are ours. Each list below says which of them somebody gets; none of the

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from .executors.events import create_event
 from .manager_client import LOST_CODES, Json, ManagerClient
-from .place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
 from .session_client import SessionClientError
+from .shared.place import terminate
 
 POLL_SECONDS = 0.1
 

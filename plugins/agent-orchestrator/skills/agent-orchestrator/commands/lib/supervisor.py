@@ -39,10 +39,8 @@ from .environment import (
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
 from .executors.events import create_event
-from .inherited import begin
 from .log_lines import write_lines_to
 from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
-from .masking import Masking
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
@@ -50,6 +48,8 @@ from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
 from .run_specs import CONVERSATION, sealed_conversation
 from .session_client import SessionClientError, SessionNotFoundError, _find_token
+from .shared.inherited import begin
+from .shared.masking import Masking
 
 logger = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from ..environment import (
     named_working_directory,
     state_dir,
 )
-from ..inherited import begin
 from ..manager_client import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..shared.inherited import begin
 from .output import discard, note
 
 DONE = 0

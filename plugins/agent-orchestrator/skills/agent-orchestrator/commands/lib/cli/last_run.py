@@ -17,8 +17,8 @@ from ..config import load_config
 from ..environment import state_dir
 from ..executors import EXECUTORS
 from ..manager_client import ManagerClient
-from ..masking import is_masked
 from ..run_specs import fingerprint, is_ours
+from ..shared.masking import is_masked
 from ..wire_text import from_wire
 from .command import USAGE, CommandError
 from .running import Plan, Session, load_agent, session_fields

@@ -30,10 +30,10 @@ from ..executors import EXECUTORS
 from ..executors.events import create_event
 from ..launching import LaunchError, launch
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
-from ..masking import Masking
 from ..ownership import find_doubt_below
 from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError, _find_token
+from ..shared.masking import Masking
 from ..stopping import find_registered, request_stop, signal_supervisor
 from ..wire_text import wire_text
 from .command import DONE, FAILED, USAGE, CommandError, Seconds

@@ -24,8 +24,9 @@ from ..environment import (
     state_dir,
 )
 from ..private_files import NotPrivateError, make_state_directory, open_private
-from ..session_client import _discover, _namespace, _read_held
-from ..sqlite_url import path_in
+from ..session_client import _discover, _read_held
+from ..shared import place
+from ..shared.sqlite_url import path_in
 from .command import CommandError
 from .output import note
 
@@ -127,7 +128,7 @@ class _Start:
 
 
 def _refuse_elsewhere(held: Found) -> None:
-    if held.get("network", _namespace("net")) != _namespace("net"):
+    if held.get("network", place.network()) != place.network():
         raise CommandError(
             f"the session manager of {state_dir()} runs on {held.get('host')}, in another "
             "container or machine, and its port is not one of this machine's. Name a URL that "

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
+from ..shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
 from .base import Event
 from .events import create_event, text_content
 

@@ -25,6 +25,11 @@ def network() -> str:
     return _namespace("net")
 
 
+def boot_of(place: str) -> str:
+    """Return the boot that a place is of; on one boot all containers share their locks."""
+    return place.partition(" ")[0]
+
+
 def host() -> str:
     """Return this machine's or container's name, to tell people where something is."""
     return socket.gethostname() or "unknown"
@@ -68,7 +73,7 @@ def terminate(pid: int, is_still_meant: Callable[[], bool]) -> None:
 def _namespace(kind: str) -> str:
     """Return this boot and our namespace of one kind; empty on systems that have none.
 
-    The client side names them in the same way: see `_namespace` in `session_client.py`.
+    `session_client.py`, which may import none of ours, has a copy.
     """
     try:
         return f"{_BOOT.read_text().strip()} {Path(f'/proc/self/ns/{kind}').readlink()}"
