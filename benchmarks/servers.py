@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from agent_session_manager.discovery import DiscoveryError, find_manager
+from agent_session_manager.machine.discovery import DiscoveryError, find_manager
 from agent_session_manager.settings import PREFIX, environment
 from benchmarks.workload import all_session_ids
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent_session_manager.clock import Time
-from agent_session_manager.discovery import DiscoveryError, prepare_state_dir
+from agent_session_manager.machine.clock import Time
+from agent_session_manager.machine.discovery import DiscoveryError, prepare_state_dir
 
 logger = logging.getLogger(__name__)
 

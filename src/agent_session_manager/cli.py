@@ -25,7 +25,7 @@ from agent_session_manager.cli_options import (
     settings_from,
     state_dir_option,
 )
-from agent_session_manager.discovery import (
+from agent_session_manager.machine.discovery import (
     Announcement,
     DiscoveryError,
     DiscoveryFile,
@@ -33,7 +33,7 @@ from agent_session_manager.discovery import (
     find_managers,
     log_path,
 )
-from agent_session_manager.log_lines import shown, write_lines_to
+from agent_session_manager.machine.log_lines import shown, write_lines_to
 from agent_session_manager.maintenance_cli import MAINTENANCE
 from agent_session_manager.settings import PREFIX, Settings
 from agent_shared.inherited import begin

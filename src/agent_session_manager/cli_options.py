@@ -11,8 +11,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from agent_session_manager.discovery import Announcement, DiscoveryError, find_manager
-from agent_session_manager.log_lines import shown
+from agent_session_manager.machine.discovery import Announcement, DiscoveryError, find_manager
+from agent_session_manager.machine.log_lines import shown
 from agent_session_manager.settings import Settings, SettingsError, environment, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])

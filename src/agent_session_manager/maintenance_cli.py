@@ -25,7 +25,7 @@ from agent_session_manager.cli_options import (
     settings_from,
     state_dir_option,
 )
-from agent_session_manager.discovery import Announcement, find_managers, prepare_state_dir
+from agent_session_manager.machine.discovery import Announcement, find_managers, prepare_state_dir
 from agent_session_manager.settings import Settings
 
 FILE = click.Path(path_type=Path)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from agent_session_manager.clock import Time
+from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.base import ExtendLeases, Outcome, ReapLeases
 
 logger = logging.getLogger(__name__)

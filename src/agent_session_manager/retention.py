@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agent_session_manager.clock import Time
+from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,

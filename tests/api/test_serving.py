@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from agent_session_manager import __version__
-from agent_session_manager.discovery import discovery_path, find_manager
+from agent_session_manager.machine.discovery import discovery_path, find_manager
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_command import run_forked

@@ -27,7 +27,7 @@ from click.testing import CliRunner
 from agent_orchestrator.environment import outbox_dir
 from agent_orchestrator.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
-from agent_session_manager.discovery import find_managers
+from agent_session_manager.machine.discovery import find_managers
 from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 

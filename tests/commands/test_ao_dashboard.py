@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 import pytest
 
-from agent_session_manager.discovery import discovery_path, find_manager
+from agent_session_manager.machine.discovery import discovery_path, find_manager
 from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager

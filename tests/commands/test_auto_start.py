@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from agent_orchestrator import __version__
-from agent_session_manager.discovery import Announcement, find_manager, find_managers
+from agent_session_manager.machine.discovery import Announcement, find_manager, find_managers
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -64,7 +64,7 @@ main(["serve"])
 
 DYING = """\
 import os, socket
-from agent_session_manager.discovery import *
+from agent_session_manager.machine.discovery import *
 from agent_session_manager.settings import environment, load_settings
 state = load_settings(environment()).state_dir
 prepare_state_dir(state)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from agent_orchestrator.manager_client import ManagerClient
-from agent_session_manager.discovery import find_manager
+from agent_session_manager.machine.discovery import find_manager
 from tests.commands.shell import (
     ALL,
     DONE,

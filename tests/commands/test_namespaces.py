@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_session_manager.discovery import find_manager
+from agent_session_manager.machine.discovery import find_manager
 from tests.commands.shell import (
     DONE,
     FAILED,

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.clock import Time, now
+from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.store.importing import import_export

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_session_manager.clock import Time
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.feed import Frame, SessionDeleted
+from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager import Manager
 from agent_session_manager.retention import LOOK_SECONDS, Retention, Terms
 from agent_session_manager.settings import Settings

@@ -16,8 +16,8 @@ import pytest
 
 from agent_orchestrator import private_files
 from agent_orchestrator.outbox import Outbox, OutboxError, Run
-from agent_session_manager import private
-from agent_session_manager.discovery import DiscoveryError, DiscoveryFile
+from agent_session_manager.machine import private
+from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.store import engine
 from agent_session_manager.store.engine import DatabaseError, open_database
 from tests.support.campaign import Campaign

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from agent_session_manager.clock import now
+from agent_session_manager.machine.clock import now
 from agent_session_manager.store import migrating
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.exporting_file import written_whole

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from agent_session_manager.discovery import Announcement, find_manager
+from agent_session_manager.machine.discovery import Announcement, find_manager
 from tests.support.environment import BIN, scrubbed_environment
 from tests.support.forked_manager import ForkedManager
 from tests.support.manager_time import ManagerTime

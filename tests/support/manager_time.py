@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent_session_manager.clock import Time
+from agent_session_manager.machine.clock import Time
 from tests.support.waiting import wait_for
 
 _LOOK_SECONDS = 0.01

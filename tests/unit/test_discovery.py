@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session_manager.discovery import (
+from agent_session_manager.machine.discovery import (
     Announcement,
     DiscoveryError,
     DiscoveryFile,

@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from agent_orchestrator import log_lines as of_commands
-from agent_session_manager import log_lines as of_the_manager
+from agent_session_manager.machine import log_lines as of_the_manager
 from tests.support.rows import each_row
 
 FORGED = "time=2026-01-01T00:00:00.000Z level=error source=x message=forged"

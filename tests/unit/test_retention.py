@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent_session_manager import retention
-from agent_session_manager.clock import Time
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.machine.clock import Time
 from agent_session_manager.retention import (
     LOOK_SECONDS,
     MAX_DRIFT_SECONDS,

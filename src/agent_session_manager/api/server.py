@@ -26,8 +26,8 @@ from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
 from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
 from agent_session_manager.api.redirect_pages import RedirectPages
-from agent_session_manager.clock import Time
-from agent_session_manager.discovery import (
+from agent_session_manager.machine.clock import Time
+from agent_session_manager.machine.discovery import (
     Announcement,
     DiscoveryFile,
     ManagerPresentError,

@@ -26,7 +26,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from agent_session_manager.private import (
+from agent_session_manager.machine.private import (
     NotPrivateError,
     check_directory,
     check_private,

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_session_manager import __version__
-from agent_session_manager.private import NotPrivateError, open_private
+from agent_session_manager.machine.private import NotPrivateError, open_private
 from agent_shared import place
 
 LOCK_TIMEOUT_SECONDS = 60.0
