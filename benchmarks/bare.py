@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.ingest import Writer
 from agent_session_manager.store.base import AppendEvents, CreateSession
 from agent_session_manager.store.sql import open_store
 from benchmarks import serving

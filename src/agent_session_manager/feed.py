@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from agent_session_manager.bells import Bells
+from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     CursorUnknownError,

@@ -23,7 +23,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Self, TypeVar, cast
 
-from agent_session_manager.bells import Bells
+from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     RequestNotFoundError,
@@ -40,7 +41,6 @@ from agent_session_manager.domain.run_token import (
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.family_feed import of_family
 from agent_session_manager.feed import Feed, Frame, ListFrame
-from agent_session_manager.ingest import Writer
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (

@@ -21,8 +21,8 @@ MAX_LINES = 400
 # import the rooms below it. So no imports form a circle between rooms.
 SERVICE_ROOMS = [
     "cli", "api", "upkeep", "manager", "family_feed", "feed", "maintenance_cli", "transcripts",
-    "cli_options", "ingest", "reaper", "retention", "tail", "store", "backups", "migrations",
-    "settings", "bells", "domain", "machine", "migrations.versions",
+    "cli_options", "concurrency", "reaper", "retention", "tail", "store", "backups",
+    "migrations", "settings", "domain", "machine", "migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agent_session_manager.bells import Bells
+from agent_session_manager.concurrency.wakeups import Bells
 from tests.support.loops import run
 
 

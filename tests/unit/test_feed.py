@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from agent_session_manager import feed as module
-from agent_session_manager.bells import Bells
+from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     CursorUnknownError,

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from agent_session_manager import ingest
+from agent_session_manager.concurrency import writer
+from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import (
     OverloadedError,
     SessionNotFoundError,
     StoreUnavailableError,
 )
-from agent_session_manager.ingest import Writer
 from agent_session_manager.store.base import AppendEvents, Change, Outcome, Store
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -92,7 +92,7 @@ def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
 
 
 def test_commit_is_never_larger_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "MAX_CHANGES_PER_COMMIT", 3)
+    monkeypatch.setattr(writer, "MAX_CHANGES_PER_COMMIT", 3)
 
     async def scenario(store: GatedStore, writer: Writer) -> None:
         waiting = await sent(writer, *"abcdefgh")
@@ -151,7 +151,7 @@ def test_store_that_raises_fails_its_callers_and_does_not_end_the_writer() -> No
 
 
 def test_more_than_it_holds_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "MAX_WAITING", 3)
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
 
     async def scenario(store: GatedStore, writer: Writer) -> None:
         under_way = await sent(writer, "under way")

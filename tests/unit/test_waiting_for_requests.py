@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from agent_session_manager.bells import Bells
+from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.ingest import Writer
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.base import Store
 from tests.support.loops import run
