@@ -39,8 +39,9 @@ from agent_session_manager.domain.run_token import (
     is_token_of_a_run,
 )
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
-from agent_session_manager.family_feed import of_family
-from agent_session_manager.feed import Feed, Frame, ListFrame
+from agent_session_manager.feed.family import of_family
+from agent_session_manager.feed.feed import Feed, Frame, ListFrame
+from agent_session_manager.feed.tail import CHARS_AT_ONCE
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
@@ -67,7 +68,6 @@ from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow
-from agent_session_manager.tail import CHARS_AT_ONCE
 from agent_session_manager.transcripts import Transcripts
 
 T = TypeVar("T")

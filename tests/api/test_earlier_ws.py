@@ -22,10 +22,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from agent_session_manager import feed
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.earlier_ws import HELD_BYTES, SEND_BUFFER_BYTES, WebSocketProtocol
 from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager import Manager
 from agent_session_manager.store import changing

@@ -11,7 +11,7 @@ import pytest
 
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.event import parse_event
-from agent_session_manager.feed import Frame, SessionDeleted
+from agent_session_manager.feed.feed import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager import Manager
 from agent_session_manager.retention import LOOK_SECONDS, Retention, Terms

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from agent_session_manager import feed as module
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
@@ -16,7 +15,8 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
-from agent_session_manager.feed import (
+from agent_session_manager.feed import feed as module
+from agent_session_manager.feed.feed import (
     EventsAdded,
     Feed,
     Heartbeat,

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_session_manager import tail as module
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Run, Session, Usage
+from agent_session_manager.feed import tail as module
+from agent_session_manager.feed.tail import Tail
 from agent_session_manager.store.feeds import SessionNews
-from agent_session_manager.tail import Tail
 from tests.support.loops import run
 from tests.support.rows import each_row
 

@@ -27,15 +27,15 @@ from agent_session_manager.api.streams import STALLED_SECONDS
 from agent_session_manager.api.wire import SessionBody, session_body
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event
-from agent_session_manager.feed import (
+from agent_session_manager.feed.feed import (
     CHANGES_AT_ONCE,
     HEARTBEAT_SECONDS,
     LIST_PACE_SECONDS,
     PACE_SECONDS,
 )
+from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
 from agent_session_manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
-from agent_session_manager.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent

@@ -31,7 +31,7 @@ from agent_session_manager.api.wire import (
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
 from agent_session_manager.domain.session import Session
-from agent_session_manager.feed import (
+from agent_session_manager.feed.feed import (
     EventsAdded,
     Frame,
     Heartbeat,
@@ -42,8 +42,8 @@ from agent_session_manager.feed import (
     SessionEnded,
     Stopping,
 )
+from agent_session_manager.feed.tail import Published
 from agent_session_manager.store.feeds import ChangedSession, DeletedSession
-from agent_session_manager.tail import Published
 
 logger = logging.getLogger(__name__)
 

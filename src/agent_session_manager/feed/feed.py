@@ -20,8 +20,8 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.session import Session
+from agent_session_manager.feed.tail import NOTHING, Batch, News, ReadSession, Tail
 from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
-from agent_session_manager.tail import NOTHING, Batch, News, ReadSession, Tail
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.01

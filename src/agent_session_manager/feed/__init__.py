@@ -1,0 +1,1 @@
+"""Live feeds: of one session, of all sessions, and of a family."""
