@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_session_manager.backups import Backups, backing_up
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.retention import Retention, Terms
 from agent_session_manager.settings import Settings
 

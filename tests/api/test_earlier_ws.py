@@ -27,7 +27,7 @@ from agent_session_manager.api.earlier_ws import HELD_BYTES, SEND_BUFFER_BYTES, 
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import Time, now
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store import changing
 from agent_session_manager.store.base import CreateSession, UpdateSession
 from agent_session_manager.store.sql import open_store

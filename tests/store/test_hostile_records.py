@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from agent_session_manager.api.app import build_app
 from agent_session_manager.machine.clock import Time, now
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.rows import USAGE_COLUMNS

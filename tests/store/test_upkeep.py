@@ -13,7 +13,7 @@ from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.feed.feed import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.retention import LOOK_SECONDS, Retention, Terms
 from agent_session_manager.settings import Settings
 from agent_session_manager.store.base import CreateSession, SessionFilter, UpdateSession

@@ -13,7 +13,7 @@ from agent_session_manager.api.aside import GivenUpError, Pause, Turns, in_threa
 from agent_session_manager.api.body import MAX_BODY_BYTES
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.machine.clock import Time, now
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.sql import open_store
 from agent_shared.masking import (
     MAX_NAMES,

@@ -34,7 +34,7 @@ from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.wire import ErrorAnswer, HealthAnswer, NewEventBody
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 
 SERVICE = "agent-session-manager"
 _OPEN_ROUTES = {"/health", dashboard.TOKEN_PATH}

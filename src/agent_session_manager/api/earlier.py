@@ -36,7 +36,7 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.session import MAX_NAME_CHARS, is_session_id
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.base import (
     CreateSession,
     EventFilter,

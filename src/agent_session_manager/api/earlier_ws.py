@@ -34,7 +34,7 @@ from agent_session_manager.feed.feed import (
     PACE_SECONDS,
 )
 from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 
 H = TypeVar("H", bound=Callable[..., Any])
 

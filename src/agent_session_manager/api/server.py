@@ -34,7 +34,7 @@ from agent_session_manager.machine.discovery import (
     discovery_path,
     prepare_state_dir,
 )
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import open_store

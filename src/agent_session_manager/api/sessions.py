@@ -39,7 +39,7 @@ from agent_session_manager.api.wire import (
 from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
-from agent_session_manager.manager import Manager
+from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.base import (
     CreateSession,
     SessionFilter,

@@ -43,6 +43,7 @@ from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed, Frame, ListFrame
 from agent_session_manager.feed.tail import CHARS_AT_ONCE
 from agent_session_manager.machine.clock import Time
+from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
     AppendEvents,
@@ -68,7 +69,6 @@ from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow
-from agent_session_manager.transcripts import Transcripts
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""The use cases: what the service can do, whoever asks."""
