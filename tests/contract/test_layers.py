@@ -20,8 +20,8 @@ MAX_LINES = 400
 # Rooms from the top down. A room is a folder, or a file that stands beside the folders; it may
 # import the rooms below it. So no imports form a circle between rooms.
 SERVICE_ROOMS = [
-    "cli", "api", "upkeep", "manager", "feed", "maintenance_cli", "cli_options", "concurrency",
-    "reaper", "retention", "store", "backups", "migrations", "settings", "domain", "machine",
+    "cli", "api", "background", "manager", "feed", "maintenance_cli", "cli_options",
+    "concurrency", "store", "migrations", "settings", "domain", "machine",
     "migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [

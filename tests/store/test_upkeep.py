@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.background.retention import LOOK_SECONDS, Retention, Terms
+from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.feed.feed import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.retention import LOOK_SECONDS, Retention, Terms
 from agent_session_manager.settings import Settings
 from agent_session_manager.store.base import CreateSession, SessionFilter, UpdateSession
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
 from agent_session_manager.store.sql import open_store
-from agent_session_manager.upkeep import Upkeep
 from tests.store.conformance import SteppedClock
 from tests.support.loops import run
 

@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_session_manager import retention
-from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.machine.clock import Time
-from agent_session_manager.retention import (
+from agent_session_manager.background import retention
+from agent_session_manager.background.retention import (
     LOOK_SECONDS,
     MAX_DRIFT_SECONDS,
     ROWS_AT_ONCE,
@@ -18,6 +16,8 @@ from agent_session_manager.retention import (
     Retention,
     Terms,
 )
+from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,

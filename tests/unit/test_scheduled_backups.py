@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_session_manager.backups import LOOK_SECONDS, RETRY_SECONDS, BackupFailedError, Backups
+from agent_session_manager.background.backups import (
+    LOOK_SECONDS,
+    RETRY_SECONDS,
+    BackupFailedError,
+    Backups,
+)
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import DiscoveryError
 from tests.support.loops import run

@@ -26,6 +26,7 @@ from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
 from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
 from agent_session_manager.api.redirect_pages import RedirectPages
+from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (
     Announcement,
@@ -38,7 +39,6 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import open_store
-from agent_session_manager.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Self, TypeVar, cast
 
+from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
@@ -44,7 +45,6 @@ from agent_session_manager.feed.feed import Feed, Frame, ListFrame
 from agent_session_manager.feed.tail import CHARS_AT_ONCE
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.transcripts import Transcripts
-from agent_session_manager.reaper import Reaper
 from agent_session_manager.store.base import (
     AppendEvents,
     ClaimLease,

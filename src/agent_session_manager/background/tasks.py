@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from agent_session_manager.backups import Backups, backing_up
+from agent_session_manager.background.backups import Backups, backing_up
+from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.retention import Retention, Terms
 from agent_session_manager.settings import Settings
 
 BACKUPS = "backups"

@@ -1,0 +1,1 @@
+"""What the manager does by itself: reaping, retention, backups."""
