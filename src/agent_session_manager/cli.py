@@ -117,11 +117,11 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
     with importing():
-        from agent_session_manager.api.network import TlsError
         from agent_session_manager.api.server import AddressError, PortInUseError
         from agent_session_manager.api.server import serve as run_server
         from agent_session_manager.store.engine import DatabaseError
         from agent_session_manager.store.failures import StoreBrokenError
+        from agent_session_manager.transport.tls import TlsError
 
     settings = settings_from(
         port=port,

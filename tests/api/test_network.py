@@ -16,9 +16,9 @@ import pytest
 
 from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
-from agent_session_manager.api import network
-from agent_session_manager.api.network import TlsError, load_tls, serve_tls
 from agent_session_manager.settings import Settings, SettingsError, load_settings
+from agent_session_manager.transport import tls
+from agent_session_manager.transport.tls import TlsError, load_tls, serve_tls
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_command import run_forked
 from tests.support.manager import RunningManager
@@ -354,13 +354,13 @@ def test_handshakes_that_never_come_hold_up_nobody(
 def test_handshake_that_does_not_come_in_time_is_ended(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert network.HANDSHAKE_SECONDS <= 30
-    monkeypatch.setattr(network, "HANDSHAKE_SECONDS", 0.05)
-    tls = load_tls(certificates.certificate, certificates.key)
+    assert tls.HANDSHAKE_SECONDS <= 30
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.05)
+    context = load_tls(certificates.certificate, certificates.key)
 
     async def is_ended() -> bytes:
         listening = socket.create_server((ADDRESS, 0))
-        async with await serve_tls(asyncio.Protocol, listening, tls):
+        async with await serve_tls(asyncio.Protocol, listening, context):
             reader, writer = await asyncio.open_connection(*listening.getsockname())
             async with asyncio.timeout(WATCHDOG_SECONDS):
                 try:

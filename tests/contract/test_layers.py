@@ -22,7 +22,7 @@ MAX_LINES = 400
 SERVICE_ROOMS = [
     "cli", "api", "background", "manager", "feed", "maintenance_cli", "cli_options",
     "concurrency", "store", "migrations", "settings", "domain", "machine",
-    "migrations.versions",
+    "migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",

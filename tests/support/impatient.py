@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agent_session_manager.api import connection, streams
+from agent_session_manager.api import streams
 from agent_session_manager.cli import main
+from agent_session_manager.transport import connection
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from agent_session_manager.api import app, body, connection, streams
+from agent_session_manager.api import app, body, streams
 from agent_session_manager.cli import main
+from agent_session_manager.transport import connection
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 

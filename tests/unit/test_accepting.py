@@ -11,7 +11,7 @@ import psutil
 import pytest
 import uvloop
 
-from agent_session_manager.api.accepting import Accepting
+from agent_session_manager.transport.acceptor import Accepting
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for

@@ -21,7 +21,6 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from agent_session_manager.api.answers import dump
-from agent_session_manager.api.connection import send_until_left
 from agent_session_manager.api.earlier import earlier_event
 from agent_session_manager.api.streams import STALLED_SECONDS
 from agent_session_manager.api.wire import SessionBody, session_body
@@ -36,6 +35,7 @@ from agent_session_manager.feed.feed import (
 from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
+from agent_session_manager.transport.connection import send_until_left
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent

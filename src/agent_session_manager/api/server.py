@@ -20,11 +20,8 @@ from uuid import uuid4
 import uvicorn
 
 import agent_session_manager
-from agent_session_manager.api.accepting import Accepting
 from agent_session_manager.api.app import build_app, guarded
-from agent_session_manager.api.connection import Protocol
 from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
-from agent_session_manager.api.network import family_of, in_url, load_tls, serve_tls
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.machine.clock import Time
@@ -39,6 +36,9 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import open_store
+from agent_session_manager.transport.acceptor import Accepting
+from agent_session_manager.transport.connection import Protocol
+from agent_session_manager.transport.tls import family_of, in_url, load_tls, serve_tls
 
 logger = logging.getLogger(__name__)
 

@@ -17,11 +17,6 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.answers import dump
-from agent_session_manager.api.connection import (
-    StalledReaderError,
-    connection_of,
-    send_until_left,
-)
 from agent_session_manager.api.wire import (
     SessionAnswer,
     SessionDeletedFrame,
@@ -44,6 +39,11 @@ from agent_session_manager.feed.feed import (
 )
 from agent_session_manager.feed.tail import Published
 from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.transport.connection import (
+    StalledReaderError,
+    connection_of,
+    send_until_left,
+)
 
 logger = logging.getLogger(__name__)
 

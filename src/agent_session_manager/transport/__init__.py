@@ -1,0 +1,1 @@
+"""Connections: accepting them, TLS, and what a server may wait for."""
