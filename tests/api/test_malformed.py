@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_session_manager.api.body import MAX_PARTS
+from agent_session_manager.api.http.body import MAX_PARTS
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.aside import GivenUpError, Pause, Turns, in_thread
-from agent_session_manager.api.body import MAX_BODY_BYTES
+from agent_session_manager.api.http.aside import GivenUpError, Pause, Turns, in_thread
+from agent_session_manager.api.http.body import MAX_BODY_BYTES
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_session_manager.api.body import MAX_PARTS, parse_json
-from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.http.body import MAX_PARTS, parse_json
+from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.domain.json_values import MAX_DEPTH
 from tests.support.rows import each_row
 

@@ -15,7 +15,7 @@ from agent_orchestrator.executors.events import (
     text_content,
 )
 from agent_orchestrator.shared.masking import MAX_SECRET_CHARS
-from agent_session_manager.api.body import parse_json
+from agent_session_manager.api.http.body import parse_json
 
 TOO_LONG = TEXT_BYTES_LIMIT + 1
 

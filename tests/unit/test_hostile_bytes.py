@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from agent_orchestrator.cli.output import clean, one_line
 from agent_orchestrator.feed_frames import Frame, FrameParser
 from agent_orchestrator.session_client import SessionClientError
-from agent_session_manager.api.pages import page_text, parse_page
-from agent_session_manager.api.streams import _framed
+from agent_session_manager.api.http.page_marks import page_text, parse_page
+from agent_session_manager.api.http.sse import _framed
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.json_values import UnstorableJsonError

@@ -16,10 +16,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.aside import Pause, in_turn
-from agent_session_manager.api.body import JsonRoute, parse_json
-from agent_session_manager.api.masker import masker_of
+from agent_session_manager.api.http.aside import Pause, in_turn
+from agent_session_manager.api.http.body import JsonRoute, parse_json
+from agent_session_manager.api.http.masker import masker_of
+from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.sessions import MAX_PAGE, Id, Served
 from agent_session_manager.api.wire import (
     SessionAnswer,

@@ -20,9 +20,9 @@ from pydantic import BaseModel
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from agent_session_manager.api.answers import dump
 from agent_session_manager.api.earlier import earlier_event
-from agent_session_manager.api.streams import STALLED_SECONDS
+from agent_session_manager.api.http.responses import dump
+from agent_session_manager.api.http.sse import STALLED_SECONDS
 from agent_session_manager.api.wire import SessionBody, session_body
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event

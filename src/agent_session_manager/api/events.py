@@ -1,7 +1,7 @@
 """The routes of events.
 
 Appending is what the service does most, so it is served ahead of the framework, which documents
-it; `api/body.py` and `domain/event.py` check what it is given.
+it; `api/http/body.py` and `domain/event.py` check what it is given.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_session_manager.api.answers import refusals
-from agent_session_manager.api.aside import in_turn
-from agent_session_manager.api.body import JsonRequest, JsonRoute, parse_json
-from agent_session_manager.api.errors import RequestError
-from agent_session_manager.api.masker import masker_of
+from agent_session_manager.api.http.aside import in_turn
+from agent_session_manager.api.http.body import JsonRequest, JsonRoute, parse_json
+from agent_session_manager.api.http.errors import RequestError
+from agent_session_manager.api.http.masker import masker_of
+from agent_session_manager.api.http.responses import refusals
+from agent_session_manager.api.http.sse import (
+    answer_with_session,
+    cursor_of,
+    refuse_others,
+    streamed,
+    wants_stream,
+)
 from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
@@ -29,13 +36,6 @@ from agent_session_manager.api.sessions import (
     QueryText,
     Served,
     manager_of,
-)
-from agent_session_manager.api.streams import (
-    answer_with_session,
-    cursor_of,
-    refuse_others,
-    streamed,
-    wants_stream,
 )
 from agent_session_manager.api.wire import (
     AppendedAnswer,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.body import JsonRoute
+from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.sessions import Served
 
 router = APIRouter(route_class=JsonRoute, tags=["maintenance"])

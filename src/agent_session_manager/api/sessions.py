@@ -10,18 +10,18 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.answers import answer, dump, refusals
-from agent_session_manager.api.body import JsonRoute
-from agent_session_manager.api.masker import masked
-from agent_session_manager.api.pages import page_text, parse_page
-from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs, page_of
-from agent_session_manager.api.streams import (
+from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.masker import masked
+from agent_session_manager.api.http.page_marks import page_text, parse_page
+from agent_session_manager.api.http.responses import answer, dump, refusals
+from agent_session_manager.api.http.sse import (
     answer_with_list,
     cursor_of,
     refuse_others,
     streamed,
     wants_stream,
 )
+from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs, page_of
 from agent_session_manager.api.wire import (
     DeletedAnswer,
     DeletedCounts,

@@ -7,10 +7,15 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from agent_session_manager.api.answers import answer, refusals
-from agent_session_manager.api.aside import Pause, in_turn
-from agent_session_manager.api.body import MAX_PARTS, check_parts, read_body, refused_as_request
-from agent_session_manager.api.errors import RequestError
+from agent_session_manager.api.http.aside import Pause, in_turn
+from agent_session_manager.api.http.body import (
+    MAX_PARTS,
+    check_parts,
+    read_body,
+    refused_as_request,
+)
+from agent_session_manager.api.http.errors import RequestError
+from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.transcript_wire import (

@@ -1,4 +1,4 @@
-"""What can go wrong, as facts. Which HTTP status a fact becomes is decided in `api/errors.py`."""
+"""What can go wrong, as facts. The HTTP status of each is decided in `api/http/errors.py`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from agent_session_manager.api.answers import dump
+from agent_session_manager.api.http.responses import dump
 from agent_session_manager.api.wire import (
     SessionAnswer,
     SessionDeletedFrame,

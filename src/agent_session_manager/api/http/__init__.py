@@ -1,0 +1,1 @@
+"""What every route uses of HTTP: bodies, responses, errors and streams."""
