@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_session_manager.api.codes import LIFETIME_SECONDS, MAX_CODES, Codes
+from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, MAX_CODES, Codes
 from agent_session_manager.domain.errors import CodeNotValidError, OverloadedError
 
 

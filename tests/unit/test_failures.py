@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_session_manager.api.failures import MAX_FAILURES, WINDOW_SECONDS, Failures
+from agent_session_manager.api.guard.throttle import MAX_FAILURES, WINDOW_SECONDS, Failures
 from tests.support.rows import each_row
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_session_manager.api.page_tokens import MAX_TOKENS, PageTokens
+from agent_session_manager.api.guard.page_tokens import MAX_TOKENS, PageTokens
 from agent_session_manager.domain.errors import PageTokenNotFoundError
 
 

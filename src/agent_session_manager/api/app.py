@@ -21,16 +21,16 @@ from agent_session_manager.api import (
     sessions,
     transcripts,
 )
-from agent_session_manager.api.admission import Admission
-from agent_session_manager.api.codes import Codes
-from agent_session_manager.api.failures import Failures
-from agent_session_manager.api.guard import Guard
+from agent_session_manager.api.guard.admission import Admission
+from agent_session_manager.api.guard.guard import Guard
+from agent_session_manager.api.guard.login_codes import Codes
+from agent_session_manager.api.guard.page_tokens import PageTokens
+from agent_session_manager.api.guard.run_scopes import Confined
+from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.http.aside import Turns
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
-from agent_session_manager.api.page_tokens import PageTokens
-from agent_session_manager.api.reach import Confined
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.wire import ErrorAnswer, HealthAnswer, NewEventBody
 from agent_session_manager.machine.clock import Time

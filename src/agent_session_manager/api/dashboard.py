@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.api.codes import LIFETIME_SECONDS, Codes
 from agent_session_manager.api.dashboard_wire import (
     AgentFacet,
     CodeAnswer,
@@ -30,12 +29,13 @@ from agent_session_manager.api.dashboard_wire import (
     UsageAnswer,
     UsageRowBody,
 )
-from agent_session_manager.api.failures import TOO_MANY, Failures
+from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, Codes
+from agent_session_manager.api.guard.page_tokens import PageTokens
+from agent_session_manager.api.guard.run_scopes import for_pages, page_of
+from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.page_tokens import PageTokens
-from agent_session_manager.api.reach import for_pages, page_of
 from agent_session_manager.api.redirect_pages import RedirectPages
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.wire import GivenMoment

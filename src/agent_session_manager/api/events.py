@@ -16,6 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent_session_manager.api.guard.run_scopes import Reach, caller_of, for_pages, for_runs
 from agent_session_manager.api.http.aside import in_turn
 from agent_session_manager.api.http.body import JsonRequest, JsonRoute, parse_json
 from agent_session_manager.api.http.errors import RequestError
@@ -28,7 +29,6 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs
 from agent_session_manager.api.sessions import (
     MAX_NUMBER,
     MAX_PAGE,

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs, page_of
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.reach import Reach, for_pages, for_runs, page_of
 from agent_session_manager.api.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire import (
     LeaseClaimBody,

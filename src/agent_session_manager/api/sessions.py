@@ -10,6 +10,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from agent_session_manager.api.guard.run_scopes import (
+    Reach,
+    caller_of,
+    for_pages,
+    for_runs,
+    page_of,
+)
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.page_marks import page_text, parse_page
@@ -21,7 +28,6 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.reach import Reach, caller_of, for_pages, for_runs, page_of
 from agent_session_manager.api.wire import (
     DeletedAnswer,
     DeletedCounts,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
+from agent_session_manager.api.guard.run_scopes import Reach, for_runs
 from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import (
     MAX_PARTS,
@@ -16,7 +17,6 @@ from agent_session_manager.api.http.body import (
 )
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.reach import Reach, for_runs
 from agent_session_manager.api.sessions import Served
 from agent_session_manager.api.transcript_wire import (
     AppendedEntriesAnswer,

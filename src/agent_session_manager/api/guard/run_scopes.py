@@ -18,8 +18,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent_session_manager.api.guard.page_tokens import PageToken
 from agent_session_manager.api.http.errors import Refusal, error_response, refusal_of
-from agent_session_manager.api.page_tokens import PageToken
 from agent_session_manager.domain.errors import (
     NotForPagesError,
     NotForRunsError,
