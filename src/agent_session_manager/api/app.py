@@ -32,7 +32,7 @@ from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.redirect_pages import RedirectPages
-from agent_session_manager.api.wire import ErrorAnswer, HealthAnswer, NewEventBody
+from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer, NewEventBody
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 

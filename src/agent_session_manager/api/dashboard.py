@@ -15,7 +15,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.api.dashboard_wire import (
+from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, Codes
+from agent_session_manager.api.guard.page_tokens import PageTokens
+from agent_session_manager.api.guard.run_scopes import for_pages, page_of
+from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
+from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.errors import RequestError
+from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.redirect_pages import RedirectPages
+from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.wire.common import GivenMoment
+from agent_session_manager.api.wire.dashboard import (
     AgentFacet,
     CodeAnswer,
     CodeBody,
@@ -29,16 +39,6 @@ from agent_session_manager.api.dashboard_wire import (
     UsageAnswer,
     UsageRowBody,
 )
-from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, Codes
-from agent_session_manager.api.guard.page_tokens import PageTokens
-from agent_session_manager.api.guard.run_scopes import for_pages, page_of
-from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
-from agent_session_manager.api.http.body import JsonRoute
-from agent_session_manager.api.http.errors import RequestError
-from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.redirect_pages import RedirectPages
-from agent_session_manager.api.sessions import Served
-from agent_session_manager.api.wire import GivenMoment
 from agent_session_manager.domain.errors import CodeNotValidError, InvalidRequestError
 
 logger = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ from agent_session_manager.api.sessions import (
     Served,
     manager_of,
 )
-from agent_session_manager.api.wire import (
+from agent_session_manager.api.wire.common import (
     AppendedAnswer,
     EventsAnswer,
     event_to_wire,

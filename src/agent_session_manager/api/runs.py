@@ -12,7 +12,7 @@ from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.sessions import Id, Served, create_run_token
-from agent_session_manager.api.wire import (
+from agent_session_manager.api.wire.common import (
     LeaseClaimBody,
     NewRequestBody,
     NewRunBody,

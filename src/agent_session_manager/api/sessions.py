@@ -28,7 +28,7 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.wire import (
+from agent_session_manager.api.wire.common import (
     DeletedAnswer,
     DeletedCounts,
     NewSessionBody,

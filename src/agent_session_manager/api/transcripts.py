@@ -18,7 +18,8 @@ from agent_session_manager.api.http.body import (
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.sessions import Served
-from agent_session_manager.api.transcript_wire import (
+from agent_session_manager.api.wire.common import to_text
+from agent_session_manager.api.wire.transcripts import (
     AppendedEntriesAnswer,
     AppendQuery,
     EntriesAnswer,
@@ -33,7 +34,6 @@ from agent_session_manager.api.transcript_wire import (
     TranscriptsQuery,
     transcript_body,
 )
-from agent_session_manager.api.wire import to_text
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.raw_json import check_object, decode, split_array
 from agent_session_manager.domain.transcript import MAX_ENTRIES_PER_APPEND, NewEntry, parse_entry

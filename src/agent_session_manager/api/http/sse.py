@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.http.responses import dump
-from agent_session_manager.api.wire import (
+from agent_session_manager.api.wire.common import (
     SessionAnswer,
     SessionDeletedFrame,
     event_to_wire,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.wire import Moment, SessionId
+from agent_session_manager.api.wire.common import Moment, SessionId
 from agent_session_manager.domain.transcript import (
     MAX_ENTRIES_PER_APPEND,
     MAX_KEY_BYTES,
