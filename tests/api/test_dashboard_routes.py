@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent_session_manager.api.dashboard import STATIC
+from agent_session_manager.api.routes.page import STATIC
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from agent_session_manager.api import server
-from agent_session_manager.api.events import AppendsFirst
+from agent_session_manager.api.routes.events import AppendsFirst
 from agent_session_manager.cli import main
 
 PROGRAM = (sys.executable, str(Path(__file__)))

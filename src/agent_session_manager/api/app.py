@@ -11,16 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api import (
-    dashboard,
-    earlier,
-    earlier_ws,
-    events,
-    maintenance,
-    runs,
-    sessions,
-    transcripts,
-)
+from agent_session_manager.api import earlier, earlier_ws
 from agent_session_manager.api.guard.admission import Admission
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.login_codes import Codes
@@ -31,13 +22,14 @@ from agent_session_manager.api.http.aside import Turns
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
-from agent_session_manager.api.redirect_pages import RedirectPages
+from agent_session_manager.api.routes import events, maintenance, page, runs, sessions, transcripts
+from agent_session_manager.api.routes.redirect_pages import RedirectPages
 from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer, NewEventBody
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 
 SERVICE = "agent-session-manager"
-_OPEN_ROUTES = {"/health", dashboard.TOKEN_PATH}
+_OPEN_ROUTES = {"/health", page.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 
 
@@ -83,7 +75,7 @@ def build_app(
         events.router,
         runs.router,
         transcripts.router,
-        dashboard.router,
+        page.router,
         health,
         maintenance.router,
         earlier.router,
@@ -91,7 +83,7 @@ def build_app(
     ):
         # As they are: included, each would be built a second time.
         app.router.routes.extend(router.routes)
-    dashboard.add_page(app)
+    page.add_page(app)
     install_error_handlers(app)
     app.openapi = cache(lambda: _describe(app))  # type: ignore[method-assign]  # FastAPI's way
     return app

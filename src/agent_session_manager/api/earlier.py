@@ -20,7 +20,7 @@ from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import JsonRoute, parse_json
 from agent_session_manager.api.http.masker import masker_of
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.sessions import MAX_PAGE, Id, Served
+from agent_session_manager.api.routes.sessions import MAX_PAGE, Id, Served
 from agent_session_manager.api.wire.common import (
     SessionAnswer,
     SessionChangesBody,

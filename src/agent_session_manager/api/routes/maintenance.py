@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.routes.sessions import Served
 
 router = APIRouter(route_class=JsonRoute, tags=["maintenance"])
 

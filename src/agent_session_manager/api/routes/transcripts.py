@@ -17,7 +17,7 @@ from agent_session_manager.api.http.body import (
 )
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.routes.sessions import Served
 from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.transcripts import (
     AppendedEntriesAnswer,

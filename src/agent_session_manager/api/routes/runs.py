@@ -11,7 +11,7 @@ from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_run
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.sessions import Id, Served, create_run_token
+from agent_session_manager.api.routes.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire.common import (
     LeaseClaimBody,
     NewRequestBody,

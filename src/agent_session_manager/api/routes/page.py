@@ -22,8 +22,8 @@ from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.redirect_pages import RedirectPages
-from agent_session_manager.api.sessions import Served
+from agent_session_manager.api.routes.redirect_pages import RedirectPages
+from agent_session_manager.api.routes.sessions import Served
 from agent_session_manager.api.wire.common import GivenMoment
 from agent_session_manager.api.wire.dashboard import (
     AgentFacet,
@@ -43,7 +43,7 @@ from agent_session_manager.domain.errors import CodeNotValidError, InvalidReques
 
 logger = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parents[1] / "static"
+STATIC = Path(__file__).parents[2] / "static"
 TOKEN_PATH = "/dashboard/token"
 MAX_FACETS = 200
 _BUCKETS = {

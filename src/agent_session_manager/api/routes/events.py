@@ -29,7 +29,7 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.sessions import (
+from agent_session_manager.api.routes.sessions import (
     MAX_NUMBER,
     MAX_PAGE,
     Id,
