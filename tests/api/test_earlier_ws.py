@@ -23,7 +23,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.earlier_ws import HELD_BYTES, SEND_BUFFER_BYTES, WebSocketProtocol
+from agent_session_manager.api.earlier.websocket import (
+    HELD_BYTES,
+    SEND_BUFFER_BYTES,
+    WebSocketProtocol,
+)
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import Time, now

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from agent_session_manager.api.earlier_ws import WebSocketProtocol
+from agent_session_manager.api.earlier.websocket import WebSocketProtocol
 from agent_session_manager.transport import connection
 from tests.support.loops import SteppedLoop, run_stepped
 from tests.support.rows import each_row

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api import earlier, earlier_ws
+from agent_session_manager.api.earlier import routes, websocket
 from agent_session_manager.api.guard.admission import Admission
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.login_codes import Codes
@@ -78,8 +78,8 @@ def build_app(
         page.router,
         health,
         maintenance.router,
-        earlier.router,
-        earlier_ws.router,
+        routes.router,
+        websocket.router,
     ):
         # As they are: included, each would be built a second time.
         app.router.routes.extend(router.routes)

@@ -21,7 +21,11 @@ import uvicorn
 
 import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
-from agent_session_manager.api.earlier_ws import MAX_MESSAGE_BYTES, PING_SECONDS, WebSocketProtocol
+from agent_session_manager.api.earlier.websocket import (
+    MAX_MESSAGE_BYTES,
+    PING_SECONDS,
+    WebSocketProtocol,
+)
 from agent_session_manager.api.routes.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.machine.clock import Time

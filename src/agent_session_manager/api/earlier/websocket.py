@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from agent_session_manager.api.earlier import earlier_event
+from agent_session_manager.api.earlier.routes import earlier_event
 from agent_session_manager.api.http.responses import dump
 from agent_session_manager.api.http.sse import STALLED_SECONDS
 from agent_session_manager.api.wire.common import SessionBody, session_body
