@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from agent_session_manager.api.server import _config, _loop_factory, listen_on_loopback
+from agent_session_manager.serve import _config, _loop_factory, listen_on_loopback
 
 
 async def serve(app: Starlette) -> None:

@@ -117,8 +117,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
     with importing():
-        from agent_session_manager.api.server import AddressError, PortInUseError
-        from agent_session_manager.api.server import serve as run_server
+        from agent_session_manager.serve import AddressError, PortInUseError
+        from agent_session_manager.serve import serve as run_server
         from agent_session_manager.store.engine import DatabaseError
         from agent_session_manager.store.failures import StoreBrokenError
         from agent_session_manager.transport.tls import TlsError

@@ -115,7 +115,7 @@ import importlib, sys
 site, dependencies, directory = sys.argv[1:]
 sys.path[:0] = [site, dependencies]
 from datetime import UTC, datetime
-import agent_orchestrator.session_client, agent_session_manager.api.server
+import agent_orchestrator.session_client, agent_session_manager.serve
 from agent_session_manager.store.sql import open_store
 for module in (agent_orchestrator, agent_session_manager):
     assert module.__file__.startswith(site), module.__file__

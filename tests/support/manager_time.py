@@ -45,7 +45,7 @@ class ManagerTime:
 
 def live_in_time_of(directory: Path) -> None:
     """Be the manager: take its time from these files. What has passed stays over restarts."""
-    from agent_session_manager.api import server  # not for the tests, which need none of it
+    from agent_session_manager import serve  # not for the tests, which need none of it
 
     passed = _read(directory / "passed")
 
@@ -66,7 +66,7 @@ def live_in_time_of(directory: Path) -> None:
                 passed += min(_STEP_SECONDS, to_pass)
                 _write(directory / "passed", passed)
 
-    server.TIME = Time(clock=clock, monotonic=monotonic, sleep=sleep)
+    serve.TIME = Time(clock=clock, monotonic=monotonic, sleep=sleep)
 
 
 def _read(path: Path) -> float:

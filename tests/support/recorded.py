@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_session_manager.api import server
+from agent_session_manager import serve
 from agent_session_manager.api.app import guarded
 from agent_session_manager.cli import main
 from tests.support.unguarded import let_everybody_in
@@ -71,7 +71,7 @@ def run() -> None:
     def build_recorded(app: Any, **rules: Any) -> ASGIApp:
         return Recorder(build(app, **rules), Path(record))
 
-    vars(server)["guarded"] = build_recorded
+    vars(serve)["guarded"] = build_recorded
     sys.argv = ["agent-session-manager", *arguments]
     main()
 

@@ -8,12 +8,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import agent_session_manager.api.app
-from agent_session_manager import cli
-from agent_session_manager.api import server
+from agent_session_manager import cli, serve
 from agent_session_manager.store import engine
 from tests.support.forking import live_in, write_to
 
-IMPORTED = (agent_session_manager.api.app, server)
+IMPORTED = (agent_session_manager.api.app, serve)
 
 
 def start_manager(

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from agent_session_manager.api import server
+from agent_session_manager import serve
 from agent_session_manager.api.routes.events import AppendsFirst
 from agent_session_manager.cli import main
 
@@ -23,5 +23,5 @@ def let_everybody_in(app: Any, **_rules: object) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    vars(server)["guarded"] = let_everybody_in
+    vars(serve)["guarded"] = let_everybody_in
     main()
