@@ -11,7 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import agent_session_manager
-from agent_session_manager.api.earlier import routes, websocket
+from agent_session_manager.api.earlier import routes as earlier_routes
+from agent_session_manager.api.earlier import websocket as earlier_websocket
 from agent_session_manager.api.guard.admission import Admission
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.login_codes import Codes
@@ -78,8 +79,8 @@ def build_app(
         page.router,
         health,
         maintenance.router,
-        routes.router,
-        websocket.router,
+        earlier_routes.router,
+        earlier_websocket.router,
     ):
         # As they are: included, each would be built a second time.
         app.router.routes.extend(router.routes)
@@ -108,8 +109,8 @@ def guarded(
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES
         )
-    page = app.state.page_paths
-    open_paths = _OPEN_ROUTES | page
+    page_paths = app.state.page_paths
+    open_paths = _OPEN_ROUTES | page_paths
     return Guard(
         served,
         token=token,
@@ -118,7 +119,7 @@ def guarded(
         failures=app.state.failures,
         origins=origins,
         open_paths=open_paths,
-        page_paths=page,
+        page_paths=page_paths,
         find_caller=app.state.manager and app.state.manager.find_caller,
         page_tokens=app.state.page_tokens,
     )
