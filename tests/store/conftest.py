@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, delete, make_url, text, update
 
+from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.store.engine import sqlite_path
 from agent_session_manager.store.sql import SqlStore, open_store
-from agent_session_manager.store.tables import feed, metadata
 from tests.store.conformance import SteppedClock
 from tests.support.postgresql import ON_POSTGRESQL
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from agent_session_manager.store.tables import metadata
+from agent_session_manager.sql.schema.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

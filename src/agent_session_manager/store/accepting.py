@@ -15,14 +15,14 @@ from pathlib import Path
 
 import orjson
 
-from agent_session_manager.store.backup import flush
-from agent_session_manager.store.checksums import (
+from agent_session_manager.sql.schema.checksums import (
     DAMAGED,
     DAMAGED_TEXT,
     DamagedEvent,
     damaged_events,
     event_checksum,
 )
+from agent_session_manager.store.backup import flush
 from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.store.reading import reading_alone

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from agent_session_manager.store.tables import deleted_sessions, feed
+from agent_session_manager.sql.schema.tables import deleted_sessions, feed
 
 KEPT_DELETIONS = 10_000
 """How many deletions are told to readers that come back; one that missed more lists anew."""

@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.session import REASONS, Session, State
-from agent_session_manager.store import rows
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.store.changing import take_positions
-from agent_session_manager.store.tables import runs, sessions
 
 LEVELS = 8
 """How far down a session is counted for those above it."""

@@ -11,6 +11,16 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from agent_session_manager.sql.schema.tables import (
+    events,
+    feed,
+    requests,
+    runs,
+    sessions,
+    transcript_entries,
+    transcript_summaries,
+    transcripts,
+)
 from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.export_format import (
     ENTRY,
@@ -27,16 +37,6 @@ from agent_session_manager.store.export_format import (
 )
 from agent_session_manager.store.reading import reading_one_moment
 from agent_session_manager.store.revisions import known_revisions
-from agent_session_manager.store.tables import (
-    events,
-    feed,
-    requests,
-    runs,
-    sessions,
-    transcript_entries,
-    transcript_summaries,
-    transcripts,
-)
 
 Progress = Callable[[int, int], None]
 """Told how many lines of how many are written."""

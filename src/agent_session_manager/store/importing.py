@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
+from agent_session_manager.sql.schema.checksums import event_checksum
+from agent_session_manager.sql.schema.tables import sessions, transcripts
 from agent_session_manager.store.changing import take_positions
-from agent_session_manager.store.checksums import event_checksum
 from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.export_format import (
     ENTRY,
@@ -37,7 +38,6 @@ from agent_session_manager.store.export_format import (
 )
 from agent_session_manager.store.import_lines import Line, read_lines
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.tables import sessions, transcripts
 from agent_session_manager.store.usage_writes import UsageTold, count_usage
 from agent_session_manager.store.verify import refuse_damaged
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, or_, select, update
 
-from agent_session_manager.store import rows
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import runs, sessions, transcripts
 from agent_session_manager.store.changing import take_positions
 from agent_session_manager.store.descendants import tell_above
 from agent_session_manager.store.retention import (
@@ -19,7 +20,6 @@ from agent_session_manager.store.retention import (
     Due,
     RetentionChange,
 )
-from agent_session_manager.store.tables import runs, sessions, transcripts
 from agent_session_manager.store.transcribing import delete_transcripts_of
 
 _child = sessions.alias()

@@ -24,7 +24,8 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event, joined_text
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
-from agent_session_manager.store import rows
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.store.base import (
     Change,
     DeleteSession,
@@ -49,7 +50,6 @@ from agent_session_manager.store.retiring import SqlRetention
 from agent_session_manager.store.safeguards import Safeguards, open_safeguards
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.statistics_reads import SqlStatistics
-from agent_session_manager.store.tables import events, requests, runs, sessions
 from agent_session_manager.store.transcript_reads import SqlTranscripts
 from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_session_manager.store.vacuum import free_some

@@ -11,9 +11,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, Select, case, fun
 
 from agent_session_manager.domain.session import REASONS, State, Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
-from agent_session_manager.store import rows
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.store.statistics import Facet, Facets, UsageRow
-from agent_session_manager.store.tables import runs, sessions
 
 MAX_DAYS = 402
 """For how many days after `since` a change of the clock is looked for."""

@@ -13,7 +13,7 @@ from agent_session_manager.domain.errors import (
     VersionConflictError,
 )
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
-from agent_session_manager.store.tables import (
+from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
     transcripts,

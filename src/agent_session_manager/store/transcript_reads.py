@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, Select, select
 
 from agent_session_manager.domain.errors import TranscriptNotFoundError
 from agent_session_manager.domain.transcript import Summary, Transcript, TranscriptKey
-from agent_session_manager.store import rows
-from agent_session_manager.store.tables import (
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
     transcripts,

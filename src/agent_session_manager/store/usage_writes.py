@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from agent_session_manager.domain.session import Usage
-from agent_session_manager.store.rows import USAGE_COLUMNS
-from agent_session_manager.store.tables import model_requests
+from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
+from agent_session_manager.sql.schema.tables import model_requests
 
 _IDS_AT_ONCE = 1000
 _KNOWN = select(model_requests).where(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from agent_session_manager.store.checksums import damaged_events
+from agent_session_manager.sql.schema.checksums import damaged_events
 from agent_session_manager.store.engine import Database, DatabaseError
 from agent_session_manager.store.foreign_text import read_text
 from agent_session_manager.store.head import loss, read_head, read_reached, refusal

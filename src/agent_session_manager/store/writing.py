@@ -23,7 +23,15 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.names import check_name, reserved_name
 from agent_session_manager.domain.session import Session
-from agent_session_manager.store import rows
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import (
+    events,
+    model_requests,
+    requests,
+    run_tokens,
+    runs,
+    sessions,
+)
 from agent_session_manager.store.appending import append_all
 from agent_session_manager.store.base import (
     AppendEvents,
@@ -62,14 +70,6 @@ from agent_session_manager.store.retiring import (
     delete_transcripts,
 )
 from agent_session_manager.store.running import NewRun, Runs
-from agent_session_manager.store.tables import (
-    events,
-    model_requests,
-    requests,
-    run_tokens,
-    runs,
-    sessions,
-)
 from agent_session_manager.store.transcribing import (
     append_transcript,
     delete_transcript,

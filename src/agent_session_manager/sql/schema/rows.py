@@ -14,8 +14,8 @@ from sqlalchemy import Row, and_, func, select
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
-from agent_session_manager.store.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
-from agent_session_manager.store.tables import runs, sessions
+from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
+from agent_session_manager.sql.schema.tables import runs, sessions
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The store in SQL, for SQLite and for PostgreSQL."""
