@@ -142,7 +142,7 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
     Example:
       agent-session-manager vacuum
     """
-    from agent_session_manager.store.engine import DatabaseInUseError
+    from agent_session_manager.sql.database.database import DatabaseInUseError
     from agent_session_manager.store.vacuum import vacuum as rebuild
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
@@ -231,7 +231,7 @@ def import_(
       zcat one.jsonl.gz | agent-session-manager import -
       agent-session-manager import --database-url postgresql://localhost/agents all.jsonl
     """
-    from agent_session_manager.store.engine import DatabaseInUseError
+    from agent_session_manager.sql.database.database import DatabaseInUseError
     from agent_session_manager.store.export_format import ImportRefusedError
     from agent_session_manager.store.importing import import_export
 
@@ -299,7 +299,7 @@ def _ask_to_vacuum(settings: Settings, refusal: str) -> dict[str, int]:
 
 
 def _manager_of_database(settings: Settings) -> Announcement | None:
-    from agent_session_manager.store.engine import file_of, parse_url
+    from agent_session_manager.sql.database.database import file_of, parse_url
 
     database = database_file(settings).absolute()
     for found in find_managers(settings.state_dir):

@@ -96,8 +96,8 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         "agent_orchestrator/py.typed",
         "agent_session_manager/static/index.html",
         "agent_session_manager/static/licences.txt",
-        "agent_session_manager/migrations/script.py.mako",
-        "agent_session_manager/migrations/versions/0001_sessions_runs_events.py",
+        "agent_session_manager/sql/migrations/script.py.mako",
+        "agent_session_manager/sql/migrations/versions/0001_sessions_runs_events.py",
     } <= packed
 
 

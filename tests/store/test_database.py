@@ -20,14 +20,14 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
+from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
+from agent_session_manager.sql.database.owner import Owner
 from agent_session_manager.store.base import (
     CreateSession,
     DeleteSession,
     EventFilter,
     SessionFilter,
 )
-from agent_session_manager.store.engine import Database, DatabaseError, open_database
-from agent_session_manager.store.owner import Owner
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_shared import place
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop, update
@@ -273,7 +273,7 @@ def test_sqlite_file_has_one_owner_who_is_named(sqlite_url: str, open_stores: Op
 
 OWN_AND_WAIT = """\
 import sys, time
-from agent_session_manager.store.engine import open_database
+from agent_session_manager.sql.database.database import open_database
 database = open_database(sys.argv[1])
 print("owned", flush=True)
 time.sleep(60)

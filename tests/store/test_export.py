@@ -26,6 +26,7 @@ from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
+from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
 from agent_session_manager.store import export_format, exporting, import_lines
@@ -42,7 +43,6 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.engine import DatabaseError, DatabaseInUseError
 from agent_session_manager.store.export_format import ImportRefusedError
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.exporting_file import written_whole

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.store import reading
 from agent_session_manager.store.backup import back_up
-from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.restore import restore

@@ -21,12 +21,12 @@ from agent_session_manager.domain.errors import (
     EventDamagedError,
     StoreUnavailableError,
 )
+from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import is_broken, refusal_of
+from agent_session_manager.sql.database.head import read_head
 from agent_session_manager.store.accepting import accept_loss
 from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.base import EventFilter
-from agent_session_manager.store.engine import DatabaseError
-from agent_session_manager.store.failures import is_broken, refusal_of
-from agent_session_manager.store.head import read_head
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.restore import restore
 from agent_session_manager.store.safeguards import LOG_ALARM_BYTES

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from agent_session_manager.sql.database.notices import MAX_PAYLOAD_BYTES
 from agent_session_manager.store.base import CreateSession, DeleteSession
-from agent_session_manager.store.notices import MAX_PAYLOAD_BYTES
 from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import SOME, append, appending, create
 from tests.support.waiting import wait_for

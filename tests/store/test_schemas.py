@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from agent_session_manager.sql.database.database import Database, open_database
 from agent_session_manager.sql.schema.tables import metadata
-from agent_session_manager.store.engine import Database, open_database
 from agent_session_manager.store.migrating import run_migrations
 from agent_session_manager.store.newest_schema import create_newest, read_revisions
 from agent_session_manager.store.revisions import MIGRATIONS, known_revisions

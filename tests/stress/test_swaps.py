@@ -18,8 +18,8 @@ from agent_orchestrator import private_files
 from agent_orchestrator.outbox import Outbox, OutboxError, Run
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
-from agent_session_manager.store import engine
-from agent_session_manager.store.engine import DatabaseError, open_database
+from agent_session_manager.sql.database import database
+from agent_session_manager.sql.database.database import DatabaseError, open_database
 from tests.support.campaign import Campaign
 from tests.support.swapping import swapped
 from tests.support.waiting import wait_for
@@ -145,7 +145,7 @@ def test_opening_that_looks_at_nothing_follows_the_link(
 
     SQLite opens by the name: without the look at what it has opened, a link gets through.
     """
-    monkeypatch.setattr(engine, "_open_files", dict)
+    monkeypatch.setattr(database, "_open_files", dict)
     path = campaign.directory / "state" / "x.db"
     path.parent.mkdir(mode=0o700)
     victim = Victim(campaign.directory / "victim")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from agent_session_manager.store.engine import open_database
+from agent_session_manager.sql.database.database import open_database
 from agent_session_manager.store.migrating import run_migrations
 
 _SESSION = text(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import agent_session_manager.api.app
 from agent_session_manager import cli, serve
-from agent_session_manager.store import engine
+from agent_session_manager.sql.database import database
 from tests.support.forking import live_in, write_to
 
 IMPORTED = (agent_session_manager.api.app, serve)
@@ -26,7 +26,7 @@ def start_manager(
     live_in(environment)
     write_to(log)
     if without_lock:
-        engine.owned = lambda path: ExitStack()
+        database.owned = lambda path: ExitStack()
     told.send("ready")
     told.recv()
     cli.main([*arguments], prog_name="agent-session-manager")

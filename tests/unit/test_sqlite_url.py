@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_session_manager.store.engine import (
+from agent_session_manager.sql.database.database import (
     DatabaseError,
     file_of,
     open_database,

@@ -20,8 +20,8 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
+from agent_session_manager.sql.database.errors import StoreBrokenError
 from agent_session_manager.store.base import Change, Outcome, Store, changed_sessions
-from agent_session_manager.store.failures import StoreBrokenError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -45,6 +45,7 @@ from agent_session_manager.feed.feed import Feed, Frame, ListFrame
 from agent_session_manager.feed.tail import CHARS_AT_ONCE
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.transcripts import Transcripts
+from agent_session_manager.sql.database.database import READERS
 from agent_session_manager.store.base import (
     AppendEvents,
     ClaimLease,
@@ -64,7 +65,6 @@ from agent_session_manager.store.base import (
     Store,
     UpdateSession,
 )
-from agent_session_manager.store.engine import READERS
 from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed

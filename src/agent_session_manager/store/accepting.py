@@ -15,6 +15,8 @@ from pathlib import Path
 
 import orjson
 
+from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.sql.schema.checksums import (
     DAMAGED,
     DAMAGED_TEXT,
@@ -23,8 +25,6 @@ from agent_session_manager.sql.schema.checksums import (
     event_checksum,
 )
 from agent_session_manager.store.backup import flush
-from agent_session_manager.store.engine import DatabaseError
-from agent_session_manager.store.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.restore import fold_log, owned_alone, renew, replaced_path
 from agent_session_manager.store.verify import broken, damage, read_contents

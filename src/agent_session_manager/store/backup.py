@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from agent_session_manager.store.engine import DatabaseError
+from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.verify import Contents, damage, read_contents
 

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.schema.tables import (
     events,
     feed,
@@ -21,7 +22,6 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.store.engine import DatabaseError
 from agent_session_manager.store.export_format import (
     ENTRY,
     EVENT,

@@ -19,10 +19,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
+from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts
 from agent_session_manager.store.changing import take_positions
-from agent_session_manager.store.engine import Database, DatabaseError, open_database
 from agent_session_manager.store.export_format import (
     ENTRY,
     EVENT,

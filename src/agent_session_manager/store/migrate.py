@@ -7,8 +7,8 @@ import logging
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from agent_session_manager.sql.database.database import Database, DatabaseError
 from agent_session_manager.store.backup import back_up_before
-from agent_session_manager.store.engine import Database, DatabaseError
 from agent_session_manager.store.newest_schema import create_newest, read_revisions
 from agent_session_manager.store.revisions import known_revisions
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from agent_session_manager.store.engine import (
+from agent_session_manager.sql.database.database import (
     BUSY_TIMEOUT_SECONDS,
     DatabaseError,
     file_of,

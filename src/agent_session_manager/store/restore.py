@@ -14,15 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
-from agent_session_manager.store.engine import (
+from agent_session_manager.sql.database.database import (
     BUSY_TIMEOUT_SECONDS,
     DatabaseError,
     DatabaseInUseError,
     distrust,
     owned,
 )
-from agent_session_manager.store.head import head_path, remove_head
+from agent_session_manager.sql.database.head import head_path, remove_head
+from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.store.verify import Contents, verify
 
 _LOGS = ("-wal", "-shm")

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from agent_session_manager.store.ballast import Ballast, ballast_path
-from agent_session_manager.store.engine import BUSY_TIMEOUT_SECONDS, Database, DatabaseError
-from agent_session_manager.store.failures import StoreBrokenError, is_broken
-from agent_session_manager.store.head import CURRENT, Head, Reached, head_path
+from agent_session_manager.sql.database.ballast import Ballast, ballast_path
+from agent_session_manager.sql.database.database import (
+    BUSY_TIMEOUT_SECONDS,
+    Database,
+    DatabaseError,
+)
+from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken
+from agent_session_manager.sql.database.head import CURRENT, Head, Reached, head_path
 
 logger = logging.getLogger(__name__)
 

@@ -24,6 +24,8 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event, joined_text
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
+from agent_session_manager.sql.database.database import Database, open_database
+from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken, refusal_of
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.store.base import (
@@ -40,8 +42,6 @@ from agent_session_manager.store.base import (
     changed_sessions,
 )
 from agent_session_manager.store.descendants import to_session
-from agent_session_manager.store.engine import Database, open_database
-from agent_session_manager.store.failures import StoreBrokenError, is_broken, refusal_of
 from agent_session_manager.store.families import SqlRunTokens
 from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.listing import list_sessions

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from agent_session_manager.domain.errors import VacuumNotPossibleError
-from agent_session_manager.store.engine import (
+from agent_session_manager.sql.database.database import (
     BUSY_TIMEOUT_SECONDS,
     INCREMENTAL,
     DatabaseError,

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from agent_session_manager.sql.database.database import Database, DatabaseError
+from agent_session_manager.sql.database.foreign_text import read_text
+from agent_session_manager.sql.database.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.schema.checksums import damaged_events
-from agent_session_manager.store.engine import Database, DatabaseError
-from agent_session_manager.store.foreign_text import read_text
-from agent_session_manager.store.head import loss, read_head, read_reached, refusal
 from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.revisions import known_revisions
 

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy Core knows them. `migrations/` creates them; a test holds both equal.
+"""The tables, as SQLAlchemy Core knows them; a test holds them equal to those of `migrations`.
 
 Moments are integers: microseconds since 1970 in UTC, on both databases. Sessions have an internal
 number beside their id, so that the large tables carry eight bytes and not the caller's text.

@@ -32,12 +32,12 @@ from agent_session_manager.machine.private import (
     check_private,
     open_private,
 )
-from agent_session_manager.store.ballast import ballast_path
+from agent_session_manager.sql.database.ballast import ballast_path
+from agent_session_manager.sql.database.foreign_text import ForeignTextConnection
+from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
+from agent_session_manager.sql.database.notices import ANY, Notices
+from agent_session_manager.sql.database.owner import read_owner, write_owner
 from agent_session_manager.store.base import Notice
-from agent_session_manager.store.foreign_text import ForeignTextConnection
-from agent_session_manager.store.head import head_path, loss, read_head, refusal
-from agent_session_manager.store.notices import ANY, Notices
-from agent_session_manager.store.owner import read_owner, write_owner
 from agent_shared.sqlite_url import path_in, sqlite_url
 
 READERS = 4

@@ -1,0 +1,1 @@
+"""A database: opening it, owning it, its connections, its high-water mark."""
