@@ -20,10 +20,10 @@ MAX_LINES = 400
 # Rooms from the top down. A room is a folder, or a file that stands beside the folders; it may
 # import the rooms below it. So no imports form a circle between rooms.
 SERVICE_ROOMS = [
-    "cli", "serve", "api", "api.earlier", "api.routes", "api.guard", "background", "api.http",
-    "manager", "feed", "concurrency", "maintenance_cli", "store", "cli_options",
-    "sql.migrations", "api.wire", "settings", "sql.database", "sql.schema", "domain", "machine",
-    "sql", "sql.migrations.versions", "transport",
+    "cli", "serve", "api", "api.earlier", "api.routes", "api.http", "api.guard", "manager",
+    "feed", "maintenance_cli", "cli_options", "concurrency", "background", "sql.database",
+    "store", "sql.migrations", "api.wire", "settings", "sql.schema", "domain", "machine", "sql",
+    "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",

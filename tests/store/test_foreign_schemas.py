@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store import reading
 from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.restore import restore
-from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.sql import open_store
 from agent_session_manager.store.vacuum import vacuum
 from agent_session_manager.store.verify import verify

@@ -15,11 +15,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from agent_session_manager.sql.database.database import Database, open_database
+from agent_session_manager.sql.migrations.comparison import SCHEMA, to_part
+from agent_session_manager.sql.migrations.newest import create_newest, read_revisions
+from agent_session_manager.sql.migrations.revisions import MIGRATIONS, known_revisions
+from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.schema.tables import metadata
-from agent_session_manager.store.migrating import run_migrations
-from agent_session_manager.store.newest_schema import create_newest, read_revisions
-from agent_session_manager.store.revisions import MIGRATIONS, known_revisions
-from agent_session_manager.store.schema import SCHEMA, to_part
 from tests.support.waiting import WATCHDOG_SECONDS
 
 OF_POSTGRESQL = (

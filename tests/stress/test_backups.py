@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.base import Change, CreateSession
-from agent_session_manager.store.revisions import known_revisions
 from agent_session_manager.store.verify import Contents, verify
 from tests.store.conformance import appending, says
 from tests.stress.scene import Scene

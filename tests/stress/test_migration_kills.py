@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session_manager.store.revisions import known_revisions
+from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store.sql import open_store
 from agent_session_manager.store.verify import Contents, verify
 from tests.store.conformance import SteppedClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from agent_session_manager.sql.database.database import open_database
-from agent_session_manager.store.migrating import run_migrations
+from agent_session_manager.sql.migrations.run import run_migrations
 
 _SESSION = text(
     "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_session_manager.machine.clock import now
-from agent_session_manager.store import migrating
+from agent_session_manager.sql.migrations import run
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.exporting_file import written_whole
 from agent_session_manager.store.importing import import_export
@@ -19,7 +19,7 @@ from agent_session_manager.store.sql import SqlStore, open_store
 from tests.support.forking import forking
 from tests.support.waiting import WATCHDOG_SECONDS
 
-IMPORTED = (migrating,)
+IMPORTED = (run,)
 """What the store imports only where it migrates: nobody is killed in an import."""
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from agent_session_manager.sql.database.database import Database, DatabaseError
+from agent_session_manager.sql.migrations.newest import create_newest, read_revisions
+from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store.backup import back_up_before
-from agent_session_manager.store.newest_schema import create_newest, read_revisions
-from agent_session_manager.store.revisions import known_revisions
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def _bring_up_to_date(connection: Connection) -> None:
         create_newest(connection)
     elif found != [known_revisions()[-1]]:
         # Late: most starts have nothing to migrate, and Alembic is a tenth of what they import.
-        from agent_session_manager.store.migrating import run_migrations
+        from agent_session_manager.sql.migrations.run import run_migrations
 
         run_migrations(connection)
 

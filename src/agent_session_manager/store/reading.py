@@ -21,7 +21,7 @@ from agent_session_manager.sql.database.database import (
     prepare_sqlite_reader,
     shown,
 )
-from agent_session_manager.store.schema import foreign_part
+from agent_session_manager.sql.migrations.comparison import foreign_part
 
 _ONLY_READING = {"postgresql_readonly": True}
 _STEPS_AT_ONCE = 100_000

@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
 )
 
+from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.tables import feed, metadata
-from agent_session_manager.store.revisions import known_revisions
 
 _versions = Table(
     "alembic_version",

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import StaticPool
 
-from agent_session_manager.store.newest_schema import create_newest
-from agent_session_manager.store.revisions import known_revisions
+from agent_session_manager.sql.migrations.newest import create_newest
+from agent_session_manager.sql.migrations.revisions import known_revisions
 
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 _VERSIONS = "alembic_version"
@@ -71,7 +71,7 @@ def _made_by_us(revision: str) -> frozenset[Part]:
                 create_newest(connection)
             else:
                 # Late: see `migrate.py`.
-                from agent_session_manager.store.migrating import run_migrations
+                from agent_session_manager.sql.migrations.run import run_migrations
 
                 run_migrations(connection, revision)
             return frozenset(to_part(*row) for row in connection.execute(text(SCHEMA)))

@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from agent_session_manager.sql.database.database import DatabaseError
-from agent_session_manager.store.revisions import MIGRATIONS
+from agent_session_manager.sql.migrations.revisions import MIGRATIONS
 
 
 def run_migrations(connection: Connection, up_to: str = "head") -> None:
