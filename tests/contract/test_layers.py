@@ -22,8 +22,8 @@ MAX_LINES = 400
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.earlier", "api.routes", "api.http", "api.guard", "manager",
     "feed", "maintenance_cli", "cli_options", "concurrency", "background", "sql.database",
-    "store", "sql.migrations", "api.wire", "settings", "sql.schema", "domain", "machine", "sql",
-    "sql.migrations.versions", "transport",
+    "store", "sql.migrations", "sql.read", "api.wire", "settings", "sql.schema", "domain",
+    "machine", "sql", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",

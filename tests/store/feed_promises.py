@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
 from agent_session_manager.domain.request import RequestKind
+from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.store import changing
 from agent_session_manager.store.base import (
     CreateRequest,
@@ -23,7 +24,6 @@ from agent_session_manager.store.base import (
     SessionFilter,
     Store,
 )
-from agent_session_manager.store.feed_reads import SqlFeeds
 from agent_session_manager.store.feeds import ChangedSession, Changes
 from agent_session_manager.store.retention import ArchiveSessions
 from agent_session_manager.store.sql import SqlStore

@@ -25,6 +25,7 @@ from agent_session_manager.domain.session import (
     is_session_id,
 )
 from agent_session_manager.domain.transcript import MAX_KEY_BYTES
+from agent_session_manager.sql.read.statistics import MAX_COUNTED
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_microseconds
 from agent_session_manager.sql.schema.tables import (
     events,
@@ -45,7 +46,6 @@ from agent_session_manager.store.import_values import (
     take_run,
     take_summary,
 )
-from agent_session_manager.store.statistics_reads import MAX_COUNTED
 
 FORMAT = "agent-session-manager export"
 VERSION = 2

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, or_, select, update
 
+from agent_session_manager.sql.read.descendants import tell_above
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions, transcripts
 from agent_session_manager.store.changing import take_positions
-from agent_session_manager.store.descendants import tell_above
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,

@@ -28,13 +28,13 @@ from agent_session_manager.domain.session import (
     effect_of_claim,
     effect_of_resume,
 )
+from agent_session_manager.sql.read.current import get_current, get_whole, newest_run
+from agent_session_manager.sql.read.descendants import tell_above
+from agent_session_manager.sql.read.families import insert_run_token
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
 from agent_session_manager.store.changing import not_before, take_positions
-from agent_session_manager.store.current import get_current, get_whole, newest_run
-from agent_session_manager.store.descendants import tell_above
-from agent_session_manager.store.families import insert_run_token
 from agent_session_manager.store.requesting import expire_requests
 
 

@@ -26,6 +26,12 @@ from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
 from agent_session_manager.sql.database.database import Database, open_database
 from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken, refusal_of
+from agent_session_manager.sql.read.descendants import to_session
+from agent_session_manager.sql.read.families import SqlRunTokens
+from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.read.sessions import list_sessions
+from agent_session_manager.sql.read.statistics import SqlStatistics
+from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.store.base import (
@@ -41,16 +47,10 @@ from agent_session_manager.store.base import (
     SessionSort,
     changed_sessions,
 )
-from agent_session_manager.store.descendants import to_session
-from agent_session_manager.store.families import SqlRunTokens
-from agent_session_manager.store.feed_reads import SqlFeeds
-from agent_session_manager.store.listing import list_sessions
 from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.retiring import SqlRetention
 from agent_session_manager.store.safeguards import Safeguards, open_safeguards
 from agent_session_manager.store.space import Space
-from agent_session_manager.store.statistics_reads import SqlStatistics
-from agent_session_manager.store.transcript_reads import SqlTranscripts
 from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_session_manager.store.vacuum import free_some
 from agent_session_manager.store.verify import refuse_damaged

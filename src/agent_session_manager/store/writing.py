@@ -23,6 +23,14 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.names import check_name, reserved_name
 from agent_session_manager.domain.session import Session
+from agent_session_manager.sql.read.current import (
+    find_current,
+    get_current,
+    get_whole,
+    newest_run,
+)
+from agent_session_manager.sql.read.descendants import ancestors_of, tell, tell_above
+from agent_session_manager.sql.read.families import parent_for, revoke_run_token
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import (
     events,
@@ -50,14 +58,6 @@ from agent_session_manager.store.base import (
     UpdateSession,
 )
 from agent_session_manager.store.changing import record_deletion, take_positions
-from agent_session_manager.store.current import (
-    find_current,
-    get_current,
-    get_whole,
-    newest_run,
-)
-from agent_session_manager.store.descendants import ancestors_of, tell, tell_above
-from agent_session_manager.store.families import parent_for, revoke_run_token
 from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.retention import (
     ArchiveSessions,

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.session import RunState, Session
+from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
-from agent_session_manager.store.descendants import to_session
 
 NEWEST_RUN_STATE = (runs.c.finished_at, runs.c.reason, runs.c.host, runs.c.lease_holder)
 

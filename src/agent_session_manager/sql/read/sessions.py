@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import REASONS, State
+from agent_session_manager.sql.read.descendants import to_sessions
+from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.store.base import Mark, SessionFilter, SessionPage, SessionSort
-from agent_session_manager.store.descendants import to_sessions
-from agent_session_manager.store.families import is_below
 
 _EQUAL = (
     "session_name",

@@ -22,9 +22,9 @@ from sqlalchemy import (
 
 from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
 from agent_session_manager.store.base import CreateSession, RevokeRunToken
-from agent_session_manager.store.current import get_current
 
 _CALLER = (
     select(sessions.c.session_id, sessions.c.number, run_tokens.c.run)

@@ -1,0 +1,1 @@
+"""What is read in SQL, one file for each kind."""
