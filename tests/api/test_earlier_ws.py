@@ -32,7 +32,7 @@ from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store import changing
+from agent_session_manager.sql.write import positions
 from agent_session_manager.store.base import CreateSession, UpdateSession
 from agent_session_manager.store.sql import open_store
 from tests.support.api import Api
@@ -628,7 +628,7 @@ def test_changes_while_a_reader_is_held_are_one_update(tmp_path: Path) -> None:
 def test_reader_that_missed_too_many_deletions_is_told_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changing, "KEPT_DELETIONS", 0)
+    monkeypatch.setattr(positions, "KEPT_DELETIONS", 0)
 
     async def scenario() -> Any:
         async with inner_manager(tmp_path) as (manager, app):

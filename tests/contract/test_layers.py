@@ -21,9 +21,9 @@ MAX_LINES = 400
 # import the rooms below it. So no imports form a circle between rooms.
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.earlier", "api.routes", "api.http", "api.guard", "manager",
-    "feed", "maintenance_cli", "cli_options", "concurrency", "background", "sql.database",
-    "store", "sql.migrations", "sql.read", "api.wire", "settings", "sql.schema", "domain",
-    "machine", "sql", "sql.migrations.versions", "transport",
+    "feed", "background", "concurrency", "maintenance_cli", "store", "sql.write", "cli_options",
+    "sql.migrations", "sql.read", "api.wire", "settings", "sql.database", "sql.schema",
+    "domain", "machine", "sql", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",

@@ -14,7 +14,7 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
 from agent_session_manager.domain.request import RequestKind
 from agent_session_manager.sql.read.feeds import SqlFeeds
-from agent_session_manager.store import changing
+from agent_session_manager.sql.write import positions
 from agent_session_manager.store.base import (
     CreateRequest,
     CreateSession,
@@ -230,7 +230,7 @@ def promise_11_who_missed_too_many_deletions_is_told_to_read_anew(
     store: Store, clock: SteppedClock
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(changing, "KEPT_DELETIONS", 2)
+        patch.setattr(positions, "KEPT_DELETIONS", 2)
         cursors = [store.feeds.head()]
         for name in "abcd":
             create(store, name)

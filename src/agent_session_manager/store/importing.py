@@ -22,7 +22,8 @@ from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts
-from agent_session_manager.store.changing import take_positions
+from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.export_format import (
     ENTRY,
     EVENT,
@@ -38,7 +39,6 @@ from agent_session_manager.store.export_format import (
 )
 from agent_session_manager.store.import_lines import Line, read_lines
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.usage_writes import UsageTold, count_usage
 from agent_session_manager.store.verify import refuse_damaged
 
 _ROWS_AT_ONCE = 500

@@ -34,6 +34,8 @@ from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
+from agent_session_manager.sql.write.retention import SqlRetention
+from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.store.base import (
     Change,
     DeleteSession,
@@ -48,13 +50,11 @@ from agent_session_manager.store.base import (
     changed_sessions,
 )
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.retiring import SqlRetention
 from agent_session_manager.store.safeguards import Safeguards, open_safeguards
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_session_manager.store.vacuum import free_some
 from agent_session_manager.store.verify import refuse_damaged
-from agent_session_manager.store.writing import Transaction
 
 Clock = Callable[[], datetime]
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from agent_session_manager.domain.session import REASONS, Session, State
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
-from agent_session_manager.store.changing import take_positions
+from agent_session_manager.sql.write.positions import take_positions
 
 LEVELS = 8
 """How far down a session is counted for those above it."""

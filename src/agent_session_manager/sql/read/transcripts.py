@@ -16,7 +16,7 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.store.transcribing import MAIN, find_transcript
+from agent_session_manager.sql.write.transcripts import MAIN, find_transcript
 from agent_session_manager.store.transcripts import (
     EntryPage,
     SummaryPage,

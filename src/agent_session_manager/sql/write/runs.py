@@ -33,9 +33,9 @@ from agent_session_manager.sql.read.descendants import tell_above
 from agent_session_manager.sql.read.families import insert_run_token
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
-from agent_session_manager.store.changing import not_before, take_positions
-from agent_session_manager.store.requesting import expire_requests
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Select, func, literal, or_, select, update
 from agent_session_manager.sql.read.descendants import tell_above
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions, transcripts
-from agent_session_manager.store.changing import take_positions
+from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.transcripts import delete_transcripts_of
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,
@@ -20,7 +21,6 @@ from agent_session_manager.store.retention import (
     Due,
     RetentionChange,
 )
-from agent_session_manager.store.transcribing import delete_transcripts_of
 
 _child = sessions.alias()
 _other = transcripts.alias()

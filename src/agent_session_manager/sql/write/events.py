@@ -32,10 +32,10 @@ from agent_session_manager.sql.read.descendants import tell_above
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
+from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.requests import expire_requests
+from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.base import AppendEvents, Outcome
-from agent_session_manager.store.changing import not_before, take_positions
-from agent_session_manager.store.requesting import expire_requests
-from agent_session_manager.store.usage_writes import UsageTold, count_usage
 
 _SESSIONS = (
     select(

@@ -40,7 +40,21 @@ from agent_session_manager.sql.schema.tables import (
     runs,
     sessions,
 )
-from agent_session_manager.store.appending import append_all
+from agent_session_manager.sql.write.events import append_all
+from agent_session_manager.sql.write.positions import record_deletion, take_positions
+from agent_session_manager.sql.write.requests import create_request, settle_request
+from agent_session_manager.sql.write.retention import (
+    archive_sessions,
+    delete_archived,
+    delete_transcripts,
+)
+from agent_session_manager.sql.write.runs import NewRun, Runs
+from agent_session_manager.sql.write.transcripts import (
+    append_transcript,
+    delete_transcript,
+    delete_transcripts_of,
+    put_summary,
+)
 from agent_session_manager.store.base import (
     AppendEvents,
     Change,
@@ -57,24 +71,10 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.changing import record_deletion, take_positions
-from agent_session_manager.store.requesting import create_request, settle_request
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,
     DeleteTranscripts,
-)
-from agent_session_manager.store.retiring import (
-    archive_sessions,
-    delete_archived,
-    delete_transcripts,
-)
-from agent_session_manager.store.running import NewRun, Runs
-from agent_session_manager.store.transcribing import (
-    append_transcript,
-    delete_transcript,
-    delete_transcripts_of,
-    put_summary,
 )
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
