@@ -46,7 +46,7 @@ def backup(file: Path, state_dir: str | None, database_url: str | None, as_json:
     Example:
       agent-session-manager backup ~/sessions-monday.db
     """
-    from agent_session_manager.store.backup import back_up
+    from agent_session_manager.sql.care.backup import back_up
 
     with refusals():
         database = database_file(settings_from(state_dir=state_dir, database_url=database_url))
@@ -71,7 +71,7 @@ def verify(file: Path | None, state_dir: str | None, database_url: str | None) -
       agent-session-manager verify
       agent-session-manager verify ~/sessions-monday.db
     """
-    from agent_session_manager.store.verify import verify as find_problems
+    from agent_session_manager.sql.care.verify import verify as find_problems
 
     if file is not None and database_url is not None:
         raise click.UsageError("FILE and --database-url name two databases: give one")
@@ -97,7 +97,7 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
     Example:
       agent-session-manager stop && agent-session-manager restore ~/sessions-monday.db
     """
-    from agent_session_manager.store.restore import restore as put_back
+    from agent_session_manager.sql.care.restore import restore as put_back
 
     with refusals():
         settings = settings_from(state_dir=state_dir, database_url=database_url)
@@ -116,7 +116,7 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
 @database_option
 def accept_loss(state_dir: str | None, database_url: str | None) -> None:
     """Go on with a SQLite database that has lost something; it is kept aside as it is."""
-    from agent_session_manager.store.accepting import accept_loss as accept
+    from agent_session_manager.sql.care.accept_loss import accept_loss as accept
 
     with refusals():
         database = database_file(settings_from(state_dir=state_dir, database_url=database_url))
@@ -142,8 +142,8 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
     Example:
       agent-session-manager vacuum
     """
+    from agent_session_manager.sql.care.vacuum import vacuum as rebuild
     from agent_session_manager.sql.database.database import DatabaseInUseError
-    from agent_session_manager.store.vacuum import vacuum as rebuild
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
     with refusals():
@@ -187,8 +187,8 @@ def export_(
       agent-session-manager export --session 0b5c… | gzip > one.jsonl.gz
       agent-session-manager export --database-url postgresql://localhost/agents all.jsonl
     """
+    from agent_session_manager.sql.care.exporting_file import written_whole
     from agent_session_manager.store.exporting import export
-    from agent_session_manager.store.exporting_file import written_whole
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
     url = settings.resolved_database_url

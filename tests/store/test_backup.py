@@ -17,13 +17,13 @@ import pytest
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError
+from agent_session_manager.sql.care.backup import back_up
+from agent_session_manager.sql.care.restore import restore
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.base import EventFilter
-from agent_session_manager.store.restore import restore
 from agent_session_manager.store.sql import SqlStore
-from agent_session_manager.store.verify import verify
 from tests.store.conformance import SOME, START, append, create
 from tests.support.earlier_schema import make_database
 

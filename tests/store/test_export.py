@@ -26,6 +26,9 @@ from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
+from agent_session_manager.sql.care.exporting_file import written_whole
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
@@ -45,12 +48,9 @@ from agent_session_manager.store.base import (
 )
 from agent_session_manager.store.export_format import ImportRefusedError
 from agent_session_manager.store.exporting import export
-from agent_session_manager.store.exporting_file import written_whole
 from agent_session_manager.store.importing import import_export
-from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.transcripts import AppendTranscript, PutTranscriptSummary
-from agent_session_manager.store.verify import verify
 from tests.store.conformance import (
     SOME,
     SteppedClock,

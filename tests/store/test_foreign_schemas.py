@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from agent_session_manager.sql.care import readonly
+from agent_session_manager.sql.care.backup import back_up
+from agent_session_manager.sql.care.restore import restore
+from agent_session_manager.sql.care.vacuum import vacuum
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store import reading
-from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.exporting import export
 from agent_session_manager.store.importing import import_export
-from agent_session_manager.store.restore import restore
 from agent_session_manager.store.sql import open_store
-from agent_session_manager.store.vacuum import vacuum
-from agent_session_manager.store.verify import verify
 from tests.store.conformance import SOME, SteppedClock, append, create
 from tests.support.earlier_schema import make_database
 from tests.support.endless_pages import make_endless
@@ -106,8 +106,8 @@ def test_file_without_an_end_is_refused_by_everything(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     if table == "sessions":  # each step of an export reads much: fewer of them show the same
-        monkeypatch.setattr(reading, "_STEPS_OF_ANY", 1_000_000)
-        monkeypatch.setattr(reading, "_STEPS_OF_A_BYTE", 1)
+        monkeypatch.setattr(readonly, "_STEPS_OF_ANY", 1_000_000)
+        monkeypatch.setattr(readonly, "_STEPS_OF_A_BYTE", 1)
     file = Path(shutil.copy(whole, tmp_path / "endless.db"))
     make_endless(file, table)
     before = file.read_bytes()

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from agent_session_manager.api.app import build_app
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.sql import open_store
-from agent_session_manager.store.verify import verify
 from tests.support.asgi import Answered, asked
 
 SECRET = "ghp_" + "aB3dE5" * 6

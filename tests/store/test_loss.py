@@ -21,17 +21,17 @@ from agent_session_manager.domain.errors import (
     EventDamagedError,
     StoreUnavailableError,
 )
+from agent_session_manager.sql.care.accept_loss import accept_loss
+from agent_session_manager.sql.care.backup import back_up
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.restore import restore
+from agent_session_manager.sql.care.safeguards import LOG_ALARM_BYTES
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.database.errors import is_broken, refusal_of
 from agent_session_manager.sql.database.head import read_head
-from agent_session_manager.store.accepting import accept_loss
-from agent_session_manager.store.backup import back_up
 from agent_session_manager.store.base import EventFilter
-from agent_session_manager.store.reading import reading_alone
-from agent_session_manager.store.restore import restore
-from agent_session_manager.store.safeguards import LOG_ALARM_BYTES
 from agent_session_manager.store.sql import SqlStore, open_store
-from agent_session_manager.store.verify import verify
 from tests.store.conformance import SteppedClock, append, create
 from tests.support.rows import each_row
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.settings import MIN_LEASE_SECONDS
-from agent_session_manager.store.verify import verify
+from agent_session_manager.sql.care.verify import verify
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.load import stored_events

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from agent_session_manager.store.verify import verify
+from agent_session_manager.sql.care.verify import verify
 from tests.support.campaign import Campaign, spread
 from tests.support.load import stored_events
 from tests.support.manager import PROGRAM, RunningManager

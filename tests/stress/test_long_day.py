@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_session_manager.store.verify import verify
+from agent_session_manager.sql.care.verify import verify
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager

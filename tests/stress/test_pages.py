@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from agent_session_manager.store.verify import verify
+from agent_session_manager.sql.care.verify import verify
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign

@@ -19,12 +19,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database import database
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.store.base import Store
-from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.sql import SqlStore, open_store
-from agent_session_manager.store.verify import verify
 from tests.store.conformance import append, create, stop
 from tests.support.campaign import Campaign
 from tests.support.power import Connection, Disk, disk

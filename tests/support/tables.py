@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_session_manager.store.reading import reading_alone
+from agent_session_manager.sql.care.readonly import reading_alone
 
 
 def ids_in(path: Path) -> set[str]:

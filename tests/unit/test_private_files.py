@@ -15,8 +15,8 @@ from agent_orchestrator.registry import RegisteredRun, registered
 from agent_orchestrator.run_specs import seal
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
+from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.database.database import DatabaseError, open_database
-from agent_session_manager.store.backup import back_up
 from tests.support.rows import each_row
 
 NOBODY = 65534

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from agent_session_manager.sql.care.readonly import reading_one_moment
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.tables import (
@@ -36,7 +37,6 @@ from agent_session_manager.store.export_format import (
     header_line,
     trailer_line,
 )
-from agent_session_manager.store.reading import reading_one_moment
 
 Progress = Callable[[int, int], None]
 """Told how many lines of how many are written."""

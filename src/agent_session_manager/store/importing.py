@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
+from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts
@@ -39,7 +40,6 @@ from agent_session_manager.store.export_format import (
 )
 from agent_session_manager.store.import_lines import Line, read_lines
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.verify import refuse_damaged
 
 _ROWS_AT_ONCE = 500
 _SHOWN = 20

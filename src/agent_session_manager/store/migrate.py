@@ -7,10 +7,10 @@ import logging
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from agent_session_manager.sql.care.backup import back_up_before
 from agent_session_manager.sql.database.database import Database, DatabaseError
 from agent_session_manager.sql.migrations.newest import create_newest, read_revisions
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.backup import back_up_before
 
 logger = logging.getLogger(__name__)
 

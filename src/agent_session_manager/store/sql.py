@@ -24,6 +24,9 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event, joined_text
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
+from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
+from agent_session_manager.sql.care.vacuum import free_some
+from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, open_database
 from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken, refusal_of
 from agent_session_manager.sql.read.descendants import to_session
@@ -50,11 +53,8 @@ from agent_session_manager.store.base import (
     changed_sessions,
 )
 from agent_session_manager.store.migrate import migrate
-from agent_session_manager.store.safeguards import Safeguards, open_safeguards
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
-from agent_session_manager.store.vacuum import free_some
-from agent_session_manager.store.verify import refuse_damaged
 
 Clock = Callable[[], datetime]
 

@@ -15,6 +15,10 @@ from pathlib import Path
 
 import orjson
 
+from agent_session_manager.sql.care.backup import flush
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.restore import fold_log, owned_alone, renew, replaced_path
+from agent_session_manager.sql.care.verify import broken, damage, read_contents
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.sql.schema.checksums import (
@@ -24,10 +28,6 @@ from agent_session_manager.sql.schema.checksums import (
     damaged_events,
     event_checksum,
 )
-from agent_session_manager.store.backup import flush
-from agent_session_manager.store.reading import reading_alone
-from agent_session_manager.store.restore import fold_log, owned_alone, renew, replaced_path
-from agent_session_manager.store.verify import broken, damage, read_contents
 
 _ROW = "SELECT run, late, recorded_at FROM events WHERE number = ?"
 _REPLACE = """

@@ -12,15 +12,15 @@ from contextlib import closing
 from pathlib import Path
 
 from agent_session_manager.domain.errors import VacuumNotPossibleError
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.verify import damage, read_contents
 from agent_session_manager.sql.database.database import (
     BUSY_TIMEOUT_SECONDS,
     INCREMENTAL,
     DatabaseError,
     owned,
 )
-from agent_session_manager.store.reading import reading_alone
 from agent_session_manager.store.space import Freed, Space
-from agent_session_manager.store.verify import damage, read_contents
 
 
 def vacuum(database: Path) -> Freed:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.verify import Contents, damage, read_contents
 from agent_session_manager.sql.database.database import DatabaseError
-from agent_session_manager.store.reading import reading_alone
-from agent_session_manager.store.verify import Contents, damage, read_contents
 
 KEPT_BEFORE_MIGRATIONS = 3
 _SUFFIX = ".partial"

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.database.database import Database, DatabaseError
 from agent_session_manager.sql.database.foreign_text import read_text
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.checksums import damaged_events
-from agent_session_manager.store.reading import reading_alone
 
 CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
 """How large a database may be to be read whole at each start, which takes 2 s for each GB."""

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from agent_session_manager.sql.care.backup import clear_cut_off, copied, flush, put_in_place
+from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.database.database import (
     BUSY_TIMEOUT_SECONDS,
     DatabaseError,
@@ -22,8 +24,6 @@ from agent_session_manager.sql.database.database import (
     owned,
 )
 from agent_session_manager.sql.database.head import head_path, remove_head
-from agent_session_manager.store.backup import clear_cut_off, copied, flush, put_in_place
-from agent_session_manager.store.verify import Contents, verify
 
 _LOGS = ("-wal", "-shm")
 

@@ -1,0 +1,1 @@
+"""Care of a database: safeguards, checks, backups, restores, vacuum."""
