@@ -188,7 +188,7 @@ def export_(
       agent-session-manager export --database-url postgresql://localhost/agents all.jsonl
     """
     from agent_session_manager.sql.care.exporting_file import written_whole
-    from agent_session_manager.store.exporting import export
+    from agent_session_manager.sql.transfer.exporter import export
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
     url = settings.resolved_database_url
@@ -232,8 +232,8 @@ def import_(
       agent-session-manager import --database-url postgresql://localhost/agents all.jsonl
     """
     from agent_session_manager.sql.database.database import DatabaseInUseError
-    from agent_session_manager.store.export_format import ImportRefusedError
-    from agent_session_manager.store.importing import import_export
+    from agent_session_manager.sql.transfer.format import ImportRefusedError
+    from agent_session_manager.sql.transfer.importer import import_export
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
     with refusals(), _read_from(file) as (lines, size), _shown("importing") as progress:

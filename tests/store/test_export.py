@@ -32,7 +32,10 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
-from agent_session_manager.store import export_format, exporting, import_lines
+from agent_session_manager.sql.transfer import exporter, format, lines
+from agent_session_manager.sql.transfer.exporter import export
+from agent_session_manager.sql.transfer.format import ImportRefusedError
+from agent_session_manager.sql.transfer.importer import import_export
 from agent_session_manager.store.base import (
     AppendEvents,
     Change,
@@ -46,9 +49,6 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.export_format import ImportRefusedError
-from agent_session_manager.store.exporting import export
-from agent_session_manager.store.importing import import_export
 from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.transcripts import AppendTranscript, PutTranscriptSummary
 from tests.store.conformance import (
@@ -81,7 +81,7 @@ def body(text: bytes) -> bytes:
     return text.partition(b"\n")[2]
 
 
-def lines(text: bytes) -> list[dict[str, Any]]:
+def parsed(text: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -153,7 +153,7 @@ def elsewhere(tmp_path: Path) -> str:
 def test_export_holds_a_line_for_each_row_in_order_between_header_and_trailer(
     whole: bytes,
 ) -> None:
-    found = lines(whole)
+    found = parsed(whole)
     assert [line["type"] for line in found] == [
         "header",
         *("session", "run", "request", "event", "event", "event"),
@@ -199,7 +199,7 @@ def test_import_is_the_same_record_in_the_same_orders(
     text: bytes, elsewhere: str, open_stores: OpenStores, sqlite_url: str
 ) -> None:
     done = imported(elsewhere, text)
-    trailer = lines(text)[-1]
+    trailer = parsed(text)[-1]
     assert done.counts == {name: trailer[name] for name in done.counts}
     database = Path(elsewhere.removeprefix("sqlite:///"))
     assert verify(database)[1] == []
@@ -315,18 +315,18 @@ def test_whatever_was_done_export_import_and_export_is_the_same_to_the_byte(
 
 
 def test_every_column_is_exported_or_named_as_left_out() -> None:
-    exported_columns = {kind.table.name: set(kind.columns) for kind in export_format.KINDS.values()}
+    exported_columns = {kind.table.name: set(kind.columns) for kind in format.KINDS.values()}
     for table in metadata.tables.values():
-        if table.name in export_format.TABLES_NOT_EXPORTED:
+        if table.name in format.TABLES_NOT_EXPORTED:
             continue
-        left_out = export_format.NOT_EXPORTED.get(table.name, set())
+        left_out = format.NOT_EXPORTED.get(table.name, set())
         assert exported_columns[table.name] | left_out == {column.name for column in table.c}
         assert exported_columns[table.name] & left_out == set()
 
 
 def test_page_shows_every_field_of_every_line() -> None:
     page = (ROOT / "docs/export.md").read_text("utf-8")
-    for kind in export_format.KINDS.values():
+    for kind in format.KINDS.values():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.name}` |")]
         named = [name for name in kind.columns if name not in USAGE_COLUMNS]
         assert [name for name in named if f"`{name}`" not in row] == []
@@ -348,7 +348,7 @@ def test_export_is_of_one_moment(sqlite_url: str, open_stores: OpenStores) -> No
 
     to = Writing()
     export(sqlite_url, to, now=1)
-    assert lines(to.getvalue())[-1]["events"] in (10, 11, 12)
+    assert parsed(to.getvalue())[-1]["events"] in (10, 11, 12)
     assert append(store, SOME) == [store.get_session("s").last_seq]
     assert imported(sqlite_url + "2", to.getvalue()).counts["sessions"] == 2
 
@@ -357,11 +357,11 @@ def test_sessions_that_are_asked_for_come_with_their_transcripts_alone(
     sqlite_url: str, text: bytes, elsewhere: str
 ) -> None:
     one = exported(sqlite_url, session_ids=["s"])
-    assert [line["type"] for line in lines(one)[1:-1]] == [
+    assert [line["type"] for line in parsed(one)[1:-1]] == [
         *("session", "run", "request", "event", "event", "event"),
         *("transcript", "entry", "entry", "entry", "summary"),
     ]
-    assert lines(one)[0]["whole"] is False
+    assert parsed(one)[0]["whole"] is False
     imported(elsewhere, one)
     with pytest.raises(DatabaseError, match="no session 'nobody'"):
         exported(sqlite_url, session_ids=["s", "nobody"])
@@ -449,7 +449,7 @@ def signed(found: list[dict[str, Any]]) -> bytes:
     """Lines with a trailer that agrees with them, however wrong they are."""
     inner = [json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in found]
     digest = hashlib.sha256("".join(inner[1:-1]).encode("utf-8", "surrogatepass")).hexdigest()
-    names = {kind.name: kind.counted for kind in export_format.KINDS.values()}
+    names = {kind.name: kind.counted for kind in format.KINDS.values()}
     counts = dict.fromkeys(names.values(), 0)
     for line in found[1:-1]:
         if line.get("type") in list(names):
@@ -535,7 +535,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
 def test_lines_that_are_wrong_are_refused_by_number_and_change_nothing(
     name: str, target: Target
 ) -> None:
-    found = lines(target.text)
+    found = parsed(target.text)
     damage, expected = WRONG[name]
     damage(found)
     said = refused(target.url, signed(found))
@@ -546,7 +546,7 @@ def test_lines_that_are_wrong_are_refused_by_number_and_change_nothing(
 
 def test_lines_that_are_signed_by_the_test_alone_are_taken(text: bytes, elsewhere: str) -> None:
     """What makes the test above one of its damages."""
-    assert imported(elsewhere, signed(lines(text))).counts["sessions"] == 3
+    assert imported(elsewhere, signed(parsed(text))).counts["sessions"] == 3
 
 
 def test_file_that_is_cut_off_anywhere_is_refused(target: Target) -> None:
@@ -581,7 +581,7 @@ def test_what_is_no_export_is_refused(target: Target, junk: bytes) -> None:
 def test_line_that_is_too_long_is_not_read_to_its_end(
     text: bytes, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_lines, "MAX_LINE_BYTES", 4096)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 4096)
     head, rest = text.split(b"\n", 1)
     endless = io.BufferedReader(Endless(head + b"\n"))
     with pytest.raises(ImportRefusedError, match="line 2: it is longer than 4096 bytes"):
@@ -631,7 +631,7 @@ def test_file_is_private_whole_and_never_in_the_place_of_another(tmp_path: Path)
 def test_progress_is_told_of_both_ways(
     text: bytes, sqlite_url: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "_TOLD_EVERY", 5)
+    monkeypatch.setattr(exporter, "_TOLD_EVERY", 5)
     told: list[tuple[int, int]] = []
     exported(sqlite_url, progress=lambda done, total: told.append((done, total)))
     assert told == [(5, 20), (10, 20), (15, 20), (20, 20), (20, 20)]

@@ -23,8 +23,8 @@ from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
-from agent_session_manager.store.export_format import KINDS, ImportRefusedError, header_line
-from agent_session_manager.store.importing import import_export
+from agent_session_manager.sql.transfer.format import KINDS, ImportRefusedError, header_line
+from agent_session_manager.sql.transfer.importer import import_export
 from agent_session_manager.store.sql import open_store
 from tests.support.asgi import Answered, asked
 

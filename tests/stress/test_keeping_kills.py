@@ -15,9 +15,9 @@ import pytest
 from agent_session_manager.sql.care.exporting_file import written_whole
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
+from agent_session_manager.sql.transfer.exporter import export
+from agent_session_manager.sql.transfer.lines import read_lines
 from agent_session_manager.store.base import AppendEvents, CreateSession, DeleteSession
-from agent_session_manager.store.exporting import export
-from agent_session_manager.store.import_lines import read_lines
 from tests.store.conformance import appending, says
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread

@@ -24,7 +24,7 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.store.export_format import (
+from agent_session_manager.sql.transfer.format import (
     ENTRY,
     EVENT,
     KINDS,

@@ -36,7 +36,7 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.store.import_values import (
+from agent_session_manager.sql.transfer.values import (
     NotStorableError,
     Taking,
     take,

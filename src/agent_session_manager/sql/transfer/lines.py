@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from agent_session_manager.store.export_format import (
+from agent_session_manager.sql.transfer.format import (
     KINDS,
     MAX_LINE_BYTES,
     ImportRefusedError,

@@ -23,9 +23,7 @@ from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts
-from agent_session_manager.sql.write.positions import take_positions
-from agent_session_manager.sql.write.usage import UsageTold, count_usage
-from agent_session_manager.store.export_format import (
+from agent_session_manager.sql.transfer.format import (
     ENTRY,
     EVENT,
     KINDS,
@@ -38,7 +36,9 @@ from agent_session_manager.store.export_format import (
     Kind,
     line_refused,
 )
-from agent_session_manager.store.import_lines import Line, read_lines
+from agent_session_manager.sql.transfer.lines import Line, read_lines
+from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.migrate import migrate
 
 _ROWS_AT_ONCE = 500

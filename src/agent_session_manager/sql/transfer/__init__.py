@@ -1,0 +1,1 @@
+"""Export and import: one format, its writer and its reader."""
