@@ -39,7 +39,7 @@ from agent_session_manager.machine.discovery import (
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 from agent_session_manager.sql.database.database import sqlite_path
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.sql.store import open_store
 from agent_session_manager.transport.acceptor import Accepting
 from agent_session_manager.transport.connection import Protocol
 from agent_session_manager.transport.tls import family_of, in_url, load_tls, serve_tls

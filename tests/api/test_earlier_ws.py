@@ -32,9 +32,9 @@ from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
+from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.write import positions
-from agent_session_manager.store.base import CreateSession, UpdateSession
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.store.protocol import CreateSession, UpdateSession
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager

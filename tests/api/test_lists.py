@@ -10,7 +10,7 @@ import pytest
 
 from agent_orchestrator.session_client import SessionClient
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.store.base import AppendEvents, Change, CreateSession
+from agent_session_manager.store.protocol import AppendEvents, Change, CreateSession
 from tests.support.api import Api
 from tests.support.filling import fill
 from tests.support.manager import RunningManager

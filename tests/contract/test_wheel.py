@@ -116,7 +116,7 @@ site, dependencies, directory = sys.argv[1:]
 sys.path[:0] = [site, dependencies]
 from datetime import UTC, datetime
 import agent_orchestrator.session_client, agent_session_manager.serve
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.sql.store import open_store
 for module in (agent_orchestrator, agent_session_manager):
     assert module.__file__.startswith(site), module.__file__
 for entry in open(directory + "/programs").read().split():

@@ -1,4 +1,4 @@
-"""What every store keeps: one function or more for each promise of `store/base.py`.
+"""What every store keeps: one function or more for each promise of `store/protocol.py`.
 
 Leases and requests, 9 and 10, are in `lease_promises.py` and `request_promises.py`.
 Each takes a store that is empty and the clock that it was opened with.
@@ -28,7 +28,7 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.session import Reason, Run, Session, Usage
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     AppendEvents,
     Change,
     CreateSession,

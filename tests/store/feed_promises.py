@@ -1,4 +1,4 @@
-"""Promise 11 of `store/base.py`: what those who follow the list of all sessions are told."""
+"""Promise 11 of `store/protocol.py`: what those who follow the list of all sessions are told."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
 from agent_session_manager.domain.request import RequestKind
 from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.write import positions
-from agent_session_manager.store.base import (
+from agent_session_manager.store.feeds import ChangedSession, Changes
+from agent_session_manager.store.protocol import (
     CreateRequest,
     CreateSession,
     DeleteSession,
@@ -24,9 +26,7 @@ from agent_session_manager.store.base import (
     SessionFilter,
     Store,
 )
-from agent_session_manager.store.feeds import ChangedSession, Changes
 from agent_session_manager.store.retention import ArchiveSessions
-from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import (
     SOME,
     Promise,

@@ -1,4 +1,4 @@
-"""What every store keeps of leases: promise 9 of `store/base.py`.
+"""What every store keeps of leases: promise 9 of `store/protocol.py`.
 
 The store's leases last `TERM` seconds of the clock that it was opened with.
 """
@@ -18,7 +18,7 @@ from agent_session_manager.domain.errors import (
     SessionRunningError,
 )
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Reason, Run, Session
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     ClaimLease,
     DeleteSession,
     EventFilter,

@@ -1,4 +1,4 @@
-"""Promise 7 of `store/base.py`, for every order of a list and each of its filters."""
+"""Promise 7 of `store/protocol.py`, for every order of a list and each of its filters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import State
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     DeleteSession,
     EventFilter,
     Mark,

@@ -1,4 +1,4 @@
-"""Promise 14 of `store/base.py`: what is new does not come before what was lost."""
+"""Promise 14 of `store/protocol.py`: what is new does not come before what was lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RecordBehindError
-from agent_session_manager.store.base import AppendEvents, Store
+from agent_session_manager.store.protocol import AppendEvents, Store
 from tests.store.conformance import SOME, Promise, SteppedClock, appending, create, kinds, seqs_of
 
 

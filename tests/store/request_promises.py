@@ -1,4 +1,4 @@
-"""What every store keeps of requests to runs: promise 10 of `store/base.py`."""
+"""What every store keeps of requests to runs: promise 10 of `store/protocol.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     CreateRequest,
     DeleteSession,
     Outcome,

@@ -1,12 +1,12 @@
-"""Promise 13 of `store/base.py`: what retention archives and deletes, and what it never does."""
+"""Promise 13 of the store: what retention archives and deletes, and what it never does."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
-from agent_session_manager.store.base import SessionFilter, Store, changed_sessions
 from agent_session_manager.store.feeds import DeletedSession
+from agent_session_manager.store.protocol import SessionFilter, Store, changed_sessions
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,

@@ -22,8 +22,8 @@ from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.base import EventFilter
-from agent_session_manager.store.sql import SqlStore
+from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.store.protocol import EventFilter
 from tests.store.conformance import SOME, START, append, create
 from tests.support.earlier_schema import make_database
 
@@ -82,7 +82,7 @@ def test_backup_of_an_open_store_holds_all_of_it_in_one_private_file(
 KILLED_WITH_A_LOG = """\
 import os, signal, sys
 from tests.store.conformance import SOME, SteppedClock, append, create
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.sql.store import open_store
 store = open_store(sys.argv[1], clock=SteppedClock())
 create(store)
 append(store, *[SOME] * 50)

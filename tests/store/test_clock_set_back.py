@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
-from agent_session_manager.store.base import (
+from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.store.protocol import (
     CreateRequest,
     ExtendLeases,
     ReapLeases,
     SettleRequest,
 )
-from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import SteppedClock, append, create, made, stop
 
 BACK_SECONDS = -3 * 24 * 3600.0

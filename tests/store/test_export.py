@@ -32,11 +32,12 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
+from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.sql.transfer import exporter, format, lines
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.format import ImportRefusedError
 from agent_session_manager.sql.transfer.importer import import_export
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     AppendEvents,
     Change,
     CreateRequest,
@@ -49,7 +50,6 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.sql import SqlStore, open_store
 from agent_session_manager.store.transcripts import AppendTranscript, PutTranscriptSummary
 from tests.store.conformance import (
     SOME,

@@ -19,9 +19,9 @@ from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
+from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.importer import import_export
-from agent_session_manager.store.sql import open_store
 from tests.store.conformance import SOME, SteppedClock, append, create
 from tests.support.earlier_schema import make_database
 from tests.support.endless_pages import make_endless

@@ -23,9 +23,9 @@ from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
+from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.sql.transfer.importer import import_export
-from agent_session_manager.store.sql import open_store
 from tests.support.asgi import Answered, asked
 
 SECRET = "ghp_" + "aB3dE5" * 6

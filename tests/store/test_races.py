@@ -21,7 +21,8 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.request import Request, RequestKind
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Session
-from agent_session_manager.store.base import (
+from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.store.protocol import (
     Change,
     ClaimLease,
     CreateRequest,
@@ -32,7 +33,6 @@ from agent_session_manager.store.base import (
     ReapLeases,
     UpdateSession,
 )
-from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import (
     SOME,
     SteppedClock,

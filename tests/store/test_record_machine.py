@@ -28,7 +28,9 @@ from agent_session_manager.domain.errors import OrchestratorError, SessionNotFou
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Session, State
-from agent_session_manager.store.base import (
+from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.store.feeds import ChangedSession
+from agent_session_manager.store.protocol import (
     AppendEvents,
     Change,
     ClaimLease,
@@ -46,8 +48,6 @@ from agent_session_manager.store.base import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.feeds import ChangedSession
-from agent_session_manager.store.sql import SqlStore, open_store
 from tests.store.conformance import START, SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value

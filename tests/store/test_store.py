@@ -1,4 +1,4 @@
-"""The promises of `store/base.py`, kept by the store on each kind of database."""
+"""The promises of `store/protocol.py`, kept by the store on each kind of database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agent_session_manager.store import base
+from agent_session_manager.store import protocol
 from tests.store.conformance import PROMISES, Promise, SteppedClock
 from tests.store.conftest import FreshStore
 from tests.store.feed_promises import FEED_PROMISES
@@ -42,7 +42,7 @@ def test_store_keeps_each_promise(fresh_store: FreshStore, family: str) -> None:
 
 
 def test_each_promise_has_a_test_of_its_number() -> None:
-    assert base.__doc__ is not None
-    promised = {int(number) for number in re.findall(r"^(\d+)\. ", base.__doc__, re.M)}
+    assert protocol.__doc__ is not None
+    promised = {int(number) for number in re.findall(r"^(\d+)\. ", protocol.__doc__, re.M)}
     kept = [promise for promises in FAMILIES.values() for promise in promises]
     assert {int(promise.__name__.split("_")[1]) for promise in kept} == promised

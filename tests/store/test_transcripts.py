@@ -17,8 +17,8 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
 from agent_session_manager.sql.read.transcripts import PAGE_BYTES
-from agent_session_manager.store.base import Change, CreateSession, DeleteSession, Outcome
-from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.store.protocol import Change, CreateSession, DeleteSession, Outcome
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,

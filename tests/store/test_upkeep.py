@@ -17,9 +17,9 @@ from agent_session_manager.feed.feed import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
-from agent_session_manager.store.base import CreateSession, SessionFilter, UpdateSession
+from agent_session_manager.sql.store import open_store
+from agent_session_manager.store.protocol import CreateSession, SessionFilter, UpdateSession
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
-from agent_session_manager.store.sql import open_store
 from tests.store.conformance import SteppedClock
 from tests.support.loops import run
 

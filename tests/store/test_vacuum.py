@@ -13,9 +13,9 @@ from agent_session_manager.domain.errors import VacuumNotPossibleError
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
-from agent_session_manager.store.base import DeleteSession, EventFilter, Store
+from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.store.protocol import DeleteSession, EventFilter, Store
 from agent_session_manager.store.space import Space
-from agent_session_manager.store.sql import SqlStore
 from tests.store.conformance import append, create, made, says
 
 OpenStores = Callable[[str], SqlStore]

@@ -13,8 +13,8 @@ import pytest
 from agent_session_manager.sql.care.verify import Contents, refuse_damaged, verify
 from agent_session_manager.sql.database.database import DatabaseError, open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.base import DeleteSession
-from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.store.protocol import DeleteSession
 from tests.store.conformance import SOME, SteppedClock, append, create, made
 from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row

@@ -13,7 +13,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.run_token import RunCaller, digest_of
 from agent_session_manager.domain.session import Session
 from agent_session_manager.domain.transcript import TranscriptKey, parse_entry
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     CreateSession,
     DeleteSession,
     OpenRun,

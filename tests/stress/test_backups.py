@@ -16,7 +16,7 @@ import pytest
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.base import Change, CreateSession
+from agent_session_manager.store.protocol import Change, CreateSession
 from tests.store.conformance import appending, says
 from tests.stress.scene import Scene
 from tests.support.api import Api

@@ -23,8 +23,8 @@ from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database import database
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.store.base import Store
-from agent_session_manager.store.sql import SqlStore, open_store
+from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.store.protocol import Store
 from tests.store.conformance import append, create, stop
 from tests.support.campaign import Campaign
 from tests.support.power import Connection, Disk, disk

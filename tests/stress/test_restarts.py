@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session_manager.store.base import Change, CreateSession
+from agent_session_manager.store.protocol import Change, CreateSession
 from tests.store.conformance import appending
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.store.base import Change, Store
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.sql.store import open_store
+from agent_session_manager.store.protocol import Change, Store
 
 CHANGES_AT_ONCE = 500
 

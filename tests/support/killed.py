@@ -13,9 +13,9 @@ from agent_session_manager.machine.clock import now
 from agent_session_manager.sql.care.exporting_file import written_whole
 from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.migrations import run
+from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.importer import import_export
-from agent_session_manager.store.sql import SqlStore, open_store
 from tests.support.forking import forking
 from tests.support.waiting import WATCHDOG_SECONDS
 

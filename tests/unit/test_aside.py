@@ -14,7 +14,7 @@ from agent_session_manager.api.http.body import MAX_BODY_BYTES
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.machine.clock import Time, now
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.sql import open_store
+from agent_session_manager.sql.store import open_store
 from agent_shared.masking import (
     MAX_NAMES,
     STEPS_AT_ONCE,

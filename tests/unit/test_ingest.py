@@ -16,7 +16,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     StoreUnavailableError,
 )
-from agent_session_manager.store.base import AppendEvents, Change, Outcome, Store
+from agent_session_manager.store.protocol import AppendEvents, Change, Outcome, Store
 from tests.support.waiting import WATCHDOG_SECONDS
 
 

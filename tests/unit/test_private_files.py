@@ -259,7 +259,7 @@ def test_database_that_a_killed_restore_left_with_two_names_is_taken(path: Path)
 
 
 def test_backup_is_private(path: Path, tmp_path: Path) -> None:
-    from agent_session_manager.store.sql import open_store
+    from agent_session_manager.sql.store import open_store
     from tests.store.conformance import SteppedClock
 
     open_store(f"sqlite:///{path}", clock=SteppedClock()).close()

@@ -11,7 +11,7 @@ import pytest
 from agent_session_manager.background.reaper import MAX_DRIFT_SECONDS, TICK_SECONDS, Reaper
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.base import ExtendLeases, ReapLeases
+from agent_session_manager.store.protocol import ExtendLeases, ReapLeases
 from tests.support.loops import run
 
 TERM = timedelta(seconds=45)

@@ -16,7 +16,7 @@ from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.base import Store
+from agent_session_manager.store.protocol import Store
 from tests.support.loops import run
 from tests.support.waiting import WATCHDOG_SECONDS
 

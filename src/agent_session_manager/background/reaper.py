@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.base import ExtendLeases, Outcome, ReapLeases
+from agent_session_manager.store.protocol import ExtendLeases, Outcome, ReapLeases
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
 )
 from agent_session_manager.sql.database.errors import StoreBrokenError
-from agent_session_manager.store.base import Change, Outcome, Store, changed_sessions
+from agent_session_manager.store.protocol import Change, Outcome, Store, changed_sessions
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -46,7 +46,8 @@ from agent_session_manager.feed.tail import CHARS_AT_ONCE
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.sql.database.database import READERS
-from agent_session_manager.store.base import (
+from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
+from agent_session_manager.store.protocol import (
     AppendEvents,
     ClaimLease,
     CreateRequest,
@@ -65,7 +66,6 @@ from agent_session_manager.store.base import (
     Store,
     UpdateSession,
 )
-from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow

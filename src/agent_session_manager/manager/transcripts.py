@@ -8,7 +8,7 @@ from typing import Any, cast
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import TranscriptsOffError
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
-from agent_session_manager.store.base import Store
+from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,

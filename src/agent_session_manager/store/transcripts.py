@@ -1,4 +1,4 @@
-"""What a store promises of transcripts, beside what `store/base.py` says of every change.
+"""What a store promises of transcripts, beside what `store/protocol.py` says of every change.
 
 - The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
   and come back as the texts that they came as.

@@ -37,7 +37,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.session import MAX_NAME_CHARS, is_session_id
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     CreateSession,
     EventFilter,
     EventPage,

@@ -33,7 +33,7 @@ from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import digest_of
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     ClaimLease,
     CreateRequest,
     OpenRun,

@@ -46,7 +46,7 @@ from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
 from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     CreateSession,
     SessionFilter,
     SessionSort,

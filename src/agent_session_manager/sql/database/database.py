@@ -37,7 +37,7 @@ from agent_session_manager.sql.database.foreign_text import ForeignTextConnectio
 from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
 from agent_session_manager.sql.database.notices import ANY, Notices
 from agent_session_manager.sql.database.owner import read_owner, write_owner
-from agent_session_manager.store.base import Notice
+from agent_session_manager.store.protocol import Notice
 from agent_shared.sqlite_url import path_in, sqlite_url
 
 READERS = 4

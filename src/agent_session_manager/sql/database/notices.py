@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent_session_manager.store.base import Notice
+from agent_session_manager.store.protocol import Notice
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
-from agent_session_manager.store.base import CreateSession, RevokeRunToken
+from agent_session_manager.store.protocol import CreateSession, RevokeRunToken
 
 _CALLER = (
     select(sessions.c.session_id, sessions.c.number, run_tokens.c.run)

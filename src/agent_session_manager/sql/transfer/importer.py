@@ -21,6 +21,7 @@ from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
+from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts
 from agent_session_manager.sql.transfer.format import (
@@ -39,7 +40,6 @@ from agent_session_manager.sql.transfer.format import (
 from agent_session_manager.sql.transfer.lines import Line, read_lines
 from agent_session_manager.sql.write.positions import take_positions
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
-from agent_session_manager.store.migrate import migrate
 
 _ROWS_AT_ONCE = 500
 _SHOWN = 20

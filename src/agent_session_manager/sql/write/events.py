@@ -35,7 +35,7 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
-from agent_session_manager.store.base import AppendEvents, Outcome
+from agent_session_manager.store.protocol import AppendEvents, Outcome
 
 _SESSIONS = (
     select(

@@ -1,4 +1,4 @@
-"""Retention in SQL: who is due, and what is archived and deleted. Promise 12 of `store/base.py`."""
+"""Retention in SQL: who is due, and what is archived and deleted. Promise 13 of the store."""
 
 from __future__ import annotations
 

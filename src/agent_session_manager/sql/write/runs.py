@@ -35,7 +35,7 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
-from agent_session_manager.store.base import ClaimLease, OpenRun, ReleaseLease
+from agent_session_manager.store.protocol import ClaimLease, OpenRun, ReleaseLease
 
 
 @dataclass(frozen=True, kw_only=True)

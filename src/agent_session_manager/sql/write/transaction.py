@@ -55,7 +55,7 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     AppendEvents,
     Change,
     ClaimLease,

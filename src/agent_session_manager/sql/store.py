@@ -1,4 +1,4 @@
-"""The store in SQL, once for both databases. Promises: `store/base.py`."""
+"""The store in SQL, once for both databases. Promises: `store/protocol.py`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, open_database
 from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken, refusal_of
+from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
@@ -39,7 +40,7 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.sql.write.retention import SqlRetention
 from agent_session_manager.sql.write.transaction import Transaction
-from agent_session_manager.store.base import (
+from agent_session_manager.store.protocol import (
     Change,
     DeleteSession,
     EventFilter,
@@ -52,7 +53,6 @@ from agent_session_manager.store.base import (
     SessionSort,
     changed_sessions,
 )
-from agent_session_manager.store.migrate import migrate
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
 
