@@ -51,7 +51,7 @@ with socket.create_server(("127.0.0.1", 8765)) as listening:
 GATED = """\
 import sys
 from agent_session_manager import discovery
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 gated = getattr(discovery.DiscoveryFile, sys.argv[1])
 def when_told(self, *arguments):
     print("at the gate", flush=True)
@@ -80,7 +80,7 @@ with socket.create_server(("127.0.0.1", 8765)) as listening:
 OLDER = """\
 import agent_session_manager
 agent_session_manager.__version__ = "0.0.9"
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 main(["serve"])
 """
 
@@ -323,7 +323,9 @@ def test_what_an_earlier_boot_has_left_is_no_obstacle(lonely: Shell, state_dir: 
 def test_a_manager_of_the_same_record_on_another_port_is_found(
     lonely: Shell, state_dir: Path, arguments: list[str]
 ) -> None:
-    serve = "from agent_session_manager.cli import main; main({})".format(["serve", *arguments])
+    serve = "from agent_session_manager.cli.main import main; main({})".format(
+        ["serve", *arguments]
+    )
     status = "import subprocess, sys; print(subprocess.run([*sys.argv[1:]]).returncode)"
     with beside(lonely, serve) as serving:
         (found,) = wait_for(lambda: find_managers(state_dir) or None, "it serves")

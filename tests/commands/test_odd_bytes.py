@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.commands.shell import DONE, USAGE, Shell, stop_manager
 from tests.support.waiting import WATCHDOG_SECONDS
 
-MANAGER = "from agent_session_manager.cli import main; main()"
+MANAGER = "from agent_session_manager.cli.main import main; main()"
 
 
 def said_by(shell: Shell, command: str, *arguments: str | bytes) -> bytes:

@@ -19,7 +19,7 @@ import agent_orchestrator
 import agent_session_manager
 from agent_orchestrator.agents import list_agents
 from agent_session_manager.api.app import openapi
-from agent_session_manager.cli import main as manager_program
+from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager

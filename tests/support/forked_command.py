@@ -39,7 +39,7 @@ def _run(
     arguments: list[str], environment: dict[str, str], directory: Path, files: list[Path]
 ) -> None:
     """Become the command: its directory, its output, its environment, its arguments."""
-    from agent_session_manager.cli import main
+    from agent_session_manager.cli.main import main
 
     for number, file in enumerate(files, start=1):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

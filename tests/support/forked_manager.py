@@ -54,7 +54,7 @@ def _run(
     arguments: list[str], environment: dict[str, str], log_path: Path, moved_time: Path | None
 ) -> None:
     """Become the command: its environment, its output, its arguments."""
-    from agent_session_manager.cli import main
+    from agent_session_manager.cli.main import main
     from tests.support.manager_time import live_in_time_of
 
     write_to(log_path)

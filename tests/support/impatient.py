@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from agent_session_manager.api.http import sse
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 from agent_session_manager.transport import connection
 
 PROGRAM = (sys.executable, str(Path(__file__)))

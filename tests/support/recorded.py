@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager import serve
 from agent_session_manager.api.app import guarded
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 from tests.support.unguarded import let_everybody_in
 
 STATUS_OF_A_SOCKET = {"websocket.accept": 101, "websocket.close": 403}

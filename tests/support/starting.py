@@ -8,7 +8,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import agent_session_manager.api.app
-from agent_session_manager import cli, serve
+from agent_session_manager import serve
+from agent_session_manager.cli import main
 from agent_session_manager.sql.database import database
 from tests.support.forking import live_in, write_to
 
@@ -29,4 +30,4 @@ def start_manager(
         database.owned = lambda path: ExitStack()
     told.send("ready")
     told.recv()
-    cli.main([*arguments], prog_name="agent-session-manager")
+    main.main([*arguments], prog_name="agent-session-manager")

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from agent_session_manager import serve
 from agent_session_manager.api.routes.events import AppendsFirst
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from agent_session_manager.api import app
 from agent_session_manager.api.http import body, sse
-from agent_session_manager.cli import main
+from agent_session_manager.cli.main import main
 from agent_session_manager.transport import connection
 
 PROGRAM = (sys.executable, str(Path(__file__)))

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 RETRY_SECONDS = 600.0
 _NAME = "%Y%m%dT%H%M%SZ"
-_PROGRAM = "from agent_session_manager.cli import main; main(prog_name='agent-session-manager')"
+_PROGRAM = (
+    "from agent_session_manager.cli.main import main; main(prog_name='agent-session-manager')"
+)
 
 BackUp = Callable[[Path], Awaitable[str]]
 """Makes a file that is not there yet; returns what it holds, in words."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from agent_session_manager.cli_options import (
+from agent_session_manager.cli.options import (
     PROGRAM,
     database_file,
     database_option,

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from agent_session_manager import __version__
-from agent_session_manager.cli_options import (
+from agent_session_manager.cli.maintenance import MAINTENANCE
+from agent_session_manager.cli.options import (
     PROGRAM,
     database_option,
     fail,
@@ -34,7 +35,6 @@ from agent_session_manager.machine.discovery import (
     log_path,
 )
 from agent_session_manager.machine.log_lines import shown, write_lines_to
-from agent_session_manager.maintenance_cli import MAINTENANCE
 from agent_session_manager.settings import PREFIX, Settings
 from agent_shared.inherited import begin
 from agent_shared.place import terminate
