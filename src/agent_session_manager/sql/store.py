@@ -33,12 +33,12 @@ from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.read.retention import SqlRetention
 from agent_session_manager.sql.read.sessions import list_sessions
 from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
-from agent_session_manager.sql.write.retention import SqlRetention
 from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.store.protocol import (
     Change,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from agent_session_manager.sql import migrations
-
-MIGRATIONS = Path(migrations.__file__).parent
+MIGRATIONS = Path(__file__).parent
 
 
 @cache

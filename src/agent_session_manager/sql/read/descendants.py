@@ -20,13 +20,11 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    update,
 )
 
 from agent_session_manager.domain.session import REASONS, Session, State
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
-from agent_session_manager.sql.write.positions import take_positions
 
 LEVELS = 8
 """How far down a session is counted for those above it."""
@@ -72,11 +70,6 @@ _line = _line.union(
     )
 )
 _ANCESTORS = select(_line.c.number).distinct().where(_line.c.level > 0).order_by(_line.c.number)
-_TOLD = (
-    update(sessions)
-    .where(sessions.c.number == bindparam("of"))
-    .values(changed_position=bindparam("position"))
-)
 
 
 def to_sessions(connection: Connection, found: Sequence[Row[Any]]) -> list[Session]:
@@ -101,16 +94,3 @@ def to_session(connection: Connection, found: Row[Any]) -> Session:
 def ancestors_of(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """The numbers of the sessions above these that count them."""
     return list(connection.scalars(_ANCESTORS, {"numbers": list(numbers)}))
-
-
-def tell_above(connection: Connection, numbers: Iterable[int]) -> None:
-    """Let readers of lists know of those above that something below them has changed."""
-    tell(connection, ancestors_of(connection, numbers))
-
-
-def tell(connection: Connection, numbers: Sequence[int]) -> None:
-    """Let readers of lists know that something below these sessions has changed."""
-    if numbers:
-        first = take_positions(connection, len(numbers))
-        moved = [{"of": number, "position": at} for at, number in enumerate(numbers, first)]
-        connection.execute(_TOLD, moved)

@@ -13,18 +13,15 @@ from sqlalchemy import (
     Integer,
     and_,
     bindparam,
-    delete,
     exists,
-    insert,
     literal,
     select,
 )
 
 from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
-from agent_session_manager.store.protocol import CreateSession, RevokeRunToken
+from agent_session_manager.store.protocol import CreateSession
 
 _CALLER = (
     select(sessions.c.session_id, sessions.c.number, run_tokens.c.run)
@@ -146,21 +143,6 @@ def _may_create_in(own_project: str | None, new: CreateSession) -> bool:
         and ".." not in project.parts
         and project.is_relative_to(own_project)
     )
-
-
-def insert_run_token(connection: Connection, number: int, run: int, digest: str) -> None:
-    values = {"digest": digest, "session_number": number, "run": run}
-    connection.execute(insert(run_tokens), values)
-
-
-def revoke_run_token(connection: Connection, change: RevokeRunToken) -> int:
-    current = get_current(connection, change.session_id)
-    revoked = connection.execute(
-        delete(run_tokens).where(
-            run_tokens.c.session_number == current.number, run_tokens.c.run == change.run
-        )
-    )
-    return revoked.rowcount
 
 
 def _is_in_family(connection: Connection, caller: RunCaller, session_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from agent_session_manager.domain.errors import TranscriptNotFoundError
 from agent_session_manager.domain.transcript import Summary, Transcript, TranscriptKey
@@ -16,7 +16,6 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.sql.write.transcripts import MAIN, find_transcript
 from agent_session_manager.store.transcripts import (
     EntryPage,
     SummaryPage,
@@ -24,6 +23,8 @@ from agent_session_manager.store.transcripts import (
     TranscriptPage,
 )
 
+MAIN = ""
+"""The subpath of a main transcript, as it is stored."""
 PAGE_BYTES = 4 * 1024 * 1024
 """What the lines of one page hold at most, unless it is one line that is larger by itself."""
 
@@ -34,6 +35,11 @@ _SUMMARIES = select(
     transcript_summaries.c.updated_at,
     transcript_summaries.c.summary,
 ).join_from(transcripts, transcript_summaries)
+_TRANSCRIPT = select(transcripts).where(
+    transcripts.c.project_key == bindparam("project_key"),
+    transcripts.c.session_id == bindparam("session_id"),
+    transcripts.c.subpath == bindparam("subpath"),
+)
 
 
 class SqlTranscripts:
@@ -91,6 +97,19 @@ class SqlTranscripts:
             found = connection.execute(query.order_by(transcripts.c.number).limit(limit + 1)).all()
         page = found[:limit]
         return page, page[-1].number if len(found) > limit else None
+
+
+def find_transcript(connection: Connection, key: TranscriptKey) -> Row[Any] | None:
+    return connection.execute(_TRANSCRIPT, columns_of(key)).one_or_none()
+
+
+def columns_of(key: TranscriptKey) -> dict[str, str]:
+    """The columns by which a transcript is found."""
+    return {
+        "project_key": key.project_key,
+        "session_id": key.session_id,
+        "subpath": key.subpath or MAIN,
+    }
 
 
 def _last_of_page(sizes: Iterable[tuple[int, int]]) -> int:

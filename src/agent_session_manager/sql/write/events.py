@@ -28,10 +28,10 @@ from agent_session_manager.domain.session import (
     is_late,
 )
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
-from agent_session_manager.sql.read.descendants import tell_above
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
+from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.usage import UsageTold, count_usage

@@ -29,12 +29,12 @@ from agent_session_manager.domain.session import (
     effect_of_resume,
 )
 from agent_session_manager.sql.read.current import get_current, get_whole, newest_run
-from agent_session_manager.sql.read.descendants import tell_above
-from agent_session_manager.sql.read.families import insert_run_token
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
+from agent_session_manager.sql.write.run_tokens import insert_run_token
 from agent_session_manager.store.protocol import ClaimLease, OpenRun, ReleaseLease
 
 

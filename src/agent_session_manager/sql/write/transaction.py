@@ -29,8 +29,8 @@ from agent_session_manager.sql.read.current import (
     get_whole,
     newest_run,
 )
-from agent_session_manager.sql.read.descendants import ancestors_of, tell, tell_above
-from agent_session_manager.sql.read.families import parent_for, revoke_run_token
+from agent_session_manager.sql.read.descendants import ancestors_of
+from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import (
     events,
@@ -40,6 +40,7 @@ from agent_session_manager.sql.schema.tables import (
     runs,
     sessions,
 )
+from agent_session_manager.sql.write.ancestors import tell, tell_above
 from agent_session_manager.sql.write.events import append_all
 from agent_session_manager.sql.write.positions import record_deletion, take_positions
 from agent_session_manager.sql.write.requests import create_request, settle_request
@@ -48,6 +49,7 @@ from agent_session_manager.sql.write.retention import (
     delete_archived,
     delete_transcripts,
 )
+from agent_session_manager.sql.write.run_tokens import revoke_run_token
 from agent_session_manager.sql.write.runs import NewRun, Runs
 from agent_session_manager.sql.write.transcripts import (
     append_transcript,

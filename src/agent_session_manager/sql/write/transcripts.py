@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from agent_session_manager.domain.errors import (
     RecordBehindError,
     TranscriptNotFoundError,
     VersionConflictError,
 )
-from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
+from agent_session_manager.domain.transcript import AppendedEntries, NewEntry
+from agent_session_manager.sql.read.transcripts import columns_of, find_transcript
 from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
@@ -24,26 +24,14 @@ from agent_session_manager.store.transcripts import (
     PutTranscriptSummary,
 )
 
-MAIN = ""
-"""The subpath of a main transcript, as it is stored."""
-
 _IDS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 1000
 _MILLISECOND = 1000
 
-_TRANSCRIPT = select(transcripts).where(
-    transcripts.c.project_key == bindparam("project_key"),
-    transcripts.c.session_id == bindparam("session_id"),
-    transcripts.c.subpath == bindparam("subpath"),
-)
 _KNOWN_IDS = select(transcript_entries.c.entry_id).where(
     transcript_entries.c.transcript_number == bindparam("number"),
     transcript_entries.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
 )
-
-
-def find_transcript(connection: Connection, key: TranscriptKey) -> Row[Any] | None:
-    return connection.execute(_TRANSCRIPT, _columns(key)).one_or_none()
 
 
 def append_transcript(
@@ -61,7 +49,7 @@ def append_transcript(
         return AppendedEntries(appended=0, last_position=last)
     head = {"last_position": last + len(new), "updated_at": now}
     if found is None:
-        inserted = connection.execute(insert(transcripts), {**_columns(change.key), **head})
+        inserted = connection.execute(insert(transcripts), {**columns_of(change.key), **head})
         assert inserted.inserted_primary_key is not None
         number = inserted.inserted_primary_key[0]
     else:
@@ -155,11 +143,3 @@ def _without_known(entries: Iterable[NewEntry], known: set[str]) -> Iterable[New
                 continue
             known.add(entry.entry_id)
         yield entry
-
-
-def _columns(key: TranscriptKey) -> dict[str, str]:
-    return {
-        "project_key": key.project_key,
-        "session_id": key.session_id,
-        "subpath": key.subpath or MAIN,
-    }
