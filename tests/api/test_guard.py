@@ -13,8 +13,9 @@ from fastapi.routing import iter_route_contexts
 
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.guard.guard import Guard
-from agent_session_manager.api.guard.throttle import MAX_FAILURES, Failures
+from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.routes.page import page_paths
+from agent_session_manager.api.wire.limits import MAX_FAILURES
 from agent_session_manager.transport.connection import MAX_HEAD_BYTES
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager

@@ -17,9 +17,11 @@ from starlette.responses import PlainTextResponse
 
 from agent_session_manager.api.app import build_app
 from agent_session_manager.api.guard.guard import Guard
-from agent_session_manager.api.guard.run_scopes import CALLER, Confined, Reach, for_runs
-from agent_session_manager.api.guard.throttle import MAX_FAILURES, Failures
+from agent_session_manager.api.guard.run_scopes import Confined, Reach, for_runs
+from agent_session_manager.api.guard.throttle import Failures
+from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.routes.page import page_paths
+from agent_session_manager.api.wire.limits import MAX_FAILURES
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.domain.run_token import RunCaller
 from tests.support.api import Answer, Api, raw_connection

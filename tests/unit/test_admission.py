@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.admission import BEGUN_PER_TURN, Admission
-from agent_session_manager.api.guard.run_scopes import CALLER
+from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.domain.run_token import RunCaller
 from tests.support.loops import SteppedLoop, run, run_stepped

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent_session_manager.api.guard.throttle import MAX_FAILURES, WINDOW_SECONDS, Failures
+from agent_session_manager.api.guard.throttle import Failures
+from agent_session_manager.api.wire.limits import MAX_FAILURES, WINDOW_SECONDS
 from tests.support.rows import each_row
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import secrets
 from dataclasses import dataclass
 
 RUN_PREFIX = "run-"
@@ -29,6 +30,10 @@ class RunCaller:
     run: int
     is_agent: bool = False
     """Whether it is the agent that asks, and not the supervisor."""
+
+
+def create_run_token() -> str:
+    return RUN_PREFIX + secrets.token_urlsafe(32)
 
 
 def is_token_of_a_run(text: str) -> bool:

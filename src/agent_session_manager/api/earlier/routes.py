@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import JsonRoute, parse_json
+from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import masker_of
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.routes.sessions import MAX_PAGE, Id, Served
 from agent_session_manager.api.wire.common import (
     SessionAnswer,
     SessionChangesBody,
@@ -28,6 +28,7 @@ from agent_session_manager.api.wire.common import (
     session_body,
     to_text,
 )
+from agent_session_manager.api.wire.limits import MAX_PAGE
 from agent_session_manager.domain.errors import (
     InvalidEventError,
     SessionExistsError,

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_session_manager.api.guard.run_scopes import CALLER
+from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.http.errors import RequestError, error_response
 from agent_session_manager.domain.run_token import RunCaller
 

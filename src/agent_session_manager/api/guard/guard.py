@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Set
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.guard.page_tokens import PAGE_PREFIX, PageTokens
-from agent_session_manager.api.guard.run_scopes import CALLER, PAGE
 from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
+from agent_session_manager.api.http.caller import CALLER, PAGE
 from agent_session_manager.api.http.errors import Refusal, error_response, refusal_of
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller

@@ -11,28 +11,17 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent_session_manager.api.http.caller import PageToken
 from agent_session_manager.domain.errors import PageTokenNotFoundError
 
 logger = logging.getLogger(__name__)
 
 PAGE_PREFIX = "page-"
 MAX_TOKENS = 50
-
-
-@dataclass(kw_only=True, eq=False)
-class PageToken:
-    """One browser that was let in; all its tabs share the token."""
-
-    token_id: str
-    created_at: datetime
-    last_used_at: datetime
-    open_requests: int = 0
-    revoked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class PageTokens:

@@ -15,10 +15,9 @@ from urllib.parse import parse_qs
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_session_manager.api.guard.page_tokens import PageToken
+from agent_session_manager.api.http.caller import CALLER, PAGE
 from agent_session_manager.api.http.errors import Refusal, error_response, refusal_of
 from agent_session_manager.domain.errors import (
     NotForPagesError,
@@ -31,10 +30,6 @@ from agent_session_manager.manager.manager import Manager
 
 H = TypeVar("H", bound=Callable[..., Any])
 
-CALLER = "agent_session_manager.run"
-"""Where in the scope of a request the run is that makes it; absent for everybody else."""
-PAGE = "agent_session_manager.page"
-"""Where the page token is that a request was made with; absent for everybody else."""
 _DECLARED = "_reach_of_runs"
 _FOR_PAGES = "_for_pages"
 
@@ -74,18 +69,6 @@ def for_pages(handler: H) -> H:
     """Declare beside a route that the dashboard's page needs it."""
     setattr(handler, _FOR_PAGES, True)
     return handler
-
-
-def page_of(request: HTTPConnection) -> PageToken | None:
-    """The page token that this request was made with, if it was made with one."""
-    page: PageToken | None = request.scope.get(PAGE)
-    return page
-
-
-def caller_of(request: HTTPConnection) -> RunCaller | None:
-    """The run that makes this request, if one does."""
-    caller: RunCaller | None = request.scope.get(CALLER)
-    return caller
 
 
 class Confined:

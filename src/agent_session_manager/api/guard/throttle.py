@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-MAX_FAILURES = 20
-WINDOW_SECONDS = 60.0
+from agent_session_manager.api.wire.limits import MAX_FAILURES, WINDOW_SECONDS
 
 TOO_MANY = (
     429,

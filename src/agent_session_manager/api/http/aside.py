@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
 
-from agent_session_manager.api.guard.run_scopes import caller_of
+from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.domain.run_token import RunCaller
 
 T = TypeVar("T")

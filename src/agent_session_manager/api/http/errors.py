@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent_session_manager.api.guard.throttle import WINDOW_SECONDS
+from agent_session_manager.api.wire.limits import WINDOW_SECONDS
 from agent_session_manager.domain import errors
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_session_manager.api.guard.run_scopes import Reach, caller_of, for_pages, for_runs
+from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.aside import in_turn
 from agent_session_manager.api.http.body import JsonRequest, JsonRoute, parse_json
+from agent_session_manager.api.http.caller import caller_of
+from agent_session_manager.api.http.depends import Id, QueryText, Served, manager_of
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.masker import masker_of
 from agent_session_manager.api.http.responses import refusals
@@ -29,19 +31,12 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.routes.sessions import (
-    MAX_NUMBER,
-    MAX_PAGE,
-    Id,
-    QueryText,
-    Served,
-    manager_of,
-)
 from agent_session_manager.api.wire.common import (
     AppendedAnswer,
     EventsAnswer,
     event_to_wire,
 )
+from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event

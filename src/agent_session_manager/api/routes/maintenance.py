@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.depends import Served
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.routes.sessions import Served
 
 router = APIRouter(route_class=JsonRoute, tags=["maintenance"])
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs, page_of
+from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.caller import page_of
+from agent_session_manager.api.http.depends import Id, RequestId, RunNumber, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.routes.sessions import Id, Served, create_run_token
 from agent_session_manager.api.wire.common import (
     LeaseClaimBody,
     NewRequestBody,
@@ -32,7 +33,7 @@ from agent_session_manager.api.wire.common import (
 from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState
-from agent_session_manager.domain.run_token import digest_of
+from agent_session_manager.domain.run_token import create_run_token, digest_of
 from agent_session_manager.store.protocol import (
     ClaimLease,
     CreateRequest,
@@ -43,9 +44,6 @@ from agent_session_manager.store.protocol import (
 )
 
 MAX_WAIT_SECONDS = 25.0
-
-RunNumber = Annotated[int, Path(ge=1, lt=2**31, description="The run's number")]
-RequestId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 
 router = APIRouter(route_class=JsonRoute, tags=["runs"])
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.api.guard.run_scopes import (
-    Reach,
-    caller_of,
-    for_pages,
-    for_runs,
-    page_of,
-)
+from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.caller import caller_of, page_of
+from agent_session_manager.api.http.depends import Id, QueryText, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.page_marks import page_text, parse_page
 from agent_session_manager.api.http.responses import answer, dump, refusals
@@ -42,9 +37,10 @@ from agent_session_manager.api.wire.common import (
     run_opened,
     session_body,
 )
+from agent_session_manager.api.wire.limits import MAX_PAGE
 from agent_session_manager.domain.errors import NotForPagesError
-from agent_session_manager.domain.run_token import RUN_PREFIX, digest_of
-from agent_session_manager.domain.session import MAX_PATH_BYTES, Session, State
+from agent_session_manager.domain.run_token import create_run_token, digest_of
+from agent_session_manager.domain.session import Session, State
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.protocol import (
     CreateSession,
@@ -53,25 +49,7 @@ from agent_session_manager.store.protocol import (
     UpdateSession,
 )
 
-MAX_PAGE = 1000
-
-MAX_NUMBER = 2**63 - 1
 _CHANGES_OF_PAGES = frozenset({"session_name", "archived"})
-
-
-def manager_of(request: Request) -> Manager:
-    manager: Manager = request.app.state.manager
-    return manager
-
-
-def create_run_token() -> str:
-    return RUN_PREFIX + secrets.token_urlsafe(32)
-
-
-Served = Annotated[Manager, Depends(manager_of)]
-QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_PATH_BYTES)]
-Id = Annotated[str, Path(description="The session's id")]
-
 
 router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 

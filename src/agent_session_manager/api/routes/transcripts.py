@@ -15,9 +15,9 @@ from agent_session_manager.api.http.body import (
     read_body,
     refused_as_request,
 )
+from agent_session_manager.api.http.depends import Served
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.routes.sessions import Served
 from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.transcripts import (
     AppendedEntriesAnswer,

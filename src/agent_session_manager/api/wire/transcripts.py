@@ -7,15 +7,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.wire.common import Moment, SessionId
+from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.transcript import (
     MAX_ENTRIES_PER_APPEND,
     MAX_KEY_BYTES,
     Transcript,
     TranscriptKey,
 )
-
-MAX_PAGE = 1000
-MAX_NUMBER = 2**63 - 1
 
 
 def _fits_an_index(text: str) -> str:

@@ -1,0 +1,12 @@
+"""Limits that several routes have, and that clients are told of."""
+
+from __future__ import annotations
+
+MAX_PAGE = 1000
+"""Number of sessions, events or entries in one page."""
+MAX_NUMBER = 2**63 - 1
+"""The largest number that the database can hold."""
+
+MAX_FAILURES = 20
+"""Number of failed logins within `WINDOW_SECONDS` after which further ones get 429."""
+WINDOW_SECONDS = 60.0
