@@ -133,7 +133,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
     )
     redirect_pages = RedirectPages(settings.state_dir, port=port)
     redirect_pages.remove_all()
-    async with Manager.open(store, time=TIME, keeps_transcripts=settings.transcripts) as manager:
+    async with Manager.open(store, keeps_transcripts=settings.transcripts) as manager:
         upkeep = Upkeep(manager, settings, database=backed_up, time=TIME)
         app = guarded(
             build_app(

@@ -30,11 +30,11 @@ from agent_session_manager.api.earlier.websocket import (
 )
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
-from agent_session_manager.machine.clock import Time, now
+from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.write import positions
-from agent_session_manager.store.protocol import CreateSession, UpdateSession
+from agent_session_manager.store.changes import CreateSession, UpdateSession
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager
@@ -566,7 +566,7 @@ class InnerReader:
 @asynccontextmanager
 async def inner_manager(directory: Path) -> AsyncIterator[tuple[Manager, FastAPI]]:
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
-    async with Manager.open(store, time=Time()) as manager:
+    async with Manager.open(store) as manager:
         yield manager, build_app(manager, instance="")
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from agent_orchestrator.session_client import SessionClient
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.store.protocol import AppendEvents, Change, CreateSession
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import AppendEvents, CreateSession
 from tests.support.api import Api
 from tests.support.filling import fill
 from tests.support.manager import RunningManager
@@ -24,7 +25,7 @@ LONG = "long"
 EVENTS = 20_000
 
 
-def much() -> Iterator[Change]:
+def much() -> Iterator[Change[Any]]:
     number = 0
     for project, count in IN_PROJECT.items():
         for _ in range(count):
@@ -34,7 +35,7 @@ def much() -> Iterator[Change]:
             )
 
 
-def long_session() -> Iterator[Change]:
+def long_session() -> Iterator[Change[Any]]:
     yield CreateSession(session_id=LONG, session_name=LONG, project_dir="/long")
     for start in range(0, EVENTS, 1000):
         numbers = range(start + 1, start + 1001)

@@ -12,7 +12,7 @@ import pytest
 
 from agent_orchestrator.cli.list_sessions import STATES
 from agent_orchestrator.manager_client import ManagerClient
-from agent_session_manager.store.protocol import CreateSession
+from agent_session_manager.store.changes import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.filling import fill
 from tests.support.manager import RunningManager

@@ -20,9 +20,9 @@ MAX_LINES = 400
 # Rooms from the top down. A room is a folder, or a file that stands beside the folders; it may
 # import the rooms below it. So no imports form a circle between rooms.
 SERVICE_ROOMS = [
-    "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "api.http", "sql.transfer",
-    "manager", "sql", "feed", "sql.care", "concurrency", "sql.migrations", "sql.write",
-    "background", "sql.database", "sql.read", "api.wire", "settings", "sql.schema", "store",
+    "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "api.http", "background",
+    "sql.transfer", "manager", "sql", "feed", "sql.care", "concurrency", "sql.migrations",
+    "sql.write", "sql.database", "sql.read", "api.wire", "settings", "sql.schema", "store",
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [

@@ -28,18 +28,16 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.session import Reason, Run, Session, Usage
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
     AppendEvents,
-    Change,
     CreateSession,
     DeleteSession,
-    EventFilter,
     OpenRun,
-    Outcome,
-    SessionFilter,
-    Store,
     UpdateSession,
 )
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import EventFilter, SessionFilter
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -60,7 +58,7 @@ class SteppedClock:
 Promise = Callable[[Store, SteppedClock], None]
 
 
-def made(store: Store, change: Change) -> Outcome:
+def made(store: Store, change: Change[Any]) -> Any:
     """Commit one change by itself."""
     (outcome,) = store.commit([change])
     return outcome
@@ -113,7 +111,7 @@ def used(tokens: int, **fields: Any) -> dict[str, Any]:
 SOME = {"event_type": "some"}
 
 
-def kinds(outcomes: list[Outcome]) -> list[type]:
+def kinds(outcomes: list[Any]) -> list[type]:
     return [type(outcome) for outcome in outcomes]
 
 
@@ -633,7 +631,7 @@ def promise_5_update_changes_what_is_given(store: Store, clock: SteppedClock) ->
 
 def reserve(
     store: Store, session_id: str, name: str = "name", project_dir: str | None = None
-) -> Outcome:
+) -> Any:
     return made(
         store,
         CreateSession(

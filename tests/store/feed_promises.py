@@ -16,16 +16,16 @@ from agent_session_manager.domain.request import RequestKind
 from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.write import positions
-from agent_session_manager.store.feeds import ChangedSession, Changes
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     CreateRequest,
     CreateSession,
     DeleteSession,
     ExtendLeases,
     ReapLeases,
-    SessionFilter,
-    Store,
 )
+from agent_session_manager.store.feeds import ChangedSession, Changes
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.retention import ArchiveSessions
 from tests.store.conformance import (
     SOME,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from agent_session_manager.domain.errors import (
     LeaseHeldError,
@@ -18,18 +19,17 @@ from agent_session_manager.domain.errors import (
     SessionRunningError,
 )
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Reason, Run, Session
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     ClaimLease,
     DeleteSession,
-    EventFilter,
     ExtendLeases,
     OpenRun,
-    Outcome,
     ReapLeases,
     ReleaseLease,
-    Store,
     UpdateSession,
 )
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import EventFilter
 from tests.store.conformance import (
     SOME,
     START,
@@ -59,7 +59,7 @@ def claim(store: Store, holder: str = "me", *, run: int = 1, session_id: str = "
     return session
 
 
-def try_claim(store: Store, holder: str = "me", *, run: int = 1, session_id: str = "s") -> Outcome:
+def try_claim(store: Store, holder: str = "me", *, run: int = 1, session_id: str = "s") -> Any:
     return made(store, ClaimLease(session_id=session_id, run=run, holder=holder))
 
 

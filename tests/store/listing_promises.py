@@ -8,14 +8,9 @@ import pytest
 
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.session import State
-from agent_session_manager.store.protocol import (
-    DeleteSession,
-    EventFilter,
-    Mark,
-    SessionFilter,
-    SessionSort,
-    Store,
-)
+from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import EventFilter, Mark, SessionFilter, SessionSort
 from tests.store.conformance import (
     SOME,
     Promise,

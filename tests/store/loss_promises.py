@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RecordBehindError
-from agent_session_manager.store.protocol import AppendEvents, Store
+from agent_session_manager.store.changes import AppendEvents
+from agent_session_manager.store.protocol import Store
 from tests.store.conformance import SOME, Promise, SteppedClock, appending, create, kinds, seqs_of
 
 

@@ -17,13 +17,8 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
-from agent_session_manager.store.protocol import (
-    CreateRequest,
-    DeleteSession,
-    Outcome,
-    SettleRequest,
-    Store,
-)
+from agent_session_manager.store.changes import CreateRequest, DeleteSession, SettleRequest
+from agent_session_manager.store.protocol import Store
 from tests.store.conformance import (
     START,
     Promise,
@@ -51,7 +46,7 @@ def try_ask(
     session_id: str = "s",
     kind: RequestKind = RequestKind.MESSAGE,
     payload: dict[str, Any] | None = None,
-) -> Outcome:
+) -> Any:
     return made(
         store,
         CreateRequest(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
+from agent_session_manager.store.change import changed_sessions
 from agent_session_manager.store.feeds import DeletedSession
-from agent_session_manager.store.protocol import SessionFilter, Store, changed_sessions
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.retention import (
     ArchiveSessions,
     DeleteArchived,

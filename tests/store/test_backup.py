@@ -23,7 +23,7 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.protocol import EventFilter
+from agent_session_manager.store.queries import EventFilter
 from tests.store.conformance import SOME, START, append, create
 from tests.support.earlier_schema import make_database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     CreateRequest,
     ExtendLeases,
     ReapLeases,

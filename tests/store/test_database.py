@@ -23,12 +23,8 @@ from agent_session_manager.domain.errors import NameTakenError, StoreUnavailable
 from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
 from agent_session_manager.sql.database.owner import Owner
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.store.protocol import (
-    CreateSession,
-    DeleteSession,
-    EventFilter,
-    SessionFilter,
-)
+from agent_session_manager.store.changes import CreateSession, DeleteSession
+from agent_session_manager.store.queries import EventFilter, SessionFilter
 from agent_shared import place
 from tests.store.conformance import SOME, SteppedClock, append, create, made, says, stop, update
 from tests.store.conftest import sqlite_url_in

@@ -37,19 +37,17 @@ from agent_session_manager.sql.transfer import exporter, format, lines
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.format import ImportRefusedError
 from agent_session_manager.sql.transfer.importer import import_export
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
     AppendEvents,
-    Change,
     CreateRequest,
     CreateSession,
     DeleteSession,
-    EventFilter,
     OpenRun,
-    SessionFilter,
-    SessionSort,
     SettleRequest,
     UpdateSession,
 )
+from agent_session_manager.store.queries import EventFilter, SessionFilter, SessionSort
 from agent_session_manager.store.transcripts import AppendTranscript, PutTranscriptSummary
 from tests.store.conformance import (
     SOME,
@@ -300,7 +298,7 @@ CHANGES = st.one_of(
 @settings(max_examples=8)
 @given(changes=st.lists(CHANGES, min_size=1, max_size=20))
 def test_whatever_was_done_export_import_and_export_is_the_same_to_the_byte(
-    changes: list[Change],
+    changes: list[Change[Any]],
 ) -> None:
     with TemporaryDirectory() as directory:
         first, second = (f"sqlite:///{directory}/{name}.db" for name in ("first", "second"))

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.machine.clock import Time, now
+from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
@@ -161,7 +161,7 @@ async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered
     """What every route says of each session; in the end each can be deleted."""
     found: dict[str, Answered] = {}
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
-    async with Manager.open(store, time=Time()) as manager:
+    async with Manager.open(store) as manager:
         app = build_app(manager, instance="i")
         for session_id in session_ids:
             for target in targets(app, session_id):

@@ -31,7 +31,7 @@ from agent_session_manager.sql.database.database import DatabaseError
 from agent_session_manager.sql.database.errors import is_broken, refusal_of
 from agent_session_manager.sql.database.head import read_head
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.store.protocol import EventFilter
+from agent_session_manager.store.queries import EventFilter
 from tests.store.conformance import SteppedClock, append, create
 from tests.support.rows import each_row
 

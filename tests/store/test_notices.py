@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from agent_session_manager.sql.database.notices import MAX_PAYLOAD_BYTES
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.protocol import CreateSession, DeleteSession
+from agent_session_manager.store.changes import CreateSession, DeleteSession
 from tests.store.conformance import SOME, append, appending, create
 from tests.support.waiting import wait_for
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -22,17 +23,16 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.request import Request, RequestKind
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Session
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.protocol import (
-    Change,
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
     ClaimLease,
     CreateRequest,
     CreateSession,
-    EventFilter,
     OpenRun,
-    Outcome,
     ReapLeases,
     UpdateSession,
 )
+from agent_session_manager.store.queries import EventFilter
 from tests.store.conformance import (
     SOME,
     SteppedClock,
@@ -59,11 +59,11 @@ def stores(postgresql_url: str, open_stores: Callable[[str], SqlStore]) -> Store
     return open_stores(postgresql_url), open_stores(postgresql_url)
 
 
-def at_once(stores: Stores, first: Change, second: Change) -> list[Outcome]:
+def at_once(stores: Stores, first: Change[Any], second: Change[Any]) -> list[Any]:
     """What each of the two stores says to its change."""
     together = Barrier(2)
 
-    def commit(store: SqlStore, change: Change) -> Outcome:
+    def commit(store: SqlStore, change: Change[Any]) -> Any:
         together.wait(WATCHDOG_SECONDS)
         return store.commit([change])[0]
 
@@ -75,7 +75,7 @@ def at_once(stores: Stores, first: Change, second: Change) -> list[Outcome]:
         return [future.result(WATCHDOG_SECONDS) for future in waiting]
 
 
-def winners(outcomes: list[Outcome], loser: type) -> int:
+def winners(outcomes: list[Any], loser: type) -> int:
     """How many won, where all others have lost for the right reason."""
     assert set(kinds(outcomes)) <= {Session, loser}
     return kinds(outcomes).count(Session)

@@ -29,25 +29,22 @@ from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Session, State
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.store.feeds import ChangedSession
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
     AppendEvents,
-    Change,
     ClaimLease,
     CreateRequest,
     CreateSession,
     DeleteSession,
-    EventFilter,
     ExtendLeases,
     OpenRun,
-    Outcome,
     ReapLeases,
     ReleaseLease,
-    SessionFilter,
-    SessionSort,
     SettleRequest,
     UpdateSession,
 )
+from agent_session_manager.store.feeds import ChangedSession
+from agent_session_manager.store.queries import EventFilter, SessionFilter, SessionSort
 from tests.store.conformance import START, SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
@@ -166,13 +163,13 @@ class RecordMachine(RuleBasedStateMachine):
         for session_id in self.model.sessions:
             self.store.commit([DeleteSession(session_id=session_id, force=True)])
 
-    def do(self, change: Change, expected: object) -> Outcome:
+    def do(self, change: Change[Any], expected: object) -> Any:
         """Commit one change, which must come to what the model says."""
         (outcome,) = self.store.commit([change])
         self.agree(change, outcome, expected)
         return outcome
 
-    def agree(self, change: Change, outcome: Outcome, expected: object) -> None:
+    def agree(self, change: Change[Any], outcome: Any, expected: object) -> None:
         is_done = not isinstance(outcome, OrchestratorError)
         self._opened.outcomes[type(change).__name__, is_done] += 1
         self.touched.add(getattr(change, "session_id", ""))
@@ -554,7 +551,7 @@ def test_record_on_postgresql_is_that_of_the_model(campaign: Campaign, postgresq
 class Backward(RecordMachine):
     """The model of a record that would number a list from its end."""
 
-    def agree(self, change: Change, outcome: Outcome, expected: object) -> None:
+    def agree(self, change: Change[Any], outcome: Any, expected: object) -> None:
         if isinstance(expected, list):
             expected = expected[::-1]
         super().agree(change, outcome, expected)

@@ -18,7 +18,8 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry, TranscriptKey
 from agent_session_manager.sql.read.transcripts import PAGE_BYTES
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.store.protocol import Change, CreateSession, DeleteSession, Outcome
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import CreateSession, DeleteSession
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -41,7 +42,7 @@ def stored(database_url: str) -> Iterator[SqlStore]:
     opened.close()
 
 
-def made(store: SqlStore, change: Change) -> Outcome:
+def made(store: SqlStore, change: Change[Any]) -> Any:
     (outcome,) = store.commit([change])
     return outcome
 
@@ -59,7 +60,7 @@ def lines_of(store: SqlStore, key: TranscriptKey = MAIN, **where: Any) -> list[s
     return page.lines
 
 
-def putting(expected: int, version: int, text: str = "{}") -> Change:
+def putting(expected: int, version: int, text: str = "{}") -> Change[Any]:
     return PutTranscriptSummary(key=MAIN, expected_version=expected, version=version, text=text)
 
 

@@ -18,7 +18,8 @@ from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.store.protocol import CreateSession, SessionFilter, UpdateSession
+from agent_session_manager.store.changes import CreateSession, UpdateSession
+from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
 from tests.store.conformance import SteppedClock
 from tests.support.loops import run
@@ -45,7 +46,7 @@ def test_followers_of_a_session_are_told_when_retention_deletes_it(
     async def scenario() -> None:
         nonlocal passed
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, time=Time(clock=clock)) as manager:
+        async with Manager.open(store) as manager:
             terms = Terms(archive=DAY, delete_archived=DAY)
             retention = Retention(manager, terms, time=Time(clock=clock, monotonic=lambda: passed))
 
@@ -86,7 +87,7 @@ async def _deleted(frames: AsyncGenerator[Frame]) -> None:
 def test_nothing_is_done_that_is_not_asked_for(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, time=Time(clock=clock)) as manager:
+        async with Manager.open(store) as manager:
             before = asyncio.all_tasks()
             upkeep = Upkeep(
                 manager, Settings(state_dir=Path("/none")), database=None, time=Time(clock=clock)
@@ -103,7 +104,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
 ) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, time=Time(clock=clock)) as manager:
+        async with Manager.open(store) as manager:
             await finish(manager, "s")
             clock.move(9 * DAY.total_seconds())
             cursor = await manager.get_head()
@@ -119,7 +120,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
 def test_manager_that_is_stopping_vacuums_no_more(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
-        async with Manager.open(store, time=Time(clock=clock)) as manager:
+        async with Manager.open(store) as manager:
             freed = await asyncio.gather(manager.vacuum(), manager.vacuum())
             assert freed[0] == freed[1]
         with pytest.raises(StoreUnavailableError):

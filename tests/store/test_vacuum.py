@@ -14,7 +14,9 @@ from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.protocol import DeleteSession, EventFilter, Store
+from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import EventFilter
 from agent_session_manager.store.space import Space
 from tests.store.conformance import append, create, made, says
 

@@ -14,7 +14,7 @@ from agent_session_manager.sql.care.verify import Contents, refuse_damaged, veri
 from agent_session_manager.sql.database.database import DatabaseError, open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.store.protocol import DeleteSession
+from agent_session_manager.store.changes import DeleteSession
 from tests.store.conformance import SOME, SteppedClock, append, create, made
 from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from agent_session_manager.domain.errors import (
@@ -13,16 +14,15 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.run_token import RunCaller, digest_of
 from agent_session_manager.domain.session import Session
 from agent_session_manager.domain.transcript import TranscriptKey, parse_entry
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     CreateSession,
     DeleteSession,
     OpenRun,
-    Outcome,
     ReapLeases,
     RevokeRunToken,
-    SessionFilter,
-    Store,
 )
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.transcripts import AppendTranscript
 from tests.store.conformance import Promise, SteppedClock, append, create, made
 
@@ -56,7 +56,7 @@ def leased(store: Store, session_id: str = "s", parent: str | None = None) -> Se
     )
 
 
-def created_by(store: Store, run: RunCaller, session_id: str, parent: str | None = None) -> Outcome:
+def created_by(store: Store, run: RunCaller, session_id: str, parent: str | None = None) -> Any:
     return made(
         store,
         CreateSession(

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.store.protocol import Change, CreateSession
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import CreateSession
 from tests.store.conformance import appending, says
 from tests.stress.scene import Scene
 from tests.support.api import Api
@@ -117,7 +119,7 @@ def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campa
     campaign.limit("seconds until it is restored and served again", took, RESTORE_SECONDS)
 
 
-def _changes_of(megabytes: int) -> Iterator[Change]:
+def _changes_of(megabytes: int) -> Iterator[Change[Any]]:
     for number in range(megabytes):
         yield CreateSession(session_id=f"s{number}", session_name="n")
         yield appending(f"s{number}", *[says("x" * (1_000_000 // EVENTS_OF_ONE))] * EVENTS_OF_ONE)

@@ -21,7 +21,7 @@ from agent_orchestrator.outbox import Outbox, Run
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.store.protocol import AppendEvents, CreateSession
+from agent_session_manager.store.changes import AppendEvents, CreateSession
 from agent_shared.masking import find_secrets, rules_for
 from agent_shared.masking_rules import RULES, Rule
 from tests.stress.scene import Scene

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent_session_manager.store.protocol import Change, CreateSession
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import CreateSession
 from tests.store.conformance import appending
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
@@ -26,7 +28,7 @@ BOUND_SECONDS = 9.0
 """Three times what is promised for 1 GB, as the machine does other things too."""
 
 
-def changes(megabytes: int) -> Iterator[Change]:
+def changes(megabytes: int) -> Iterator[Change[Any]]:
     for number in range(SESSIONS):
         yield CreateSession(session_id=f"s{number}", session_name=f"s{number}")
     events = [{"event_type": "x", "text": "x" * EVENT_CHARS}] * EVENTS_AT_ONCE

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.store.protocol import Change, Store
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.protocol import Store
 
 CHANGES_AT_ONCE = 500
 
@@ -26,7 +28,7 @@ def opened_store(state_dir: Path) -> Iterator[Store]:
         store.close()
 
 
-def fill(state_dir: Path, changes: Iterable[Change]) -> None:
+def fill(state_dir: Path, changes: Iterable[Change[Any]]) -> None:
     with opened_store(state_dir) as store:
         waiting = iter(changes)
         while batch := list(islice(waiting, CHANGES_AT_ONCE)):

@@ -12,7 +12,7 @@ from agent_session_manager.api.app import build_app
 from agent_session_manager.api.http.aside import GivenUpError, Pause, Turns, in_thread
 from agent_session_manager.api.http.body import MAX_BODY_BYTES
 from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.machine.clock import Time, now
+from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
 from agent_shared.masking import (
@@ -110,7 +110,7 @@ def test_loop_goes_on_while_a_body_is_masked(tmp_path: Path) -> None:
 
 async def _post_hostile_bodies(directory: Path) -> None:
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
-    async with Manager.open(store, time=Time()) as manager:
+    async with Manager.open(store) as manager:
         app = build_app(manager, instance="i", token="t" * 43)
         await asked(app, "POST", "/sessions", b'{"session_id":"s","session_name":"s"}')
         for value in hostile_values():

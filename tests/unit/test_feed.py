@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
@@ -36,19 +39,23 @@ class Source:
         self.session = SESSION
         self.fails = False
         self.bells = Bells()
-        self.feed = Feed(self.bells, read_session=self._session, read_changes=self._changes)
+        self.feeds = self
+        self.feed = Feed(self.bells, cast(Reader, self))
 
     def append(self) -> None:
         self.session = replace(self.session, last_seq=self.session.last_seq + 1)
         self.bells.ring(["s"])
 
-    async def _session(self, session_id: str, after: int, limit: int) -> SessionNews:
+    async def read(self, query: Callable[[Any], Any]) -> Any:
+        return query(self)
+
+    def read_session(self, session_id: str, *, after: int, **_limits: int) -> SessionNews:
         if self.fails:
             raise StoreUnavailableError("gone")
         events = [_event(seq) for seq in range(after + 1, self.session.last_seq + 1)]
         return SessionNews(session=self.session, events=events)
 
-    async def _changes(self, after: Cursor, limit: int, known: Cursor) -> Changes:
+    def read_changes(self, after: Cursor, *, limit: int, known: Cursor) -> Changes:
         return Changes(changes=[], cursor=after, has_more=False)
 
 

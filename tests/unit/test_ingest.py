@@ -16,7 +16,9 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     StoreUnavailableError,
 )
-from agent_session_manager.store.protocol import AppendEvents, Change, Outcome, Store
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import AppendEvents
+from agent_session_manager.store.protocol import Store
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
@@ -31,7 +33,7 @@ class GatedStore:
         self.fails = False
         self.published: list[Collection[str]] = []
 
-    def commit(self, changes: Sequence[Change]) -> list[Outcome]:
+    def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
         self.began.release()
         assert self.gate.wait(WATCHDOG_SECONDS)
         appends = [change for change in changes if isinstance(change, AppendEvents)]
@@ -40,7 +42,7 @@ class GatedStore:
             raise ZeroDivisionError("a defect")
         return [self._commit_one(change) for change in appends]
 
-    def _commit_one(self, change: AppendEvents) -> Outcome:
+    def _commit_one(self, change: AppendEvents) -> Any:
         if change.session_id == "unknown":
             return SessionNotFoundError(change.session_id)
         self.stored.append(change.session_id)
@@ -72,7 +74,7 @@ async def begun(store: GatedStore) -> None:
     assert await asyncio.to_thread(store.began.acquire, timeout=WATCHDOG_SECONDS)
 
 
-async def sent(writer: Writer, *session_ids: str) -> list[asyncio.Task[Outcome]]:
+async def sent(writer: Writer, *session_ids: str) -> list[asyncio.Task[Any]]:
     """Commits that wait in the writer, in this order."""
     tasks = [asyncio.create_task(writer.commit(append(each))) for each in session_ids]
     await asyncio.sleep(0)  # each of them runs until it waits

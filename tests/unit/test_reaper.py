@@ -11,7 +11,7 @@ import pytest
 from agent_session_manager.background.reaper import MAX_DRIFT_SECONDS, TICK_SECONDS, Reaper
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.protocol import ExtendLeases, ReapLeases
+from agent_session_manager.store.changes import ExtendLeases, ReapLeases
 from tests.support.loops import run
 
 TERM = timedelta(seconds=45)
@@ -31,7 +31,7 @@ class World:
         self.commits: list[type] = []
         self.looked = asyncio.Event()
         time = Time(clock=lambda: self.now, monotonic=lambda: self.passed)
-        self.reaper = Reaper(self.commit, self.next_expiry, time=time)
+        self.reaper = Reaper(self, time=time)
 
     def let_pass(self, seconds: float, *, clock: float | None = None) -> None:
         """Let time pass, and the clock move by as much or by something else."""
@@ -45,17 +45,19 @@ class World:
         run(self.reaper.tick(TICK_SECONDS))
         return self.commits[before:]
 
-    async def commit(self, change: ExtendLeases | ReapLeases) -> int:
+    async def extend_leases(self, by: timedelta | None = None) -> int:
         self._look()
-        self.commits.append(type(change))
+        self.commits.append(ExtendLeases)
         if self.expiry is not None:
             full = self.now + TERM
-            match change:
-                case ExtendLeases(by=by):
-                    self.expiry = full if by is None else min(self.expiry + by, full)
-                case ReapLeases():
-                    self.expiry = None
+            self.expiry = full if by is None else min(self.expiry + by, full)
         return 1
+
+    async def reap_leases(self) -> list[str]:
+        self._look()
+        self.commits.append(ReapLeases)
+        self.expiry = None
+        return ["s"]
 
     async def next_expiry(self) -> datetime | None:
         self._look()

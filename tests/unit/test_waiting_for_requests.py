@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
@@ -59,9 +60,10 @@ def while_waiting(scenario: Scenario, *, wait_seconds: float = 3600.0) -> list[R
     store, bells = LookedAtStore(), Bells()
 
     async def wait() -> list[Request]:
-        with ThreadPoolExecutor(1) as readers:
-            # A part of a store and no writer: all that reading needs.
-            manager = Manager(cast(Store, store), cast(Writer, None), readers, bells)
+        # A part of a store and no writer: all that reading needs.
+        part = cast(Store, store)
+        with closing(Reader(part)) as reader:
+            manager = Manager(part, cast(Writer, None), reader, bells)
             waiting = asyncio.create_task(manager.list_requests("s", 1, wait_seconds=wait_seconds))
             await looked(store)
             await scenario(store, bells, waiting)

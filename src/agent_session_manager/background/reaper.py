@@ -8,11 +8,10 @@ the length of a pause, or of an outage of the database, and by as much as the cl
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.protocol import ExtendLeases, Outcome, ReapLeases
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +20,26 @@ MAX_DRIFT_SECONDS = 5.0
 """Between the clock and the time that passed; and how late a tick may be and still count whole."""
 
 
+class Leases(Protocol):
+    """What the manager does with all leases at once; see `Manager`."""
+
+    async def next_expiry(self) -> datetime | None: ...
+
+    async def extend_leases(self, by: timedelta | None = None) -> int: ...
+
+    async def reap_leases(self) -> list[str]: ...
+
+
 class Reaper:
     """Looks at the leases once a second, until it is cancelled."""
 
     def __init__(
         self,
-        commit: Callable[[ExtendLeases | ReapLeases], Awaitable[Outcome]],
-        next_expiry: Callable[[], Awaitable[datetime | None]],
+        leases: Leases,
         *,
         time: Time,
     ) -> None:
-        self._commit = commit
-        self._next_expiry = next_expiry
+        self._leases = leases
         self._time = time
         self._last_tick = time.monotonic()
         self._last_clock = time.clock()
@@ -57,21 +64,21 @@ class Reaper:
         has_stalled = self._has_failed or passed - tick_seconds > MAX_DRIFT_SECONDS
         heard = min(passed, tick_seconds) if has_stalled else passed
         if self._owes_a_term:
-            await self._commit(ExtendLeases())
+            await self._leases.extend_leases()
         elif has_stalled or abs(moved - passed) > MAX_DRIFT_SECONDS:
             unheard = moved - heard
             logger.warning(
                 "the clock moved by %.0f s in %.0f s: leases are extended by %.0f s",
                 *(moved, passed, unheard),
             )
-            await self._commit(ExtendLeases(by=timedelta(seconds=unheard)))
+            await self._leases.extend_leases(timedelta(seconds=unheard))
         else:
             await self._reap()
         self._last_tick, self._last_clock = tick, clock
         self._has_failed = self._owes_a_term = False
 
     async def _reap(self) -> None:
-        expiry = await self._next_expiry()
+        expiry = await self._leases.next_expiry()
         if expiry is not None and expiry <= self._time.clock():
-            lost = await self._commit(ReapLeases())
+            lost = await self._leases.reap_leases()
             logger.warning("runs were given up as lost: %s", lost)

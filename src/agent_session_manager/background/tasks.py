@@ -1,4 +1,4 @@
-"""What a manager does to its record by itself while it serves: backups and retention."""
+"""What a manager does by itself while it serves: reaping, retention and backups."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent_session_manager.background.backups import Backups, backing_up
+from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
@@ -19,7 +20,7 @@ BACKUPS = "backups"
 
 
 class Upkeep:
-    """Each of them, or None where it is not asked for."""
+    """Each of them; retention and backups are None where they are not asked for."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Upkeep:
         time: Time,
     ) -> None:
         """`database` is the SQLite file; None where there is none to back up."""
+        self.reaper = Reaper(manager, time=time)
         terms = Terms(
             archive=_days(settings.archive_after_days),
             delete_archived=_days(settings.delete_archived_after_days),
@@ -52,7 +54,7 @@ class Upkeep:
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Do what is asked for until the block ends; a backup under way is then given up."""
-        watches = {"retention": self.retention, "backups": self.backups}
+        watches = {"reaper": self.reaper, "retention": self.retention, "backups": self.backups}
         tasks = {
             asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch
         }
@@ -61,8 +63,7 @@ class Upkeep:
         finally:
             for task in tasks:
                 task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            await asyncio.wait(tasks)
 
 
 def _days(days: float) -> timedelta | None:

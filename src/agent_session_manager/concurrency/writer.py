@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from agent_session_manager.domain.errors import (
     OrchestratorError,
@@ -21,7 +21,8 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
 )
 from agent_session_manager.sql.database.errors import StoreBrokenError
-from agent_session_manager.store.protocol import Change, Outcome, Store, changed_sessions
+from agent_session_manager.store.change import Change, changed_sessions
+from agent_session_manager.store.protocol import Store
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class Writer:
         """`publish` is told of each commit which sessions it changed, whoever waits for it."""
         self._store = store
         self._publish = publish
-        self._waiting: deque[tuple[Change, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[Change[Any], asyncio.Future[Any]]] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
         self._batches = 0
@@ -70,7 +71,7 @@ class Writer:
             await self._task
         self._thread.shutdown()
 
-    async def commit(self, change: Change) -> Outcome:
+    async def commit(self, change: Change[T]) -> T:
         """Make one change and return its outcome, once it is durable.
 
         A caller that is cancelled while it waits does not take its change back.
@@ -84,13 +85,13 @@ class Writer:
             raise _out_of_service()
         if len(self._waiting) >= MAX_WAITING:
             raise OverloadedError
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((change, outcome))
+        settled: asyncio.Future[T | OrchestratorError] = asyncio.get_running_loop().create_future()
+        self._waiting.append((change, settled))
         self._arrived.set()
-        settled = await outcome
-        if isinstance(settled, OrchestratorError):
-            raise settled
-        return settled
+        outcome = await settled
+        if isinstance(outcome, OrchestratorError):
+            raise outcome
+        return outcome
 
     async def alone(self, work: Callable[[], T]) -> T:
         """Do something with the store between two commits; it must be short.
@@ -145,7 +146,7 @@ class Writer:
         logger.critical("nothing is taken any more: %s", failure)
         self.failure = failure
 
-    def _commit(self, changes: list[Change]) -> list[Outcome]:
+    def _commit(self, changes: list[Change[Any]]) -> list[Any]:
         if self.failure is not None:
             return [_out_of_service()] * len(changes)
         try:

@@ -8,10 +8,11 @@ that it found.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
@@ -20,8 +21,8 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.session import Session
-from agent_session_manager.feed.tail import NOTHING, Batch, News, ReadSession, Tail
-from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
+from agent_session_manager.feed.tail import CHARS_AT_ONCE, NOTHING, Batch, News, Tail
+from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession, SessionNews
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.01
@@ -81,19 +82,14 @@ class Stopping:
 
 Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
 ListFrame = ListChanged | Heartbeat | Stopping
-ReadChanges = Callable[[Cursor, int, Cursor], Awaitable[Changes]]
-"""What was changed past a cursor, so many of it; new is what came after the second cursor."""
 
 
 class Feed:
     """Follows sessions for any number of readers, by looking at the store when a bell rings."""
 
-    def __init__(
-        self, bells: Bells, *, read_session: ReadSession, read_changes: ReadChanges
-    ) -> None:
+    def __init__(self, bells: Bells, reader: Reader) -> None:
         self._bells = bells
-        self._read_session = read_session
-        self._read_changes = read_changes
+        self._reader = reader
         self._followed: dict[str, _Followed] = {}
         self.readers = 0
         """How many there are."""
@@ -158,7 +154,7 @@ class Feed:
         """
         with self.counted(), self._bells.listening(None) as rung:
             known = cursor  # up to here the reader has heard of every session that there is
-            found = await self._read_changes(cursor, CHANGES_AT_ONCE, known)
+            found = await self._read_changes(cursor, known)
             yield ListChanged(changes=found.changes, cursor=found.cursor)
             while not self._bells.is_closed:
                 if not found.has_more:
@@ -167,10 +163,22 @@ class Feed:
                     if not await _rings(rung, HEARTBEAT_SECONDS):
                         yield Heartbeat()
                 rung.clear()
-                found = await self._read_changes(found.cursor, CHANGES_AT_ONCE, known)
+                found = await self._read_changes(found.cursor, known)
                 if found.changes:
                     yield ListChanged(changes=found.changes, cursor=found.cursor)
             yield Stopping()
+
+    async def _read_changes(self, after: Cursor, known: Cursor) -> Changes:
+        return await self._reader.read(
+            lambda store: store.feeds.read_changes(after, limit=CHANGES_AT_ONCE, known=known)
+        )
+
+    async def _read_session(self, session_id: str, after: int, limit: int) -> SessionNews:
+        return await self._reader.read(
+            lambda store: store.feeds.read_session(
+                session_id, after=after, limit=limit, max_chars=CHARS_AT_ONCE
+            )
+        )
 
     @contextmanager
     def counted(self) -> Iterator[None]:

@@ -17,13 +17,12 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
-from agent_session_manager.background.reaper import Reaper
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
@@ -42,29 +41,30 @@ from agent_session_manager.domain.run_token import (
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed, Frame, ListFrame
-from agent_session_manager.feed.tail import CHARS_AT_ONCE
-from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.transcripts import Transcripts
-from agent_session_manager.sql.database.database import READERS
-from agent_session_manager.store.feeds import Beginning, Changes, SessionNews
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     AppendEvents,
     ClaimLease,
     CreateRequest,
     CreateSession,
     DeleteSession,
+    ExtendLeases,
+    OpenRun,
+    ReapLeases,
+    ReleaseLease,
+    RevokeRunToken,
+    SettleRequest,
+    UpdateSession,
+)
+from agent_session_manager.store.feeds import Beginning, Changes
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
-    OpenRun,
-    ReleaseLease,
-    RevokeRunToken,
     SessionFilter,
     SessionPage,
     SessionSort,
-    SettleRequest,
-    Store,
-    UpdateSession,
 )
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
@@ -80,29 +80,27 @@ class Manager:
         self,
         store: Store,
         writer: Writer,
-        readers: ThreadPoolExecutor,
+        reader: Reader,
         bells: Bells,
         *,
         keeps_transcripts: bool = True,
     ) -> None:
         self._store = store
         self._writer = writer
-        self._readers = readers
+        self._read = reader.read
         self._bells = bells
         self._vacuuming = asyncio.Lock()
-        self.transcripts = Transcripts(store, writer, self._read, keeps=keeps_transcripts)
-        self._feed = Feed(bells, read_session=self._read_news, read_changes=self.read_changes)
+        self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
+        self._feed = Feed(bells, reader)
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, store: Store, *, time: Time, keeps_transcripts: bool = True
-    ) -> AsyncIterator[Self]:
+    async def open(cls, store: Store, *, keeps_transcripts: bool = True) -> AsyncIterator[Self]:
         """Serve a store until the block ends; then commit what waits, and close it.
 
         Where it keeps no transcripts, those that it has can still be read and deleted.
         """
-        readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
+        reader = Reader(store)
         bells = Bells()
         loop = asyncio.get_running_loop()
 
@@ -112,15 +110,9 @@ class Manager:
         try:
             store.watch(ring)
             async with Writer(store, bells.ring) as writer:
-                manager = cls(store, writer, readers, bells, keeps_transcripts=keeps_transcripts)
-                watch = asyncio.create_task(manager._reaper(time).run(), name="reaper")
-                try:
-                    yield manager
-                finally:
-                    watch.cancel()
-                    await asyncio.wait({watch})
+                yield cls(store, writer, reader, bells, keeps_transcripts=keeps_transcripts)
         finally:
-            readers.shutdown()
+            reader.close()
             store.close()
 
     def end_on_failure(self, end: Callable[[], None]) -> None:
@@ -133,29 +125,29 @@ class Manager:
             raise self._writer.failure
 
     async def create_session(self, new: CreateSession) -> Session:
-        return cast(Session, await self._writer.commit(new))
+        return await self._writer.commit(new)
 
     async def update_session(self, change: UpdateSession) -> Session:
         _known(change.session_id)
-        return cast(Session, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def open_run(self, change: OpenRun) -> Session:
         _known(change.session_id)
-        return cast(Session, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def delete_session(self, session_id: str, *, force: bool = False) -> int:
         """Delete a session and all of its own; return how many events it had."""
         _known(session_id)
         change = DeleteSession(session_id=session_id, force=force)
-        return cast(int, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def claim_lease(self, change: ClaimLease) -> Session:
         _known(change.session_id)
-        return cast(Session, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def release_lease(self, change: ReleaseLease) -> Session:
         _known(change.session_id)
-        return cast(Session, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def revoke_run_token(self, change: RevokeRunToken) -> None:
         """Forget the token of a run; one that is not known counts as revoked."""
@@ -166,27 +158,26 @@ class Manager:
         """The run whose token this is, or whose agent's, if it is one's."""
         if not is_token_of_a_run(token):
             return None
-        found = await self._read(lambda: self._store.run_tokens.find_caller(digest_of(token)))
+        found = await self._read(lambda store: store.run_tokens.find_caller(digest_of(token)))
         return found and replace(found, is_agent=is_agent_token(token))
 
     async def is_in_family(self, caller: RunCaller, session_id: str) -> bool:
         """Whether a session is the run's own or below that one."""
         if session_id == caller.session_id:
             return True
-        reads = self._store.run_tokens
         return is_session_id(session_id) and await self._read(
-            lambda: reads.is_in_family(caller, session_id)
+            lambda store: store.run_tokens.is_in_family(caller, session_id)
         )
 
     async def create_request(self, change: CreateRequest) -> Request:
         """Ask something of a run."""
         _known(change.session_id)
-        return cast(Request, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def settle_request(self, change: SettleRequest) -> Request:
         """Say how far a request has come."""
         _known(change.session_id)
-        return cast(Request, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def list_requests(
         self,
@@ -201,7 +192,7 @@ class Manager:
 
         async def look() -> tuple[list[Request], bool]:
             found = await self._read(
-                lambda: self._store.list_requests(session_id, run, state=state)
+                lambda store: store.list_requests(session_id, run, state=state)
             )
             return found, bool(found)
 
@@ -247,20 +238,20 @@ class Manager:
         """Append all or none, and return their seqs once they are durable."""
         _known(session_id)
         change = AppendEvents(session_id=session_id, events=events, known=known)
-        return cast("list[int]", await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def get_session(self, session_id: str) -> Session:
         _known(session_id)
-        return await self._read(lambda: self._store.get_session(session_id))
+        return await self._read(lambda store: store.get_session(session_id))
 
     async def get_status(self, session_id: str) -> Status:
         if not is_session_id(session_id):
             return "not_existent"
-        return await self._read(lambda: self._store.get_status(session_id))
+        return await self._read(lambda store: store.get_status(session_id))
 
     async def get_result(self, session_id: str) -> str:
         _known(session_id)
-        return await self._read(lambda: self._store.get_result(session_id))
+        return await self._read(lambda store: store.get_result(session_id))
 
     async def list_sessions(
         self,
@@ -271,12 +262,12 @@ class Manager:
         after: Mark | None = None,
     ) -> SessionPage:
         return await self._read(
-            lambda: self._store.list_sessions(where, limit=limit, sort=sort, after=after)
+            lambda store: store.list_sessions(where, limit=limit, sort=sort, after=after)
         )
 
     async def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         _known(session_id)
-        return await self._read(lambda: self._store.list_events(session_id, where, limit=limit))
+        return await self._read(lambda store: store.list_events(session_id, where, limit=limit))
 
     def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool = False
@@ -293,16 +284,15 @@ class Manager:
         self, caller: RunCaller, cursor: Cursor, *, head: Cursor
     ) -> AsyncGenerator[ListFrame]:
         """Yield of that list what is of a run's family; `head` is how far it has come."""
-        reads = self._store.run_tokens
         return of_family(
             self._feed.follow_list(cursor),
-            lambda: self._read(lambda: reads.list_family(caller)),
+            lambda: self._read(lambda store: store.run_tokens.list_family(caller)),
             head,
         )
 
     async def get_head(self) -> Cursor:
         """The cursor of who knows the list of all sessions as it is now."""
-        return await self._read(self._store.feeds.head)
+        return await self._read(lambda store: store.feeds.head())
 
     @contextmanager
     def reading(self) -> Iterator[asyncio.Event]:
@@ -326,40 +316,55 @@ class Manager:
 
     async def read_beginning(self, *, limit: int) -> Beginning:
         """Read the newest sessions, and after what everything later comes."""
-        return await self._read(lambda: self._store.feeds.begin(limit=limit))
+        return await self._read(lambda store: store.feeds.begin(limit=limit))
 
     async def read_changes(self, after: Cursor, limit: int, known: Cursor | None = None) -> Changes:
         """Read what was changed in the list of all sessions past a cursor."""
-        feeds = self._store.feeds
-        return await self._read(lambda: feeds.read_changes(after, limit=limit, known=known))
+        return await self._read(
+            lambda store: store.feeds.read_changes(after, limit=limit, known=known)
+        )
 
     async def read_events(self, after: int, limit: int, max_chars: int) -> list[tuple[str, Event]]:
         """Read the events of all sessions past a number."""
-        feeds = self._store.feeds
-        return await self._read(lambda: feeds.read_events(after, limit=limit, max_chars=max_chars))
+        return await self._read(
+            lambda store: store.feeds.read_events(after, limit=limit, max_chars=max_chars)
+        )
 
     async def sum_usage(
         self, *, since: datetime, bucket: timedelta, zone: tzinfo
     ) -> list[UsageRow]:
-        statistics = self._store.statistics
-        return await self._read(lambda: statistics.sum_usage(since=since, bucket=bucket, zone=zone))
+        return await self._read(
+            lambda store: store.statistics.sum_usage(since=since, bucket=bucket, zone=zone)
+        )
 
     async def list_facets(self, *, limit: int) -> Facets:
-        return await self._read(lambda: self._store.statistics.list_facets(limit=limit))
+        return await self._read(lambda store: store.statistics.list_facets(limit=limit))
 
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)
-        return await self._read(lambda: self._store.list_runs(session_id))
+        return await self._read(lambda store: store.list_runs(session_id))
 
     async def find_due(
         self, change: type[RetentionChange], before: datetime, *, limit: int
     ) -> list[Due]:
         """Find the sessions that retention may archive or delete something of."""
-        return await self._read(lambda: self._store.retention.find_due(change, before, limit=limit))
+        return await self._read(lambda store: store.retention.find_due(change, before, limit=limit))
 
     async def retire(self, change: RetentionChange) -> list[str]:
         """Archive or delete something of sessions; return of which it was done."""
-        return cast("list[str]", await self._writer.commit(change))
+        return await self._writer.commit(change)
+
+    async def next_expiry(self) -> datetime | None:
+        """Return when the first of all leases expires; None while there are none."""
+        return await self._read(lambda store: store.next_expiry())
+
+    async def extend_leases(self, by: timedelta | None = None) -> int:
+        """Extend every lease, by default to one full term; return how many there are."""
+        return await self._writer.commit(ExtendLeases(by=by))
+
+    async def reap_leases(self) -> list[str]:
+        """Close the runs whose lease has expired, as `lost`; return the ids of their sessions."""
+        return await self._writer.commit(ReapLeases())
 
     async def vacuum(self) -> Freed:
         """Give the space of what was deleted back, a little between any two commits."""
@@ -371,19 +376,6 @@ class Manager:
                     break
                 space = await self._writer.alone(lambda: self._store.free_some(PAGES_AT_ONCE))
         return Freed(before_bytes=before.total_bytes, after_bytes=space.total_bytes)
-
-    async def _read_news(self, session_id: str, after: int, limit: int) -> SessionNews:
-        return await self._read(
-            lambda: self._store.feeds.read_session(
-                session_id, after=after, limit=limit, max_chars=CHARS_AT_ONCE
-            )
-        )
-
-    def _reaper(self, time: Time) -> Reaper:
-        return Reaper(self._writer.commit, lambda: self._read(self._store.next_expiry), time=time)
-
-    async def _read(self, query: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, query)
 
 
 def _known(session_id: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
-
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import TranscriptsOffError
 from agent_session_manager.domain.transcript import AppendedEntries, TranscriptKey
-from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -25,15 +22,13 @@ class Transcripts:
 
     def __init__(
         self,
-        store: Store,
         writer: Writer,
-        read: Callable[[Callable[[], Any]], Awaitable[Any]],
+        reader: Reader,
         *,
         keeps: bool,
     ) -> None:
-        self._store = store
         self._writer = writer
-        self._read = read
+        self._read = reader.read
         self._keeps = keeps
 
     async def append(self, change: AppendTranscript) -> AppendedEntries:
@@ -43,7 +38,7 @@ class Transcripts:
             TranscriptsOffError: none are kept.
         """
         self._check()
-        return cast(AppendedEntries, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def put_summary(self, change: PutTranscriptSummary) -> int:
         """Replace a summary, and return its version.
@@ -52,29 +47,28 @@ class Transcripts:
             TranscriptsOffError: none are kept.
         """
         self._check()
-        return cast(int, await self._writer.commit(change))
+        return await self._writer.commit(change)
 
     async def delete(self, key: TranscriptKey) -> int:
         """Delete a transcript, with a main one all of its session; return how many there were."""
-        return cast(int, await self._writer.commit(DeleteTranscript(key=key)))
+        return await self._writer.commit(DeleteTranscript(key=key))
 
     async def list_entries(self, key: TranscriptKey, *, after: int, limit: int) -> EntryPage:
-        page = await self._read(
-            lambda: self._store.transcripts.list_entries(key, after=after, limit=limit)
+        return await self._read(
+            lambda store: store.transcripts.list_entries(key, after=after, limit=limit)
         )
-        return cast(EntryPage, page)
 
     async def list(self, where: TranscriptFilter, *, limit: int, after: int) -> TranscriptPage:
-        reads = self._store.transcripts
-        page = await self._read(lambda: reads.list_transcripts(where, limit=limit, after=after))
-        return cast(TranscriptPage, page)
+        return await self._read(
+            lambda store: store.transcripts.list_transcripts(where, limit=limit, after=after)
+        )
 
     async def list_summaries(
         self, where: TranscriptFilter, *, limit: int, after: int
     ) -> SummaryPage:
-        reads = self._store.transcripts
-        page = await self._read(lambda: reads.list_summaries(where, limit=limit, after=after))
-        return cast(SummaryPage, page)
+        return await self._read(
+            lambda store: store.transcripts.list_summaries(where, limit=limit, after=after)
+        )
 
     def _check(self) -> None:
         if not self._keeps:

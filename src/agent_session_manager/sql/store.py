@@ -40,18 +40,16 @@ from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.sql.write.transaction import Transaction
-from agent_session_manager.store.protocol import (
-    Change,
-    DeleteSession,
+from agent_session_manager.store.change import Change, changed_sessions
+from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.protocol import Notice
+from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
-    Notice,
-    Outcome,
     SessionFilter,
     SessionPage,
     SessionSort,
-    changed_sessions,
 )
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
@@ -163,7 +161,7 @@ class SqlStore:
             with self._noting_breaks():
                 self._safeguards.rest()
 
-    def commit(self, changes: Sequence[Change]) -> list[Outcome]:
+    def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
         """Make all changes in one transaction; see the promises for what may be refused.
 
         A change that the database itself does not take fails the transaction; then each is tried
@@ -181,9 +179,9 @@ class SqlStore:
                 return [self.commit([change])[0] for change in changes]
             return [self._second_try(changes[0], exc)]
 
-    def _delete_at_least(self, changes: Sequence[Change], full: DiskFullError) -> list[Outcome]:
+    def _delete_at_least(self, changes: Sequence[Change[Any]], full: DiskFullError) -> list[Any]:
         """On a full disk, make the changes that free some of it."""
-        outcomes: list[Outcome] = [full] * len(changes)
+        outcomes: list[Any] = [full] * len(changes)
         deleting = [
             (place, change)
             for place, change in enumerate(changes)
@@ -199,7 +197,7 @@ class SqlStore:
         with self._noting_breaks():
             return self._safeguards is not None and self._safeguards.make_room()
 
-    def _second_try(self, change: Change, first: SQLAlchemyError) -> Outcome:
+    def _second_try(self, change: Change[Any], first: SQLAlchemyError) -> Any:
         """Meet a competitor on the same database again, now that what it did can be seen."""
         if isinstance(first, IntegrityError):
             try:
@@ -208,7 +206,7 @@ class SqlStore:
                 return refusal_of(exc)
         return refusal_of(first)
 
-    def _transact(self, changes: Sequence[Change]) -> list[Outcome]:
+    def _transact(self, changes: Sequence[Change[Any]]) -> list[Any]:
         with self._noting_breaks():
             with self._database.writing.begin() as connection:
                 now = rows.to_microseconds(self._clock())

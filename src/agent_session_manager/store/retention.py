@@ -6,22 +6,27 @@ somebody may have come back meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from agent_session_manager.store.change import Change
+
 
 @dataclass(frozen=True, kw_only=True)
-class ArchiveSessions:
+class ArchiveSessions(Change[list[str]]):
     """Archive those of some sessions that are idle since `before`. The outcome is which."""
 
     session_ids: Sequence[str]
     before: datetime
 
+    def changed_sessions(self, outcome: list[str]) -> Collection[str]:
+        return outcome
+
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteArchived:
+class DeleteArchived(Change[list[str]]):
     """Delete those of some sessions that are archived and idle since `before`.
 
     The outcome is which.
@@ -30,9 +35,12 @@ class DeleteArchived:
     session_ids: Sequence[str]
     before: datetime
 
+    def changed_sessions(self, outcome: list[str]) -> Collection[str]:
+        return outcome
+
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteTranscripts:
+class DeleteTranscripts(Change[list[str]]):
     """Delete the transcripts of some sessions to which nothing was appended since `before`.
 
     The outcome is of which.

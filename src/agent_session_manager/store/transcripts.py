@@ -15,11 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent_session_manager.domain.transcript import NewEntry, Summary, Transcript, TranscriptKey
+from agent_session_manager.domain.transcript import (
+    AppendedEntries,
+    NewEntry,
+    Summary,
+    Transcript,
+    TranscriptKey,
+)
+from agent_session_manager.store.change import Change
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppendTranscript:
+class AppendTranscript(Change[AppendedEntries]):
     """Append what is new of `entries` to a transcript. The outcome is `AppendedEntries`.
 
     They are refused where the transcript does not reach `known`, a position that the sender was
@@ -32,7 +39,7 @@ class AppendTranscript:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutTranscriptSummary:
+class PutTranscriptSummary(Change[int]):
     """Replace the summary of a main transcript, if it is of `expected_version`; 0 is none yet.
 
     `version` is how many entries are in the new one. The outcome is the version.
@@ -45,7 +52,7 @@ class PutTranscriptSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteTranscript:
+class DeleteTranscript(Change[int]):
     """Delete a transcript, and with a main one all of its session under that project key.
 
     The outcome is how many transcripts there were.

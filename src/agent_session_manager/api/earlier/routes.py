@@ -38,13 +38,8 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event, NewEvent, parse_event
 from agent_session_manager.domain.session import MAX_NAME_CHARS, is_session_id
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.protocol import (
-    CreateSession,
-    EventFilter,
-    EventPage,
-    OpenRun,
-    UpdateSession,
-)
+from agent_session_manager.store.changes import CreateSession, OpenRun, UpdateSession
+from agent_session_manager.store.queries import EventFilter, EventPage
 
 router = APIRouter(route_class=JsonRoute, tags=["earlier clients"], deprecated=True)
 

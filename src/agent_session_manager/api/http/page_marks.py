@@ -7,7 +7,7 @@ import base64
 import orjson
 
 from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.store.protocol import Mark
+from agent_session_manager.store.queries import Mark
 
 
 def page_text(mark: Mark) -> str:

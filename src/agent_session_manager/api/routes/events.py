@@ -40,7 +40,7 @@ from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
-from agent_session_manager.store.protocol import EventFilter
+from agent_session_manager.store.queries import EventFilter
 
 appending = APIRouter(route_class=JsonRoute, tags=["events"])
 router = APIRouter(tags=["events"])

@@ -34,7 +34,7 @@ from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import create_run_token, digest_of
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.changes import (
     ClaimLease,
     CreateRequest,
     OpenRun,

@@ -42,12 +42,8 @@ from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import create_run_token, digest_of
 from agent_session_manager.domain.session import Session, State
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.protocol import (
-    CreateSession,
-    SessionFilter,
-    SessionSort,
-    UpdateSession,
-)
+from agent_session_manager.store.changes import CreateSession, UpdateSession
+from agent_session_manager.store.queries import SessionFilter, SessionSort
 
 _CHANGES_OF_PAGES = frozenset({"session_name", "archived"})
 

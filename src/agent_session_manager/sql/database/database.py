@@ -37,10 +37,9 @@ from agent_session_manager.sql.database.foreign_text import ForeignTextConnectio
 from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
 from agent_session_manager.sql.database.notices import ANY, Notices
 from agent_session_manager.sql.database.owner import read_owner, write_owner
-from agent_session_manager.store.protocol import Notice
+from agent_session_manager.store.protocol import READERS, Notice
 from agent_shared.sqlite_url import path_in, sqlite_url
 
-READERS = 4
 INCREMENTAL = 2
 """SQLite's number for files that can be made smaller step by step; it is given to new ones only."""
 BUSY_TIMEOUT_SECONDS = 5.0

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
-from agent_session_manager.store.protocol import CreateSession
+from agent_session_manager.store.changes import CreateSession
 
 _CALLER = (
     select(sessions.c.session_id, sessions.c.number, run_tokens.c.run)

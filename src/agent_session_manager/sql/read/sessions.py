@@ -12,7 +12,7 @@ from agent_session_manager.sql.read.descendants import to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
-from agent_session_manager.store.protocol import Mark, SessionFilter, SessionPage, SessionSort
+from agent_session_manager.store.queries import Mark, SessionFilter, SessionPage, SessionSort
 
 _EQUAL = (
     "session_name",

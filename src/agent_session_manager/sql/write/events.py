@@ -35,7 +35,7 @@ from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
-from agent_session_manager.store.protocol import AppendEvents, Outcome
+from agent_session_manager.store.changes import AppendEvents
 
 _SESSIONS = (
     select(
@@ -251,9 +251,7 @@ class _SessionInBatch:
         )
 
 
-def append_all(
-    connection: Connection, appends: Sequence[AppendEvents], *, now: int
-) -> list[Outcome]:
+def append_all(connection: Connection, appends: Sequence[AppendEvents], *, now: int) -> list[Any]:
     """Append in order; one outcome each: the seqs, or why it was refused as a whole.
 
     Hardly any event is sent twice, so the database is not asked whether it has them: it says so.
@@ -275,7 +273,7 @@ def _number(
     found: Sequence[Any],
     known: dict[str, dict[str, int]],
     now: int,
-) -> tuple[list[Outcome], _Writes]:
+) -> tuple[list[Any], _Writes]:
     """What the appends come to, where `known` are the seqs of events that are there already."""
     in_batch = {
         row.session_id: _SessionInBatch(row, known.get(row.session_id, {})) for row in found
@@ -308,7 +306,7 @@ def _known_ids(
 
 def _append(
     append: AppendEvents, session: _SessionInBatch | None, writes: _Writes, now: int
-) -> Outcome:
+) -> Any:
     if session is None:
         return SessionNotFoundError(append.session_id)
     known = append.known

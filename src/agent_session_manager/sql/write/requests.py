@@ -17,7 +17,7 @@ from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
 from agent_session_manager.sql.write.positions import not_before
-from agent_session_manager.store.protocol import CreateRequest, SettleRequest
+from agent_session_manager.store.changes import CreateRequest, SettleRequest
 from agent_shared.masking import Masking
 
 _OPEN = [state.value for state in RequestState if state not in FINAL_STATES]

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, insert
 
 from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema.tables import run_tokens
-from agent_session_manager.store.protocol import RevokeRunToken
+from agent_session_manager.store.changes import RevokeRunToken
 
 
 def insert_run_token(connection: Connection, number: int, run: int, digest: str) -> None:

@@ -35,7 +35,7 @@ from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.run_tokens import insert_run_token
-from agent_session_manager.store.protocol import ClaimLease, OpenRun, ReleaseLease
+from agent_session_manager.store.changes import ClaimLease, OpenRun, ReleaseLease
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ are made together: one look at their sessions, one insert of all their events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, assert_never
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -57,16 +57,15 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
-from agent_session_manager.store.protocol import (
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
     AppendEvents,
-    Change,
     ClaimLease,
     CreateRequest,
     CreateSession,
     DeleteSession,
     ExtendLeases,
     OpenRun,
-    Outcome,
     ReapLeases,
     ReleaseLease,
     RevokeRunToken,
@@ -101,8 +100,8 @@ class Transaction:
         self._now = now
         self._runs = Runs(connection, now=now, term=term)
 
-    def make(self, changes: Sequence[Change]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def make(self, changes: Sequence[Change[Any]]) -> list[Any]:
+        outcomes: list[Any] = []
         for are_appends, group in groupby(changes, lambda c: isinstance(c, AppendEvents)):
             if are_appends:
                 appends = [change for change in group if isinstance(change, AppendEvents)]
@@ -111,52 +110,11 @@ class Transaction:
                 outcomes += [self._make_one(change) for change in group]
         return outcomes
 
-    def _make_one(self, change: Change) -> Outcome:
+    def _make_one(self, change: Change[Any]) -> Any:
         try:
-            return self._make_alone(change)
+            return _MADE_BY[type(change)](self, change)
         except OrchestratorError as refusal:
             return refusal
-
-    def _make_alone(self, change: Change) -> Outcome:  # noqa: C901
-        match change:
-            case CreateSession():
-                return self._create(change)
-            case UpdateSession():
-                return self._update(change)
-            case DeleteSession():
-                return self._delete(change)
-            case OpenRun():
-                return self._runs.open_exclusive(change)
-            case ClaimLease():
-                return self._runs.claim(change)
-            case ReleaseLease():
-                return self._runs.release(change)
-            case RevokeRunToken():
-                return revoke_run_token(self._connection, change)
-            case ExtendLeases():
-                return self._runs.extend_all(change.by)
-            case ReapLeases():
-                return self._runs.reap()
-            case CreateRequest():
-                return create_request(self._connection, change, now=self._now)
-            case SettleRequest():
-                return settle_request(self._connection, change, now=self._now)
-            case AppendTranscript():
-                return append_transcript(self._connection, change, now=self._now)
-            case PutTranscriptSummary():
-                return put_summary(self._connection, change)
-            case DeleteTranscript():
-                return delete_transcript(self._connection, change)
-            case ArchiveSessions():
-                return archive_sessions(self._connection, change, now=self._now)
-            case DeleteArchived():
-                return delete_archived(self._connection, change, self._delete_one)
-            case DeleteTranscripts():
-                return delete_transcripts(self._connection, change)
-            case AppendEvents():
-                return append_all(self._connection, [change], now=self._now)[0]
-            case _:
-                assert_never(change)
 
     def _create(self, new: CreateSession) -> Session:
         parent_session_id = parent_for(self._connection, new)
@@ -281,3 +239,25 @@ _RESERVED_BY = frozenset({"session_name", "project_dir", "archived_at"})
 
 def _reservation(session_name: str, project_dir: str | None) -> _Reservation:
     return _Reservation(project=project_dir or "", name=reserved_name(session_name))
+
+
+_MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
+    CreateSession: Transaction._create,
+    UpdateSession: Transaction._update,
+    DeleteSession: Transaction._delete,
+    OpenRun: lambda t, change: t._runs.open_exclusive(change),
+    ClaimLease: lambda t, change: t._runs.claim(change),
+    ReleaseLease: lambda t, change: t._runs.release(change),
+    ExtendLeases: lambda t, change: t._runs.extend_all(change.by),
+    ReapLeases: lambda t, _: t._runs.reap(),
+    RevokeRunToken: lambda t, change: revoke_run_token(t._connection, change),
+    CreateRequest: lambda t, change: create_request(t._connection, change, now=t._now),
+    SettleRequest: lambda t, change: settle_request(t._connection, change, now=t._now),
+    AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),
+    PutTranscriptSummary: lambda t, change: put_summary(t._connection, change),
+    DeleteTranscript: lambda t, change: delete_transcript(t._connection, change),
+    ArchiveSessions: lambda t, change: archive_sessions(t._connection, change, now=t._now),
+    DeleteArchived: lambda t, change: delete_archived(t._connection, change, t._delete_one),
+    DeleteTranscripts: lambda t, change: delete_transcripts(t._connection, change),
+}
+"""What makes a change of each kind, but for appends: those are made together."""
