@@ -124,7 +124,7 @@ def test_wait_ends_with_nothing_when_its_time_is_up() -> None:
 
 def test_id_that_no_session_can_have_is_not_looked_for() -> None:
     async def wait() -> None:
-        manager = Manager(cast(Store, None), cast(Writer, None), cast(Any, None), Bells())
+        manager = Manager(cast(Store, None), cast(Writer, None), Reader(cast(Store, None)), Bells())
         with pytest.raises(SessionNotFoundError):
             await manager.list_requests("-", 1, wait_seconds=60)
 

@@ -120,7 +120,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
         from agent_session_manager.serve import AddressError, PortInUseError
         from agent_session_manager.serve import serve as run_server
         from agent_session_manager.sql.database.database import DatabaseError
-        from agent_session_manager.sql.database.errors import StoreBrokenError
+        from agent_session_manager.store.errors import StoreBrokenError
         from agent_session_manager.transport.tls import TlsError
 
     settings = settings_from(

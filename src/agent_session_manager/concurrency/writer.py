@@ -20,8 +20,8 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
-from agent_session_manager.sql.database.errors import StoreBrokenError
 from agent_session_manager.store.change import Change, changed_sessions
+from agent_session_manager.store.errors import StoreBrokenError
 from agent_session_manager.store.protocol import Store
 
 logger = logging.getLogger(__name__)

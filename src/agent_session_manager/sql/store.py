@@ -28,7 +28,7 @@ from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguard
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database, open_database
-from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken, refusal_of
+from agent_session_manager.sql.database.errors import is_broken, refusal_of
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.read.families import SqlRunTokens
@@ -42,6 +42,7 @@ from agent_session_manager.sql.schema.tables import events, requests, runs, sess
 from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.errors import StoreBrokenError
 from agent_session_manager.store.protocol import Notice
 from agent_session_manager.store.queries import (
     EventFilter,

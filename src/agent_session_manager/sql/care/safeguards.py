@@ -15,8 +15,9 @@ from agent_session_manager.sql.database.database import (
     Database,
     DatabaseError,
 )
-from agent_session_manager.sql.database.errors import StoreBrokenError, is_broken
+from agent_session_manager.sql.database.errors import is_broken
 from agent_session_manager.sql.database.head import CURRENT, Head, Reached, head_path
+from agent_session_manager.store.errors import StoreBrokenError
 
 logger = logging.getLogger(__name__)
 

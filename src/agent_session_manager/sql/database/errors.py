@@ -26,10 +26,6 @@ _SHARED_MEMORY = frozenset(
 _POSTGRESQL_DISK_FULL = "53100"
 
 
-class StoreBrokenError(Exception):
-    """The disk failed under a commit: what it holds is known only to who opens it anew."""
-
-
 def refusal_of(exc: SQLAlchemyError) -> OrchestratorError:
     """What the database said, without our SQL and without anybody's values."""
     cause = exc.orig if isinstance(exc, DBAPIError) else exc
