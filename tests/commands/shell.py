@@ -24,8 +24,8 @@ import click
 import psutil
 from click.testing import CliRunner
 
-from agent_orchestrator.environment import outbox_dir
-from agent_orchestrator.processes import RunProcesses
+from agent_orchestrator.machine.environment import outbox_dir
+from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_managers
 from tests.support.forked_program import ForkedProgram, can_fork

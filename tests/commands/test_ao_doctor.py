@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator import __version__
-from agent_orchestrator.environment import outbox_dir
+from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox import Outbox, Run
 from agent_orchestrator.outbox_files import list_outboxes
 from tests.commands.shell import (

@@ -26,12 +26,11 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "supervisor", "cli", "obeying", "conversations", "driving", "launching", "stopping",
-    "assignment", "executors", "mirroring", "run_specs", "agents", "delivery", "feed_client",
-    "transcript_store", "diagnosis", "feed_frames", "projects", "purging", "transcript_appends",
-    "manager_client", "outbox", "ownership", "processes", "registry", "answers", "environment",
-    "log_lines", "outbox_files", "browsers", "clock", "config", "front_matter", "private_files",
-    "session_client", "shared", "startup", "transcript_names", "wire_text",
+    "supervisor", "cli", "mirroring", "obeying", "conversations", "delivery", "diagnosis",
+    "driving", "feed_client", "launching", "stopping", "transcript_store", "assignment",
+    "executors", "feed_frames", "outbox", "purging", "run_specs", "transcript_appends",
+    "agents", "manager_client", "outbox_files", "registry", "answers", "machine", "browsers",
+    "config", "front_matter", "session_client", "shared", "transcript_names",
 ]  # fmt: skip
 
 

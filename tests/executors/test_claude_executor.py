@@ -19,11 +19,11 @@ import psutil
 import pytest
 
 from agent_orchestrator.agents import Agent
-from agent_orchestrator.environment import RUN_MARKER
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import CHUNK_BYTES, TEXT_BYTES_LIMIT
-from agent_orchestrator.processes import Grace
+from agent_orchestrator.machine.environment import RUN_MARKER
+from agent_orchestrator.machine.processes import Grace
 from tests.executors.conftest import Claude, bundled_cli, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.executors.pipes import Drain, read_stdout
-from agent_orchestrator.processes import PIPE_BYTES, Child
+from agent_orchestrator.machine.processes import PIPE_BYTES, Child
 from tests.support.beacon import Beacon
 from tests.support.loops import run
 

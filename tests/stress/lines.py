@@ -13,7 +13,7 @@ from pathlib import Path
 from agent_orchestrator import executors
 from agent_orchestrator.executors.base import Event, ExecutorError, RunSpec
 from agent_orchestrator.executors.events import create_event, text_content
-from agent_orchestrator.processes import Child
+from agent_orchestrator.machine.processes import Child
 
 
 class LinesExecutor:

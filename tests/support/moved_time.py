@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from agent_orchestrator.clock import Time
+from agent_orchestrator.machine.clock import Time
 
 
 class MovedTime(Time):

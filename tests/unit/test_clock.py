@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agent_orchestrator.clock import Backoff
+from agent_orchestrator.machine.clock import Backoff
 
 
 def pauses_after(failures: int) -> list[float]:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from agent_orchestrator import log_lines as of_commands
+from agent_orchestrator.machine import log_lines as of_commands
 from agent_session_manager.machine import log_lines as of_the_manager
 from tests.support.rows import each_row
 

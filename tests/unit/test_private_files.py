@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator import private_files
+from agent_orchestrator.machine import private_files
 from agent_orchestrator.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.registry import RegisteredRun, registered
 from agent_orchestrator.run_specs import seal

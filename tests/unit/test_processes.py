@@ -11,8 +11,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from agent_orchestrator.environment import RUN_MARKER
-from agent_orchestrator.processes import (
+from agent_orchestrator.machine.environment import RUN_MARKER
+from agent_orchestrator.machine.processes import (
     Child,
     Grace,
     RunProcesses,

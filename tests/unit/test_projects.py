@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.ownership import find_doubt
-from agent_orchestrator.projects import Project, find_project
+from agent_orchestrator.machine.ownership import find_doubt
+from agent_orchestrator.machine.projects import Project, find_project
 
 STRANGER = 65534
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.environment import SETTINGS_OF_THE_MANAGER
+from agent_orchestrator.machine.environment import SETTINGS_OF_THE_MANAGER
 from agent_orchestrator.session_client import SessionClient
 from agent_session_manager.settings import (
     MIN_LEASE_SECONDS,

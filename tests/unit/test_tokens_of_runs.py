@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent_orchestrator.assignment import Assignment
-from agent_orchestrator.environment import (
+from agent_orchestrator.machine.environment import (
     agent_environment,
     run_token_for,
     run_variables,

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_orchestrator.wire_text import from_wire, to_wire, wire_text
+from agent_orchestrator.machine.wire_text import from_wire, to_wire, wire_text
 
 paths = st.binary().map(os.fsdecode)
 values = st.recursive(

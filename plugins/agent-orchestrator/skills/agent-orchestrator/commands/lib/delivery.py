@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from .clock import SYSTEM, Backoff, Time
+from .machine.clock import SYSTEM, Backoff, Time
 from .manager_client import (
     INTERNAL_ERROR,
     RECORD_BEHIND,

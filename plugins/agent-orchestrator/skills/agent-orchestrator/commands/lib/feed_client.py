@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import closing
 from functools import partial
 
-from .clock import SYSTEM, Backoff, Time
 from .feed_frames import Deadline, Frame, Frames, read_frames
+from .machine.clock import SYSTEM, Backoff, Time
 from .manager_client import Json, ManagerClient, cursor_of, may_pass
 from .session_client import SessionClientError, SessionNotFoundError, _path, _query
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from .answers import is_session
-from .clock import Time
+from .machine.clock import Time
 from .manager_client import Json, ManagerClient
 from .session_client import SessionClientError, _refusal
 

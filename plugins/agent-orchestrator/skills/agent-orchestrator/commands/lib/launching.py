@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from .assignment import READY, Assignment
-from .environment import state_dir, supervisor_environment
-from .private_files import make_state_directory, open_private
+from .machine.environment import state_dir, supervisor_environment
+from .machine.private_files import make_state_directory, open_private
 
 READY_TIMEOUT_SECONDS = 30.0
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from .answers import is_part, is_token
+from .machine.wire_text import wire_text
 from .session_client import (
     SessionClient,
     SessionClientError,
@@ -18,7 +19,6 @@ from .session_client import (
     _path,
     _query,
 )
-from .wire_text import wire_text
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000

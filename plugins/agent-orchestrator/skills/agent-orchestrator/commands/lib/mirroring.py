@@ -17,10 +17,10 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from .environment import claude_dir
+from .machine.environment import claude_dir
+from .machine.private_files import make_directories
 from .manager_client import Json, ManagerClient
 from .outbox import TRANSCRIPT, Outbox
-from .private_files import make_directories
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch
 from .transcript_names import CONVERSATIONS, PROJECT_KEY, conversation_subpath

@@ -11,11 +11,11 @@ from typing import TypeVar
 from uuid import uuid4
 
 from .assignment import Assignment
-from .clock import Backoff
 from .driving import Record, StopOrder
-from .environment import is_manager_given
 from .executors.base import Executor
 from .executors.events import create_event, text_content
+from .machine.clock import Backoff
+from .machine.environment import is_manager_given
 from .manager_client import RUN_TOKEN_UNKNOWN, Json, ManagerClient
 from .session_client import SessionClientError, SessionNotFoundError
 

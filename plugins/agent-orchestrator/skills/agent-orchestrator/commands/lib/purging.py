@@ -18,8 +18,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .environment import outbox_dir
-from .private_files import open_to_read
+from .machine.environment import outbox_dir
+from .machine.private_files import open_to_read
 from .registry import registry_dir
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .environment import host
-from .private_files import create_locked, make_private_directory, open_to_read
+from .machine.environment import host
+from .machine.private_files import create_locked, make_private_directory, open_to_read
 from .shared import place
 
 

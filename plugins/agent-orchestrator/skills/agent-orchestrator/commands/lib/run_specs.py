@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from .agents import Agent
-from .private_files import make_state_directory, open_private
-from .wire_text import to_wire
+from .machine.private_files import make_state_directory, open_private
+from .machine.wire_text import to_wire
 
 Spec = dict[str, Any]
 CONVERSATION = "conversation"

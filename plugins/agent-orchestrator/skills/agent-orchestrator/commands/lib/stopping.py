@@ -75,7 +75,7 @@ def clear_remains(entry: Registered, state: Path) -> int:
     """Stop what a run has left whose supervisor is dead; return how many processes that were."""
     import asyncio  # slow to import, and rarely wanted
 
-    from .processes import RunProcesses
+    from .machine.processes import RunProcesses
 
     remains = RunProcesses(None, entry.run.marker, lambda: spared_pids(state))
     count = len(remains.find())

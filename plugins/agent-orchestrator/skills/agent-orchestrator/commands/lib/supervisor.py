@@ -8,7 +8,7 @@ comes on stdin; one line on stdout says that the run is in its hands.
 
 from __future__ import annotations
 
-from . import startup as startup
+from .machine import fast_start as fast_start
 
 # Before anything imports httpx:
 # isort: split
@@ -28,7 +28,10 @@ import httpx
 from .assignment import READY, Assignment
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
-from .environment import (
+from .executors import Executor, RunSpec, create_executor
+from .executors.base import Event
+from .executors.events import create_event
+from .machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
     is_manager_given,
@@ -36,15 +39,12 @@ from .environment import (
     run_variables,
     state_dir,
 )
-from .executors import Executor, RunSpec, create_executor
-from .executors.base import Event
-from .executors.events import create_event
-from .log_lines import write_lines_to
+from .machine.log_lines import write_lines_to
+from .machine.private_files import NotPrivateError, make_state_directory
 from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
-from .private_files import NotPrivateError, make_state_directory
 from .registry import RegisteredRun, registered, spared_pids
 from .run_specs import CONVERSATION, sealed_conversation
 from .session_client import SessionClientError, SessionNotFoundError, _find_token

@@ -1,3 +1,3 @@
 """The commands."""
 
-from .. import startup as startup
+from ..machine import fast_start as fast_start

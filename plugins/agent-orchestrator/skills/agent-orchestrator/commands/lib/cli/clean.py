@@ -8,7 +8,7 @@ import click
 
 from ..config import Config
 from ..conversations import list_our_conversations
-from ..environment import claude_dir, state_dir
+from ..machine.environment import claude_dir, state_dir
 from ..manager_client import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..purging import purge
 from ..run_specs import our_runs

@@ -17,15 +17,15 @@ import click
 
 from .. import __version__
 from ..config import Config, load_config
-from ..environment import (
+from ..machine.environment import (
     OF_A_RUN,
     VariableError,
     given_project_dir,
     named_working_directory,
     state_dir,
 )
+from ..machine.projects import find_project
 from ..manager_client import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
-from ..projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..shared.inherited import begin
 from .output import discard, note
@@ -181,8 +181,8 @@ def configure(
             raise CommandError(_explain_directory(given, exc), USAGE) from exc
         config = _load_by_name(_named(directory), sessions_dir, agents_dir)
     if config.enable_logging:
-        from ..log_lines import write_lines_to
-        from ..private_files import make_state_directory
+        from ..machine.log_lines import write_lines_to
+        from ..machine.private_files import make_state_directory
 
         write_lines_to(make_state_directory(state_dir()) / "commands.log")
     return config

@@ -14,9 +14,15 @@ import httpx
 
 from .. import __version__
 from ..config import Config
-from ..environment import is_manager_given, manager_port, outbox_dir, run_token_for, state_dir
+from ..machine.environment import (
+    is_manager_given,
+    manager_port,
+    outbox_dir,
+    run_token_for,
+    state_dir,
+)
+from ..machine.private_files import open_to_read
 from ..manager_client import ManagerClient
-from ..private_files import open_to_read
 from ..session_client import SessionClientError
 from .command import CommandError
 from .output import note

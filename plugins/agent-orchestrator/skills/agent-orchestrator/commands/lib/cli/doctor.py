@@ -18,7 +18,7 @@ from ..diagnosis import (
     check_state_dir,
     check_supervisors,
 )
-from ..environment import is_manager_given, outbox_dir, state_dir
+from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..registry import list_registered
 from ..stopping import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config import load_config
-from ..environment import state_dir
 from ..executors import EXECUTORS
+from ..machine.environment import state_dir
+from ..machine.wire_text import from_wire
 from ..manager_client import ManagerClient
 from ..run_specs import fingerprint, is_ours
 from ..shared.masking import is_masked
-from ..wire_text import from_wire
 from .command import USAGE, CommandError
 from .running import Plan, Session, load_agent, session_fields
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from ..conversations import find_conversation
-from ..environment import claude_dir, host, state_dir
+from ..machine.environment import claude_dir, host, state_dir
 from ..manager_client import RUN_NOT_NEXT, SESSION_RUNNING, ManagerClient
 from ..session_client import SessionClientError
 from ..stopping import clear_dead, request_stop

@@ -17,7 +17,10 @@ import httpx
 from ..agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
-from ..environment import (
+from ..executors import EXECUTORS
+from ..executors.events import create_event
+from ..launching import LaunchError, launch
+from ..machine.environment import (
     agent_environment,
     claude_dir,
     control_token,
@@ -26,16 +29,13 @@ from ..environment import (
     parent_session_id,
     state_dir,
 )
-from ..executors import EXECUTORS
-from ..executors.events import create_event
-from ..launching import LaunchError, launch
+from ..machine.ownership import find_doubt_below
+from ..machine.wire_text import wire_text
 from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
-from ..ownership import find_doubt_below
 from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError, _find_token
 from ..shared.masking import Masking
 from ..stopping import find_registered, request_stop, signal_supervisor
-from ..wire_text import wire_text
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .connect import client_of
 from .following import follow

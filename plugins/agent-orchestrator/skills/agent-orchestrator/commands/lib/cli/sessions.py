@@ -7,9 +7,9 @@ from typing import Any, Literal
 from unicodedata import normalize
 
 from ..config import Config
+from ..machine.wire_text import wire_text
 from ..manager_client import ManagerClient
 from ..session_client import SessionNotFoundError, _is_session_id
-from ..wire_text import wire_text
 from .command import USAGE, CommandError
 
 Session = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..environment import state_dir
+from ..machine.environment import state_dir
 from .command import Command, agents_option, configure, json_option, project_option
 from .output import answer, answer_json, one_line
 

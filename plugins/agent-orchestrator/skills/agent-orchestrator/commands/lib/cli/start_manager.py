@@ -16,14 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..environment import (
+from ..machine.environment import (
     manager_database,
     manager_environment,
     manager_port,
     search_path,
     state_dir,
 )
-from ..private_files import NotPrivateError, make_state_directory, open_private
+from ..machine.private_files import NotPrivateError, make_state_directory, open_private
 from ..session_client import _discover, _read_held
 from ..shared import place
 from ..shared.sqlite_url import path_in

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from ..config import Config
-from ..environment import state_dir
+from ..machine.environment import state_dir
 from ..manager_client import Json, ManagerClient
 from ..registry import Registered, list_registered, with_descendants
 from ..session_client import SessionClientError, SessionNotFoundError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..agents import Agent
 
 if TYPE_CHECKING:  # who only names an executor needs nothing of processes
-    from ..processes import Spared
+    from ..machine.processes import Spared
 
 Event = dict[str, Any]
 """One event in its wire form: flat fields, JSON values only."""

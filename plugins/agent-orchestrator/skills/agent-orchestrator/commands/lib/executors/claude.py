@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ..processes import Grace, shell_exit_code, signal_name
+from ..machine.processes import Grace, shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 

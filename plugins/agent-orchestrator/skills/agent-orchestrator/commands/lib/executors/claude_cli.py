@@ -20,7 +20,7 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
-from ..processes import Child, Grace, Spared
+from ..machine.processes import Child, Grace, Spared
 from .base import ExecutorError, RunSpec
 from .claude_usage import RequestCounter
 from .events import OutputText, storable

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
-from ..processes import Child, shell_exit_code, signal_name, to_its_end
+from ..machine.processes import Child, shell_exit_code, signal_name, to_its_end
 from .base import Event, ExecutorError, RunSpec
 from .events import create_event, storable, text_content
 from .exec_error import explain

@@ -11,7 +11,7 @@ import select
 from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
 
-from ..processes import Child
+from ..machine.processes import Child
 from .events import CHUNK_BYTES
 
 MAX_TURNS = 256

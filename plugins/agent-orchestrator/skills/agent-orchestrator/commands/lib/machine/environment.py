@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .config import (
+from ..config import (
     ENV_AGENTS_DIR,
     ENV_ENABLE_LOGGING,
     ENV_PROJECT_DIR,
     ENV_SESSION_MANAGER_URL,
     ENV_SESSIONS_DIR,
 )
-from .shared.sqlite_url import path_in, sqlite_url
+from ..shared.sqlite_url import path_in, sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 """Of all variables that are ours. Each list below says which of them somebody gets; none of the

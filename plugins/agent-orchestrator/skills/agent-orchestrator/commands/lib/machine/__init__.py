@@ -1,0 +1,1 @@
+"""The machine that commands run on: environment, processes, files, time."""
