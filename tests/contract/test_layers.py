@@ -30,7 +30,7 @@ CLIENT_ROOMS = [
     "driving", "feed_client", "launching", "stopping", "transcript_store", "assignment",
     "executors", "feed_frames", "outbox", "purging", "run_specs", "transcript_appends",
     "agents", "manager_client", "outbox_files", "registry", "answers", "machine", "browsers",
-    "config", "front_matter", "session_client", "shared", "transcript_names",
+    "config", "session_client", "shared", "transcript_names",
 ]  # fmt: skip
 
 

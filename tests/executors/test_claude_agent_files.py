@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.agents import AgentListing, list_agents
+from agent_orchestrator.agents.agents import AgentListing, list_agents
 from tests.executors.conftest import Claude, bundled_cli
 
 pytestmark = pytest.mark.xdist_group("claude-executor")

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent_orchestrator.agents import Agent
+from agent_orchestrator.agents.agents import Agent
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.executors.events import CHUNK_BYTES, TEXT_BYTES_LIMIT

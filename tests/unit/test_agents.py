@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.agents import Agent, AgentError, AgentListing, find_agent, list_agents
+from agent_orchestrator.agents.agents import (
+    Agent,
+    AgentError,
+    AgentListing,
+    find_agent,
+    list_agents,
+)
 from tests.support.rows import each_row
 
 

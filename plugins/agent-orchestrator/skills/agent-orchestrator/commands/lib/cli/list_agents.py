@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ..agents import Agent, list_agents
+from ..agents.agents import Agent, list_agents
 from ..machine.environment import claude_dir
 from .command import Command, agents_option, configure, json_option, project_option
 from .output import answer_json, note, table

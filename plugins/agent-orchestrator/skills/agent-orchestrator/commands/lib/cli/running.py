@@ -14,7 +14,7 @@ from uuid import uuid4
 import click
 import httpx
 
-from ..agents import Agent, AgentError, find_agent
+from ..agents.agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..config import Config
 from ..executors import EXECUTORS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..agents import Agent
+from ..agents.agents import Agent
 
 if TYPE_CHECKING:  # who only names an executor needs nothing of processes
     from ..machine.processes import Spared

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .machine.ownership import find_doubt, find_doubt_below
-from .machine.projects import is_repository
+from ..machine.ownership import find_doubt, find_doubt_below
+from ..machine.projects import is_repository
 
 MAX_FILE_BYTES = 1 << 20
 """Claude Code ignores a larger definition."""

@@ -1,0 +1,1 @@
+"""Definitions of agents: their form, and where they are found."""
