@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.support.manager import RunningManager
 from tests.support.recording import RecordingServer, recording

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, deliver, deliver_leftovers
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run
 from agent_orchestrator.outbox_files import list_outboxes
 from tests.api.test_serving import run

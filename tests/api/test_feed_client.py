@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from agent_orchestrator.feed_client import follow_session, follow_states
-from agent_orchestrator.manager_client import Json, ManagerClient
+from agent_orchestrator.client.follow import follow_session, follow_states
+from agent_orchestrator.client.manager import Json, ManagerClient
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from tests.support.answers import a_session
 from tests.support.manager import RunningManager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import deliver
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox import Outbox, Run
 from agent_orchestrator.transcript_appends import Batch, DirectAppends

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import Settings, SettingsError, load_settings
 from agent_session_manager.transport import tls

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import Gate, Shell, stop_manager
 from tests.executors.conftest import OFFLINE
 from tests.support.environment import scrubbed_environment

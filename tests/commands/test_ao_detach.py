@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,

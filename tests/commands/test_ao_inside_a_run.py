@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox
 from tests.commands.shell import (
     DONE,

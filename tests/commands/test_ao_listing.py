@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.cli.list_sessions import STATES
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.store.changes import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.filling import fill

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import DONE, USAGE, Ended, Gate, Shell, controls_in, start_detached
 from tests.commands.test_hostile_text import HOSTILE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.commands.shell import (
     DONE,

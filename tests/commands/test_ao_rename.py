@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Gate, Shell, start_detached
 
 

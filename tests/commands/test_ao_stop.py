@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import (
     DONE,
     FAILED,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import Shell, controls_in
 from tests.support.earlier_names import give_names
 from tests.support.manager import RunningManager

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.machine.discovery import find_manager
 from tests.commands.shell import (
     ALL,

@@ -122,7 +122,7 @@ def test_stop_of_a_lost_run_says_where_its_supervisor_is(
     session_id, program = start_detached(shell, "x", started, gate)
     supervisor = psutil.Process(supervisor_of(shell.state_dir, session_id).pid)
     supervisor.suspend()
-    lost = "from agent_orchestrator.manager_client import ManagerClient; import sys;"
+    lost = "from agent_orchestrator.client.manager import ManagerClient; import sys;"
     lost += "ManagerClient(sys.argv[1]).append_events(sys.argv[2], [{'event_type': 'session_stop',"
     lost += " 'reason': 'lost', 'run': 1}])"
     shell.output_of(lost, manager.url, session_id)

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from packaging.requirements import Requirement
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run
 from agent_orchestrator.outbox_files import list_outboxes
 from tests.commands.shell import (

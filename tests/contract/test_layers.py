@@ -27,10 +27,9 @@ SERVICE_ROOMS = [
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "supervisor", "cli", "mirroring", "obeying", "conversations", "delivery", "diagnosis",
-    "driving", "feed_client", "launching", "stopping", "transcript_store", "assignment",
-    "executors", "feed_frames", "outbox", "purging", "run_specs", "transcript_appends",
-    "agents", "manager_client", "outbox_files", "registry", "answers", "machine", "browsers",
-    "config", "session_client", "shared", "transcript_names",
+    "driving", "launching", "stopping", "transcript_store", "assignment", "executors", "outbox",
+    "purging", "run_specs", "transcript_appends", "agents", "client", "outbox_files",
+    "registry", "machine", "browsers", "config", "session_client", "shared", "transcript_names",
 ]  # fmt: skip
 
 

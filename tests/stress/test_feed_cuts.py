@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from agent_orchestrator.feed_client import follow_session
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.follow import follow_session
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager

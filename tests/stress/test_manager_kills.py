@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.manager_client import Json
+from agent_orchestrator.client.manager import Json
 from tests.commands.shell import DONE, is_alive
 from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, timed
 from tests.support.campaign import Campaign, spread

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run
 from tests.stress.scene import Scene
 from tests.support.api import Api

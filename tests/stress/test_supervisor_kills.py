@@ -12,7 +12,7 @@ from random import Random
 import psutil
 import pytest
 
-from agent_orchestrator.manager_client import Json
+from agent_orchestrator.client.manager import Json
 from agent_orchestrator.registry import RegisteredRun
 from tests.commands.shell import DONE, FAILED, Ended
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene, Supervision

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from agent_orchestrator.manager_client import Json
+from agent_orchestrator.client.manager import Json
 from tests.stress.scene import Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.waiting import wait_for

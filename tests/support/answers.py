@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_orchestrator.answers import SESSION
+from agent_orchestrator.client.answers import SESSION
 
 _MOMENT = "2026-01-01T10:00:00+00:00"
 

@@ -21,7 +21,7 @@ def run() -> None:
     command = sys.argv[1]
     sys.argv = sys.argv[1:]
     sys.path.insert(0, str(Path(command).parent))
-    client = importlib.import_module("lib.manager_client").ManagerClient
+    client = importlib.import_module("lib.client.manager").ManagerClient
     client.get_session = client.find_sessions = _fail
     runpy.run_path(command, run_name="__main__")
 

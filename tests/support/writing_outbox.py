@@ -9,8 +9,8 @@ from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.outbox import Outbox, Run
 from tests.support.forking import live_in
 

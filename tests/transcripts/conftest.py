@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.transcript_appends import Appends
 from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.api import Api

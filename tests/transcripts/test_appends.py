@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.transcript_appends import Batch, DirectAppends
 from agent_orchestrator.transcript_store import TranscriptStore

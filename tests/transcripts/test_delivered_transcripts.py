@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, deliver
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox import TRANSCRIPT, Outbox, Run
 from tests.api.test_serving import run

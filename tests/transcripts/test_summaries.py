@@ -13,7 +13,7 @@ from claude_agent_sdk import (
     project_key_for_directory,
 )
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.transcript_appends import DirectAppends, to_line
 from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.loops import run

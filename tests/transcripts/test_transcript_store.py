@@ -12,7 +12,7 @@ from claude_agent_sdk import (
 )
 from claude_agent_sdk.testing import run_session_store_conformance
 
-from agent_orchestrator.manager_client import ManagerClient
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.transcript_appends import to_line
 from agent_orchestrator.transcript_store import TranscriptStore
 from tests.support.loops import run

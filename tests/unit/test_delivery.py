@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
-from agent_orchestrator.manager_client import ManagerClient
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.outbox_files import list_outboxes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent_orchestrator import feed_frames
-from agent_orchestrator.feed_frames import Frame, FrameParser
+from agent_orchestrator.client import frames
+from agent_orchestrator.client.frames import Frame, FrameParser
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.rows import each_row
 
@@ -54,6 +54,6 @@ def test_what_no_manager_sends_is_an_error(text: bytes) -> None:
 
 
 def test_frame_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_frames, "MAX_FRAME_BYTES", 100)
+    monkeypatch.setattr(frames, "MAX_FRAME_BYTES", 100)
     with pytest.raises(SessionClientError, match="more than 100 bytes"):
         parsed(b"event: event\n", b"data: " + b"x" * 100)

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from agent_orchestrator.assignment import Assignment
+from agent_orchestrator.client.manager import ManagerClient, RunTokens
 from agent_orchestrator.machine.environment import (
     agent_environment,
     run_token_for,
     run_variables,
     supervisor_environment,
 )
-from agent_orchestrator.manager_client import ManagerClient, RunTokens
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.answers import a_session
 from tests.support.recording import json_reply, recording

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .manager_client import Json, ManagerClient
+from .client.manager import Json, ManagerClient
 from .run_specs import CONVERSATION, is_our_conversation
 from .transcript_names import PROJECT_KEY, conversation_subpath
 

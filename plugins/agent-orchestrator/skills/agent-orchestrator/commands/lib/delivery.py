@@ -17,8 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from .machine.clock import SYSTEM, Backoff, Time
-from .manager_client import (
+from .client.manager import (
     INTERNAL_ERROR,
     RECORD_BEHIND,
     RUN_TOKEN_UNKNOWN,
@@ -26,6 +25,7 @@ from .manager_client import (
     cursor_of,
     may_pass,
 )
+from .machine.clock import SYSTEM, Backoff, Time
 from .outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting
 from .outbox_files import list_outboxes
 from .registry import list_registered

@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
+from .client.manager import ManagerClient
 from .machine.environment import claude_dir, has_api_key, host, outbox_dir
 from .machine.processes import RunProcesses
-from .manager_client import ManagerClient
 from .outbox import TRANSCRIPT, Event, Outbox, OutboxError, OutboxHeldError, peek
 from .outbox_files import list_outboxes
 from .registry import list_registered, spared_pids

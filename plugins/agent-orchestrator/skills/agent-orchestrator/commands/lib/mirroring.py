@@ -17,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from .client.manager import Json, ManagerClient
 from .machine.environment import claude_dir
 from .machine.private_files import make_directories
-from .manager_client import Json, ManagerClient
 from .outbox import TRANSCRIPT, Outbox
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch

@@ -11,12 +11,12 @@ from typing import TypeVar
 from uuid import uuid4
 
 from .assignment import Assignment
+from .client.manager import RUN_TOKEN_UNKNOWN, Json, ManagerClient
 from .driving import Record, StopOrder
 from .executors.base import Executor
 from .executors.events import create_event, text_content
 from .machine.clock import Backoff
 from .machine.environment import is_manager_given
-from .manager_client import RUN_TOKEN_UNKNOWN, Json, ManagerClient
 from .session_client import SessionClientError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)

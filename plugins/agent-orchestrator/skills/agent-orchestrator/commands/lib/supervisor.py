@@ -26,6 +26,7 @@ from pathlib import Path
 import httpx
 
 from .assignment import READY, Assignment
+from .client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
 from .executors import Executor, RunSpec, create_executor
@@ -41,7 +42,6 @@ from .machine.environment import (
 )
 from .machine.log_lines import write_lines_to
 from .machine.private_files import NotPrivateError, make_state_directory
-from .manager_client import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
-from .manager_client import ManagerClient
+from .client.manager import ManagerClient
 from .session_client import SessionNotFoundError
 from .transcript_appends import Appends, Batch, DirectAppends, to_line
 

@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from ..client.manager import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..config import Config
 from ..conversations import list_our_conversations
 from ..machine.environment import claude_dir, state_dir
-from ..manager_client import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..purging import purge
 from ..run_specs import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
+from ..client.manager import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..config import Config, load_config
 from ..machine.environment import (
     OF_A_RUN,
@@ -25,7 +26,6 @@ from ..machine.environment import (
     state_dir,
 )
 from ..machine.projects import find_project
-from ..manager_client import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..shared.inherited import begin
 from .output import discard, note

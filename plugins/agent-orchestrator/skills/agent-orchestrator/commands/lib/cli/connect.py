@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from .. import __version__
+from ..client.manager import ManagerClient
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -22,7 +23,6 @@ from ..machine.environment import (
     state_dir,
 )
 from ..machine.private_files import open_to_read
-from ..manager_client import ManagerClient
 from ..session_client import SessionClientError
 from .command import CommandError
 from .output import note

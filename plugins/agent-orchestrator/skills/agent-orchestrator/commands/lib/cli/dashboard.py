@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 
 from ..browsers import find_browser
+from ..client.manager import Json, ManagerClient
 from ..machine.environment import agent_environment, state_dir
 from ..machine.private_files import open_private
-from ..manager_client import Json, ManagerClient
 from ..session_client import SessionNotFoundError
 from .command import Command, CommandError, configure, json_option
 from .connect import open_manager

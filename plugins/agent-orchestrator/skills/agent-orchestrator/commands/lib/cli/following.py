@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from ..feed_client import follow_session, follow_states
-from ..manager_client import Json, ManagerClient, may_pass
+from ..client.follow import follow_session, follow_states
+from ..client.manager import Json, ManagerClient, may_pass
 from ..session_client import SessionClientError
 from .output import note
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..manager_client import NO_RESULT, SESSION_NOT_FINISHED
+from ..client.manager import NO_RESULT, SESSION_NOT_FINISHED
 from ..session_client import SessionClientError
 from .command import NOT_FINISHED, Command, CommandError, configure, json_option, project_option
 from .connect import open_manager

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..client.manager import ManagerClient
 from ..config import load_config
 from ..executors import EXECUTORS
 from ..machine.environment import state_dir
 from ..machine.wire_text import from_wire
-from ..manager_client import ManagerClient
 from ..run_specs import fingerprint, is_ours
 from ..shared.masking import is_masked
 from .command import USAGE, CommandError

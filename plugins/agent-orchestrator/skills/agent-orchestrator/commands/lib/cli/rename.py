@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..manager_client import NAME_TAKEN
+from ..client.manager import NAME_TAKEN
 from ..session_client import SessionClientError
 from .command import Command, CommandError, configure, json_option, project_option
 from .connect import open_manager

@@ -16,6 +16,7 @@ import httpx
 
 from ..agents.agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
+from ..client.manager import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..config import Config
 from ..executors import EXECUTORS
 from ..executors.events import create_event
@@ -31,7 +32,6 @@ from ..machine.environment import (
 )
 from ..machine.ownership import find_doubt_below
 from ..machine.wire_text import wire_text
-from ..manager_client import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..run_specs import Spec, fingerprint, seal
 from ..session_client import SessionClientError, _find_token
 from ..shared.masking import Masking

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import click
 
-from ..manager_client import LOST_CODES, Json, ManagerClient
+from ..client.manager import LOST_CODES, Json, ManagerClient
 from ..session_client import SessionClientError
 from .command import (
     NOT_FINISHED,

@@ -6,9 +6,9 @@ import re
 from typing import Any, Literal
 from unicodedata import normalize
 
+from ..client.manager import ManagerClient
 from ..config import Config
 from ..machine.wire_text import wire_text
-from ..manager_client import ManagerClient
 from ..session_client import SessionNotFoundError, _is_session_id
 from .command import USAGE, CommandError
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import click
 
+from ..client.manager import Json, ManagerClient
 from ..config import Config
 from ..machine.environment import state_dir
-from ..manager_client import Json, ManagerClient
 from ..registry import Registered, list_registered, with_descendants
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..stopping import (

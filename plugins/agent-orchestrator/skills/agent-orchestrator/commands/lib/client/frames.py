@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from ..machine.clock import Time
+from ..session_client import SessionClientError, _refusal
 from .answers import is_session
-from .machine.clock import Time
-from .manager_client import Json, ManagerClient
-from .session_client import SessionClientError, _refusal
+from .manager import Json, ManagerClient
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _SLACK_SECONDS = 0.25

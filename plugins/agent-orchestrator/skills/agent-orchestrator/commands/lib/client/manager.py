@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from .answers import is_part, is_token
-from .machine.wire_text import wire_text
-from .session_client import (
+from ..machine.wire_text import wire_text
+from ..session_client import (
     SessionClient,
     SessionClientError,
     _find_token,
@@ -19,6 +18,7 @@ from .session_client import (
     _path,
     _query,
 )
+from .answers import is_part, is_token
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from .session_client import _is_session_id
+from ..session_client import _is_session_id
 
 Check = Callable[[Any], bool]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import closing
 from functools import partial
 
-from .feed_frames import Deadline, Frame, Frames, read_frames
-from .machine.clock import SYSTEM, Backoff, Time
-from .manager_client import Json, ManagerClient, cursor_of, may_pass
-from .session_client import SessionClientError, SessionNotFoundError, _path, _query
+from ..machine.clock import SYSTEM, Backoff, Time
+from ..session_client import SessionClientError, SessionNotFoundError, _path, _query
+from .frames import Deadline, Frame, Frames, read_frames
+from .manager import Json, ManagerClient, cursor_of, may_pass
 
 SILENCE_SECONDS = 40.0
 """A feed says something every 15 seconds. One that says nothing for so long is given up."""

@@ -1,0 +1,1 @@
+"""Clients of the manager: requests, the feed, and the shape of answers."""
