@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.events.prepare import CHUNK_BYTES, TEXT_BYTES_LIMIT
 from agent_orchestrator.executors import Event, ExecutorError, create_executor
 from agent_orchestrator.executors.claude import ClaudeExecutor
-from agent_orchestrator.executors.events import CHUNK_BYTES, TEXT_BYTES_LIMIT
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import Grace
 from tests.executors.conftest import Claude, bundled_cli, types_of

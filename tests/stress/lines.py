@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from agent_orchestrator import executors
+from agent_orchestrator.events.prepare import create_event, text_content
 from agent_orchestrator.executors.base import Event, ExecutorError, RunSpec
-from agent_orchestrator.executors.events import create_event, text_content
 from agent_orchestrator.machine.processes import Child
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent_orchestrator.executors.events import (
+from agent_orchestrator.events.prepare import (
     DEPTH_LIMIT,
     EVENT_BYTES_LIMIT,
     EVENT_PARTS_LIMIT,

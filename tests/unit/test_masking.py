@@ -7,7 +7,7 @@ from random import Random
 
 import orjson
 
-from agent_orchestrator.executors.events import OutputText, create_event, prepare
+from agent_orchestrator.events.prepare import OutputText, create_event, prepare
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.domain.event import NewEvent, parse_event
 from agent_shared.masking import (

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from .events.prepare import create_event
 from .executors.base import Event, Executor, ExecutorError
-from .executors.events import create_event
 
 logger = logging.getLogger(__name__)
 

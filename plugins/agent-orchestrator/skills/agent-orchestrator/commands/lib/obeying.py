@@ -13,8 +13,8 @@ from uuid import uuid4
 from .assignment import Assignment
 from .client.manager import RUN_TOKEN_UNKNOWN, Json, ManagerClient
 from .driving import Record, StopOrder
+from .events.prepare import create_event, text_content
 from .executors.base import Executor
-from .executors.events import create_event, text_content
 from .machine.clock import Backoff
 from .machine.environment import is_manager_given
 from .session_client import SessionClientError, SessionNotFoundError

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from .client.manager import LOST_CODES, Json, ManagerClient
-from .executors.events import create_event
+from .events.prepare import create_event
 from .registry import Registered, forget, list_registered, spared_pids
 from .session_client import SessionClientError
 from .shared.place import terminate

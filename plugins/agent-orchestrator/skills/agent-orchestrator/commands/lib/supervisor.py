@@ -29,9 +29,9 @@ from .assignment import READY, Assignment
 from .client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
+from .events.prepare import create_event
 from .executors import Executor, RunSpec, create_executor
 from .executors.base import Event
-from .executors.events import create_event
 from .machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,

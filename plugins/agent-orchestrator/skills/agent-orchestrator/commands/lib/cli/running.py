@@ -18,8 +18,8 @@ from ..agents.agents import Agent, AgentError, find_agent
 from ..assignment import Assignment
 from ..client.manager import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..config import Config
+from ..events.prepare import create_event
 from ..executors import EXECUTORS
-from ..executors.events import create_event
 from ..launching import LaunchError, launch
 from ..machine.environment import (
     agent_environment,

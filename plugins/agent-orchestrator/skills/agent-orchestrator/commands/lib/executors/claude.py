@@ -16,9 +16,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ..events.prepare import create_event, storable, text_content
 from ..machine.processes import Grace, shell_exit_code, signal_name
 from .base import Event, ExecutorError, RunSpec
-from .events import create_event, storable, text_content
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage

@@ -20,10 +20,10 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
+from ..events.prepare import OutputText, storable
 from ..machine.processes import Child, Grace, Spared
 from .base import ExecutorError, RunSpec
 from .claude_usage import RequestCounter
-from .events import OutputText, storable
 from .pipes import Drain, read_stdout
 
 PERMISSION_MODE = "acceptEdits"

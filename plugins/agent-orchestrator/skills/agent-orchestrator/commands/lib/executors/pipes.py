@@ -11,8 +11,8 @@ import select
 from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
 
+from ..events.prepare import CHUNK_BYTES
 from ..machine.processes import Child
-from .events import CHUNK_BYTES
 
 MAX_TURNS = 256
 """Reads of a pipe that a process outside of the run holds open and may write into for ever."""

@@ -1,0 +1,1 @@
+"""Making events that can be sent and stored."""
