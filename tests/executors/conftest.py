@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.executors import Event, RunSpec
+from agent_orchestrator.events.event import Event
+from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.waiting import WATCHDOG_SECONDS

@@ -19,11 +19,13 @@ import psutil
 import pytest
 
 from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import CHUNK_BYTES, TEXT_BYTES_LIMIT
-from agent_orchestrator.executors import Event, ExecutorError, create_executor
+from agent_orchestrator.executors.base import ExecutorError
 from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import Grace
+from agent_orchestrator.runs.executor_table import create_executor
 from tests.executors.conftest import Claude, bundled_cli, types_of
 from tests.support.beacon import Beacon
 from tests.support.loops import run

@@ -13,10 +13,12 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from agent_orchestrator.executors import Event, ExecutorError, RunSpec, create_executor
+from agent_orchestrator.events.event import Event
+from agent_orchestrator.executors.base import ExecutorError, RunSpec
 from agent_orchestrator.executors.command import CommandExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import RunProcesses
+from agent_orchestrator.runs.executor_table import create_executor
 from tests.commands.shell import is_alive
 from tests.support.beacon import Beacon, BlockingBeacon
 from tests.support.loops import run

@@ -10,10 +10,11 @@ import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from agent_orchestrator import executors
+from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event, text_content
-from agent_orchestrator.executors.base import Event, ExecutorError, RunSpec
+from agent_orchestrator.executors.base import ExecutorError, RunSpec
 from agent_orchestrator.machine.processes import Child
+from agent_orchestrator.runs import executor_table
 
 
 class LinesExecutor:
@@ -49,7 +50,7 @@ class LinesExecutor:
 
 if __name__ == "__main__":
     written_to = Path(sys.argv[1])
-    executors.create_executor = lambda spec: LinesExecutor(spec, written_to)
+    executor_table.create_executor = lambda spec: LinesExecutor(spec, written_to)
     from agent_orchestrator import supervisor
 
     supervisor.main()

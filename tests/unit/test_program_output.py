@@ -4,7 +4,7 @@ import random
 from itertools import product
 from typing import Any
 
-from agent_orchestrator.executors import Event
+from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.output import PART_CHARS, Output
 from tests.support.rows import each_row
 

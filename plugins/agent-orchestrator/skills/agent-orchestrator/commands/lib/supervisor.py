@@ -29,9 +29,9 @@ from .assignment import READY, Assignment
 from .client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
+from .events.event import Event
 from .events.prepare import create_event
-from .executors import Executor, RunSpec, create_executor
-from .executors.base import Event
+from .executors.base import Executor, RunSpec
 from .machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
@@ -47,6 +47,7 @@ from .obeying import Requests
 from .outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
 from .run_specs import CONVERSATION, sealed_conversation
+from .runs.executor_table import create_executor
 from .session_client import SessionClientError, SessionNotFoundError, _find_token
 from .shared.inherited import begin
 from .shared.masking import Masking

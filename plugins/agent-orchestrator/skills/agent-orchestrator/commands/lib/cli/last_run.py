@@ -15,10 +15,10 @@ from typing import Any
 
 from ..client.manager import ManagerClient
 from ..config import load_config
-from ..executors import EXECUTORS
 from ..machine.environment import state_dir
 from ..machine.wire_text import from_wire
 from ..run_specs import fingerprint, is_ours
+from ..runs.executor_table import EXECUTORS
 from ..shared.masking import is_masked
 from .command import USAGE, CommandError
 from .running import Plan, Session, load_agent, session_fields

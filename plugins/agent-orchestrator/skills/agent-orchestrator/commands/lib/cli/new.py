@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ..executors import EXECUTORS
+from ..runs.executor_table import EXECUTORS
 from .command import (
     Command,
     agents_option,

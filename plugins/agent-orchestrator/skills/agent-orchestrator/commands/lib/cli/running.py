@@ -19,7 +19,6 @@ from ..assignment import Assignment
 from ..client.manager import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..config import Config
 from ..events.prepare import create_event
-from ..executors import EXECUTORS
 from ..launching import LaunchError, launch
 from ..machine.environment import (
     agent_environment,
@@ -33,6 +32,7 @@ from ..machine.environment import (
 from ..machine.ownership import find_doubt_below
 from ..machine.wire_text import wire_text
 from ..run_specs import Spec, fingerprint, seal
+from ..runs.executor_table import EXECUTORS
 from ..session_client import SessionClientError, _find_token
 from ..shared.masking import Masking
 from ..stopping import find_registered, request_stop, signal_supervisor

@@ -16,7 +16,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ..executors.base import Event
+from ..events.event import Event
 from ..shared.masking import MAX_SECRET_CHARS, Masking, Span, find_secrets, mask_spans, rules_for
 
 TEXT_BYTES_LIMIT = 512 * 1024

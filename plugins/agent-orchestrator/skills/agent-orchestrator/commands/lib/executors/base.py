@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..agents.agents import Agent
+from ..events.event import Event
 
 if TYPE_CHECKING:  # who only names an executor needs nothing of processes
     from ..machine.processes import Spared
-
-Event = dict[str, Any]
-"""One event in its wire form: flat fields, JSON values only."""
 
 
 class ExecutorError(Exception):

@@ -16,9 +16,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..machine.processes import Grace, shell_exit_code, signal_name
-from .base import Event, ExecutorError, RunSpec
+from .base import ExecutorError, RunSpec
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage

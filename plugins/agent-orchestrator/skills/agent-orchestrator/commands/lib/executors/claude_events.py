@@ -28,9 +28,9 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
+from ..events.event import Event
 from ..events.prepare import create_event, text_content
 from . import claude_usage
-from .base import Event
 
 Usage = Mapping[str, Mapping[str, Any]]
 """Model to what it used, as the CLI writes it in `modelUsage`."""

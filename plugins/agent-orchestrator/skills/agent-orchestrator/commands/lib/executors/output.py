@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..events.event import Event
 from ..events.prepare import create_event, text_content
 from ..shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
-from .base import Event
 
 OUTPUT_BYTES_LIMIT = 16 * 1024 * 1024
 """Up to here the output of a program is kept whole, for stdout and stderr each."""
