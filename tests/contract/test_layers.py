@@ -26,9 +26,9 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "supervisor", "cli", "mirroring", "obeying", "conversations", "delivery", "diagnosis",
-    "driving", "launching", "runs", "transcript_store", "assignment", "executors", "outbox",
-    "purging", "run_specs", "stopping", "transcript_appends", "agents", "client",
+    "cli", "supervisor", "mirroring", "obeying", "runs", "claude", "conversations", "delivery",
+    "diagnosis", "driving", "launching", "transcript_store", "assignment", "executors",
+    "outbox", "purging", "run_specs", "stopping", "transcript_appends", "agents", "client",
     "outbox_files", "registry", "events", "machine", "browsers", "config", "session_client",
     "shared", "transcript_names",
 ]  # fmt: skip

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from agent_orchestrator.claude.executor import ClaudeExecutor
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import RunSpec
-from agent_orchestrator.executors.claude import ClaudeExecutor
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -151,6 +151,6 @@ def types_of(events: Sequence[Event]) -> list[str]:
 
 
 def bundled_cli() -> str:
-    from agent_orchestrator.executors.claude_cli import find_cli
+    from agent_orchestrator.claude.command_line import find_cli
 
     return find_cli({})

@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.claude.executor import ClaudeExecutor
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import CHUNK_BYTES, TEXT_BYTES_LIMIT
 from agent_orchestrator.executors.base import ExecutorError
-from agent_orchestrator.executors.claude import ClaudeExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import Grace
 from agent_orchestrator.runs.executor_table import create_executor
@@ -788,7 +788,7 @@ def test_the_executor_is_chosen_by_name(claude: Claude) -> None:
 
 def test_importing_the_executor_does_not_import_the_sdk() -> None:
     source = (
-        "import sys, agent_orchestrator.executors.claude; "
+        "import sys, agent_orchestrator.claude.executor; "
         "sys.exit('claude_agent_sdk' in sys.modules)"
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_orchestrator.executors.claude_usage import RequestCounter
+from agent_orchestrator.claude.usage import RequestCounter
 
 Frame = dict[str, Any]
 

@@ -16,8 +16,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ..events.event import Event
 from ..shared.masking import MAX_SECRET_CHARS, Masking, Span, find_secrets, mask_spans, rules_for
+from .event import Event
 
 TEXT_BYTES_LIMIT = 512 * 1024
 """Of one text, in UTF-8."""

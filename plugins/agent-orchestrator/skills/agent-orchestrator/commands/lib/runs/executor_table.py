@@ -15,7 +15,7 @@ def create_executor(spec: RunSpec) -> Executor:
     """
     match spec.executor:
         case "claude":
-            from ..executors.claude import ClaudeExecutor
+            from ..claude.executor import ClaudeExecutor
 
             return ClaudeExecutor(spec)
         case "command":

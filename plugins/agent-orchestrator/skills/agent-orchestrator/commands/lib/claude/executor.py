@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
+from ..executors.base import ExecutorError, RunSpec
 from ..machine.processes import Grace, shell_exit_code, signal_name
-from .base import ExecutorError, RunSpec
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
     from claude_agent_sdk.types import Message, SessionStore
 
-    from .claude_cli import CommandLine
-    from .claude_events import Translation
+    from .command_line import CommandLine
+    from .translation import Translation
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class ClaudeExecutor:
         try:
             from claude_agent_sdk import ClaudeSDKClient
 
-            from .claude_events import Translation
+            from .translation import Translation
         except ImportError as exc:
             raise ExecutorError(
                 "the Claude Agent SDK is not installed: pip install 'agent-orchestrator[claude]'"
@@ -127,7 +127,7 @@ class ClaudeExecutor:
         await self._client.query(_prompts(storable(text), message_id))
 
     def _command_line(self, files: Path) -> CommandLine:
-        from .claude_cli import CommandLine, arguments_of, environment_of, find_cli
+        from .command_line import CommandLine, arguments_of, environment_of, find_cli
 
         directory = self._spec.project_dir
         if not directory.is_dir():

@@ -21,10 +21,10 @@ import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
 from ..events.prepare import OutputText, storable
+from ..executors.base import ExecutorError, RunSpec
+from ..executors.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace, Spared
-from .base import ExecutorError, RunSpec
-from .claude_usage import RequestCounter
-from .pipes import Drain, read_stdout
+from .usage import RequestCounter
 
 PERMISSION_MODE = "acceptEdits"
 STDERR_BYTES_LIMIT = 64 * 1024

@@ -30,7 +30,7 @@ from claude_agent_sdk import (
 
 from ..events.event import Event
 from ..events.prepare import create_event, text_content
-from . import claude_usage
+from . import usage
 
 Usage = Mapping[str, Mapping[str, Any]]
 """Model to what it used, as the CLI writes it in `modelUsage`."""
@@ -103,7 +103,7 @@ class Translation:
                 yield self._retry(message.data)
             case SystemMessage(subtype="permission_denied"):
                 yield self._permission_denied(message.data, message.data.get("message"))
-            case SystemMessage(subtype=claude_usage.SUBTYPE):
+            case SystemMessage(subtype=usage.SUBTYPE):
                 yield create_event("usage", message.data["event_id"], **message.data["fields"])
 
     def last_events(self) -> Iterator[Event]:
