@@ -11,8 +11,8 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, deliver, deliver_leftovers
-from agent_orchestrator.outbox import Outbox, Run
-from agent_orchestrator.outbox_files import list_outboxes
+from agent_orchestrator.outbox.files import list_outboxes
+from agent_orchestrator.outbox.outbox import Outbox, Run
 from tests.api.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager

@@ -11,8 +11,8 @@ import pytest
 
 from agent_orchestrator import __version__
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.outbox import Outbox, Run
-from agent_orchestrator.outbox_files import list_outboxes
+from agent_orchestrator.outbox.files import list_outboxes
+from agent_orchestrator.outbox.outbox import Outbox, Run
 from tests.commands.shell import (
     DONE,
     FAILED,

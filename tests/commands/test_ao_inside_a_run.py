@@ -13,7 +13,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.outbox import Outbox
+from agent_orchestrator.outbox.outbox import Outbox
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -231,7 +231,7 @@ def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
             "-c",
             "import subprocess, sys\n"
             "from pathlib import Path\n"
-            "from agent_orchestrator.outbox import Outbox, Run\n"
+            "from agent_orchestrator.outbox.outbox import Outbox, Run\n"
             f"run = Run(session_id='left-over', run=1, url={records.base_url!r})\n"
             f"with Outbox(Path({str(path)!r}), run) as outbox:\n"
             "    outbox.add({'event_type': 'x', 'event_id': '1'})\n"

@@ -18,7 +18,7 @@ import pytest
 
 from agent_orchestrator.machine import environment
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.outbox import OutboxError, peek
+from agent_orchestrator.outbox.outbox import OutboxError, peek
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from tests.commands.shell import (
     ALL,

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.outbox import Outbox, Run
-from agent_orchestrator.outbox_files import list_outboxes
+from agent_orchestrator.outbox.files import list_outboxes
+from agent_orchestrator.outbox.outbox import Outbox, Run
 from tests.commands.shell import (
     ALL,
     COMMANDS,

@@ -27,10 +27,10 @@ SERVICE_ROOMS = [
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "supervisor", "mirroring", "obeying", "runs", "claude", "conversations", "delivery",
-    "diagnosis", "driving", "launching", "transcript_store", "assignment", "executors",
-    "outbox", "purging", "run_specs", "stopping", "transcript_appends", "agents", "client",
-    "outbox_files", "registry", "events", "machine", "browsers", "config", "session_client",
-    "shared", "transcript_names",
+    "driving", "launching", "transcript_store", "assignment", "diagnosis", "executors",
+    "purging", "run_specs", "stopping", "transcript_appends", "agents", "client", "outbox",
+    "registry", "events", "machine", "browsers", "config", "session_client", "shared",
+    "transcript_names",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery
-from agent_orchestrator.outbox import Outbox, Run
+from agent_orchestrator.outbox.outbox import Outbox, Run
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign

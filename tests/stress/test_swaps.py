@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.machine import private_files
-from agent_orchestrator.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.sql.database import database

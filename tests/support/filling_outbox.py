@@ -12,7 +12,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from agent_orchestrator.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 
 
 def say(word: object) -> None:

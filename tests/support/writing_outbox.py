@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery
-from agent_orchestrator.outbox import Outbox, Run
+from agent_orchestrator.outbox.outbox import Outbox, Run
 from tests.support.forking import live_in
 
 PAUSE_SECONDS = 0.005

@@ -12,7 +12,7 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, deliver
 from agent_orchestrator.mirroring import OutboxAppends
-from agent_orchestrator.outbox import TRANSCRIPT, Outbox, Run
+from agent_orchestrator.outbox.outbox import TRANSCRIPT, Outbox, Run
 from tests.api.test_serving import run
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording

@@ -18,8 +18,8 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
 from agent_orchestrator.mirroring import OutboxAppends
-from agent_orchestrator.outbox import Outbox, OutboxError, Run
-from agent_orchestrator.outbox_files import list_outboxes
+from agent_orchestrator.outbox.files import list_outboxes
+from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.documented import documented_errors
 from tests.support.moved_time import MovedTime

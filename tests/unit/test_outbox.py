@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.outbox import (
+from agent_orchestrator.outbox.files import list_outboxes
+from agent_orchestrator.outbox.outbox import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
     Outbox,
@@ -25,7 +26,6 @@ from agent_orchestrator.outbox import (
     Run,
     peek,
 )
-from agent_orchestrator.outbox_files import list_outboxes
 from tests.support.own_disk import on_own_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS

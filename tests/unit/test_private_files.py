@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.machine import private_files
-from agent_orchestrator.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.registry import RegisteredRun, registered
 from agent_orchestrator.run_specs import seal
 from agent_session_manager.machine import private

@@ -26,8 +26,8 @@ from .client.manager import (
     may_pass,
 )
 from .machine.clock import SYSTEM, Backoff, Time
-from .outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting
-from .outbox_files import list_outboxes
+from .outbox.files import list_outboxes
+from .outbox.outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting
 from .registry import list_registered
 from .session_client import SessionClientError
 from .transcript_appends import Batch, DirectAppends, to_batch

@@ -19,8 +19,8 @@ from . import __version__
 from .client.manager import ManagerClient
 from .machine.environment import claude_dir, has_api_key, host, outbox_dir
 from .machine.processes import RunProcesses
-from .outbox import TRANSCRIPT, Event, Outbox, OutboxError, OutboxHeldError, peek
-from .outbox_files import list_outboxes
+from .outbox.files import list_outboxes
+from .outbox.outbox import TRANSCRIPT, Event, Outbox, OutboxError, OutboxHeldError, peek
 from .registry import list_registered, spared_pids
 from .session_client import SessionClientError, _discover
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .client.manager import Json, ManagerClient
 from .machine.environment import claude_dir
 from .machine.private_files import make_directories
-from .outbox import TRANSCRIPT, Outbox
+from .outbox.outbox import TRANSCRIPT, Outbox
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcript_appends import Batch
 from .transcript_names import CONVERSATIONS, PROJECT_KEY, conversation_subpath

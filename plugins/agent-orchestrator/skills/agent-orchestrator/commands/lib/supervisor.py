@@ -44,7 +44,7 @@ from .machine.log_lines import write_lines_to
 from .machine.private_files import NotPrivateError, make_state_directory
 from .mirroring import Mirror, restore
 from .obeying import Requests
-from .outbox import Outbox, OutboxError, Run
+from .outbox.outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
 from .run_specs import CONVERSATION, sealed_conversation
 from .runs.executor_table import create_executor

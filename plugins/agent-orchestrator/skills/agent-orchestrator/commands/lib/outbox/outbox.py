@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from .machine.clock import SYSTEM, Time
-from .machine.private_files import check_private
-from .outbox_files import hold, lock_path, open_database
+from ..machine.clock import SYSTEM, Time
+from ..machine.private_files import check_private
+from .files import hold, lock_path, open_database
 
 Event = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]

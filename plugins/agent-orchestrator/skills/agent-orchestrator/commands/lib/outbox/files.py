@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from .machine.private_files import (
+from ..machine.private_files import (
     check_private,
     connect_private,
     create_locked,
