@@ -12,7 +12,7 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.conversations import find_conversation, list_our_conversations
 from agent_orchestrator.run_specs import sealed_conversation
-from agent_orchestrator.transcript_names import PROJECT_KEY, conversation_subpath
+from agent_orchestrator.transcripts.names import PROJECT_KEY, conversation_subpath
 from tests.support.manager import RunningManager
 
 

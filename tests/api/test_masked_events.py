@@ -11,7 +11,7 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.delivery import deliver
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox.outbox import Outbox, Run
-from agent_orchestrator.transcript_appends import Batch, DirectAppends
+from agent_orchestrator.transcripts.appends import Batch, DirectAppends
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row

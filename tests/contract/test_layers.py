@@ -26,11 +26,10 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "supervisor", "mirroring", "obeying", "runs", "claude", "conversations", "delivery",
-    "driving", "launching", "transcript_store", "assignment", "diagnosis", "executors",
-    "purging", "run_specs", "stopping", "transcript_appends", "agents", "client", "outbox",
-    "registry", "events", "machine", "browsers", "config", "session_client", "shared",
-    "transcript_names",
+    "cli", "supervisor", "obeying", "runs", "claude", "conversations", "delivery", "driving",
+    "launching", "mirroring", "assignment", "diagnosis", "executors", "purging", "run_specs",
+    "stopping", "transcripts", "agents", "client", "outbox", "registry", "events", "machine",
+    "browsers", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

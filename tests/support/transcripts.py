@@ -9,8 +9,8 @@ from claude_agent_sdk import (
 )
 from claude_agent_sdk.types import SessionKey, SessionSummaryEntry
 
-from agent_orchestrator.transcript_appends import Batch, to_line
-from agent_orchestrator.transcript_store import TranscriptStore
+from agent_orchestrator.transcripts.appends import Batch, to_line
+from agent_orchestrator.transcripts.store import TranscriptStore
 
 
 def key_of(project_key: str, **more: Any) -> SessionKey:

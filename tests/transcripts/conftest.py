@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.transcript_appends import Appends
-from agent_orchestrator.transcript_store import TranscriptStore
+from agent_orchestrator.transcripts.appends import Appends
+from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS

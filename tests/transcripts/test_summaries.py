@@ -14,8 +14,8 @@ from claude_agent_sdk import (
 )
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.transcript_appends import DirectAppends, to_line
-from agent_orchestrator.transcript_store import TranscriptStore
+from agent_orchestrator.transcripts.appends import DirectAppends, to_line
+from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.loops import run
 from tests.support.manager import RunningManager
 from tests.support.transcripts import batch_of, entry, folded, key_of, summary_of
@@ -81,7 +81,7 @@ def test_sdk_lists_the_sessions_by_their_summaries(
 
 def test_the_sdk_is_not_imported_before_a_summary_is_folded() -> None:
     code = (
-        "import sys, json, agent_orchestrator.transcript_store;"
+        "import sys, json, agent_orchestrator.transcripts.store;"
         "print(json.dumps([n for n in sys.modules if n.startswith('claude_agent_sdk')]))"
     )
     found = subprocess.run(

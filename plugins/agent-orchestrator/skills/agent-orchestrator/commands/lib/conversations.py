@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .client.manager import Json, ManagerClient
 from .run_specs import CONVERSATION, is_our_conversation
-from .transcript_names import PROJECT_KEY, conversation_subpath
+from .transcripts.names import PROJECT_KEY, conversation_subpath
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

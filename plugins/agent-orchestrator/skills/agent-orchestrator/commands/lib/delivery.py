@@ -30,7 +30,7 @@ from .outbox.files import list_outboxes
 from .outbox.outbox import EVENTS, TRANSCRIPT, Outbox, OutboxError, Waiting
 from .registry import list_registered
 from .session_client import SessionClientError
-from .transcript_appends import Batch, DirectAppends, to_batch
+from .transcripts.appends import Batch, DirectAppends, to_batch
 
 logger = logging.getLogger(__name__)
 

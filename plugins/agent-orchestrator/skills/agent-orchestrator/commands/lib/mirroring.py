@@ -22,9 +22,9 @@ from .machine.environment import claude_dir
 from .machine.private_files import make_directories
 from .outbox.outbox import TRANSCRIPT, Outbox
 from .session_client import SessionClientError, SessionNotFoundError
-from .transcript_appends import Batch
-from .transcript_names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
-from .transcript_store import TranscriptStore
+from .transcripts.appends import Batch
+from .transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
+from .transcripts.store import TranscriptStore
 
 if TYPE_CHECKING:
     from claude_agent_sdk.types import SessionKey, SessionStoreEntry

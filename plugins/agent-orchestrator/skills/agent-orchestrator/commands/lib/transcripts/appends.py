@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from .client.manager import TRANSCRIPTS_OFF, VERSION_CONFLICT, Json, ManagerClient
-from .session_client import SessionClientError
+from ..client.manager import TRANSCRIPTS_OFF, VERSION_CONFLICT, Json, ManagerClient
+from ..session_client import SessionClientError
 
 logger = logging.getLogger(__name__)
 

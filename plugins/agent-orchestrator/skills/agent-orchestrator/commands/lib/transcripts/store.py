@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
-from .client.manager import ManagerClient
-from .session_client import SessionNotFoundError
-from .transcript_appends import Appends, Batch, DirectAppends, to_line
+from ..client.manager import ManagerClient
+from ..session_client import SessionNotFoundError
+from .appends import Appends, Batch, DirectAppends, to_line
 
 if TYPE_CHECKING:
     from claude_agent_sdk.types import (

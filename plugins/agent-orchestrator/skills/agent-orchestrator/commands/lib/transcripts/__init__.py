@@ -1,0 +1,1 @@
+"""Transcripts: the agent's own record, kept by the manager."""
