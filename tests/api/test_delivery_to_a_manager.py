@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import Delivery, deliver, deliver_leftovers
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.delivery import deliver_leftovers, delivery_of
 from tests.api.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager
@@ -47,7 +47,7 @@ def test_events_arrive_in_order_once_also_when_they_are_sent_again(
         with outbox_of(tmp_path, session_id, manager.url) as outbox:
             for number in expected:
                 outbox.add(event(number))
-            deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
+            delivery_of(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS).deliver()
         assert list_outboxes(tmp_path) == []
         assert stored_events(manager, session_id) == expected
 
@@ -74,10 +74,10 @@ def test_event_that_the_manager_refuses_for_good_holds_up_no_other(
     with outbox_of(tmp_path, session_id, manager.url) as outbox:
         for number in range(1, 6):
             outbox.add(event(number, **(poison if number == 3 else {})))
-        deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
+        delivery_of(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS).deliver()
         (refused,) = outbox.list_refused()
         assert outbox.count_waiting() == 0
-    assert refused.event["event_id"] == "3"
+    assert refused.item["event_id"] == "3"
     assert stored_events(manager, session_id) == {1: "1", 2: "2", 3: "4", 4: "5"}
 
 
@@ -88,8 +88,8 @@ def test_events_of_a_deleted_session_are_put_aside(
     with outbox_of(tmp_path, session_id, manager.url) as outbox:
         outbox.add(event(1))
         outbox.add(event(2))
-        deliver(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS)
-        assert [each.event["event_id"] for each in outbox.list_refused()] == ["1", "2"]
+        delivery_of(manager_client, outbox, patience_seconds=WATCHDOG_SECONDS).deliver()
+        assert [each.item["event_id"] for each in outbox.list_refused()] == ["1", "2"]
 
 
 def test_delivery_outlives_kills_of_the_manager(
@@ -99,7 +99,7 @@ def test_delivery_outlives_kills_of_the_manager(
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(own.state_dir))
     with ManagerClient(own.url) as client, outbox_of(tmp_path, "s", own.url) as outbox:
         client.create_session("s", "s")
-        delivery = Delivery(client, outbox)
+        delivery = delivery_of(client, outbox)
         delivery.start()
         numbers = iter(range(1, 1000))
         for _ in range(3):
@@ -150,7 +150,7 @@ def test_what_a_manager_lost_is_sent_again_in_its_place(
     def send(outbox: Outbox, *numbers: int) -> None:
         for number in numbers:
             outbox.add(event(number))
-        deliver(client, outbox, patience_seconds=WATCHDOG_SECONDS)
+        delivery_of(client, outbox, patience_seconds=WATCHDOG_SECONDS).deliver()
 
     with (
         ManagerClient(manager.url) as client,

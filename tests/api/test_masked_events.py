@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import deliver
 from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.delivery import delivery_of
 from agent_orchestrator.transcripts.appends import Batch, DirectAppends
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -125,7 +125,7 @@ def test_a_manager_without_transcripts_refuses_them_and_a_mirror_goes_on(
             with Outbox(tmp_path / "s.1.db", run) as outbox:
                 OutboxAppends(outbox).append(batch)
                 outbox.add({"event_type": "x", "event_id": "e"})
-                deliver(client, outbox, patience_seconds=5.0)
+                delivery_of(client, outbox, patience_seconds=5.0).deliver()
                 assert (outbox.count_waiting(), outbox.list_refused()) == (0, [])
         assert len(api.get("/sessions/s/events").json["events"]) == 1
         assert api.get("/transcripts?project_key=p").json["transcripts"] == []

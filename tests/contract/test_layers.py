@@ -26,10 +26,10 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "supervisor", "obeying", "runs", "claude", "conversations", "delivery", "driving",
-    "launching", "mirroring", "assignment", "diagnosis", "executors", "purging", "run_specs",
-    "stopping", "transcripts", "agents", "client", "outbox", "registry", "events", "machine",
-    "browsers", "config", "session_client", "shared",
+    "cli", "supervisor", "conversations", "mirroring", "obeying", "runs", "claude", "diagnosis",
+    "driving", "launching", "transcripts", "assignment", "executors", "outbox", "purging",
+    "run_specs", "stopping", "agents", "client", "registry", "events", "machine", "browsers",
+    "config", "session_client", "shared",
 ]  # fmt: skip
 
 

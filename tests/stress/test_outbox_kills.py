@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import Delivery
 from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.delivery import delivery_of
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign
@@ -157,7 +157,7 @@ def test_clients_that_waited_for_a_manager_do_not_storm_it(
             outbox = stack.enter_context(Outbox(campaign.directory / f"{session_id}.db", run))
             for number in range(events):
                 outbox.add({"event_type": "x", "event_id": str(number)})
-            deliveries.append(Delivery(client, outbox))
+            deliveries.append(delivery_of(client, outbox))
         began_at = time.monotonic()
         for delivery in deliveries:
             delivery.start()

@@ -46,7 +46,7 @@ def main() -> None:
         outbox.add({"event_id": str(number)})
         say(number)
     batch = outbox.next_batch()
-    say(f"waiting {outbox.count_waiting()} from {batch[0].event['event_id']}")
+    say(f"waiting {outbox.count_waiting()} from {batch[0].item['event_id']}")
     sys.stdin.read()
 
 

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import Delivery
 from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.delivery import delivery_of
 from tests.support.forking import live_in
 
 PAUSE_SECONDS = 0.005
@@ -36,7 +36,7 @@ def write_outbox(
         Outbox(path, run) as outbox,
         path.with_suffix(".journal").open("a", buffering=1) as written,
     ):
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         said.send("ready")
         threading.Thread(target=listen, daemon=True).start()

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import Delivery, deliver
 from agent_orchestrator.mirroring import OutboxAppends
-from agent_orchestrator.outbox.outbox import TRANSCRIPT, Outbox, Run
+from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.delivery import delivery_of
+from agent_orchestrator.transcripts.sender import TRANSCRIPT
 from tests.api.test_serving import run
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
@@ -44,15 +45,15 @@ def test_lines_the_manager_refuses_hold_up_no_other(
     appends = OutboxAppends(outbox)
     appends.append(batch_of(project_key, *lines, batch_id="one"))
     appends.append(batch_of(project_key, entry(10), batch_id="two"))
-    deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+    delivery_of(manager_client, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert lines_of(manager_client, project_key) == [1, 2, 4, 5, 6, 7, 9, 10]
     assert outbox.count_waiting() == 0
     (refused,) = outbox.list_refused()
-    assert [json.loads(line)["n"] for line in refused.event[TRANSCRIPT]["lines"]] == [3, 8]
+    assert [json.loads(line)["n"] for line in refused.item[TRANSCRIPT]["lines"]] == [3, 8]
     assert "too_deep" in refused.reason or "nested" in refused.reason
     # Cut off in the middle, it is sent again as it was, and nothing comes twice.
     appends.append(batch_of(project_key, *lines, batch_id="one"))
-    deliver(manager_client, outbox, patience_seconds=PATIENCE_SECONDS)
+    delivery_of(manager_client, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert lines_of(manager_client, project_key) == [1, 2, 4, 5, 6, 7, 9, 10]
 
 
@@ -68,14 +69,14 @@ def test_lines_a_manager_lost_are_sent_again_in_their_place(
         Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=manager.url)) as outbox,
     ):
         client.create_session("s", "s")
-        delivery = Delivery(client, outbox)
+        delivery = delivery_of(client, outbox)
 
         def send(*numbers: int) -> None:
             for n in numbers:
                 batch = batch_of("sessions", entry(n), batch_id=f"b{n}")
-                outbox.add({TRANSCRIPT: asdict(batch)})
+                outbox.add({TRANSCRIPT: asdict(batch)}, TRANSCRIPT)
                 other = replace(batch, subpath="subagents/a")
-                outbox.add({TRANSCRIPT: asdict(other)})
+                outbox.add({TRANSCRIPT: asdict(other)}, TRANSCRIPT)
             delivery.deliver()
 
         send(1, 2)
@@ -112,7 +113,7 @@ def test_batch_of_a_run_costs_two_requests(tmp_path: Path) -> None:
         ManagerClient(server.url, timeout=WATCHDOG_SECONDS) as client,
         Outbox(tmp_path / "s.1.db", Run(session_id="s", run=1, url=server.url)) as outbox,
     ):
-        delivery = Delivery(client, outbox)
+        delivery = delivery_of(client, outbox)
         for n in range(1, 5):
             OutboxAppends(outbox).append(batch_of("sessions", entry(n), batch_id=f"b{n}"))
             delivery.deliver()

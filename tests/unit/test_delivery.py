@@ -16,10 +16,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.delivery import Delivery, UndeliveredError, deliver, deliver_leftovers
 from agent_orchestrator.mirroring import OutboxAppends
+from agent_orchestrator.outbox.attempts import UndeliveredError
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.runs.delivery import deliver_leftovers, delivery_of
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.documented import documented_errors
 from tests.support.moved_time import MovedTime
@@ -118,11 +119,11 @@ def fill(outbox: Outbox, *numbers: int) -> None:
 
 
 def waiting(outbox: Outbox) -> list[int]:
-    return [int(each.event["event_id"]) for each in outbox.next_batch()]
+    return [int(each.item["event_id"]) for each in outbox.next_batch()]
 
 
 def refused(outbox: Outbox) -> list[int]:
-    return [int(each.event["event_id"]) for each in outbox.list_refused()]
+    return [int(each.item["event_id"]) for each in outbox.list_refused()]
 
 
 def make_outbox(path: Path, url: str = "http://127.0.0.1:1", **fields: Any) -> Outbox:
@@ -140,7 +141,7 @@ def test_events_are_sent_in_order_and_forgotten_once_they_are_stored(outbox: Out
     events = Events()
     fill(outbox, *range(1, 1201))
     with sending(events) as manager:
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert events.stored == list(range(1, 1201))
     assert [len(request) for request in events.requests] == [500, 500, 200]
     assert (waiting(outbox), refused(outbox)) == ([], [])
@@ -173,7 +174,7 @@ def test_what_may_pass_is_tried_again_until_it_has(
     with make_outbox(tmp_path / "s.1.db") as outbox:
         fill(outbox, 1, 2)
         with sending(events) as manager:
-            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
         assert events.requests == [[1, 2]] * 2
         assert events.stored == [1, 2]
         assert (waiting(outbox), refused(outbox)) == ([], [])
@@ -236,7 +237,7 @@ def test_nothing_that_is_refused_for_good_stands_before_the_runs_end(tmp_path: P
             events.refusal, events.stored = (status, code), []
             with make_outbox(tmp_path / f"{code}.db") as outbox:
                 fill(outbox, 1, 2, 3, END)
-                delivery = Delivery(manager, outbox, patience_seconds=60, time=MovedTime())
+                delivery = delivery_of(manager, outbox, patience_seconds=60, time=MovedTime())
                 with suppress(UndeliveredError):
                     delivery.deliver()
                 found[code] = Course(events.stored, refused(outbox), waiting(outbox))
@@ -251,10 +252,10 @@ def test_refused_event_is_found_with_few_requests(outbox: Outbox) -> None:
     events = Events()
     fill(outbox, *range(1, 6))
     with sending(answer) as manager:
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert events.requests == [[1, 2, 3, 4, 5], [1, 2], [3, 4, 5], [3], [4, 5]]
     (poison,) = outbox.list_refused()
-    assert poison.event["event_id"] == "3"
+    assert poison.item["event_id"] == "3"
     assert "422 no" in poison.reason
     assert waiting(outbox) == []
 
@@ -264,7 +265,7 @@ def test_good_delivery_sends_nothing_but_appends(outbox: Outbox) -> None:
     with sending(events) as manager:
         for number in range(1, 4):
             fill(outbox, number)
-            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert (events.requests, events.looks) == ([[1], [2], [3]], 0)
 
 
@@ -277,13 +278,13 @@ def test_what_was_lost_comes_before_what_is_new(
     with sending(events) as manager, make_outbox(tmp_path / "s.1.db") as outbox:
         for number in (1, 2, 3):
             fill(outbox, number)
-            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
         del events.stored[reached:]
         events.generation = generation
         fill(outbox, 4)
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
         fill(outbox, 5)
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
         assert events.stored == [1, 2, 3, 4, 5]
         assert (waiting(outbox), refused(outbox)) == ([], [])
 
@@ -294,11 +295,11 @@ def test_what_was_lost_is_known_by_who_delivers_next(tmp_path: Path) -> None:
     with sending(events) as manager:
         with make_outbox(path) as outbox:
             fill(outbox, 1, 2)
-            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
             fill(outbox, 3)
         events.stored.clear()
         with Outbox(path) as outbox:
-            deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+            delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert events.stored == [1, 2, 3]
 
 
@@ -313,14 +314,14 @@ def test_stop_while_it_is_delivered_ends_the_patience(outbox: Outbox) -> None:
 
     fill(outbox, 1, 2)
     with sending(answer) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         assert away.wait(60)
         delivery.hurry()
         delivery.finish()
     assert (waiting(outbox), outbox.is_given_up) == ([1, 2], True)
     with sending(events) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.hurry()
         delivery.start()
         delivery.finish()
@@ -334,9 +335,9 @@ def test_outage_amid_a_list_that_was_refused_leaves_the_rest_in_order(outbox: Ou
     fill(outbox, 1, 2, 3, 4)
     with sending(events) as manager:
         with pytest.raises(UndeliveredError):
-            deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+            delivery_of(manager, outbox, patience_seconds=NO_PATIENCE).deliver()
         assert (events.stored, refused(outbox), waiting(outbox)) == ([1], [2], [3, 4])
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert (events.stored, refused(outbox), waiting(outbox)) == ([1, 3, 4], [2], [])
 
 
@@ -347,7 +348,7 @@ def test_event_whose_answer_was_lost_is_sent_again_and_counts_once(outbox: Outbo
     events = Events([lose_the_answer])
     fill(outbox, 1, 2)
     with sending(events) as manager:
-        deliver(manager, outbox, patience_seconds=PATIENCE_SECONDS)
+        delivery_of(manager, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert (events.requests, events.stored) == ([[1, 2]] * 2, [1, 2])
 
 
@@ -358,21 +359,21 @@ def test_manager_that_says_nothing_is_given_up_with_the_patience(outbox: Outbox)
         ManagerClient(url, timeout=0.1) as manager,
         pytest.raises(UndeliveredError, match=url),
     ):
-        deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+        delivery_of(manager, outbox, patience_seconds=NO_PATIENCE).deliver()
     assert waiting(outbox) == [1]
 
 
 def test_manager_that_is_away_leaves_everything_where_it_is(outbox: Outbox) -> None:
     fill(outbox, 1, 2)
     with refused_url() as url, ManagerClient(url) as manager, pytest.raises(UndeliveredError):
-        deliver(manager, outbox, patience_seconds=NO_PATIENCE)
+        delivery_of(manager, outbox, patience_seconds=NO_PATIENCE).deliver()
     assert (waiting(outbox), refused(outbox)) == ([1, 2], [])
 
 
 def test_delivery_goes_on_beside_the_run_and_finishes_with_the_last_event(outbox: Outbox) -> None:
     events = Events()
     with sending(events) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         for number in range(1, 21):
             fill(outbox, number)
@@ -385,7 +386,7 @@ def test_delivery_goes_on_beside_the_run_and_finishes_with_the_last_event(outbox
 
 def test_delivery_of_nothing_finishes_at_once(outbox: Outbox) -> None:
     with sending(Events()) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         delivery.finish()
 
@@ -393,7 +394,7 @@ def test_delivery_of_nothing_finishes_at_once(outbox: Outbox) -> None:
 def test_events_that_are_added_by_many_threads_all_arrive_once(outbox: Outbox) -> None:
     events = Events()
     with sending(events) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         adding = [
             threading.Thread(target=fill, args=(outbox, *range(start, start + 50)))
@@ -419,10 +420,10 @@ def test_delivery_ends_when_the_disk_fails_and_says_so(
     with closing(sqlite3.connect(outbox.path)) as vandal:
         vandal.execute("DROP TABLE waiting")
     with sending(Events()) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         delivery.finish()
-    assert f"events stay in {outbox.path}" in caplog.text
+    assert f"items stay in {outbox.path}" in caplog.text
     with pytest.raises(OutboxError):
         outbox.close()
 
@@ -435,7 +436,7 @@ def test_delivery_with_a_token_that_is_not_valid_any_more_leaves_everything_wher
     outbox = make_outbox(tmp_path / "s.1.db")
     fill(outbox, 1, 2)
     with sending(events) as manager:
-        delivery = Delivery(manager, outbox)
+        delivery = delivery_of(manager, outbox)
         delivery.start()
         delivery.finish()
         with pytest.raises(SessionClientError):
@@ -490,7 +491,7 @@ def test_no_directory_has_nothing_left_in_it(tmp_path: Path) -> None:
 def test_command_is_not_held_up_once_for_each_outbox_by_a_manager_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent_orchestrator.delivery.LEFTOVER_SECONDS", NO_PATIENCE)
+    monkeypatch.setattr("agent_orchestrator.runs.delivery.LEFTOVER_SECONDS", NO_PATIENCE)
     answer = refusing(503, "store_unavailable")
     events = Events([answer] * 100)
     with recording(events) as server, client_of(server) as manager:

@@ -17,6 +17,7 @@ import pytest
 
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import (
+    EVENT,
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
     Outbox,
@@ -58,7 +59,7 @@ def waiting_ids(outbox: Outbox) -> list[int]:
     """The ids of all events that wait, in order, read batch by batch; they are gone then."""
     found = []
     while batch := outbox.next_batch():
-        found += [int(waiting.event["event_id"]) for waiting in batch]
+        found += [int(waiting.item["event_id"]) for waiting in batch]
         outbox.remove(batch)
     return found
 
@@ -88,7 +89,7 @@ def test_event_comes_out_as_it_went_in(outbox: Outbox) -> None:
     one = event(1, text="naïve 🦾\u2028\n", deep=[{"a": [None, True, 1.5, 2**63]}])
     outbox.add(one)
     (waiting,) = outbox.next_batch()
-    assert waiting.event == one
+    assert waiting.item == one
     assert outbox.count_waiting() == 1
 
 
@@ -182,13 +183,44 @@ def test_refused_event_is_put_aside_with_the_reason(outbox: Outbox) -> None:
         outbox.add(event(number))
     batch = outbox.next_batch()
     for waiting in (batch[2], batch[0]):
-        outbox.refuse([waiting], f"not {waiting.event['event_id']}")
+        outbox.refuse([waiting], f"not {waiting.item['event_id']}")
     outbox.refuse([batch[0]], "said twice")
     assert outbox.list_refused() == [
-        Refused(event=event(1), reason="not 1"),
-        Refused(event=event(3), reason="not 3"),
+        Refused(kind=EVENT, item=event(1), reason="not 1"),
+        Refused(kind=EVENT, item=event(3), reason="not 3"),
     ]
     assert waiting_ids(outbox) == [2, 4]
+
+
+def test_items_of_an_earlier_version_get_their_kinds(path: Path) -> None:
+    lines = {"batch_id": "b", "lines": ["{}"]}
+    with Outbox(path, RUN) as outbox:
+        outbox.add(event(1))
+        outbox.add({"transcript": lines})
+        outbox.add(event(2, transcript={"of": "a tool"}))
+        outbox.add(event(3))
+        outbox.refuse([outbox.next_batch()[-1]], "no")
+    with closing(sqlite3.connect(path)) as database:
+        for table in ("waiting", "kept", "refused"):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN kind")
+        database.commit()
+    for _ in range(2):
+        with Outbox(path) as outbox:
+            first = outbox.next_batch()
+            assert [(each.kind, each.item) for each in first] == [(EVENT, event(1))]
+            assert [each.kind for each in outbox.list_refused()] == [EVENT]
+    with Outbox(path) as outbox:
+        outbox.remove(outbox.next_batch())
+        (second,) = outbox.next_batch()
+        assert (second.kind, second.item) == ("transcript", {"transcript": lines})
+        outbox.remove([second])
+        assert [each.kind for each in outbox.next_batch()] == [EVENT]
+        assert outbox.take_back() == 2
+        kinds = []
+        while batch := outbox.next_batch():
+            kinds += [each.kind for each in batch]
+            outbox.remove(batch)
+        assert kinds == [EVENT, "transcript", EVENT]
 
 
 def test_one_has_it_at_a_time(path: Path) -> None:
@@ -324,7 +356,7 @@ def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     last = ran.stderr.splitlines()[-1]
     assert last == (
-        f"agent_orchestrator.outbox.OutboxError: cannot open the outbox {path}: "
+        f"agent_orchestrator.outbox.outbox.OutboxError: cannot open the outbox {path}: "
         "Read-only file system"
     )
 
@@ -413,6 +445,6 @@ def test_outbox_is_read_by_other_versions_of_ours(path: Path) -> None:
     first, second = (json.dumps(event(number)) for number in (1, 2))
     assert tables == {
         "run": [("s", 3, RUN.url)],
-        "waiting": [(1, len(first), first)],
-        "refused": [(2, second, "no")],
+        "waiting": [(1, len(first), first, EVENT)],
+        "refused": [(2, second, "no", EVENT)],
     }

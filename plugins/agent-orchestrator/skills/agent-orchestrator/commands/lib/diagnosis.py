@@ -20,7 +20,7 @@ from .client.manager import ManagerClient
 from .machine.environment import claude_dir, has_api_key, host, outbox_dir
 from .machine.processes import RunProcesses
 from .outbox.files import list_outboxes
-from .outbox.outbox import TRANSCRIPT, Event, Outbox, OutboxError, OutboxHeldError, peek
+from .outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
 from .registry import list_registered, spared_pids
 from .session_client import SessionClientError, _discover
 
@@ -116,7 +116,7 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
             advice = "any command delivers them while the manager can be reached"
             yield Finding(about="outbox", text=f"{waiting} events in {path}", advice=advice)
         # Of a session that is gone there may be thousands.
-        reasons = Counter(f"{_kind(entry.event)}: {entry.reason}" for entry in refused)
+        reasons = Counter(f"{_kind(entry)}: {entry.reason}" for entry in refused)
         for reason, count in reasons.items():
             yield Finding(
                 about="outbox",
@@ -141,8 +141,9 @@ def _check_held(path: Path) -> Iterator[Finding]:
             yield Finding(about="outbox", text=text, advice=advice)
 
 
-def _kind(item: Event) -> str:
-    return "lines of a transcript" if TRANSCRIPT in item else str(item.get("event_type"))
+def _kind(refused: Refused) -> str:
+    is_event = refused.kind == EVENT
+    return str(refused.item.get("event_type")) if is_event else "lines of a transcript"
 
 
 def check_supervisors(state: Path) -> Iterator[Finding]:

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from .client.manager import Json, ManagerClient
 from .machine.environment import claude_dir
 from .machine.private_files import make_directories
-from .outbox.outbox import TRANSCRIPT, Outbox
+from .outbox.outbox import Outbox
 from .session_client import SessionClientError, SessionNotFoundError
 from .transcripts.appends import Batch
 from .transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
+from .transcripts.sender import TRANSCRIPT
 from .transcripts.store import TranscriptStore
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class OutboxAppends:
         self._outbox = outbox
 
     def append(self, batch: Batch) -> None:
-        self._outbox.add({TRANSCRIPT: asdict(batch)})
+        self._outbox.add({TRANSCRIPT: asdict(batch)}, TRANSCRIPT)
 
     def drain(self) -> None:
         outbox = self._outbox

@@ -27,7 +27,6 @@ import httpx
 
 from .assignment import READY, Assignment
 from .client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
-from .delivery import Delivery
 from .driving import RunOutcome, StopOrder, drive
 from .events.event import Event
 from .events.prepare import create_event
@@ -47,6 +46,7 @@ from .obeying import Requests
 from .outbox.outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
 from .run_specs import CONVERSATION, sealed_conversation
+from .runs.delivery import delivery_of
 from .runs.executor_table import create_executor
 from .session_client import SessionClientError, SessionNotFoundError, _find_token
 from .shared.inherited import begin
@@ -92,7 +92,7 @@ class Supervisor:
         ):
             self._outbox = outbox
             ready()
-            delivery = Delivery(self._manager, outbox)
+            delivery = delivery_of(self._manager, outbox)
             delivery.start()
             mirror = Mirror(self._manager, outbox) if a.transcripts else None
             executor = create_executor(self._spec(mirror))

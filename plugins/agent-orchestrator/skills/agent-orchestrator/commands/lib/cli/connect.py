@@ -63,7 +63,7 @@ def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
     else:
         manager = _open_own(found, config)
     if not manager.is_of_a_run and any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
-        from ..delivery import deliver_leftovers
+        from ..runs.delivery import deliver_leftovers
 
         deliver_leftovers(manager, outbox_dir(state_dir()))
     return manager

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..delivery import deliver_leftovers, retry_refused
 from ..diagnosis import (
     Finding,
     check_executors,
@@ -20,6 +19,7 @@ from ..diagnosis import (
 )
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..registry import list_registered
+from ..runs.delivery import deliver_leftovers, retry_refused
 from ..stopping import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
 from .connect import client_of, url_of

@@ -1,4 +1,4 @@
-"""Events of a run on this machine's disk, from the moment they count until the manager has them.
+"""What a run has for the manager, on this machine's disk until the manager has it.
 
 One file per run, held by one process at a time: its supervisor, or after a crash whoever delivers
 what was left. `add` returns once the event is on the disk; events leave in order, and only once
@@ -24,12 +24,11 @@ from ..machine.clock import SYSTEM, Time
 from ..machine.private_files import check_private
 from .files import hold, lock_path, open_database
 
-Event = dict[str, Any]
+Item = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
 
-EVENTS = ""
-TRANSCRIPT = "transcript"
-"""The key of an item that is a batch of transcript lines and no event."""
+EVENT = "event"
+"""The kind of an item that is sent together with its neighbours; each other kind is sent alone."""
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 MAX_KEPT_BYTES = 64 * 1024 * 1024
@@ -40,18 +39,26 @@ _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS run (session_id TEXT NOT NULL, run INTEGER NOT NULL, url TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS waiting (
-    position INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER NOT NULL, event TEXT NOT NULL
+    position INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER NOT NULL, event TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'event'
 );
 CREATE TABLE IF NOT EXISTS kept (
     position INTEGER PRIMARY KEY, size INTEGER NOT NULL, event TEXT NOT NULL,
-    kept_at REAL NOT NULL
+    kept_at REAL NOT NULL, kind TEXT NOT NULL DEFAULT 'event'
 );
 CREATE TABLE IF NOT EXISTS reached (stream TEXT PRIMARY KEY, mark TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refused (
-    position INTEGER PRIMARY KEY, event TEXT NOT NULL, reason TEXT NOT NULL
+    position INTEGER PRIMARY KEY, event TEXT NOT NULL, reason TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'event'
 );
 COMMIT;
 """
+_ADD_KINDS = "ALTER TABLE {table} ADD COLUMN kind TEXT NOT NULL DEFAULT 'event'"
+_SET_KINDS = """
+UPDATE {table} SET kind = 'transcript' WHERE kind = 'event'
+    AND json_type(event, '$.transcript') = 'object' AND json_type(event, '$.event_type') IS NULL
+"""
+"""Earlier versions put items there without a kind, and read all that is there."""
 
 
 _SET_MARK = "INSERT OR REPLACE INTO reached (stream, mark) VALUES (?, ?)"
@@ -78,21 +85,19 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """An event that the manager does not have yet."""
+    """An item that the manager does not have yet."""
 
     position: int
-    event: Event
-
-    @property
-    def is_transcript(self) -> bool:
-        return TRANSCRIPT in self.event and "event_type" not in self.event
+    kind: str
+    item: Item
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """An event that the manager will never take, and what it said."""
+    """An item that the manager will never take, and what it said."""
 
-    event: Event
+    kind: str
+    item: Item
     reason: str
 
 
@@ -126,6 +131,7 @@ class Outbox:
             try:
                 self._database = open_database(path, _SCHEMA)
                 undoing.callback(self._database.close)
+                self._give_kinds()
                 self.run = self._find_run() or self._insert_run(run)
                 self._kept_bytes = self._find_kept_bytes()
             except (OSError, sqlite3.Error) as exc:
@@ -138,40 +144,39 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, event: Event) -> None:
-        """Take an event; when this returns it is on the disk.
+    def add(self, item: Item, kind: str = EVENT) -> None:
+        """Take an item; when this returns it is on the disk.
 
         Raises:
             OutboxError: it is not, because the disk is full or cannot be written.
             ValueError: it could never be sent, and would hold up all that come after it.
         """
-        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
-        size = len(text.encode())
+        text = json.dumps(item, ensure_ascii=False, allow_nan=False)
+        row = (len(text.encode()), text, kind)
         with self._statement() as execute:
-            execute("INSERT INTO waiting (size, event) VALUES (?, ?)", (size, text))
+            execute("INSERT INTO waiting (size, event, kind) VALUES (?, ?, ?)", row)
         self._tell()
 
     def next_batch(self) -> list[Waiting]:
-        """What is to be sent next, oldest first: some events, or one batch of transcript lines."""
+        """Return what is to be sent next, oldest first: events, or one item of another kind."""
         batch: list[Waiting] = []
         size = 0
-        query = "SELECT position, size, event FROM waiting ORDER BY position LIMIT ?"
+        query = "SELECT position, size, event, kind FROM waiting ORDER BY position LIMIT ?"
         with self._statement() as execute, closing(execute(query, (MAX_BATCH_EVENTS,))) as rows:
-            for position, event_size, text in rows:
-                size += event_size
-                waiting = Waiting(position=position, event=json.loads(text))
-                if batch and (size > MAX_BATCH_BYTES or waiting.is_transcript):
+            for position, item_size, text, kind in rows:
+                size += item_size
+                if batch and (size > MAX_BATCH_BYTES or kind != EVENT):
                     break
-                batch.append(waiting)
-                if waiting.is_transcript:
+                batch.append(Waiting(position=position, kind=kind, item=json.loads(text)))
+                if kind != EVENT:
                     break
         return batch
 
     def find_mark(self, stream: str) -> str | None:
         """How far the manager has said that it has come with a stream; None where it is not known.
 
-        The events of the session are the stream `EVENTS`, each transcript is one of its own. What a
-        mark says is between the manager and whoever sends.
+        The events of the session are the stream "", each transcript is one of its own. What a mark
+        says is between the manager and the sender.
         """
         with self._statement() as execute:
             row = execute("SELECT mark FROM reached WHERE stream = ?", (stream,)).fetchone()
@@ -182,7 +187,7 @@ class Outbox:
             execute(_SET_MARK, (stream, mark))
 
     def remove(
-        self, delivered: Sequence[Waiting], stream: str = EVENTS, mark: str | None = None
+        self, delivered: Sequence[Waiting], stream: str = "", mark: str | None = None
     ) -> None:
         """Wait no longer with what the manager has; `mark` is how far it has come with the stream.
 
@@ -203,8 +208,8 @@ class Outbox:
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             execute(
-                "INSERT OR REPLACE INTO kept (position, size, event, kept_at) "
-                "SELECT position, size, event, ? FROM waiting WHERE position <= ?",
+                "INSERT OR REPLACE INTO kept (position, size, event, kind, kept_at) "
+                "SELECT position, size, event, kind, ? FROM waiting WHERE position <= ?",
                 (now, last),
             )
             if mark is not None:
@@ -224,8 +229,8 @@ class Outbox:
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             moved = execute(
-                "INSERT OR IGNORE INTO waiting (position, size, event) "
-                "SELECT position, size, event FROM kept"
+                "INSERT OR IGNORE INTO waiting (position, size, event, kind) "
+                "SELECT position, size, event, kind FROM kept"
             ).rowcount
             execute("DELETE FROM kept")
             execute("DELETE FROM reached")
@@ -240,9 +245,9 @@ class Outbox:
             execute("BEGIN IMMEDIATE")
             for each in waiting:
                 execute(
-                    "INSERT OR REPLACE INTO refused (position, event, reason) "
-                    "SELECT position, ?, ? FROM waiting WHERE position = ?",
-                    (json.dumps(each.event), reason, each.position),
+                    "INSERT OR REPLACE INTO refused (position, event, kind, reason) "
+                    "SELECT position, ?, kind, ? FROM waiting WHERE position = ?",
+                    (json.dumps(each.item), reason, each.position),
                 )
                 execute("DELETE FROM waiting WHERE position = ?", (each.position,))
             execute("COMMIT")
@@ -253,8 +258,8 @@ class Outbox:
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             moved = execute(
-                "INSERT INTO waiting (position, size, event) "
-                "SELECT position, length(event), event FROM refused"
+                "INSERT INTO waiting (position, size, event, kind) "
+                "SELECT position, length(event), event, kind FROM refused"
             ).rowcount
             execute("DELETE FROM refused")
             execute("COMMIT")
@@ -272,8 +277,11 @@ class Outbox:
 
     def list_refused(self) -> list[Refused]:
         with self._statement() as execute:
-            rows = execute("SELECT event, reason FROM refused ORDER BY position").fetchall()
-        return [Refused(event=json.loads(event), reason=reason) for event, reason in rows]
+            query = "SELECT kind, event, reason FROM refused ORDER BY position"
+            rows = execute(query).fetchall()
+        return [
+            Refused(kind=kind, item=json.loads(text), reason=reason) for kind, text, reason in rows
+        ]
 
     def close(self) -> None:
         """Let go of the outbox. One with nothing left in it is removed."""
@@ -296,6 +304,13 @@ class Outbox:
         with self.changed:
             self.changed.notify_all()
 
+    def _give_kinds(self) -> None:
+        for table in ("waiting", "kept", "refused"):
+            columns = self._database.execute(f"SELECT name FROM pragma_table_info('{table}')")
+            if ("kind",) not in columns.fetchall():
+                self._database.execute(_ADD_KINDS.format(table=table))
+            self._database.execute(_SET_KINDS.format(table=table))
+
     def _find_run(self) -> Run | None:
         row = self._database.execute("SELECT session_id, run, url FROM run").fetchone()
         return None if row is None else Run(session_id=row[0], run=row[1], url=row[2])
@@ -309,7 +324,7 @@ class Outbox:
             self._remove_files()
             raise OutboxError(f"nothing was ever in the outbox {self.path}: it was removed")
         if run.cursor is not None:
-            self._database.execute(_SET_MARK, (EVENTS, run.cursor))
+            self._database.execute(_SET_MARK, ("", run.cursor))
         row = (run.session_id, run.run, run.url)
         self._database.execute("INSERT INTO run (session_id, run, url) VALUES (?, ?, ?)", row)
         return run
