@@ -26,10 +26,10 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "supervisor", "conversations", "mirroring", "obeying", "runs", "claude", "diagnosis",
-    "driving", "launching", "transcripts", "assignment", "executors", "outbox", "purging",
-    "run_specs", "stopping", "agents", "client", "registry", "events", "machine", "browsers",
-    "config", "session_client", "shared",
+    "cli", "supervisor", "conversations", "obeying", "runs", "claude", "diagnosis", "driving",
+    "launching", "transcripts", "assignment", "executors", "outbox", "purging", "run_specs",
+    "stopping", "agents", "client", "registry", "events", "machine", "browsers", "config",
+    "session_client", "shared",
 ]  # fmt: skip
 
 

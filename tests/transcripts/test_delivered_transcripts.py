@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.delivery import delivery_of
+from agent_orchestrator.transcripts.mirror import OutboxAppends
 from agent_orchestrator.transcripts.sender import TRANSCRIPT
 from tests.api.test_serving import run
 from tests.support.manager import RunningManager

@@ -16,12 +16,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.mirroring import OutboxAppends
 from agent_orchestrator.outbox.attempts import UndeliveredError
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.runs.delivery import deliver_leftovers, delivery_of
 from agent_orchestrator.session_client import SessionClientError
+from agent_orchestrator.transcripts.mirror import OutboxAppends
 from tests.support.documented import documented_errors
 from tests.support.moved_time import MovedTime
 from tests.support.recording import (

@@ -41,7 +41,6 @@ from .machine.environment import (
 )
 from .machine.log_lines import write_lines_to
 from .machine.private_files import NotPrivateError, make_state_directory
-from .mirroring import Mirror, restore
 from .obeying import Requests
 from .outbox.outbox import Outbox, OutboxError, Run
 from .registry import RegisteredRun, registered, spared_pids
@@ -51,6 +50,7 @@ from .runs.executor_table import create_executor
 from .session_client import SessionClientError, SessionNotFoundError, _find_token
 from .shared.inherited import begin
 from .shared.masking import Masking
+from .transcripts.mirror import Mirror, restore
 
 logger = logging.getLogger(__name__)
 

@@ -17,15 +17,15 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from .client.manager import Json, ManagerClient
-from .machine.environment import claude_dir
-from .machine.private_files import make_directories
-from .outbox.outbox import Outbox
-from .session_client import SessionClientError, SessionNotFoundError
-from .transcripts.appends import Batch
-from .transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
-from .transcripts.sender import TRANSCRIPT
-from .transcripts.store import TranscriptStore
+from ..client.manager import Json, ManagerClient
+from ..machine.environment import claude_dir
+from ..machine.private_files import make_directories
+from ..outbox.outbox import Outbox
+from ..session_client import SessionClientError, SessionNotFoundError
+from .appends import Batch
+from .names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
+from .sender import TRANSCRIPT
+from .store import TranscriptStore
 
 if TYPE_CHECKING:
     from claude_agent_sdk.types import SessionKey, SessionStoreEntry
