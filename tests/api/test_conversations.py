@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.conversations import find_conversation, list_our_conversations
-from agent_orchestrator.run_specs import sealed_conversation
+from agent_orchestrator.runs.conversations import find_conversation, list_our_conversations
+from agent_orchestrator.runs.seal import sealed_conversation
 from agent_orchestrator.transcripts.names import PROJECT_KEY, conversation_subpath
 from tests.support.manager import RunningManager
 

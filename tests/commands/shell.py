@@ -26,7 +26,7 @@ from click.testing import CliRunner
 
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.machine.processes import RunProcesses
-from agent_orchestrator.registry import RegisteredRun, list_registered
+from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_managers
 from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for

@@ -12,7 +12,7 @@ from agent_orchestrator.cli.running import Plan
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import Outbox, Run
-from agent_orchestrator.registry import registry_dir
+from agent_orchestrator.runs.registry import registry_dir
 from tests.commands.shell import DONE, USAGE, Shell
 
 TOKEN = "ghp_" + "aB3dE5" * 6

@@ -26,10 +26,8 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "supervisor", "conversations", "obeying", "runs", "claude", "diagnosis", "driving",
-    "launching", "transcripts", "assignment", "executors", "outbox", "purging", "run_specs",
-    "stopping", "agents", "client", "registry", "events", "machine", "browsers", "config",
-    "session_client", "shared",
+    "cli", "diagnosis", "purging", "runs", "claude", "transcripts", "executors", "outbox",
+    "agents", "client", "events", "machine", "browsers", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

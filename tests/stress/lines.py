@@ -51,6 +51,6 @@ class LinesExecutor:
 if __name__ == "__main__":
     written_to = Path(sys.argv[1])
     executor_table.create_executor = lambda spec: LinesExecutor(spec, written_to)
-    from agent_orchestrator import supervisor
+    from agent_orchestrator.runs import supervisor
 
     supervisor.main()

@@ -17,10 +17,10 @@ from uuid import uuid4
 
 import psutil
 
-from agent_orchestrator.assignment import Assignment
 from agent_orchestrator.client.manager import Json, ManagerClient
 from agent_orchestrator.machine.processes import RunProcesses
-from agent_orchestrator.registry import RegisteredRun, list_registered
+from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.settings import MIN_LEASE_SECONDS
 from tests.commands.shell import Ended, Shell, is_alive
 from tests.support.manager import RunningManager

@@ -32,7 +32,7 @@ def test_what_starting_and_running_a_program_costs(campaign: Campaign, scene: Sc
         seconds, ended = timed(lambda: scene.shell.run("ao-status", "f0"))
         assert ended.stdout == "finished\n"
         status.append(seconds)
-    for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.supervisor"):
+    for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.runs.supervisor"):
         imports[module] = min(_import_seconds(module) for _ in range(count))
     campaign.tell(f"ao-new --detach: {spread(detached)}")
     campaign.tell(f"ao-new of `true`, to its printed end: {spread(followed)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.registry import RegisteredRun, list_registered
+from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_manager
 from tests.commands.shell import DONE, Shell, is_alive
 from tests.stress.scene import FAMILY, Scene, pids_in

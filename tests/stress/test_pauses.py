@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.supervisor import HEARTBEATS_PER_TERM
+from agent_orchestrator.runs.supervisor import HEARTBEATS_PER_TERM
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from tests.commands.shell import is_alive
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene

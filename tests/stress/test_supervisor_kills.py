@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from agent_orchestrator.client.manager import Json
-from agent_orchestrator.registry import RegisteredRun
+from agent_orchestrator.runs.registry import RegisteredRun
 from tests.commands.shell import DONE, FAILED, Ended
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene, Supervision
 from tests.support.campaign import Campaign, spread

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_orchestrator.agents.agents import Agent
-from agent_orchestrator.assignment import Assignment
+from agent_orchestrator.runs.assignment import Assignment
 from tests.support.rows import each_row
 
 AGENT = Agent(

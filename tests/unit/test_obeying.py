@@ -7,10 +7,10 @@ import gc
 from pathlib import Path
 from typing import Any, cast
 
-from agent_orchestrator.assignment import Assignment
-from agent_orchestrator.driving import StopOrder
 from agent_orchestrator.executors.base import Executor
-from agent_orchestrator.obeying import Requests
+from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.runs.drive import StopOrder
+from agent_orchestrator.runs.requests import Requests
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
 

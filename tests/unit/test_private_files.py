@@ -11,8 +11,8 @@ import pytest
 
 from agent_orchestrator.machine import private_files
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
-from agent_orchestrator.registry import RegisteredRun, registered
-from agent_orchestrator.run_specs import seal
+from agent_orchestrator.runs.registry import RegisteredRun, registered
+from agent_orchestrator.runs.seal import seal
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.sql.care.backup import back_up

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.registry import (
+from agent_orchestrator.runs.registry import (
     Registered,
     RegisteredRun,
     forget,
@@ -21,9 +21,9 @@ from agent_orchestrator.registry import (
     registry_dir,
     spared_pids,
 )
+from agent_orchestrator.runs.stop import signal_supervisor
 from agent_orchestrator.session_client import _namespace
 from agent_orchestrator.shared import place
-from agent_orchestrator.stopping import signal_supervisor
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -36,7 +36,7 @@ RUN = RegisteredRun(
 SUPERVISING = """
 import os, sys
 from pathlib import Path
-from agent_orchestrator.registry import RegisteredRun, registered
+from agent_orchestrator.runs.registry import RegisteredRun, registered
 run = RegisteredRun(session_id=sys.argv[2], session_name="n", project_dir="/p", run=1,
                     pid=os.getpid(), marker="m")
 with registered(run, Path(sys.argv[1])):

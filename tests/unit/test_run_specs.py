@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.run_specs import is_ours, seal
+from agent_orchestrator.runs.seal import is_ours, seal
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 

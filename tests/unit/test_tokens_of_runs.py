@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from agent_orchestrator.assignment import Assignment
 from agent_orchestrator.client.manager import ManagerClient, RunTokens
 from agent_orchestrator.machine.environment import (
     agent_environment,
@@ -15,6 +14,7 @@ from agent_orchestrator.machine.environment import (
     run_variables,
     supervisor_environment,
 )
+from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.answers import a_session
 from tests.support.recording import json_reply, recording

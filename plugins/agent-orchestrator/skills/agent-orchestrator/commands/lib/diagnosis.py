@@ -21,7 +21,7 @@ from .machine.environment import claude_dir, has_api_key, host, outbox_dir
 from .machine.processes import RunProcesses
 from .outbox.files import list_outboxes
 from .outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
-from .registry import list_registered, spared_pids
+from .runs.registry import list_registered, spared_pids
 from .session_client import SessionClientError, _discover
 
 STALE_AFTER = timedelta(days=1)

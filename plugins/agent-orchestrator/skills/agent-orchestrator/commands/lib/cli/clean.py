@@ -8,10 +8,10 @@ import click
 
 from ..client.manager import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..config import Config
-from ..conversations import list_our_conversations
 from ..machine.environment import claude_dir, state_dir
 from ..purging import purge
-from ..run_specs import our_runs
+from ..runs.conversations import list_our_conversations
+from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
     DONE,

@@ -18,9 +18,9 @@ from ..diagnosis import (
     check_supervisors,
 )
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
-from ..registry import list_registered
 from ..runs.delivery import deliver_leftovers, retry_refused
-from ..stopping import clear_remains
+from ..runs.registry import list_registered
+from ..runs.stop import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
 from .connect import client_of, url_of
 from .output import answer, answer_json, note, one_line

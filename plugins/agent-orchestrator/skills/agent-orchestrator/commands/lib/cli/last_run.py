@@ -17,8 +17,8 @@ from ..client.manager import ManagerClient
 from ..config import load_config
 from ..machine.environment import state_dir
 from ..machine.wire_text import from_wire
-from ..run_specs import fingerprint, is_ours
 from ..runs.executor_table import EXECUTORS
+from ..runs.seal import fingerprint, is_ours
 from ..shared.masking import is_masked
 from .command import USAGE, CommandError
 from .running import Plan, Session, load_agent, session_fields

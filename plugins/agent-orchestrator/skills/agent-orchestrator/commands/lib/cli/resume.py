@@ -8,10 +8,10 @@ from dataclasses import replace
 import click
 
 from ..client.manager import RUN_NOT_NEXT, SESSION_RUNNING, ManagerClient
-from ..conversations import find_conversation
 from ..machine.environment import claude_dir, host, state_dir
+from ..runs.conversations import find_conversation
+from ..runs.stop import clear_dead, request_stop
 from ..session_client import SessionClientError
-from ..stopping import clear_dead, request_stop
 from .command import (
     Command,
     CommandError,

@@ -15,11 +15,9 @@ import click
 import httpx
 
 from ..agents.agents import Agent, AgentError, find_agent
-from ..assignment import Assignment
 from ..client.manager import NAME_TAKEN, NO_RESULT, ManagerClient, cursor_of
 from ..config import Config
 from ..events.prepare import create_event
-from ..launching import LaunchError, launch
 from ..machine.environment import (
     agent_environment,
     claude_dir,
@@ -31,11 +29,13 @@ from ..machine.environment import (
 )
 from ..machine.ownership import find_doubt_below
 from ..machine.wire_text import wire_text
-from ..run_specs import Spec, fingerprint, seal
+from ..runs.assignment import Assignment
 from ..runs.executor_table import EXECUTORS
+from ..runs.launch import LaunchError, launch
+from ..runs.seal import Spec, fingerprint, seal
+from ..runs.stop import find_registered, request_stop, signal_supervisor
 from ..session_client import SessionClientError, _find_token
 from ..shared.masking import Masking
-from ..stopping import find_registered, request_stop, signal_supervisor
 from .command import DONE, FAILED, USAGE, CommandError, Seconds
 from .connect import client_of
 from .following import follow

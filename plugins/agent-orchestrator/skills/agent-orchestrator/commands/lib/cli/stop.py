@@ -10,9 +10,8 @@ import click
 from ..client.manager import Json, ManagerClient
 from ..config import Config
 from ..machine.environment import state_dir
-from ..registry import Registered, list_registered, with_descendants
-from ..session_client import SessionClientError, SessionNotFoundError
-from ..stopping import (
+from ..runs.registry import Registered, list_registered, with_descendants
+from ..runs.stop import (
     clear_dead,
     clear_remains,
     find_registered,
@@ -20,6 +19,7 @@ from ..stopping import (
     signal_supervisor,
     wait_for_supervisor,
 )
+from ..session_client import SessionClientError, SessionNotFoundError
 from .command import (
     DONE,
     NOT_FINISHED,

@@ -13,9 +13,9 @@ from ..outbox.delivery import Delivery
 from ..outbox.files import list_outboxes
 from ..outbox.outbox import EVENT, Outbox, OutboxError
 from ..outbox.sender import EventSender, Sender
-from ..registry import list_registered
 from ..session_client import SessionClientError
 from ..transcripts.sender import TRANSCRIPT, TranscriptSender
+from .registry import list_registered
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .machine.environment import host
-from .machine.private_files import create_locked, make_private_directory, open_to_read
-from .shared import place
+from ..machine.environment import host
+from ..machine.private_files import create_locked, make_private_directory, open_to_read
+from ..shared import place
 
 
 @dataclass(frozen=True, kw_only=True)

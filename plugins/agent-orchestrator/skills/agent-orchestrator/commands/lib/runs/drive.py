@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from .events.event import Event
-from .events.prepare import create_event
-from .executors.base import Executor, ExecutorError
+from ..events.event import Event
+from ..events.prepare import create_event
+from ..executors.base import Executor, ExecutorError
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ comes on stdin; one line on stdout says that the run is in its hands.
 
 from __future__ import annotations
 
-from .machine import fast_start as fast_start
+from ..machine import fast_start as fast_start
 
 # Before anything imports httpx:
 # isort: split
@@ -25,13 +25,11 @@ from pathlib import Path
 
 import httpx
 
-from .assignment import READY, Assignment
-from .client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
-from .driving import RunOutcome, StopOrder, drive
-from .events.event import Event
-from .events.prepare import create_event
-from .executors.base import Executor, RunSpec
-from .machine.environment import (
+from ..client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
+from ..events.event import Event
+from ..events.prepare import create_event
+from ..executors.base import Executor, RunSpec
+from ..machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
     is_manager_given,
@@ -39,18 +37,20 @@ from .machine.environment import (
     run_variables,
     state_dir,
 )
-from .machine.log_lines import write_lines_to
-from .machine.private_files import NotPrivateError, make_state_directory
-from .obeying import Requests
-from .outbox.outbox import Outbox, OutboxError, Run
+from ..machine.log_lines import write_lines_to
+from ..machine.private_files import NotPrivateError, make_state_directory
+from ..outbox.outbox import Outbox, OutboxError, Run
+from ..session_client import SessionClientError, SessionNotFoundError, _find_token
+from ..shared.inherited import begin
+from ..shared.masking import Masking
+from ..transcripts.mirror import Mirror, restore
+from .assignment import READY, Assignment
+from .delivery import delivery_of
+from .drive import RunOutcome, StopOrder, drive
+from .executor_table import create_executor
 from .registry import RegisteredRun, registered, spared_pids
-from .run_specs import CONVERSATION, sealed_conversation
-from .runs.delivery import delivery_of
-from .runs.executor_table import create_executor
-from .session_client import SessionClientError, SessionNotFoundError, _find_token
-from .shared.inherited import begin
-from .shared.masking import Masking
-from .transcripts.mirror import Mirror, restore
+from .requests import Requests
+from .seal import CONVERSATION, sealed_conversation
 
 logger = logging.getLogger(__name__)
 

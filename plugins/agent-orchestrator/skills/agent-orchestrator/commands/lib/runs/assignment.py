@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .agents.agents import Agent
+from ..agents.agents import Agent
 
 READY = "ready"
 """What a supervisor answers once the run is in its hands; anything else says why it is not."""

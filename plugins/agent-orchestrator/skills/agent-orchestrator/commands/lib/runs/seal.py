@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .agents.agents import Agent
-from .machine.private_files import make_state_directory, open_private
-from .machine.wire_text import to_wire
+from ..agents.agents import Agent
+from ..machine.private_files import make_state_directory, open_private
+from ..machine.wire_text import to_wire
 
 Spec = dict[str, Any]
 CONVERSATION = "conversation"

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .client.manager import Json, ManagerClient
-from .run_specs import CONVERSATION, is_our_conversation
-from .transcripts.names import PROJECT_KEY, conversation_subpath
+from ..client.manager import Json, ManagerClient
+from ..transcripts.names import PROJECT_KEY, conversation_subpath
+from .seal import CONVERSATION, is_our_conversation
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

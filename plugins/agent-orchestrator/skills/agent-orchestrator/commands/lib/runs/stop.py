@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from .client.manager import LOST_CODES, Json, ManagerClient
-from .events.prepare import create_event
+from ..client.manager import LOST_CODES, Json, ManagerClient
+from ..events.prepare import create_event
+from ..session_client import SessionClientError
+from ..shared.place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
-from .session_client import SessionClientError
-from .shared.place import terminate
 
 POLL_SECONDS = 0.1
 
@@ -75,7 +75,7 @@ def clear_remains(entry: Registered, state: Path) -> int:
     """Stop what a run has left whose supervisor is dead; return how many processes that were."""
     import asyncio  # slow to import, and rarely wanted
 
-    from .machine.processes import RunProcesses
+    from ..machine.processes import RunProcesses
 
     remains = RunProcesses(None, entry.run.marker, lambda: spared_pids(state))
     count = len(remains.find())

@@ -10,14 +10,14 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
+from ..client.manager import RUN_TOKEN_UNKNOWN, Json, ManagerClient
+from ..events.prepare import create_event, text_content
+from ..executors.base import Executor
+from ..machine.clock import Backoff
+from ..machine.environment import is_manager_given
+from ..session_client import SessionClientError, SessionNotFoundError
 from .assignment import Assignment
-from .client.manager import RUN_TOKEN_UNKNOWN, Json, ManagerClient
-from .driving import Record, StopOrder
-from .events.prepare import create_event, text_content
-from .executors.base import Executor
-from .machine.clock import Backoff
-from .machine.environment import is_manager_given
-from .session_client import SessionClientError, SessionNotFoundError
+from .drive import Record, StopOrder
 
 logger = logging.getLogger(__name__)
 

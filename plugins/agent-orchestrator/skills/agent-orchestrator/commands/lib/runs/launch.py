@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..machine.environment import state_dir, supervisor_environment
+from ..machine.private_files import make_state_directory, open_private
 from .assignment import READY, Assignment
-from .machine.environment import state_dir, supervisor_environment
-from .machine.private_files import make_state_directory, open_private
 
 READY_TIMEOUT_SECONDS = 30.0
 
@@ -28,7 +28,7 @@ def launch(assignment: Assignment) -> None:
         LaunchError: it is not, and nothing of the run was started.
     """
     # As it is installed and not as it is linked: the package's name is part of its path.
-    package_root = Path(__file__).parents[1]
+    package_root = Path(__file__).parents[2]
     state = state_dir()
     log = open_private(make_state_directory(state) / "supervisors.log", append=True)
     try:
