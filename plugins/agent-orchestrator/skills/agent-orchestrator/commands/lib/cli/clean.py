@@ -9,10 +9,10 @@ import click
 from ..client.manager import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..config import Config
 from ..machine.environment import claude_dir, state_dir
-from ..purging import purge
 from ..runs.conversations import list_our_conversations
 from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..upkeep.purge import purge
 from .command import (
     DONE,
     FAILED,

@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..diagnosis import (
+from ..machine.environment import is_manager_given, outbox_dir, state_dir
+from ..runs.delivery import deliver_leftovers, retry_refused
+from ..runs.registry import list_registered
+from ..runs.stop import clear_remains
+from ..upkeep.checks import (
     Finding,
     check_executors,
     check_manager,
@@ -17,10 +21,6 @@ from ..diagnosis import (
     check_state_dir,
     check_supervisors,
 )
-from ..machine.environment import is_manager_given, outbox_dir, state_dir
-from ..runs.delivery import deliver_leftovers, retry_refused
-from ..runs.registry import list_registered
-from ..runs.stop import clear_remains
 from .command import DONE, FAILED, Command, configure, json_option, project_option
 from .connect import client_of, url_of
 from .output import answer, answer_json, note, one_line

@@ -15,14 +15,14 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import __version__
-from .client.manager import ManagerClient
-from .machine.environment import claude_dir, has_api_key, host, outbox_dir
-from .machine.processes import RunProcesses
-from .outbox.files import list_outboxes
-from .outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
-from .runs.registry import list_registered, spared_pids
-from .session_client import SessionClientError, _discover
+from .. import __version__
+from ..client.manager import ManagerClient
+from ..machine.environment import claude_dir, has_api_key, host, outbox_dir
+from ..machine.processes import RunProcesses
+from ..outbox.files import list_outboxes
+from ..outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
+from ..runs.registry import list_registered, spared_pids
+from ..session_client import SessionClientError, _discover
 
 STALE_AFTER = timedelta(days=1)
 

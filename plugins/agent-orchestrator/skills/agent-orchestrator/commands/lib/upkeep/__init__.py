@@ -1,0 +1,1 @@
+"""Care of what is kept on this machine: checks, and purging."""
