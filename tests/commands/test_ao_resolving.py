@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from agent_orchestrator.cli.command import CommandError
-from agent_orchestrator.cli.sessions import resolve
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.config import load_config
+from agent_orchestrator.console.command import CommandError
+from agent_orchestrator.console.sessions import resolve
 from agent_orchestrator.session_client import SessionNotFoundError
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
 

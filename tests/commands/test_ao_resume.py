@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.cli.command import CommandError
-from agent_orchestrator.cli.last_run import Given, plan_next
-from agent_orchestrator.cli.output import local_time
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.console.command import CommandError
+from agent_orchestrator.console.last_run import Given, plan_next
+from agent_orchestrator.console.output import local_time
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import (
     DONE,

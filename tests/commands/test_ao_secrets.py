@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from claude_agent_sdk import project_key_for_directory
 
-from agent_orchestrator.cli.running import Plan
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.console.running import Plan
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.registry import registry_dir

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.cli.following import follow, wait_for_request
 from agent_orchestrator.client.manager import Json, ManagerClient
+from agent_orchestrator.console.following import follow, wait_for_request
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agent_orchestrator.cli.running import MIN_TERM_SECONDS, Plan
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.console.running import MIN_TERM_SECONDS, Plan
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import FAILED, Shell
 from tests.support.recording import Received, Reply, json_reply, recording

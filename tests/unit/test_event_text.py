@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_orchestrator.cli.blocks import content_text, output_text
-from agent_orchestrator.cli.event_text import EventText, by_parent
-from agent_orchestrator.cli.progress import describe
+from agent_orchestrator.console.blocks import content_text, output_text
+from agent_orchestrator.console.event_text import EventText, by_parent
+from agent_orchestrator.console.progress import describe
 
 Event = dict[str, Any]
 

@@ -11,8 +11,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_orchestrator.cli.output import clean, one_line
 from agent_orchestrator.client.frames import Frame, FrameParser
+from agent_orchestrator.console.output import clean, one_line
 from agent_orchestrator.session_client import SessionClientError
 from agent_session_manager.api.http.page_marks import page_text, parse_page
 from agent_session_manager.api.http.sse import _framed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent_orchestrator.cli.command import USAGE, CommandError, configure
+from agent_orchestrator.console.command import USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
 from tests.commands.shell import arguments_of

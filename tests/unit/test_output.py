@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_orchestrator.cli.output import ago, answer, answer_json, clean, one_line, table
+from agent_orchestrator.console.output import ago, answer, answer_json, clean, one_line, table
 from tests.support.rows import each_row
 
 REMOVED = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.cli.progress import MAX_CHARS, describe, progress
+from agent_orchestrator.console.progress import MAX_CHARS, describe, progress
 from tests.support.rows import each_row
 
 

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from agent_orchestrator.cli.output import one_line
+from agent_orchestrator.console.output import one_line
 from agent_session_manager.domain.errors import InvalidNameError
 from agent_session_manager.domain.names import check_name, reserved_name
 

@@ -8,12 +8,7 @@ import click
 
 from ..client.manager import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
 from ..config import Config
-from ..machine.environment import claude_dir, state_dir
-from ..runs.conversations import list_our_conversations
-from ..runs.seal import our_runs
-from ..session_client import SessionClientError, SessionNotFoundError
-from ..upkeep.purge import purge
-from .command import (
+from ..console.command import (
     DONE,
     FAILED,
     NOT_FOUND,
@@ -24,9 +19,14 @@ from .command import (
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .output import ago, answer, answer_json, note, one_line, tell
-from .sessions import Session, resolve, state_of
+from ..console.connect import open_manager
+from ..console.output import ago, answer, answer_json, note, one_line, tell
+from ..console.sessions import Session, resolve, state_of
+from ..machine.environment import claude_dir, state_dir
+from ..runs.conversations import list_our_conversations
+from ..runs.seal import our_runs
+from ..session_client import SessionClientError, SessionNotFoundError
+from ..upkeep.purge import purge
 
 EXAMPLES = """\
   ao-clean fix-login review

@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..console.command import DONE, FAILED, Command, configure, json_option, project_option
+from ..console.connect import client_of, url_of
+from ..console.output import answer, answer_json, note, one_line
+from ..console.start_manager import find_manager
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered
@@ -21,10 +25,6 @@ from ..upkeep.checks import (
     check_state_dir,
     check_supervisors,
 )
-from .command import DONE, FAILED, Command, configure, json_option, project_option
-from .connect import client_of, url_of
-from .output import answer, answer_json, note, one_line
-from .start_manager import find_manager
 
 EXAMPLES = """\
   ao-doctor

@@ -5,11 +5,18 @@ from __future__ import annotations
 import click
 
 from ..client.manager import NO_RESULT, SESSION_NOT_FINISHED
+from ..console.command import (
+    NOT_FINISHED,
+    Command,
+    CommandError,
+    configure,
+    json_option,
+    project_option,
+)
+from ..console.connect import open_manager
+from ..console.output import answer, answer_json
+from ..console.sessions import resolve
 from ..session_client import SessionClientError
-from .command import NOT_FINISHED, Command, CommandError, configure, json_option, project_option
-from .connect import open_manager
-from .output import answer, answer_json
-from .sessions import resolve
 
 EXAMPLES = """\
   ao-get-result fix-login

@@ -8,7 +8,7 @@ from itertools import islice
 
 import click
 
-from .command import (
+from ..console.command import (
     USAGE,
     Command,
     CommandError,
@@ -17,9 +17,9 @@ from .command import (
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .output import ago, answer_json, note, table
-from .sessions import Session, state_of
+from ..console.connect import open_manager
+from ..console.output import ago, answer_json, note, table
+from ..console.sessions import Session, state_of
 
 EXAMPLES = """\
   ao-list-sessions

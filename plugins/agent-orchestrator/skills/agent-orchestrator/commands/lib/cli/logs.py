@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from .command import Command, WholeNumber, configure, json_option, project_option
-from .connect import open_manager
-from .event_text import EventText, by_parent, is_detail
-from .following import follow
-from .output import answer
-from .sessions import resolve
+from ..console.command import Command, WholeNumber, configure, json_option, project_option
+from ..console.connect import open_manager
+from ..console.event_text import EventText, by_parent, is_detail
+from ..console.following import follow
+from ..console.output import answer
+from ..console.sessions import resolve
 
 EXAMPLES = """\
   ao-logs fix-login

@@ -6,17 +6,16 @@ import sys
 
 import click
 
-from ..runs.executor_table import EXECUTORS
-from .command import (
+from ..console.command import (
     Command,
     agents_option,
     configure,
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .prompt import prompt_option, read_prompt
-from .running import (
+from ..console.connect import open_manager
+from ..console.prompt import prompt_option, read_prompt
+from ..console.running import (
     Plan,
     check,
     detach_option,
@@ -32,7 +31,8 @@ from .running import (
     timeout_option,
     watch,
 )
-from .sessions import checked_name
+from ..console.sessions import checked_name
+from ..runs.executor_table import EXECUTORS
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'

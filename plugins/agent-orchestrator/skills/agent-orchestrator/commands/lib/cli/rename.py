@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from ..client.manager import NAME_TAKEN
+from ..console.command import Command, CommandError, configure, json_option, project_option
+from ..console.connect import open_manager
+from ..console.output import answer, answer_json, one_line
+from ..console.sessions import checked_name, resolve
 from ..session_client import SessionClientError
-from .command import Command, CommandError, configure, json_option, project_option
-from .connect import open_manager
-from .output import answer, answer_json, one_line
-from .sessions import checked_name, resolve
 
 EXAMPLES = """\
   ao-rename fix-login fix-login-and-logout"""

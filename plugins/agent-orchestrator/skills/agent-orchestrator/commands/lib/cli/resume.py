@@ -8,11 +8,7 @@ from dataclasses import replace
 import click
 
 from ..client.manager import RUN_NOT_NEXT, SESSION_RUNNING, ManagerClient
-from ..machine.environment import claude_dir, host, state_dir
-from ..runs.conversations import find_conversation
-from ..runs.stop import clear_dead, request_stop
-from ..session_client import SessionClientError
-from .command import (
+from ..console.command import (
     Command,
     CommandError,
     agents_option,
@@ -20,12 +16,12 @@ from .command import (
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .following import wait_for
-from .last_run import Given, plan_next
-from .output import local_time
-from .prompt import prompt_option, read_prompt
-from .running import (
+from ..console.connect import open_manager
+from ..console.following import wait_for
+from ..console.last_run import Given, plan_next
+from ..console.output import local_time
+from ..console.prompt import prompt_option, read_prompt
+from ..console.running import (
     Session,
     check,
     detach_option,
@@ -40,7 +36,11 @@ from .running import (
     timeout_option,
     watch,
 )
-from .sessions import checked_name, resolve
+from ..console.sessions import checked_name, resolve
+from ..machine.environment import claude_dir, host, state_dir
+from ..runs.conversations import find_conversation
+from ..runs.stop import clear_dead, request_stop
+from ..session_client import SessionClientError
 
 TAKEOVER_SECONDS = 15.0
 """How long the run that is taken over may take to stop; its lease is taken from it then."""

@@ -7,8 +7,7 @@ from uuid import uuid4
 import click
 
 from ..client.manager import LOST_CODES, Json, ManagerClient
-from ..session_client import SessionClientError
-from .command import (
+from ..console.command import (
     NOT_FINISHED,
     USAGE,
     Command,
@@ -17,11 +16,12 @@ from .command import (
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .following import wait_for_request
-from .output import answer, answer_json, one_line
-from .prompt import prompt_option, read_prompt
-from .sessions import resolve, state_of
+from ..console.connect import open_manager
+from ..console.following import wait_for_request
+from ..console.output import answer, answer_json, one_line
+from ..console.prompt import prompt_option, read_prompt
+from ..console.sessions import resolve, state_of
+from ..session_client import SessionClientError
 
 EXAMPLES = """\
   ao-send fix-login -p 'Leave the logout test alone.'

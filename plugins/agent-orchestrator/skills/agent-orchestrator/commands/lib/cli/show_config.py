@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..console.command import Command, agents_option, configure, json_option, project_option
+from ..console.output import answer, answer_json, one_line
 from ..machine.environment import state_dir
-from .command import Command, agents_option, configure, json_option, project_option
-from .output import answer, answer_json, one_line
 
 EXAMPLES = """\
   ao-show-config

@@ -6,11 +6,11 @@ import sys
 
 import click
 
+from ..console.command import NOT_FOUND, Command, configure, json_option, project_option
+from ..console.connect import open_manager
+from ..console.output import answer, answer_json
+from ..console.sessions import resolve
 from ..session_client import SessionNotFoundError
-from .command import NOT_FOUND, Command, configure, json_option, project_option
-from .connect import open_manager
-from .output import answer, answer_json
-from .sessions import resolve
 
 EXAMPLES = """\
   ao-status fix-login

@@ -9,6 +9,20 @@ import click
 
 from ..client.manager import Json, ManagerClient
 from ..config import Config
+from ..console.command import (
+    DONE,
+    NOT_FINISHED,
+    NOT_FOUND,
+    Command,
+    Seconds,
+    configure,
+    json_option,
+    project_option,
+)
+from ..console.connect import open_manager
+from ..console.following import wait_for
+from ..console.output import answer, answer_json, note, one_line
+from ..console.sessions import ambiguous, parse_argument, resolve, state_of
 from ..machine.environment import state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import (
@@ -20,20 +34,6 @@ from ..runs.stop import (
     wait_for_supervisor,
 )
 from ..session_client import SessionClientError, SessionNotFoundError
-from .command import (
-    DONE,
-    NOT_FINISHED,
-    NOT_FOUND,
-    Command,
-    Seconds,
-    configure,
-    json_option,
-    project_option,
-)
-from .connect import open_manager
-from .following import wait_for
-from .output import answer, answer_json, note, one_line
-from .sessions import ambiguous, parse_argument, resolve, state_of
 
 EXAMPLES = """\
   ao-stop fix-login

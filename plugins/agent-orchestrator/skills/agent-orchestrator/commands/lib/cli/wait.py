@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .command import (
+from ..console.command import (
     DONE,
     FAILED,
     NOT_FINISHED,
@@ -16,10 +16,10 @@ from .command import (
     json_option,
     project_option,
 )
-from .connect import open_manager
-from .following import wait_for
-from .output import answer, answer_json, one_line
-from .sessions import resolve, state_of
+from ..console.connect import open_manager
+from ..console.following import wait_for
+from ..console.output import answer, answer_json, one_line
+from ..console.sessions import resolve, state_of
 
 EXAMPLES = """\
   ao-wait fix-login review

@@ -1,0 +1,1 @@
+"""The terminal: how commands are called, what they print, and how they fail."""
