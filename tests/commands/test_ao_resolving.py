@@ -12,8 +12,8 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.config import load_config
 from agent_orchestrator.console.command import CommandError
-from agent_orchestrator.console.sessions import resolve
 from agent_orchestrator.session_client import SessionNotFoundError
+from agent_orchestrator.sessions.resolve import resolve
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
 
 

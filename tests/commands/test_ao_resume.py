@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.console.command import CommandError
-from agent_orchestrator.console.last_run import Given, plan_next
 from agent_orchestrator.console.output import local_time
 from agent_orchestrator.session_client import SessionClientError
+from agent_orchestrator.sessions.errors import SessionUsageError
+from agent_orchestrator.sessions.next_run import Given, plan_next
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -30,7 +30,6 @@ from tests.support.recording import json_reply, recording
 from tests.support.waiting import wait_for
 
 NOTHING = Given(
-    prompt="two",
     project_dir=None,
     agents_dir=None,
     agent=None,
@@ -301,7 +300,7 @@ def test_next_run_is_the_last_one_again_or_is_asked_for(
     session = session_of(records, project)
     runs = records.list_runs(session["session_id"])
     genuine = plan_next(records, session, NOTHING)
-    assert (genuine[0].command, genuine[0].model, genuine[1]) == (("cat",), "haiku", project)
+    assert (genuine.command, genuine.model, genuine.project_dir) == (("cat",), "haiku", project)
 
     told: list[Any] = []
     asked: set[str] = set()
@@ -314,8 +313,7 @@ def test_next_run_is_the_last_one_again_or_is_asked_for(
                 found = client.get_session(session["session_id"])
                 assert plan_next(client, found, NOTHING) == genuine, name
                 same.add(name)
-            except CommandError as exc:
-                assert exc.exit_code == USAGE, name
+            except SessionUsageError:
                 asked.add(name)
             except SessionClientError:  # it is not an answer of a manager at all
                 refused.add(name)

@@ -9,10 +9,11 @@ from uuid import uuid4
 from claude_agent_sdk import project_key_for_directory
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.console.running import Plan
+from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.registry import registry_dir
+from agent_orchestrator.sessions.plan import sealed
 from tests.commands.shell import DONE, USAGE, Shell
 
 TOKEN = "ghp_" + "aB3dE5" * 6
@@ -61,7 +62,7 @@ def session_of_claude(
 ) -> None:
     """A session whose first run this person started: its spec is sealed."""
     first = {"session_id": session_id, "run": 1, "project_dir": str(project), "agent_name": None}
-    spec = Plan(prompt="p", executor=executor).sealed({**first, "executor": executor}, project)
+    spec = sealed(RunSpec(executor=executor, project_dir=project), {**first, "executor": executor})
     records.create_named_session(
         session_id, session_id, project_dir=str(project), executor=executor, spec=spec
     )

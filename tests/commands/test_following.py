@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import Json, ManagerClient
-from agent_orchestrator.console.following import follow, wait_for_request
+from agent_orchestrator.sessions.follow import follow, wait_for_request
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
 
@@ -19,16 +19,20 @@ MANY = 1000
 """More than the manager reads at once."""
 
 
+def raises(error: Exception) -> None:
+    raise error
+
+
 def test_a_newer_run_ends_the_following_once_all_events_of_the_older_are_here(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    session = records.create_named_session(session_id, "x", project_dir=str(project))
+    session, _ = records.create_named_session(session_id, "x", project_dir=str(project))
     records.append_events(session_id, [{"event_type": "note"}] * (MANY - 1))
     records.append_events(session_id, [{"event_type": "session_stop"}])
-    newer = records.open_run(session_id)
+    newer, _ = records.open_run(session_id)
     shown: list[Json] = []
-    assert follow(records, session, shown.append) == newer
+    assert follow(records, session, shown.append, on_outage=raises) == newer
     assert [event["seq"] for event in shown] == list(range(1, MANY + 1))
 
 
@@ -36,14 +40,14 @@ def test_a_newer_run_ends_the_following_while_it_goes_on(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    session = records.create_named_session(session_id, "x", project_dir=str(project))
+    session, _ = records.create_named_session(session_id, "x", project_dir=str(project))
     records.append_events(session_id, [{"event_type": "note"}])
 
     def show(event: Json) -> None:
         if event["event_type"] == "note":
             records.open_run(session_id, takeover=True)
 
-    assert follow(records, session, show)["run"] == 2
+    assert follow(records, session, show, on_outage=raises)["run"] == 2
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.console.running import MIN_TERM_SECONDS, Plan
+from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.session_client import SessionClientError
+from agent_orchestrator.sessions.start import MIN_TERM_SECONDS, NewRun, _assignment
 from tests.commands.shell import FAILED, Shell
 from tests.support.recording import Received, Reply, json_reply, recording
 
@@ -45,28 +46,29 @@ def test_no_value_of_an_answer_becomes_a_path_or_an_argument_unchecked(
 ) -> None:
     session_id = new_id()
     genuine = records._request("POST", "/sessions", opening(session_id))
-    plan = Plan(prompt="p", executor="command", command=("true",))
+    spec = RunSpec(executor="command", project_dir=tmp_path, command=("true",))
+    new = NewRun(prompt="p", spec=spec)
     told: list[dict[str, Any]] = [genuine]
     taken = refused = 0
     with recording(lambda _: json_reply(told[-1])) as liar, ManagerClient(liar.url) as client:
         for answer in (genuine, *hostile_answers(genuine)):
             told.append(answer)
             try:
-                session = client.create_named_session(
+                opened = client.create_named_session(
                     session_id, "x", project_dir="/p", executor="command", holder="h"
                 )
             except SessionClientError:
                 refused += 1
                 continue
             taken += 1
-            tokens = client.take_run_tokens(session)
-            made = plan.assignment(session, tmp_path, url=liar.url, holder="h")
-            assert (made.session_id, made.project_dir) == (session_id, tmp_path)
+            made = _assignment(opened, new, url=liar.url, holder="h")
+            assert made.session_id == session_id
             assert type(made.run) is int and made.run >= 0
             assert made.term_seconds >= MIN_TERM_SECONDS
             assert made.parent_session_id is None
             assert all(
-                token is None or (token.isascii() and token.isprintable()) for token in tokens
+                token is None or (token.isascii() and token.isprintable())
+                for token in opened.tokens
             )
     assert taken > 1 and refused > len(HOSTILE)
 

@@ -26,8 +26,8 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions", "transport",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "console", "upkeep", "runs", "claude", "transcripts", "executors", "outbox",
-    "agents", "client", "events", "machine", "config", "session_client", "shared",
+    "cli", "console", "sessions", "upkeep", "runs", "claude", "transcripts", "executors",
+    "outbox", "agents", "client", "events", "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from agent_orchestrator.claude.executor import ClaudeExecutor
 from agent_orchestrator.events.event import Event
-from agent_orchestrator.executors.base import RunSpec
+from agent_orchestrator.executors.base import Continuation, Execution, RunSpec
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -87,13 +87,24 @@ def cli_path(namespace: Namespace, model: ModelServer, tmp_path: Path) -> str | 
 class Claude:
     """One session of Claude Code in a project and a home of its own."""
 
-    spec: RunSpec
+    execution: Execution
     cli_path: str | None
     home: Path
 
-    def start(self, prompt: str, **changes: Any) -> AsyncGenerator[Event, None]:
+    @property
+    def spec(self) -> RunSpec:
+        return self.execution.spec
+
+    def start(
+        self, prompt: str, *, resume: bool = False, **changes: Any
+    ) -> AsyncGenerator[Event, None]:
         """Begin a run, with the spec changed."""
-        return ClaudeExecutor(replace(self.spec, **changes), cli_path=self.cli_path).run(prompt)
+        execution = replace(
+            self.execution,
+            spec=replace(self.spec, **changes),
+            continues=Continuation(resume=resume),
+        )
+        return ClaudeExecutor(execution, cli_path=self.cli_path).run(prompt)
 
     async def events(self, prompt: str, **changes: Any) -> list[Event]:
         """Return all events of a run."""
@@ -108,7 +119,7 @@ class Claude:
 
     @property
     def environment(self) -> dict[str, str]:
-        return self.spec.environment
+        return self.execution.environment
 
 
 @pytest.fixture
@@ -123,13 +134,12 @@ def claude(model: ModelServer, cli_path: str | None, tmp_path: Path) -> Claude:
         "ANTHROPIC_BASE_URL": model.url,
         **OFFLINE,
     }
-    spec = RunSpec(
+    execution = Execution(
         session_id=str(uuid.uuid4()),
-        project_dir=project,
-        executor="claude",
+        spec=RunSpec(executor="claude", project_dir=project),
         environment=environment,
     )
-    return Claude(spec, cli_path, home)
+    return Claude(execution, cli_path, home)
 
 
 @pytest.fixture

@@ -196,7 +196,7 @@ def test_resume_keeps_the_id_sees_the_earlier_conversation_and_costs_only_itself
     claude: Claude, model: ModelServer
 ) -> None:
     first = events_of(claude, script({"text": "the word is heron"}))
-    (transcript,) = claude.home.glob(f".claude/projects/*/{claude.spec.session_id}.jsonl")
+    (transcript,) = claude.home.glob(f".claude/projects/*/{claude.execution.session_id}.jsonl")
     lines = [json.loads(line) for line in transcript.read_text().splitlines()]
     prompts = [line["uuid"] for line in lines if line.get("type") == "user"]
     assert prompts == [first[0]["event_id"]]  # both records know the prompt by one id
@@ -204,7 +204,7 @@ def test_resume_keeps_the_id_sees_the_earlier_conversation_and_costs_only_itself
     second = events_of(claude, "what was the word?", resume=True)
     (request,) = model.requests()
     assert "the word is heron" in conversation(request)
-    assert request["headers"]["x-claude-code-session-id"] == claude.spec.session_id
+    assert request["headers"]["x-claude-code-session-id"] == claude.execution.session_id
     for events in (first, second):
         assert totals(events) == [CALL_USAGE]
         assert len(requests_of(events)) == 1
@@ -699,7 +699,7 @@ def test_stopped_run_loses_nothing_that_the_cli_says(
 
         async def read(cli_path: str) -> None:
             grace = Grace(interrupt_seconds=WATCHDOG_SECONDS)
-            executor = ClaudeExecutor(claude.spec, cli_path=cli_path, grace=grace)
+            executor = ClaudeExecutor(claude.execution, cli_path=cli_path, grace=grace)
             async with aclosing(executor.run("hi")) as stream:
                 async for event in stream:
                     events.append(event)
@@ -783,7 +783,7 @@ def test_the_cli_that_comes_with_the_sdk_is_found(claude: Claude) -> None:
 
 
 def test_the_executor_is_chosen_by_name(claude: Claude) -> None:
-    assert isinstance(create_executor(claude.spec), ClaudeExecutor)
+    assert isinstance(create_executor(claude.execution), ClaudeExecutor)
 
 
 def test_importing_the_executor_does_not_import_the_sdk() -> None:

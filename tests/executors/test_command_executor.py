@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from agent_orchestrator.events.event import Event
-from agent_orchestrator.executors.base import ExecutorError, RunSpec
+from agent_orchestrator.executors.base import Execution, ExecutorError, RunSpec
 from agent_orchestrator.executors.command import CommandExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import RunProcesses
@@ -30,7 +30,7 @@ Execute = Callable[..., list[Event]]
 @pytest.fixture
 def execute(tmp_path: Path) -> Execute:
     def act(*command: str, prompt: str = "hi", **environment: str) -> list[Event]:
-        executor = CommandExecutor(spec_of(tmp_path, *command, **environment))
+        executor = CommandExecutor(execution_of(tmp_path, *command, **environment))
 
         async def collect() -> list[Event]:
             return joined([event async for event in executor.run(prompt)])
@@ -54,14 +54,9 @@ def joined(events: list[Event]) -> list[Event]:
     return [*firsts.values()]
 
 
-def spec_of(project_dir: Path, *command: str, **environment: str) -> RunSpec:
-    return RunSpec(
-        session_id="s1",
-        project_dir=project_dir,
-        executor="command",
-        command=command,
-        environment=environment,
-    )
+def execution_of(project_dir: Path, *command: str, **environment: str) -> Execution:
+    spec = RunSpec(executor="command", project_dir=project_dir, command=command)
+    return Execution(session_id="s1", spec=spec, environment=environment)
 
 
 def without_stamps(events: list[Event]) -> list[Event]:
@@ -112,7 +107,7 @@ def test_promises_1_3_5_prompt_answer_and_stop_in_this_order_with_ids_and_times(
 def test_promise_2_the_prompt_is_told_before_the_program_has_ended(tmp_path: Path) -> None:
     async def act() -> str:
         async with Beacon.open() as beacon:
-            executor = CommandExecutor(spec_of(tmp_path, *beacon.command()))
+            executor = CommandExecutor(execution_of(tmp_path, *beacon.command()))
             async with aclosing(executor.run("hi")) as events:
                 return text_of(await anext(events))
 
@@ -144,8 +139,8 @@ def test_promise_2_output_becomes_events_while_the_program_runs(tmp_path: Path) 
         async with Beacon.open() as beacon:
             source = "read word; echo $word; read word; printf $word; exec"
             command = f"{source} {shlex.join(beacon.command())}"
-            spec = spec_of(tmp_path, "sh", "-c", command)
-            events = CommandExecutor(spec, flush_seconds=0).run("one\ntwo\n")
+            execution = execution_of(tmp_path, "sh", "-c", command)
+            events = CommandExecutor(execution, flush_seconds=0).run("one\ntwo\n")
             async with aclosing(events):
                 return [text_of(await anext(events)) for _ in range(3)]
 
@@ -161,7 +156,7 @@ def test_output_is_kept_whatever_ends_the_run(tmp_path: Path, how: str) -> None:
             lingering = f"{shlex.join(beacon.command())} 2>/dev/null"
             commands = f"echo one; echo two; echo three >&2; printf four; {lingering}; kill -9 $$"
             executor = CommandExecutor(
-                spec_of(tmp_path, "sh", "-c", commands), flush_seconds=float("inf")
+                execution_of(tmp_path, "sh", "-c", commands), flush_seconds=float("inf")
             )
             events: list[Event] = []
 
@@ -195,10 +190,10 @@ def test_output_is_kept_of_a_run_that_is_cancelled_while_it_starts(tmp_path: Pat
         events: list[Event] = []
         with BlockingBeacon.open() as beacon:
             command = f"echo one; echo two >&2; {shlex.join(beacon.command())} 2>/dev/null"
-            spec = spec_of(tmp_path, "sh", "-c", command, **environment)
+            execution = execution_of(tmp_path, "sh", "-c", command, **environment)
 
             async def collect() -> None:
-                async for event in CommandExecutor(spec).run("hi"):
+                async for event in CommandExecutor(execution).run("hi"):
                     events.append(event)
 
             collecting = asyncio.create_task(collect())
@@ -272,8 +267,8 @@ def test_bytes_that_are_no_text_are_replaced(execute: Execute) -> None:
 
 
 def test_busy_background_children_do_not_keep_the_run(tmp_path: Path) -> None:
-    spec = spec_of(tmp_path, "sh", "-c", "yes & echo $!")
-    executor = CommandExecutor(spec, pipe_grace_seconds=0)
+    execution = execution_of(tmp_path, "sh", "-c", "yes & echo $!")
+    executor = CommandExecutor(execution, pipe_grace_seconds=0)
 
     async def act() -> list[Event]:
         return joined([event async for event in executor.run("hi")])
@@ -293,8 +288,8 @@ def test_background_children_that_hold_the_output_are_stopped_after_the_program_
 ) -> None:
     async def act() -> tuple[list[Event], bool]:
         async with Beacon.open() as beacon:
-            spec = spec_of(tmp_path, *beacon.command("detached"))
-            executor = CommandExecutor(spec, pipe_grace_seconds=0)
+            execution = execution_of(tmp_path, *beacon.command("detached"))
+            executor = CommandExecutor(execution, pipe_grace_seconds=0)
             events = [event async for event in executor.run("hi")]
             child = await beacon.arrival()
             await child.gone()
@@ -308,8 +303,10 @@ def test_background_children_that_hold_nothing_are_left_alone(tmp_path: Path) ->
     async def act() -> bool:
         async with Beacon.open() as beacon:
             command = " ".join(beacon.command())
-            spec = spec_of(tmp_path, "sh", "-c", f"{command} >/dev/null 2>&1 </dev/null &")
-            [event async for event in CommandExecutor(spec).run("hi")]
+            execution = execution_of(
+                tmp_path, "sh", "-c", f"{command} >/dev/null 2>&1 </dev/null &"
+            )
+            [event async for event in CommandExecutor(execution).run("hi")]
             return (await beacon.arrival()).is_gone
 
     assert run(act()) is False
@@ -322,8 +319,10 @@ def test_promise_7_ending_early_leaves_no_process(tmp_path: Path, kind: str, cou
     async def act() -> bool:
         async with Beacon.open() as beacon:
             command = " ".join(beacon.command(kind))
-            spec = spec_of(tmp_path, "sh", "-c", f"{command} & wait; {' '.join(beacon.command())}")
-            executor = CommandExecutor(spec)
+            execution = execution_of(
+                tmp_path, "sh", "-c", f"{command} & wait; {' '.join(beacon.command())}"
+            )
+            executor = CommandExecutor(execution)
 
             async def collect() -> None:
                 async for _ in executor.run("hi"):
@@ -381,7 +380,7 @@ def test_promise_6_what_cannot_be_started_is_an_error_after_the_prompt(
     async def act() -> tuple[list[Event], ExecutorError]:
         events = []
         with pytest.raises(ExecutorError) as caught:
-            async for event in CommandExecutor(spec_of(tmp_path, *command)).run("hi"):
+            async for event in CommandExecutor(execution_of(tmp_path, *command)).run("hi"):
                 events.append(event)
         return events, caught.value
 
@@ -393,7 +392,7 @@ def test_promise_6_what_cannot_be_started_is_an_error_after_the_prompt(
 
 def test_a_missing_project_directory_is_named(tmp_path: Path) -> None:
     async def act() -> None:
-        async for _ in CommandExecutor(spec_of(tmp_path / "gone", "cat")).run("hi"):
+        async for _ in CommandExecutor(execution_of(tmp_path / "gone", "cat")).run("hi"):
             pass
 
     with pytest.raises(ExecutorError, match=f"{tmp_path}/gone does not exist"):
@@ -403,7 +402,8 @@ def test_a_missing_project_directory_is_named(tmp_path: Path) -> None:
 def test_an_executor_is_chosen_by_name_and_an_unknown_name_lists_the_known(
     tmp_path: Path,
 ) -> None:
-    assert isinstance(create_executor(spec_of(tmp_path, "cat")), CommandExecutor)
-    unknown = RunSpec(session_id="s1", project_dir=tmp_path, executor="codex")
+    assert isinstance(create_executor(execution_of(tmp_path, "cat")), CommandExecutor)
+    spec = RunSpec(project_dir=tmp_path, executor="codex")
+    unknown = Execution(session_id="s1", spec=spec)
     with pytest.raises(ExecutorError, match="no executor 'codex'; there are: claude, command"):
         create_executor(unknown)

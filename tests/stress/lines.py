@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event, text_content
-from agent_orchestrator.executors.base import ExecutorError, RunSpec
+from agent_orchestrator.executors.base import Execution, ExecutorError
 from agent_orchestrator.machine.processes import Child
 from agent_orchestrator.runs import executor_table
 
@@ -20,16 +20,16 @@ from agent_orchestrator.runs import executor_table
 class LinesExecutor:
     """Runs the program of a spec; the n-th event of the run is its n-th line."""
 
-    def __init__(self, spec: RunSpec, journal: Path) -> None:
-        self._spec = spec
+    def __init__(self, execution: Execution, journal: Path) -> None:
+        self._execution = execution
         self._journal = journal
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         child = await Child.start(
-            self._spec.command,
-            environment=self._spec.environment,
-            directory=self._spec.project_dir,
-            spared=self._spec.spared,
+            self._execution.spec.command,
+            environment=self._execution.environment,
+            directory=self._execution.spec.project_dir,
+            spared=self._execution.spared,
         )
         try:
             with self._journal.open("a", buffering=1) as journal:
@@ -50,7 +50,7 @@ class LinesExecutor:
 
 if __name__ == "__main__":
     written_to = Path(sys.argv[1])
-    executor_table.create_executor = lambda spec: LinesExecutor(spec, written_to)
+    executor_table.create_executor = lambda execution: LinesExecutor(execution, written_to)
     from agent_orchestrator.runs import supervisor
 
     supervisor.main()

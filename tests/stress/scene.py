@@ -18,6 +18,7 @@ from uuid import uuid4
 import psutil
 
 from agent_orchestrator.client.manager import Json, ManagerClient
+from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
@@ -132,10 +133,9 @@ class Scene:
     def create(self, name: str, program: list[str]) -> Assignment:
         """Create a session and its leased run, as `ao-new` does, and return what is to be done."""
         session_id, holder = str(uuid4()), str(uuid4())
-        session = self.records.create_named_session(
+        session, tokens = self.records.create_named_session(
             session_id, name, project_dir=str(self.project), executor="command", holder=holder
         )
-        tokens = self.records.take_run_tokens(session)
         return Assignment(
             run_token=tokens.run,
             agent_token=tokens.agent,
@@ -146,13 +146,7 @@ class Scene:
             holder=holder,
             term_seconds=self.lease_seconds,
             prompt="hi",
-            executor="command",
-            project_dir=self.project,
-            resume=False,
-            agent=None,
-            model=None,
-            permission_mode=None,
-            command=tuple(program),
+            spec=RunSpec(executor="command", project_dir=self.project, command=tuple(program)),
             environment=self.shell.environment,
         )
 

@@ -48,7 +48,7 @@ def test_every_event_comes_once_and_in_order_however_often_the_connection_is_cut
         lead = threading.Semaphore(LEAD)
         outages: list[SessionClientError] = []
         with ManagerClient(manager.url) as records, ManagerClient(proxy.url) as reader:
-            session = records.create_named_session(session_id, "x", project_dir="/tmp")
+            session, _ = records.create_named_session(session_id, "x", project_dir="/tmp")
 
             def write() -> None:
                 chance = campaign.chance(-1)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.executors.base import Continuation, RunSpec
 from agent_orchestrator.runs.assignment import Assignment
 from tests.support.rows import each_row
 
@@ -28,34 +29,38 @@ ASSIGNMENT = Assignment(
     holder="host:1:abc",
     term_seconds=45.0,
     prompt="do\0this\n" + "x" * 100_000,
-    executor="claude",
-    project_dir=Path("/p/with space"),
-    resume=True,
-    agent=AGENT,
-    model="opus",
-    permission_mode="acceptEdits",
-    command=("sh", "-c", 'echo "$A"'),
+    spec=RunSpec(
+        executor="claude",
+        project_dir=Path("/p/with space"),
+        agent=AGENT,
+        model="opus",
+        permission_mode="acceptEdits",
+        command=("sh", "-c", 'echo "$A"'),
+        transcripts=False,
+    ),
     environment={"A": "1", "Ä": "ö"},
+    continues=Continuation(fork_of="t", conversation_id="c"),
     timeout_seconds=0.5,
 )
+
+
+def with_agent(agent: Agent) -> Assignment:
+    return replace(ASSIGNMENT, spec=replace(ASSIGNMENT.spec, agent=agent))
 
 
 @each_row(
     "assignment",
     [
         ASSIGNMENT,
-        replace(ASSIGNMENT, agent=Agent(name="bare", source=Path("a.json"))),
-        replace(ASSIGNMENT, agent=replace(AGENT, tools=None)),
-        replace(ASSIGNMENT, agent=replace(AGENT, tools=())),
+        with_agent(Agent(name="bare", source=Path("a.json"))),
+        with_agent(replace(AGENT, tools=None)),
+        with_agent(replace(AGENT, tools=())),
         replace(
             ASSIGNMENT,
-            agent=None,
-            model=None,
-            permission_mode=None,
-            command=(),
+            spec=RunSpec(executor="command", project_dir=Path("/p")),
             environment={},
+            continues=Continuation(resume=True),
             timeout_seconds=None,
-            resume=False,
         ),
     ],
     ids=["full", "bare agent", "all tools", "no tools", "no agent"],

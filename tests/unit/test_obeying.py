@@ -7,7 +7,7 @@ import gc
 from pathlib import Path
 from typing import Any, cast
 
-from agent_orchestrator.executors.base import Executor
+from agent_orchestrator.executors.base import Executor, RunSpec
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import StopOrder
 from agent_orchestrator.runs.requests import Requests
@@ -51,13 +51,7 @@ def test_request_a_manager_tells_of_again_is_done_once() -> None:
             holder="h",
             term_seconds=45.0,
             prompt="",
-            executor="claude",
-            project_dir=Path("/"),
-            resume=False,
-            agent=None,
-            model=None,
-            permission_mode=None,
-            command=(),
+            spec=RunSpec(executor="claude", project_dir=Path("/")),
             environment={},
         )
         requests = Requests(

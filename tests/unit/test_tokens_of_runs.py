@@ -100,22 +100,19 @@ def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
 
 
 @each_row("opened", ["create_named_session", "open_run"])
-def test_token_of_an_opened_run_is_taken_once_and_is_not_in_the_session(opened: str) -> None:
+def test_tokens_of_an_opened_run_are_beside_its_session(opened: str) -> None:
     opening = {"session": SESSION, "run_token": TOKEN, "agent_token": "agent-x"}
     reply = json_reply(opening, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
         if opened == "open_run":
-            session = client.open_run("s", holder="h")
+            found = client.open_run("s", holder="h")
         else:
-            session = client.create_named_session("s", "s", project_dir="/p", holder="h")
-        assert session == SESSION
-        taken = [client.take_run_tokens(session) for _ in range(2)]
-        assert taken == [RunTokens(run=TOKEN, agent="agent-x"), RunTokens()]
+            found = client.create_named_session("s", "s", project_dir="/p", holder="h")
+    assert found == (SESSION, RunTokens(run=TOKEN, agent="agent-x"))
 
 
 def test_older_manager_gives_none() -> None:
     reply = json_reply({"session": SESSION}, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
-        session = client.open_run("s", holder="h")
-        assert client.take_run_tokens(session) == RunTokens()
+        assert client.open_run("s", holder="h") == (SESSION, RunTokens())
         assert not client.is_of_a_run

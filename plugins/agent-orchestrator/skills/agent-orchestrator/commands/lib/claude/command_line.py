@@ -21,7 +21,7 @@ import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
 from ..events.prepare import OutputText, storable
-from ..executors.base import ExecutorError, RunSpec
+from ..executors.base import Execution, ExecutorError
 from ..executors.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace, Spared
 from .usage import RequestCounter
@@ -62,8 +62,9 @@ def find_cli(environment: Mapping[str, str]) -> str:
     )
 
 
-def arguments_of(spec: RunSpec, files: Path) -> list[str]:
+def arguments_of(execution: Execution, files: Path) -> list[str]:
     """Return the CLI's arguments; what may be long or secret goes into `files`."""
+    spec, continues = execution.spec, execution.continues
     agent = spec.agent
     arguments = ["--output-format=stream-json", "--input-format=stream-json", "--verbose"]
     # Also where nobody keeps the transcript: only its lines say what a model request used.
@@ -71,12 +72,15 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     # The person's own settings apply, as on their terminal.
     arguments.append("--setting-sources=user,project,local")
     # `=` because a value could otherwise be taken for a flag.
-    if spec.fork_of is not None:
-        arguments += ["--fork-session", f"--resume={spec.conversation_id or spec.fork_of}"]
-    if spec.resume:
-        arguments.append(f"--resume={spec.conversation_id or spec.session_id}")
+    if continues.fork_of is not None:
+        arguments += [
+            "--fork-session",
+            f"--resume={continues.conversation_id or continues.fork_of}",
+        ]
+    if continues.resume:
+        arguments.append(f"--resume={continues.conversation_id or execution.session_id}")
     else:
-        arguments.append(f"--session-id={spec.session_id}")
+        arguments.append(f"--session-id={execution.session_id}")
     mode = spec.permission_mode or (agent and agent.permission_mode) or PERMISSION_MODE
     arguments.append(f"--permission-mode={mode}")
     if model := spec.model or (agent and agent.model):
@@ -102,16 +106,16 @@ def arguments_of(spec: RunSpec, files: Path) -> list[str]:
     return arguments
 
 
-def environment_of(spec: RunSpec) -> dict[str, str]:
-    """Return the spec's environment with the little that the CLI needs from us."""
-    given = {k: v for k, v in spec.environment.items() if k not in OF_THE_OUTER_SESSION}
+def environment_of(execution: Execution) -> dict[str, str]:
+    """Return the agent's environment with the little that the CLI needs from us."""
+    given = {k: v for k, v in execution.environment.items() if k not in OF_THE_OUTER_SESSION}
     return {
         # A background shell that never ends would keep the run from ending, for ten minutes.
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         **given,
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
         "CLAUDE_AGENT_SDK_VERSION": claude_agent_sdk.__version__,
-        "PWD": str(spec.project_dir),
+        "PWD": str(execution.spec.project_dir),
     }
 
 

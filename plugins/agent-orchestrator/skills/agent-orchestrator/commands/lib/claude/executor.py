@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
-from ..executors.base import ExecutorError, RunSpec
+from ..executors.base import Execution, ExecutorError
 from ..machine.processes import Grace, shell_exit_code, signal_name
 
 if TYPE_CHECKING:
@@ -43,15 +43,19 @@ class ClaudeExecutor:
     """Runs Claude Code once."""
 
     def __init__(
-        self, spec: RunSpec, *, cli_path: str | None = None, grace: Grace | None = None
+        self, execution: Execution, *, cli_path: str | None = None, grace: Grace | None = None
     ) -> None:
-        """Take the spec; `cli_path` replaces the CLI that would be found, `grace` how it stops."""
+        """`cli_path` replaces the CLI that would be found, `grace` how it stops."""
         self._grace = grace
-        self._spec = spec
+        self._execution = execution
+        self._spec = execution.spec
         self._cli_path = cli_path
         self._client: ClaudeSDKClient | None = None
-        is_forked = spec.fork_of is not None
-        self._conversation_id = (not is_forked and spec.conversation_id) or spec.session_id
+        continues = execution.continues
+        is_forked = continues.fork_of is not None
+        self._conversation_id = (
+            not is_forked and continues.conversation_id
+        ) or execution.session_id
         self._unanswered: set[str] = set()
         """The ids of what the agent was told and has not had its result for."""
 
@@ -76,7 +80,7 @@ class ClaudeExecutor:
                 cli.usage_by_result,
                 cli.origins,
                 servers=self._spec.agent.mcp_servers if self._spec.agent else (),
-                is_resume=self._spec.resume,
+                is_resume=self._execution.continues.resume,
             )
             late: list[Event] = []
             is_stopped = False
@@ -114,9 +118,9 @@ class ClaudeExecutor:
         from claude_agent_sdk import ClaudeAgentOptions
 
         return ClaudeAgentOptions(
-            session_store=cast("SessionStore | None", self._spec.mirror),
+            session_store=cast("SessionStore | None", self._execution.mirror),
             session_store_flush="eager",
-            env=self._spec.environment,
+            env=self._execution.environment,
         )
 
     async def send(self, text: str, message_id: str) -> None:
@@ -132,12 +136,12 @@ class ClaudeExecutor:
         directory = self._spec.project_dir
         if not directory.is_dir():
             raise ExecutorError(f"the project directory {directory} does not exist")
-        path = self._cli_path or find_cli(self._spec.environment)
+        path = self._cli_path or find_cli(self._execution.environment)
         return CommandLine(
-            [path, *arguments_of(self._spec, files)],
-            environment=environment_of(self._spec),
+            [path, *arguments_of(self._execution, files)],
+            environment=environment_of(self._execution),
             directory=directory,
-            spared=self._spec.spared,
+            spared=self._execution.spared,
         )
 
     async def _begin(

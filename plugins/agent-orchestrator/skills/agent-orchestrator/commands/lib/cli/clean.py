@@ -21,11 +21,11 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.output import ago, answer, answer_json, note, one_line, tell
-from ..console.sessions import Session, resolve, state_of
 from ..machine.environment import claude_dir, state_dir
 from ..runs.conversations import list_our_conversations
 from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..sessions.resolve import Session, resolve, state_of
 from ..upkeep.purge import purge
 
 EXAMPLES = """\

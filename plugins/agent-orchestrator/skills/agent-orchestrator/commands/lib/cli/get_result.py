@@ -15,8 +15,8 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json
-from ..console.sessions import resolve
 from ..session_client import SessionClientError
+from ..sessions.resolve import resolve
 
 EXAMPLES = """\
   ao-get-result fix-login

@@ -19,7 +19,7 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.output import ago, answer_json, note, table
-from ..console.sessions import Session, state_of
+from ..sessions.resolve import Session, state_of
 
 EXAMPLES = """\
   ao-list-sessions

@@ -10,9 +10,9 @@ import click
 from ..console.command import Command, WholeNumber, configure, json_option, project_option
 from ..console.connect import open_manager
 from ..console.event_text import EventText, by_parent, is_detail
-from ..console.following import follow
-from ..console.output import answer
-from ..console.sessions import resolve
+from ..console.output import answer, tell_outage
+from ..sessions.follow import follow
+from ..sessions.resolve import resolve
 
 EXAMPLES = """\
   ao-logs fix-login
@@ -46,7 +46,7 @@ def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=True)
         if follow_on:
-            follow(manager, found, show, after_seq=after)
+            follow(manager, found, show, after_seq=after, on_outage=tell_outage)
         else:
             events = manager.iterate_events(found["session_id"], after_seq=after)
             for event in events if as_json else by_parent(events):

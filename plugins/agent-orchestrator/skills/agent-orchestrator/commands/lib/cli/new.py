@@ -14,25 +14,22 @@ from ..console.command import (
     project_option,
 )
 from ..console.connect import open_manager
+from ..console.output import answer_session
 from ..console.prompt import prompt_option, read_prompt
-from ..console.running import (
-    Plan,
-    check,
+from ..console.run_options import (
     detach_option,
-    load_agent,
     model_option,
-    new_session,
     no_transcripts_option,
     permission_option,
     program_argument,
-    refuse_doubtful,
-    report_started,
-    start,
     timeout_option,
-    watch,
 )
-from ..console.sessions import checked_name
+from ..console.watch import hold_interrupts, watch
+from ..executors.base import RunSpec
 from ..runs.executor_table import EXECUTORS
+from ..sessions.plan import check, load_agent, refuse_doubtful
+from ..sessions.resolve import checked_name
+from ..sessions.start import NewRun, start_session
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
@@ -81,24 +78,23 @@ def main(
     checked_name(name)
     config = configure(project_dir, agents_dir=agents_dir)
     agent = load_agent(agent_name, config)
-    plan = check(
-        Plan(
-            prompt=read_prompt(prompt),
-            executor=executor or (agent and agent.executor) or "claude",
-            agent=agent,
-            model=model,
-            permission_mode=permission_mode,
-            command=program or (agent.command if agent else ()),
-            timeout_seconds=timeout,
-            transcripts=not no_transcripts,
-        )
+    spec = RunSpec(
+        executor=executor or (agent and agent.executor) or "claude",
+        project_dir=config.project_dir,
+        agent=agent,
+        model=model,
+        permission_mode=permission_mode,
+        command=program or (agent.command if agent else ()),
+        transcripts=not no_transcripts,
     )
-    refuse_doubtful(plan, config.project_dir, is_named=project_dir is not None)
+    text = read_prompt(prompt)
+    check(spec, text)
+    refuse_doubtful(spec, is_named=project_dir is not None)
     with open_manager(config) as manager:
-        session = start(
-            manager, plan, new_session(manager, name, plan, config.project_dir), config.project_dir
-        )
+        hold_interrupts()
+        new = NewRun(prompt=text, spec=spec, timeout_seconds=timeout)
+        session = start_session(manager, name, new)
         if detach:
-            report_started(session, as_json=as_json)
+            answer_session(session, as_json=as_json)
         else:
             sys.exit(watch(manager, session, as_json=as_json))

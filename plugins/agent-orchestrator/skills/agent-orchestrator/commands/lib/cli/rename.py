@@ -8,8 +8,8 @@ from ..client.manager import NAME_TAKEN
 from ..console.command import Command, CommandError, configure, json_option, project_option
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json, one_line
-from ..console.sessions import checked_name, resolve
 from ..session_client import SessionClientError
+from ..sessions.resolve import checked_name, resolve
 
 EXAMPLES = """\
   ao-rename fix-login fix-login-and-logout"""

@@ -17,11 +17,11 @@ from ..console.command import (
     project_option,
 )
 from ..console.connect import open_manager
-from ..console.following import wait_for_request
 from ..console.output import answer, answer_json, one_line
 from ..console.prompt import prompt_option, read_prompt
-from ..console.sessions import resolve, state_of
 from ..session_client import SessionClientError
+from ..sessions.follow import wait_for_request
+from ..sessions.resolve import resolve, state_of
 
 EXAMPLES = """\
   ao-send fix-login -p 'Leave the logout test alone.'

@@ -9,8 +9,8 @@ import click
 from ..console.command import NOT_FOUND, Command, configure, json_option, project_option
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json
-from ..console.sessions import resolve
 from ..session_client import SessionNotFoundError
+from ..sessions.resolve import resolve
 
 EXAMPLES = """\
   ao-status fix-login

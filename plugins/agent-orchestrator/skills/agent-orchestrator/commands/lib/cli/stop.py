@@ -20,9 +20,7 @@ from ..console.command import (
     project_option,
 )
 from ..console.connect import open_manager
-from ..console.following import wait_for
-from ..console.output import answer, answer_json, note, one_line
-from ..console.sessions import ambiguous, parse_argument, resolve, state_of
+from ..console.output import answer, answer_json, note, one_line, tell_waiting
 from ..machine.environment import state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import (
@@ -34,6 +32,8 @@ from ..runs.stop import (
     wait_for_supervisor,
 )
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..sessions.follow import wait_for
+from ..sessions.resolve import ambiguous, parse_argument, resolve, state_of
 
 EXAMPLES = """\
   ao-stop fix-login
@@ -105,7 +105,9 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
         is_asked and wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds)
         for entry, is_asked in zip(asked, heard, strict=True)
     ]
-    ended = list(wait_for(manager, sessions, timeout_seconds=timeout_seconds))
+    ended = list(
+        wait_for(manager, sessions, timeout_seconds=timeout_seconds, on_outage=tell_waiting)
+    )
     left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
     return [session for session in ended if session["session_id"] not in left]
 

@@ -17,9 +17,9 @@ from ..console.command import (
     project_option,
 )
 from ..console.connect import open_manager
-from ..console.following import wait_for
-from ..console.output import answer, answer_json, one_line
-from ..console.sessions import resolve, state_of
+from ..console.output import answer, answer_json, one_line, tell_waiting
+from ..sessions.follow import wait_for
+from ..sessions.resolve import resolve, state_of
 
 EXAMPLES = """\
   ao-wait fix-login review
@@ -46,7 +46,7 @@ def main(
         found = [resolve(manager, session, config, reach=True) for session in sessions]
         wanted = 1 if any_of_them else len({session["session_id"] for session in found})
         ended = []
-        for session in wait_for(manager, found, timeout_seconds=timeout):
+        for session in wait_for(manager, found, timeout_seconds=timeout, on_outage=tell_waiting):
             ended.append(session)
             if not as_json:
                 answer(one_line(f"{session['session_name']} {state_of(session)}"))

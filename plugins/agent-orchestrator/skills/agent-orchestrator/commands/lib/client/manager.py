@@ -53,6 +53,13 @@ class RunTokens(NamedTuple):
     agent: str | None = None
 
 
+class OpenedRun(NamedTuple):
+    """A session whose newest run was opened, and that run's tokens."""
+
+    session: Json
+    tokens: RunTokens
+
+
 _PASSING = (401, 408, 425, 429)
 _PASSES = {
     RUN_TOKEN_UNKNOWN: False,
@@ -103,7 +110,6 @@ class ManagerClient(SessionClient):
         self._run_token = run_token
         is_remote = not _is_loopback(self._url.host)
         self._is_vouched_for = is_remote or (is_configured and _find_token(self._url) is None)
-        self._opened: dict[tuple[str, int], RunTokens] = {}
 
     @property
     def is_of_a_run(self) -> bool:
@@ -143,7 +149,7 @@ class ManagerClient(SessionClient):
         spec: Json | None = None,
         holder: str | None = None,
         parent_session_id: str | None = None,
-    ) -> Json:
+    ) -> OpenedRun:
         """Create a session whose name no other of the project has.
 
         Raises:
@@ -180,8 +186,8 @@ class ManagerClient(SessionClient):
         spec: Json | None = None,
         takeover: bool = False,
         holder: str | None = None,
-    ) -> Json:
-        """Open the next run, with `run` only if it has this number, and return the session.
+    ) -> OpenedRun:
+        """Open the next run, with `run` only if it has this number.
 
         Raises:
             SessionClientError: with the code `session_running`, while the newest run is open and
@@ -196,7 +202,7 @@ class ManagerClient(SessionClient):
         }
         return self._open(_path(session_id) + "/runs", session_id, body)
 
-    def _open(self, path: str, session_id: str, body: Json) -> Json:
+    def _open(self, path: str, session_id: str, body: Json) -> OpenedRun:
         answer = self._request("POST", path, body)
         session = answer.get("session")
         tokens = RunTokens(run=answer.get("run_token"), agent=answer.get("agent_token"))
@@ -208,13 +214,7 @@ class ManagerClient(SessionClient):
             or not all(token is None or is_token(token) for token in tokens)
         ):
             raise self._misshapen("POST", path)
-        if tokens.run is not None:
-            self._opened[session_id, session["run"]] = tokens
-        return session
-
-    def take_run_tokens(self, session: Json) -> RunTokens:
-        """The tokens of a run that was opened here with a lease, once. Older managers give none."""
-        return self._opened.pop((session["session_id"], session["run"]), RunTokens())
+        return OpenedRun(session, tokens)
 
     def revoke_run_tokens(self, session_id: str, run: int) -> None:
         """Have the tokens of a run refused from now on."""

@@ -27,6 +27,7 @@ from ..machine.environment import (
 )
 from ..machine.projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..sessions.errors import SessionError, SessionUsageError
 from ..shared.inherited import begin
 from .output import discard, note
 
@@ -74,8 +75,8 @@ class Command(click.Command):
         logging.basicConfig(handlers=[logging.NullHandler()])
         try:
             return super().invoke(ctx)
-        except CommandError as exc:
-            _end(str(exc), exc.exit_code)
+        except (CommandError, SessionError) as exc:
+            _end(str(exc), _exit_code_of(exc))
         except SessionNotFoundError as exc:
             _end(str(exc), NOT_FOUND)
         except SessionClientError as exc:
@@ -98,6 +99,12 @@ class Command(click.Command):
                 f"details in {log_file()}",
                 FAILED,
             )
+
+
+def _exit_code_of(error: CommandError | SessionError) -> int:
+    if isinstance(error, CommandError):
+        return error.exit_code
+    return USAGE if isinstance(error, SessionUsageError) else FAILED
 
 
 def _version_option() -> click.Option:

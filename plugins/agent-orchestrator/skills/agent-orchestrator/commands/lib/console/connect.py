@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from .. import __version__
+from ..client.connect import client_of
 from ..client.manager import ManagerClient
 from ..config import Config
 from ..machine.environment import (
@@ -34,15 +35,6 @@ from .start_manager import (
     find_manager,
     start_manager,
 )
-
-
-def client_of(url: str, *, run_token: str | None = None) -> ManagerClient:
-    """A client of this manager: of the run whose token is given, else of the one that we are in.
-
-    Outside of all runs it is the person's own.
-    """
-    token = run_token or run_token_for(url)
-    return ManagerClient(url, run_token=token, is_configured=is_manager_given())
 
 
 def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:

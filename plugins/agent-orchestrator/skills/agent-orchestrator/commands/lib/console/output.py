@@ -65,6 +65,14 @@ def answer_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def answer_session(session: dict[str, Any], *, as_json: bool) -> None:
+    """Print a session that goes on without us."""
+    if as_json:
+        answer_json(session)
+    else:
+        answer(session["session_id"])
+
+
 def note(text: str) -> None:
     """Tell the person something, after the name of the command."""
     program = click.get_current_context().info_name
@@ -77,6 +85,14 @@ def note(text: str) -> None:
 def tell(text: str) -> None:
     """Show the person a line of what a question is about."""
     click.echo(f"  {one_line(text)}", err=True)
+
+
+def tell_outage(error: Exception) -> None:
+    note(f"the manager cannot be reached, the run goes on: {error}")
+
+
+def tell_waiting(error: Exception) -> None:
+    note(f"the manager cannot be reached, waiting for it: {error}")
 
 
 def discard(stream: TextIO) -> None:

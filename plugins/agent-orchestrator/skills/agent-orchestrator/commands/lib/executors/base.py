@@ -24,22 +24,38 @@ class ExecutorError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What one run needs. Everything but the prompt, so that a resume can repeat it."""
+    """What is to be run, by the person's choice: all that a resume repeats."""
 
-    session_id: str
-    project_dir: Path
     executor: str
-    resume: bool = False
-    """Continue the conversation of an earlier run of this session."""
-    fork_of: str | None = None
-    """The session whose conversation this one begins with, and which stays as it is."""
-    conversation_id: str | None = None
-    """The agent's own id of the conversation that is continued, where it is not the session's."""
+    project_dir: Path
     agent: Agent | None = None
     model: str | None = None
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
     """Program and arguments; only the `command` executor has one."""
+    transcripts: bool = True
+    """Whether the manager is to keep the agent's own record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """Which conversation a run goes on with; by default with none."""
+
+    resume: bool = False
+    """Whether it is that of an earlier run of this session."""
+    fork_of: str | None = None
+    """The session whose conversation this one begins with, and which stays as it is."""
+    conversation_id: str | None = None
+    """The agent's own id of the conversation, where it is not the session's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What an executor needs for one run, beside the prompt."""
+
+    session_id: str
+    spec: RunSpec
+    continues: Continuation = Continuation()
     environment: dict[str, str] = field(default_factory=dict)
     """The whole environment of the agent, not additions to ours.
 

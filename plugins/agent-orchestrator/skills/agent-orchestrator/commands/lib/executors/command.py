@@ -14,7 +14,7 @@ from functools import partial
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..machine.processes import Child, shell_exit_code, signal_name, to_its_end
-from .base import ExecutorError, RunSpec
+from .base import Execution, ExecutorError
 from .exec_error import explain
 from .output import PART_CHARS, Output
 from .pipes import Drain
@@ -27,19 +27,20 @@ ERROR_LINES = 10
 
 
 class CommandExecutor:
-    """Runs the program of a spec once."""
+    """Runs a program once."""
 
     def __init__(
         self,
-        spec: RunSpec,
+        execution: Execution,
         *,
         pipe_grace_seconds: float = PIPE_GRACE_SECONDS,
         flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
-        self._spec = spec
+        self._execution = execution
+        self._spec = execution.spec
         self._pipe_grace_seconds = pipe_grace_seconds
         self._flush_seconds = flush_seconds
-        known = spec.known_secrets
+        known = execution.known_secrets
         self._stdout = Output("message", role="assistant", known=known)
         self._stderr = Output("stderr", known=known)
         self._came = asyncio.Event()
@@ -121,12 +122,14 @@ class CommandExecutor:
         try:
             return await Child.start(
                 self._spec.command,
-                environment=self._spec.environment,
+                environment=self._execution.environment,
                 directory=directory,
-                spared=self._spec.spared,
+                spared=self._execution.spared,
             )
         except (OSError, ValueError) as exc:
-            reason = explain(program, exc, directory=directory, environment=self._spec.environment)
+            reason = explain(
+                program, exc, directory=directory, environment=self._execution.environment
+            )
             raise ExecutorError(reason) from exc
 
     async def _converse(self, child: Child, prompt: str, drains: Sequence[Drain]) -> None:

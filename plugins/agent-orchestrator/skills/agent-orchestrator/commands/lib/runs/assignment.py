@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..agents.agents import Agent
+from ..executors.base import Continuation, RunSpec
 
 READY = "ready"
 """What a supervisor answers once the run is in its hands; anything else says why it is not."""
@@ -27,16 +28,9 @@ class Assignment:
     holder: str
     term_seconds: float
     prompt: str
-    executor: str
-    project_dir: Path
-    resume: bool
-    agent: Agent | None
-    model: str | None
-    permission_mode: str | None
-    command: tuple[str, ...]
+    spec: RunSpec
     environment: dict[str, str]
-    fork_of: str | None = None
-    conversation_id: str | None = None
+    continues: Continuation = Continuation()
     cursor: str | None = None
     """That of the session when the run was opened: no event of the run is before it."""
     timeout_seconds: float | None = None
@@ -47,8 +41,6 @@ class Assignment:
     """What the agent is."""
     control_token: str | None = field(default=None, repr=False)
     """What the person has set for a manager elsewhere, which a supervisor does not inherit."""
-    transcripts: bool = True
-    """Whether the manager is to keep the agent's own record."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)
@@ -56,14 +48,19 @@ class Assignment:
     @classmethod
     def from_json(cls, text: str) -> Assignment:
         fields = json.loads(text)
-        return cls(
-            **{
-                **fields,
-                "project_dir": Path(fields["project_dir"]),
-                "agent": _agent(fields["agent"]),
-                "command": tuple(fields["command"]),
-            }
-        )
+        continues = Continuation(**fields.pop("continues"))
+        return cls(**fields | {"spec": _spec(fields["spec"]), "continues": continues})
+
+
+def _spec(fields: dict[str, Any]) -> RunSpec:
+    return RunSpec(
+        **{
+            **fields,
+            "project_dir": Path(fields["project_dir"]),
+            "agent": _agent(fields["agent"]),
+            "command": tuple(fields["command"]),
+        }
+    )
 
 
 def _agent(fields: dict[str, Any] | None) -> Agent | None:

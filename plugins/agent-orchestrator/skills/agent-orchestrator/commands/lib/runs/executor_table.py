@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from ..executors.base import Executor, ExecutorError, RunSpec
+from ..executors.base import Execution, Executor, ExecutorError
 
 EXECUTORS = ("claude", "command")
 
 
-def create_executor(spec: RunSpec) -> Executor:
-    """Return the executor that a spec names.
+def create_executor(execution: Execution) -> Executor:
+    """Return the executor that the spec of a run names.
 
     Raises:
         ExecutorError: there is none of that name.
     """
-    match spec.executor:
+    match execution.spec.executor:
         case "claude":
             from ..claude.executor import ClaudeExecutor
 
-            return ClaudeExecutor(spec)
+            return ClaudeExecutor(execution)
         case "command":
             from ..executors.command import CommandExecutor
 
-            return CommandExecutor(spec)
-    raise ExecutorError(f"no executor {spec.executor!r}; there are: {', '.join(EXECUTORS)}")
+            return CommandExecutor(execution)
+    known = ", ".join(EXECUTORS)
+    raise ExecutorError(f"no executor {execution.spec.executor!r}; there are: {known}")

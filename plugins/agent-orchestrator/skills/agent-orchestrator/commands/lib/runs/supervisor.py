@@ -28,7 +28,7 @@ import httpx
 from ..client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from ..events.event import Event
 from ..events.prepare import create_event
-from ..executors.base import Executor, RunSpec
+from ..executors.base import Execution, Executor
 from ..machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
@@ -94,8 +94,8 @@ class Supervisor:
             ready()
             delivery = delivery_of(self._manager, outbox)
             delivery.start()
-            mirror = Mirror(self._manager, outbox) if a.transcripts else None
-            executor = create_executor(self._spec(mirror))
+            mirror = Mirror(self._manager, outbox) if a.spec.transcripts else None
+            executor = create_executor(self._execution(mirror))
             requests = Requests(a, order=self._order, executor=executor, record=self._record)
             try:
                 async with self._beside(self._keep_lease), self._beside(requests.obey):
@@ -122,19 +122,19 @@ class Supervisor:
         With what is here the agent can still be asked to go on: it says itself if that is nothing.
         """
         a = self._assignment
-        continued = a.session_id if a.resume else a.fork_of
-        if continued is None or a.executor != "claude":
+        continued = a.session_id if a.continues.resume else a.continues.fork_of
+        if continued is None or a.spec.executor != "claude":
             return
         # Another session's is not the run's to read: it is the person who goes on from there.
-        reader = self._manager if a.resume else self._client(a.control_token)
+        reader = self._manager if a.continues.resume else self._client(a.control_token)
         try:
             count = await asyncio.to_thread(
                 restore,
                 reader,
                 continued,
-                conversation_id=a.conversation_id,
+                conversation_id=a.continues.conversation_id,
                 environment=a.environment,
-                here=a.project_dir,
+                here=a.spec.project_dir,
             )
         except (SessionClientError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
@@ -164,19 +164,12 @@ class Supervisor:
         masked = Masking(known=self._tokens).event(event)
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
 
-    def _spec(self, mirror: Mirror | None) -> RunSpec:
+    def _execution(self, mirror: Mirror | None) -> Execution:
         a = self._assignment
-        return RunSpec(
+        return Execution(
             session_id=a.session_id,
-            project_dir=a.project_dir,
-            executor=a.executor,
-            resume=a.resume,
-            fork_of=a.fork_of,
-            conversation_id=a.conversation_id,
-            agent=a.agent,
-            model=a.model,
-            permission_mode=a.permission_mode,
-            command=a.command,
+            spec=a.spec,
+            continues=a.continues,
             environment={
                 **a.environment,
                 **run_variables(a.agent_token, a.url),
@@ -193,7 +186,7 @@ class Supervisor:
         return RegisteredRun(
             session_id=a.session_id,
             session_name=a.session_name,
-            project_dir=str(a.project_dir),
+            project_dir=str(a.spec.project_dir),
             run=a.run,
             pid=os.getpid(),
             marker=self._marker,

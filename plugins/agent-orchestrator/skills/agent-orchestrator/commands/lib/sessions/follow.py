@@ -9,7 +9,6 @@ from contextlib import closing
 from ..client.follow import follow_session, follow_states
 from ..client.manager import Json, ManagerClient, may_pass
 from ..session_client import SessionClientError
-from .output import note
 
 WAIT_SECONDS = 3.0
 """At once for one answer: less than the client waits for it."""
@@ -19,18 +18,23 @@ SETTLED = ("done", "refused", "expired")
 
 
 def follow(
-    manager: ManagerClient, session: Json, show: Callable[[Json], None], *, after_seq: int = 0
+    manager: ManagerClient,
+    session: Json,
+    show: Callable[[Json], None],
+    *,
+    on_outage: Callable[[Exception], None],
+    after_seq: int = 0,
 ) -> Json:
     """Show every event past `after_seq` until the session's run has ended; return the session.
 
-    An outage of the manager is waited out: the run goes on without it.
+    An outage of the manager is told and waited out: the run goes on without it.
     """
     newer: Json | None = None
     frames = follow_session(
         manager,
         session,
         after_seq=after_seq,
-        on_outage=lambda exc: note(f"the manager cannot be reached, the run goes on: {exc}"),
+        on_outage=on_outage,
     )
     with closing(frames):
         for frame in frames:
@@ -48,7 +52,11 @@ def follow(
 
 
 def wait_for(
-    manager: ManagerClient, sessions: list[Json], *, timeout_seconds: float | None
+    manager: ManagerClient,
+    sessions: list[Json],
+    *,
+    timeout_seconds: float | None,
+    on_outage: Callable[[Exception], None],
 ) -> Iterator[Json]:
     """Yield each session as its run ends; end early when the time is up.
 
@@ -59,7 +67,7 @@ def wait_for(
         manager,
         waiting,
         deadline=None if timeout_seconds is None else time.monotonic() + timeout_seconds,
-        on_outage=lambda exc: note(f"the manager cannot be reached, waiting for it: {exc}"),
+        on_outage=on_outage,
     )
     with closing(states):
         for session in states:

@@ -13,22 +13,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..client.manager import ManagerClient
+from ..client.manager import Json, ManagerClient
 from ..config import load_config
-from ..machine.environment import state_dir
+from ..executors.base import Continuation, RunSpec
+from ..machine.environment import claude_dir, state_dir
 from ..machine.wire_text import from_wire
+from ..runs.conversations import find_conversation
 from ..runs.executor_table import EXECUTORS
 from ..runs.seal import fingerprint, is_ours
+from ..runs.stop import clear_dead, request_stop
 from ..shared.masking import is_masked
-from .command import USAGE, CommandError
-from .running import Plan, Session, load_agent, session_fields
+from .errors import SessionUsageError
+from .follow import wait_for
+from .plan import load_agent, session_fields
+
+TAKEOVER_SECONDS = 15.0
+"""How long the run that is taken over may take to stop; its lease is taken from it then."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
     """What the person says of the next run; None where they leave it to the last one."""
 
-    prompt: str
     project_dir: Path | None
     agents_dir: str | None
     agent: str | None
@@ -38,11 +44,11 @@ class Given:
     permission_mode: str | None
 
 
-def plan_next(manager: ManagerClient, session: Session, given: Given) -> tuple[Plan, Path]:
-    """Return what the next run is to be, and in which directory.
+def plan_next(manager: ManagerClient, session: Json, given: Given) -> RunSpec:
+    """Return what the next run is to be.
 
     Raises:
-        CommandError: the last run cannot be repeated as it was; the message says what it was.
+        SessionUsageError: the last run cannot be repeated as it was; the message says what it was.
     """
     session_id = session["session_id"]
     last = manager.list_runs(session_id)[-1]
@@ -56,46 +62,41 @@ def plan_next(manager: ManagerClient, session: Session, given: Given) -> tuple[P
     return _repeated(spec, given)
 
 
-def _repeated(spec: Mapping[str, Any], given: Given) -> tuple[Plan, Path]:
+def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
     """The last run again, with what the person wants otherwise."""
     where = given.project_dir or Path(spec["project_dir"])
     if not where.is_dir():
-        raise CommandError(
+        raise SessionUsageError(
             f"the session's project {where} is not on this machine: say where it is with "
-            "--project-dir",
-            USAGE,
+            "--project-dir"
         )
     plan = _base(spec, given, where, spec["agent"])
     if given.agent is None and fingerprint(plan.agent, state_dir()) != spec["agent_digest"]:
-        raise CommandError(
+        raise SessionUsageError(
             f"the definition of agent {spec['agent']!r} was changed since the last run: give "
-            f"--agent {spec['agent']} to use it as it is now",
-            USAGE,
+            f"--agent {spec['agent']} to use it as it is now"
         )
     if given.agent is None or given.program:
         command = given.program or tuple(spec["command"])
         plan = replace(plan, executor=spec["executor"], command=command)
     if is_masked(plan.command):
-        raise CommandError(
+        raise SessionUsageError(
             "a credential in the program's arguments was masked and is not kept: give the "
-            "program again: … -- PROGRAM ARG…",
-            USAGE,
+            "program again: … -- PROGRAM ARG…"
         )
     return replace(
         plan,
         model=given.model or spec["model"],
         permission_mode=given.permission_mode or spec["permission_mode"],
-    ), where
+    )
 
 
-def _confirmed(
-    session: Session, spec: Mapping[str, Any], given: Given, doubt: str
-) -> tuple[Plan, Path]:
+def _confirmed(session: Json, spec: Mapping[str, Any], given: Given, doubt: str) -> RunSpec:
     """What the person says that is to be run; nothing is taken from elsewhere."""
     executor = spec.get("executor") or session["executor"] or "claude"
     if executor not in EXECUTORS:
         known = ", ".join(EXECUTORS)
-        raise CommandError(f"no executor {executor!r}; there are: {known}", USAGE)
+        raise SessionUsageError(f"no executor {executor!r}; there are: {known}")
     agent = spec.get("agent") or session["agent_name"]
     missing = [
         *(["--project-dir DIR"] if given.project_dir is None else []),
@@ -104,29 +105,26 @@ def _confirmed(
     ]
     if missing or given.project_dir is None:
         where = spec.get("project_dir") or session["project_dir"] or "no directory"
-        raise CommandError(
+        raise SessionUsageError(
             f"session {session['session_name']!r}: {doubt}. Its record says to run "
             f"{_described(executor, agent, spec.get('command'))} in {where}. To run that or "
-            f"something else, give also: {' '.join(missing)}",
-            USAGE,
+            f"something else, give also: {' '.join(missing)}"
         )
     plan = _base(spec, given, given.project_dir, None)
-    return replace(plan, model=given.model, permission_mode=given.permission_mode), (
-        given.project_dir
-    )
+    return replace(plan, model=given.model, permission_mode=given.permission_mode)
 
 
 def _needs_program(executor: str, given: Given) -> bool:
     return executor == "command" and not given.program and not given.agent
 
 
-def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | None) -> Plan:
+def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | None) -> RunSpec:
     """What follows from the agent and the program that are given, or else from this agent."""
     name = agent_name if given.agent is None else given.agent or None
     agent = load_agent(name, load_config(str(where), None, given.agents_dir))
     command = given.program or (agent.command if agent else ())
-    return Plan(
-        prompt=given.prompt,
+    return RunSpec(
+        project_dir=where,
         executor="command" if given.program else (agent and agent.executor) or "claude",
         agent=agent,
         command=command,
@@ -141,3 +139,40 @@ def _described(executor: str, agent: object, command: object) -> str:
     if isinstance(command, list) and command:
         what = f"the program `{shlex.join(map(str, command))}`"
     return f"{what} as the agent {agent!r}" if agent else what
+
+
+def find_continuation(manager: ManagerClient, session: Json, *, is_fork: bool) -> Continuation:
+    """Return which conversation the next run goes on with, of this session or of a fork of it."""
+    conversation_id = find_conversation(
+        manager, session["session_id"], state_dir=state_dir(), claude_dir=claude_dir()
+    )
+    is_there = conversation_id is not None or _has_conversation(manager, session)
+    if is_fork:
+        fork_of = session["session_id"] if is_there else None
+        return Continuation(fork_of=fork_of, conversation_id=conversation_id)
+    return Continuation(resume=is_there, conversation_id=conversation_id)
+
+
+def _has_conversation(manager: ManagerClient, session: Json) -> bool:
+    """Whether there is something to continue: an agent that never started has nothing.
+
+    Claude Code keeps a conversation from its first prompt on, answered or not, and refuses to begin
+    another of that id.
+    """
+    if any(claude_dir().glob(f"projects/*/{session['session_id']}.jsonl")):
+        return True
+    return any(
+        event["event_type"] not in ("session_stop", "diagnostic", "stderr")
+        and event.get("role") != "user"
+        for event in manager.iterate_events(session["session_id"])
+    )
+
+
+def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
+    """See to it that no agent of an earlier run is left on this machine."""
+    clear_dead(manager, session, state_dir())
+    if takeover and session["status"] == "running" and request_stop(manager, session):
+        list(
+            wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS, on_outage=lambda _: None)
+        )
+        clear_dead(manager, session, state_dir())

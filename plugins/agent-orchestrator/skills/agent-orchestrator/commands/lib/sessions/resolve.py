@@ -10,7 +10,7 @@ from ..client.manager import ManagerClient
 from ..config import Config
 from ..machine.wire_text import wire_text
 from ..session_client import SessionNotFoundError, _is_session_id
-from .command import USAGE, CommandError
+from .errors import SessionUsageError
 
 Session = dict[str, Any]
 
@@ -32,7 +32,7 @@ def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: boo
 
     Raises:
         SessionNotFoundError: there is none; the message says where one of that name is.
-        CommandError: it means several.
+        SessionUsageError: it means several.
     """
     is_id, text = parse_argument(argument)
     by_id = _find_by_id(manager, text)
@@ -62,10 +62,10 @@ def parse_argument(argument: str) -> tuple[bool, str]:
     return argument.startswith(_ID), argument.removeprefix(_ID)
 
 
-def ambiguous(argument: str, sessions: list[Session]) -> CommandError:
+def ambiguous(argument: str, sessions: list[Session]) -> SessionUsageError:
     """The error for an argument that means all of these sessions."""
-    return CommandError(
-        f"{argument!r} means several sessions, say which with id:ID: {_listed(sessions)}", USAGE
+    return SessionUsageError(
+        f"{argument!r} means several sessions, say which with id:ID: {_listed(sessions)}"
     )
 
 
@@ -85,12 +85,12 @@ def checked_name(name: str) -> str:
     """The name, if a session can have it.
 
     Raises:
-        CommandError: it is empty or too long.
+        SessionUsageError: it is empty or too long.
     """
     if not 0 < len(name) <= MAX_NAME_CHARS:
-        raise CommandError(f"a name has 1 to {MAX_NAME_CHARS} characters", USAGE)
+        raise SessionUsageError(f"a name has 1 to {MAX_NAME_CHARS} characters")
     if wire_text(name) != name:
-        raise CommandError(f"a name is text in UTF-8, which {wire_text(name)!r} is not", USAGE)
+        raise SessionUsageError(f"a name is text in UTF-8, which {wire_text(name)!r} is not")
     return name
 
 

@@ -1,0 +1,104 @@
+"""What a run is to be: checked before anything is created, and kept so that it can be repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..agents.agents import Agent, AgentError, find_agent
+from ..client.manager import Json
+from ..config import Config
+from ..executors.base import RunSpec
+from ..machine.environment import claude_dir, given_project_dir, state_dir
+from ..machine.ownership import find_doubt_below
+from ..runs.executor_table import EXECUTORS
+from ..runs.seal import Spec, fingerprint, seal
+from ..shared.masking import Masking
+from .errors import SessionUsageError
+
+_READ_BY_CLAUDE = (".claude", ".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
+"""What in a project decides which programs Claude Code runs unasked."""
+
+
+def load_agent(name: str | None, config: Config) -> Agent | None:
+    """Return the definition of this name; None where no name is given.
+
+    Raises:
+        SessionUsageError: there is none, or it cannot be read.
+    """
+    if name is None:
+        return None
+    try:
+        return find_agent(
+            name,
+            agents_dir=config.agents_dir,
+            project_dir=config.project_dir,
+            claude_dir=claude_dir(),
+        )
+    except AgentError as exc:
+        raise SessionUsageError(str(exc)) from exc
+
+
+def check(spec: RunSpec, prompt: str) -> None:
+    """Refuse what cannot become a run.
+
+    Raises:
+        SessionUsageError: the executor is unknown, or lacks its program or its prompt.
+    """
+    if spec.executor not in EXECUTORS:
+        known = ", ".join(EXECUTORS)
+        raise SessionUsageError(f"no executor {spec.executor!r}; there are: {known}")
+    if spec.executor == "command" and not spec.command:
+        raise SessionUsageError("the command executor needs a program: … -- PROGRAM ARG…")
+    if spec.executor != "command" and spec.command:
+        raise SessionUsageError(f"-- PROGRAM goes with --executor command, not {spec.executor}")
+    if spec.executor != "command" and not prompt:
+        raise SessionUsageError("no prompt: give one with -p TEXT or on stdin")
+
+
+def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
+    """Refuse a run whose programs another user could have chosen, in a project that was not named.
+
+    Raises:
+        SessionUsageError: a file of the project that says what is run is not only ours.
+    """
+    if is_named or given_project_dir() is not None:
+        return
+    project = spec.project_dir
+    paths = [project / name for name in _READ_BY_CLAUDE] if spec.executor == "claude" else []
+    if spec.agent is not None:
+        paths.append(spec.agent.source)
+    for path in paths:
+        if doubt := find_doubt_below(project, path):
+            raise SessionUsageError(
+                f"{doubt}, who could choose what runs here as you; look at it, then name the "
+                f"project to use it all the same: --project-dir {project}"
+            )
+
+
+def sealed(spec: RunSpec, session: Json) -> Spec:
+    """Return what is kept with this run of the session, so that a resume can repeat it.
+
+    Credentials are masked in it. `session` is the session as this run finds it: a resume that finds
+    it otherwise asks the person.
+    """
+    state = state_dir()
+    record: Spec = {
+        "executor": spec.executor,
+        "agent": spec.agent.name if spec.agent else None,
+        "project_dir": str(spec.project_dir),
+        "model": spec.model,
+        "permission_mode": spec.permission_mode,
+        "command": list(spec.command),
+        **({} if spec.transcripts else {"transcripts": False}),
+    }
+    record = {
+        **Masking().value(record),
+        "agent_digest": fingerprint(spec.agent, state),
+        "session": session_fields(session),
+    }
+    return seal(record, session_id=session["session_id"], run=session["run"], state_dir=state)
+
+
+def session_fields(session: Json) -> dict[str, Any]:
+    """What a session says of how it is run, which others can change."""
+    return {name: session[name] for name in ("agent_name", "executor", "project_dir")}
