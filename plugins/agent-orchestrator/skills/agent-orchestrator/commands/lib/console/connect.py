@@ -32,6 +32,7 @@ from .start_manager import (
     PROGRAM,
     WATCHDOG_SECONDS,
     Found,
+    StartError,
     find_manager,
     start_manager,
 )
@@ -65,7 +66,10 @@ def _open_own(found: Found | None, config: Config) -> ManagerClient:
     """A client of this machine's manager, once that answers: one that is ending is waited for."""
     deadline = time.monotonic() + WATCHDOG_SECONDS
     while True:
-        found = found or start_manager()
+        try:
+            found = found or start_manager(note)
+        except StartError as exc:
+            raise CommandError(str(exc)) from exc
         manager = client_of(url_of(found, config))
         try:
             health = manager.get_health()

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ from ..machine.private_files import NotPrivateError, make_state_directory, open_
 from ..session_client import _discover, _read_held
 from ..shared import place
 from ..shared.sqlite_url import path_in
-from .command import CommandError
-from .output import note
 
 PROGRAM = "agent-session-manager"
 WATCHDOG_SECONDS = 60.0
@@ -39,6 +38,10 @@ POLL_SECONDS = 0.05
 
 Found = dict[str, Any]
 """What a discovery file says."""
+
+
+class StartError(Exception):
+    """The manager cannot be started; the text says why and what to do."""
 
 
 def find_manager() -> Found | None:
@@ -54,32 +57,35 @@ def find_manager() -> Found | None:
     return None
 
 
-def start_manager() -> Found:
+def start_manager(on_started: Callable[[str], None]) -> Found:
     """Start the manager, unless it is being started already, and return it once it serves.
 
+    `on_started` is told which process it is, if it was started here.
+
     Raises:
-        CommandError: it cannot be started.
+        StartError: it cannot be started.
     """
     state = state_dir()
     try:
         make_state_directory(state)
         lock = open_private(state / "start.lock")
         try:
-            return _Start(lock, state / f"manager-{manager_port()}.log").wait()
+            return _Start(lock, state / f"manager-{manager_port()}.log", on_started).wait()
         finally:
             os.close(lock)
     except NotPrivateError as exc:
-        raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
+        raise StartError(f"{exc.filename}: {exc.strerror}") from exc
     except OSError as exc:
-        raise CommandError(f"cannot use the state directory {state}: {exc.strerror}") from exc
+        raise StartError(f"cannot use the state directory {state}: {exc.strerror}") from exc
 
 
 class _Start:
     """One command that waits for the manager; of all that do, one starts it."""
 
-    def __init__(self, lock: int, log: Path) -> None:
+    def __init__(self, lock: int, log: Path, on_started: Callable[[str], None]) -> None:
         self._lock = lock
         self._log = log
+        self._on_started = on_started
         self._manager: subprocess.Popen[bytes] | None = None
 
     def wait(self) -> Found:
@@ -90,7 +96,7 @@ class _Start:
             found = find_manager()
             if found is not None:
                 if self._manager is not None and found["pid"] == self._manager.pid:
-                    note(
+                    self._on_started(
                         f"started a session manager (process {found['pid']}); "
                         f"its log is {self._log}"
                     )
@@ -100,13 +106,13 @@ class _Start:
                 _refuse_elsewhere(held)  # else it is about to serve, or to end
             elif has_ended:
                 last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise CommandError(
+                raise StartError(
                     f"the session manager did not start: {''.join(last)} (log: {self._log})"
                 )
             elif self._manager is None and _lock(self._lock) and not self._refuse_stranger():
                 self._manager = _spawn(self._log)
             if time.monotonic() > deadline:
-                raise CommandError(
+                raise StartError(
                     f"no session manager serves after {WATCHDOG_SECONDS:.0f} s of waiting for one "
                     f"that is starting or stopping; its log is {self._log}"
                 )
@@ -120,7 +126,7 @@ class _Start:
             return False
         if _read_held(port) is not None or _identity(port) != before:
             return True  # a manager took it this moment
-        raise CommandError(
+        raise StartError(
             f"port {port} is held by {_who_listens(port)}, which is not your session "
             f"manager and is told nothing. Stop it, or run yours elsewhere: {PROGRAM} serve "
             "--port 9000, with AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=http://127.0.0.1:9000"
@@ -129,7 +135,7 @@ class _Start:
 
 def _refuse_elsewhere(held: Found) -> None:
     if held.get("network", place.network()) != place.network():
-        raise CommandError(
+        raise StartError(
             f"the session manager of {state_dir()} runs on {held.get('host')}, in another "
             "container or machine, and its port is not one of this machine's. Name a URL that "
             "leads there in AGENT_ORCHESTRATOR_SESSION_MANAGER_URL, or use a state directory of "
@@ -161,7 +167,7 @@ def _find_program() -> str:
     beside = Path(sys.executable).with_name(PROGRAM)
     program = str(beside) if beside.exists() else shutil.which(PROGRAM, path=search_path())
     if program is None:
-        raise CommandError(
+        raise StartError(
             f"no session manager answers at http://127.0.0.1:{manager_port()} and none is "
             "installed here. Install and start one with: pip install agent-orchestrator && "
             f"{PROGRAM} serve (or name one in AGENT_ORCHESTRATOR_SESSION_MANAGER_URL)"
