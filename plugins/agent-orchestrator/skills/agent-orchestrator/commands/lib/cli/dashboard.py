@@ -16,11 +16,11 @@ from pathlib import Path
 import click
 
 from ..client.manager import Json, ManagerClient
+from ..client.start_manager import PROGRAM
 from ..console.browsers import find_browser
 from ..console.command import Command, CommandError, configure, json_option
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json, note
-from ..console.start_manager import PROGRAM
 from ..machine.environment import agent_environment, state_dir
 from ..machine.private_files import open_private
 from ..session_client import SessionNotFoundError

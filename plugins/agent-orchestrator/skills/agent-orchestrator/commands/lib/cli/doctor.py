@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import click
 
 from ..client.connect import client_of
+from ..client.start_manager import find_manager
 from ..console.command import DONE, FAILED, Command, configure, json_option, project_option
 from ..console.connect import url_of
 from ..console.output import answer, answer_json, note, one_line
-from ..console.start_manager import find_manager
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered

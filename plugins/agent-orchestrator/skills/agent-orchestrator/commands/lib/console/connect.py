@@ -15,6 +15,15 @@ import httpx
 from .. import __version__
 from ..client.connect import client_of
 from ..client.manager import ManagerClient
+from ..client.start_manager import (
+    POLL_SECONDS,
+    PROGRAM,
+    WATCHDOG_SECONDS,
+    Found,
+    StartError,
+    find_manager,
+    start_manager,
+)
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -27,15 +36,6 @@ from ..machine.private_files import open_to_read
 from ..session_client import SessionClientError
 from .command import CommandError
 from .output import note
-from .start_manager import (
-    POLL_SECONDS,
-    PROGRAM,
-    WATCHDOG_SECONDS,
-    Found,
-    StartError,
-    find_manager,
-    start_manager,
-)
 
 
 def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
