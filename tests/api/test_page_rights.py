@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_session_manager.api.wire.common import SessionChangesBody
+from agent_session_manager.api.wire.sessions import SessionChangesBody
 from tests.api.test_run_tokens import ROUTES, RUN, SESSION, ask, make_family, with_token
 from tests.support.api import Api
 from tests.support.manager import RunningManager

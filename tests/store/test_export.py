@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_session_manager.api.wire.common import NewEventBody
+from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, NameTakenError
 from agent_session_manager.domain.event import Event, NewEvent, parse_event

@@ -25,7 +25,8 @@ from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.routes import events, maintenance, page, runs, sessions, transcripts
 from agent_session_manager.api.routes.redirect_pages import RedirectPages
-from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer, NewEventBody
+from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
+from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 

@@ -21,14 +21,10 @@ from agent_session_manager.api.http.body import JsonRoute, parse_json
 from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import masker_of
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.wire.common import (
-    SessionAnswer,
-    SessionChangesBody,
-    event_to_wire,
-    session_body,
-    to_text,
-)
+from agent_session_manager.api.wire.common import to_text
+from agent_session_manager.api.wire.events import event_to_wire
 from agent_session_manager.api.wire.limits import MAX_PAGE
+from agent_session_manager.api.wire.sessions import SessionAnswer, SessionChangesBody, session_body
 from agent_session_manager.domain.errors import (
     InvalidEventError,
     SessionExistsError,

@@ -23,7 +23,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from agent_session_manager.api.earlier.routes import earlier_event
 from agent_session_manager.api.http.responses import dump
 from agent_session_manager.api.http.sse import STALLED_SECONDS
-from agent_session_manager.api.wire.common import SessionBody, session_body
+from agent_session_manager.api.wire.sessions import SessionBody, session_body
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event
 from agent_session_manager.feed.feed import (

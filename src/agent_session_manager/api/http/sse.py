@@ -17,12 +17,8 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.http.responses import dump
-from agent_session_manager.api.wire.common import (
-    SessionAnswer,
-    SessionDeletedFrame,
-    event_to_wire,
-    session_body,
-)
+from agent_session_manager.api.wire.events import event_to_wire
+from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDeletedFrame, session_body
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
 from agent_session_manager.domain.session import Session

@@ -31,11 +31,7 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.wire.common import (
-    AppendedAnswer,
-    EventsAnswer,
-    event_to_wire,
-)
+from agent_session_manager.api.wire.events import AppendedAnswer, EventsAnswer, event_to_wire
 from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError

@@ -13,23 +13,24 @@ from agent_session_manager.api.http.caller import page_of
 from agent_session_manager.api.http.depends import Id, RequestId, RunNumber, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.wire.common import (
-    LeaseClaimBody,
+from agent_session_manager.api.wire.requests import (
     NewRequestBody,
-    NewRunBody,
     RequestAnswer,
     RequestBody,
     RequestProgressBody,
     RequestsAnswer,
+)
+from agent_session_manager.api.wire.runs import (
+    LeaseClaimBody,
+    NewRunBody,
     RunOpenedAnswer,
     RunsAnswer,
     RunTokenRevokedAnswer,
-    SessionAnswer,
     holder_of,
     run_body,
     run_opened,
-    session_body,
 )
+from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
 from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState

@@ -23,21 +23,19 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.wire.common import (
+from agent_session_manager.api.wire.limits import MAX_PAGE
+from agent_session_manager.api.wire.runs import RunOpenedAnswer, holder_of, run_opened
+from agent_session_manager.api.wire.sessions import (
     DeletedAnswer,
     DeletedCounts,
     NewSessionBody,
     ResultAnswer,
-    RunOpenedAnswer,
     SessionAnswer,
     SessionChangesBody,
     SessionsAnswer,
     StatusAnswer,
-    holder_of,
-    run_opened,
     session_body,
 )
-from agent_session_manager.api.wire.limits import MAX_PAGE
 from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import create_run_token, digest_of
 from agent_session_manager.domain.session import Session, State

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.wire.common import Given, Moment, UsageBody
+from agent_session_manager.api.wire.common import Given, Moment
+from agent_session_manager.api.wire.sessions import UsageBody
 
 
 class UsageRowBody(BaseModel):
