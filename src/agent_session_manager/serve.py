@@ -38,7 +38,7 @@ from agent_session_manager.machine.discovery import (
 )
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
-from agent_session_manager.sql.database.database import sqlite_path
+from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.transport.acceptor import Accepting
 from agent_session_manager.transport.connection import Protocol

@@ -20,7 +20,7 @@ from agent_session_manager.domain.errors import CursorUnknownError
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.queries import EventFilter

@@ -20,7 +20,9 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
-from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.database.owner import Owner
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.changes import CreateSession, DeleteSession
@@ -269,7 +271,7 @@ def test_sqlite_file_has_one_owner_who_is_named(sqlite_url: str, open_stores: Op
 
 OWN_AND_WAIT = """\
 import sys, time
-from agent_session_manager.sql.database.database import open_database
+from agent_session_manager.sql.database.open import open_database
 database = open_database(sys.argv[1])
 print("owned", flush=True)
 time.sleep(60)

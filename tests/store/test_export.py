@@ -29,7 +29,7 @@ from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
 from agent_session_manager.sql.care.exporting_file import written_whole
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
+from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
 from agent_session_manager.sql.store import SqlStore, open_store

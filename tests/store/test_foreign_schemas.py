@@ -17,7 +17,7 @@ from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.exporter import export

@@ -27,8 +27,7 @@ from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.safeguards import LOG_ALARM_BYTES
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database.database import DatabaseError
-from agent_session_manager.sql.database.errors import is_broken, refusal_of
+from agent_session_manager.sql.database.errors import DatabaseError, is_broken, refusal_of
 from agent_session_manager.sql.database.head import read_head
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.queries import EventFilter

@@ -12,7 +12,7 @@ import pytest
 from agent_session_manager.domain.errors import VacuumNotPossibleError
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database.database import DatabaseError, DatabaseInUseError
+from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store

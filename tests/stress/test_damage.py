@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.store import open_store
 from tests.store.conformance import SteppedClock, append, create
 from tests.support.campaign import Campaign

@@ -21,7 +21,7 @@ from sqlalchemy.pool import StaticPool
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database import database
+from agent_session_manager.sql.database import sqlite
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.protocol import Store
@@ -46,7 +46,7 @@ class Life:
 
     def __init__(self, path: Path, made: Disk, synchronous: str | None) -> None:
         def prepare(connection: Connection, record: object) -> None:
-            database._prepare_sqlite_writer(connection, record)  # type: ignore[arg-type]
+            sqlite._prepare_sqlite_writer(connection, record)  # type: ignore[arg-type]
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").close()
             if synchronous:
                 connection.execute(f"PRAGMA synchronous = {synchronous}").close()
@@ -58,13 +58,11 @@ class Life:
                 poolclass=StaticPool,
             )
             event.listen(one, "connect", prepare)
-            event.listen(one, "begin", database._begin_immediate)
+            event.listen(one, "begin", sqlite._begin_immediate)
             return one
 
-        opened_here = Database(make_url(f"sqlite:///{path}"), opened(), opened())
-        self.store: Store = SqlStore(
-            opened_here, None, clock=now, lease_seconds=DEFAULT_LEASE_SECONDS
-        )
+        database = Database(make_url(f"sqlite:///{path}"), opened(), opened())
+        self.store: Store = SqlStore(database, None, clock=now, lease_seconds=DEFAULT_LEASE_SECONDS)
 
     def work(self, acknowledged: Known, number: int, chance: Random) -> None:
         """Append a few events; they are acknowledged when the store returns."""

@@ -18,8 +18,9 @@ from agent_orchestrator.machine import private_files
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
-from agent_session_manager.sql.database import database
-from agent_session_manager.sql.database.database import DatabaseError, open_database
+from agent_session_manager.sql.database import sqlite
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
 from tests.support.campaign import Campaign
 from tests.support.swapping import swapped
 from tests.support.waiting import wait_for
@@ -145,7 +146,7 @@ def test_opening_that_looks_at_nothing_follows_the_link(
 
     SQLite opens by the name: without the look at what it has opened, a link gets through.
     """
-    monkeypatch.setattr(database, "_open_files", dict)
+    monkeypatch.setattr(sqlite, "_open_files", dict)
     path = campaign.directory / "state" / "x.db"
     path.parent.mkdir(mode=0o700)
     victim = Victim(campaign.directory / "victim")

@@ -10,7 +10,7 @@ from pathlib import Path
 import agent_session_manager.api.app
 from agent_session_manager import serve
 from agent_session_manager.cli import main
-from agent_session_manager.sql.database import database
+from agent_session_manager.sql.database import ownership
 from tests.support.forking import live_in, write_to
 
 IMPORTED = (agent_session_manager.api.app, serve)
@@ -27,7 +27,7 @@ def start_manager(
     live_in(environment)
     write_to(log)
     if without_lock:
-        database.owned = lambda path: ExitStack()
+        ownership.owned = lambda path: ExitStack()
     told.send("ready")
     told.recv()
     main.main([*arguments], prog_name="agent-session-manager")

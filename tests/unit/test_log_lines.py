@@ -140,7 +140,7 @@ def test_long_text_is_cut(log: Log) -> None:
 
 
 def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
-    from agent_session_manager.sql.database.database import open_database
+    from agent_session_manager.sql.database.open import open_database
 
     database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
     try:

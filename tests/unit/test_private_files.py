@@ -16,7 +16,8 @@ from agent_orchestrator.runs.seal import seal
 from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.sql.care.backup import back_up
-from agent_session_manager.sql.database.database import DatabaseError, open_database
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
 from tests.support.rows import each_row
 
 NOBODY = 65534

@@ -7,13 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_session_manager.sql.database.database import (
-    DatabaseError,
-    file_of,
-    open_database,
-    parse_url,
-    shown,
-)
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.url import file_of, parse_url, shown
 from agent_shared import sqlite_url
 
 FILES = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"/" not in name)

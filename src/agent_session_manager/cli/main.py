@@ -119,7 +119,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     with importing():
         from agent_session_manager.serve import AddressError, PortInUseError
         from agent_session_manager.serve import serve as run_server
-        from agent_session_manager.sql.database.database import DatabaseError
+        from agent_session_manager.sql.database.errors import DatabaseError
         from agent_session_manager.store.errors import StoreBrokenError
         from agent_session_manager.transport.tls import TlsError
 

@@ -143,7 +143,7 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
       agent-session-manager vacuum
     """
     from agent_session_manager.sql.care.vacuum import vacuum as rebuild
-    from agent_session_manager.sql.database.database import DatabaseInUseError
+    from agent_session_manager.sql.database.errors import DatabaseInUseError
 
     settings = settings_from(state_dir=state_dir, database_url=database_url)
     with refusals():
@@ -231,7 +231,7 @@ def import_(
       zcat one.jsonl.gz | agent-session-manager import -
       agent-session-manager import --database-url postgresql://localhost/agents all.jsonl
     """
-    from agent_session_manager.sql.database.database import DatabaseInUseError
+    from agent_session_manager.sql.database.errors import DatabaseInUseError
     from agent_session_manager.sql.transfer.format import ImportRefusedError
     from agent_session_manager.sql.transfer.importer import import_export
 
@@ -299,7 +299,7 @@ def _ask_to_vacuum(settings: Settings, refusal: str) -> dict[str, int]:
 
 
 def _manager_of_database(settings: Settings) -> Announcement | None:
-    from agent_session_manager.sql.database.database import file_of, parse_url
+    from agent_session_manager.sql.database.url import file_of, parse_url
 
     database = database_file(settings).absolute()
     for found in find_managers(settings.state_dir):

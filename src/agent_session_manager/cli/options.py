@@ -77,7 +77,7 @@ def importing() -> Iterator[None]:
 @contextmanager
 def refusals() -> Iterator[None]:
     """What the database refuses in the block is said, and ends in 1."""
-    from agent_session_manager.sql.database.database import DatabaseError
+    from agent_session_manager.sql.database.errors import DatabaseError
 
     try:
         yield
@@ -86,7 +86,7 @@ def refusals() -> Iterator[None]:
 
 
 def database_file(settings: Settings) -> Path:
-    from agent_session_manager.sql.database.database import sqlite_path
+    from agent_session_manager.sql.database.url import sqlite_path
 
     return sqlite_path(settings.resolved_database_url)
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from agent_session_manager.sql.care.backup import back_up_before
-from agent_session_manager.sql.database.database import Database, DatabaseError
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.newest import create_newest, read_revisions
 from agent_session_manager.sql.migrations.revisions import known_revisions
 

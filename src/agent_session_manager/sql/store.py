@@ -27,8 +27,9 @@ from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Ses
 from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
-from agent_session_manager.sql.database.database import Database, open_database
+from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import is_broken, refusal_of
+from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.read.families import SqlRunTokens

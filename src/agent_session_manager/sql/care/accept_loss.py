@@ -19,7 +19,7 @@ from agent_session_manager.sql.care.backup import flush
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.restore import fold_log, owned_alone, renew, replaced_path
 from agent_session_manager.sql.care.verify import broken, damage, read_contents
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.sql.schema.checksums import (
     DAMAGED,

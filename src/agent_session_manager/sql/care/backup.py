@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import Contents, damage, read_contents
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 
 KEPT_BEFORE_MIGRATIONS = 3
 _SUFFIX = ".partial"

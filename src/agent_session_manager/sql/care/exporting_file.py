@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agent_session_manager.sql.care.backup import put_in_place, refuse_taken, unfinished
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 
 
 @contextmanager

@@ -16,14 +16,10 @@ from uuid import uuid4
 
 from agent_session_manager.sql.care.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.sql.care.verify import Contents, verify
-from agent_session_manager.sql.database.database import (
-    BUSY_TIMEOUT_SECONDS,
-    DatabaseError,
-    DatabaseInUseError,
-    distrust,
-    owned,
-)
+from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.database.head import head_path, remove_head
+from agent_session_manager.sql.database.ownership import owned
+from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, distrust
 
 _LOGS = ("-wal", "-shm")
 

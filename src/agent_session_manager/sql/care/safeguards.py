@@ -10,13 +10,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from agent_session_manager.sql.database.ballast import Ballast, ballast_path
-from agent_session_manager.sql.database.database import (
-    BUSY_TIMEOUT_SECONDS,
-    Database,
-    DatabaseError,
-)
-from agent_session_manager.sql.database.errors import is_broken
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.errors import DatabaseError, is_broken
 from agent_session_manager.sql.database.head import CURRENT, Head, Reached, head_path
+from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.store.errors import StoreBrokenError
 
 logger = logging.getLogger(__name__)

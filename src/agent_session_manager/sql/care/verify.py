@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from agent_session_manager.sql.care.readonly import reading_alone
-from agent_session_manager.sql.database.database import Database, DatabaseError
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.foreign_text import read_text
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.migrations.revisions import known_revisions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -56,3 +57,19 @@ def _is_disk_full(cause: BaseException | None) -> bool:
         full_index = code in (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP)
         return full_index or code & _PRIMARY == sqlite3.SQLITE_FULL
     return getattr(cause, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened; the text says why and what to do."""
+
+
+class DatabaseInUseError(DatabaseError):
+    """The file belongs to another process."""
+
+    def __init__(self, path: Path, owner: str) -> None:
+        super().__init__(
+            f"{path} belongs to {owner}: stop that one, or give this one another database"
+        )
+        self.path = path
+        self.owner = owner
+        """It, as it is named in a sentence."""

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import MIGRATIONS
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from agent_session_manager.sql.care.readonly import reading_one_moment
-from agent_session_manager.sql.database.database import DatabaseError
+from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.tables import (
     events,

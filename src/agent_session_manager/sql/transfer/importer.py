@@ -20,7 +20,9 @@ from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.sql.care.verify import refuse_damaged
-from agent_session_manager.sql.database.database import Database, DatabaseError, open_database
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.tables import sessions, transcripts

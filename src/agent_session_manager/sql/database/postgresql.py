@@ -1,0 +1,51 @@
+"""PostgreSQL: its connections, and one writer at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
+
+from agent_session_manager.sql.database.database import Database, RawSql
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.notices import Notices
+from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
+from agent_session_manager.sql.database.url import POSTGRESQL
+from agent_session_manager.store.protocol import READERS
+
+_WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
+
+
+def open_postgresql(url: URL) -> Database:
+    url = url.set(drivername=POSTGRESQL)
+    writing, reading, hearing = (postgresql_engine(url, size) for size in (1, READERS, 1))
+    event.listen(writing, "begin", _begin_alone)
+    return Database(url, writing, reading, notices=Notices(hearing))
+
+
+def postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
+    said = f"-c synchronous_commit=on -c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
+    try:
+        return create_engine(
+            url.set(drivername=POSTGRESQL),
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"options": said},
+            hide_parameters=True,
+            **options,
+        )
+    except ModuleNotFoundError as exc:
+        raise DatabaseError(
+            "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"
+        ) from exc
+
+
+def _begin_alone(connection: RawSql) -> None:
+    """Let one manager write at a time, as SQLite does.
+
+    Row locks would not do: who has waited for a row sees that row anew, but what it is joined with
+    as it was before.
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING})")
