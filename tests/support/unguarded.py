@@ -12,14 +12,15 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from agent_session_manager import serve
-from agent_session_manager.api.routes.events import AppendsFirst
+from agent_session_manager.api.fast_append import AppendsFirst
+from agent_session_manager.api.routes.events import append_events
 from agent_session_manager.cli.main import main
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 
 
 def let_everybody_in(app: Any, **_rules: object) -> ASGIApp:
-    return AppendsFirst(app)
+    return AppendsFirst(app, append_events)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 import agent_session_manager
 from agent_session_manager.api.earlier import routes as earlier_routes
 from agent_session_manager.api.earlier import websocket as earlier_websocket
+from agent_session_manager.api.fast_append import AppendsFirst
 from agent_session_manager.api.guard.admission import Admission
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.login_codes import Codes
@@ -23,7 +24,16 @@ from agent_session_manager.api.http.aside import Turns
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
-from agent_session_manager.api.routes import events, maintenance, page, runs, sessions, transcripts
+from agent_session_manager.api.routes import (
+    events,
+    login,
+    maintenance,
+    page,
+    runs,
+    sessions,
+    statistics,
+    transcripts,
+)
 from agent_session_manager.api.routes.redirect_pages import RedirectPages
 from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
 from agent_session_manager.api.wire.events import NewEventBody
@@ -31,7 +41,7 @@ from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
 
 SERVICE = "agent-session-manager"
-_OPEN_ROUTES = {"/health", page.TOKEN_PATH}
+_OPEN_ROUTES = {"/health", login.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 
 
@@ -77,7 +87,8 @@ def build_app(
         events.router,
         runs.router,
         transcripts.router,
-        page.router,
+        login.router,
+        statistics.router,
         health,
         maintenance.router,
         earlier_routes.router,
@@ -105,7 +116,7 @@ def guarded(
     with a token of its own is held to what the routes declare that there are now. `tls_hosts` are
     names of ours that are served with TLS alone.
     """
-    served: ASGIApp = Confined(Admission(events.AppendsFirst(app)), app)
+    served: ASGIApp = Confined(Admission(AppendsFirst(app, events.append_events)), app)
     if origins:
         served = CORSMiddleware(
             served, allow_origins=origins, allow_methods=["*"], allow_headers=_HEADERS_OF_PAGES

@@ -6,19 +6,15 @@ it; `api/http/body.py` and `domain/event.py` check what it is given.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.aside import in_turn
-from agent_session_manager.api.http.body import JsonRequest, JsonRoute, parse_json
+from agent_session_manager.api.http.body import JsonRoute, parse_json
 from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.depends import Id, QueryText, Served, manager_of
 from agent_session_manager.api.http.errors import RequestError
@@ -105,33 +101,6 @@ def _known_of(request: Request) -> Cursor | None:
     if len(given) > 1:
         raise InvalidRequestError("known: give it once")
     return parse_cursor(given[0]) if given else None
-
-
-class AppendsFirst:
-    """Serves the append route by itself, and leaves all others to the application.
-
-    Errors go through the application's own table; none of its other layers has a part in an append.
-    """
-
-    _PATH = re.compile(r"/sessions/([^/]+)/events")
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-        handlers = dict(app.exception_handlers)
-        defect = handlers.pop(Exception)
-        self._appends: ASGIApp = ServerErrorMiddleware(
-            ExceptionMiddleware(self._append, handlers), handler=defect
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_append = scope.get("method") == "POST" and self._PATH.fullmatch(scope["path"])
-        await (self._appends if is_append else self._app)(scope, receive, send)
-
-    async def _append(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self._app
-        session_id = scope["path"].split("/")[2]
-        response = await append_events(JsonRequest(scope, receive), session_id)
-        await response(scope, receive, send)
 
 
 def _of_run(event: NewEvent, run: int) -> NewEvent:

@@ -1,0 +1,47 @@
+"""The shorter way to the one route that is asked for most: appends, ahead of the framework.
+
+FastAPI is kept for what it describes and checks, and costs an append as much as all the rest does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_session_manager.api.http.body import JsonRequest
+
+Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+class AppendsFirst:
+    """Serves the append route by itself, and leaves all others to the application.
+
+    Errors go through the application's own table; none of its other layers has a part in an append.
+    """
+
+    _PATH = re.compile(r"/sessions/([^/]+)/events")
+
+    def __init__(self, app: FastAPI, append: Handler) -> None:
+        """`append` is the handler of the route in `app`."""
+        self._app = app
+        self._handler = append
+        handlers = dict(app.exception_handlers)
+        defect = handlers.pop(Exception)
+        self._appends: ASGIApp = ServerErrorMiddleware(
+            ExceptionMiddleware(self._append, handlers), handler=defect
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_append = scope.get("method") == "POST" and self._PATH.fullmatch(scope["path"])
+        await (self._appends if is_append else self._app)(scope, receive, send)
+
+    async def _append(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._app
+        session_id = scope["path"].split("/")[2]
+        response = await self._handler(JsonRequest(scope, receive), session_id)
+        await response(scope, receive, send)
