@@ -26,7 +26,7 @@ from agent_session_manager.api.earlier.websocket import (
     PING_SECONDS,
     WebSocketProtocol,
 )
-from agent_session_manager.api.routes.redirect_pages import RedirectPages
+from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (

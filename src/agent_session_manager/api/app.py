@@ -18,6 +18,7 @@ from agent_session_manager.api.guard.admission import Admission
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.login_codes import Codes
 from agent_session_manager.api.guard.page_tokens import PageTokens
+from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.api.guard.run_scopes import Confined
 from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.http.aside import Turns
@@ -34,7 +35,6 @@ from agent_session_manager.api.routes import (
     statistics,
     transcripts,
 )
-from agent_session_manager.api.routes.redirect_pages import RedirectPages
 from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time

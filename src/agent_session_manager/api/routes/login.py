@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, Codes
 from agent_session_manager.api.guard.page_tokens import PageTokens
+from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.api.guard.run_scopes import for_pages
 from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.caller import page_of
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.responses import answer, refusals
-from agent_session_manager.api.routes.redirect_pages import RedirectPages
 from agent_session_manager.api.wire.dashboard import (
     CodeAnswer,
     CodeBody,
