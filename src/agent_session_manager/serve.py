@@ -21,11 +21,6 @@ import uvicorn
 
 import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
-from agent_session_manager.api.earlier.websocket import (
-    MAX_MESSAGE_BYTES,
-    PING_SECONDS,
-    WebSocketProtocol,
-)
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.machine.clock import Time
@@ -43,6 +38,11 @@ from agent_session_manager.sql.store import open_store
 from agent_session_manager.transport.acceptor import Accepting
 from agent_session_manager.transport.connection import Protocol
 from agent_session_manager.transport.tls import family_of, in_url, load_tls, serve_tls
+from agent_session_manager.transport.websocket import (
+    MAX_MESSAGE_BYTES,
+    PING_SECONDS,
+    WebSocketProtocol,
+)
 
 logger = logging.getLogger(__name__)
 

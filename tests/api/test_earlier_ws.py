@@ -23,11 +23,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.earlier.websocket import (
-    HELD_BYTES,
-    SEND_BUFFER_BYTES,
-    WebSocketProtocol,
-)
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import now
@@ -35,6 +30,11 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.write import positions
 from agent_session_manager.store.changes import CreateSession, UpdateSession
+from agent_session_manager.transport.websocket import (
+    HELD_BYTES,
+    SEND_BUFFER_BYTES,
+    WebSocketProtocol,
+)
 from tests.support.api import Api
 from tests.support.loops import run
 from tests.support.manager import RunningManager

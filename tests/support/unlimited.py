@@ -11,9 +11,9 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from agent_session_manager.api import app
-from agent_session_manager.api.http import body, sse
+from agent_session_manager.api.http import body
 from agent_session_manager.cli.main import main
-from agent_session_manager.transport import connection
+from agent_session_manager.transport import connection, deadlines
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 
@@ -25,6 +25,6 @@ def let_everything_in(served: ASGIApp) -> ASGIApp:
 if __name__ == "__main__":
     vars(app)["Admission"] = let_everything_in
     vars(body).update(MAX_DEPTH=10**9, MAX_PARTS=10**9)
-    vars(sse).update(STALLED_SECONDS=10**9)
+    vars(deadlines).update(STALLED_SECONDS=10**9)
     connection.Protocol.head_seconds = connection.Protocol.body_seconds = 10**9
     main()

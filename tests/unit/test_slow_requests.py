@@ -11,8 +11,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from agent_session_manager.api.earlier.websocket import WebSocketProtocol
 from agent_session_manager.transport import connection
+from agent_session_manager.transport.websocket import WebSocketProtocol
 from tests.support.loops import SteppedLoop, run_stepped
 from tests.support.rows import each_row
 

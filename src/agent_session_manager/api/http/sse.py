@@ -35,6 +35,7 @@ from agent_session_manager.feed.feed import (
 )
 from agent_session_manager.feed.tail import Published
 from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.transport import deadlines
 from agent_session_manager.transport.connection import (
     StalledReaderError,
     connection_of,
@@ -44,8 +45,6 @@ from agent_session_manager.transport.connection import (
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
-STALLED_SECONDS = 8.0
-"""How long a reader may take nothing."""
 _SLICE_BYTES = 16 * 1024
 """What is sent at once, and what is kept for a reader that does not take it."""
 _PING = b": ping\n\n"
@@ -135,7 +134,7 @@ class _EventStream(Response, Generic[F]):
                     for begin in range(0, len(whole), _SLICE_BYTES):
                         body = whole[begin : begin + _SLICE_BYTES]
                         await send({"type": "http.response.body", "body": body, "more_body": True})
-                        await connection.drain(timeout_seconds=STALLED_SECONDS)
+                        await connection.drain(timeout_seconds=deadlines.STALLED_SECONDS)
                     chunk = self._encode(await anext(frames))
             except StopAsyncIteration:
                 await send({"type": "http.response.body", "body": b""})
