@@ -11,7 +11,8 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from agent_session_manager.serve import _config, _loop_factory, listen_on_loopback
+from agent_session_manager.serve import _config, _loop_factory
+from agent_session_manager.transport.listening import listen_on_loopback
 
 
 async def serve(app: Starlette) -> None:

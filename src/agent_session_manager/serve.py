@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
 import os
@@ -12,7 +11,6 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -37,7 +35,14 @@ from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.transport.acceptor import Accepting
 from agent_session_manager.transport.connection import Protocol
-from agent_session_manager.transport.tls import family_of, in_url, load_tls, serve_tls
+from agent_session_manager.transport.listening import (
+    _PORT_TRIES,
+    BACKLOG,
+    Listening,
+    PortInUseError,
+    listen,
+)
+from agent_session_manager.transport.tls import in_url, serve_tls
 from agent_session_manager.transport.websocket import (
     MAX_MESSAGE_BYTES,
     PING_SECONDS,
@@ -48,9 +53,6 @@ logger = logging.getLogger(__name__)
 
 TIME = Time()
 
-BACKLOG = 1024
-SEND_BUFFER_BYTES = 256 * 1024
-"""What the system keeps of an answer that is not taken: by default it may grow to megabytes."""
 SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than any client of ours keeps an idle connection: it is never closed under a request."""
@@ -61,37 +63,6 @@ HEADERS = [
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ]
 """On every answer, also on those that the server gives by itself."""
-_PORT_TRIES = 16
-_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-
-class PortInUseError(Exception):
-    """Another program listens on the port already."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is in use by another program; choose one with --port")
-
-
-class AddressError(Exception):
-    """The address of `--bind` cannot be listened on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listening:
-    """The sockets: plain ones on loopback, and perhaps one that speaks TLS."""
-
-    loopback: list[socket.socket]
-    network: socket.socket | None = None
-    tls: ssl.SSLContext | None = None
-
-    @property
-    def port(self) -> int:
-        return int(self.loopback[0].getsockname()[1])
-
-    def close(self) -> None:
-        for listening in (*self.loopback, self.network):
-            if listening is not None:
-                listening.close()
 
 
 def serve(settings: Settings) -> None:
@@ -286,65 +257,3 @@ def take_port(settings: Settings) -> tuple[DiscoveryFile, Listening]:
             listening.close()
             raise
     raise PortInUseError(settings.port)
-
-
-def listen(settings: Settings) -> Listening:
-    """Listen on loopback, and where the settings name an address, there too and on the same port.
-
-    Raises:
-        PortInUseError: somebody has the port.
-        AddressError, TlsError: the other machines cannot be served.
-    """
-    if settings.tls_certificate is None or settings.tls_key is None or not settings.bind:
-        return Listening(loopback=listen_on_loopback(settings.port))
-    tls = load_tls(settings.tls_certificate, settings.tls_key)
-    for _ in range(_PORT_TRIES if settings.port == 0 else 1):
-        listening = Listening(loopback=listen_on_loopback(settings.port))
-        try:
-            network = _listen(family_of(settings.bind), settings.bind, listening.port)
-        except PortInUseError:
-            listening.close()
-        except OSError as exc:
-            listening.close()
-            raise AddressError(f"cannot serve on {settings.bind}: {exc.strerror}") from exc
-        else:
-            return Listening(loopback=listening.loopback, network=network, tls=tls)
-    raise PortInUseError(settings.port)
-
-
-def listen_on_loopback(port: int) -> list[socket.socket]:
-    """Listen on 127.0.0.1 and, where there is one, on ::1, so that `localhost` is always us.
-
-    Port 0 takes one that is free on both.
-    """
-    for _ in range(_PORT_TRIES if port == 0 else 1):
-        listening = [_listen(socket.AF_INET, "127.0.0.1", port)]
-        try:
-            bound = listening[0].getsockname()[1]
-            listening.append(_listen(socket.AF_INET6, "::1", bound))
-        except PortInUseError:
-            listening[0].close()
-            continue
-        except OSError as exc:
-            if exc.errno not in _NO_IPV6:
-                listening[0].close()
-                raise
-        return listening
-    raise PortInUseError(port)
-
-
-def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind((address, port))
-        listening.listen(BACKLOG)
-    except OSError as exc:
-        listening.close()
-        if exc.errno == errno.EADDRINUSE:
-            raise PortInUseError(port) from exc
-        raise
-    return listening

@@ -22,8 +22,8 @@ MAX_LINES = 400
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
     "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
-    "concurrency", "sql.database", "sql.read", "api.wire", "settings", "sql.schema", "store",
-    "domain", "machine", "sql.migrations.versions", "transport",
+    "concurrency", "sql.database", "sql.read", "transport", "api.wire", "settings",
+    "sql.schema", "store", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "console", "sessions", "upkeep", "runs", "claude", "transcripts", "executors",

@@ -117,10 +117,10 @@ def serve(  # noqa: PLR0913  # a parameter for each option
     """
     # Late: the other commands answer without loading a web server and a database toolkit.
     with importing():
-        from agent_session_manager.serve import AddressError, PortInUseError
         from agent_session_manager.serve import serve as run_server
         from agent_session_manager.sql.database.errors import DatabaseError
         from agent_session_manager.store.errors import StoreBrokenError
+        from agent_session_manager.transport.listening import AddressError, PortInUseError
         from agent_session_manager.transport.tls import TlsError
 
     settings = settings_from(
