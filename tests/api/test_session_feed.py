@@ -8,13 +8,7 @@ from typing import Any
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
-from tests.support.streams import (
-    Frame,
-    open_and_take_nothing,
-    seqs_in,
-    streaming,
-    was_cut,
-)
+from tests.support.streams import Frame, open_and_take_nothing, seqs_in, streaming, was_cut
 from tests.support.waiting import wait_for
 
 

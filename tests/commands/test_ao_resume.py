@@ -15,16 +15,7 @@ from agent_orchestrator.console.output import local_time
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError
 from agent_orchestrator.sessions.next_run import Given, plan_next
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    USAGE,
-    Ended,
-    Gate,
-    Shell,
-    pids_in,
-    waiting_program,
-)
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Gate, Shell, pids_in, waiting_program
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
 from tests.support.waiting import wait_for

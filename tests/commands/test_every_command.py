@@ -28,13 +28,7 @@ from tests.commands.shell import (
     main_of,
 )
 from tests.support import defective
-from tests.support.recording import (
-    Reply,
-    json_reply,
-    recording,
-    refused_url,
-    silent_server,
-)
+from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 

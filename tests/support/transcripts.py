@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from claude_agent_sdk import (
-    fold_session_summary,
-)
+from claude_agent_sdk import fold_session_summary
 from claude_agent_sdk.types import SessionKey, SessionSummaryEntry
 
 from agent_orchestrator.transcripts.appends import Batch, to_line

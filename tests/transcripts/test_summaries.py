@@ -8,10 +8,7 @@ import sys
 import threading
 from uuid import uuid4
 
-from claude_agent_sdk import (
-    list_sessions_from_store,
-    project_key_for_directory,
-)
+from claude_agent_sdk import list_sessions_from_store, project_key_for_directory
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.transcripts.appends import DirectAppends, to_line

@@ -7,9 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from claude_agent_sdk import (
-    SessionStore,
-)
+from claude_agent_sdk import SessionStore
 from claude_agent_sdk.testing import run_session_store_conformance
 
 from agent_orchestrator.client.manager import ManagerClient

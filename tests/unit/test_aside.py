@@ -15,12 +15,7 @@ from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
-from agent_shared.masking import (
-    MAX_NAMES,
-    STEPS_AT_ONCE,
-    Effort,
-    Masking,
-)
+from agent_shared.masking import MAX_NAMES, STEPS_AT_ONCE, Effort, Masking
 from agent_shared.masking_rules import RULES
 from tests.support.asgi import asked
 

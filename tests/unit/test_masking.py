@@ -10,12 +10,7 @@ import orjson
 from agent_orchestrator.events.prepare import OutputText, create_event, prepare
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.domain.event import NewEvent, parse_event
-from agent_shared.masking import (
-    MAX_COUNT,
-    Masking,
-    is_masked,
-    rules_for,
-)
+from agent_shared.masking import MAX_COUNT, Masking, is_masked, rules_for
 from agent_shared.masking_rules import RULES
 from tests.support.planted import KINDS, planted, shown, traces
 from tests.support.rows import each_row

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from agent_session_manager import __version__
-from agent_session_manager.cli.maintenance import MAINTENANCE
-from agent_session_manager.cli.options import (
-    PROGRAM,
-    database_option,
-    fail,
-    find,
-    importing,
-    keeping_options,
-    port_option,
-    settings_from,
-    state_dir_option,
-)
-from agent_session_manager.machine.discovery import (
-    Announcement,
-    DiscoveryError,
-    DiscoveryFile,
-    discovery_path,
-    find_managers,
-    log_path,
-)
-from agent_session_manager.machine.log_lines import shown, write_lines_to
-from agent_session_manager.settings import PREFIX, Settings
+from agent_session_manager.cli.backup import accept_loss, backup, restore, verify
+from agent_session_manager.cli.control import logs, rotate_token, status, stop
+from agent_session_manager.cli.options import PROGRAM
+from agent_session_manager.cli.serve import serve
+from agent_session_manager.cli.transfer import export_, import_
+from agent_session_manager.cli.vacuum import vacuum
 from agent_shared.inherited import begin
-from agent_shared.place import terminate
-
-STOP_TIMEOUT_SECONDS = 60.0
-_POLL_SECONDS = 0.05
-_FOLLOW_SECONDS = 0.25
 
 
 class _Program(click.Group):
@@ -64,195 +39,7 @@ def main() -> None:
     """Keep every agent session in a database and serve it over HTTP on this machine."""
 
 
-for command in MAINTENANCE:
-    main.add_command(command)
-
-
-@main.command()
-@port_option
-@state_dir_option
-@database_option
-@click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="HOST:PORT", help="For a tunnel's name."
-)
-@click.option(
-    "--auth",
-    type=click.Choice(["on", "off"]),
-    help="off: let everybody on this machine in, without a token. Default: on.",
-)
-@click.option(
-    "--allow-origin",
-    "allow_origins",
-    multiple=True,
-    metavar="URL",
-    help="Let pages of this origin in, such as http://localhost:5173.",
-)
-@click.option("--bind", metavar="ADDRESS", help="Serve other machines too, on this address.")
-@click.option("--tls-certificate", metavar="FILE", help="For --bind: the certificate chain, PEM.")
-@click.option("--tls-key", metavar="FILE", help="For --bind: its key, PEM, readable by you alone.")
-@click.option("--allow-network", is_flag=True, help="For --bind: yes, it is meant.")
-@click.option(
-    "--no-transcripts",
-    is_flag=True,
-    help="Keep no agent's own record: resume is exact on the machine of the run only.",
-)
-@keeping_options
-def serve(  # noqa: PLR0913  # a parameter for each option
-    port: int | None,
-    state_dir: str | None,
-    database_url: str | None,
-    allow_hosts: tuple[str, ...],
-    auth: str | None,
-    allow_origins: tuple[str, ...],
-    no_transcripts: bool,
-    **others: Any,
-) -> None:
-    """Serve in the foreground until Ctrl-C or `agent-session-manager stop`.
-
-    \b
-    Examples:
-      agent-session-manager serve
-      agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
-      agent-session-manager serve --backup-every 24 --archive-after 30 --delete-archived-after 60
-    """
-    # Late: the other commands answer without loading a web server and a database toolkit.
-    with importing():
-        from agent_session_manager.serve import serve as run_server
-        from agent_session_manager.sql.database.errors import DatabaseError
-        from agent_session_manager.store.errors import StoreBrokenError
-        from agent_session_manager.transport.listening import AddressError, PortInUseError
-        from agent_session_manager.transport.tls import TlsError
-
-    settings = settings_from(
-        port=port,
-        state_dir=state_dir,
-        database_url=database_url,
-        allow_hosts=allow_hosts,
-        auth=auth,
-        allow_origins=allow_origins,
-        transcripts="off" if no_transcripts else None,
-        **others,
-    )
-    write_lines_to(sys.stderr)
-    for library in ("alembic", "uvicorn"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    try:
-        run_server(settings)
-    except StoreBrokenError as exc:
-        click.echo(f"{PROGRAM}: {exc}; start it again: it takes up what is on the disk", err=True)
-        sys.stderr.flush()
-        os._exit(1)
-    except (AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError) as exc:
-        fail(str(exc))
-
-
-@main.command()
-@port_option
-@state_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; the token is left out.")
-def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
-    """Say whether a manager serves, and from where; exit 3 if none does.
-
-    Without --port a manager of the state directory on another port is found too.
-    """
-    settings = settings_from(port=port, state_dir=state_dir)
-    found, others = _find_any(settings, port)
-    is_running = found is not None and found.is_reachable
-    if as_json:
-        shown = _public(found) if found is not None and is_running else None
-        click.echo(json.dumps({"running": is_running, "manager": shown}))
-    elif found is None:
-        advice = "" if others else f"; start one: {PROGRAM} serve"
-        click.echo(_none_here(settings, others) + advice)
-    elif not is_running:
-        click.echo(_elsewhere(found))
-    else:
-        click.echo(f"running: {found.url} (version {found.version}, process {found.pid})")
-        click.echo(f"database: {found.database}")
-        click.echo(f"log: {log_path(settings.state_dir, found.port)}")
-    sys.exit(0 if is_running else 3)
-
-
-@main.command()
-@port_option
-@state_dir_option
-def stop(port: int | None, state_dir: str | None) -> None:
-    """Stop the manager that serves, after it has finished what is under way."""
-    settings = settings_from(port=port, state_dir=state_dir)
-    found = find(settings)
-    if found is None:
-        others = find_managers(settings.state_dir)
-        click.echo(_none_here(settings, others), err=True)
-        sys.exit(3)
-    if not found.has_our_processes:
-        fail(f"{_elsewhere(found)}: stop it there")
-    terminate(found.pid, lambda: find(settings) == found)
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-    while (still := find(settings)) is not None and still.instance == found.instance:
-        if time.monotonic() > deadline:
-            fail(f"the manager (process {found.pid}) is still stopping; see its log")
-        time.sleep(_POLL_SECONDS)
-    click.echo(f"stopped {found.url}")
-
-
-@main.command()
-@port_option
-@state_dir_option
-@click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(min=0))
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
-def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> None:
-    """Print the log of the manager that a command started in the background.
-
-    Without --port a manager of the state directory on another port is found too.
-    """
-    settings = settings_from(port=port, state_dir=state_dir)
-    found, others = _find_any(settings, port)
-    path = log_path(settings.state_dir, settings.port if found is None else found.port)
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file.readlines()[-lines:] if lines else file.readlines()[:0]:
-                click.echo(shown(line), nl=False)
-            while follow:
-                fresh = file.read()
-                click.echo(shown(fresh), nl=False)
-                time.sleep(0 if fresh else _FOLLOW_SECONDS)
-    except FileNotFoundError:
-        where = "" if found or not others else f"; {_none_here(settings, others)}"
-        click.echo(
-            f"no log at {path}: a manager in the foreground logs to its terminal{where}", err=True
-        )
-        sys.exit(3)
-    except KeyboardInterrupt:
-        pass
-
-
-@main.command()
-@port_option
-@state_dir_option
-def rotate_token(port: int | None, state_dir: str | None) -> None:
-    """Replace the token of the manager that serves on this port, while it does not.
-
-    The old one is refused from then on. Commands on this machine find the new one by themselves.
-    """
-    settings = settings_from(port=port, state_dir=state_dir)
-    if settings.token:
-        fail(f"the token is the one in {PREFIX}TOKEN: change it there")
-    path = discovery_path(settings.state_dir, settings.port)
-    if not os.path.lexists(path):
-        click.echo(f"no manager has served on port {settings.port}", err=True)
-        sys.exit(3)
-    if find(settings) is not None:
-        fail(f"a manager serves on port {settings.port}; first stop it with: {PROGRAM} stop")
-    try:
-        file = DiscoveryFile(path)
-    except DiscoveryError as exc:
-        fail(str(exc))
-    file.rotate_token()
-    file.close()
-    click.echo(f"the next manager on port {settings.port} has a new token")
-
-
-@main.command()
+@click.command()
 def openapi() -> None:
     """Print the OpenAPI document of the HTTP API."""
     from agent_session_manager.api.app import openapi as describe
@@ -260,32 +47,8 @@ def openapi() -> None:
     click.echo(json.dumps(describe(), indent=2, sort_keys=True))
 
 
-def _public(found: Announcement) -> dict[str, object]:
-    private = ("token", "host", "processes", "network")
-    return {name: value for name, value in asdict(found).items() if name not in private}
-
-
-def _find_any(
-    settings: Settings, port: int | None
-) -> tuple[Announcement | None, list[Announcement]]:
-    """Find the manager that is meant, and all of the state directory.
-
-    Without a given port it is also the only one on another port.
-    """
-    found, all_here = find(settings), list(find_managers(settings.state_dir))
-    if found is None and port is None and len(all_here) == 1:
-        (found,) = all_here
-    return found, all_here
-
-
-def _none_here(settings: Settings, others: Sequence[Announcement]) -> str:
-    """Say that none serves on the port, and where managers of the state directory do."""
-    listed = "".join(f"; one serves on port {other.port}: --port {other.port}" for other in others)
-    return f"no manager serves on port {settings.port}{listed}"
-
-
-def _elsewhere(found: Announcement) -> str:
-    return (
-        f"the manager on port {found.port} of this state directory runs on {found.host}, in "
-        f"another container or machine (process {found.pid} there)"
-    )
+for command in (
+    *(serve, status, stop, logs, rotate_token),
+    *(backup, verify, restore, accept_loss, vacuum, export_, import_, openapi),
+):
+    main.add_command(command)

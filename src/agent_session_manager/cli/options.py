@@ -18,6 +18,7 @@ from agent_session_manager.settings import Settings, SettingsError, environment,
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PROGRAM = "agent-session-manager"
+FILE = click.Path(path_type=Path)
 
 port_option = click.option("--port", type=click.IntRange(0, 65535), help="Default: 8765.")
 state_dir_option = click.option(

@@ -26,10 +26,7 @@ from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Bells
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.errors import (
-    RequestNotFoundError,
-    SessionNotFoundError,
-)
+from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
 from agent_session_manager.domain.event import Event, NewEvent
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
 from agent_session_manager.domain.run_token import (

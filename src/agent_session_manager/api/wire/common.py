@@ -19,11 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from agent_session_manager.domain.session import (
-    MAX_NAME_CHARS,
-    MAX_PATH_BYTES,
-    SESSION_ID,
-)
+from agent_session_manager.domain.session import MAX_NAME_CHARS, MAX_PATH_BYTES, SESSION_ID
 
 
 def to_text(moment: datetime) -> str:

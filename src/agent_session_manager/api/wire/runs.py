@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.wire.common import Given, Moment, Name
 from agent_session_manager.api.wire.sessions import SessionAnswer, UsageBody, session_body
 from agent_session_manager.domain.run_token import agent_token_of
-from agent_session_manager.domain.session import (
-    Reason,
-    Run,
-    Session,
-)
+from agent_session_manager.domain.session import Reason, Run, Session
 
 
 class LeaseClaimBody(Given):

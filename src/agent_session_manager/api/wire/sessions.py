@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.wire.common import Given, GivenMoment, Moment, Name, Path, SessionId
 from agent_session_manager.api.wire.runs import LeaseBody, LeaseClaimBody
-from agent_session_manager.domain.session import (
-    Reason,
-    Session,
-    State,
-    Status,
-)
+from agent_session_manager.domain.session import Reason, Session, State, Status
 
 
 class NewSessionBody(Given):

@@ -8,10 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from agent_session_manager.machine.private import (
-    NotPrivateError,
-    open_private,
-)
+from agent_session_manager.machine.private import NotPrivateError, open_private
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.database.owner import read_owner, write_owner
 

@@ -10,17 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    case,
-    distinct,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import Connection, Row, and_, bindparam, case, distinct, func, literal, select
 
 from agent_session_manager.domain.session import REASONS, Session, State
 from agent_session_manager.sql.schema import rows

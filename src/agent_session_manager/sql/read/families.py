@@ -7,16 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    and_,
-    bindparam,
-    exists,
-    literal,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, exists, literal, select
 
 from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller

@@ -21,12 +21,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.session import (
-    Effect,
-    RunState,
-    effect_of_stop,
-    is_late,
-)
+from agent_session_manager.domain.session import Effect, RunState, effect_of_stop, is_late
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN

@@ -23,12 +23,7 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.names import check_name, reserved_name
 from agent_session_manager.domain.session import Session
-from agent_session_manager.sql.read.current import (
-    find_current,
-    get_current,
-    get_whole,
-    newest_run,
-)
+from agent_session_manager.sql.read.current import find_current, get_current, get_whole, newest_run
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
@@ -72,11 +67,7 @@ from agent_session_manager.store.changes import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.retention import (
-    ArchiveSessions,
-    DeleteArchived,
-    DeleteTranscripts,
-)
+from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived, DeleteTranscripts
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,

@@ -6,13 +6,7 @@ import sys
 
 import click
 
-from ..console.command import (
-    Command,
-    agents_option,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import Command, agents_option, configure, json_option, project_option
 from ..console.connect import open_manager
 from ..console.output import answer_session
 from ..console.prompt import prompt_option, read_prompt
