@@ -19,9 +19,9 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
 )
 from agent_session_manager.feed import feed as module
-from agent_session_manager.feed.feed import (
+from agent_session_manager.feed.feed import Feed
+from agent_session_manager.feed.frames import (
     EventsAdded,
-    Feed,
     Heartbeat,
     ListChanged,
     SessionChanged,

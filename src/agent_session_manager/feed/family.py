@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError
-from agent_session_manager.feed.feed import Heartbeat, ListChanged, ListFrame, Stopping
+from agent_session_manager.feed.frames import Heartbeat, ListChanged, ListFrame, Stopping
 from agent_session_manager.store.feeds import ChangedSession, DeletedSession
 
 ListFamily = Callable[[], Awaitable[dict[str, str]]]

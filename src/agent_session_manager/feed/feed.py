@@ -8,7 +8,7 @@ that it found.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -21,8 +21,19 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.session import Session
-from agent_session_manager.feed.tail import CHARS_AT_ONCE, NOTHING, Batch, News, Tail
-from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession, SessionNews
+from agent_session_manager.feed.frames import (
+    EventsAdded,
+    Frame,
+    Heartbeat,
+    ListChanged,
+    ListFrame,
+    SessionChanged,
+    SessionDeleted,
+    SessionEnded,
+    Stopping,
+)
+from agent_session_manager.feed.tail import CHARS_AT_ONCE, NOTHING, News, Tail
+from agent_session_manager.store.feeds import Changes, SessionNews
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.01
@@ -31,57 +42,6 @@ LIST_PACE_SECONDS = 1.0
 """Of a reader of all sessions: it hears of one session at most so often."""
 MAX_READERS = 1200
 CHANGES_AT_ONCE = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventsAdded:
-    """Events that the reader did not have, in order, and the cursor's generation."""
-
-    batch: Batch
-    generation: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionChanged:
-    """How the session stands; said at the beginning and when more than its events has changed."""
-
-    session: Session
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionEnded:
-    """The session is finished, and the reader has everything."""
-
-    session: Session
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionDeleted:
-    """The session is gone, or another one has its id."""
-
-    session_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListChanged:
-    """What was changed in the list of all sessions, and the cursor after it."""
-
-    changes: Sequence[ChangedSession | DeletedSession]
-    cursor: Cursor
-
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """Nothing has happened for a while."""
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """The manager goes down: come back with the cursor."""
-
-
-Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
-ListFrame = ListChanged | Heartbeat | Stopping
 
 
 class Feed:

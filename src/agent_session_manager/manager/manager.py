@@ -37,7 +37,8 @@ from agent_session_manager.domain.run_token import (
 )
 from agent_session_manager.domain.session import Run, Session, Status, is_session_id
 from agent_session_manager.feed.family import of_family
-from agent_session_manager.feed.feed import Feed, Frame, ListFrame
+from agent_session_manager.feed.feed import Feed
+from agent_session_manager.feed.frames import Frame, ListFrame
 from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.store.changes import (
     AppendEvents,

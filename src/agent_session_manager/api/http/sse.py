@@ -22,7 +22,7 @@ from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDelete
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
 from agent_session_manager.domain.session import Session
-from agent_session_manager.feed.feed import (
+from agent_session_manager.feed.frames import (
     EventsAdded,
     Frame,
     Heartbeat,
