@@ -5,23 +5,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import (
     DiskFullError,
-    EventDamagedError,
-    NoResultError,
-    SessionNotFinishedError,
-    SessionNotFoundError,
     StoreUnavailableError,
     VacuumNotPossibleError,
 )
-from agent_session_manager.domain.event import Event, joined_text
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
 from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
@@ -31,15 +26,15 @@ from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import is_broken, refusal_of
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
-from agent_session_manager.sql.read.descendants import to_session
+from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.sql.read.retention import SqlRetention
-from agent_session_manager.sql.read.sessions import list_sessions
+from agent_session_manager.sql.read.runs import list_requests, list_runs, next_expiry
+from agent_session_manager.sql.read.sessions import get_session, get_status, list_sessions
 from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import events, requests, runs, sessions
 from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.changes import DeleteSession
@@ -57,42 +52,6 @@ from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
 
 Clock = Callable[[], datetime]
-
-PAGE_BYTES = 8 * 1024 * 1024
-"""What the events of one page hold at most, give or take the last of them."""
-_ROWS_AT_ONCE = 25
-_ERROR = '"error":'
-
-_SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
-_STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
-_NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
-_NEXT_EXPIRY = select(func.min(runs.c.lease_expires_at)).where(runs.c.lease_expires_at.is_not(None))
-_ANSWER = (
-    select(sessions.c.status, events)
-    .join_from(sessions, runs, rows.WITH_NEWEST_RUN)
-    .outerjoin(
-        events,
-        and_(events.c.session_number == sessions.c.number, events.c.seq == runs.c.answer_seq),
-    )
-    .where(sessions.c.session_id == bindparam("session_id"))
-)
-_FIRST_PART = (
-    select(events.c.seq)
-    .where(
-        events.c.session_number == bindparam("number"), events.c.event_id == bindparam("first_id")
-    )
-    .scalar_subquery()
-)
-_PARTS = (
-    select(events)
-    .where(
-        events.c.session_number == bindparam("number"),
-        events.c.seq.between(_FIRST_PART, bindparam("last")),
-        events.c.run == bindparam("run"),
-        events.c.event_type == "message",
-    )
-    .order_by(events.c.seq)
-)
 
 
 def open_store(
@@ -239,34 +198,15 @@ class SqlStore:
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
-            return to_session(connection, _one(connection, _SESSION, session_id))
+            return get_session(connection, session_id)
 
     def get_status(self, session_id: str) -> Status:
         with self._read() as connection:
-            status = connection.scalar(_STATUS, {"session_id": session_id})
-        if status is None:
-            return "not_existent"
-        return "running" if status == "running" else "finished"  # also of one that is damaged
+            return get_status(connection, session_id)
 
     def get_result(self, session_id: str) -> str:
         with self._read() as connection:
-            answer = _one(connection, _ANSWER, session_id)
-            if answer.status == "running":
-                raise SessionNotFinishedError(session_id)
-            if answer.fields is None:
-                raise NoResultError(session_id)
-            last = _fields_of(answer, session_id)
-            first_id = last.get("continues")
-            if not isinstance(first_id, str):
-                return joined_text(last)
-            keys = {"number": answer.session_number, "run": answer.run, "last": answer.seq}
-            texts = [
-                joined_text(fields)
-                for row in connection.execute(_PARTS, {**keys, "first_id": first_id})
-                if (fields := _fields_of(row, session_id)).get("continues") == first_id
-                or row.event_id == first_id
-            ]
-        return "".join(texts) or joined_text(last)
+            return get_result(connection, session_id)
 
     def list_sessions(
         self,
@@ -280,61 +220,22 @@ class SqlStore:
             return list_sessions(connection, where, limit=limit, sort=sort, after=after)
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
-        """Read a page: at most `limit` events, and fewer once it holds `PAGE_BYTES`."""
-        query = select(events)
-        if where.has_error:
-            # As the text may stand anywhere in an event, those that hold it are looked into.
-            query = query.where(events.c.fields.contains(_ERROR, autoescape=True))
-        else:
-            query = query.limit(limit + 1)
-        if where.before_seq is not None:
-            query = query.where(events.c.seq < where.before_seq).order_by(events.c.seq.desc())
-        else:
-            query = query.where(events.c.seq > (where.after_seq or 0)).order_by(events.c.seq)
-        if where.event_type is not None:
-            query = query.where(events.c.event_type == where.event_type)
-        if where.run is not None:
-            query = query.where(events.c.run == where.run)
-        page: list[Event] = []
-        size = 0
         with self._read() as connection:
-            number = _one(connection, _NUMBER, session_id).number
-            streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-            with streaming.execute(query.where(events.c.session_number == number)) as found:
-                for row in found:
-                    event = rows.to_event(row, session_id)
-                    if where.has_error and event.fields.get("error") is None:
-                        continue
-                    if len(page) == limit or size >= PAGE_BYTES:
-                        return EventPage(events=page, has_more=True)
-                    page.append(event)
-                    size += event.size
-        return EventPage(events=page, has_more=False)
+            return list_events(connection, session_id, where, limit=limit)
 
     def list_runs(self, session_id: str) -> list[Run]:
-        query = select(runs).order_by(runs.c.run)
         with self._read() as connection:
-            number = _one(connection, _NUMBER, session_id).number
-            found = connection.execute(query.where(runs.c.session_number == number)).all()
-        return [rows.to_run(row) for row in found]
+            return list_runs(connection, session_id)
 
     def list_requests(
         self, session_id: str, run: int, *, state: RequestState | None = None
     ) -> list[Request]:
-        """List the requests to a run, in the order in which they were made."""
-        query = select(requests).where(requests.c.run == run).order_by(requests.c.number)
-        if state is not None:
-            query = query.where(requests.c.state == state.value)
         with self._read() as connection:
-            number = _one(connection, _NUMBER, session_id).number
-            found = connection.execute(query.where(requests.c.session_number == number)).all()
-        return [rows.to_request(row) for row in found]
+            return list_requests(connection, session_id, run, state=state)
 
     def next_expiry(self) -> datetime | None:
-        """When the first of all leases expires; None while there are none."""
         with self._read() as connection:
-            moment = connection.scalar(_NEXT_EXPIRY)
-        return None if moment is None else rows.to_nearest_moment(moment)
+            return next_expiry(connection)
 
     def free_some(self, pages: int) -> Space:
         if self._database.path is None:
@@ -353,19 +254,3 @@ class SqlStore:
                 yield connection
         except SQLAlchemyError as exc:
             raise refusal_of(exc) from exc
-
-
-def _one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any]:
-    found = connection.execute(query, {"session_id": session_id}).one_or_none()
-    if found is None:
-        raise SessionNotFoundError(session_id)
-    return found
-
-
-def _fields_of(row: Row[Any], session_id: str) -> dict[str, Any]:
-    with suppress(ValueError, TypeError, KeyError):
-        if rows.is_whole(row, session_id):
-            fields = rows.parse_fields(row.fields)
-            joined_text(fields)  # which is what it is read for
-            return fields
-    raise EventDamagedError(session_id, row.seq)

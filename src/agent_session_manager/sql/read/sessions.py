@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, or_, select
 
-from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.domain.session import REASONS, State
-from agent_session_manager.sql.read.descendants import to_sessions
+from agent_session_manager.domain.errors import InvalidRequestError, SessionNotFoundError
+from agent_session_manager.domain.session import REASONS, Session, State, Status
+from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
@@ -34,6 +34,22 @@ _ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
     SessionSort.NAME: [(sessions.c.session_name, False), (sessions.c.number, False)],
     SessionSort.COST: [(sessions.c.cost_microdollars, True), (sessions.c.number, True)],
 }
+
+_SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
+_STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
+NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
+"""The number of a session: see `one`."""
+
+
+def get_session(connection: Connection, session_id: str) -> Session:
+    return to_session(connection, one(connection, _SESSION, session_id))
+
+
+def get_status(connection: Connection, session_id: str) -> Status:
+    status = connection.scalar(_STATUS, {"session_id": session_id})
+    if status is None:
+        return "not_existent"
+    return "running" if status == "running" else "finished"  # also of one that is damaged
 
 
 def list_sessions(
@@ -110,3 +126,15 @@ def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
 def _has(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
     """Whether a column holds a text, in small letters or large ones; no index can answer that."""
     return column.icontains(part, autoescape=True)
+
+
+def one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any]:
+    """Return the one row of a query by `session_id`.
+
+    Raises:
+        SessionNotFoundError: there is none.
+    """
+    found = connection.execute(query, {"session_id": session_id}).one_or_none()
+    if found is None:
+        raise SessionNotFoundError(session_id)
+    return found
