@@ -13,6 +13,7 @@ from agent_session_manager.api.http.caller import page_of
 from agent_session_manager.api.http.depends import Id, RequestId, RunNumber, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.wire.common import LeaseClaimBody
 from agent_session_manager.api.wire.requests import (
     NewRequestBody,
     RequestAnswer,
@@ -21,7 +22,6 @@ from agent_session_manager.api.wire.requests import (
     RequestsAnswer,
 )
 from agent_session_manager.api.wire.runs import (
-    LeaseClaimBody,
     NewRunBody,
     RunOpenedAnswer,
     RunsAnswer,

@@ -74,3 +74,29 @@ class HealthAnswer(BaseModel):
 class ErrorAnswer(BaseModel):
     detail: str = Field(description="For people")
     code: str = Field(description="For programs; never changes")
+
+
+class LeaseClaimBody(Given):
+    holder: Name = Field(description="Names the process that drives the run; unique to it")
+
+
+class LeaseBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    holder: str
+    expires_at: Moment
+
+
+class UsageBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_microdollars: int = Field(
+        description="Millionths of a US dollar, for all tokens but the unpriced ones"
+    )
+    unpriced_tokens: int = Field(
+        description="Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free"
+    )

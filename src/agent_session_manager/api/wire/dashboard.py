@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.wire.common import Given, Moment
-from agent_session_manager.api.wire.sessions import UsageBody
+from agent_session_manager.api.wire.common import Given, Moment, UsageBody
 
 
 class UsageRowBody(BaseModel):

@@ -6,14 +6,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.api.wire.common import Given, Moment, Name
-from agent_session_manager.api.wire.sessions import SessionAnswer, UsageBody, session_body
+from agent_session_manager.api.wire.common import (
+    Given,
+    LeaseBody,
+    LeaseClaimBody,
+    Moment,
+    Name,
+    UsageBody,
+)
+from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
 from agent_session_manager.domain.run_token import agent_token_of
 from agent_session_manager.domain.session import Reason, Run, Session
-
-
-class LeaseClaimBody(Given):
-    holder: Name = Field(description="Names the process that drives the run; unique to it")
 
 
 class NewRunBody(Given):
@@ -24,13 +27,6 @@ class NewRunBody(Given):
     host: Name | None = None
     spec: dict[str, Any] | None = None
     lease: LeaseClaimBody | None = None
-
-
-class LeaseBody(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    holder: str
-    expires_at: Moment
 
 
 class RunBody(BaseModel):

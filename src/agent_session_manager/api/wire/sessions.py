@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from agent_session_manager.api.wire.common import Given, GivenMoment, Moment, Name, Path, SessionId
-from agent_session_manager.api.wire.runs import LeaseBody, LeaseClaimBody
+from agent_session_manager.api.wire.common import (
+    Given,
+    GivenMoment,
+    LeaseBody,
+    LeaseClaimBody,
+    Moment,
+    Name,
+    Path,
+    SessionId,
+    UsageBody,
+)
 from agent_session_manager.domain.session import Reason, Session, State, Status
 
 
@@ -38,21 +47,6 @@ class SessionChangesBody(Given):
         default=None, description="Opens the next run; the session is running again"
     )
     archived: bool | None = None
-
-
-class UsageBody(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int
-    cache_creation_tokens: int
-    cost_microdollars: int = Field(
-        description="Millionths of a US dollar, for all tokens but the unpriced ones"
-    )
-    unpriced_tokens: int = Field(
-        description="Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free"
-    )
 
 
 class SessionBody(BaseModel):
