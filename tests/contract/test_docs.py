@@ -17,7 +17,7 @@ import pytest
 
 import agent_orchestrator
 import agent_session_manager
-from agent_orchestrator.agents.agents import list_agents
+from agent_orchestrator.agents.find import list_agents
 from agent_session_manager.api.app import openapi
 from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.agents.agents import AgentListing, list_agents
+from agent_orchestrator.agents.agent import AgentListing
+from agent_orchestrator.agents.find import list_agents
 from tests.executors.conftest import Claude, bundled_cli
 
 pytestmark = pytest.mark.xdist_group("claude-executor")

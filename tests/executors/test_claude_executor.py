@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.claude.executor import ClaudeExecutor
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import CHUNK_BYTES, TEXT_BYTES_LIMIT

@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.agents.agents import (
-    Agent,
-    AgentError,
-    AgentListing,
-    find_agent,
-    list_agents,
-)
+from agent_orchestrator.agents.agent import Agent, AgentError, AgentListing
+from agent_orchestrator.agents.find import find_agent, list_agents
 from tests.support.rows import each_row
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from agent_orchestrator.agents.agents import Agent
+from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.executors.base import Continuation, RunSpec
 from agent_orchestrator.runs.assignment import Assignment
 from tests.support.rows import each_row

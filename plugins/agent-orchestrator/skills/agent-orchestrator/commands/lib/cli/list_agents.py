@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from ..agents.agents import Agent, list_agents
+from ..agents.agent import Agent
+from ..agents.find import list_agents
 from ..console.command import Command, agents_option, configure, json_option, project_option
 from ..console.output import answer_json, note, table
 from ..machine.environment import claude_dir

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..agents.agents import Agent
+from ..agents.agent import Agent
 from ..events.event import Event
 
 if TYPE_CHECKING:  # who only names an executor needs nothing of processes

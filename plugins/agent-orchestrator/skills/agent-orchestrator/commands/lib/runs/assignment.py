@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..agents.agents import Agent
+from ..agents.agent import Agent
 from ..executors.base import Continuation, RunSpec
 
 READY = "ready"

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..agents.agents import Agent
+from ..agents.agent import Agent
 from ..machine.private_files import make_state_directory, open_private
 from ..machine.wire_text import to_wire
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import httpx
 
+from ..claude.restore import restore
 from ..client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
 from ..events.event import Event
 from ..events.prepare import create_event
@@ -43,7 +44,7 @@ from ..outbox.outbox import Outbox, OutboxError, Run
 from ..session_client import SessionClientError, SessionNotFoundError, _find_token
 from ..shared.inherited import begin
 from ..shared.masking import Masking
-from ..transcripts.mirror import Mirror, restore
+from ..transcripts.mirror import Mirror
 from .assignment import READY, Assignment
 from .delivery import delivery_of
 from .drive import RunOutcome, StopOrder, drive

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..agents.agents import Agent, AgentError, find_agent
+from ..agents.agent import Agent, AgentError
+from ..agents.find import find_agent
 from ..client.manager import Json
 from ..config import Config
 from ..executors.base import RunSpec

@@ -1,0 +1,106 @@
+"""What a definition of an agent says, whichever form it has."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_FILE_BYTES = 1 << 20
+"""Claude Code ignores a larger definition."""
+Fields = dict[str, Any]
+"""What a definition says, before it is known to be usable."""
+
+
+class AgentError(Exception):
+    """An agent definition cannot be used, or there is none of that name."""
+
+    def __init__(self, name: str, problem: str, source: Path | None = None) -> None:
+        super().__init__(f"{source}: {problem}" if source else problem)
+        self.name = name
+        self.source = source
+        self.is_of_the_name = source is not None and source.name == "agent.json"
+        """Whether it hides others of its name: the name of a Markdown file means nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A named definition: what an executor applies to a run."""
+
+    name: str
+    source: Path
+    """The file that defines it."""
+    description: str = ""
+    executor: str | None = None
+    command: tuple[str, ...] = ()
+    system_prompt: str | None = None
+    tools: tuple[str, ...] | None = None
+    """The only tools it has; `None` leaves them all, an empty tuple none."""
+    disallowed_tools: tuple[str, ...] = ()
+    model: str | None = None
+    permission_mode: str | None = None
+    mcp_servers: dict[str, Any] = field(default_factory=dict)
+    """Name to configuration, as in `mcpServers` of Claude Code's `.mcp.json`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentListing:
+    """All agents that can be used, and what is wrong with the others."""
+
+    agents: tuple[Agent, ...]
+    errors: tuple[AgentError, ...]
+
+
+def text_of(source: Path, *, errors: str = "strict") -> str:
+    """Return the text of a regular file of bounded size; nothing else can make a reader wait."""
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is not a regular file")
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+    return content.decode("utf-8-sig", errors).replace("\r\n", "\n")
+
+
+def agent_from(source: Path, fields: Fields) -> Agent:
+    model = _text(fields, "model")
+    command = _texts(fields, "command") or ()
+    return Agent(
+        name=_text(fields, "name") or "",
+        source=source,
+        description=_text(fields, "description") or "",
+        executor=_text(fields, "executor") or ("command" if command else None),
+        command=command,
+        system_prompt=_text(fields, "system_prompt"),
+        tools=_texts(fields, "tools"),
+        disallowed_tools=_texts(fields, "disallowed_tools") or (),
+        model=None if model == "inherit" else model,
+        permission_mode=_text(fields, "permission_mode"),
+        mcp_servers=mapping_of(fields, "mcp_servers"),
+    )
+
+
+def _text(fields: Fields, key: str) -> str | None:
+    value = fields.get(key)
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise ValueError(f"{key} must be a text that is not empty")
+
+
+def _texts(fields: Fields, key: str) -> tuple[str, ...] | None:
+    value = fields.get(key)
+    if value is None or value == ["*"]:
+        return None
+    if isinstance(value, list) and all(isinstance(text, str) and text for text in value):
+        return tuple(value)
+    raise ValueError(f"{key} must be a list of texts")
+
+
+def mapping_of(fields: Fields, key: str) -> Fields:
+    value = fields.get(key, {})
+    if isinstance(value, dict) and all(isinstance(server, dict) for server in value.values()):
+        return value
+    raise ValueError(f"{key} must map a name to an object")
