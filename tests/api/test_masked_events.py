@@ -10,7 +10,8 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.delivery import delivery_of
-from agent_orchestrator.transcripts.appends import Batch, DirectAppends
+from agent_orchestrator.transcripts.appends import DirectAppends
+from agent_orchestrator.transcripts.batch import Batch
 from agent_orchestrator.transcripts.mirror import OutboxAppends
 from tests.support.api import Api
 from tests.support.manager import RunningManager

@@ -7,7 +7,7 @@ from typing import Any
 from claude_agent_sdk import fold_session_summary
 from claude_agent_sdk.types import SessionKey, SessionSummaryEntry
 
-from agent_orchestrator.transcripts.appends import Batch, to_line
+from agent_orchestrator.transcripts.batch import Batch, to_line
 from agent_orchestrator.transcripts.store import TranscriptStore
 
 

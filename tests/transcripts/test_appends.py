@@ -10,7 +10,8 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
-from agent_orchestrator.transcripts.appends import Batch, DirectAppends
+from agent_orchestrator.transcripts.appends import DirectAppends
+from agent_orchestrator.transcripts.batch import Batch
 from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.loops import run
 from tests.support.recording import refused_url

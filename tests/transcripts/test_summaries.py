@@ -11,7 +11,8 @@ from uuid import uuid4
 from claude_agent_sdk import list_sessions_from_store, project_key_for_directory
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.transcripts.appends import DirectAppends, to_line
+from agent_orchestrator.transcripts.appends import DirectAppends
+from agent_orchestrator.transcripts.batch import to_line
 from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.loops import run
 from tests.support.manager import RunningManager

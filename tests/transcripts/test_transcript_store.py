@@ -11,7 +11,7 @@ from claude_agent_sdk import SessionStore
 from claude_agent_sdk.testing import run_session_store_conformance
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.transcripts.appends import to_line
+from agent_orchestrator.transcripts.batch import to_line
 from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.loops import run
 from tests.support.transcripts import entry, folded, key_of, summary_of

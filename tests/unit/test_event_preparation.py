@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agent_orchestrator.events.output_text import OutputText
 from agent_orchestrator.events.prepare import (
     DEPTH_LIMIT,
     EVENT_BYTES_LIMIT,
     EVENT_PARTS_LIMIT,
     TEXT_BYTES_LIMIT,
-    OutputText,
     create_event,
     prepare,
     shorten,

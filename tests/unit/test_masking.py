@@ -7,7 +7,8 @@ from random import Random
 
 import orjson
 
-from agent_orchestrator.events.prepare import OutputText, create_event, prepare
+from agent_orchestrator.events.output_text import OutputText
+from agent_orchestrator.events.prepare import create_event, prepare
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.domain.event import NewEvent, parse_event
 from agent_shared.masking import MAX_COUNT, Masking, is_masked, rules_for

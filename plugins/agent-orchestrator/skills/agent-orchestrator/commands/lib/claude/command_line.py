@@ -20,7 +20,8 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessError, Transport
 
-from ..events.prepare import OutputText, storable
+from ..events.output_text import OutputText
+from ..events.prepare import storable
 from ..executors.base import Execution, ExecutorError
 from ..executors.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace, Spared

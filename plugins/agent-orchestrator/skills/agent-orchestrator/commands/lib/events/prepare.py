@@ -8,7 +8,6 @@ by every executor.
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import re
@@ -16,7 +15,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ..shared.masking import MAX_SECRET_CHARS, Masking, Span, find_secrets, mask_spans, rules_for
+from ..shared.masking import Masking
 from .event import Event
 
 TEXT_BYTES_LIMIT = 512 * 1024
@@ -156,63 +155,3 @@ def _fits(value: Any, bytes_limit: int, parts_limit: int) -> bool:
 
 def _count_parts(json_text: str) -> int:
     return sum(map(json_text.count, ",[{"))
-
-
-class OutputText:
-    """What a program writes, decoded as it comes; of too much only the head and the tail are kept.
-
-    Bytes that are not UTF-8 become U+FFFD. Beyond each cut as much is kept as the longest secret
-    can have, so that one that lies across it is seen whole, and masked.
-    """
-
-    def __init__(self, limit: int = TEXT_BYTES_LIMIT) -> None:
-        self._limit = limit // 2
-        self._half = self._limit + MAX_SECRET_CHARS
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._head = ""
-        self._tail = ""
-        self.characters = 0
-
-    def add(self, chunk: bytes, *, final: bool = False) -> None:
-        text = self._decoder.decode(chunk, final)
-        self.characters += len(text)
-        room = self._half - len(self._head)
-        self._head += text[:room] if room > 0 else ""
-        self._tail += text[max(room, 0) :]
-        if len(self._tail) > 2 * self._half:
-            self._tail = self._tail[-self._half :]
-
-    def fields(self) -> Event:
-        """Return the `content` of an event, with the mark if it is not everything."""
-        omitted = self.characters - 2 * self._limit
-        if omitted <= 0:
-            return {"content": text_content(self._head + self._tail)}
-        head, in_head = _cut(self._head, self._limit)
-        tail, in_tail = _cut(self._end(), self._limit, keep_end=True)
-        return {
-            "content": text_content(f"{head}\n[… {omitted} characters omitted …]\n{tail}"),
-            "shortened": {"content.0.text": self.characters},
-            **({"masked_secrets": in_head + in_tail} if in_head + in_tail else {}),
-        }
-
-    def last_lines(self, count: int) -> str:
-        """Return the end of it, masked, for a message to a person."""
-        end, _ = _cut(self._end(), self._limit, keep_end=True)
-        return "\n".join(end.strip().splitlines()[-count:])
-
-    def _end(self) -> str:
-        """As much of the end as is kept, and all of it if that is all."""
-        is_whole = self.characters <= len(self._head) + len(self._tail)
-        return self._head + self._tail if is_whole else self._tail
-
-
-def _cut(text: str, length: int, *, keep_end: bool = False) -> tuple[str, int]:
-    """One end of a text, masked, and how many secrets that were; what lies across is out whole."""
-    begin, end = (max(0, len(text) - length), len(text)) if keep_end else (0, length)
-    kept: list[Span] = []
-    for span in find_secrets(text, rules_for(text)):
-        if span.start < end and span.end > begin:
-            begin, end = min(begin, span.start), max(end, span.end)
-            kept.append(span)
-    shifted = [Span(span.start - begin, span.end - begin, span.kind) for span in kept]
-    return mask_spans(text[begin:end], shifted), len(kept)

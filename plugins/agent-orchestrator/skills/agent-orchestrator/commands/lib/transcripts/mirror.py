@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..client.manager import ManagerClient
 from ..outbox.outbox import Outbox
 from ..session_client import SessionClientError
-from .appends import Batch
+from .batch import Batch
 from .names import PROJECT_KEY, conversation_subpath
 from .sender import TRANSCRIPT
 from .store import TranscriptStore

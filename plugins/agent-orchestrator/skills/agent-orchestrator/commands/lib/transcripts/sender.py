@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from ..client.manager import ManagerClient
 from ..outbox.attempts import Attempts, RefusedError
 from ..outbox.outbox import Outbox, Waiting
-from .appends import Batch, DirectAppends, to_batch
+from .appends import DirectAppends
+from .batch import Batch, to_batch
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from uuid import uuid4
 
 from ..client.manager import ManagerClient
 from ..session_client import SessionNotFoundError
-from .appends import Appends, Batch, DirectAppends, to_line
+from .appends import Appends, DirectAppends
+from .batch import Batch, to_line
 
 if TYPE_CHECKING:
     from claude_agent_sdk.types import (
