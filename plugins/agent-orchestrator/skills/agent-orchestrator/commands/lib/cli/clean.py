@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from ..client.manager import NAME_TAKEN, SESSION_RUNNING, Json, ManagerClient
+from ..client.errors import NAME_TAKEN, SESSION_RUNNING
+from ..client.manager import Json, ManagerClient
 from ..config import Config
 from ..console.command import (
     DONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..client.manager import NO_RESULT, SESSION_NOT_FINISHED
+from ..client.errors import NO_RESULT, SESSION_NOT_FINISHED
 from ..console.command import (
     NOT_FINISHED,
     Command,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..client.manager import NAME_TAKEN
+from ..client.errors import NAME_TAKEN
 from ..console.command import Command, CommandError, configure, json_option, project_option
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json, one_line

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import click
 
-from ..client.manager import LOST_CODES, Json, ManagerClient
+from ..client.errors import LOST_CODES
+from ..client.manager import Json, ManagerClient
 from ..console.command import (
     NOT_FINISHED,
     USAGE,

@@ -13,8 +13,9 @@ from functools import partial
 
 from ..machine.clock import SYSTEM, Backoff, Time
 from ..session_client import SessionClientError, SessionNotFoundError, _path, _query
+from .errors import may_pass
 from .frames import Deadline, Frame, Frames, read_frames
-from .manager import Json, ManagerClient, cursor_of, may_pass
+from .manager import Json, ManagerClient, cursor_of
 
 SILENCE_SECONDS = 40.0
 """A feed says something every 15 seconds. One that says nothing for so long is given up."""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..client.manager import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
+from ..client.errors import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..config import Config, load_config
 from ..machine.environment import (
     OF_A_RUN,

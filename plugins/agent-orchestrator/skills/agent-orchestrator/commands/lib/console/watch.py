@@ -6,7 +6,8 @@ import signal
 import sys
 from typing import Any
 
-from ..client.manager import NO_RESULT, Json, ManagerClient
+from ..client.errors import NO_RESULT
+from ..client.manager import Json, ManagerClient
 from ..machine.environment import parent_session_id, state_dir
 from ..runs.stop import find_registered, request_stop, signal_supervisor
 from ..session_client import SessionClientError

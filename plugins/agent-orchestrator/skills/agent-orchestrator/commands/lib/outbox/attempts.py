@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..client.manager import INTERNAL_ERROR, RECORD_BEHIND, RUN_TOKEN_UNKNOWN, may_pass
+from ..client.errors import INTERNAL_ERROR, RECORD_BEHIND, RUN_TOKEN_UNKNOWN, may_pass
 from ..machine.clock import SYSTEM, Backoff, Time
 from ..session_client import SessionClientError
 

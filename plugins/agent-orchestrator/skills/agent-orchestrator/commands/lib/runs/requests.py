@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
-from ..client.manager import RUN_TOKEN_UNKNOWN, Json, ManagerClient
+from ..client.errors import RUN_TOKEN_UNKNOWN
+from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event, text_content
 from ..executors.base import Executor
 from ..machine.clock import Backoff

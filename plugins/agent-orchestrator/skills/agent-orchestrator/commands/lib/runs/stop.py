@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from ..client.manager import LOST_CODES, Json, ManagerClient
+from ..client.errors import LOST_CODES
+from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event
 from ..session_client import SessionClientError
 from ..shared.place import terminate

@@ -26,7 +26,8 @@ from pathlib import Path
 import httpx
 
 from ..claude.restore import restore
-from ..client.manager import LOST_CODES, RUN_TOKEN_UNKNOWN, ManagerClient
+from ..client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
+from ..client.manager import ManagerClient
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..executors.base import Execution, Executor

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+from ..client.errors import may_pass
 from ..client.follow import follow_session, follow_states
-from ..client.manager import Json, ManagerClient, may_pass
+from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 
 WAIT_SECONDS = 3.0

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Iterator
 from typing import Protocol
 
-from ..client.manager import TRANSCRIPTS_OFF, ManagerClient
+from ..client.errors import TRANSCRIPTS_OFF
+from ..client.manager import ManagerClient
 from ..session_client import SessionClientError
 from .batch import Batch
 from .summaries import Fold, Summaries, fold_as_sdk

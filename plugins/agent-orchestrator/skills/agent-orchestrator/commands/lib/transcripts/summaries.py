@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from ..client.manager import VERSION_CONFLICT, Json, ManagerClient
+from ..client.errors import VERSION_CONFLICT
+from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 from .batch import Batch, to_line
 
