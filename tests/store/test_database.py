@@ -364,7 +364,7 @@ def test_sqlite_file_or_lock_that_is_a_link_is_refused(tmp_path: Path, suffix: s
     elsewhere = path.with_name("elsewhere")
     elsewhere.touch(0o600)
     path.with_name(path.name + suffix).symlink_to(elsewhere)
-    assert f"{path}{suffix} is a link" in refusal(sqlite_url)
+    assert f"{path}{suffix}: it is a link" in refusal(sqlite_url)
     assert elsewhere.read_bytes() == b""
 
 

@@ -277,7 +277,7 @@ def open_to_others(state: Path) -> str:
 
 def a_file(state: Path) -> str:
     state.write_text("")
-    return "cannot create"
+    return "not a directory of yours"
 
 
 def below_a_file(state: Path) -> str:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.machine import private_files
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
 from agent_orchestrator.runs.registry import RegisteredRun, registered
 from agent_orchestrator.runs.seal import seal
-from agent_session_manager.machine import private
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
+from agent_shared import private_files
 from tests.support.rows import each_row
 
 NOBODY = 65534
@@ -78,11 +77,7 @@ WAYS = [a_link, a_link_to_nothing, another_name, a_pipe, open_to_a_group, open_t
 Spoil = Callable[[Path], str]
 
 
-def opened_by_the_manager(path: Path) -> None:
-    os.close(private.open_private(path))
-
-
-def opened_by_a_command(path: Path) -> None:
+def opened(path: Path) -> None:
     os.close(private_files.open_private(path))
 
 
@@ -114,10 +109,10 @@ def opened_as_an_outbox(path: Path) -> None:
     outbox.close()
 
 
-OPENINGS = [opened_by_the_manager, opened_by_a_command, opened_as_a_log,
+OPENINGS = [opened, opened_as_a_log,
             opened_as_a_discovery_file, opened_as_a_database, opened_as_an_outbox]  # fmt: skip
 Open = Callable[[Path], None]
-REFUSALS = (private.NotPrivateError, OSError, DiscoveryError, DatabaseError, OutboxError)
+REFUSALS = (OSError, DiscoveryError, DatabaseError, OutboxError)
 
 
 @pytest.fixture
@@ -234,7 +229,7 @@ def test_directory_in_which_others_can_write_holds_no_database(path: Path) -> No
 
 def test_directory_of_somebody_else_holds_no_database(path: Path) -> None:
     if os.geteuid() != 0:
-        assert "not yours" in refusal(lambda: private.check_directory(Path("/proc/1")))
+        assert "not yours" in refusal(lambda: opened_as_a_database(Path("/proc/1/x")))
         return
     os.chown(path.parent, NOBODY, NOBODY)
     assert f"{path.parent} is not yours" in refusal(lambda: opened_as_a_database(path))

@@ -16,7 +16,6 @@ import fcntl
 import json
 import os
 import secrets
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_session_manager import __version__
-from agent_session_manager.machine.private import NotPrivateError, open_private
 from agent_shared import place
+from agent_shared.private_files import NotPrivateError, make_state_directory, open_private
 
 LOCK_TIMEOUT_SECONDS = 60.0
 """A watchdog: between its two locks a manager that starts or ends does nothing else."""
@@ -82,28 +81,17 @@ def log_path(state_dir: Path, port: int) -> Path:
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Create the state directory for its owner only, and refuse one that others can enter."""
+    """Create the state directory for its owner only, and refuse one that others can enter.
+
+    Raises:
+        DiscoveryError: it cannot be made, or others can use it.
+    """
     try:
-        _make_directories(state_dir)
-        status = state_dir.lstat()
+        make_state_directory(state_dir)
+    except NotPrivateError as exc:
+        raise DiscoveryError(str(exc)) from exc
     except OSError as exc:
         raise DiscoveryError(f"cannot create {state_dir}: {exc.strerror}") from exc
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise DiscoveryError(f"{state_dir} is not a directory of yours")
-    if status.st_mode & 0o077:
-        raise DiscoveryError(f"{state_dir} is open to others: chmod 700 {state_dir}")
-
-
-def _make_directories(directory: Path) -> None:
-    """Make it and those above it that are missing, each for its owner alone whatever the umask."""
-    try:
-        directory.mkdir(mode=0o700)
-    except FileNotFoundError:
-        _make_directories(directory.parent)
-        _make_directories(directory)
-    except FileExistsError:
-        if not directory.is_dir():
-            raise
 
 
 class DiscoveryFile:

@@ -8,9 +8,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from agent_session_manager.machine.private import NotPrivateError, open_private
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.database.owner import read_owner, write_owner
+from agent_shared.private_files import NotPrivateError, open_private
 
 _NAMED_SECONDS = 60.0
 """A watchdog: from its lock to its name in it an owner does nothing else."""

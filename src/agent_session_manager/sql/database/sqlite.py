@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import sys
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +18,6 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
-from agent_session_manager.machine.private import (
-    NotPrivateError,
-    check_directory,
-    check_private,
-    open_private,
-)
 from agent_session_manager.sql.database import ownership
 from agent_session_manager.sql.database.ballast import ballast_path
 from agent_session_manager.sql.database.database import Database, RawSql
@@ -33,6 +26,7 @@ from agent_session_manager.sql.database.foreign_text import ForeignTextConnectio
 from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
 from agent_session_manager.sql.database.url import file_of
 from agent_session_manager.store.protocol import READERS
+from agent_shared.private_files import NotPrivateError, check_private, open_private
 
 INCREMENTAL = 2
 """SQLite's number for files that can be made smaller step by step; it is given to new ones only."""
@@ -46,25 +40,41 @@ def open_sqlite(url: URL) -> Database:
     path = file_of(url).absolute()
     with ExitStack() as stack:
         try:
-            check_directory(path.parent)
+            _check_directory(path.parent)
             stack.enter_context(ownership.owned(path))
             # A restore that was killed may have left each with a second name, beside it.
             aside = list(path.parent.glob(f"{path.name}.replaced-*"))
             _check_beside(path, aside)
             _refuse_missing(path)
-            file = _create_or_check(path, _links(path, aside))
-            stack.callback(os.close, file)
+            _create_or_check(path, _links(path, aside))
         except NotPrivateError as exc:
             raise DatabaseError(str(exc)) from exc
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
         # Connections that are opened for reading only can never checkpoint, whoever closes last.
-        writing = _sqlite_engine(url, partial(_connect, path, file, "rw"), connections=1)
-        reading = _sqlite_engine(url, partial(_connect, path, file, "ro"), connections=READERS)
+        writing = _sqlite_engine(url, partial(_connect, path, "rw"), connections=1)
+        reading = _sqlite_engine(url, partial(_connect, path, "ro"), connections=READERS)
         event.listen(writing, "connect", _prepare_sqlite_writer)
         event.listen(reading, "connect", prepare_sqlite_reader)
         event.listen(writing, "begin", _begin_immediate)
         return Database(url, writing, reading, stack.pop_all())
+
+
+def _check_directory(directory: Path) -> None:
+    """Refuse a directory in which others could put something under a name of ours.
+
+    Raises:
+        DatabaseError: they could.
+        OSError: there is none, or it cannot be looked at.
+    """
+    status = directory.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        raise DatabaseError(f"{directory} is not yours: keep the database in a directory of yours")
+    if status.st_mode & 0o022:
+        raise DatabaseError(
+            f"others can write in {directory}: chmod go-w {directory}, or keep the database in "
+            "another directory"
+        )
 
 
 def _check_beside(path: Path, aside: Collection[Path]) -> None:
@@ -88,25 +98,21 @@ def _refuse_missing(path: Path) -> None:
         raise DatabaseError(refusal(path, missing))
 
 
-def _create_or_check(path: Path, links: int) -> int:
+def _create_or_check(path: Path, links: int) -> None:
     """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
 
     A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
-    It stays open, so that what SQLite opens can be compared with it.
     """
-    with ExitStack() as failing:
-        file = open_private(path, links=links)
-        failing.callback(os.close, file)
+    file = open_private(path, links=links)
+    try:
         if os.pread(file, len(_SQLITE_HEADER), 0) not in (b"", _SQLITE_HEADER):
             raise DatabaseError(f"{path} is not a database; it was left as it is")
-        failing.pop_all()
-    return file
+    finally:
+        os.close(file)
 
 
-def _connect(path: Path, file: int, mode: str) -> sqlite3.Connection:
-    """Connect by the name, and refuse what is not the file that was checked under it."""
-    before = _open_files()
-    connection = sqlite3.connect(
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
@@ -114,23 +120,6 @@ def _connect(path: Path, file: int, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
         factory=ForeignTextConnection,
     )
-    opened = [status for number, status in _open_files().items() if number not in before]
-    # SQLite may use one again that it kept open: then there is none to compare.
-    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
-        connection.close()
-        raise DatabaseError(f"{path} was replaced by something else while it was opened")
-    return connection
-
-
-def _open_files() -> dict[int, os.stat_result]:
-    """The regular files that this process has open, by their descriptors."""
-    found = {}
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
-        with suppress(OSError):  # the descriptor of this very listing
-            status = os.fstat(int(name))
-            if stat.S_ISREG(status.st_mode):
-                found[int(name)] = status
-    return found
 
 
 def _sqlite_engine(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.manager import Json, ManagerClient
 from ..machine.environment import claude_dir
-from ..machine.private_files import make_directories
 from ..session_client import SessionNotFoundError
+from ..shared.private_files import make_directories
 from ..transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
 
 if TYPE_CHECKING:

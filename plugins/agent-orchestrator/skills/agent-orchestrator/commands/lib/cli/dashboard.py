@@ -22,8 +22,8 @@ from ..console.command import Command, CommandError, configure, json_option
 from ..console.connect import open_manager
 from ..console.output import answer, answer_json, note
 from ..machine.environment import agent_environment, state_dir
-from ..machine.private_files import open_private
 from ..session_client import SessionNotFoundError
+from ..shared.private_files import open_private
 
 EXAMPLES = """\
   ao-dashboard

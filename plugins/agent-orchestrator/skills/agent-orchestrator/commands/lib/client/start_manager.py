@@ -24,9 +24,9 @@ from ..machine.environment import (
     search_path,
     state_dir,
 )
-from ..machine.private_files import NotPrivateError, make_state_directory, open_private
 from ..session_client import _discover, _read_held
 from ..shared import place
+from ..shared.private_files import NotPrivateError, make_state_directory, open_private
 from ..shared.sqlite_url import path_in
 
 PROGRAM = "agent-session-manager"
@@ -74,7 +74,7 @@ def start_manager(on_started: Callable[[str], None]) -> Found:
         finally:
             os.close(lock)
     except NotPrivateError as exc:
-        raise StartError(f"{exc.filename}: {exc.strerror}") from exc
+        raise StartError(str(exc)) from exc
     except OSError as exc:
         raise StartError(f"cannot use the state directory {state}: {exc.strerror}") from exc
 

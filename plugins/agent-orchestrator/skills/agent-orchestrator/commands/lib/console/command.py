@@ -189,7 +189,7 @@ def configure(
         config = _load_by_name(_named(directory), sessions_dir, agents_dir)
     if config.enable_logging:
         from ..machine.log_lines import write_lines_to
-        from ..machine.private_files import make_state_directory
+        from ..shared.private_files import make_state_directory
 
         write_lines_to(make_state_directory(state_dir()) / "commands.log")
     return config

@@ -32,8 +32,8 @@ from ..machine.environment import (
     run_token_for,
     state_dir,
 )
-from ..machine.private_files import open_to_read
 from ..session_client import SessionClientError
+from ..shared.private_files import open_to_read
 from .command import CommandError
 from .output import note
 

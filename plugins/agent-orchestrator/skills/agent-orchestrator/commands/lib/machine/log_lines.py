@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from types import TracebackType
 
-from .private_files import open_private
+from ..shared.private_files import open_private
 
 MAX_TEXT_CHARS = 4096
 MAX_PLACES = 40

@@ -7,9 +7,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from ..machine.private_files import (
+from ..shared.private_files import (
     check_private,
-    connect_private,
     create_locked,
     make_private_directory,
     open_private,
@@ -46,13 +45,15 @@ def hold(path: Path, *, create: bool) -> int:
 
 def open_database(path: Path, schema: str) -> sqlite3.Connection:
     """Open the database of an outbox whose lock is ours, with these tables in it."""
-    file = open_private(path)
-    try:
-        for suffix in ("-wal", "-shm"):
-            check_private(Path(f"{path}{suffix}"))
-        database = connect_private(path, file)
-    finally:
-        os.close(file)
+    os.close(open_private(path))
+    for suffix in ("-wal", "-shm"):
+        check_private(Path(f"{path}{suffix}"))
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     try:
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             database.execute(f"PRAGMA {pragma}").close()

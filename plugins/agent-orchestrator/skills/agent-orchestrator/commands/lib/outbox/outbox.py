@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..machine.clock import SYSTEM, Time
-from ..machine.private_files import check_private
+from ..shared.private_files import check_private
 from .files import hold, lock_path, open_database
 
 Item = dict[str, Any]

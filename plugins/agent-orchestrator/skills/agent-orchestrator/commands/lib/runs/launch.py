@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..machine.environment import state_dir, supervisor_environment
-from ..machine.private_files import make_state_directory, open_private
+from ..shared.private_files import make_state_directory, open_private
 from .assignment import READY, Assignment
 
 READY_TIMEOUT_SECONDS = 30.0

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..machine.environment import host
-from ..machine.private_files import create_locked, make_private_directory, open_to_read
 from ..shared import place
+from ..shared.private_files import create_locked, make_private_directory, open_to_read
 
 
 @dataclass(frozen=True, kw_only=True)

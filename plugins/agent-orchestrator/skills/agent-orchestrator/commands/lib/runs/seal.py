@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ..agents.agent import Agent
-from ..machine.private_files import make_state_directory, open_private
 from ..machine.wire_text import to_wire
+from ..shared.private_files import make_state_directory, open_private
 
 Spec = dict[str, Any]
 CONVERSATION = "conversation"
@@ -96,7 +96,7 @@ def _key(state_dir: Path) -> bytes:
     if not os.path.lexists(path):
         _make_key(path)
     # Whoever makes it has it under two names for a moment.
-    descriptor = open_private(path, create=False, may_have_names=True)
+    descriptor = open_private(path, create=False, links=2)
     try:
         key = os.read(descriptor, _KEY_BYTES)
     finally:

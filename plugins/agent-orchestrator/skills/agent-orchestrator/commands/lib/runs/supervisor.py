@@ -40,11 +40,11 @@ from ..machine.environment import (
     state_dir,
 )
 from ..machine.log_lines import write_lines_to
-from ..machine.private_files import NotPrivateError, make_state_directory
 from ..outbox.outbox import Outbox, OutboxError, Run
 from ..session_client import SessionClientError, SessionNotFoundError, _find_token
 from ..shared.inherited import begin
 from ..shared.masking import Masking
+from ..shared.private_files import NotPrivateError, make_state_directory
 from ..transcripts.mirror import Mirror
 from .assignment import READY, Assignment
 from .delivery import delivery_of
@@ -286,8 +286,7 @@ def main() -> None:
     try:
         outcome = asyncio.run(Supervisor(assignment, state).run(_say_ready))
     except (OutboxError, NotPrivateError) as exc:
-        where = f"{exc.filename}: {exc.strerror}" if isinstance(exc, NotPrivateError) else exc
-        sys.stdout.write(f"{where}\n")
+        sys.stdout.write(f"{exc}\n")
         sys.exit(1)
     except Exception:  # the end of the program: nobody but the log hears of it any more
         logger.exception("a defect in the supervisor")

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..machine.environment import outbox_dir
-from ..machine.private_files import open_to_read
 from ..runs.registry import registry_dir
+from ..shared.private_files import open_to_read
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _MAX_KEY_CHARS = 200

@@ -1,8 +1,7 @@
-"""Files that are for one person alone: opened as they are, never through a link.
+"""Files that are for one person alone: never opened through a link, and made with mode 0600.
 
-Who else could put something under a name of ours could make us write elsewhere, or read what they
-wrote. So a file is made only where nothing is, one that is there must be a private one, and both
-are judged by what was opened and not by what its name leads to by then.
+They stand in directories in which nobody else can write; such a directory is checked once, when it
+is first used. So nobody can put another file under a name between two looks at it.
 """
 
 from __future__ import annotations
@@ -13,13 +12,8 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import sqlite3
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_TRIES = 100
 
 
 class NotPrivateError(PermissionError):
@@ -28,39 +22,33 @@ class NotPrivateError(PermissionError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(errno.EPERM, why, str(path))
 
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
-def open_private(
-    path: Path, *, create: bool = True, append: bool = False, may_have_names: bool = False
-) -> int:
+
+def open_private(path: Path, *, create: bool = True, append: bool = False, links: int = 1) -> int:
     """Open a file for reading and writing, or only for adding to its end.
 
-    With `create` it is made with mode 0600 where there is none.
+    With `create` it is made with mode 0600 where there is none. `links` is how many names it may
+    have.
 
     Raises:
         NotPrivateError: what is there is a link, or open to others, or not one's own.
         OSError: it cannot be opened or made.
     """
     flags = _FLAGS | (os.O_WRONLY | os.O_APPEND if append else os.O_RDWR)
-    for _ in range(_TRIES):
-        try:
-            descriptor = os.open(path, flags)
-        except FileNotFoundError:
-            if not create:
-                raise
-            try:
-                return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                continue  # somebody made it this moment
-        except OSError:
-            check_private(path)  # which can say more of a link, or of a pipe
-            raise
-        try:
-            _refuse(path, os.fstat(descriptor), may_have_names=may_have_names)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
-    raise NotPrivateError(path, "it comes and goes: somebody else uses this name")
+    try:
+        descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
+    except OSError:
+        with suppress(FileNotFoundError):
+            _refuse(path, path.lstat(), links)  # which can say more of a link, or of a pipe
+        raise
+    try:
+        _refuse(path, os.fstat(descriptor), links)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def open_to_read(path: Path) -> int:
@@ -137,19 +125,17 @@ def make_state_directory(state_dir: Path) -> Path:
     return make_private_directory(state_dir, forbidden=0o077)
 
 
-def check_private(path: Path) -> None:
+def check_private(path: Path, *, links: int = 1) -> None:
     """Refuse a file that a library is about to open by its name; none there is fine.
 
     Raises:
         NotPrivateError: it is not a private one.
     """
-    try:
-        _refuse(path, path.lstat(), may_have_names=False)
-    except FileNotFoundError:
-        return
+    with suppress(FileNotFoundError):
+        _refuse(path, path.lstat(), links)
 
 
-def _refuse(path: Path, status: os.stat_result, *, may_have_names: bool) -> None:
+def _refuse(path: Path, status: os.stat_result, links: int) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise NotPrivateError(path, "it is a link, and links are not followed: remove it")
     if not stat.S_ISREG(status.st_mode):
@@ -158,41 +144,7 @@ def _refuse(path: Path, status: os.stat_result, *, may_have_names: bool) -> None
         raise NotPrivateError(
             path, f"it belongs to the user with number {status.st_uid}: remove it"
         )
-    if status.st_nlink > 1 and not may_have_names:
+    if status.st_nlink > links:
         raise NotPrivateError(path, "it has another name too: remove it")
     if status.st_mode & 0o077:
         raise NotPrivateError(path, f"it is open to others: chmod 600 {path}")
-
-
-def connect_private(path: Path, file: int) -> sqlite3.Connection:
-    """Connect to a database by its name, and refuse another file than the one opened as `file`.
-
-    Raises:
-        NotPrivateError: something else was put under the name meanwhile.
-    """
-    import sqlite3  # rarely wanted by the commands, and slow to import
-
-    before = set(_open_files())
-    database = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    opened = [status for number, status in _open_files().items() if number not in before]
-    # SQLite may use one again that it kept open: then there is none to compare.
-    if opened and not any(os.path.samestat(os.fstat(file), status) for status in opened):
-        database.close()
-        raise NotPrivateError(path, "it was replaced by something else while it was opened")
-    return database
-
-
-def _open_files() -> dict[int, os.stat_result]:
-    """The regular files that this process has open, by their descriptors."""
-    found = {}
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # numbers, not paths
-        with suppress(OSError):  # the descriptor of this very listing
-            status = os.fstat(int(name))
-            if stat.S_ISREG(status.st_mode):
-                found[int(name)] = status
-    return found
