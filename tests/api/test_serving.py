@@ -380,4 +380,4 @@ def test_manager_that_is_ended_in_the_moment_in_which_it_begins_to_serve_ends(
     command = [sys.executable, "-c", ENDED_EARLY, str(tmp_path / "state")]
     ended = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.splitlines()[-1].endswith('message="stopped"')
+    assert json.loads(ended.stderr.splitlines()[-1])["message"] == "stopped"

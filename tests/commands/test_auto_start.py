@@ -125,7 +125,7 @@ def test_a_command_starts_the_manager_says_so_and_the_next_one_finds_it(
     assert first == Ended(DONE, "hi\n", started("ao-new", state_dir))
     assert lonely.run("ao-get-result", "x") == Ended(DONE, "hi\n", "")
     log = (state_dir / "manager-8765.log").read_text()
-    assert log.count(' message="serving http://127.0.0.1:8765 ') == 1
+    assert log.count('"message": "serving http://127.0.0.1:8765 ') == 1
 
 
 @pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-list-sessions", "ao-status"])

@@ -52,7 +52,7 @@ class Start:
 
     @property
     def serves(self) -> bool:
-        return self.log.exists() and 'message="serving ' in self.log.read_text()
+        return self.log.exists() and '"message": "serving ' in self.log.read_text()
 
     def go(self) -> None:
         self._said.send("go")

@@ -10,15 +10,13 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from agent_orchestrator.machine import log_lines as of_commands
-from agent_session_manager.machine import log_lines as of_the_manager
+from agent_shared import log as module
 from tests.support.rows import each_row
 
-FORGED = "time=2026-01-01T00:00:00.000Z level=error source=x message=forged"
+FORGED = '{"time": "2026-01-01T00:00:00.000Z", "level": "error", "message": "forged"}'
 HOSTILE = [
     f"a\n{FORGED}",
     f"a\r\n{FORGED}",
@@ -30,18 +28,14 @@ HOSTILE = [
     "half \ud800 of a pair",
     "é ü 漢 👍 stay",
 ]
-FIELD = re.compile(r'([a-z]+)=("(?:[^"\\]|\\.)*"|\S+)(?: |$)')
 OBEYED = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def fields_of(line: str) -> dict[str, str]:
-    """The fields of a line, of which nothing is left between them."""
-    assert FIELD.sub("", line) == "", line
-    pairs = FIELD.findall(line)
-    assert len({key for key, _ in pairs}) == len(pairs)
-    return {key: json.loads(value) if value[0] == '"' else value for key, value in pairs}
+    fields: dict[str, str] = json.loads(line)
+    return fields
 
 
 Log = Callable[[], str]
@@ -51,24 +45,23 @@ def _nothing(_record: logging.LogRecord) -> bool:
     return False
 
 
-@pytest.fixture(params=[of_the_manager, of_commands], ids=["manager", "commands"])
+@pytest.fixture(params=["manager", "commands"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """Log as the manager or as commands do; what was logged so far."""
-    module: ModuleType = request.param
     # What pytest shows of a test would have in it what no other process can be sent.
     plugin = request.config.pluginmanager.get_plugin("logging-plugin")
     assert plugin is not None
-    shown = plugin.report_handler
-    shown.addFilter(_nothing)
-    request.addfinalizer(lambda: shown.removeFilter(_nothing))
+    handler = plugin.report_handler
+    handler.addFilter(_nothing)
+    request.addfinalizer(lambda: handler.removeFilter(_nothing))
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook
     stream = None
-    if module is of_the_manager:
+    if request.param == "manager":
         stream = io.StringIO()
         module.write_lines_to(stream)
     else:
-        module.write_lines_to(tmp_path / "log")
+        module.write_log_to(tmp_path / "log")
     (ours,) = root.handlers
     assert isinstance(ours, logging.StreamHandler)
     yield stream.getvalue if stream else lambda: (tmp_path / "log").read_text("utf-8")
@@ -152,6 +145,6 @@ def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
 
 @each_row("text", HOSTILE)
 def test_line_that_a_program_wrote_by_itself_is_shown_without_what_is_obeyed(text: str) -> None:
-    shown = of_the_manager.shown(text)
+    shown = module.shown(text)
     assert OBEYED.findall(shown.replace("\t", "")) == []
-    assert of_the_manager.shown("a\tb\nc") == "a\tb\nc"
+    assert module.shown("a\tb\nc") == "a\tb\nc"

@@ -27,8 +27,8 @@ from agent_session_manager.machine.discovery import (
     find_managers,
     log_path,
 )
-from agent_session_manager.machine.log_lines import shown
 from agent_session_manager.settings import PREFIX, Settings
+from agent_shared.log import shown
 from agent_shared.place import terminate
 
 STOP_TIMEOUT_SECONDS = 60.0

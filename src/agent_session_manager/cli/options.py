@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from agent_session_manager.machine.discovery import Announcement, DiscoveryError, find_manager
-from agent_session_manager.machine.log_lines import shown
 from agent_session_manager.settings import Settings, SettingsError, environment, load_settings
+from agent_shared.log import shown
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -20,7 +20,7 @@ from agent_session_manager.cli.options import (
     state_dir_option,
 )
 from agent_session_manager.machine.discovery import DiscoveryError
-from agent_session_manager.machine.log_lines import write_lines_to
+from agent_shared.log import write_lines_to
 
 
 @click.command()

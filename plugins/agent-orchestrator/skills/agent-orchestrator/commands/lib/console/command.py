@@ -188,10 +188,10 @@ def configure(
             raise CommandError(_explain_directory(given, exc), USAGE) from exc
         config = _load_by_name(_named(directory), sessions_dir, agents_dir)
     if config.enable_logging:
-        from ..machine.log_lines import write_lines_to
+        from ..shared.log import write_log_to
         from ..shared.private_files import make_state_directory
 
-        write_lines_to(make_state_directory(state_dir()) / "commands.log")
+        write_log_to(make_state_directory(state_dir()) / "commands.log")
     return config
 
 

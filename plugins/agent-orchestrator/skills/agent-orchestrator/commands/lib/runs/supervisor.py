@@ -39,10 +39,10 @@ from ..machine.environment import (
     run_variables,
     state_dir,
 )
-from ..machine.log_lines import write_lines_to
 from ..outbox.outbox import Outbox, OutboxError, Run
 from ..session_client import SessionClientError, SessionNotFoundError, _find_token
 from ..shared.inherited import begin
+from ..shared.log import write_log_to
 from ..shared.masking import Masking
 from ..shared.private_files import NotPrivateError, make_state_directory
 from ..transcripts.mirror import Mirror
@@ -278,7 +278,7 @@ def main() -> None:
         os._exit(0)
     _hide_memory()
     state = state_dir()
-    write_lines_to(make_state_directory(state) / "supervisors.log")
+    write_log_to(make_state_directory(state) / "supervisors.log")
     for library in ("httpx", "claude_agent_sdk"):
         logging.getLogger(library).setLevel(logging.WARNING)
     assignment = Assignment.from_json(sys.stdin.read())

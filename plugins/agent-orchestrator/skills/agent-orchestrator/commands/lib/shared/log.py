@@ -1,8 +1,7 @@
-"""The logs of commands and supervisors: one line for each record, `key=value`, whatever is in it.
+"""Logs: one JSON object on one line for each record, whatever a name or an error holds.
 
-A value is a JSON string, in which also what a terminal would obey is escaped: no text can end its
-line or look like another. Of an error there are the places it came through, its kind, and the
-words of systems that do not repeat what they were given: an event never gets into a log.
+What a terminal would obey is escaped. Of an error there are the places it came through, its kind,
+and the words of systems that do not repeat what they were given: an event never gets into a log.
 """
 
 from __future__ import annotations
@@ -19,14 +18,17 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from types import TracebackType
+from typing import TextIO
 
-from ..shared.private_files import open_private
+from .private_files import open_private
 
 MAX_TEXT_CHARS = 4096
 MAX_PLACES = 40
 # What JSON leaves as it is and a terminal obeys, or takes for the end of a line: DEL and C1, marks
 # that change the direction of text, and half of a surrogate pair.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f]|{_OBEYED.pattern}")
+_WHOSE_WORDS_ARE_KEPT = ("sqlalchemy.", "psycopg.")
 
 
 class LineFormatter(logging.Formatter):
@@ -34,35 +36,38 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        fields = [
-            f"time={moment}.{int(record.msecs):03}Z",
-            f"level={record.levelname.lower()}",
-            f"process={record.process}",
-            f"source={quoted(record.name)}",
-            f"message={quoted(record.getMessage())}",
-        ]
+        fields: dict[str, str | int | None] = {
+            "time": f"{moment}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "process": record.process,
+            "source": _cut(record.name),
+            "message": _cut(record.getMessage()),
+        }
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            fields.append(f"error={quoted(_said_by(error))}")
-            fields.append(f"trace={quoted(' < '.join(_places(error)))}")
-        return " ".join(fields)
+            fields["error"] = _cut(_said_by(error))
+            fields["trace"] = _cut(" < ".join(_places(error)))
+        return _OBEYED.sub(_escaped, json.dumps(fields, ensure_ascii=False))
 
 
-def quoted(text: str) -> str:
-    """The text as a JSON string without anything that a terminal would obey."""
-    if len(text) > MAX_TEXT_CHARS:
-        text = text[:MAX_TEXT_CHARS] + "…"
-    return _OBEYED.sub(_escaped, json.dumps(text, ensure_ascii=False))
+def shown(text: str) -> str:
+    """Lines of a log as they may go to a terminal, also if a program has written into it."""
+    return _CONTROLS.sub(_escaped, text)
 
 
-def write_lines_to(path: Path) -> None:
+def write_log_to(path: Path) -> None:
     """Log to the end of a private file from now on, also what nobody has caught.
 
     Raises:
         OSError: it cannot be opened, or is not private.
     """
     descriptor = open_private(path, append=True)
-    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
+    write_lines_to(os.fdopen(descriptor, "a", encoding="utf-8"))
+
+
+def write_lines_to(stream: TextIO) -> None:
+    """Log to a stream from now on, also what nobody has caught."""
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
@@ -79,15 +84,22 @@ def _uncaught(
         logging.getLogger(__name__).critical("a defect", exc_info=(kind, error, trace))
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARS else text[:MAX_TEXT_CHARS] + "…"
+
+
 def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
 def _said_by(error: BaseException) -> str:
     """The kind of an error, and the first line of what it says where that repeats nothing."""
-    is_kept = isinstance(error, OSError | sqlite3.Error)
+    kind = type(error)
+    is_kept = isinstance(error, OSError | sqlite3.Error) or kind.__module__.startswith(
+        _WHOSE_WORDS_ARE_KEPT
+    )
     first = str(error).splitlines()[:1] if is_kept else []
-    return ": ".join([type(error).__name__, *first])
+    return ": ".join([kind.__name__, *first])
 
 
 def _places(error: BaseException) -> Iterator[str]:
