@@ -56,10 +56,10 @@ def test_page_and_its_files_need_no_token_and_may_do_nothing_but_their_work(api:
 SERVED_FROM = """\
 import sys
 from pathlib import Path
-from agent_session_manager import cli
-from agent_session_manager.api import dashboard
-dashboard.STATIC = Path(sys.argv.pop(1))
-cli.main()
+from agent_session_manager.api.routes import page
+from agent_session_manager.cli.main import main
+page.STATIC = Path(sys.argv.pop(1))
+main()
 """
 
 

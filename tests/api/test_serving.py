@@ -360,17 +360,17 @@ def test_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> 
 
 ENDED_EARLY = """\
 import os, signal, sys
-from agent_session_manager import cli
-from agent_session_manager.api import server
+from agent_session_manager import serve as serving
+from agent_session_manager.cli.main import main
 
-serve = server._Server.serve
+serve = serving._Server.serve
 
 async def ended_first(self, sockets=None):
     os.kill(os.getpid(), signal.SIGTERM)
     await serve(self, sockets)
 
-server._Server.serve = ended_first
-cli.main(["serve", "--port", "0", "--state-dir", sys.argv[1]])
+serving._Server.serve = ended_first
+main(["serve", "--port", "0", "--state-dir", sys.argv[1]])
 """
 
 

@@ -50,8 +50,8 @@ with socket.create_server(("127.0.0.1", 8765)) as listening:
 
 GATED = """\
 import sys
-from agent_session_manager import discovery
 from agent_session_manager.cli.main import main
+from agent_session_manager.machine import discovery
 gated = getattr(discovery.DiscoveryFile, sys.argv[1])
 def when_told(self, *arguments):
     print("at the gate", flush=True)

@@ -37,9 +37,9 @@ OF_POSTGRESQL = (
 OPEN_AND_OPEN_AGAIN = """\
 import sys
 from datetime import UTC, datetime
-from agent_session_manager.api import server
+from agent_session_manager import serve
 for _ in range(2):
-    server.open_store(sys.argv[1], clock=lambda: datetime.now(UTC)).close()
+    serve.open_store(sys.argv[1], clock=lambda: datetime.now(UTC)).close()
 print([name for name in ("alembic", "mako") if name in sys.modules])
 """
 
