@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
+from tests.claude.conftest import OFFLINE
 from tests.commands.shell import Gate, Shell, stop_manager
-from tests.executors.conftest import OFFLINE
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.model_server import ModelServer, start_model_server

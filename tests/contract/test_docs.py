@@ -195,7 +195,8 @@ def test_every_route_with_its_parameters_and_fields_is_in_the_http_page() -> Non
 
 
 def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
-    code = "\n".join(path.read_text("utf-8") for path in (SERVICE / "api").glob("*.py"))
+    rooms = (SERVICE / "api", SERVICE / "transport")
+    code = "\n".join(path.read_text("utf-8") for room in rooms for path in room.rglob("*.py"))
     answered = {*re.findall(r'\b([45]\d\d),\s*"([a-z_]+)"', code)}
     domain = "\n".join(path.read_text("utf-8") for path in (SERVICE / "domain").glob("*.py"))
     answered |= {("400", name) for name in re.findall(r'UnstorableJsonError\(\s*"(\w+)"', domain)}
@@ -206,7 +207,8 @@ def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
 
 
 def test_every_event_type_of_the_executors_is_in_the_http_page() -> None:
-    modules = [LIB / "driving.py", *(LIB / "executors").glob("*.py")]
+    rooms = (LIB / "runs", LIB / "executors", LIB / "claude")
+    modules = [path for room in rooms for path in room.glob("*.py")]
     code = "\n".join(path.read_text("utf-8") for path in modules)
     sent = {*re.findall(r'(?:create_event|Output)\(\s*"(\w+)"', code)}
     table = section(read("docs/http.md"), "Events").partition("What our executors send")[2]
@@ -333,7 +335,8 @@ def test_every_make_target_is_in_contributing() -> None:
 
 def test_suites_are_those_of_contributing() -> None:
     suites = re.findall(r"^\| `(tests/\w+)` \|", read("CONTRIBUTING.md"), re.MULTILINE)
-    found = {path.relative_to(ROOT).parent.as_posix() for path in ROOT.glob("tests/*/test_*.py")}
+    paths = (path.relative_to(ROOT) for path in ROOT.glob("tests/*/**/test_*.py"))
+    found = {"/".join(path.parts[:2]) for path in paths}
     assert sorted(suites) == sorted(found)
 
 

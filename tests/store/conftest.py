@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, delete, make_url, text, update
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
-from tests.store.conformance import SteppedClock
+from tests.store.promises.conformance import SteppedClock
 from tests.support.postgresql import ON_POSTGRESQL
 
 

@@ -11,7 +11,7 @@ from agent_session_manager.store.changes import (
     ReapLeases,
     SettleRequest,
 )
-from tests.store.conformance import SteppedClock, append, create, made, stop
+from tests.store.promises.conformance import SteppedClock, append, create, made, stop
 
 BACK_SECONDS = -3 * 24 * 3600.0
 

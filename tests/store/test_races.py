@@ -33,7 +33,7 @@ from agent_session_manager.store.changes import (
     UpdateSession,
 )
 from agent_session_manager.store.queries import EventFilter
-from tests.store.conformance import (
+from tests.store.promises.conformance import (
     SOME,
     SteppedClock,
     append,

@@ -45,7 +45,7 @@ from agent_session_manager.store.changes import (
 )
 from agent_session_manager.store.feeds import ChangedSession
 from agent_session_manager.store.queries import EventFilter, SessionFilter, SessionSort
-from tests.store.conformance import START, SteppedClock
+from tests.store.promises.conformance import START, SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
 

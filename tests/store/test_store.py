@@ -7,15 +7,15 @@ import re
 import pytest
 
 from agent_session_manager.store import protocol
-from tests.store.conformance import PROMISES, Promise, SteppedClock
 from tests.store.conftest import FreshStore
-from tests.store.feed_promises import FEED_PROMISES
-from tests.store.lease_promises import LEASE_PROMISES
-from tests.store.listing_promises import LISTING_PROMISES
-from tests.store.loss_promises import LOSS_PROMISES
-from tests.store.request_promises import REQUEST_PROMISES
-from tests.store.retention_promises import RETENTION_PROMISES
-from tests.store.token_promises import TOKEN_PROMISES
+from tests.store.promises.conformance import PROMISES, Promise, SteppedClock
+from tests.store.promises.feed_promises import FEED_PROMISES
+from tests.store.promises.lease_promises import LEASE_PROMISES
+from tests.store.promises.listing_promises import LISTING_PROMISES
+from tests.store.promises.loss_promises import LOSS_PROMISES
+from tests.store.promises.request_promises import REQUEST_PROMISES
+from tests.store.promises.retention_promises import RETENTION_PROMISES
+from tests.store.promises.token_promises import TOKEN_PROMISES
 from tests.support.rows import each_row
 
 FAMILIES = {

@@ -19,7 +19,7 @@ from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import CreateSession
-from tests.store.conformance import appending, says
+from tests.store.promises.conformance import appending, says
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread

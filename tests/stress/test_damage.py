@@ -14,7 +14,7 @@ import pytest
 
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.store import open_store
-from tests.store.conformance import SteppedClock, append, create
+from tests.store.promises.conformance import SteppedClock, append, create
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_command import run_forked

@@ -18,7 +18,7 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.lines import read_lines
 from agent_session_manager.store.changes import AppendEvents, CreateSession, DeleteSession
-from tests.store.conformance import appending, says
+from tests.store.promises.conformance import appending, says
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill, opened_store

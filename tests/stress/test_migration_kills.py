@@ -13,7 +13,7 @@ import pytest
 from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import open_store
-from tests.store.conformance import SteppedClock
+from tests.store.promises.conformance import SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.earlier_schema import make_database
 from tests.support.killed import Worker, open_one

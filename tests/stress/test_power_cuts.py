@@ -25,7 +25,7 @@ from agent_session_manager.sql.database import sqlite
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.protocol import Store
-from tests.store.conformance import append, create, stop
+from tests.store.promises.conformance import append, create, stop
 from tests.support.campaign import Campaign
 from tests.support.power import Connection, Disk, disk
 

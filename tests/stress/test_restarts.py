@@ -11,7 +11,7 @@ import pytest
 
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import CreateSession
-from tests.store.conformance import appending
+from tests.store.promises.conformance import appending
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill

@@ -14,7 +14,7 @@ from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.delivery import delivery_of
 from agent_orchestrator.transcripts.mirror import OutboxAppends
 from agent_orchestrator.transcripts.sender import TRANSCRIPT
-from tests.api.test_serving import run
+from tests.api.serving.test_serving import run
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.transcripts import batch_of, entry

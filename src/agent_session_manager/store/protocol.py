@@ -1,6 +1,6 @@
 """What a store is and what it promises.
 
-The promises are numbered; `tests/store/conformance.py` carries the same numbers.
+The promises are numbered; `tests/store/promises/conformance.py` carries the same numbers.
 
 1. `commit` returns once every change of the batch is durable, and changes take effect in order.
 2. Outcomes are per change: one that is refused leaves no trace and its neighbours untouched.

@@ -1,0 +1,95 @@
+"""What a dashboard page may do with its token, and how long that is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent_session_manager.api.wire.sessions import SessionChangesBody
+from tests.api.guard.test_run_tokens import ROUTES, RUN, SESSION, ask, make_family, with_token
+from tests.support.api import Api
+from tests.support.manager import RunningManager
+from tests.support.streams import streaming
+
+NOT_FOR_PAGES = (403, "not_for_pages")
+OF_PAGES = {
+    ("GET", "/sessions"),
+    ("GET", SESSION),
+    ("PATCH", SESSION),
+    ("DELETE", SESSION),
+    ("GET", SESSION + "/result"),
+    ("GET", SESSION + "/events"),
+    ("GET", SESSION + "/runs"),
+    ("POST", RUN + "/requests"),
+    ("GET", "/usage"),
+    ("GET", "/facets"),
+    ("DELETE", "/dashboard/tokens/own"),
+}
+
+
+def page_token(api: Api) -> str:
+    code = api.post("/dashboard/codes", {}).json["code"]
+    token = api.post("/dashboard/token", {"code": code}).json["token"]
+    assert isinstance(token, str)
+    return token
+
+
+def test_page_token_opens_only_what_the_page_needs(manager: RunningManager, api: Api) -> None:
+    """Every route that there is: a new one is closed to pages until the table has it."""
+    family = make_family(manager, api)
+    token = page_token(api)
+    assert token != manager.token
+    with family.run, with_token(manager, token) as page:
+        reached = set()
+        for route in sorted(ROUTES, key=lambda route: (route[0] == "DELETE", "own" in route[1])):
+            answer = ask(page, manager, token, route, family.own)
+            if route[0] in ("HEAD", "WebSocket"):
+                assert answer.status == 403, route
+            elif answer.status != 403 or answer.refusal != NOT_FOR_PAGES:
+                reached.add(route)
+        assert reached == OF_PAGES
+
+
+def test_page_token_changes_only_what_the_page_shows(
+    manager: RunningManager, api: Api, session_id: str
+) -> None:
+    path = f"/sessions/{session_id}"
+    with with_token(manager, page_token(api)) as page:
+        for name in SessionChangesBody.model_fields:
+            value = {"session_name": "renamed", "archived": True}.get(name)
+            answer = page.patch(path, {name: value})
+            assert (answer.status == 200) == (value is not None), (name, answer.body)
+            if value is None:
+                assert answer.refusal in (NOT_FOR_PAGES, (422, "invalid_request")), name
+        stop = {"request_id": "a", "kind": "stop"}
+        message = {"request_id": "b", "kind": "message", "payload": {"text": "x"}}
+        assert page.post(f"{path}/runs/1/requests", stop).status == 201
+        assert page.post(f"{path}/runs/1/requests", message).refusal == NOT_FOR_PAGES
+
+
+def test_page_token_ends_with_its_manager(
+    start_manager: Callable[..., RunningManager],
+) -> None:
+    own = start_manager()
+    with Api(own) as api:
+        token = page_token(api)
+    kept = own.token
+    own.restart()
+    assert own.token == kept
+    with with_token(own, token) as page:
+        assert page.get("/sessions").refusal == (401, "page_token_unknown")
+    files = b"".join(file.read_bytes() for file in own.directory.rglob("*") if file.is_file())
+    assert token.encode() not in files
+
+
+def test_revoked_page_token_ends_its_feeds(manager: RunningManager, api: Api) -> None:
+    first, second = page_token(api), page_token(api)
+    with with_token(manager, first) as page, with_token(manager, second) as other:
+        ids = [each["token_id"] for each in api.get("/dashboard/tokens").json["tokens"]]
+        with streaming(manager, "/sessions", page.headers) as feed:
+            feed.until("ready")
+            assert api.delete(f"/dashboard/tokens/{ids[-2]}").status == 200
+            feed.rest()  # it ends
+        assert page.get("/sessions").refusal == (401, "page_token_unknown")
+        assert other.get("/sessions").status == 200
+    gone = api.delete(f"/dashboard/tokens/{ids[-2]}")
+    assert gone.refusal == (404, "page_token_not_found")

@@ -1,0 +1,270 @@
+"""What is wrong with a SQLite database is seen: by `verify`, and by whoever opens it to serve."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent_session_manager.sql.care.verify import Contents, refuse_damaged, verify
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.migrations.revisions import known_revisions
+from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.store.changes import DeleteSession
+from tests.store.promises.conformance import SOME, SteppedClock, append, create, made
+from tests.support.earlier_schema import make_database
+from tests.support.rows import each_row
+
+NEWEST = known_revisions()[-1]
+
+OpenStores = Callable[[str], SqlStore]
+PAGE = 4096
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def filled(sqlite_url: str, open_stores: OpenStores, database: Path) -> Path:
+    """A closed database with sessions and events in it, and one session that was deleted."""
+    store = open_stores(sqlite_url)
+    for name in ("s", "gone", "other"):
+        create(store, name)
+    append(store, *[{"event_type": "some", "text": "x" * 200}] * 100)
+    append(store, SOME, session_id="other")
+    made(store, DeleteSession(session_id="gone"))
+    store.close()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("INSERT INTO transcripts VALUES (1, '/p', 't', '', 2, 1)")
+        for position in (1, 2):
+            entry = (1, position, None, 2, "{}")
+            connection.execute("INSERT INTO transcript_entries VALUES (?, ?, ?, ?, ?)", entry)
+        connection.commit()
+    return database
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DatabaseError) as caught:
+        open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
+    return str(caught.value)
+
+
+def refusal_of_a_large_one(path: Path) -> str | None:
+    opened = open_database(f"sqlite:///{path}")
+    try:
+        refuse_damaged(opened, whole_up_to=0)
+    except DatabaseError as exc:
+        return str(exc)
+    finally:
+        opened.close()
+    return None
+
+
+def test_what_the_store_writes_is_whole(filled: Path) -> None:
+    assert verify(filled) == (Contents(revision=NEWEST, sessions=2, events=101), [])
+    assert refusal_of_a_large_one(filled) is None
+
+
+def test_open_store_is_verified_beside_it(
+    sqlite_url: str, open_stores: OpenStores, database: Path
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    append(store, SOME)
+    assert verify(database) == (Contents(revision=NEWEST, sessions=1, events=1), [])
+    assert append(store, SOME) == [2]
+
+
+@each_row("revision", known_revisions())
+def test_database_of_an_earlier_version_is_verified_as_what_it_is(
+    tmp_path: Path, revision: str
+) -> None:
+    make_database(f"sqlite:///{tmp_path}/sessions.db", revision)
+    assert verify(tmp_path / "sessions.db") == (
+        Contents(revision=revision, sessions=1, events=3),
+        [],
+    )
+
+
+def copied(database: Path, directory: Path) -> Path:
+    """A database and what stands beside it, in another directory."""
+    for each in database.parent.glob(f"{database.name}*"):
+        shutil.copy(each, directory)
+    return directory / database.name
+
+
+BROKEN = {
+    "an event in the middle": (
+        "DELETE FROM events WHERE seq = 50",
+        "session 's': its events should be 1 to 100; there are 99, from 1 to 100",
+    ),
+    "the newest event": (
+        "DELETE FROM events WHERE seq = 100",
+        "session 's': its events should be 1 to 100; there are 99, from 1 to 99",
+    ),
+    "all events": (
+        "DELETE FROM events",
+        "session 'other': its events should be 1 to 1; there are 0, from None to None",
+    ),
+    "too many events": (
+        "UPDATE sessions SET last_seq = 99 WHERE session_id = 's'",
+        "session 's': its events should be 1 to 99; there are 100, from 1 to 100",
+    ),
+    "another first event": (
+        "UPDATE events SET seq = 0 WHERE seq = 1 AND session_number = 1",
+        "session 's': its events should be 1 to 100; there are 100, from 0 to 100",
+    ),
+    "a run": ("DELETE FROM runs WHERE session_number = 1", "session 's': its run 1 is missing"),
+    "a session": (
+        "DELETE FROM sessions WHERE session_id = 's'",
+        "events: row 1 belongs to no row of sessions",
+    ),
+    "an entry": (
+        "DELETE FROM transcript_entries WHERE position = 1",
+        "transcript of 't': it should have the entries 1 to 2; there are 1",
+    ),
+    "the feed": ("DELETE FROM feed", "the feed should have one row, and has 0"),
+    "a second feed": (
+        "INSERT INTO feed VALUES ('x', 99, 0, 0)",
+        "the feed should have one row, and has 2",
+    ),
+    "the end of the feed": (
+        "UPDATE feed SET position = 5",
+        "the feed is at position 5, and a change has position 8",
+    ),
+    "the deletion": (
+        "UPDATE deleted_sessions SET position = 99",
+        "the feed is at position 9, and a change has position 99",
+    ),
+}
+
+
+@each_row("what", BROKEN)
+def test_record_that_is_not_whole_is_told(filled: Path, tmp_path: Path, what: str) -> None:
+    statement, text = BROKEN[what]
+    filled = copied(filled, tmp_path)
+    with closing(sqlite3.connect(filled)) as connection:
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+    assert text in verify(filled)[1]
+
+
+def test_index_that_does_not_agree_with_its_table_is_told(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        statement = "DELETE FROM sqlite_master WHERE name = 'ix_sessions_parent'"
+        connection.execute(statement)
+        connection.commit()
+    assert verify(filled)[1] != []
+
+
+def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
+    filled: Path, tmp_path: Path
+) -> None:
+    content = filled.read_bytes()
+    pages = len(content) // PAGE
+    assert pages > 20
+    for page in range(pages):
+        at = page * PAGE + (100 if page == 0 else 0)  # behind the header of the file
+        damaged = content[:at] + b"\xff" * 16 + content[at + 16 :]
+        path = tmp_path / f"page-{page}.db"
+        path.touch(0o600)
+        path.write_bytes(damaged)
+        assert verify(path)[1] != [], page
+        said = refusal(path)
+        assert str(path) in said
+        assert "agent-session-manager verify" in said
+        assert "agent-session-manager restore FILE" in said
+        assert path.read_bytes() == damaged
+
+
+@each_row(
+    "damage",
+    [
+        lambda content: b"\xff" * 16 + content[16:],
+        lambda content: content[:16] + b"\xff" * 84 + content[100:],
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-PAGE],
+        lambda content: content[:200],
+    ],
+    ids=["no header", "header", "half", "a page less", "the beginning"],
+)
+def test_header_or_length_that_is_wrong_is_seen_also_where_not_all_is_read(
+    filled: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    filled = copied(filled, tmp_path)
+    damaged = damage(filled.read_bytes())
+    filled.write_bytes(damaged)
+    assert verify(filled)[1] != []
+    assert str(filled) in refusal(filled)
+    assert filled.read_bytes() == damaged
+
+
+def test_of_a_large_database_the_small_tables_are_read_at_the_start(
+    filled: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall())
+    content = filled.read_bytes()
+
+    def seen(table: str) -> bool:
+        at = (roots[table] - 1) * PAGE
+        path = tmp_path / f"{table}.db"
+        path.touch(0o600)
+        path.write_bytes(content[:at] + b"\xff" * 16 + content[at + 16 :])
+        return refusal_of_a_large_one(path) is not None
+
+    assert {table for table in ("sessions", "runs", "feed", "requests") if seen(table)} == {
+        "sessions",
+        "runs",
+        "feed",
+        "requests",
+    }
+    assert not seen("transcript_entries"), "as large as the disk: this is left to verify"
+    half = tmp_path / "half.db"
+    half.touch(0o600)
+    half.write_bytes(content[: len(content) // 2])
+    assert refusal_of_a_large_one(half) is not None
+
+
+def test_log_of_a_damaged_database_is_not_folded_into_it_by_looking(
+    sqlite_url: str, open_stores: OpenStores, database: Path, tmp_path: Path
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    append(store, *[SOME] * 50)
+    copy = tmp_path / "copy.db"
+    shutil.copy(database, copy)
+    shutil.copy(f"{database}-wal", f"{copy}-wal")
+    damaged = b"\xff" * 100 + copy.read_bytes()[100:]
+    copy.write_bytes(damaged)
+    log = Path(f"{copy}-wal").read_bytes()
+    refusal(copy)
+    assert copy.read_bytes() == damaged
+    assert Path(f"{copy}-wal").read_bytes() == log
+
+
+def test_file_that_is_not_there_and_one_that_is_not_ours_are_not_whole(database: Path) -> None:
+    with pytest.raises(DatabaseError, match="no database at"):
+        verify(database)
+    assert not database.exists()
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("CREATE TABLE mine (x)")
+    contents, (problem,) = verify(database)
+    assert contents is None
+    assert problem.startswith(f"{database} is not a database of agent-session-manager: its schema")
+
+
+def test_schema_of_a_newer_version_is_not_judged(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+        connection.commit()
+    (problem,) = verify(filled)[1]
+    assert "newer agent-session-manager" in problem

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.runs.registry import (
+    Registered,
+    RegisteredRun,
+    forget,
+    list_registered,
+    registered,
+    registry_dir,
+    spared_pids,
+)
+from agent_orchestrator.runs.stop import signal_supervisor
+from agent_orchestrator.session_client import _namespace
+from agent_orchestrator.shared import place
+from tests.support.manager import RunningManager
+from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS
+
+ROOT = Path(__file__).parents[4]
+RUN = RegisteredRun(
+    session_id="s", session_name="naïve 🦾", project_dir="/p", run=2, pid=os.getpid(), marker="m"
+)
+
+SUPERVISING = """
+import os, sys
+from pathlib import Path
+from agent_orchestrator.runs.registry import RegisteredRun, registered
+run = RegisteredRun(session_id=sys.argv[2], session_name="n", project_dir="/p", run=1,
+                    pid=os.getpid(), marker="m")
+with registered(run, Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def supervisor(state_dir: Path, session_id: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that has a run of this session registered, until its stdin ends."""
+    command = [sys.executable, "-c", SUPERVISING, str(state_dir), session_id]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def supervised(state_dir: Path) -> dict[str, bool]:
+    return {entry.run.session_id: entry.is_supervised for entry in list_registered(state_dir)}
+
+
+def test_run_is_registered_while_it_lasts(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    assert list_registered(state_dir) == []
+    with registered(RUN, state_dir):
+        path = registry_dir(state_dir) / "s.2.json"
+        assert list_registered(state_dir) == [Registered(run=RUN, path=path, is_supervised=True)]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert list_registered(state_dir) == []
+    assert list(registry_dir(state_dir).iterdir()) == []
+
+
+def test_runs_are_told_apart_by_session_and_number(tmp_path: Path) -> None:
+    runs = [
+        replace(RUN, session_id=name, run=number) for name in ("a", "a.1") for number in (1, 11)
+    ]
+    with (
+        registered(runs[0], tmp_path),
+        registered(runs[1], tmp_path),
+        registered(runs[2], tmp_path),
+        registered(runs[3], tmp_path),
+    ):
+        assert {(e.run.session_id, e.run.run) for e in list_registered(tmp_path)} == {
+            ("a", 1), ("a", 11), ("a.1", 1), ("a.1", 11),
+        }  # fmt: skip
+
+
+def test_supervisor_that_was_killed_is_told_from_those_that_live(tmp_path: Path) -> None:
+    with supervisor(tmp_path, "killed") as killed, supervisor(tmp_path, "alive") as alive:
+        assert supervised(tmp_path) == {"alive": True, "killed": True}
+        killed.kill()
+        killed.wait(WATCHDOG_SECONDS)
+        assert supervised(tmp_path) == {"alive": True, "killed": False}
+        alive.communicate(timeout=WATCHDOG_SECONDS)
+        assert supervised(tmp_path) == {"killed": False}
+        (entry,) = list_registered(tmp_path)
+        assert (entry.run.pid, entry.run.marker) == (killed.pid, "m")
+        forget(entry)
+        forget(entry)
+        assert list_registered(tmp_path) == []
+
+
+def test_run_whose_supervisor_failed_stays_like_that_of_one_that_died(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), registered(RUN, tmp_path):
+        raise ZeroDivisionError
+    assert supervised(tmp_path) == {"s": False}
+    with registered(RUN, tmp_path):
+        assert supervised(tmp_path) == {"s": True}
+    assert list_registered(tmp_path) == []
+
+
+def test_looking_again_and_again_disturbs_nobody(tmp_path: Path) -> None:
+    with registered(RUN, tmp_path):
+        for _ in range(100):
+            assert supervised(tmp_path) == {"s": True}
+
+
+def test_living_supervisors_and_managers_are_spared_and_dead_ones_are_not(
+    tmp_path: Path, start_manager: Callable[..., RunningManager]
+) -> None:
+    own = start_manager()
+    state_dir = own.state_dir
+    with supervisor(state_dir, "a") as a, supervisor(state_dir, "b") as b:
+        assert spared_pids(state_dir) == {own.pid, a.pid, b.pid}
+        a.kill()
+        a.wait(WATCHDOG_SECONDS)
+        assert spared_pids(state_dir) == {own.pid, b.pid}
+        own.kill()
+        assert spared_pids(state_dir) == {b.pid}
+    assert spared_pids(state_dir) == set()
+    assert spared_pids(tmp_path / "none") == set()
+
+
+def test_what_a_process_id_and_a_free_lock_say_depends_on_their_place(tmp_path: Path) -> None:
+    boot, here = RUN.processes.partition(" ")[0], RUN.processes
+    cases = {
+        "here": (here, RUN.host, True, True),
+        "container": (f"{boot} pid:[1]", "box", False, True),
+        "earlier boot": ("b pid:[1]", RUN.host, False, True),
+        "another machine": ("b pid:[1]", "box", False, False),
+        "without namespaces": ("", "mac", False, False),
+    }
+    for name, (processes, host, is_here, is_known_dead) in cases.items():
+        run = replace(RUN, processes=processes, host=host)
+        with registered(run, tmp_path):
+            (entry,) = list_registered(tmp_path)
+            assert (entry.is_supervised, entry.is_here, entry.is_dead) == (True, is_here, False), (
+                name
+            )
+            assert spared_pids(tmp_path) == ({RUN.pid} if is_here else set()), name
+            assert signal_supervisor(replace(entry, is_supervised=False)) == is_here, name
+            left = entry.path.read_bytes()
+        entry.path.touch(0o600)
+        entry.path.write_bytes(left)
+        (entry,) = list_registered(tmp_path)
+        assert (entry.is_supervised, entry.is_dead) == (False, is_known_dead), name
+        entry.path.unlink()
+
+
+def test_entry_of_an_older_version_is_of_this_place(tmp_path: Path) -> None:
+    said = asdict(RUN)
+    del said["host"], said["processes"]
+    with registered(RUN, tmp_path):
+        path = registry_dir(tmp_path) / "old.1.json"
+        path.touch(0o600)
+        path.write_text(json.dumps({**said, "session_id": "old"}))
+        assert {e.run.session_id for e in list_registered(tmp_path) if e.is_here} == {"old", "s"}
+
+
+def test_contract_file_names_a_place_as_all_others_do() -> None:
+    assert (_namespace("pid"), _namespace("net")) == (place.processes(), place.network())
+
+
+@each_row(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        json.dumps({**asdict(RUN), "more": 1}),
+        json.dumps({**asdict(RUN)})[:-5],
+        "\ufffe" * 9,
+    ],
+)
+def test_file_that_cannot_be_read_is_left_out(tmp_path: Path, content: str) -> None:
+    with registered(RUN, tmp_path):
+        (registry_dir(tmp_path) / "a.1.json").write_text(content, "utf-8")
+        (tmp_path / "manager-1.json").write_text(content, "utf-8")
+        assert supervised(tmp_path) == {"s": True}
+        assert spared_pids(tmp_path) == {RUN.pid}
+
+
+def test_link_is_not_followed(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text(json.dumps(asdict(RUN)))
+    link = registry_dir(tmp_path) / "s.2.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(theirs)
+    assert list_registered(tmp_path) == []
+    with pytest.raises(OSError), registered(RUN, tmp_path):
+        pass
+    assert json.loads(theirs.read_text()) == asdict(RUN)

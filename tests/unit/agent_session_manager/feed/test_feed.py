@@ -1,0 +1,155 @@
+"""The feed itself: how many may read, and what a reader is told when it cannot go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from agent_session_manager.concurrency.reader import Reader
+from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.errors import (
+    CursorUnknownError,
+    OverloadedError,
+    StoreUnavailableError,
+)
+from agent_session_manager.feed import feed as module
+from agent_session_manager.feed.feed import Feed
+from agent_session_manager.feed.frames import (
+    EventsAdded,
+    Heartbeat,
+    ListChanged,
+    SessionChanged,
+    Stopping,
+)
+from agent_session_manager.store.feeds import Changes, SessionNews
+from tests.support.loops import run
+from tests.unit.agent_session_manager.feed.test_tail import SESSION, _event
+
+
+class Source:
+    """One session that grows, and a list in which nothing changes."""
+
+    def __init__(self) -> None:
+        self.session = SESSION
+        self.fails = False
+        self.bells = Bells()
+        self.feeds = self
+        self.feed = Feed(self.bells, cast(Reader, self))
+
+    def append(self) -> None:
+        self.session = replace(self.session, last_seq=self.session.last_seq + 1)
+        self.bells.ring(["s"])
+
+    async def read(self, query: Callable[[Any], Any]) -> Any:
+        return query(self)
+
+    def read_session(self, session_id: str, *, after: int, **_limits: int) -> SessionNews:
+        if self.fails:
+            raise StoreUnavailableError("gone")
+        events = [_event(seq) for seq in range(after + 1, self.session.last_seq + 1)]
+        return SessionNews(session=self.session, events=events)
+
+    def read_changes(self, after: Cursor, *, limit: int, known: Cursor) -> Changes:
+        return Changes(changes=[], cursor=after, has_more=False)
+
+
+def test_only_so_many_read_at_once_and_who_leaves_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_READERS", 2)
+
+    async def scenario() -> None:
+        source = Source()
+        cursor = Cursor(generation="ab", number=0)
+        async with (
+            aclosing(source.feed.follow("s", 0, forever=True)) as first,
+            aclosing(source.feed.follow_list(cursor)) as second,
+        ):
+            assert isinstance(await anext(first), SessionChanged)
+            assert isinstance(await anext(second), ListChanged)
+            with pytest.raises(OverloadedError):
+                await anext(source.feed.follow("s", 0, forever=True))
+        async with aclosing(source.feed.follow("s", 0, forever=True)) as third:
+            assert isinstance(await anext(third), SessionChanged)
+
+    run(scenario())
+
+
+def test_store_that_goes_away_is_raised_and_the_next_reader_goes_on_from_there() -> None:
+    async def scenario() -> None:
+        source = Source()
+        async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
+            await anext(frames)
+            source.append()
+            added = await anext(frames)
+            assert isinstance(added, EventsAdded)
+            source.fails = True
+            source.append()
+            with pytest.raises(StoreUnavailableError):
+                await anext(frames)
+        source.fails = False
+        begin = Cursor(generation=SESSION.generation, number=1)
+        async with aclosing(source.feed.follow("s", begin, forever=True)) as frames:
+            await anext(frames)
+            added = await anext(frames)
+            assert isinstance(added, EventsAdded)
+            assert [published.event.seq for published in added.batch.events] == [2]
+
+    run(scenario())
+
+
+def test_cursor_past_the_head_or_of_another_session_is_refused_with_the_head() -> None:
+    async def scenario() -> None:
+        source = Source()
+        source.append()
+        for wrong in (
+            Cursor(generation=SESSION.generation, number=2),
+            Cursor(generation="other", number=1),
+        ):
+            with pytest.raises(CursorUnknownError) as refused:
+                await anext(source.feed.follow("s", wrong, forever=True))
+            assert refused.value.head == f"{SESSION.generation}:1"
+
+    run(scenario())
+
+
+def test_reader_to_whom_nothing_happens_hears_that_it_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LIST_PACE_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        source = Source()
+        async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
+            await anext(frames)
+            assert await anext(frames) == Heartbeat()
+            # What no bell rang for, as a notice got lost, is seen with the next one.
+            source.session = replace(source.session, last_seq=1)
+            while (frame := await anext(frames)) == Heartbeat():
+                pass
+            assert isinstance(frame, EventsAdded)
+        async with aclosing(source.feed.follow_list(Cursor(generation="ab", number=0))) as changes:
+            await anext(changes)
+            assert await anext(changes) == Heartbeat()
+
+    run(scenario())
+
+
+def test_all_who_read_are_told_that_the_manager_stops() -> None:
+    async def scenario() -> None:
+        source = Source()
+        async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
+            await anext(frames)
+            waiting = asyncio.ensure_future(anext(frames))
+            await asyncio.sleep(0)  # it runs until it waits
+            source.bells.close()
+            assert await waiting == Stopping()
+
+    run(scenario())

@@ -1,0 +1,266 @@
+"""Files of one person alone, as the manager and as commands open them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.outbox.outbox import Outbox, OutboxError, Run
+from agent_orchestrator.runs.registry import RegisteredRun, registered
+from agent_orchestrator.runs.seal import seal
+from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
+from agent_session_manager.sql.care.backup import back_up
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
+from agent_shared import private_files
+from tests.support.rows import each_row
+
+NOBODY = 65534
+OTHER_OWNER = "belongs to the user with number"
+
+
+@pytest.fixture(autouse=True)
+def _let_everybody_in_by_default() -> Iterator[None]:
+    """What is private is so whatever the umask says."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def a_link(path: Path) -> str:
+    path.with_suffix(".elsewhere").touch(0o600)
+    path.symlink_to(path.with_suffix(".elsewhere"))
+    return "is a link"
+
+
+def a_link_to_nothing(path: Path) -> str:
+    path.symlink_to(path.with_suffix(".nothing"))
+    return "is a link"
+
+
+def another_name(path: Path) -> str:
+    path.with_suffix(".elsewhere").touch(0o600)
+    path.hardlink_to(path.with_suffix(".elsewhere"))
+    return "has another name"
+
+
+def a_pipe(path: Path) -> str:
+    os.mkfifo(path, 0o600)
+    return "is not a file"
+
+
+def open_to_a_group(path: Path) -> str:
+    path.touch(0o640)
+    return f"open to others: chmod 600 {path}"
+
+
+def open_to_all(path: Path) -> str:
+    path.touch(0o644)
+    return f"open to others: chmod 600 {path}"
+
+
+def of_somebody_else(path: Path) -> str:
+    if os.geteuid() == 0:
+        path.touch(0o600)
+        os.chown(path, NOBODY, NOBODY)
+        return OTHER_OWNER
+    path.symlink_to("/etc/passwd")  # what somebody else owns can only be linked to
+    return "is a link"
+
+
+WAYS = [a_link, a_link_to_nothing, another_name, a_pipe, open_to_a_group, open_to_all,
+        of_somebody_else]  # fmt: skip
+Spoil = Callable[[Path], str]
+
+
+def opened(path: Path) -> None:
+    os.close(private_files.open_private(path))
+
+
+def opened_as_a_log(path: Path) -> None:
+    os.close(private_files.open_private(path, append=True))
+
+
+def opened_as_a_discovery_file(path: Path) -> None:
+    DiscoveryFile(path).close()
+
+
+def opened_as_a_database(path: Path) -> None:
+    database = open_database(f"sqlite:///{path}")
+    try:
+        with database.writing.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE x (y TEXT)")
+        names = ("", "-wal", "-shm", ".lock")
+        modes = {stat.S_IMODE(Path(f"{path}{name}").stat().st_mode) for name in names}
+        assert modes == {0o600}
+    finally:
+        database.close()
+
+
+def opened_as_an_outbox(path: Path) -> None:
+    outbox = Outbox(path, Run(session_id="s", run=1, url="u"))
+    outbox.add({"event_type": "x"})
+    names = (path, f"{path}-wal", f"{path}-shm", path.with_suffix(".lock"))
+    assert {stat.S_IMODE(Path(name).stat().st_mode) for name in names} == {0o600}
+    outbox.close()
+
+
+OPENINGS = [opened, opened_as_a_log,
+            opened_as_a_discovery_file, opened_as_a_database, opened_as_an_outbox]  # fmt: skip
+Open = Callable[[Path], None]
+REFUSALS = (OSError, DiscoveryError, DatabaseError, OutboxError)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return path_in(tmp_path)
+
+
+def path_in(tmp_path: Path) -> Path:
+    directory = tmp_path / "own"
+    directory.mkdir(0o700)
+    return directory / "file.db"
+
+
+def refusal(opening: Callable[[], object]) -> str:
+    with pytest.raises(REFUSALS) as caught:
+        opening()
+    return str(caught.value)
+
+
+@each_row("opening", OPENINGS)
+@each_row("spoil", WAYS)
+def test_what_is_not_private_is_refused_and_named_with_what_to_do(
+    tmp_path: Path, opening: Open, spoil: Spoil
+) -> None:
+    path = path_in(tmp_path)
+    said = spoil(path)
+    before = path.lstat()
+    refused = refusal(lambda: opening(path))
+    assert said in refused
+    assert str(path) in refused
+    assert path.lstat()[:6] == before[:6]
+    assert not path.with_suffix(".nothing").exists()
+
+
+@each_row("opening", OPENINGS)
+def test_what_is_not_there_is_made_private_and_opened_again(tmp_path: Path, opening: Open) -> None:
+    path = path_in(tmp_path)
+    for _ in range(2):
+        if opening is opened_as_a_database:
+            path.unlink(missing_ok=True)
+        opening(path)
+        assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} <= {0o600}
+
+
+@each_row("spoil", WAYS)
+@each_row("suffix", ["-wal", "-shm", ".lock", ".head", ".ballast"])
+def test_what_stands_beside_a_database_is_looked_at_too(
+    tmp_path: Path, suffix: str, spoil: Spoil
+) -> None:
+    path = path_in(tmp_path)
+    beside = Path(f"{path}{suffix}")
+    said = spoil(beside)
+    refused = refusal(lambda: opened_as_a_database(path))
+    assert said in refused and str(beside) in refused
+
+
+@each_row("spoil", WAYS)
+@each_row("suffix", ["-wal", "-shm"])
+def test_what_stands_beside_an_outbox_is_looked_at_too(
+    tmp_path: Path, suffix: str, spoil: Spoil
+) -> None:
+    path = path_in(tmp_path)
+    said = spoil(Path(f"{path}{suffix}"))
+    assert said in refusal(lambda: opened_as_an_outbox(path))
+
+
+@each_row("spoil", WAYS)
+def test_lock_of_an_outbox_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+    path = path_in(tmp_path)
+    said = spoil(path.with_suffix(".lock"))
+    assert said in refusal(lambda: opened_as_an_outbox(path))
+
+
+@each_row("spoil", [w for w in WAYS if w is not another_name])
+def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    said = spoil(state / "seal.key")
+    assert said in refusal(lambda: seal({}, session_id="s", run=1, state_dir=state))
+
+
+@each_row("spoil", WAYS)
+def test_file_of_a_registered_run_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+    run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
+    directory = tmp_path / "state" / "runs"
+    directory.mkdir(0o700, parents=True)
+    said = spoil(directory / "s.1.json")
+
+    def register() -> None:
+        with registered(run, tmp_path / "state"):
+            pass
+
+    assert said in refusal(register)
+
+
+def test_key_and_registered_run_are_made_private(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
+    seal({}, session_id="s", run=1, state_dir=state)
+    with registered(run, state):
+        made = {
+            each.relative_to(state).as_posix(): stat.S_IMODE(each.stat().st_mode)
+            for each in state.rglob("*")
+        }
+    assert made == {"seal.key": 0o600, "runs": 0o700, "runs/s.1.json": 0o600}
+
+
+def test_directory_in_which_others_can_write_holds_no_database(path: Path) -> None:
+    path.parent.chmod(0o1777)
+    said = refusal(lambda: opened_as_a_database(path))
+    assert f"others can write in {path.parent}: chmod go-w" in said
+    assert list(path.parent.iterdir()) == []
+
+
+def test_directory_of_somebody_else_holds_no_database(path: Path) -> None:
+    if os.geteuid() != 0:
+        assert "not yours" in refusal(lambda: opened_as_a_database(Path("/proc/1/x")))
+        return
+    os.chown(path.parent, NOBODY, NOBODY)
+    assert f"{path.parent} is not yours" in refusal(lambda: opened_as_a_database(path))
+
+
+def test_state_directory_that_is_open_to_others_is_refused_by_commands(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(0o755)
+    said = refusal(lambda: private_files.make_state_directory(state))
+    assert f"chmod 700 {state}" in said
+    link = tmp_path / "link"
+    link.symlink_to(state)
+    assert "not a directory of yours" in refusal(lambda: private_files.make_state_directory(link))
+
+
+def test_database_that_a_killed_restore_left_with_two_names_is_taken(path: Path) -> None:
+    opened_as_a_database(path)
+    log = Path(f"{path}-wal")
+    log.touch(0o600)
+    for each, suffix in ((path, ""), (log, "-wal")):
+        path.with_name(f"{path.name}.replaced-20260101T000000Z{suffix}").hardlink_to(each)
+    open_database(f"sqlite:///{path}").close()
+
+
+def test_backup_is_private(path: Path, tmp_path: Path) -> None:
+    from agent_session_manager.sql.store import open_store
+    from tests.store.promises.conformance import SteppedClock
+
+    open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
+    copy = path.with_name("copy.db")
+    back_up(path, copy)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    a_link(path.with_name("taken.db"))
+    assert "nothing is overwritten" in refusal(lambda: back_up(path, path.with_name("taken.db")))
