@@ -1,11 +1,11 @@
-# The one door: everything a contributor does goes through here.
+# Every task of a contributor is a target here.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 # Two tests at a time for each core: most of the time a test waits for another process.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)')
-# Bytecode is kept even where the environment forbids it: a run of the tests starts hundreds of
-# interpreters, and each of its workers would compile and rewrite every test itself.
+# Bytecode is kept even if the environment forbids it: a run of the tests starts hundreds of
+# interpreters, and each of its workers would compile and rewrite every test again.
 unexport PYTHONDONTWRITEBYTECODE
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
 SCRIPTS := $(filter-out %.lock,$(wildcard $(COMMANDS)/ao-*))
@@ -14,12 +14,12 @@ LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.o
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format test repeat pictures stress bench demo lock clean
+.PHONY: help setup dashboard browser check format reference test repeat pictures stress bench demo lock clean
 
-help:  ## List what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The newest thing that the environment was made from decides whether it is made again.
+# The environment is made again if one of its sources is newer.
 $(BIN)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -45,7 +45,7 @@ dashboard: $(DASHBOARD)  ## Build the dashboard into the manager's package
 browser: $(BIN)/.ready  ## Find a Chromium for the tests, or install one
 	@$(BIN)/python scripts/browser.py
 
-check: setup  ## Formatting, lint, types, generated files in step
+check: setup  ## Check formatting, lint, types, English and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -53,30 +53,35 @@ check: setup  ## Formatting, lint, types, generated files in step
 	for script in $(SCRIPTS); do $(LOCK_SCRIPT) --check --offline --script $$script \
 	  || { echo "$$script.lock does not fit its header: make lock" >&2; exit 1; }; done
 	$(BIN)/agent-session-manager openapi | diff -u docs/openapi.json -
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/check_english.py
 	npm run --prefix dashboard --silent check
 
-format: setup  ## Format and mend what can be mended
+format: setup  ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	npm run --prefix dashboard --silent format
+
+reference: setup  ## Write the generated pages of docs/reference
+	$(BIN)/python scripts/reference.py
 
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
 
-repeat: setup browser  ## Run every test RUNS times, beside BUSY loops, at half speed with SLOW=1
+repeat: setup browser  ## Run every test RUNS times, next to BUSY loops, at half speed with SLOW=1
 	$(BIN)/python scripts/repeat_tests.py --runs $(or $(RUNS),10) --busy $(or $(BUSY),0) $(if $(SLOW),--slow)
 
-pictures: setup browser  ## Make the pictures of the dashboard anew
+pictures: setup browser  ## Take the pictures of the dashboard for the documentation
 	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures
 
 stress: setup  ## Kill, pause and stop runs hundreds of times, and print the figures
 	$(BIN)/pytest -m stress --campaign=long
 
-bench: setup browser  ## Print each speed beside its limit, measured in the same run
+bench: setup browser  ## Print each speed next to its limit, measured in the same run
 	$(BIN)/python -m benchmarks
 
-demo: setup  ## Start a manager, run real sessions, say what to look at
+demo: setup  ## Start a manager and run real sessions
 	@$(BIN)/python scripts/demo.py
 
 lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock and the locks of the commands
@@ -85,5 +90,5 @@ lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock and t
 	versions=$$(sed -nE 's/^([a-z0-9_.-]+)(\[[a-z,]*\])?==([^ ;]+).*/-P \1==\3/p' requirements.lock) && \
 	  for script in $(SCRIPTS); do $(LOCK_SCRIPT) $$versions --script $$script || exit 1; done
 
-clean:  ## Remove what was built
+clean:  ## Remove all build results
 	rm -rf .venv dashboard/node_modules src/agent_session_manager/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -1,1 +1,1 @@
-"""Speeds of the product, each beside its limit measured in the same run: `python -m benchmarks`."""
+"""Speeds of the product, each with its limit, measured in the same run: `python -m benchmarks`."""

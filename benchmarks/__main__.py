@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, and print a table. A missed goal is printed, not an error."""
+"""`python -m benchmarks`: measure and print a table. A missed goal is not an error."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from benchmarks.rows import ROWS
 
 
 @click.command()
-@click.option("--row", "names", multiple=True, type=click.Choice(list(ROWS)), help="Only this one.")
-@click.option("--quick", is_flag=True, help="Few and short rounds: a look, not a measurement.")
+@click.option(
+    "--row",
+    "names",
+    multiple=True,
+    type=click.Choice(list(ROWS)),
+    help="Measure only this row; can be repeated.",
+)
+@click.option("--quick", is_flag=True, help="Use few and short rounds, for a first impression.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
 def main(names: tuple[str, ...], quick: bool, json_path: Path | None) -> None:
-    """Measure how fast the product is, each speed beside its limit in the same run."""
+    """Measure how fast the product is, each speed with its limit, in the same run."""
     machine = look_at_machine()
     print(f"{machine}\n")
     rows = []

@@ -1,4 +1,4 @@
-"""Running one of our own programs on a job."""
+"""Runs one of the measuring programs on a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIMEOUT_SECONDS = 300.0
 
 
 def answer(module: str, job: str, environ: dict[str, str]) -> str:
-    """Give a program its job on stdin and return what it printed."""
+    """Run a program with the job on stdin; return its stdout."""
     done = subprocess.run(
         [sys.executable, "-m", module],
         input=job,

@@ -1,7 +1,7 @@
 """Limit of single appends: a bare handler over the project's own group commit and store.
 
-No guard, no framework above Starlette, no check of what it is sent. What the manager costs beyond
-this is what its safety and its documentation cost.
+It has no guard, no framework above Starlette, and no validation. The manager's additional time is
+the price of its safety and its documentation.
 """
 
 from __future__ import annotations

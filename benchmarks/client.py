@@ -1,7 +1,7 @@
-"""`SessionClient.add_event` beside a bare pooled httpx.Client, both from one process.
+"""`SessionClient.add_event` compared with a bare pooled httpx.Client, in one process.
 
-A process of its own, so that the client finds its manager through the environment, as it would.
-The job comes as JSON on stdin; for each round a line with both rates goes to stdout.
+This is a separate process, so that the client finds its manager through the environment as usual.
+It reads the job as JSON from stdin, and writes a line with both rates per round to stdout.
 """
 
 from __future__ import annotations

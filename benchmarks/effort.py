@@ -1,4 +1,4 @@
-"""How long to look."""
+"""Sizes of a full and of a quick measurement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How long to look: more rounds make the medians steadier, more work each of them longer."""
+    """The size of a measurement: more rounds make medians steadier, more work longer rounds."""
 
     rounds: int
     requests_per_session: int

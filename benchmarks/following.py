@@ -1,9 +1,9 @@
-"""How long after its commit an event is with those who follow its session.
+"""The time from the commit of an event until the followers of its session have it.
 
-One process is writer and all readers, so that one clock tells both ends: the writer notes when the
-answer to each append came, a reader when it had read on up to which seq. Of what a reader gets it
-looks at the newest id alone, so that it costs the machine as little as it can. A job comes as JSON
-on stdin, the 99th percentile in seconds goes to stdout.
+One process is the writer and all readers, to measure both ends with the same clock. The writer
+notes the time of the response to each append. A reader notes when it reached which seq. A reader
+parses only the newest id in a chunk, to use little CPU. The process reads a job as JSON from stdin,
+and writes the 99th percentile in seconds to stdout.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import sys
+import re
 import time
 from dataclasses import asdict, dataclass
 
-import uvloop
-
+from benchmarks.job import run_job
 from benchmarks.workload import dump, event
 
-_ID = b"\nid: "
+_ID = re.compile(rb"\nid: [0-9a-f]{32}:(\d+)\n")
+_CHUNK_FRAME = re.compile(rb"\r\n[0-9a-f]+\r\n")
+"""What chunked transfer encoding puts between two chunks, also within an id."""
 _TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """So many readers of one session, and so many events for it, evenly over the seconds."""
+    """Readers of one session, and its events, evenly spread over the time."""
 
     port: int
     token: str
@@ -53,7 +54,7 @@ class Job:
 
 
 class _Follower:
-    """Notes when it has come to which seq."""
+    """A reader that notes when it reached which seq."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -72,18 +73,29 @@ class _Follower:
             now = time.perf_counter()
             if not chunk:
                 raise ConnectionError("the feed ended")
-            seen = rest + chunk
-            place = seen.rfind(_ID)
-            end = seen.find(b"\n", place + len(_ID))
-            if place >= 0 and end >= 0:
-                last = int(seen[place + len(_ID) : end].rpartition(b":")[2])
+            received = rest + chunk
+            seen = _CHUNK_FRAME.sub(b"", received)
+            seq = _newest_seq(seen)
+            if seq is not None:
+                last = seq
                 self.arrivals.append((now, last))
-            rest = seen[-100:]
+            rest = received[-100:]
         writer.close()
 
 
+def _newest_seq(seen: bytes) -> int | None:
+    """Return the seq of the last whole id, or None without one."""
+    place = seen.rfind(b"\nid: ")
+    while place >= 0:
+        found = _ID.match(seen, place)
+        if found is not None:
+            return int(found[1])
+        place = seen.rfind(b"\nid: ", 0, place)
+    return None
+
+
 async def _append(job: Job, acknowledged: dict[int, float]) -> None:
-    """Send events at their times over a few connections, whatever the answers take."""
+    """Send events at their due times over 16 connections, so that a slow response delays few."""
     path = f"POST /sessions/{job.session_id}/events HTTP/1.1"
     bodies = [dump(event(job.session_id)) for _ in range(job.count)]
     begin = time.perf_counter() + 0.2
@@ -127,11 +139,5 @@ async def _run(job: Job) -> float:
     return latencies[int(len(latencies) * 0.99)]
 
 
-def main() -> None:
-    job = Job(**json.loads(sys.stdin.read()))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(_run(job))))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(Job, _run)

@@ -1,9 +1,9 @@
-"""The load: a process of its own that keeps 16 connections busy, at as little cost as it can.
+"""The load generator: a separate process that keeps 16 connections busy with little CPU.
 
-The cores are shared with the server, so whatever is spent here is missing there: requests are
-built before the clock starts, and of an answer only its status and its end are looked at. It is
-the same program and the same bytes whoever answers. A job comes as JSON on stdin, the rate goes to
-stdout.
+It shares the cores with the server, so its CPU time reduces the server's. Therefore it builds all
+requests before the clock starts, and parses only the status and the length of a response. Program
+and requests are the same for every server. It reads a job as JSON from stdin, and writes the rate
+to stdout.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import cast
 
-import uvloop
-
+from benchmarks.job import run_job
 from benchmarks.workload import dump, event, session_ids
 
 TIMEOUT_SECONDS = 60.0
@@ -35,14 +33,14 @@ class Job:
     token: str
     requests_per_session: int
     events_per_request: int
-    """1 sends the event itself, more a list of so many."""
+    """With 1 a request is a single event, otherwise a list."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the next request when the last is answered; `answered` is its last answer's body."""
+    """Sends the next request after each response; `answered` is the body of the last response."""
 
     def __init__(self, requests: list[bytes]) -> None:
         self._left: Iterator[bytes] = iter(requests)
@@ -51,7 +49,7 @@ class _Connection(asyncio.Protocol):
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A stream's transport; that of uvloop is not of asyncio's class.
+        # uvloop's stream transport is not a subclass of asyncio's.
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def send(self) -> bool:
@@ -98,7 +96,7 @@ def _requests(job: Job, session_id: str) -> list[bytes]:
 
 
 async def _run(job: Job) -> float:
-    """Send all of it and return acknowledged events per second."""
+    """Send all requests; return the number of acknowledged events per second."""
     loop = asyncio.get_running_loop()
     connections = []
     for session_id in session_ids(job.round):
@@ -121,15 +119,11 @@ async def _run(job: Job) -> float:
     for answer in answers:
         last_seq = json.loads(answer)["seqs"][-1]
         if last_seq != per_session:
-            raise ValueError(f"the last seq is {last_seq}: events are missing, or there twice")
+            raise ValueError(
+                f"the last seq is {last_seq} instead of {per_session}: missing or duplicate events"
+            )
     return len(connections) * per_session / seconds
 
 
-def main() -> None:
-    job = Job(**json.loads(sys.stdin.read()))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(_run(job))))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(Job, _run)

@@ -1,4 +1,4 @@
-"""What was measured on: without it a rate means nothing."""
+"""The machine of a measurement; a rate is meaningless without it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _cores() -> int:
 
 
 def _flush_milliseconds() -> list[float]:
-    """How long a small append takes to reach the disk, where the databases will be."""
+    """Return the times to flush a small append to the disk of the databases."""
     flush = getattr(os, "fdatasync", os.fsync)
     flushes = []
     with tempfile.TemporaryFile() as file:

@@ -1,7 +1,7 @@
-"""Measuring two things side by side: turn by turn, so that both see the same machine.
+"""Measures two things alternately, so that both run under the same conditions.
 
-The ratio is taken per round, between neighbours in time, and the median of the rounds counts;
-its spread is shown, because a ratio without one says nothing.
+The ratio is computed for each round. The result is the median of the rounds, shown with its spread,
+because a ratio without its spread is meaningless.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from statistics import median
 from typing import Any
 
 Measure = Callable[[int], float]
-"""Measures one round, given its number, and returns a rate or a duration."""
+"""Function that measures the round of a given number and returns a rate or a duration."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table. Rates have a floor as their goal, durations a ceiling."""
+    """One line of the table. The goal is a minimum for rates and a maximum for durations."""
 
     name: str
     what: str
@@ -29,7 +29,7 @@ class Row:
     ours: list[float] = field(default_factory=list)
     limit: list[float] = field(default_factory=list)
     missing: str = ""
-    """Why it could not be measured."""
+    """Reason why it was not measured."""
 
     @property
     def ratios(self) -> list[float]:

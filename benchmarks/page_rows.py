@@ -1,4 +1,4 @@
-"""The rows that are about the dashboard: much in it, beside little in it."""
+"""The rows about the dashboard: with many sessions or events, compared with few."""
 
 from __future__ import annotations
 
@@ -20,18 +20,11 @@ _AT_ONCE = 1000
 _SESSION_ID = "long"
 
 _Placing = Callable[[servers.Server, int], Place]
-"""Fills a manager with so much, and says where to look."""
+"""Function that fills a manager with the given number, and returns the page to open."""
 
 
 def first_session_time(effort: Effort) -> Row:
-    row = Row(
-        name="list page",
-        what=f"from opening the page to the first of {SESSIONS:,} sessions",
-        beside=f"the same with {FEW}",
-        unit="s",
-        goal=1.5,
-        is_rate=False,
-    )
+    row = _row("list page", f"from opening the page to the first of {SESSIONS:,} sessions")
 
     def place(server: servers.Server, count: int) -> Place:
         with server.client() as client:
@@ -44,14 +37,7 @@ def first_session_time(effort: Effort) -> Row:
 
 
 def first_event_time(effort: Effort) -> Row:
-    row = Row(
-        name="session page",
-        what=f"from opening the page to the first event of {EVENTS:,}",
-        beside=f"the same with {FEW}",
-        unit="s",
-        goal=1.5,
-        is_rate=False,
-    )
+    row = _row("session page", f"from opening the page to the first event of {EVENTS:,}")
 
     def place(server: servers.Server, count: int) -> Place:
         with server.client() as client:
@@ -66,8 +52,13 @@ def first_event_time(effort: Effort) -> Row:
     return _beside_little(row, effort, place, much=EVENTS)
 
 
+def _row(name: str, what: str) -> Row:
+    beside = f"the same with {FEW}"
+    return Row(name=name, what=what, beside=beside, unit="s", goal=1.5, is_rate=False)
+
+
 def _place(server: servers.Server, fragment: str, wanted: str) -> Place:
-    # A row that waits for its event is no event yet.
+    # A row that still loads its event does not count.
     ready = f"{wanted}:not([aria-busy=true])"
     return Place(url=server.url, token=server.token, fragment=fragment, wanted=ready)
 

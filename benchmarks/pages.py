@@ -1,8 +1,8 @@
-"""How long a person waits for the dashboard: from opening it to the first session, or event.
+"""The time from opening the dashboard until the first session, or event, is visible.
 
-Two managers, one with little and one with much in it, are looked at in turn by one browser, each
-time in a tab that was never there: code, page, data and drawing are all in it. A job comes as JSON
-on stdin; for each round a line with both times goes to stdout.
+One browser opens the pages of two managers alternately, one with little data and one with much.
+Each page is opened in a new tab, so the time includes loading code, page and data, and drawing.
+The process reads a job as JSON from stdin, and writes a line with both times per round to stdout.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Place:
     token: str
     fragment: str
     wanted: str
-    """What is looked for, as a CSS selector."""
+    """CSS selector of the element to wait for."""
 
 
 def _seconds(browser: Browser, place: Place) -> float:
@@ -41,7 +41,7 @@ def _seconds(browser: Browser, place: Place) -> float:
         page = context.new_page()
         page.goto(f"{place.url}/#code={code}")
         page.locator("nav").wait_for(timeout=_TIMEOUT_MS)
-        # In: from now on the tab has the token, and is opened as from a link.
+        # The tab now has the token; open the page in it as from a link.
         page.goto("about:blank")
         started = time.perf_counter()
         page.goto(f"{place.url}/{place.fragment}")
@@ -60,7 +60,7 @@ def main() -> None:
     much, little = Place(**job["much"]), Place(**job["little"])
     path = find_browser()
     if path is None:
-        sys.exit("there is no Chromium: make browser")
+        sys.exit("no Chromium found; install it with: make browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         for _ in range(job["rounds"] + 1):

@@ -1,8 +1,8 @@
-"""Limit of appends in lists: as little code as keeps the promise of an append.
+"""Limit of appends in lists: a minimal server with the same guarantees for an append.
 
-Starlette in front, one thread with the standard library's sqlite3 behind: group commit, WAL with
-`synchronous=FULL`, seqs per session without gaps, an `event_id` stored once, the manager's answer.
-No runs, no states, no checks, one kind of database.
+It uses Starlette and one thread with the standard library's sqlite3. It has group commit, WAL with
+`synchronous=FULL`, seqs per session without gaps, unique event ids, and the manager's response. It
+has no runs, no states, no validation, and supports one kind of database.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Waiting = tuple[str, Events, "asyncio.Future[Seqs]"]
 
 
 class Writer:
-    """The thread that commits whatever waits, and tells all of its callers at once."""
+    """A thread that commits all waiting appends together, and then informs their callers."""
 
     def __init__(self, path: str) -> None:
         self._loop = asyncio.get_running_loop()

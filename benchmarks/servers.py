@@ -1,4 +1,4 @@
-"""The servers under measurement: real processes, each with a directory of its own.
+"""The servers under measurement: real processes, each with its own directory.
 
 Leaving the block stops the process by its id and removes the directory.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from pathlib import Path
 import httpx
 
 from agent_session_manager.machine.discovery import DiscoveryError, find_manager
-from agent_session_manager.settings import PREFIX, environment
+from agent_session_manager.settings import environment
+from agent_shared.manager_settings import PREFIX
 from benchmarks.workload import all_session_ids
 
 START_SECONDS = 30.0
@@ -28,7 +29,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server that answers appends to the sessions of the workload."""
+    """A server that accepts appends to the sessions of the workload."""
 
     port: int
     pid: int
@@ -40,12 +41,12 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> httpx.Client:
-        """A pooled client that is told the token."""
+        """Return a pooled client that sends the token."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, verify=False)
 
     def environ(self) -> dict[str, str]:
-        """An environment in which clients find this manager by themselves."""
+        """Return an environment in which clients find this manager."""
         given = {
             PREFIX + "STATE_DIR": str(self.state_dir),
             PREFIX + "SESSION_MANAGER_URL": self.url,
@@ -54,15 +55,21 @@ class Server:
 
 
 def clean_environ() -> dict[str, str]:
-    """Our environment without what would configure the product."""
+    """Return the environment without the product's variables."""
     environ: Mapping[str, str] = environment()
     return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
 
 
 @contextmanager
-def manager(*, sessions: bool = True) -> Iterator[Server]:
-    """Run `agent-session-manager serve` as a person would, with the workload's sessions or none."""
+def manager(
+    *, sessions: bool = True, prepare: Callable[[Path], None] = lambda _: None
+) -> Iterator[Server]:
+    """Run `agent-session-manager serve`, with the workload's sessions or without sessions.
+
+    `prepare` may write a database into the state directory before.
+    """
     with _directory() as state_dir:
+        prepare(state_dir)
         program = Path(sys.executable).with_name("agent-session-manager")
         command = [str(program), "serve", "--port", "0", "--state-dir", str(state_dir)]
         log = state_dir / "server.log"
@@ -77,7 +84,7 @@ def manager(*, sessions: bool = True) -> Iterator[Server]:
 
 @contextmanager
 def limit(module: str) -> Iterator[Server]:
-    """Run `benchmarks.bare` or `benchmarks.reference`."""
+    """Run `benchmarks.bare`, `benchmarks.reference` or `benchmarks.fan_out`."""
     with _directory() as directory:
         command = [sys.executable, "-m", f"benchmarks.{module}", str(directory / "limit.db")]
         with _running(command, stdout=subprocess.PIPE) as process:

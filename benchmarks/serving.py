@@ -1,4 +1,4 @@
-"""Serving a limit the way the manager is served: same sockets, same loop, same uvicorn settings."""
+"""Serves a limit with the manager's sockets, event loop and uvicorn settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_session_manager.transport.listening import listen_on_loopback
 
 
 async def serve(app: Starlette) -> None:
-    """Print where it listens as one JSON line, then serve until SIGTERM."""
+    """Print the port as one JSON line, then serve until SIGTERM."""
     sockets = listen_on_loopback(0)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     print(json.dumps({"port": sockets[0].getsockname()[1]}), flush=True)

@@ -1,9 +1,8 @@
-"""What every server under load is sent: the same sessions and the same events.
+"""The workload of every server: the same sessions and the same events.
 
-One connection writes one session, as a supervisor does, and every round has sessions of its own,
-because sessions come and go: one that only ever grew would measure its index. An event is a tool
-call of about 300 bytes with a random id of its own, as a client makes them: no server can skip
-looking whether it has it already, and none finds it next to the last one.
+One connection writes one session, as a supervisor does. Every round has new sessions, because a
+session that only grows would measure its index. An event is a tool call of about 300 bytes with a
+random id, as clients create them. So every server must look each id up, and ids are not adjacent.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ MAX_ROUNDS = 32
 
 
 def session_ids(round: int) -> list[str]:
-    """Ids of the form that commands give to sessions, the same in every process."""
+    """Return ids in the form that commands use, the same in every process."""
     names = (f"benchmark {round} {number}" for number in range(SESSIONS))
     return [str(uuid5(NAMESPACE_OID, name)) for name in names]
 
@@ -35,11 +34,11 @@ def event(session_id: str) -> dict[str, Any]:
         "timestamp": "2026-01-01T12:00:00.000000Z",
         "tool_name": "Bash",
         "tool_input": {"command": "grep -rn 'group commit' src"},
-        "tool_output": "src/ingest.py: Whatever arrives meanwhile shares the next one.",
+        "tool_output": "src/ingest.py: Changes that arrive later share the next commit",
         "error": None,
     }
 
 
 def dump(value: Any) -> bytes:
-    """JSON as `SessionClient` writes it."""
+    """Return JSON as `SessionClient` writes it."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()

@@ -5,7 +5,7 @@ import type { Plugin } from "vite";
 const PACKAGE = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
 const NOTICE = /^(?:licen[cs]e|copying|notice)/i;
 
-/** Write `licences.txt`: the notice of each package of which the page holds code. */
+/** Write `licences.txt`: the licence of each package whose code is in the bundle. */
 export function licences(): Plugin {
   return {
     name: "licences",

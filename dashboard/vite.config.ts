@@ -7,7 +7,7 @@ import { licences } from "./licences";
 const manager = loadEnv("", ".", "DASHBOARD_").DASHBOARD_MANAGER ?? "http://127.0.0.1:8765";
 const routes = ["/sessions", "/usage", "/facets", "/dashboard", "/health"];
 
-// The manager lets in only its own Host and Origin, and a proxied request would carry the dev server's.
+// The manager accepts only its own Host and Origin, but a proxied request has those of the dev server.
 const asTheManager = {
   target: manager,
   changeOrigin: true,
@@ -21,7 +21,7 @@ export default defineConfig({
   base: "./",
   resolve: {
     alias: {
-      // For browsers it has a form that decodes with innerHTML, which the page's policy does not let in.
+      // Its build for browsers decodes with innerHTML, which the content security policy forbids.
       "decode-named-character-reference": fileURLToPath(
         new URL("./node_modules/decode-named-character-reference/index.js", import.meta.url),
       ),
@@ -32,14 +32,14 @@ export default defineConfig({
     emptyOutDir: true,
     target: ["chrome123", "firefox121", "safari17.5"],
     modulePreload: { polyfill: false },
-    // A data: URL would not be let in by the page's policy for anything but images.
+    // The content security policy permits data: URLs only for images.
     assetsInlineLimit: 0,
   },
   server: { proxy: Object.fromEntries(routes.map((route) => [route, asTheManager])) },
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],
     environment: "node",
-    // A test that takes this long hangs: none depends on a faster machine.
+    // A test that takes this long has failed; no test depends on the speed of the machine.
     testTimeout: WATCHDOG_MS,
     hookTimeout: WATCHDOG_MS,
   },

@@ -1,7 +1,7 @@
-"""Find a Chromium for the tests of the dashboard, and install one where there is none.
+"""Find a Chromium for the tests of the dashboard, or install one.
 
-The system's own comes first, then Playwright's, then that of Debian's packages. Where none can be
-had it says what to do: the tests are not skipped.
+The system's Chromium is preferred, then Playwright's, then Debian's package. If none can be
+installed, the script prints what to do; the tests are not skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INSTALL_SECONDS = 600
 
 
 def find_browser() -> str | None:
-    """The path of a Chromium that can be started."""
+    """Return the path of an installed Chromium, or None."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     return found or _of_playwright()
 
@@ -51,7 +51,7 @@ def _runs(command: list[str]) -> bool:
 
 def main() -> None:
     if find_browser() is None:
-        print("no Chromium here: installing one, which takes a minute", file=sys.stderr)
+        print("no Chromium found: installing it, which takes a minute", file=sys.stderr)
         _install()
     found = find_browser()
     if found is None:

@@ -1,8 +1,7 @@
 """`make demo`: real sessions of real programs, shown as a person would type them.
 
-Needs no key. It works in `.demo/`, a project of its own, talks to the manager that every command
-would talk to (the first command starts one if none serves), and deletes nothing but the sessions
-that an earlier demo left in that project.
+It needs no API key, and works in a separate project, `.demo/`. It uses the default manager; the
+first command starts it if necessary. It deletes only the sessions of an earlier demo in `.demo/`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ AGENT = {
 
 
 class DemoError(Exception):
-    """A step did not end as it should; the text says which and how."""
+    """A step of the demo failed; the text names the step and the failure."""
 
 
 class Shell:
@@ -37,7 +36,7 @@ class Shell:
 
     def __init__(self, project_dir: Path) -> None:
         self._project_dir = project_dir
-        # What the person has set for a project of their own is not meant for this one.
+        # The person's own settings for a project must not apply to this project.
         not_ours = ("PROJECT_DIR", "SESSIONS_DIR", "AGENTS_DIR")
         self._environment = {
             name: value
@@ -46,20 +45,20 @@ class Shell:
         } | {"PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])}
 
     def show(self, line: str, *, exit_code: int = 0) -> None:
-        """Print a command line, run it and let it print.
+        """Print a command line and run it, with its output shown.
 
         Raises:
-            DemoError: it ended with another exit code than the one that is expected.
+            DemoError: the exit code is not the expected one.
         """
         print(f"\n$ {line}", flush=True)
         ended = self._run(line, capture=False)
         if ended.returncode != exit_code:
             raise DemoError(
-                f"`{line}` ended with exit code {ended.returncode}, expected was {exit_code}"
+                f"`{line}` ended with exit code {ended.returncode}, expected {exit_code}"
             )
 
     def read(self, line: str) -> str:
-        """Run a command line and return what it printed."""
+        """Run a command line and return its output."""
         ended = self._run(line, capture=True)
         if ended.returncode != 0:
             raise DemoError(f"`{line}` ended with exit code {ended.returncode}: {ended.stderr}")
@@ -96,7 +95,7 @@ def main() -> None:
 
 
 def prepare(project_dir: Path) -> None:
-    """Make the project: a file to work on, and an agent definition."""
+    """Create the project: a file to work on, and an agent definition."""
     agent = project_dir / ".agent-orchestrator" / "agents" / "word-counter"
     agent.mkdir(parents=True, exist_ok=True)
     (agent / "agent.json").write_text(json.dumps(AGENT, indent=2) + "\n", "utf-8")
@@ -117,7 +116,7 @@ def run_programs(shell: Shell) -> None:
 
 
 def remove_earlier(shell: Shell) -> None:
-    """Delete what an earlier demo left, so that its names are free again."""
+    """Delete the sessions of an earlier demo, so that their names are free again."""
     sessions = json.loads(shell.read("ao-list-sessions --here --json"))
     left = [s["session_id"] for s in sessions if s["session_name"] in NAMES]
     if left:
@@ -134,9 +133,9 @@ def run_claude(shell: Shell) -> None:
 
 
 def missing_for_claude() -> str | None:
-    """What a Claude Code session would need and this machine does not have."""
+    """Return the missing requirement of a Claude Code session, or None."""
     if find_spec("claude_agent_sdk") is None:
-        return "its SDK is not installed; get it with: make setup"
+        return "its SDK is not installed; install it with: make setup"
     credentials = Path.home() / ".claude" / ".credentials.json"
     if os.environ.get("ANTHROPIC_API_KEY") or credentials.exists():
         return None
@@ -145,14 +144,14 @@ def missing_for_claude() -> str | None:
 
 NEXT = """
 Next, in the same directory:
-  ao-dashboard                         all of it in a browser, live
+  ao-dashboard                         watch all sessions live in a browser
   ao-list-agents                       the agent that `notes` used
-  ao-status count --json               all that is known of a session
+  ao-status count --json               all details of a session
   ao-new mine --executor command -p 'your text' -- tr a-z A-Z
   ao-clean --all                       delete the sessions of this project; asks first
 
-The manager goes on serving in the background:
-  agent-session-manager status         where it is, its database, its log
+The manager continues to serve in the background:
+  agent-session-manager status         show its address, its database, its log
   agent-session-manager stop           stop it; the sessions stay on disk"""
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Run the whole suite again and again, in another order each time: `make repeat RUNS=5 BUSY=8`.
+"""Run the whole suite several times, in a new order each time: `make repeat RUNS=5 BUSY=8`.
 
-BUSY loops run beside it; with SLOW=1 its processes are stopped for half of the time. Each run is
-one line: its seed, exit code, time, and what pytest said last. Logs are in `build/repeat`.
+BUSY is the number of busy loops that run at the same time. With SLOW=1 the processes of the suite
+are paused for half of the time. Each run prints one line: its seed, exit code, time, and the last
+line of pytest. Logs are in `build/repeat`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ SLICE_SECONDS = 0.05
 
 
 class Slowness:
-    """Stops the descendants of a process for every other moment, until it is told to end.
+    """Pauses and continues the descendants of a process in turn, until `end` is called.
 
-    Supervisors go on: tests stop them, too, and would be disturbed by whoever wakes them up.
+    Supervisors are not paused: tests pause them too, and would be disturbed by a SIGCONT from here.
     """
 
     def __init__(self, root: int) -> None:
@@ -51,7 +52,7 @@ class Slowness:
             resumed_at = time.monotonic()
 
     def _family(self) -> list[psutil.Process]:
-        """All that were ever seen to descend from it: some have left their parents."""
+        """Return all processes ever seen as descendants, also those reparented since."""
         known = ["ppid", "name", "cmdline"]
         alive = {process.pid: process for process in psutil.process_iter(known)}
         self._seen &= alive.keys()
@@ -62,7 +63,7 @@ class Slowness:
 
 
 def _is_supervisor(process: psutil.Process) -> bool:
-    """Whether it is one: started as a program of its own, or forked from the tests' zygote."""
+    """Return whether it is a supervisor, started as a program or forked from the zygote."""
     return any(
         "supervisor" in word for word in (process.info["name"], *(process.info["cmdline"] or ()))
     )
@@ -70,7 +71,7 @@ def _is_supervisor(process: psutil.Process) -> bool:
 
 def _signal(process: psutil.Process, number: signal.Signals) -> bool:
     with suppress(psutil.Error, OSError):
-        if process.is_running():  # and is not another one with its pid
+        if process.is_running():  # false also if the pid was reused
             os.kill(process.pid, number)
             return True
     return False
@@ -97,8 +98,12 @@ def run_once(*, is_slow: bool) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--busy", type=int, default=0, help="How many loops run beside it.")
-    parser.add_argument("--slow", action="store_true", help="Stop its processes half of the time.")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="Number of busy loops to run at the same time."
+    )
+    parser.add_argument(
+        "--slow", action="store_true", help="Pause the suite's processes half of the time."
+    )
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     busy = [sys.executable, "-c", "while True: pass"]

@@ -1,4 +1,4 @@
-"""Fixtures of every suite. No test can touch the person's own state, manager or proxies."""
+"""Fixtures of all suites. No test can touch the user's own state, manager or proxies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClient
 from tests.support.environment import is_ours_or_a_proxy
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.model_server import ModelServer
 from tests.support.own_signals import handlers, signals_kept
@@ -27,27 +29,27 @@ pytest_plugins = ["tests.support.campaign", "tests.support.postgresql"]
 
 
 def pytest_configure() -> None:
-    # As from a terminal: what is started in the background of a script ignores these, and so would
-    # every command that a test starts.
+    # Restore the handlers of a terminal session. A background process of a script ignores these
+    # signals, and so would every command that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # Hypothesis has times of its own, which a busy machine exceeds.
+    # A busy machine exceeds the default deadlines of Hypothesis.
     untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("untimed", untimed)
     settings.load_profile("untimed")
 
 
 def group_of(item: pytest.Item) -> str:
-    """What has to stay in one process: its module, which shares a manager, or several of them."""
+    """Return the group of tests that must run in one process: a module, or a marked group."""
     mark = item.get_closest_marker("xdist_group")
     return item.path.stem if mark is None else str(mark.args[0])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let groups that have names of their own begin, then long suites, and short ones end.
+    """Run marked groups first, then long suites, and short suites last.
 
-    Those of Claude or of one PostgreSQL server are the longest: a group that begins last runs
-    alone in the end.
+    The groups of Claude and of PostgreSQL take longest. A long group that starts last would run
+    alone at the end.
     """
 
     def place(item: pytest.Item) -> tuple[bool, bool, bool]:
@@ -60,8 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_finish(session: pytest.Session) -> Iterator[None]:
-    """Tell xdist the groups, as the ends of ids: its own way has no effect since pytest 9.2."""
-    # What is there now stays: each collection of garbage would look at all of it again.
+    """Append the groups to the ids for xdist, whose own code for it fails since pytest 9.2."""
+    # Existing objects stay alive. Without this, each garbage collection would scan them again.
     gc.freeze()
     if not session.config.getoption("loadgroup", False):
         return (yield)
@@ -78,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pictures",
         action="store_true",
-        help="Keep the pictures of the dashboard that the documentation shows.",
+        help="Store the pictures of the dashboard for the documentation.",
     )
 
 
@@ -93,17 +95,17 @@ def _no_settings_of_the_person() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _signals_stay() -> Iterator[None]:
-    """A test that leaves a handler of its own fails, and not one of those after it."""
+    """Fail the test that leaves a signal handler, instead of a later test."""
     before = handlers()
     with signals_kept():
         yield
         left = {number: now for number, now in handlers().items() if now is not before[number]}
-    assert left == {}, "a handler stays: see tests/support/own_signals.py"
+    assert left == {}, "the test left a signal handler: see tests/support/own_signals.py"
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home directory, where this test's state would go by default."""
+    """Set an empty home directory, the default place of the test's state."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local" / "state"))
@@ -112,7 +114,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """A manager that the tests of one module share: each uses fresh session ids."""
+    """Start a manager for all tests of a module; each test uses fresh session ids."""
     running = RunningManager(tmp_path_factory.mktemp("manager"))
     yield running
     assert running.stop() == 0, running.log()
@@ -120,7 +122,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager
 
 @pytest.fixture
 def start_manager(tmp_path: Path) -> Iterator[Callable[..., RunningManager]]:
-    """Start a manager of this test's own; it is ended with the test."""
+    """Return a function that starts a manager; all managers are stopped after the test."""
     started: list[RunningManager] = []
     numbers = count()
 
@@ -135,21 +137,61 @@ def start_manager(tmp_path: Path) -> Iterator[Callable[..., RunningManager]]:
 
 
 @pytest.fixture
-def client(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionClient]:
-    """A client of the module's manager, which finds the token as everybody's does."""
+def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
+    """Start an empty manager for this test alone."""
+    return start_manager()
+
+
+@pytest.fixture
+def found_manager(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> RunningManager:
+    """Return the module's manager; clients in this process find its token as every client does."""
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with SessionClient(manager.url) as opened:
+    return manager
+
+
+@pytest.fixture
+def client(found_manager: RunningManager) -> Iterator[SessionClient]:
+    """Yield a client of the module's manager."""
+    with SessionClient(found_manager.url) as opened:
         yield opened
 
 
 @pytest.fixture
+def records(found_manager: RunningManager) -> Iterator[ManagerClient]:
+    """Yield a client for the records of the module's manager."""
+    with ManagerClient(found_manager.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_records(own: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagerClient]:
+    """Yield a client for the records of the manager of this test alone."""
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(own.state_dir))
+    with ManagerClient(own.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Path:
+    """Return the file in which programs write their pids."""
+    return tmp_path / "started"
+
+
+@pytest.fixture
 def model(running_model: ModelServer) -> ModelServer:
-    """The stand-in model that the suite starts, with no request recorded yet."""
+    """Return the stand-in model of the suite, with its record of requests cleared."""
     running_model.forget()
     return running_model
 
 
 @pytest.fixture
 def new_id() -> Callable[[], str]:
-    """Ids that no session has yet."""
+    """Return a function that makes new session ids."""
     return lambda: f"t-{uuid4().hex}"

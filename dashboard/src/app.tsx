@@ -2,13 +2,13 @@ import { useState, useSyncExternalStore } from "react";
 import type { Connection } from "./api/stream";
 import { currentToken, watchToken } from "./api/token";
 import { Entry } from "./entry";
-import { SessionsFeedProvider } from "./hooks/sessions-feed";
+import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
 import { Overview } from "./overview/overview";
-import { SessionView } from "./session/session-view";
-import { SessionsView } from "./sessions/sessions-view";
+import { SessionsView } from "./session-list/sessions-view";
+import { SessionView } from "./session-page/session-view";
 import { Shell } from "./shell";
-import { onWatchedChange, watchedSessions } from "./state/watched";
+import { onWatchedChange, watchedSessions } from "./state/watched-sessions";
 import { overviewLink, type Route } from "./text/route";
 import { Boundary } from "./ui/boundary";
 import { Empty } from "./ui/empty";
@@ -32,12 +32,12 @@ export function App() {
   );
 }
 
-/** A defect of ours, or a file of an older build that the manager does not have any more. */
+/** Shown after a defect, or if the manager no longer has a file of the older build that this tab runs. */
 function Broken() {
   return (
     <Empty title="This view cannot be shown.">
       <button type="button" className="button" onClick={() => window.location.reload()}>
-        Load the page anew
+        Reload the page
       </button>
     </Empty>
   );

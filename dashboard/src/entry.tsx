@@ -9,7 +9,7 @@ import { overviewLink, type Route } from "./text/route";
 import { oneLine } from "./text/visible";
 import { CommandLine } from "./ui/command-line";
 
-/** What somebody sees who is not let in yet: how to get in, and nothing else. */
+/** The page for people who are not signed in; it only explains how to sign in. */
 export function Entry({ route }: { route: Route }) {
   const [problem, setProblem] = useState<string | null>(null);
   const code = route.view === "code" ? route.code : null;
@@ -17,11 +17,11 @@ export function Entry({ route }: { route: Route }) {
 
   useEffect(() => {
     if (code === null) return joinTabs();
-    // Out of the address before anything else: a code must not stay in the history.
+    // First remove the code from the address, as it must not stay in the history.
     replaceRoute(takeAsked() ?? overviewLink());
     exchangeOnce(code).then(keepToken, (error: unknown) => {
       setProblem(
-        hasCode(error, "code_not_valid") ? "This link was used before, or is too old." : explain(error),
+        hasCode(error, "code_not_valid") ? "This link was used before, or has expired." : explain(error),
       );
     });
   }, [code]);
@@ -46,23 +46,22 @@ export function Entry({ route }: { route: Route }) {
         )}
         {!problem && wasLetIn() && (
           <p className="problem" role="alert">
-            This page is signed out: by “Sign out”, or because the manager was restarted or the page token
-            revoked.
+            You are signed out: you used “Sign out”, the manager was restarted, or the token was revoked.
           </p>
         )}
         {asked && <p>This link opens {asked}.</p>}
-        <p>To open the dashboard, run this in a terminal on the machine of the manager:</p>
+        <p>To open the dashboard, run this command in a terminal on the machine of the manager:</p>
         <CommandLine text="ao-dashboard" />
         <p className="quiet-text">
-          It opens the page with a link that works once. This tab then opens by itself, as it does when you
-          already have the dashboard open in another tab.
+          It opens the page with a link that works once. Then this tab is signed in too. The same happens if
+          the dashboard is already open in another tab.
         </p>
       </div>
     </main>
   );
 }
 
-/** The place that a link leads to, in words; null for the overview. */
+/** Describe the target of a link in words; null for the overview. */
 function askedFor(route: Route): string | null {
   switch (route.view) {
     case "sessions":
@@ -76,7 +75,7 @@ function askedFor(route: Route): string | null {
 
 const exchanges = new Map<string, Promise<string>>();
 
-/** A code works once, and an effect may run twice. */
+/** Exchange a code only once, as an effect may run twice. */
 function exchangeOnce(code: string): Promise<string> {
   const running = exchanges.get(code) ?? exchangeCode(code);
   exchanges.set(code, running);

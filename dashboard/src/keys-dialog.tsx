@@ -3,12 +3,12 @@ import { Dialog } from "./ui/dialog";
 const KEYS: readonly (readonly [string, string])[] = [
   ["j or ↓, k or ↑", "next, previous session"],
   ["Enter", "open the session"],
-  ["/", "to the filter; in a session to the number of an event"],
+  ["/", "go to the filter; in a session: to the event number"],
   ["n, p", "in a session: next, previous tool call"],
   ["e", "in a session: first error"],
-  ["G", "in a session: to the end"],
-  ["g s, g o", "sessions, overview"],
-  ["?", "these keys"],
+  ["G", "in a session: go to the end"],
+  ["g s, g o", "go to the sessions, to the overview"],
+  ["?", "show these shortcuts"],
 ];
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {

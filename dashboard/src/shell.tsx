@@ -7,7 +7,7 @@ import type { Connection } from "./api/stream";
 import { currentToken, dropToken } from "./api/token";
 import logo from "./favicon.svg";
 import { lastList } from "./hooks/left-place";
-import { useSessionsFeed } from "./hooks/sessions-feed";
+import { useSessionsFeed } from "./hooks/sessions-feed-provider";
 import { useKeys } from "./hooks/use-keys";
 import { goTo } from "./hooks/use-route";
 import { KeysDialog } from "./keys-dialog";
@@ -19,7 +19,7 @@ import { useToasts } from "./ui/toasts";
 
 interface ShellProps {
   readonly route: Route;
-  /** How the stream of the session on the screen stands; null where there is none. */
+  /** The connection state of the visible session's stream; null if there is no stream. */
   readonly followed: Connection | null;
   readonly children: ReactNode;
 }
@@ -81,7 +81,7 @@ function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean;
 function OfflineBar() {
   return (
     <div className="offline-bar" role="alert">
-      <span>The manager does not answer. If it is not running, start it:</span>
+      <span>The manager does not respond. If it is not running, start it:</span>
       <code>agent-session-manager serve</code>
       <CopyButton label="Copy the command" text="agent-session-manager serve" isCompact />
       <button type="button" className="button" onClick={() => window.dispatchEvent(new Event("online"))}>
@@ -93,10 +93,13 @@ function OfflineBar() {
 
 const CONNECTION_WORDS: Readonly<Record<Connection, { word: string; title: string }>> = {
   connecting: { word: "Connecting", title: "Connecting to the manager" },
-  live: { word: "Live", title: "What you see is what the manager knows" },
-  reconnecting: { word: "Reconnecting", title: "The connection was lost; nothing is missed once it is back" },
-  offline: { word: "Offline", title: "The manager does not answer; trying again" },
-  closed: { word: "Not followed", title: "Nothing is followed here" },
+  live: { word: "Live", title: "This page is up to date" },
+  reconnecting: {
+    word: "Reconnecting",
+    title: "Connection lost; missed changes are loaded after the reconnect",
+  },
+  offline: { word: "Offline", title: "The manager does not respond; the page retries" },
+  closed: { word: "Not followed", title: "This view has no live updates" },
 };
 
 function ConnectionState({ connection }: { connection: Connection }) {
@@ -121,7 +124,7 @@ function SignOutButton() {
   const leave = useMutation({
     mutationFn: signOut,
     onSuccess() {
-      flushSync(() => dropToken(currentToken())); // before anything is cleared: views keep their places as they go
+      flushSync(() => dropToken(currentToken())); // first, as views store their places when they unmount
       sessionStorage.clear();
       queries.clear();
     },
@@ -132,7 +135,7 @@ function SignOutButton() {
       type="button"
       className="icon-button"
       aria-label="Sign out"
-      title="Sign out: in all tabs of this browser"
+      title="Sign out in all tabs of this browser"
       disabled={leave.isPending}
       onClick={() => leave.mutate()}
     >

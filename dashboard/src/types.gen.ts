@@ -15,9 +15,10 @@ export interface paths {
         put?: never;
         /**
          * Create Code
-         * @description Give out a code with which a page gets a token: once, and within a minute.
+         * @description Create a code that a page can exchange for a token, once and within a minute.
          *
-         *     With `file` also write a file that leads a browser there, until the code is void.
+         *     With `file`, also write a file that redirects a browser to the dashboard. The file is removed
+         *     once the code is void.
          */
         post: operations["create_code_dashboard_codes_post"];
         delete?: never;
@@ -37,7 +38,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange Code
-         * @description Exchange a code for a page token; needs no token. 401 `code_not_valid` for any other code.
+         * @description Exchange a code for a page token; the request needs no token.
          */
         post: operations["exchange_code_dashboard_token_post"];
         delete?: never;
@@ -55,7 +56,7 @@ export interface paths {
         };
         /**
          * List Page Tokens
-         * @description List the valid page tokens, oldest first: one for each browser that was let in.
+         * @description List the valid page tokens, oldest first; each signed-in browser has one.
          */
         get: operations["list_page_tokens_dashboard_tokens_get"];
         put?: never;
@@ -78,7 +79,9 @@ export interface paths {
         post?: never;
         /**
          * Sign Out
-         * @description Revoke the page token that this request is made with: all tabs of the browser are out.
+         * @description Revoke the page token of this request; this signs out all tabs of the browser.
+         *
+         *     404 `page_token_not_found` if the request has another kind of token.
          */
         delete: operations["sign_out_dashboard_tokens_own_delete"];
         options?: never;
@@ -118,7 +121,7 @@ export interface paths {
         /**
          * Append Event
          * @deprecated
-         * @description Append one event; `session_start` also creates its session, or sets it running again.
+         * @description Append one event; `session_start` also creates its session, or opens its next run.
          */
         post: operations["append_event_events_post"];
         delete?: never;
@@ -137,7 +140,7 @@ export interface paths {
         /**
          * List All Events
          * @deprecated
-         * @description List all events of a session, the oldest first; none of an unknown one.
+         * @description List all events of a session, oldest first; the list of an unknown session is empty.
          */
         get: operations["list_all_events_events__session_id__get"];
         put?: never;
@@ -157,7 +160,7 @@ export interface paths {
         };
         /**
          * List Facets
-         * @description List the projects and agents of sessions that are not archived, the most frequent first.
+         * @description List the projects and agents of sessions that are not archived, the 200 most frequent.
          */
         get: operations["list_facets_facets_get"];
         put?: never;
@@ -177,7 +180,7 @@ export interface paths {
         };
         /**
          * Get Health
-         * @description Say which service this is. Needs no token, and tells nothing of what is kept.
+         * @description Identify the service. Needs no token, and reveals nothing about the stored data.
          */
         get: operations["get_health_health_get"];
         put?: never;
@@ -199,7 +202,10 @@ export interface paths {
         put?: never;
         /**
          * Vacuum
-         * @description Give the space of deleted sessions back to the disk, while everything else goes on.
+         * @description Return the space of deleted data to the file system, while the manager serves.
+         *
+         *     The space is freed in small steps between commits; the answer comes after the last one. A
+         *     request that arrives during a vacuum waits for its end.
          */
         post: operations["vacuum_maintenance_vacuum_post"];
         delete?: never;
@@ -217,18 +223,22 @@ export interface paths {
         };
         /**
          * List Sessions
-         * @description List sessions, newest first: all of them, or with `limit` a page and its `next_page`.
+         * @description List sessions, newest first.
          *
-         *     With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on. For a
-         *     run all sessions are its own and those below it.
+         *     A session is listed if it passes all given filters. Without `limit` and `page` the answer has
+         *     all sessions, without `next_page` and `cursor`. With one of them it has a page.
+         *
+         *     With `Accept: text/event-stream` the answer is the feed of all sessions, after `cursor` or from
+         *     now on; it accepts no other parameter. A run gets only its own session and those below it.
          */
         get: operations["list_sessions_sessions_get"];
         put?: never;
         /**
          * Create Session
-         * @description Create a session under an id of the caller's; its run 1 is open.
+         * @description Create a session; its run 1 is open.
          *
-         *     With a lease the answer has the tokens of that run. What a run creates is below its own session.
+         *     The client chooses the id. With a `lease` the answer also has the tokens of run 1. A session
+         *     that a run creates is below the run's own session.
          */
         post: operations["create_session_sessions_post"];
         delete?: never;
@@ -253,14 +263,22 @@ export interface paths {
         post?: never;
         /**
          * Delete Session
-         * @description Delete a session, its runs and its events: 409 while somebody holds its lease.
+         * @description Delete a session with its runs, events and transcripts; its id is free again.
+         *
+         *     If its newest run has a lease, the request is refused unless `force` is true.
          */
         delete: operations["delete_session_sessions__session_id__delete"];
         options?: never;
         head?: never;
         /**
          * Update Session
-         * @description Change what is given, and nothing else.
+         * @description Change the given fields; fields that are absent or null stay as they are.
+         *
+         *     `last_resumed_at` opens the next run: the session is `running` again, and a run that is open is
+         *     closed as `lost`. If that run has a lease, the whole request is refused: 409 `session_running`.
+         *
+         *     An archived session still accepts events. `archived: false` counts as activity for retention. A
+         *     page token can change `session_name` and `archived` only.
          */
         patch: operations["update_session_sessions__session_id__patch"];
         trace?: never;
@@ -274,19 +292,22 @@ export interface paths {
         };
         /**
          * List Events
-         * @description List events: past `after_seq` going up, or before `before_seq` going down.
+         * @description List events of a session, oldest first, or with `before_seq` newest first.
          *
-         *     `has_more` says whether there are more in that direction; a page of large events may hold
-         *     fewer than `limit`. With `Accept: text/event-stream` the feed of the session, past `cursor` or
-         *     `after_seq`.
+         *     A page ends after `limit` events, or after about 8 MiB. If `has_more` is true, there are more
+         *     events in the same direction: repeat the request with the last `seq`.
+         *
+         *     With `Accept: text/event-stream` the answer is the feed of the session, after `cursor` or
+         *     `after_seq`; it accepts no other parameter but `follow`.
          */
         get: operations["list_events_sessions__session_id__events_get"];
         put?: never;
         /**
          * Append Events
-         * @description Append one event, or a list of up to 1,000 as one transaction; answered once on disk.
+         * @description Append one event, or a list of up to 1,000: all or none. They are then on the disk.
          *
-         *     What a run appends is of that run, whether it says so or not.
+         *     Events that a run or its agent appends belong to that run. An event of theirs with another `run`
+         *     is refused.
          */
         post: operations["append_events_sessions__session_id__events_post"];
         delete?: never;
@@ -311,7 +332,7 @@ export interface paths {
         /**
          * Update Metadata
          * @deprecated
-         * @description Change what is given, as `PATCH /sessions/{session_id}` does.
+         * @description Change the given fields, as `PATCH /sessions/{session_id}` does.
          */
         patch: operations["update_metadata_sessions__session_id__metadata_patch"];
         trace?: never;
@@ -325,7 +346,11 @@ export interface paths {
         };
         /**
          * Get Result
-         * @description Get the text of the last assistant message of the newest run, once it is finished.
+         * @description Get the result: the text of the last assistant message of the newest run, once it has ended.
+         *
+         *     Messages without text and messages of subagents (with a `parent_tool_use_id`) do not count. The
+         *     text blocks of the message are joined with line breaks. If the message came in several events,
+         *     the result is the text of all its parts, with nothing between them.
          */
         get: operations["get_result_sessions__session_id__result_get"];
         put?: never;
@@ -345,15 +370,16 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description List the runs of a session, oldest first, with what each needs to be repeated.
+         * @description List the runs of a session, oldest first, with the `spec` that is needed to repeat each.
          */
         get: operations["list_runs_sessions__session_id__runs_get"];
         put?: never;
         /**
          * Open Run
-         * @description Open the next run, for one caller alone: 409 `session_running` while the newest is open.
+         * @description Open the next run; refused while the newest run is open, unless `takeover` is true.
          *
-         *     With a lease the answer has the tokens of that run.
+         *     If several clients open it at the same time, one of them succeeds. With a `lease` the answer
+         *     also has the tokens of the run.
          */
         post: operations["open_run_sessions__session_id__runs_post"];
         delete?: never;
@@ -372,16 +398,20 @@ export interface paths {
         get?: never;
         /**
          * Claim Lease
-         * @description Take the lease on a run, keep it for another term, or take a lost run up again.
+         * @description Take or renew the lease on the newest run; this also reopens a lost run.
          *
-         *     409 `run_superseded` when a newer run exists, `run_finished` when this one has ended,
-         *     `lease_held` when another holder has it.
+         *     A lease that no holder has is taken. The holder's own lease is renewed for a full term. A `lost`
+         *     run is opened again for the holder that had it. After any other answer the run does not belong
+         *     to the client: 409 `run_superseded` if there is a newer run, `run_finished` if the run has
+         *     ended, `lease_held` if another holder has the lease.
          */
         put: operations["claim_lease_sessions__session_id__runs__run__lease_put"];
         post?: never;
         /**
          * Release Lease
-         * @description Give the lease back; one that is not held any more counts as given back.
+         * @description Release the lease. The end of the run does this too.
+         *
+         *     A lease that the holder no longer has counts as released.
          */
         delete: operations["release_lease_sessions__session_id__runs__run__lease_delete"];
         options?: never;
@@ -399,12 +429,18 @@ export interface paths {
         /**
          * List Requests
          * @description List the requests to a run, in the order in which they were made.
+         *
+         *     With `wait`, the answer comes as soon as there is a request. It has an empty list if the time is
+         *     up or the manager stops.
          */
         get: operations["list_requests_sessions__session_id__runs__run__requests_get"];
         put?: never;
         /**
          * Create Request
-         * @description Ask something of an open run; the same `request_id` again answers with what was asked.
+         * @description Create a request to an open run: a stop or a message.
+         *
+         *     A `request_id` that the run already has returns the existing request. A page token allows only
+         *     requests of the kind `stop`.
          */
         post: operations["create_request_sessions__session_id__runs__run__requests_post"];
         delete?: never;
@@ -422,12 +458,15 @@ export interface paths {
         };
         /**
          * Get Request
-         * @description Get a request, and with a wait see how far it comes.
+         * @description Get a request.
+         *
+         *     With `wait`, the answer comes as soon as the request is settled, its run has ended, or the time
+         *     is up.
          */
         get: operations["get_request_sessions__session_id__runs__run__requests__request_id__get"];
         /**
          * Settle Request
-         * @description Say how far a request has come; a final state stays as it is.
+         * @description Set the state of a request; a final state does not change.
          */
         put: operations["settle_request_sessions__session_id__runs__run__requests__request_id__put"];
         post?: never;
@@ -449,7 +488,10 @@ export interface paths {
         post?: never;
         /**
          * Revoke Run Token
-         * @description Revoke the tokens of a run; such as are not valid any more count as revoked.
+         * @description Revoke the run token and the agent token of a run.
+         *
+         *     Supervisors do this when the manager has everything. Tokens that are no longer valid count as
+         *     revoked.
          */
         delete: operations["revoke_run_token_sessions__session_id__runs__run__token_delete"];
         options?: never;
@@ -466,7 +508,7 @@ export interface paths {
         };
         /**
          * Get Status
-         * @description Get `running`, `finished` or `not_existent`: always 200.
+         * @description Get the status of a session: `not_existent` if there is no such session.
          */
         get: operations["get_status_sessions__session_id__status_get"];
         put?: never;
@@ -493,7 +535,9 @@ export interface paths {
         post?: never;
         /**
          * Delete Transcript
-         * @description Delete a transcript, with a main one those of its subagents and its summary.
+         * @description Delete a transcript; with a main one, also its summary and its subagents' transcripts.
+         *
+         *     Deleting a session deletes all its transcripts, under every project key.
          */
         delete: operations["delete_transcript_transcripts_delete"];
         options?: never;
@@ -510,13 +554,19 @@ export interface paths {
         };
         /**
          * List Entries
-         * @description List the entries past the position `after`, in order; a page ends after about 4 MiB.
+         * @description List the entries of a transcript, in order.
+         *
+         *     A page ends after `limit` entries, or after about 4 MiB. One entry alone may be larger.
          */
         get: operations["list_entries_transcripts_entries_get"];
         put?: never;
         /**
          * Append Entries
-         * @description Append entries, as one; those that it has already (by `uuid`) are left out.
+         * @description Append up to 10,000 entries: all or none.
+         *
+         *     The body may also be JSON lines, one entry a line, with `Content-Type: application/jsonl`.
+         *     Entries that the transcript already has are skipped. A request with an invalid entry stores
+         *     nothing.
          */
         post: operations["append_entries_transcripts_entries_post"];
         delete?: never;
@@ -539,7 +589,10 @@ export interface paths {
         get: operations["list_summaries_transcripts_summaries_get"];
         /**
          * Put Summary
-         * @description Replace the summary of a main transcript: 409 `version_conflict` if it is another by now.
+         * @description Replace the summary of a main transcript, if its version is the expected one.
+         *
+         *     After 409 `version_conflict`: list the summary, read the entries after its `version`, and try
+         *     again.
          */
         put: operations["put_summary_transcripts_summaries_put"];
         post?: never;
@@ -559,6 +612,9 @@ export interface paths {
         /**
          * Sum Usage
          * @description Sum up the runs that began since a moment, for each day or hour and each agent.
+         *
+         *     Use `time_zone` rather than an offset, which changes with daylight saving time. A zone that the
+         *     manager's machine does not know is ignored.
          */
         get: operations["sum_usage_usage_get"];
         put?: never;
@@ -575,9 +631,15 @@ export interface components {
     schemas: {
         /** AgentFacet */
         AgentFacet: {
-            /** Agent Name */
+            /**
+             * Agent Name
+             * @description Name of the agent definition
+             */
             agent_name: string;
-            /** Count */
+            /**
+             * Count
+             * @description Number of sessions
+             */
             count: number;
         };
         /** AppendedAnswer */
@@ -587,17 +649,23 @@ export interface components {
              * @default true
              */
             ok: boolean;
-            /** Seqs */
+            /**
+             * Seqs
+             * @description `seq` of each event, in the order of the request
+             */
             seqs: number[];
         };
         /** AppendedEntriesAnswer */
         AppendedEntriesAnswer: {
             /**
              * Appended
-             * @description How many of the entries were new
+             * @description Number of new entries
              */
             appended: number;
-            /** Last Position */
+            /**
+             * Last Position
+             * @description Position of the newest entry of the transcript
+             */
             last_position: number;
             /**
              * Ok
@@ -607,13 +675,19 @@ export interface components {
         };
         /** CodeAnswer */
         CodeAnswer: {
-            /** Code */
+            /**
+             * Code
+             * @description The code
+             */
             code: string;
-            /** Expires In Seconds */
+            /**
+             * Expires In Seconds
+             * @description Time in which the code can be used
+             */
             expires_in_seconds: number;
             /**
              * File
-             * @description Its name in the manager's state directory
+             * @description Name of the file in the manager's state directory; null if there is no file
              */
             file: string | null;
             /**
@@ -624,52 +698,71 @@ export interface components {
         };
         /** CodeBody */
         CodeBody: {
-            /** Code */
+            /**
+             * Code
+             * @description The code
+             */
             code: string;
         };
         /** CodeRequestBody */
         CodeRequestBody: {
             /**
              * File
-             * @description Also write a file that leads a browser there
+             * @description Also write a file that redirects a browser to the dashboard
              * @default false
              */
             file: boolean;
         };
         /** DeletedAnswer */
         DeletedAnswer: {
+            /** @description The deleted data */
             deleted: components["schemas"]["DeletedCounts"];
             /**
              * Ok
              * @default true
              */
             ok: boolean;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description The session's id
+             */
             session_id: string;
         };
         /** DeletedCounts */
         DeletedCounts: {
-            /** Events Count */
+            /**
+             * Events Count
+             * @description Number of deleted events
+             */
             events_count: number;
-            /** Session */
+            /**
+             * Session
+             * @description Always true
+             */
             session: boolean;
         };
         /** EarlierEventsAnswer */
         EarlierEventsAnswer: {
-            /** Events */
+            /**
+             * Events
+             * @description Oldest first
+             */
             events: {
                 [key: string]: unknown;
             }[];
         };
         /** EntriesAnswer */
         EntriesAnswer: {
-            /** Entries */
+            /**
+             * Entries
+             * @description The entries, byte for byte as sent
+             */
             entries: {
                 [key: string]: unknown;
             }[];
             /**
              * Next After
-             * @description Give it as `after` for the next ones
+             * @description Value of `after` for the next page; null on the last page
              */
             next_after: number | null;
         };
@@ -688,87 +781,156 @@ export interface components {
         };
         /** EventBody */
         EventBody: {
-            /** Content */
+            /**
+             * Content
+             * @description Blocks of a message
+             */
             content?: components["schemas"]["TextBlock"][] | null;
-            /** Error */
+            /**
+             * Error
+             * @description Error text
+             */
             error?: string | null;
             /**
              * Event Id
-             * @description Sending it again answers with the stored seq
+             * @description An id that was sent before returns the stored seq
              */
             event_id?: string | null;
-            /** Event Type */
+            /**
+             * Event Type
+             * @description Its type, 1 to 100 characters
+             */
             event_type: string;
-            /** Exit Code */
+            /**
+             * Exit Code
+             * @description Exit code of the run, 32 bits
+             */
             exit_code?: number | null;
             /**
              * Late
-             * @description It came when its run was not the newest any more
+             * @description The event arrived when its run was no longer the newest
              */
             late: boolean;
             /**
              * Masked Secrets
-             * @description Secrets in its texts that were replaced by a mask
+             * @description Number of secrets in its texts that were masked
              */
             masked_secrets?: number | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description Reason for the end of the run
+             */
             reason?: string | null;
-            /** Recorded At */
+            /**
+             * Recorded At
+             * @description Time at which the manager stored it
+             */
             recorded_at: string;
-            /** Role */
+            /**
+             * Role
+             * @description Author of a message
+             */
             role?: string | null;
             /**
              * Run
              * @description Default: the newest run
              */
             run?: number | null;
-            /** Seq */
+            /**
+             * Seq
+             * @description Position in the session: 1, 2, 3 …, without gaps
+             */
             seq: number;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description The id in the path, or absent
+             */
             session_id?: string | null;
-            /** Session Name */
+            /**
+             * Session Name
+             * @description Name of the session
+             */
             session_name?: string | null;
-            /** Timestamp */
+            /**
+             * Timestamp
+             * @description Time of the client's clock
+             */
             timestamp?: string | null;
-            /** Tool Input */
+            /**
+             * Tool Input
+             * @description Input of the tool
+             */
             tool_input?: {
                 [key: string]: unknown;
             } | null;
-            /** Tool Name */
+            /**
+             * Tool Name
+             * @description Name of the tool
+             */
             tool_name?: string | null;
-            /** Tool Output */
+            /**
+             * Tool Output
+             * @description Output of the tool
+             */
             tool_output?: unknown;
         } & {
             [key: string]: unknown;
         };
         /** EventsAnswer */
         EventsAnswer: {
-            /** Events */
+            /**
+             * Events
+             * @description In the requested order
+             */
             events: components["schemas"]["EventBody"][];
-            /** Has More */
+            /**
+             * Has More
+             * @description Whether there are more in the same direction
+             */
             has_more: boolean;
         };
         /** FacetsAnswer */
         FacetsAnswer: {
-            /** Agents */
+            /**
+             * Agents
+             * @description Most frequent first
+             */
             agents: components["schemas"]["AgentFacet"][];
-            /** Projects */
+            /**
+             * Projects
+             * @description Most frequent first
+             */
             projects: components["schemas"]["ProjectFacet"][];
         };
         /** HealthAnswer */
         HealthAnswer: {
-            /** Instance */
+            /**
+             * Instance
+             * @description Id of this process of the manager; new after a restart
+             */
             instance: string;
-            /** Service */
+            /**
+             * Service
+             * @description Always `agent-session-manager`
+             */
             service: string;
-            /** Version */
+            /**
+             * Version
+             * @description Version of the manager
+             */
             version: string;
         };
         /** LeaseBody */
         LeaseBody: {
-            /** Expires At */
+            /**
+             * Expires At
+             * @description End of the lease, if it is not renewed
+             */
             expires_at: string;
-            /** Holder */
+            /**
+             * Holder
+             * @description The process that drives the run
+             */
             holder: string;
         };
         /** LeaseClaimBody */
@@ -781,45 +943,53 @@ export interface components {
         };
         /**
          * NewEventBody
-         * @description An event as a caller gives it. Unknown types and further fields are kept as they came.
+         * @description An event as a client sends it. Unknown types and additional fields are stored unchanged.
          */
         NewEventBody: {
             /**
              * Content
+             * @description Blocks of a message
              * @default null
              */
             content: components["schemas"]["TextBlock"][] | null;
             /**
              * Error
+             * @description Error text
              * @default null
              */
             error: string | null;
             /**
              * Event Id
-             * @description Sending it again answers with the stored seq
+             * @description An id that was sent before returns the stored seq
              * @default null
              */
             event_id: string | null;
-            /** Event Type */
+            /**
+             * Event Type
+             * @description Its type, 1 to 100 characters
+             */
             event_type: string;
             /**
              * Exit Code
+             * @description Exit code of the run, 32 bits
              * @default null
              */
             exit_code: number | null;
             /**
              * Masked Secrets
-             * @description Secrets in its texts that were replaced by a mask
+             * @description Number of secrets in its texts that were masked
              * @default null
              */
             masked_secrets: number | null;
             /**
              * Reason
+             * @description Reason for the end of the run
              * @default null
              */
             reason: string | null;
             /**
              * Role
+             * @description Author of a message
              * @default null
              */
             role: string | null;
@@ -831,21 +1001,25 @@ export interface components {
             run: number | null;
             /**
              * Session Id
+             * @description The id in the path, or absent
              * @default null
              */
             session_id: string | null;
             /**
              * Session Name
+             * @description Name of the session
              * @default null
              */
             session_name: string | null;
             /**
              * Timestamp
+             * @description Time of the client's clock
              * @default null
              */
             timestamp: string | null;
             /**
              * Tool Input
+             * @description Input of the tool
              * @default null
              */
             tool_input: {
@@ -853,11 +1027,13 @@ export interface components {
             } | null;
             /**
              * Tool Name
+             * @description Name of the tool
              * @default null
              */
             tool_name: string | null;
             /**
              * Tool Output
+             * @description Output of the tool
              * @default null
              */
             tool_output: unknown;
@@ -866,62 +1042,91 @@ export interface components {
         };
         /** NewRequestBody */
         NewRequestBody: {
+            /** @description The kind of the request */
             kind: components["schemas"]["RequestKind"];
-            /** Payload */
+            /**
+             * Payload
+             * @description Of a message `{"text": TEXT}`; stored unchanged
+             */
             payload?: {
                 [key: string]: unknown;
             };
             /**
              * Request Id
-             * @description Made by the caller: asking twice is asking once
+             * @description Chosen by the client; a known id creates no second request
              */
             request_id: string;
         };
         /** NewRunBody */
         NewRunBody: {
-            /** Host */
+            /**
+             * Host
+             * @description Machine on which the run executes
+             */
             host?: string | null;
+            /** @description Lease on the run from its start; the run is lost when the lease expires */
             lease?: components["schemas"]["LeaseClaimBody"] | null;
             /**
              * Run
-             * @description 409 `run_not_next` if its number is another
+             * @description Number that the run must have: 409 `run_not_next` if another run was opened
              */
             run?: number | null;
-            /** Spec */
+            /**
+             * Spec
+             * @description Data that is needed to repeat the run; only credentials in it are masked
+             */
             spec?: {
                 [key: string]: unknown;
             } | null;
             /**
              * Takeover
-             * @description Also when the newest run is open, which then counts as lost
+             * @description Close the newest run as `lost` if it is open
              * @default false
              */
             takeover: boolean;
         };
         /** NewSessionBody */
         NewSessionBody: {
-            /** Agent Name */
+            /**
+             * Agent Name
+             * @description Name of its agent definition
+             */
             agent_name?: string | null;
-            /** Executor */
+            /**
+             * Executor
+             * @description Kind of its agent, such as `claude` or `command`
+             */
             executor?: string | null;
             /**
              * Host
-             * @description Where run 1 executes
+             * @description Machine on which run 1 executes
              */
             host?: string | null;
-            /** @description Hold run 1 from the start: it is lost when the lease expires */
+            /** @description Lease on run 1 from its start; the run is lost when the lease expires */
             lease?: components["schemas"]["LeaseClaimBody"] | null;
-            /** Parent Session Id */
+            /**
+             * Parent Session Id
+             * @description Session from inside which it is started; not checked
+             */
             parent_session_id?: string | null;
-            /** Project Dir */
+            /**
+             * Project Dir
+             * @description Directory of its project; up to 1,500 bytes
+             */
             project_dir?: string | null;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description Chosen by the client
+             */
             session_id: string;
-            /** Session Name */
+            /**
+             * Session Name
+             * @description Without invisible characters, and without whitespace at its ends
+             */
             session_name: string;
             /**
              * Spec
-             * @description What run 1 needs to be repeated; kept as it came
+             * @description Data that is needed to repeat run 1; only credentials in it are masked
              */
             spec?: {
                 [key: string]: unknown;
@@ -946,13 +1151,25 @@ export interface components {
          * @description A page token, without the token itself.
          */
         PageTokenBody: {
-            /** Created At */
+            /**
+             * Created At
+             * @description Time of its creation
+             */
             created_at: string;
-            /** Last Used At */
+            /**
+             * Last Used At
+             * @description Time of the last request with it
+             */
             last_used_at: string;
-            /** Open Requests */
+            /**
+             * Open Requests
+             * @description Number of open requests with it
+             */
             open_requests: number;
-            /** Token Id */
+            /**
+             * Token Id
+             * @description Id of the token
+             */
             token_id: string;
         };
         /** PageTokenRevokedAnswer */
@@ -965,14 +1182,23 @@ export interface components {
         };
         /** PageTokensAnswer */
         PageTokensAnswer: {
-            /** Tokens */
+            /**
+             * Tokens
+             * @description Oldest first; one for each browser
+             */
             tokens: components["schemas"]["PageTokenBody"][];
         };
         /** ProjectFacet */
         ProjectFacet: {
-            /** Count */
+            /**
+             * Count
+             * @description Number of sessions
+             */
             count: number;
-            /** Project Dir */
+            /**
+             * Project Dir
+             * @description Directory of the project
+             */
             project_dir: string;
         };
         /**
@@ -988,87 +1214,139 @@ export interface components {
              * @default true
              */
             ok: boolean;
+            /** @description The request as it is now */
             request: components["schemas"]["RequestBody"];
         };
         /** RequestBody */
         RequestBody: {
-            /** Created At */
+            /**
+             * Created At
+             * @description Time of its creation
+             */
             created_at: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description Explanation for people
+             */
             detail: string | null;
+            /** @description The kind of the request */
             kind: components["schemas"]["RequestKind"];
-            /** Payload */
+            /**
+             * Payload
+             * @description As it was sent; credentials in it are masked once the request is settled
+             */
             payload: {
                 [key: string]: unknown;
             };
-            /** Request Id */
+            /**
+             * Request Id
+             * @description The request's id
+             */
             request_id: string;
-            /** Run */
+            /**
+             * Run
+             * @description Number of the run
+             */
             run: number;
-            /** Settled At */
+            /**
+             * Settled At
+             * @description Time of its final state; null before
+             */
             settled_at: string | null;
+            /** @description The state of the request */
             state: components["schemas"]["RequestState"];
         };
         /**
          * RequestKind
-         * @description What is wanted.
+         * @description The kind of a request.
          * @enum {string}
          */
         RequestKind: "stop" | "message";
         /** RequestProgressBody */
         RequestProgressBody: {
-            /** Detail */
+            /**
+             * Detail
+             * @description Explanation for people
+             */
             detail?: string | null;
             /**
              * State
+             * @description The new state
              * @enum {string}
              */
             state: "acknowledged" | "done" | "refused";
         };
         /**
          * RequestState
-         * @description How far it has come. The last three are final.
+         * @description The state of a request. The last three are final.
          * @enum {string}
          */
         RequestState: "pending" | "acknowledged" | "done" | "refused" | "expired";
         /** RequestsAnswer */
         RequestsAnswer: {
-            /** Requests */
+            /**
+             * Requests
+             * @description In the order in which they were made
+             */
             requests: components["schemas"]["RequestBody"][];
         };
         /** ResultAnswer */
         ResultAnswer: {
-            /** Result */
+            /**
+             * Result
+             * @description The result
+             */
             result: string;
         };
         /** RunBody */
         RunBody: {
-            /** Exit Code */
+            /**
+             * Exit Code
+             * @description Exit code of the run
+             */
             exit_code: number | null;
-            /** Finished At */
+            /**
+             * Finished At
+             * @description End of the run; null while it is open
+             */
             finished_at: string | null;
-            /** Host */
+            /**
+             * Host
+             * @description Machine on which the run executes
+             */
             host: string | null;
+            /** @description Lease on the run, if a holder has it */
             lease: components["schemas"]["LeaseBody"] | null;
+            /** @description End of the run; null while it is open */
             reason: components["schemas"]["Reason"] | null;
-            /** Run */
+            /**
+             * Run
+             * @description Number of the run: 1, 2, 3 …
+             */
             run: number;
-            /** Spec */
+            /**
+             * Spec
+             * @description Data that is needed to repeat the run
+             */
             spec: {
                 [key: string]: unknown;
             } | null;
-            /** Started At */
+            /**
+             * Started At
+             * @description Start of the run
+             */
             started_at: string;
+            /** @description Tokens and cost of the run */
             usage: components["schemas"]["UsageBody"];
         };
         /**
          * RunOpenedAnswer
-         * @description With the tokens of a run that is leased; they are never said again.
+         * @description A session with the tokens of its leased run; they are never returned again.
          */
         RunOpenedAnswer: {
             /**
              * Agent Token
-             * @description For its agent: opens less
+             * @description Only with a lease: for the run's agent; allows less
              */
             agent_token?: string | null;
             /**
@@ -1078,9 +1356,10 @@ export interface components {
             ok: boolean;
             /**
              * Run Token
-             * @description For the run's supervisor
+             * @description Only with a lease: for the run's supervisor
              */
             run_token?: string | null;
+            /** @description The session as it is now */
             session: components["schemas"]["SessionBody"];
         };
         /** RunTokenRevokedAnswer */
@@ -1093,7 +1372,10 @@ export interface components {
         };
         /** RunsAnswer */
         RunsAnswer: {
-            /** Runs */
+            /**
+             * Runs
+             * @description Oldest first
+             */
             runs: components["schemas"]["RunBody"][];
         };
         /** SessionAnswer */
@@ -1103,101 +1385,165 @@ export interface components {
              * @default true
              */
             ok: boolean;
+            /** @description The session as it is now */
             session: components["schemas"]["SessionBody"];
         };
         /**
          * SessionBody
-         * @description A session. What follows `run` is of its newest run.
+         * @description A session. The fields from `run` on belong to its newest run.
          */
         SessionBody: {
-            /** Agent Name */
+            /**
+             * Agent Name
+             * @description Name of its agent definition
+             */
             agent_name: string | null;
-            /** Archived At */
+            /**
+             * Archived At
+             * @description Time at which it was archived
+             */
             archived_at: string | null;
             /**
              * Child Count
-             * @description Sessions that were started from inside it
+             * @description Number of sessions that were started from inside it
              */
             child_count: number;
             /**
              * Children Failed
-             * @description The same that failed or were lost, not archived
+             * @description Number of failed or lost sessions up to 8 levels below it, not archived
              */
             children_failed: number;
             /**
              * Children Running
-             * @description Sessions up to 8 levels below it that run
+             * @description Number of running sessions up to 8 levels below it
              */
             children_running: number;
-            /** Created At */
+            /**
+             * Created At
+             * @description Time of its creation
+             */
             created_at: string;
             /**
              * Damaged
-             * @description Whether the database holds something in its place that cannot be read
+             * @description True if stored values cannot be read; placeholders are shown instead
              */
             damaged: boolean;
-            /** Executor */
+            /**
+             * Executor
+             * @description Kind of its agent, such as `claude` or `command`
+             */
             executor: string | null;
-            /** Exit Code */
+            /**
+             * Exit Code
+             * @description Exit code of the newest run
+             */
             exit_code: number | null;
-            /** Finished At */
+            /**
+             * Finished At
+             * @description End of the newest run; null while it is open
+             */
             finished_at: string | null;
             /**
              * Generation
-             * @description Another one where the id was used anew: see cursors
+             * @description Changes when a deleted session's id is reused; see cursors
              */
             generation: string;
-            /** Host */
+            /**
+             * Host
+             * @description Machine on which the newest run executes
+             */
             host: string | null;
-            /** Last Activity At */
+            /**
+             * Last Activity At
+             * @description Time of the last event, or of the last start or end of a run
+             */
             last_activity_at: string;
-            /** Last Resumed At */
+            /**
+             * Last Resumed At
+             * @description Time of the last resume
+             */
             last_resumed_at: string | null;
-            /** Last Seq */
+            /**
+             * Last Seq
+             * @description `seq` of its newest event, or 0
+             */
             last_seq: number;
+            /** @description Lease on the newest run, if a holder has it */
             lease: components["schemas"]["LeaseBody"] | null;
             /**
              * Masked Secrets
-             * @description Secrets that were masked in its events
+             * @description Number of secrets masked in its events
              */
             masked_secrets: number;
-            /** Parent Session Id */
+            /**
+             * Parent Session Id
+             * @description Session from inside which it was started
+             */
             parent_session_id: string | null;
-            /** Project Dir */
+            /**
+             * Project Dir
+             * @description Directory of its project
+             */
             project_dir: string | null;
+            /** @description End of the newest run; null while it is open */
             reason: components["schemas"]["Reason"] | null;
-            /** Run */
+            /**
+             * Run
+             * @description Number of the newest run
+             */
             run: number;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description The session's id
+             */
             session_id: string;
-            /** Session Name */
+            /**
+             * Session Name
+             * @description The session's name
+             */
             session_name: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description Start of the newest run
+             */
             started_at: string;
-            /** @description The status, and where it is finished how it ended */
+            /** @description The status; if it is finished, how the newest run ended */
             state: components["schemas"]["State"];
             /**
              * Status
+             * @description `running` while the newest run is open, else `finished`
              * @enum {string}
              */
             status: "running" | "finished" | "not_existent";
-            /** @description Of all runs together */
+            /** @description Sum of all runs */
             usage: components["schemas"]["UsageBody"];
         };
         /** SessionChangesBody */
         SessionChangesBody: {
-            /** Agent Name */
+            /**
+             * Agent Name
+             * @description Name of its agent definition
+             */
             agent_name?: string | null;
-            /** Archived */
+            /**
+             * Archived
+             * @description `true`: archive the session; `false`: undo that
+             */
             archived?: boolean | null;
             /**
              * Last Resumed At
-             * @description Opens the next run; the session is running again
+             * @description Any time opens the next run; without an offset it is UTC
              */
             last_resumed_at?: string | null;
-            /** Project Dir */
+            /**
+             * Project Dir
+             * @description Directory of its project; up to 1,500 bytes
+             */
             project_dir?: string | null;
-            /** Session Name */
+            /**
+             * Session Name
+             * @description Without invisible characters or whitespace at its ends
+             */
             session_name?: string | null;
         };
         /**
@@ -1210,20 +1556,23 @@ export interface components {
         SessionsAnswer: {
             /**
              * Cursor
-             * @description Of a page: from where the feed of all sessions goes on
+             * @description Only with a page: where the feed of all sessions continues
              */
             cursor?: string | null;
             /**
              * Next Page
-             * @description Give it as `page` for the next ones
+             * @description Value of `page` for the next page; null on the last page
              */
             next_page?: string | null;
-            /** Sessions */
+            /**
+             * Sessions
+             * @description In the order of `sort`
+             */
             sessions: components["schemas"]["SessionBody"][];
         };
         /**
          * State
-         * @description What people see of a session: richer than its status, and made of its newest run.
+         * @description The state of a session as people see it: its status, and how its newest run ended.
          * @enum {string}
          */
         State: "running" | "finished" | "failed" | "stopped" | "lost";
@@ -1231,28 +1580,47 @@ export interface components {
         StatusAnswer: {
             /**
              * Status
+             * @description Status of the session
              * @enum {string}
              */
             status: "running" | "finished" | "not_existent";
         };
         /** SummariesAnswer */
         SummariesAnswer: {
-            /** Next Page */
+            /**
+             * Next Page
+             * @description Value of `page` for the next page; null on the last page
+             */
             next_page: string | null;
-            /** Summaries */
+            /**
+             * Summaries
+             * @description In the order in which their transcripts began
+             */
             summaries: components["schemas"]["SummaryBody"][];
         };
         /** SummaryBody */
         SummaryBody: {
-            /** Session Id */
+            /**
+             * Session Id
+             * @description Id of its session
+             */
             session_id: string;
-            /** Summary */
+            /**
+             * Summary
+             * @description As its client sent it
+             */
             summary: {
                 [key: string]: unknown;
             };
-            /** Updated At */
+            /**
+             * Updated At
+             * @description That of the transcript; earlier if the summary lacks entries
+             */
             updated_at: string;
-            /** Version */
+            /**
+             * Version
+             * @description Number of entries in the summary
+             */
             version: number;
         };
         /** SummaryPutAnswer */
@@ -1262,17 +1630,24 @@ export interface components {
              * @default true
              */
             ok: boolean;
-            /** Version */
+            /**
+             * Version
+             * @description The new version
+             */
             version: number;
         };
         /** TextBlock */
         TextBlock: {
             /**
              * Text
+             * @description Required in a block of the type `text`
              * @default null
              */
             text: string | null;
-            /** Type */
+            /**
+             * Type
+             * @description Type of the block
+             */
             type: string;
         } & {
             [key: string]: unknown;
@@ -1286,28 +1661,49 @@ export interface components {
             ok: boolean;
             /**
              * Token
-             * @description A page token: it opens what the dashboard needs
+             * @description A page token; it opens the routes that the dashboard needs
              */
             token: string;
         };
         /** TranscriptBody */
         TranscriptBody: {
-            /** Last Position */
+            /**
+             * Last Position
+             * @description Position of its newest entry
+             */
             last_position: number;
-            /** Project Key */
+            /**
+             * Project Key
+             * @description The agent's name for a directory
+             */
             project_key: string;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description Id of its session
+             */
             session_id: string;
-            /** Subpath */
+            /**
+             * Subpath
+             * @description Null for the main transcript
+             */
             subpath: string | null;
-            /** Updated At */
+            /**
+             * Updated At
+             * @description Time of the last append
+             */
             updated_at: string;
         };
         /** TranscriptsAnswer */
         TranscriptsAnswer: {
-            /** Next Page */
+            /**
+             * Next Page
+             * @description Value of `page` for the next page; null on the last page
+             */
             next_page: string | null;
-            /** Transcripts */
+            /**
+             * Transcripts
+             * @description In the order in which they began
+             */
             transcripts: components["schemas"]["TranscriptBody"][];
         };
         /** TranscriptsDeletedAnswer */
@@ -1317,67 +1713,110 @@ export interface components {
              * @default true
              */
             ok: boolean;
-            /** Transcripts Count */
+            /**
+             * Transcripts Count
+             * @description Number of deleted transcripts
+             */
             transcripts_count: number;
         };
         /** UsageAnswer */
         UsageAnswer: {
-            /** Rows */
+            /**
+             * Rows
+             * @description One row per bucket and agent
+             */
             rows: components["schemas"]["UsageRowBody"][];
         };
         /** UsageBody */
         UsageBody: {
-            /** Cache Creation Tokens */
+            /**
+             * Cache Creation Tokens
+             * @description Tokens that models wrote to the cache
+             */
             cache_creation_tokens: number;
-            /** Cache Read Tokens */
+            /**
+             * Cache Read Tokens
+             * @description Tokens that models read from the cache
+             */
             cache_read_tokens: number;
             /**
              * Cost Microdollars
              * @description Millionths of a US dollar, for all tokens but the unpriced ones
              */
             cost_microdollars: number;
-            /** Input Tokens */
+            /**
+             * Input Tokens
+             * @description Tokens that models read, without the cache
+             */
             input_tokens: number;
-            /** Output Tokens */
+            /**
+             * Output Tokens
+             * @description Tokens that models wrote
+             */
             output_tokens: number;
             /**
              * Unpriced Tokens
-             * @description Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free
+             * @description Tokens of all kinds with unknown cost; the cost does not include them
              */
             unpriced_tokens: number;
         };
         /**
          * UsageRowBody
-         * @description The runs of one agent that began within a bucket of time.
+         * @description The runs of one agent that began within one time bucket.
          */
         UsageRowBody: {
-            /** Agent Name */
+            /**
+             * Agent Name
+             * @description Name of the agent definition
+             */
             agent_name: string | null;
             /**
              * Failed
-             * @description Also by time or budget
+             * @description Includes runs that exceeded their time limit or budget
              */
             failed: number;
-            /** Lost */
+            /**
+             * Lost
+             * @description Number of lost runs
+             */
             lost: number;
-            /** Runs */
+            /**
+             * Runs
+             * @description Number of runs
+             */
             runs: number;
-            /** Start */
+            /**
+             * Start
+             * @description Time at which the bucket begins
+             */
             start: string;
-            /** Stopped */
+            /**
+             * Stopped
+             * @description Number of stopped runs
+             */
             stopped: number;
+            /** @description Sum of the runs */
             usage: components["schemas"]["UsageBody"];
         };
         /**
          * VacuumAnswer
-         * @description What the database took before, what it takes now, and the difference.
+         * @description The size of the database before and after, and the difference.
          */
         VacuumAnswer: {
-            /** After Bytes */
+            /**
+             * After Bytes
+             * @description Size of the database now
+             */
             after_bytes: number;
-            /** Before Bytes */
+            /**
+             * Before Bytes
+             * @description Size of the database before
+             */
             before_bytes: number;
-            /** Freed Bytes */
+            /**
+             * Freed Bytes
+             * @description The difference
+             */
             freed_bytes: number;
         };
     };
@@ -1483,7 +1922,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Service Unavailable */
+            /** @description Codes: `overloaded` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1525,7 +1964,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unauthorized */
+            /** @description Codes: `code_not_valid` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1570,7 +2009,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Too Many Requests */
+            /** @description Codes: `too_many_failures` */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1727,7 +2166,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `page_token_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1779,6 +2218,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The `token_id` of a page token */
                 token_id: string;
             };
             cookie?: never;
@@ -1821,7 +2261,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `page_token_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1917,7 +2357,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1944,7 +2384,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_event`, `invalid_name` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1980,7 +2420,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Insufficient Storage */
+            /** @description Codes: `disk_full` */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2288,7 +2728,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `vacuum_not_possible` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2356,26 +2796,37 @@ export interface operations {
     list_sessions_sessions_get: {
         parameters: {
             query?: {
+                /** @description Only with this name */
                 session_name?: string | null;
+                /** @description Only of this project */
                 project_dir?: string | null;
+                /** @description Only of this agent */
                 agent_name?: string | null;
+                /** @description Only with this status */
                 status?: ("running" | "finished") | null;
+                /** @description Only sessions that were started from inside this session */
                 parent_session_id?: string | null;
+                /** @description Only if the id begins with this text */
                 id_prefix?: string | null;
+                /** @description `true`: only archived sessions; `false`: only others */
                 archived?: boolean | null;
+                /** @description Only of this executor */
                 executor?: string | null;
+                /** @description Only in this state */
                 state?: components["schemas"]["State"] | null;
-                /** @description Some part of its name, project, agent or id */
+                /** @description Part of its name, project, agent or id; not case-sensitive */
                 text?: string | null;
-                /** @description Some part of its project's path */
+                /** @description Part of its project's path; not case-sensitive */
                 project?: string | null;
-                /** @description Whether it was started from inside no other session */
+                /** @description `true`: only sessions without a parent; `false`: only others */
                 top_level?: boolean | null;
+                /** @description By creation (newest first), last change (newest first), name, or cost (highest first) */
                 sort?: components["schemas"]["SessionSort"];
+                /** @description Size of a page; 1,000 if only `page` is given */
                 limit?: number | null;
-                /** @description The `next_page` of the one before */
+                /** @description The `next_page` of the previous page, with the same `sort` */
                 page?: string | null;
-                /** @description Where a feed goes on */
+                /** @description Only for the feed: the position after which it begins */
                 cursor?: string | null;
             };
             header?: never;
@@ -2421,7 +2872,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Gone */
+            /** @description Codes: `cursor_unknown` */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -2457,7 +2908,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Service Unavailable */
+            /** @description Codes: `overloaded` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2517,7 +2968,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `session_exists`, `name_taken` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2544,7 +2995,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_name` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2630,7 +3081,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2680,7 +3131,7 @@ export interface operations {
     delete_session_sessions__session_id__delete: {
         parameters: {
             query?: {
-                /** @description Also while somebody holds its lease */
+                /** @description Delete it even if its newest run has a lease */
                 force?: boolean;
             };
             header?: never;
@@ -2728,7 +3179,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2737,7 +3188,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `session_running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2836,7 +3287,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2845,7 +3296,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `name_taken`, `session_running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2872,7 +3323,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_name` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2913,16 +3364,21 @@ export interface operations {
     list_events_sessions__session_id__events_get: {
         parameters: {
             query?: {
+                /** @description Only events after this `seq`, oldest first; also for the feed */
                 after_seq?: number | null;
+                /** @description Only events before this `seq`, newest first; not together with `after_seq` */
                 before_seq?: number | null;
+                /** @description Size of a page */
                 limit?: number;
+                /** @description Only of this type */
                 event_type?: string | null;
+                /** @description Only of this run */
                 run?: number | null;
-                /** @description `true`: only those with an `error` */
+                /** @description `true`: only events with an `error` */
                 has_error?: boolean | null;
-                /** @description Where a feed goes on */
+                /** @description Only for the feed: the position after which it begins */
                 cursor?: string | null;
-                /** @description Whether a feed ends when everything was read and the run ended */
+                /** @description Only for the feed: whether it ends when the session is finished */
                 follow?: "run" | "forever";
             };
             header?: never;
@@ -2971,7 +3427,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2980,7 +3436,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Gone */
+            /** @description Codes: `cursor_unknown` */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -3016,7 +3472,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Service Unavailable */
+            /** @description Codes: `overloaded` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3030,7 +3486,7 @@ export interface operations {
     append_events_sessions__session_id__events_post: {
         parameters: {
             query?: {
-                /** @description A cursor of the session: 409 `record_behind` where it does not reach that far */
+                /** @description A cursor of the session that the client has received; see idempotency */
                 known?: string;
             };
             header?: never;
@@ -3082,7 +3538,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3091,7 +3547,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `record_behind` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3100,7 +3556,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Request Entity Too Large */
+            /** @description Codes: `too_many_events` */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3118,7 +3574,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_event` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3154,7 +3610,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Insufficient Storage */
+            /** @description Codes: `disk_full` */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3217,7 +3673,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3226,7 +3682,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `name_taken`, `session_running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3253,7 +3709,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_name` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3339,7 +3795,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3348,7 +3804,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `session_not_finished`, `no_result` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3377,6 +3833,15 @@ export interface operations {
             };
             /** @description Request Header Fields Too Large */
             431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `event_damaged` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3443,7 +3908,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3542,7 +4007,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3551,7 +4016,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `session_running`, `run_not_next` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3670,7 +4135,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found`, `run_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3679,7 +4144,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `lease_held`, `run_finished`, `run_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3747,6 +4212,7 @@ export interface operations {
     release_lease_sessions__session_id__runs__run__lease_delete: {
         parameters: {
             query: {
+                /** @description The holder that releases the lease */
                 holder: string;
             };
             header?: never;
@@ -3796,7 +4262,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3846,8 +4312,9 @@ export interface operations {
     list_requests_sessions__session_id__runs__run__requests_get: {
         parameters: {
             query?: {
+                /** @description Only in this state */
                 state?: components["schemas"]["RequestState"] | null;
-                /** @description Seconds to wait for one, where there is none yet */
+                /** @description Seconds to wait for a request if the list is empty */
                 wait?: number;
             };
             header?: never;
@@ -3897,7 +4364,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3998,7 +4465,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found`, `run_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4007,7 +4474,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `run_finished`, `run_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4075,7 +4542,7 @@ export interface operations {
     get_request_sessions__session_id__runs__run__requests__request_id__get: {
         parameters: {
             query?: {
-                /** @description Seconds to wait until it is settled, or its run has ended */
+                /** @description Seconds to wait until the request is settled or its run has ended */
                 wait?: number;
             };
             header?: never;
@@ -4084,6 +4551,7 @@ export interface operations {
                 session_id: string;
                 /** @description The run's number */
                 run: number;
+                /** @description The request's id */
                 request_id: string;
             };
             cookie?: never;
@@ -4126,7 +4594,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found`, `request_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4182,6 +4650,7 @@ export interface operations {
                 session_id: string;
                 /** @description The run's number */
                 run: number;
+                /** @description The request's id */
                 request_id: string;
             };
             cookie?: never;
@@ -4228,7 +4697,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found`, `request_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4343,7 +4812,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `session_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4479,11 +4948,15 @@ export interface operations {
     list_transcripts_transcripts_get: {
         parameters: {
             query: {
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Only of this session */
                 session_id?: string | null;
+                /** @description Size of a page */
                 limit?: number;
+                /** @description The `next_page` of the previous page */
                 page?: number;
-                /** @description Only main transcripts, or only others */
+                /** @description `true`: only main ones; `false`: only others */
                 main?: boolean | null;
             };
             header?: never;
@@ -4569,10 +5042,11 @@ export interface operations {
     delete_transcript_transcripts_delete: {
         parameters: {
             query: {
-                /** @description Any text; the agent's name for a directory */
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Id of a session, which need not exist */
                 session_id: string;
-                /** @description Names the transcript of a subagent; without it the main one */
+                /** @description Names another transcript of the session; omit it for the main one */
                 subpath?: string | null;
             };
             header?: never;
@@ -4658,12 +5132,15 @@ export interface operations {
     list_entries_transcripts_entries_get: {
         parameters: {
             query: {
-                /** @description Any text; the agent's name for a directory */
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Id of a session, which need not exist */
                 session_id: string;
-                /** @description Names the transcript of a subagent; without it the main one */
+                /** @description Names another transcript of the session; omit it for the main one */
                 subpath?: string | null;
+                /** @description Only entries after this position */
                 after?: number;
+                /** @description Size of a page */
                 limit?: number;
             };
             header?: never;
@@ -4708,7 +5185,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `transcript_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4758,14 +5235,15 @@ export interface operations {
     append_entries_transcripts_entries_post: {
         parameters: {
             query: {
-                /** @description Any text; the agent's name for a directory */
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Id of a session, which need not exist */
                 session_id: string;
-                /** @description Names the transcript of a subagent; without it the main one */
+                /** @description Names another transcript of the session; omit it for the main one */
                 subpath?: string | null;
-                /** @description By which entries without a `uuid` are known when sent again */
+                /** @description Identifies entries without a `uuid` when they are sent again */
                 batch_id?: string | null;
-                /** @description A position: 409 `record_behind` where the transcript does not reach that far */
+                /** @description A position; 409 `record_behind` if the transcript ends before it */
                 known?: number;
             };
             header?: never;
@@ -4805,7 +5283,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Forbidden */
+            /** @description Codes: `transcripts_off` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4814,7 +5292,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `record_behind` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4823,7 +5301,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Request Entity Too Large */
+            /** @description Codes: `too_many_entries` */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4841,7 +5319,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_entry` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4877,7 +5355,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Insufficient Storage */
+            /** @description Codes: `disk_full` */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4891,9 +5369,13 @@ export interface operations {
     list_summaries_transcripts_summaries_get: {
         parameters: {
             query: {
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Only of this session */
                 session_id?: string | null;
+                /** @description Size of a page */
                 limit?: number;
+                /** @description The `next_page` of the previous page */
                 page?: number;
             };
             header?: never;
@@ -4979,11 +5461,13 @@ export interface operations {
     put_summary_transcripts_summaries_put: {
         parameters: {
             query: {
-                /** @description Any text; the agent's name for a directory */
+                /** @description The agent's name for a directory */
                 project_key: string;
+                /** @description Id of a session, which need not exist */
                 session_id: string;
+                /** @description Version of the stored summary, or 0 before the first */
                 expected_version: number;
-                /** @description How many entries are in the summary */
+                /** @description Number of entries in the summary */
                 version: number;
             };
             header?: never;
@@ -5023,7 +5507,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Forbidden */
+            /** @description Codes: `transcripts_off` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5032,7 +5516,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not Found */
+            /** @description Codes: `transcript_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5041,7 +5525,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Conflict */
+            /** @description Codes: `version_conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5104,7 +5588,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Insufficient Storage */
+            /** @description Codes: `disk_full` */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5118,11 +5602,13 @@ export interface operations {
     sum_usage_usage_get: {
         parameters: {
             query: {
+                /** @description Length of a bucket */
                 bucket: "day" | "hour";
+                /** @description Only runs that began since; at most 400 days ago by day, 14 by hour */
                 since: string;
-                /** @description By how much the clock is ahead of UTC at whose midnight days begin */
+                /** @description Offset from UTC of the clock at whose midnight a day begins, if there is no `time_zone` */
                 utc_offset_minutes?: number;
-                /** @description The zone whose days are summed up, by its IANA name, such as Europe/Berlin; instead of an offset, which is another one after the clock was changed */
+                /** @description IANA name of the time zone whose days are summed up, such as `Europe/Berlin` */
                 time_zone?: string | null;
             };
             header?: never;

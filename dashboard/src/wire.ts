@@ -1,4 +1,4 @@
-/** The server's shapes as the page uses them: the generated types, and events told apart by what they are. */
+/** The server's types as the page uses them: generated types, and events as a union by kind. */
 
 import type { components } from "./types.gen";
 
@@ -13,7 +13,7 @@ export type SessionSort = Schemas["SessionSort"];
 export type Facets = Schemas["FacetsAnswer"];
 export type WireEvent = Schemas["EventBody"];
 
-/** A list that was asked for page by page always says where the next page and the feed go on. */
+/** A page of the list; it has the cursor of the feed, and the key of the next page, if any. */
 export interface SessionPage {
   readonly sessions: readonly Session[];
   readonly next_page: string | null;
@@ -26,14 +26,14 @@ export const SORTS = ["created", "activity", "name", "cost"] as const satisfies 
 export interface SessionFilter {
   readonly text: string;
   readonly state: SessionState | null;
-  /** Some part of the project's path. */
+  /** Part of the project's path. */
   readonly project: string;
   readonly project_dir: string | null;
   readonly agent_name: string | null;
   readonly parent_session_id: string | null;
   readonly archived: "false" | "true" | "all";
   readonly sort: SessionSort;
-  /** Children only under their parents. */
+  /** Show children only below their parents. */
   readonly grouped: boolean;
 }
 
@@ -58,9 +58,9 @@ interface EventBase {
   /** The call that started the subagent to which the event belongs. */
   readonly parent_tool_use_id: string | null;
   readonly error: string | null;
-  /** What all parts of one message have in common. */
+  /** The id that all parts of one message share. */
   readonly message_id: string | null;
-  /** The event as it came, for those who want to see all of it. */
+  /** The original event, to show all its fields. */
   readonly wire: WireEvent;
 }
 
@@ -70,7 +70,7 @@ export type SessionEvent = EventBase &
         readonly kind: "message";
         readonly role: string;
         readonly text: string;
-        /** Where a message of the role `user` comes from that no person has written. */
+        /** The origin of a message of the role `user` that no person wrote. */
         readonly origin: string | null;
       }
     | { readonly kind: "thinking"; readonly text: string }
@@ -105,7 +105,7 @@ export type SessionEvent = EventBase &
 
 export type EventOf<Kind extends SessionEvent["kind"]> = Extract<SessionEvent, { kind: Kind }>;
 
-/** Read an event. Callers may send anything under any type, so nothing in it is taken for granted. */
+/** Parse an event. Clients may send any fields for any type, so every field is checked. */
 export function parseEvent(wire: WireEvent): SessionEvent {
   const base: EventBase = {
     seq: wire.seq,
@@ -150,7 +150,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
         delay_seconds: asNumber(wire.delay_seconds),
       };
     case "usage":
-      // What one model request used is a detail of the sums, and no step of the session.
+      // The usage of a single model request is a detail of the sums, not a step of the session.
       if (asText(wire.request_id) !== null) return { ...base, kind: "model_request" };
       return { ...base, kind: "usage", usage: asUsage(wire.usage) };
     case "diagnostic":
@@ -169,13 +169,13 @@ export function parseEvent(wire: WireEvent): SessionEvent {
   }
 }
 
-/** The program of a run and its arguments, where a program was run. */
+/** Return the program and arguments of a run of the executor for programs; otherwise an empty list. */
 export function commandOf(run: Run): readonly string[] {
   const command = run.spec?.command;
   return Array.isArray(command) ? command.filter((word) => typeof word === "string") : [];
 }
 
-/** The texts of content blocks, a line break between them. */
+/** Return the texts of content blocks, joined by line breaks. */
 export function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";

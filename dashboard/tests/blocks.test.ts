@@ -23,16 +23,16 @@ const source = (data: string, media_type = "image/png") => ({
 });
 
 test.each([
-  ["of Claude", source(PNG), "image/png, 64 × 48, 29 bytes"],
-  ["of MCP", { type: "image", data: GIF, mimeType: "image/gif" }, "image/gif, 7 × 5, 13 bytes"],
-  ["of a file that was read", { type: "image", file: { base64: WEBP } }, "image/webp, 10 × 5, 34 bytes"],
+  ["from Claude", source(PNG), "image/png, 64 × 48, 29 bytes"],
+  ["from MCP", { type: "image", data: GIF, mimeType: "image/gif" }, "image/gif, 7 × 5, 13 bytes"],
+  ["from a file", { type: "image", file: { base64: WEBP } }, "image/webp, 10 × 5, 34 bytes"],
   [
-    "in a data address",
+    "from a data: address",
     { type: "image_url", image_url: { url: `data:image/jpeg;base64,${JPEG}` } },
     "image/jpeg, 6 × 3, 21 bytes",
   ],
-  ["under another type", source(JPEG, "image/svg+xml"), "image/jpeg, 6 × 3, 21 bytes"],
-])("an image %s is shown", (_, block, words) => {
+  ["with another declared type", source(JPEG, "image/svg+xml"), "image/jpeg, 6 × 3, 21 bytes"],
+])("image %s is shown", (_, block, words) => {
   const type = words.split(",")[0];
   expect(blocksOf([block])).toMatchObject([{ kind: "image", words }]);
   expect(blocksOf(block)?.[0]).toHaveProperty(
@@ -43,20 +43,16 @@ test.each([
 
 test.each([
   ["SVG", source(SVG, "image/svg+xml"), "image/svg+xml, 59 bytes"],
-  ["SVG that says it is PNG", source(SVG), "image/png, 59 bytes"],
+  ["SVG declared as PNG", source(SVG), "image/png, 59 bytes"],
+  ["image with too many pixels", source(png(30_000, 30_000)), "image/png, 30000 × 30000, 29 bytes"],
+  ["truncated image", source(`${PNG.slice(0, 40)}…`), "image/png, 30 bytes"],
   [
-    "more pixels than a browser should decode",
-    source(png(30_000, 30_000)),
-    "image/png, 30000 × 30000, 29 bytes",
-  ],
-  ["one that was shortened", source(`${PNG.slice(0, 40)}…`), "image/png, 30 bytes"],
-  [
-    "an address",
+    "address",
     { type: "image", source: { type: "url", url: "https://example.com/a.png" } },
     "image, https://example.com/a.png",
   ],
   [
-    "a document",
+    "document",
     {
       type: "document",
       title: "Plan",
@@ -64,16 +60,16 @@ test.each([
     },
     "application/pdf, Plan, 6 bytes",
   ],
-  ["a sound", { type: "audio", data: "AAAA", mimeType: "audio/wav" }, "audio/wav, 3 bytes"],
-  ["a link", { type: "resource_link", uri: "file:///a", name: "a" }, "resource_link, a, file:///a"],
-])("%s is told in words", (_, block, words) => {
+  ["audio", { type: "audio", data: "AAAA", mimeType: "audio/wav" }, "audio/wav, 3 bytes"],
+  ["link", { type: "resource_link", uri: "file:///a", name: "a" }, "resource_link, a, file:///a"],
+])("%s is described", (_, block, words) => {
   expect(blocksOf([{ type: "text", text: "before" }, block])).toMatchObject([
     { kind: "text", text: "before" },
     { kind: "words", words },
   ]);
 });
 
-test("a text beside an image is a text, and what is copied has no base64", () => {
+test("text next to an image stays text, and copied text has no base64", () => {
   const blocks = blocksOf([{ type: "text", text: "see" }, source(PNG), { type: "of_later" }]) ?? [];
   expect(wordsOf(blocks)).toBe("see\n[image/png, 64 × 48, 29 bytes]\n[of_later]");
   const document = { type: "document", source: { type: "text", media_type: "text/plain", data: "words" } };
@@ -88,6 +84,6 @@ test.each([
   [{}],
   [[{ type: "file", name: "a" }]],
   [[{ type: "text", text: 5 }]],
-])("%j is no content", (value) => {
+])("%j is not a list of blocks", (value) => {
   expect(blocksOf(value)).toBeNull();
 });

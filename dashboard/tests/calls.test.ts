@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { gist, inputOf, outputOf } from "../src/text/calls";
 
-test("the gist is the value that tells most", () => {
+test("gist is the most informative value", () => {
   expect(gist({ description: "run the tests", command: "make test" })).toBe("make test");
   expect(gist({ file_path: "/home/me/src/shop/auth.py" })).toBe("…/shop/auth.py");
   expect(gist({ id: 42 })).toBe('{"id":42}');
   expect(gist({})).toBe("");
 });
 
-test("edits are edits only where they have both sides", () => {
+test("edit without both texts is shown as plain input", () => {
   expect(inputOf("Edit", { file_path: "a", old_string: "x", new_string: "y" })).toEqual({
     kind: "edits",
     path: "a",
@@ -18,7 +18,7 @@ test("edits are edits only where they have both sides", () => {
   expect(inputOf("Edit", { old_string: 1 }).kind).toBe("other");
 });
 
-test("output is text, JSON or nothing, in whatever wrapping it came", () => {
+test("output is text, JSON or nothing, in any wrapping", () => {
   expect(
     outputOf([
       { type: "text", text: "one" },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type DiffLine, lineDiff } from "../src/text/diff";
 
-test("an edit shows what went and what came, and three lines around it", () => {
+test("diff shows removed and added lines with three lines of context", () => {
   const before = Array.from({ length: 12 }, (_, line) => `line ${line}`).join("\n");
   expect(lineDiff(before, before.replace("line 9", "line nine"))).toEqual([
     { kind: "skipped", count: 6 },
@@ -16,7 +16,7 @@ test("an edit shows what went and what came, and three lines around it", () => {
   ]);
 });
 
-test("no changed line is ever lost", () => {
+test("diff contains every changed line", () => {
   const text = fc
     .array(fc.constantFrom("a", "b", "c", ""), { maxLength: 30 })
     .map((lines) => lines.join("\n"));

@@ -10,7 +10,7 @@ function play(actions: readonly FollowedAction[], from: Followed = loading): Fol
   return actions.reduce(follow, from);
 }
 
-test("pages and live frames, twice, overlapping and in any order, give the same timeline", () => {
+test("order and repeats of pages and frames do not change the timeline", () => {
   const all = events(1, 60);
   const spans = fc.array(fc.tuple(fc.nat(59), fc.nat(59), fc.boolean()), { maxLength: 12 });
   fc.assert(
@@ -37,7 +37,7 @@ test("pages and live frames, twice, overlapping and in any order, give the same 
   }
 });
 
-test("a session made anew under the id begins with an empty timeline, and old pages say nothing about it", () => {
+test("new session with a reused id starts with an empty timeline", () => {
   const before = play([
     { kind: "found", session: aSession({ last_seq: 3 }) },
     { kind: "page", generation: "aa", events: events(1, 3) },
@@ -53,7 +53,7 @@ test("a session made anew under the id begins with an empty timeline, and old pa
   expect(after.phase === "present" && after.timeline.events.size).toBe(0);
 });
 
-test("events move the session's own figures along", () => {
+test("events update the figures of the session", () => {
   const followed = play([
     { kind: "found", session: aSession({ last_seq: 1 }) },
     { kind: "followed", changes: events(2, 3).map((event) => ({ kind: "event", event })) },
@@ -61,7 +61,7 @@ test("events move the session's own figures along", () => {
   expect(followed).toMatchObject({ session: { last_seq: 3, last_activity_at: "2026-01-01T10:00:03Z" } });
 });
 
-test("a deleted session is gone for good", () => {
+test("deleted session stays deleted", () => {
   const gone = play([
     { kind: "found", session: aSession() },
     { kind: "followed", changes: [{ kind: "deleted" }] },
@@ -71,13 +71,13 @@ test("a deleted session is gone for good", () => {
   expect(gone).toEqual({ phase: "gone" });
 });
 
-test("what adds nothing changes nothing, not even the identity", () => {
+test("known events return the same timeline object", () => {
   const timeline = addEvents(emptyTimeline, events(1, 5));
   expect(addEvents(timeline, events(2, 4))).toBe(timeline);
   expect(raiseHead(timeline, 3)).toBe(timeline);
 });
 
-test("only what is missing is asked for, page by page", () => {
+test("only missing events are requested, page by page", () => {
   const timeline = addEvents(raiseHead(emptyTimeline, 350), [...events(101, 150), ...events(340, 350)]);
   expect(missingEvents(timeline, [125], 35)).toEqual([
     { after_seq: 89, limit: 11 },
@@ -91,7 +91,7 @@ test("only what is missing is asked for, page by page", () => {
   ]);
 });
 
-test("far events are forgotten once there are many, near ones and the end stay", () => {
+test("distant events are dropped, near ones and the end are kept", () => {
   const call = anEvent(1, { event_type: "pre_tool", tool_use_id: "task" });
   const inner = anEvent(9000, { parent_tool_use_id: "task" });
   const timeline = addEvents(emptyTimeline, [call, ...events(2, 8999), inner, ...events(9001, 12_000)]);

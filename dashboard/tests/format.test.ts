@@ -10,7 +10,7 @@ import {
   shortPath,
 } from "../src/text/format";
 
-test("money has four places below a dollar and two above", () => {
+test("money has four decimals below a dollar and two above", () => {
   expect([0, 12_300, 999_900, 1_234_567, 1_234_567_890].map(money)).toEqual([
     "$0.00",
     "$0.0123",
@@ -20,7 +20,7 @@ test("money has four places below a dollar and two above", () => {
   ]);
 });
 
-test("a cost that is unknown is not shown as nothing", () => {
+test("unknown cost is not shown as zero", () => {
   const costs = [
     [0, 0, "$0.00", false],
     [1_500_000, 0, "$1.50", true],
@@ -35,7 +35,7 @@ test("a cost that is unknown is not shown as nothing", () => {
   }
 });
 
-test("durations are as exact as they are short, and never negative", () => {
+test("shorter durations are more exact, and none is negative", () => {
   expect([-5, 0, 59.9, 65, 3_725, 90_000].map(duration)).toEqual([
     "0s",
     "0s",
@@ -47,7 +47,7 @@ test("durations are as exact as they are short, and never negative", () => {
   expect([0.0123, 1.25, 42].map(shortDuration)).toEqual(["12 ms", "1.3s", "42s"]);
 });
 
-test("moments read from now", () => {
+test("moments are relative to now", () => {
   const now = Date.parse("2026-01-02T00:00:00Z");
   const moments = [
     "2026-01-02T00:00:03Z",
@@ -58,11 +58,11 @@ test("moments read from now", () => {
   expect(moments.map((moment) => ago(moment, now))).toEqual(["now", "40s ago", "1h ago", "2d ago"]);
 });
 
-test("paths keep the end that tells them apart", () => {
+test("short paths keep their distinguishing end", () => {
   expect(shortPath("/home/me/src/shop")).toBe("…/src/shop");
   expect(shortPath("/srv")).toBe("/srv");
 });
 
-test("counts are short from a thousand on", () => {
+test("counts from a thousand on are shortened", () => {
   expect([999, 1000, 12_345, 3_200_000].map(compactNumber)).toEqual(["999", "1K", "12.3K", "3.2M"]);
 });

@@ -3,22 +3,22 @@ import { isPlain } from "../src/text/markdown-budget";
 
 const CLASSES = [3000, 14_200, 50_000];
 
-/** What took the parser the square of its length, or all of its stack. */
+/** Texts that took the parser quadratic time, or exhausted its stack. */
 const COSTLY = [
   "*", "_", "_a*", "*a_b ", "~a", "~~a ", "[", "]", "![", "[a](", "[a](b)", "[a][b]", "[^", "`a", "<", "<a ", "> ", ">",
   "- ", "+ ", "1. ", "> - ", "*_~`[](!<&", "**a ", "__a",
 ]; // biome-ignore format: one line
 
-test.each(COSTLY)("%j again and again is shown as it is", (part) => {
+test.each(COSTLY)("%j repeated is shown unformatted", (part) => {
   const plain = CLASSES.map((size) => isPlain(part.repeat(Math.ceil(size / part.length)).slice(0, size)));
   expect(plain.slice(1)).toEqual([true, true]);
-  // Lines, blank ones between and code fences before make no way around.
+  // Line breaks, blank lines and code fences do not bypass the limit.
   const lines = `${part.repeat(60)}\n`.repeat(300).slice(0, 40_000);
   const isOneParagraph = !/^(?:[-+>]|\d)/.test(part);
   if (isOneParagraph) expect(isPlain(`\`\`\`\nx\n\`\`\`\n${lines}`)).toBe(true);
 });
 
-test("what people and agents write is Markdown", () => {
+test("common Markdown is formatted", () => {
   const section = [
     "## A **bold** title",
     "Some `code`, _emphasis_ and [a link](https://example.com) in a paragraph of_snake_case names.",

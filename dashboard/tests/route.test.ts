@@ -15,7 +15,7 @@ const filters = fc.record({
   grouped: fc.boolean(),
 });
 
-test("a filter survives its address", () => {
+test("filter can be restored from its address", () => {
   fc.assert(
     fc.property(filters, (filter) => {
       expect(parseRoute(sessionsLink(filter))).toEqual({ view: "sessions", filter });
@@ -23,7 +23,7 @@ test("a filter survives its address", () => {
   );
 });
 
-test("a session and an event in it survive their address", () => {
+test("session and event can be restored from their address", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.integer({ min: 1 }), (sessionId, seq) => {
       expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ view: "session", sessionId, seq });

@@ -42,14 +42,14 @@ function callAt(rows: ReadonlyMap<number, Row>, seq: number) {
   return row;
 }
 
-test("a call is one row from its beginning to its end", () => {
+test("beginning and end of a call are one row", () => {
   const { seqs, rows } = arranged(timeline(pre("a"), pre("b"), post("a", { error: "no" }), post("b")));
   expect(seqs).toEqual([1, 2]);
   expect(callAt(rows, 1).call).toMatchObject({ outcome: "failed", seconds: 2 });
   expect(callAt(rows, 2).call).toMatchObject({ outcome: "ok", seconds: 2 });
 });
 
-test("a call without its end runs only while its run does and nothing is missing after it", () => {
+test("call without end is running if its run is and no event is missing", () => {
   const open = timeline(pre("a"), {});
   const outcome = (arrangement: Arrangement) => callAt(arrangement.rows, 1).call.outcome;
   expect(outcome(arranged(open))).toBe("running");
@@ -58,21 +58,21 @@ test("a call without its end runs only while its run does and nothing is missing
   expect(outcome(arranged(raiseHead(open, 3)))).toBe("unknown");
 });
 
-test("an end whose beginning is not loaded is a row of its own", () => {
+test("end of a call has its own row if the beginning is not loaded", () => {
   const late = addEvents(emptyTimeline, [anEvent(5, post("a"))]);
   const { seqs, rows } = arranged(late);
   expect(seqs).toEqual([1, 2, 3, 4, 5]);
   expect(callAt(rows, 5).call.begun).toBeNull();
 });
 
-test("a denied call says so in its row", () => {
+test("denied call is shown as denied in its row", () => {
   const denial = { event_type: "permission_denied", tool_use_id: "a", error: "not allowed" };
   const { seqs, rows } = arranged(timeline(pre("a"), denial, post("a", { error: "x" })));
   expect(seqs).toEqual([1]);
   expect(callAt(rows, 1).call.outcome).toBe("denied");
 });
 
-test("calls of different runs are different calls, whatever their ids", () => {
+test("calls of different runs with the same id are different calls", () => {
   const { seqs, rows } = arranged(
     timeline(pre("a"), post("a"), pre("a", { run: 2 }), { run: 2, parent_tool_use_id: "a" }),
     { run: 2, open: ["a"] },
@@ -82,7 +82,7 @@ test("calls of different runs are different calls, whatever their ids", () => {
   expect(callAt(rows, 3).subagent).toEqual({ key: "2 a", loaded: 1, isOpen: false });
 });
 
-test("the parts of a message are one row, as far as nothing is missing between them", () => {
+test("parts of a message are one row up to the first gap", () => {
   const say = (text: string, event_id: string, more: Partial<WireEvent> = {}): Partial<WireEvent> => ({
     event_type: "message",
     role: "assistant",
@@ -106,14 +106,14 @@ test("the parts of a message are one row, as far as nothing is missing between t
   expect(apart.get(3)?.event).toMatchObject({ text: "two three" });
 });
 
-test("runs have borders, also when an event of an older one comes late", () => {
+test("each run has one border, also with late events of older runs", () => {
   const { seqs, rows } = arranged(
     timeline({ run: 1 }, { run: 1 }, { run: 2 }, { run: 1, late: true }, { run: 2 }),
   );
   expect(seqs.map((seq) => rows.get(seq)?.beginsRun)).toEqual([1, null, 2, null, null]);
 });
 
-/** Seqs as rows, each with its depth: "1 .2 ..3". */
+/** Return the rows as seqs with their depth: "1 .2 ..3". */
 function drawn({ seqs, rows }: Arrangement): string {
   return seqs.map((seq) => ".".repeat(rows.get(seq)?.depth ?? 0) + seq).join(" ");
 }
@@ -122,19 +122,19 @@ const inside = (parent: string) => ({ parent_tool_use_id: parent });
 
 test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: string }>([
   {
-    name: "two that run at once stay apart",
+    name: "two concurrent subagents stay separate",
     wires: [pre("a"), pre("b"), inside("a"), inside("b"), inside("a"), inside("b"), post("a"), post("b"), {}],
     open: ["a", "b"],
     rows: "1 .3 .5 2 .4 .6 9",
   },
   {
-    name: "one of them is folded",
+    name: "one of two subagents is folded",
     wires: [pre("a"), pre("b"), inside("a"), inside("b"), inside("a"), {}],
     open: ["a"],
     rows: "1 .3 .5 2 6",
   },
   {
-    name: "calls of subagents that run at once",
+    name: "calls of concurrent subagents",
     wires: [
       pre("a"),
       pre("b"),
@@ -147,7 +147,7 @@ test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: str
     rows: "1 .3 2 .4",
   },
   {
-    name: "nested ones that run at once",
+    name: "nested concurrent subagents",
     wires: [
       pre("a"),
       pre("b"),
@@ -172,36 +172,36 @@ test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: str
     rows: "1 .3",
   },
   {
-    name: "a closed fold hides the open ones in it",
+    name: "a closed fold hides open folds inside it",
     wires: [pre("a"), pre("a1", inside("a")), inside("a1")],
     open: ["a1"],
     rows: "1",
   },
   {
-    name: "a call that comes after what is inside it",
+    name: "a call after the events inside it",
     wires: [inside("a"), {}, inside("a"), pre("a"), {}],
     open: ["a"],
     rows: "2 4 .1 .3 5",
   },
   {
-    name: "calls that are not there",
+    name: "calls that are not loaded",
     wires: [inside("x"), inside("y"), {}, inside("x"), inside("y")],
     open: [],
     rows: ".1 .4 .2 .5 3",
   },
   {
-    name: "a call below one that is not there",
+    name: "a call below a call that is not loaded",
     wires: [pre("a1", inside("x")), {}, inside("a1"), inside("x")],
     open: ["a1"],
     rows: ".1 ..3 .4 2",
   },
   {
-    name: "calls that name themselves as their parent, or each other",
+    name: "cycles of calls",
     wires: [pre("a", inside("b")), pre("b", inside("a")), pre("c", inside("c")), inside("b")],
     open: ["a", "b", "c"],
     rows: "1 .2 ..4 3",
   },
-])("subagents stand under their calls: $name", ({ wires, open, rows }) => {
+])("subagents are below their calls: $name", ({ wires, open, rows }) => {
   expect(drawn(arranged(timeline(...wires), { open }))).toBe(rows);
 });
 
@@ -209,12 +209,12 @@ test.each([
   ["twice before its call", [post("a"), post("a"), {}, pre("a")], [1, 1, 0, 1]],
   ["before and after its call", [{}, post("a"), pre("a"), post("a"), post("a")], [0, 1, 1, 1, 1]],
   ["twice in a fold", [{}, pre("a"), pre("b", inside("a")), post("b"), post("b")], [0, 1, 1, 1, 1]],
-])("each end of a call is shown by its call: %s", (_, wires, places) => {
+])("end of a call is shown in the row of the call: %s", (_, wires, places) => {
   const arrangement = arranged(timeline(...wires));
   expect(wires.map((_wire, index) => placeOf(arrangement, index + 1))).toEqual(places);
 });
 
-/** A forest of calls as a run may report it: parents at random, in any order, with ends and denials. */
+/** Random calls as a run may report them: with random parents, in any order, with ends and denials. */
 const forest = fc.array(
   fc.record({
     kind: fc.constantFrom("message", "pre_tool", "pre_tool", "post_tool", "permission_denied"),
@@ -226,7 +226,7 @@ const forest = fc.array(
   { maxLength: 60 },
 );
 
-test("every seq has its row, under its call and nowhere else, whatever was loaded when", () => {
+test("every seq has one row, below its call, for any loaded events", () => {
   fc.assert(
     fc.property(
       forest,
@@ -260,13 +260,13 @@ test("every seq has its row, under its call and nowhere else, whatever was loade
             expect(seqs[place]).toBe(seq);
             continue;
           }
-          // Shown by itself, or by its call, or by one of the calls around it.
+          // Shown in its own row, or in that of its call, or of one of the calls around it.
           const shownBy = row?.kind === "call" ? row.event : event;
           const own =
             "tool_use_id" in event && "tool_use_id" in shownBy && shownBy.tool_use_id === event.tool_use_id;
           const around = foldsAround(tree, event).map((fold) => tree.begun.get(fold));
           expect(shownBy === event || own || around.includes(shownBy as never)).toBe(true);
-          // Nothing but its own kin stands between a row and the call around it.
+          // Only rows of the same subagent are between a row and the call around it.
           if (row === undefined || row.depth === 0 || seqs[place] !== seq) continue;
           const before = rows.get(seqs[place - 1] ?? 0);
           if (!row.beginsSubagent) expect(before?.depth).toBeGreaterThanOrEqual(row.depth - 1);
@@ -283,7 +283,7 @@ test("every seq has its row, under its call and nowhere else, whatever was loade
   );
 });
 
-test("the steps to arrange events grow with their number, however deep they are nested", () => {
+test("arranging nested events takes linear time", () => {
   const steps = (length: number) => {
     let count = 0;
     const chain = timeline(

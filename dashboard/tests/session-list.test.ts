@@ -6,7 +6,7 @@ import { joinSessions, settle } from "../src/state/session-list";
 import { defaultFilter, type Session, type SessionFilter, type SessionPage } from "../src/wire";
 import { aSession } from "./support";
 
-/** A manager in miniature: what happens to sessions, position by position. */
+/** A change of a session, in a model of the manager; null as name means deletion. */
 type Happening = { readonly id: string; readonly name: string | null };
 
 const histories = fc.array(
@@ -44,7 +44,7 @@ function toChanges(history: readonly Happening[]): ListChange[] {
   });
 }
 
-/** One page with everything, read after a part of the history, its cursor taken even earlier. */
+/** Return a page with all sessions after `readAt` changes, with a cursor that may be older. */
 function pageAt(history: readonly Happening[], cursorAt: number, readAt: number): SessionPage {
   return {
     sessions: [...stateAfter(history.slice(0, readAt)).values()],
@@ -53,7 +53,7 @@ function pageAt(history: readonly Happening[], cursorAt: number, readAt: number)
   };
 }
 
-test("pages and frames, twice and in any order, end in what the manager has", () => {
+test("order and repeats of pages and frames do not change the list", () => {
   fc.assert(
     fc.property(
       histories,
@@ -78,7 +78,7 @@ test("pages and frames, twice and in any order, end in what the manager has", ()
   );
 });
 
-test("a session that lies past the last page waits for its page", () => {
+test("session after the last page is shown with its page", () => {
   const page: SessionPage = {
     sessions: [
       aSession({ session_id: "new", created_at: stamp(30) }),
@@ -98,7 +98,7 @@ test("a session that lies past the last page waits for its page", () => {
   expect(shown.map(({ session_id }) => session_id)).toEqual(["newer", "new", "old"]);
 });
 
-test("a session whose state no longer fits the filter goes", () => {
+test("session whose state no longer matches the filter is removed", () => {
   const filter: SessionFilter = { ...defaultFilter, state: "running" };
   const page: SessionPage = { sessions: [aSession({ state: "running" })], next_page: null, cursor: "aa:1" };
   const changes = applyChanges(noChanges, [
@@ -108,7 +108,7 @@ test("a session whose state no longer fits the filter goes", () => {
   expect(joinSessions([page], changes, filter)).toHaveLength(0);
 });
 
-test("the text is looked for in name, project, agent and id", () => {
+test("text is searched in name, project, agent and id", () => {
   const page: SessionPage = {
     sessions: [
       aSession({ session_id: "1", session_name: "Fix LOGIN" }),
@@ -126,13 +126,13 @@ test("the text is looked for in name, project, agent and id", () => {
   expect(ofProject.map(({ session_id }) => session_id)).toEqual(["2"]);
 });
 
-test("at the top new rows appear; for a held reader they wait, gone ones go, further pages are appended", () => {
+test("new rows wait while the list is held; removals and pages apply", () => {
   expect(settle(["a", "b"], ["new", "a", "b"], false)).toEqual({ ids: ["new", "a", "b"], waiting: 0 });
   expect(settle(["a", "b"], ["new", "b", "c"], true)).toEqual({ ids: ["b", "c"], waiting: 1 });
   expect(settle([], ["a"], true)).toEqual({ ids: ["a"], waiting: 0 });
 });
 
-test("a held order never moves a row that stays, and counts all that it hides", () => {
+test("held order keeps its rows in place and counts waiting ones", () => {
   const ids = fc.uniqueArray(fc.constantFrom(..."abcdefghij"));
   fc.assert(
     fc.property(ids, ids, (shown, wanted) => {

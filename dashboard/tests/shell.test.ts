@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { commandsFor, quote } from "../src/text/shell";
 import { aSession } from "./support";
 
-test("a shell reads every quoted word as the word it was", () => {
+test("shell reads every quoted word unchanged", () => {
   const words = fc.array(
     fc.string({ unit: "binary" }).map((word) => word.replaceAll("\u0000", "")),
     {
@@ -24,7 +24,7 @@ test("a shell reads every quoted word as the word it was", () => {
   );
 });
 
-test("commands name the session and go to its project", () => {
+test("commands name the session and change to its project", () => {
   const session = aSession({ session_name: "fix the login", project_dir: "/home/me/my shop" });
   expect(commandsFor(session).map(({ text }) => text)).toEqual([
     "cd '/home/me/my shop' && ao-resume 'fix the login' -p '…'",
@@ -33,7 +33,7 @@ test("commands name the session and go to its project", () => {
   ]);
 });
 
-test("a name that is an option or cannot be typed is given by its id", () => {
+test("id replaces a name that is an option or cannot be typed", () => {
   for (const session_name of ["--help", "a\u001bb", "photo\u202egnp"]) {
     expect(commandsFor(aSession({ session_name }))[0]?.text).toContain("ao-resume s1 ");
   }

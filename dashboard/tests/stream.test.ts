@@ -3,7 +3,7 @@ import { ApiError, UnreachableError } from "../src/api/errors";
 import type { Frame } from "../src/api/frames";
 import { type Connection, delayBefore, openStream, SILENCE_MS, type StreamSource } from "../src/api/stream";
 
-/** The far end of a stream: what it was asked for, and a hand to feed or cut it. */
+/** The server side of a stream: it records requests, and a test can send data or close it. */
 class Manager {
   readonly cursors: (string | null)[] = [];
   readonly frames: Frame[] = [];
@@ -47,7 +47,7 @@ class Manager {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("frames arrive whole, however the bytes are cut", async () => {
+test("frames are parsed from any split of the bytes", async () => {
   const manager = new Manager();
   const stream = openStream(manager.source, null);
   await manager.send(": hello\n\nid: aa:1\nevent: ev");
@@ -57,7 +57,7 @@ test("frames arrive whole, however the bytes are cut", async () => {
   stream.close();
 });
 
-test("after a cut the stream goes on from the last frame, at once and without end", async () => {
+test("stream resumes at the last frame after a disconnect", async () => {
   const manager = new Manager();
   const stream = openStream(manager.source, "aa:5");
   await manager.send("id: aa:7\ndata: {}\n\n");
@@ -68,7 +68,7 @@ test("after a cut the stream goes on from the last frame, at once and without en
   stream.close();
 });
 
-test("a connection on which not even a ping comes is given up", async () => {
+test("connection without pings is closed and reopened", async () => {
   const manager = new Manager();
   const stream = openStream(manager.source, null);
   await manager.send(": ping\n\n");
@@ -81,7 +81,7 @@ test("a connection on which not even a ping comes is given up", async () => {
   stream.close();
 });
 
-test("a manager that stays away makes it offline, and one that returns live again", async () => {
+test("stream is offline without a manager, and live when it is back", async () => {
   const manager = new Manager();
   manager.refuseWith = new UnreachableError("refused");
   const stream = openStream(manager.source, null);
@@ -94,7 +94,7 @@ test("a manager that stays away makes it offline, and one that returns live agai
   stream.close();
 });
 
-test("a refusal that is final ends the stream", async () => {
+test("final error response ends the stream", async () => {
   const manager = new Manager();
   manager.refuseWith = new ApiError(404, "session_not_found", "no session 'x'");
   manager.verdict = "close";
@@ -104,7 +104,7 @@ test("a refusal that is final ends the stream", async () => {
   expect(manager.connections.at(-1)).toBe("closed");
 });
 
-test("a paused stream asks for nothing, and resumes with its cursor", async () => {
+test("paused stream sends no request and resumes at its cursor", async () => {
   const manager = new Manager();
   const stream = openStream(manager.source, null);
   await manager.send("id: aa:3\ndata: {}\n\n");
@@ -117,7 +117,7 @@ test("a paused stream asks for nothing, and resumes with its cursor", async () =
   stream.close();
 });
 
-test("a closed stream hangs up and asks for nothing more", async () => {
+test("closed stream disconnects and sends no further request", async () => {
   const manager = new Manager();
   const stream = openStream(manager.source, null);
   await manager.send(": ping\n\n");
@@ -128,7 +128,7 @@ test("a closed stream hangs up and asks for nothing more", async () => {
   expect(manager.connections.at(-1)).toBe("closed");
 });
 
-test("delays grow, have an upper limit, are spread, and respect the server's wish", () => {
+test("delays grow up to a limit, with jitter and the server's minimum", () => {
   expect(delayBefore(0, 1, null)).toBe(500);
   expect(delayBefore(3, 1, null)).toBe(4000);
   expect(delayBefore(50, 1, null)).toBe(15_000);

@@ -19,25 +19,25 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
   };
 }
 
-test("every bucket of the span is there, the present one last", () => {
+test("bucket starts cover the span, the current one last", () => {
   expect(HOURS.map((start) => new Date(start).getHours())).toEqual([13, 14, 15]);
   expect(bucketStarts("day", 3, NOW).map((start) => new Date(start).getDate())).toEqual([8, 9, 10]);
 });
 
-test("runs are told apart by their end, and what lies before the span is left out", () => {
+test("runs are counted by their end, without runs before the span", () => {
   const plot = runsByEnd(
     [row(12), row(13, { runs: 5, failed: 2, stopped: 1 }), row(15, { runs: 1, lost: 1 })],
     HOURS,
   );
   expect(Object.fromEntries(plot.series.map(({ name, values }) => [name, values]))).toEqual({
-    "well or running": [2, 0, 0],
+    "finished or running": [2, 0, 0],
     failed: [2, 0, 0],
     stopped: [1, 0, 0],
     lost: [0, 0, 1],
   });
 });
 
-test("the dearest agents have names and the others are one", () => {
+test("the most expensive agents are named, others are summed up", () => {
   const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent_name: `agent ${place}` }, place));
   const agents = totalsByAgent(rows);
   expect(agents[0]).toEqual({

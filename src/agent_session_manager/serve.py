@@ -1,4 +1,4 @@
-"""Serving: sockets, discovery file, database, application, and the way down again."""
+"""Serving: sockets, discovery file, database, application, and the shutdown."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ TIME = Time()
 
 SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
-"""Longer than any client of ours keeps an idle connection: it is never closed under a request."""
+"""Longer than our clients keep an idle connection, so it is never closed during a request."""
 COLLECT_AFTER_ALLOCATIONS = 50_000
 HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ]
-"""On every answer, also on those that the server gives by itself."""
+"""Headers of every response, including those that uvicorn generates."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way and return.
+    """Serve until SIGTERM or SIGINT; then finish open requests and return.
 
     Raises:
-        AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError: it cannot start, and
-            nothing was changed.
-        StoreBrokenError: the disk failed while it served. The process must end at once, as what
-            it closes could bring into the database what may be on no disk.
+        AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError: the manager cannot
+            start; nothing was changed.
+        StoreBrokenError: the disk failed during serving. The process must exit at once: closing the
+            database could write data to it that never reached the disk.
     """
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
@@ -129,14 +129,14 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
             logger.warning("serving other machines: https://%s:%d", in_url(settings.bind), port)
         for origin in settings.changeable_origins:
             logger.warning(
-                "the page of %s can be changed on its way here, as it has no TLS, and is let in: "
+                "the allowed origin %s has no TLS, so its page can be changed in transit: "
                 "allow an https:// origin instead",
                 origin,
             )
         if not settings.auth:
-            logger.warning("everybody on this machine is let in: --auth off asks for no token")
-        # Until uvicorn listens to signals itself. It raises the one that ended it again: by then
-        # it has been obeyed.
+            logger.warning("every program on this machine has access: --auth off requires no token")
+        # For the time before uvicorn installs its own handlers. At its end uvicorn raises the
+        # signal again; these handlers then have no effect.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.end())
         try:
@@ -149,19 +149,20 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
 
 
 class _Server(uvicorn.Server):
-    """Says when it is listening, so that nobody is told of a manager that does not answer yet.
+    """uvicorn's server, with callbacks once it listens and before it shuts down.
 
-    Before it shuts down, it lets go of those who wait: the shutdown waits for all that is open.
+    Clients must not find a manager that does not answer yet. Before the shutdown, waiting requests
+    are answered: the shutdown waits for all open requests.
     """
 
     on_listening: Callable[[], None]
     on_stopping: Callable[[], None]
     network: socket.socket | None = None
-    """Where other machines are served, with `tls`."""
+    """The socket for other machines, which uses `tls`."""
     tls: ssl.SSLContext | None = None
 
     def end(self) -> None:
-        """End as soon as it can, also before it has begun."""
+        """Stop as soon as possible, also before the start is complete."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -174,7 +175,7 @@ class _Server(uvicorn.Server):
         )
         for listening in sockets or []:
             accepting = Accepting(listening, create_protocol)
-            self.servers.append(accepting)  # type: ignore[arg-type]  # it has what is called
+            self.servers.append(accepting)  # type: ignore[arg-type]  # has the methods used
         if self.network is not None and self.tls is not None:
             self.servers.append(await serve_tls(create_protocol, self.network, self.tls))
         _spare_the_collector()
@@ -186,9 +187,9 @@ class _Server(uvicorn.Server):
 
 
 def _spare_the_collector() -> None:
-    """Let the cyclic collector pass over what stays, and look less often at what comes.
+    """Exempt the existing objects from garbage collection, and collect new ones less often.
 
-    A request makes thousands of small objects and no cycle; looking at them cost an eighth of the
+    A request makes thousands of small objects and no cycles. Collecting them took an eighth of the
     time of a large append.
     """
     gc.collect()
@@ -226,19 +227,19 @@ def _own_hosts(port: int) -> list[str]:
 
 
 def _hosts(names: list[str], port: int, usual_port: int) -> list[str]:
-    """What stands in the Host header of who asks for one of these names."""
+    """Return the Host headers of requests to these names."""
     with_port = [f"{name}:{port}" for name in names]
     return [*with_port, *names] if port == usual_port else with_port
 
 
 def take_port(settings: Settings) -> tuple[DiscoveryFile, Listening]:
-    """Take the discovery file of the port, and listen there.
+    """Lock the discovery file of the port, and listen on the port.
 
-    The file comes first: whoever finds the port taken and the file free knows it is a stranger's.
+    The file comes first. If the file is free but the port is taken, another program has the port.
 
     Raises:
-        ManagerPresentError, PortInUseError: the port is another's.
-        AddressError, DiscoveryError, TlsError: something of ours cannot be used.
+        ManagerPresentError, PortInUseError: another manager or program has the port.
+        AddressError, DiscoveryError, TlsError: an address or a file of ours cannot be used.
     """
     if settings.port:
         discovery = DiscoveryFile(discovery_path(settings.state_dir, settings.port))
@@ -251,7 +252,7 @@ def take_port(settings: Settings) -> tuple[DiscoveryFile, Listening]:
         listening = listen(settings)
         try:
             return DiscoveryFile(discovery_path(settings.state_dir, listening.port)), listening
-        except ManagerPresentError:  # it is about to listen there
+        except ManagerPresentError:  # another one is about to listen there
             listening.close()
         except BaseException:
             listening.close()

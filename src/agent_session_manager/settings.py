@@ -5,69 +5,56 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_shared.manager_settings import (
+    MIN_TOKEN_CHARS,
+    SETTINGS,
+    Kind,
+    Setting,
+)
 from agent_shared.sqlite_url import sqlite_url
 
-PREFIX = "AGENT_ORCHESTRATOR_"
-DEFAULT_PORT = 8765
-MIN_TOKEN_CHARS = 32
 _LOCAL_ORIGIN = re.compile(r"http://(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?")
 _ORIGIN = re.compile(r"https?://[^/@?#\s,]+/?")
-MIN_LEASE_SECONDS = 15.0
-"""Three times what a client waits for an answer: one slow request costs no run."""
-MAX_LEASE_SECONDS = 86400.0
-DEFAULT_BACKUPS_KEPT = 7
-MIN_HOURS, MAX_HOURS = 0.01, 24.0 * 366
-MIN_DAYS, MAX_DAYS = 0.01, 366.0 * 100
-MAX_BACKUPS_KEPT = 1000
 
 
 class SettingsError(ValueError):
-    """A setting has a value that cannot be used; the text names the setting and the value."""
+    """A setting has a value that cannot be used; the text names its flag or variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a manager is told. `docs/configuration.md` has a row for each field."""
+    """Values of one manager. `agent_shared.manager_settings` describes each, and its default."""
 
     state_dir: Path
-    port: int = DEFAULT_PORT
-    database_url: str = ""
-    """Empty: SQLite in the state directory."""
-    allow_hosts: tuple[str, ...] = ()
-    allow_origins: tuple[str, ...] = ()
-    auth: bool = True
-    """False: nobody is asked for a token."""
-    bind: str = ""
-    """An address of this machine's network to serve on with TLS, beside loopback; empty: none."""
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    allow_network: bool = False
-    """The word without which nothing is served to other machines."""
-    transcripts: bool = True
-    """False: agents' own records are refused, and no session can be resumed on another machine."""
-    lease_seconds: float = DEFAULT_LEASE_SECONDS
-    """How long a run is held without a word from its supervisor before it counts as lost."""
-    backup_every_hours: float = 0.0
-    """Every so often the SQLite database is backed up into the state directory; 0: never."""
-    backups_kept: int = DEFAULT_BACKUPS_KEPT
-    archive_after_days: float = 0.0
-    """A finished session without activity for so long is archived; 0: never."""
-    delete_archived_after_days: float = 0.0
-    """A session that has been archived and without activity for so long is deleted; 0: never."""
-    delete_transcripts_after_days: float = 0.0
-    """A transcript to which nothing was appended for so long is deleted; 0: never."""
-    token: str = field(default="", repr=False)
-    """Empty: one made at random, kept in the state directory."""
+    port: int
+    database_url: str
+    allow_hosts: tuple[str, ...]
+    auth: bool
+    allow_origins: tuple[str, ...]
+    bind: str
+    """An IP address; empty: only loopback is served."""
+    tls_certificate: Path | None
+    tls_key: Path | None
+    allow_network: bool
+    transcripts: bool
+    lease_seconds: float
+    backup_every_hours: float
+    backups_kept: int
+    archive_after_days: float
+    delete_archived_after_days: float
+    delete_transcripts_after_days: float
+    token: str = field(repr=False)
 
     @property
     def changeable_origins(self) -> tuple[str, ...]:
-        """Allowed origins of other machines without TLS: who is in between can change the page."""
+        """Allowed origins of other machines without TLS: their pages can be changed in transit."""
         return tuple(
             origin
             for origin in self.allow_origins
@@ -80,87 +67,56 @@ class Settings:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment: read here, and nowhere else in the service."""
+    """Return the process's environment. The service reads it only here."""
     return os.environ
 
 
-def load_settings(  # noqa: PLR0913  # a parameter for each flag
-    environ: Mapping[str, str],
-    *,
-    port: int | None = None,
-    state_dir: str | None = None,
-    database_url: str | None = None,
-    allow_hosts: tuple[str, ...] = (),
-    allow_origins: tuple[str, ...] = (),
-    auth: str | None = None,
-    bind: str | None = None,
-    tls_certificate: str | None = None,
-    tls_key: str | None = None,
-    allow_network: bool = False,
-    transcripts: str | None = None,
-    backup_every_hours: float | None = None,
-    backups_kept: float | None = None,
-    archive_after_days: float | None = None,
-    delete_archived_after_days: float | None = None,
-    delete_transcripts_after_days: float | None = None,
-) -> Settings:
-    """Put the settings together; arguments are flags, and None or empty means "not given".
+def load_settings(environ: Mapping[str, str], **flags: str | None) -> Settings:
+    """Load the settings.
 
-    A variable that is empty or blank is as good as not set.
+    `flags` are texts by the names of settings; None or empty means "not given". A variable that
+    is empty or blank counts as not set.
 
     Raises:
         SettingsError: a value cannot be used.
     """
-    environ = {name: value for name, value in environ.items() if value.strip()}
-    origins = allow_origins or _listed(environ.get(PREFIX + "ALLOW_ORIGINS"))
-    settings = Settings(
-        state_dir=_state_dir(environ, state_dir),
-        port=_port(environ.get(PREFIX + "PORT")) if port is None else port,
-        database_url=database_url or environ.get(PREFIX + "DATABASE_URL", ""),
-        allow_hosts=allow_hosts or _listed(environ.get(PREFIX + "ALLOW_HOSTS")),
-        allow_origins=tuple(map(_origin, origins)),
-        auth=_switch("AUTH", auth or environ.get(PREFIX + "AUTH", "on")),
-        bind=_bind(bind or environ.get(PREFIX + "BIND", "")),
-        tls_certificate=_file(tls_certificate or environ.get(PREFIX + "TLS_CERTIFICATE")),
-        tls_key=_file(tls_key or environ.get(PREFIX + "TLS_KEY")),
-        allow_network=allow_network
-        or _switch("ALLOW_NETWORK", environ.get(PREFIX + "ALLOW_NETWORK", "off")),
-        transcripts=_switch(
-            "TRANSCRIPTS", transcripts or environ.get(PREFIX + "TRANSCRIPTS", "on")
-        ),
-        lease_seconds=_lease_seconds(environ.get(PREFIX + "LEASE_SECONDS")),
-        backup_every_hours=_amount(
-            environ, PREFIX + "BACKUP_EVERY_HOURS", backup_every_hours, MIN_HOURS, MAX_HOURS
-        ),
-        backups_kept=_count(
-            environ, PREFIX + "BACKUPS_KEPT", backups_kept, DEFAULT_BACKUPS_KEPT, MAX_BACKUPS_KEPT
-        ),
-        archive_after_days=_days(environ, PREFIX + "ARCHIVE_AFTER_DAYS", archive_after_days),
-        delete_archived_after_days=_days(
-            environ, PREFIX + "DELETE_ARCHIVED_AFTER_DAYS", delete_archived_after_days
-        ),
-        delete_transcripts_after_days=_days(
-            environ, PREFIX + "DELETE_TRANSCRIPTS_AFTER_DAYS", delete_transcripts_after_days
-        ),
-        token=_token(environ.get(PREFIX + "TOKEN", "")),
-    )
+    values = {
+        setting.name: _value(setting, environ, flags.pop(setting.name, None))
+        for setting in SETTINGS
+    }
+    if flags:
+        raise TypeError(f"not settings: {', '.join(flags)}")
+    settings = Settings(**values)
     _refuse_unsafe_network(settings)
     return settings
 
 
+def _value(setting: Setting, environ: Mapping[str, str], flag: str | None) -> Any:
+    given = ((setting.flag, flag or ""), (setting.variable, environ.get(setting.variable, "")))
+    default = (setting.variable, setting.default)
+    source, text = next(((source, text) for source, text in given if text.strip()), default)
+    if setting.kind is Kind.DIRECTORY and not text:
+        return _default_state_dir(environ)
+    try:
+        return _READERS[setting.kind](text, setting)
+    except ValueError as exc:
+        value = "" if setting.is_secret else f" {text!r},"
+        raise SettingsError(f"{source} is{value} {exc}") from None
+
+
 def _refuse_unsafe_network(settings: Settings) -> None:
-    """Other machines are served with TLS, a token, and a word that says it is meant."""
+    """Serve other machines only with TLS, a token, and a flag that confirms it."""
     files = settings.tls_certificate, settings.tls_key
     if not settings.bind:
         if any(files) or settings.allow_network:
             raise SettingsError(
-                "a TLS file or --allow-network without --bind ADDRESS: say on which address"
+                "a TLS file or --allow-network without --bind ADDRESS: add --bind, or omit them"
             )
         return
     if not settings.auth:
         raise SettingsError(
             f"--bind {settings.bind} with --auth off: without a token only this machine is "
-            "served; leave one of the two away"
+            "served; use only one of the two"
         )
     if not all(files) or not settings.allow_network:
         raise SettingsError(
@@ -169,39 +125,32 @@ def _refuse_unsafe_network(settings: Settings) -> None:
         )
 
 
-def _bind(text: str) -> str:
-    """An address as it is written in a URL's place for it; loopback is served anyway."""
+def _text(text: str, _: Setting) -> str:
+    return text
+
+
+def _address(text: str, _: Setting) -> str:
     if text in ("", "localhost"):
         return ""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise SettingsError(f"--bind is {text!r}, not an IP address of this machine") from None
+        raise ValueError("not an IP address of this machine") from None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_unspecified or address.is_multicast:
-        raise SettingsError(
-            f"--bind is {text!r}: name the one address that others are to reach, not all"
-        )
+        raise ValueError("not a single address: give the address that other machines connect to")
     return "" if str(address) in ("127.0.0.1", "::1") else str(address)
 
 
-def _file(text: str | None) -> Path | None:
-    return _path(text) if text else None
-
-
-def _path(text: str) -> Path:
+def _path(text: str, _: Setting) -> Path | None:
     try:
-        return Path(text).expanduser().absolute()
-    except (OSError, RuntimeError):  # of an unknown user, or below a directory that is gone
-        raise SettingsError(f"{text!r} leads nowhere: give an absolute path") from None
+        return Path(text).expanduser().absolute() if text else None
+    except (OSError, RuntimeError):  # an unknown user, or the working directory was deleted
+        raise ValueError("a path that cannot be resolved: give an absolute path") from None
 
 
-def _state_dir(environ: Mapping[str, str], flag: str | None) -> Path:
-    """`$XDG_STATE_HOME/agent-orchestrator`, where nothing else is said."""
-    given = flag or environ.get(PREFIX + "STATE_DIR")
-    if given:
-        return _path(given)
+def _default_state_dir(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else _home(environ) / ".local" / "state"
     return root / "agent-orchestrator"
@@ -212,85 +161,71 @@ def _home(environ: Mapping[str, str]) -> Path:
         if (found := Path.home()).is_absolute():
             return found
     raise SettingsError(
-        f"HOME is {environ.get('HOME', '')!r}, which names no home directory: set it to an "
-        f"absolute path, or give --state-dir DIR"
+        f"HOME is {environ.get('HOME', '')!r}, not an absolute path: set it to the home directory, "
+        f"or give --state-dir DIR"
     )
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, (text or "").split(","))))
+def _hosts(text: str, _: Setting) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
-def _origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host and port, and no path behind them."""
-    if not _ORIGIN.fullmatch(text) or "*" in text:
-        raise SettingsError(f"{text!r} is not an origin, such as http://localhost:5173")
-    return text.removesuffix("/").lower()
+def _origins(text: str, setting: Setting) -> tuple[str, ...]:
+    """Read origins as browsers send them: scheme, host and port, without a path."""
+    given = _hosts(text, setting)
+    for origin in given:
+        if not _ORIGIN.fullmatch(origin) or "*" in origin:
+            raise ValueError(f"and {origin!r} is not an origin, such as http://localhost:5173")
+    return tuple(origin.removesuffix("/").lower() for origin in given)
 
 
-def _switch(name: str, text: str) -> bool:
+def _switch(text: str, _: Setting) -> bool:
     if text not in ("on", "off"):
-        raise SettingsError(f"{PREFIX}{name} is {text!r}, not on or off")
+        raise ValueError("not on or off")
     return text == "on"
 
 
-def _port(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_PORT
-    try:
-        port = int(text)
-    except ValueError:
-        port = -1
-    if not 0 <= port <= 65535:
-        raise SettingsError(f"{PREFIX}PORT is {text!r}, not a port number")
-    return port
+def _port(text: str, _: Setting) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 65535):
+        raise ValueError("not a port number")
+    return int(digits)
 
 
-def _lease_seconds(text: str | None) -> float:
-    if text is None:
-        return DEFAULT_LEASE_SECONDS
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not MIN_LEASE_SECONDS <= seconds <= MAX_LEASE_SECONDS:
-        raise SettingsError(
-            f"{PREFIX}LEASE_SECONDS is {text!r}, not from {MIN_LEASE_SECONDS:g} to "
-            f"{MAX_LEASE_SECONDS:g} seconds"
-        )
-    return seconds
-
-
-def _days(environ: Mapping[str, str], variable: str, flag: float | None) -> float:
-    return _amount(environ, variable, flag, MIN_DAYS, MAX_DAYS)
-
-
-def _amount(
-    environ: Mapping[str, str], variable: str, flag: float | None, least: float, most: float
+def _number(
+    text: str, setting: Setting, *, none: str = "", kind: str = "a number", unit: str = ""
 ) -> float:
-    """A length of time; 0, and what is not given, mean "never"."""
-    text = environ.get(variable, "0") if flag is None else str(flag)
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
-    if amount != 0 and not least <= amount <= most:
-        raise SettingsError(f"{variable} is {text!r}, not 0 or from {least:g} to {most:g}")
-    return amount
+    """Read a number between the setting's bounds; `none` is the word for 0, where 0 is allowed."""
+    with suppress(ValueError):
+        number = float(text)
+        if setting.least <= number <= setting.most or (none and number == 0):
+            return number
+    raise ValueError(f"not {none}{kind} from {setting.least:g} to {setting.most:g}{unit}")
 
 
-def _count(
-    environ: Mapping[str, str], variable: str, flag: float | None, default: int, most: int
-) -> int:
-    text = environ.get(variable, str(default)) if flag is None else f"{flag:g}"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise SettingsError(f"{variable} is {text!r}, not a number from 1 to {most}")
-    return int(text)
+def _count(text: str, setting: Setting) -> int:
+    if not (text.isascii() and text.isdigit()):
+        text = "nan"
+    return int(_number(text, setting, kind="a whole number"))
 
 
-def _token(text: str) -> str:
+def _token(text: str, _: Setting) -> str:
     if text and (len(text) < MIN_TOKEN_CHARS or not text.isascii() or not text.isprintable()):
-        raise SettingsError(
-            f"{PREFIX}TOKEN must be at least {MIN_TOKEN_CHARS} printable ASCII characters"
-        )
+        raise ValueError(f"not at least {MIN_TOKEN_CHARS} printable ASCII characters")
     return text
+
+
+_READERS: Mapping[Kind, Callable[[str, Setting], Any]] = {
+    Kind.DIRECTORY: _path,
+    Kind.FILE: _path,
+    Kind.PORT: _port,
+    Kind.TEXT: _text,
+    Kind.HOSTS: _hosts,
+    Kind.ORIGINS: _origins,
+    Kind.ADDRESS: _address,
+    Kind.SWITCH: _switch,
+    Kind.AMOUNT: partial(_number, none="0 or "),
+    Kind.SECONDS: partial(_number, unit=" seconds"),
+    Kind.COUNT: _count,
+    Kind.TOKEN: _token,
+}

@@ -10,14 +10,14 @@ from tests.support.manager import RunningManager
 
 @pytest.fixture
 def api(manager: RunningManager) -> Iterator[Api]:
-    """A connection to the module's manager."""
+    """Yield a connection to the module's manager."""
     with Api(manager) as opened:
         yield opened
 
 
 @pytest.fixture
 def session_id(api: Api, new_id: Callable[[], str]) -> str:
-    """A session of this test's own, running and without events."""
+    """Create a running session without events, for one test."""
     fresh = new_id()
     assert api.post("/sessions", {"session_id": fresh, "session_name": fresh}).status == 201
     return fresh

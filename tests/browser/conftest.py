@@ -1,12 +1,11 @@
 """A real Chromium on the dashboard of a real manager.
 
-Whatever a test is about, no page may run a script that is not its own, break its policy, or log an
-error: `Visit` looks at that in the end.
+In every test, no page may run a foreign script, violate its content security policy, or log an
+error. `Visit` checks this at the end.
 """
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,13 +24,15 @@ from playwright.sync_api import (
 )
 
 from scripts.browser import find_browser
-from tests.commands.shell import Gate, Shell
+from tests.commands.shell import Shell
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
 LOAD_MS = 60_000
-"""The watchdog of everything that a page is waited for; nothing is asserted about its speed."""
+"""The time-out of every wait for a page. No test asserts the speed of a page."""
 expect.set_options(timeout=LOAD_MS)
+
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,10 +43,12 @@ FLAGS = [
     "--disable-sync",
 ]
 
+
 LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
 
-# The first row on the screen and how far it is below the upper edge, once both stay as they are:
-# a row that is still to be read grows when it comes, and moves those below it.
+
+# The first row on the screen and its distance from the upper edge, once both are stable.
+# A row that is still loading grows when its content arrives, and moves the rows below it.
 FIRST_SHOWN = """([what, wanted]) => {
   const scroller = document.querySelector(what);
   if (scroller === null || scroller.querySelector('[aria-busy=true]') !== null) return false;
@@ -67,16 +70,16 @@ FIRST_SHOWN = """([what, wanted]) => {
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = find_browser()
-    assert path is not None, "there is no Chromium here: make browser"
+    assert path is not None, "Chromium is not installed: run make browser"
     with warnings.catch_warnings(), sync_playwright() as playwright:
-        warnings.simplefilter("ignore")  # of the driver's own start
+        warnings.simplefilter("ignore")  # warnings of the driver at its start
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
 
 class Visit:
-    """One browser of its own at a manager's page; what went wrong in it is kept."""
+    """A separate browser context at a manager's page, with a record of all its problems."""
 
     def __init__(self, context: BrowserContext, manager: RunningManager) -> None:
         self.manager = manager
@@ -91,7 +94,7 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     def enter(self, fragment: str = "") -> Page:
-        """Open the page as `ao-dashboard` does, at the view that was asked for before."""
+        """Open the page as `ao-dashboard` does, at the view that `fragment` names."""
         with Api(self.manager) as api:
             code = api.post("/dashboard/codes", {}).json["code"]
         if fragment:
@@ -107,7 +110,7 @@ class Visit:
         self.page.evaluate("fragment => { location.hash = fragment }", fragment)
 
     def check(self) -> None:
-        """Nothing ran, broke or went elsewhere."""
+        """Check that the page had no problem and sent requests only to its manager."""
         assert self.problems == []
         elsewhere = [
             url for url in self.requests if not url.startswith((self.manager.url, "data:", "blob:"))
@@ -115,7 +118,7 @@ class Visit:
         assert elsewhere == []
 
     def _console(self, message: ConsoleMessage) -> None:
-        # The network's own words about an answer that the page has asked for and deals with.
+        # The browser logs this for error responses, which the page handles itself.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.problems.append(f"console: {message.text}")
 
@@ -125,7 +128,7 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
-    """Open a browser at a manager's page: with a context of its own, so with no token yet."""
+    """Return a function that opens a manager's page in a new context, without a token."""
     with ExitStack() as stack:
         visits: list[Visit] = []
 
@@ -141,12 +144,6 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
 
 
 @pytest.fixture
-def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
-    """A manager that holds nothing yet."""
-    return start_manager()
-
-
-@pytest.fixture
 def api(own: RunningManager) -> Iterator[Api]:
     with Api(own) as opened:
         yield opened
@@ -154,7 +151,7 @@ def api(own: RunningManager) -> Iterator[Api]:
 
 @pytest.fixture
 def shell(own: RunningManager, tmp_path: Path, own_home: Path) -> Iterator[Shell]:
-    """A shell in a project, where that manager is the configured one."""
+    """Yield a shell in a project directory, with `own` as the configured manager."""
     project = tmp_path / "project"
     project.mkdir()
     environment = {**own.environment(), "HOME": str(own_home)}
@@ -163,44 +160,10 @@ def shell(own: RunningManager, tmp_path: Path, own_home: Path) -> Iterator[Shell
     opened.close()
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    made = Gate(tmp_path / "gate")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Path:
-    """Where programs write their pids."""
-    return tmp_path / "started"
-
-
-def create(api: Api, session_id: str, **fields: Any) -> None:
-    new = {"session_id": session_id, "session_name": session_id, **fields}
-    answer = api.post("/sessions", new)
-    assert answer.status == 201, answer.body
-
-
-def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
-    for start in range(0, len(events), 500):
-        answer = api.call(
-            "POST",
-            f"/sessions/{session_id}/events",
-            json.dumps(events[start : start + 500]).encode(),
-        )
-        assert answer.status == 201, answer.body
-
-
-def says(text: str, role: str = "assistant") -> dict[str, Any]:
-    content = [{"type": "text", "text": text}]
-    return {"event_type": "message", "role": role, "content": content}
-
-
 def scroll_to(page: Page, what: str, top: int) -> None:
-    """Scroll as a reader does, also to rows whose page is still to be read.
+    """Scroll as a reader does, even to rows that are not loaded yet.
 
-    A turn of the real wheel ends when the browser has time for it, and nothing tells when.
+    A real wheel event is not used: a test cannot know when the browser has handled it.
     """
     page.locator(what).hover()
     page.wait_for_function(
@@ -217,9 +180,9 @@ def first_shown(page: Page, what: str) -> list[Any]:
 
 
 def expect_shown_as(page: Page, what: str, before: list[Any], way: str) -> None:
-    """Wait until the first row is the same as before, and at the same place."""
+    """Wait until the first row and its position are the same as before."""
     try:
         page.wait_for_function(FIRST_SHOWN, arg=[what, before])
     except TimeoutError:
         now = page.evaluate("() => window.lastShown")
-        raise AssertionError(f"after {way}: {now}, and not {before}") from None
+        raise AssertionError(f"after {way}: {now} instead of {before}") from None

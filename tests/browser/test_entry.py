@@ -1,4 +1,4 @@
-"""Who gets in: with a code, once; tabs of one origin share what they got."""
+"""Signing in: a code works once, and tabs of one origin share the token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LOAD_MS, Visit, append, create, says
+from tests.browser.conftest import LOAD_MS, Visit
+from tests.browser.filled_sessions import append, create, says
 from tests.commands.shell import Shell
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -19,7 +20,7 @@ from tests.support.manager import RunningManager
 Open = Callable[..., Visit]
 
 
-def test_page_without_the_token_says_how_to_get_in(own: RunningManager, visit: Open) -> None:
+def test_page_without_a_token_explains_how_to_sign_in(own: RunningManager, visit: Open) -> None:
     page = visit(own).page
     for address in ("/", "/#/sessions", "/#/sessions/none"):
         page.goto(own.url + address)
@@ -28,14 +29,14 @@ def test_page_without_the_token_says_how_to_get_in(own: RunningManager, visit: O
 
 
 def kept(page: Page) -> tuple[str, str]:
-    """The token in this tab, and what is kept beyond the tab."""
+    """Return the contents of the tab's session storage and of the shared local storage."""
     token, beyond = page.evaluate(
         "() => [Object.values(sessionStorage).join(), Object.values(localStorage).join()]"
     )
     return str(token), str(beyond)
 
 
-def test_code_lets_in_once_and_stays_nowhere(own: RunningManager, visit: Open) -> None:
+def test_code_works_once_and_is_not_stored(own: RunningManager, visit: Open) -> None:
     with Api(own) as api:
         code = api.post("/dashboard/codes", {}).json["code"]
     first, second = visit(own), visit(own)
@@ -54,8 +55,10 @@ def test_code_lets_in_once_and_stays_nowhere(own: RunningManager, visit: Open) -
     assert second.page.evaluate("() => sessionStorage.length") == 0
 
 
-def test_tabs_let_each_other_in_at_their_places(own: RunningManager, visit: Open, api: Api) -> None:
-    """New tabs and restored ones while one is open; waiting ones when another gets in."""
+def test_tabs_share_the_token_and_keep_their_views(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    """A new tab gets the token from an open tab; a waiting tab gets it when another signs in."""
     create(api, "fix-login")
     append(api, "fix-login", *(says(f"number {number}") for number in range(1, 4)))
     link = f"{own.url}/#/sessions/fix-login/seq/2"
@@ -80,7 +83,9 @@ def test_tabs_let_each_other_in_at_their_places(own: RunningManager, visit: Open
     expect(alone.get_by_text("ao-dashboard", exact=True)).to_be_visible()
 
 
-def test_sign_out_ends_all_tabs_of_the_browser(own: RunningManager, visit: Open, api: Api) -> None:
+def test_sign_out_signs_out_all_tabs_of_the_browser(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
     create(api, "fix-login")
     entered, other = visit(own), visit(own)
     page = entered.enter("#/sessions")
@@ -111,10 +116,10 @@ def test_other_origins_get_no_token(own: RunningManager, visit: Open) -> None:
     assert kept(entered.page)[0] != "" and kept(other)[0] == ""
 
 
-def test_stranger_on_the_port_gets_no_token_of_worth(
+def test_next_server_on_the_port_gets_only_an_invalid_token(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
-    """A page that is open when its manager ends sends its token to whoever listens next."""
+    """An open page sends its token to the next server on the port; the token is then invalid."""
     create(api, "fix-login")
     page = visit(own).enter("#/sessions/fix-login")
     expect(page.get_by_role("status", name="Connection: Live")).to_be_visible()
@@ -134,7 +139,7 @@ def test_stranger_on_the_port_gets_no_token_of_worth(
 
 
 class Recorder:
-    """Whoever listens on the port next: it keeps the Authorization headers that come."""
+    """The next server on the port. It records the Authorization headers that it receives."""
 
     def __init__(self) -> None:
         self.headers: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -166,7 +171,7 @@ def recording(port: int) -> Iterator[Recorder]:
             thread.join()
 
 
-def test_command_gives_an_address_that_lets_in(
+def test_ao_dashboard_prints_an_address_that_signs_in(
     own: RunningManager, visit: Open, shell: Shell
 ) -> None:
     printed = shell.run("ao-dashboard", "--print")
@@ -177,9 +182,7 @@ def test_command_gives_an_address_that_lets_in(
     expect(page.get_by_role("navigation", name="Views")).to_be_visible()
 
 
-def test_token_that_is_not_valid_any_more_leads_back_to_the_entry(
-    own: RunningManager, visit: Open
-) -> None:
+def test_invalid_token_leads_back_to_the_sign_in_page(own: RunningManager, visit: Open) -> None:
     page = visit(own).enter()
     page.evaluate(
         "() => { for (const key of Object.keys(sessionStorage)) sessionStorage[key] = 'x' }"

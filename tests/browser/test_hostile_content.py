@@ -1,4 +1,4 @@
-"""What others wrote runs nothing, loads nothing and breaks no layout, wherever it is shown."""
+"""Hostile content of sessions runs no script, loads nothing and breaks no layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, append, create, says
+from tests.browser.conftest import Visit
+from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
 from tests.support.earlier_names import give_names
 from tests.support.manager import RunningManager
@@ -71,9 +72,9 @@ def hostile_events(text: str, number: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-# On a desk and on a phone.
+# A desktop and a phone.
 WIDTHS = (1280, 375)
-# In the page itself, since each click from outside waits for two frames.
+# A script in the page, because each click of the driver waits for two frames.
 OPEN_ALL = """rows => {
   const closed = rows.flatMap(row => [
     ...row.querySelectorAll('button[aria-expanded=false], details:not([open]) > summary'),
@@ -123,7 +124,9 @@ def hostile(own: RunningManager, api: Api) -> Api:
     return api
 
 
-def test_nothing_runs_and_nothing_breaks(own: RunningManager, visit: Open, hostile: Api) -> None:
+def test_hostile_content_runs_no_script_and_breaks_no_layout(
+    own: RunningManager, visit: Open, hostile: Api
+) -> None:
     opened = visit(own)
 
     def look(test_id: str) -> None:
@@ -148,7 +151,7 @@ def test_nothing_runs_and_nothing_breaks(own: RunningManager, visit: Open, hosti
     assert opened.page.url.startswith(own.url)
 
 
-def test_reading_direction_of_one_name_does_not_reach_the_next(
+def test_text_direction_of_a_name_does_not_affect_other_text(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     create(api, "a")
@@ -160,8 +163,8 @@ def test_reading_direction_of_one_name_does_not_reach_the_next(
     expect(row.get_by_role("link")).to_contain_text("gnp.exe")
 
 
-def test_page_that_would_be_unsafe_is_told_apart(own: RunningManager, visit: Open) -> None:
-    """That this suite notices a script that runs: the policy lets in no other, so one is forced."""
+def test_checks_of_this_suite_detect_an_unsafe_page(own: RunningManager, visit: Open) -> None:
+    """The policy blocks every foreign script, so the test injects one through the driver."""
     opened = visit(own)
     page = opened.enter()
     page.evaluate("() => { window.hacked = 1 }")

@@ -1,7 +1,7 @@
-"""Pages of others, in a real Chromium, reach for a manager on this machine.
+"""Foreign pages in a real Chromium attack a manager on this machine.
 
-From four positions, in twelve ways. What counts is what the manager answered and kept, not what
-the page got to see. A manager without its guard must fail the same test.
+They attack from four positions, in twelve ways. The test checks the responses and the stored
+events of the manager, not the view of the page. A manager without its guard must fail the test.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 from scripts.browser import find_browser
-from tests.browser.conftest import FLAGS, LOAD_MS, create
+from tests.browser.conftest import FLAGS, LOAD_MS
+from tests.browser.filled_sessions import create
 from tests.support.api import Api
 from tests.support.environment import BIN
 from tests.support.manager import RunningManager
@@ -108,7 +109,7 @@ class _Blank(BaseHTTPRequestHandler):
 
 @contextmanager
 def page_server() -> Iterator[int]:
-    """Somebody's server on another port of this machine."""
+    """Run a foreign server on another port of this machine."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Blank)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -122,12 +123,12 @@ def page_server() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def chromium_of_others() -> Iterator[Browser]:
-    """A Chromium in which a foreign name leads to this machine, as its DNS could say."""
+    """Start a Chromium that resolves a foreign name to this machine, as hostile DNS could."""
     path = find_browser()
-    assert path is not None, "there is no Chromium here: make browser"
+    assert path is not None, "Chromium is not installed: run make browser"
     rules = f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"
     with warnings.catch_warnings(), sync_playwright() as playwright:
-        warnings.simplefilter("ignore")  # of the driver's own start
+        warnings.simplefilter("ignore")  # warnings of the driver at its start
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, rules])
         yield browser
         browser.close()
@@ -135,18 +136,18 @@ def chromium_of_others() -> Iterator[Browser]:
 
 @dataclass
 class Outcome:
-    """What came of the attempts from one position."""
+    """The result of the attempts from one position."""
 
     answered: set[str] = field(default_factory=set)
-    """The vectors that were answered with 2xx, or with an open WebSocket."""
+    """The vectors that got a 2xx response or an open WebSocket."""
     reached: set[str] = field(default_factory=set)
-    """Those of which the manager heard at all."""
+    """The vectors whose requests reached the manager."""
     rows: int = 0
-    """How many events they left."""
+    """The number of events that they stored."""
 
 
 class Scene:
-    """A manager, and one page for each position, none of which is its own."""
+    """A manager, and one foreign page for each position."""
 
     def __init__(self, browser: Browser, directory: Path, *, with_guard: bool) -> None:
         self._browser = browser
@@ -154,13 +155,13 @@ class Scene:
         self._with_guard = with_guard
 
     def attack(self, *positions: str) -> dict[str, Outcome]:
-        """Reach for one manager from all these positions, one after the other."""
+        """Attack one manager from all these positions, one after the other."""
         with ExitStack() as pages, page_server() as port:
             frames = {each: self._open(pages, each, port) for each in positions}
             with page_server() as rebound:
                 if "rebound host" in frames:
                     frames["rebound host"].page.goto(f"http://{FOREIGN}:{rebound}/")
-            # Its server is gone, and what listens there now is for the browser the same origin.
+            # The foreign server is gone. The manager on its port has the same origin for a browser.
             with self._manager(rebound) as manager, Api(manager) as api:
                 return {
                     each: self._attack(api, rebound, each, frame) for each, frame in frames.items()
@@ -202,7 +203,7 @@ class Scene:
         host = FOREIGN if position == "rebound host" else "127.0.0.1"
         tried = frame.evaluate(ATTACK, f"http://{host}:{port}")
         assert sorted(tried) == sorted(VECTORS)
-        frame.page.context.close()  # so that nothing of it reaches for the manager any more
+        frame.page.context.close()  # so that the page sends no more requests
         outcome = _outcome(self._record)
         for vector in VECTORS:
             outcome.rows += len(api.get(f"/sessions/{vector}/events").json["events"])
@@ -211,7 +212,7 @@ class Scene:
 
 
 def _sandboxed(page: Page) -> Frame:
-    """A frame of an origin that is none: pages can make one for themselves."""
+    """Add a frame with an opaque origin, as every page can."""
     page.evaluate(
         """() => new Promise(done => {
           const frame = document.createElement('iframe');
@@ -246,17 +247,17 @@ def scene(chromium_of_others: Browser, tmp_path: Path) -> Callable[[bool], Scene
     return make
 
 
-def test_page_of_others_is_answered_nothing_and_leaves_nothing(
+def test_foreign_page_gets_no_response_and_stores_no_event(
     scene: Callable[[bool], Scene],
 ) -> None:
     outcomes = scene(True).attack(*POSITIONS)
     for position, outcome in outcomes.items():
         assert (outcome.answered, outcome.rows) == (set(), 0), position
-        # It was tried: the browser let it through.
+        # The browser did send the requests.
         assert len(outcome.reached) >= 9, (position, outcome.reached)
 
 
-def test_without_the_guard_the_same_page_reads_and_writes(scene: Callable[[bool], Scene]) -> None:
+def test_foreign_page_reads_and_writes_without_the_guard(scene: Callable[[bool], Scene]) -> None:
     outcomes = scene(False).attack("foreign site", "rebound host")
     for position, outcome in outcomes.items():
         assert len(outcome.answered) >= 9, (position, outcome)

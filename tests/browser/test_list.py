@@ -1,4 +1,4 @@
-"""The list: found, sorted, grouped, acted on, by mouse and by keyboard, however long it is."""
+"""The list of sessions: filters, order, groups and actions, by mouse and by keyboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, append, create
+from tests.browser.conftest import Visit
+from tests.browser.filled_sessions import append, create
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -17,7 +18,7 @@ PHONE = {"viewport": {"width": 375, "height": 740}, "has_touch": True}
 
 @pytest.fixture
 def filled(api: Api) -> Api:
-    """Sessions in every state, of two projects and agents; one is a child of another."""
+    """Create sessions in every state, of two projects and agents, one with a child."""
     for name, agent, project, reason, cost in (
         ("login", "fixer", "/work/web", None, 10),
         ("logout", "fixer", "/work/web", "completed", 300),
@@ -43,7 +44,7 @@ def shown(page: Page) -> list[str]:
 
 
 def expect_shown(page: Page, *session_ids: str) -> None:
-    """Wait until exactly these are there, in this order."""
+    """Wait until exactly these sessions are shown, in this order."""
     page.wait_for_function(
         "wanted => JSON.stringify([...document.querySelectorAll('[data-testid=session-row]')]"
         ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)"
@@ -52,7 +53,7 @@ def expect_shown(page: Page, *session_ids: str) -> None:
     )
 
 
-def test_filters_and_orders_narrow_the_list_and_stay_in_the_address(
+def test_filters_and_order_apply_and_stay_in_the_address(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
     page = visit(own).enter("#/sessions")
@@ -112,7 +113,7 @@ def test_children_are_shown_under_their_parent(
     expect(lead).to_contain_text("1 child failed")
 
 
-def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled: Api) -> None:
+def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, filled: Api) -> None:
     page = visit(own).enter()
     page.keyboard.press("g")
     page.keyboard.press("s")
@@ -133,13 +134,15 @@ def test_list_is_used_by_keyboard_alone(own: RunningManager, visit: Open, filled
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_search_is_applied_when_it_is_left(own: RunningManager, visit: Open, filled: Api) -> None:
+def test_search_is_applied_when_its_field_loses_focus(
+    own: RunningManager, visit: Open, filled: Api
+) -> None:
     opened = visit(own)
     opened.page.clock.install()
     page = opened.enter("#/sessions")
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
     an_hour_later = page.evaluate("() => Date.now() / 1000") + 3600
-    page.clock.pause_at(an_hour_later)  # from there on no pause of the typing is noticed
+    page.clock.pause_at(an_hour_later)  # from here on, the page notices no pause in the typing
     page.keyboard.press("/")
     page.keyboard.type("log")
     page.keyboard.press("Escape")
@@ -147,7 +150,7 @@ def test_search_is_applied_when_it_is_left(own: RunningManager, visit: Open, fil
     expect(page.get_by_label("Search")).to_have_value("log")
 
 
-def test_session_is_archived_renamed_and_deleted_on_its_page(
+def test_session_page_can_archive_rename_and_delete(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
     for name in ("a", "b"):
@@ -184,15 +187,15 @@ def test_session_is_archived_renamed_and_deleted_on_its_page(
     dialog.get_by_role("button", name="Delete the session").click()
     expect(dialog.get_by_role("alert")).to_contain_text("running")
     assert filled.get("/sessions/held").status == 200
-    dialog.get_by_role("button", name="Delete all the same").click()
+    dialog.get_by_role("button", name="Delete anyway").click()
     page.wait_for_url("**/#/sessions")
     assert filled.get("/sessions/held").status == 404
 
 
-def test_long_list_stands_still_and_is_never_all_there(
+def test_long_list_keeps_its_position_and_renders_few_rows(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
-    """New sessions do not move what is looked at, and the rest is read page by page."""
+    """New sessions do not move the visible rows. The list loads the rest page by page."""
     count = 420  # more than four pages
     for number in range(count):
         create(api, f"s{number:04}")
@@ -227,7 +230,7 @@ def test_list_is_readable_on_a_phone(own: RunningManager, visit: Open, filled: A
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 375
 
 
-def test_overview_shows_what_runs_and_failed_and_its_plots_have_tables(
+def test_overview_shows_running_and_failed_and_tables_of_plots(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
     page = visit(own).enter()

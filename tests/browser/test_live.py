@@ -1,4 +1,4 @@
-"""Real runs seen from the page: followed from start to end, stopped, and never lost from sight."""
+"""Real runs on the page: followed from start to end, stopped, and shown after a disconnect."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LOAD_MS, Visit, append, create, says
-from tests.commands.shell import Gate, Shell, is_alive, start_detached
+from tests.browser.conftest import LOAD_MS, Visit
+from tests.browser.filled_sessions import append, create, says
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive
+from tests.commands.shell import Shell
 from tests.support.api import Api
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
@@ -33,7 +37,7 @@ def seqs_seen(page: Page) -> list[int]:
     return [int(seq) for seq in seqs]
 
 
-def test_list_is_live_from_a_start_to_its_end(
+def test_list_shows_each_change_of_a_session_live(
     own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
 ) -> None:
     page = visit(own).enter("#/sessions")
@@ -49,7 +53,7 @@ def test_list_is_live_from_a_start_to_its_end(
     expect(page.get_by_test_id("session-row")).to_have_count(0)
 
 
-def test_session_is_followed_from_start_to_end(
+def test_session_page_follows_a_run_from_start_to_end(
     own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
 ) -> None:
     session_id, _ = start_detached(shell, "x", started, gate)
@@ -82,7 +86,7 @@ def test_stop_from_the_page_ends_the_agent(
     expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("stopped")
 
 
-def test_reload_in_the_middle_of_a_run_loses_nothing(
+def test_reload_during_a_run_loses_no_event(
     own: RunningManager, visit: Open, shell: Shell, api: Api
 ) -> None:
     program = [sys.executable, "-c", PRINTING, str(LINES)]
@@ -111,7 +115,7 @@ def test_reload_in_the_middle_of_a_run_loses_nothing(
     assert seen == {event["seq"] for event in events if "continues" not in event}
 
 
-def test_after_a_drop_the_page_goes_on_by_itself(
+def test_page_reconnects_after_a_restart_of_the_manager(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     create(api, "s")
@@ -125,7 +129,7 @@ def test_after_a_drop_the_page_goes_on_by_itself(
     expect(connection).not_to_have_text("Live", timeout=LOAD_MS)
     own.restart()
     with Api(own) as back:
-        # The new manager knows no token of a page: another tab, which has a code, lets this one in.
+        # The page token is invalid after the restart. Another tab signs in and shares its token.
         code = back.post("/dashboard/codes", {}).json["code"]
         opened.context.new_page().goto(f"{own.url}/#code={code}")
         append(back, "s", says("after"))
@@ -135,7 +139,9 @@ def test_after_a_drop_the_page_goes_on_by_itself(
     expect(page.get_by_test_id("empty")).to_be_visible()
 
 
-def test_end_of_a_watched_session_is_notified(own: RunningManager, visit: Open, api: Api) -> None:
+def test_end_of_a_watched_session_shows_a_notification(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
     create(api, "s")
     opened = visit(own, permissions=["notifications"])
     page = opened.enter("#/sessions/s")
@@ -149,5 +155,5 @@ def test_end_of_a_watched_session_is_notified(own: RunningManager, visit: Open, 
     page.get_by_role("button", name="Notify me").click()
     expect(page.get_by_role("button", name="Watching")).to_be_visible()
     append(api, "s", {"event_type": "session_stop", "reason": "failed", "exit_code": 1})
-    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "it is told")
+    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "the notification is shown")
     assert "s" in " ".join(page.evaluate("() => window.told[0]"))

@@ -1,6 +1,6 @@
-"""The pictures of the dashboard that the documentation shows, of sessions as they might be.
+"""The pictures of the dashboard in the documentation, made with invented sessions.
 
-`make pictures` keeps them in `docs/images`; otherwise only that they can be made is tested.
+`make pictures` stores them in `docs/images`. Otherwise the test only checks that they can be made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LOAD_MS, Visit, append, create, says
+from tests.browser.conftest import LOAD_MS, Visit
+from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -44,7 +45,7 @@ DRAWN = (
     "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
     ".data.some(value => value !== 0)) }"
 )
-"""All plots have something on them."""
+"""True once every plot has a pixel drawn."""
 CODE = """Found it: the session cookie was compared **before** it was trimmed.
 
 ```python
@@ -103,7 +104,7 @@ def conversation() -> list[dict[str, Any]]:
 
 
 def fill(api: Api) -> None:
-    """Forty sessions in all states, three of them running."""
+    """Create forty sessions in all states, three of them running."""
     chance = random.Random(7)
     for number in range(40):
         name = NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else f"-{number}")
@@ -112,7 +113,7 @@ def fill(api: Api) -> None:
                executor="claude", host="laptop")  # fmt: skip
         spent = chance.randrange(2_000, 90_000)
         usage = {"input_tokens": spent, "output_tokens": spent // 4, "cost_microdollars": spent * 9}
-        append(api, f"s{number:02}", says("Go on.", role="user"))
+        append(api, f"s{number:02}", says("Continue.", role="user"))
         append(api, f"s{number:02}", {"event_type": "usage", "usage": usage})
         reason = chance.choices(
             ("completed", "failed", "stopped", "timeout", "lost"), (20, 3, 2, 1, 1)
@@ -133,7 +134,7 @@ def fill(api: Api) -> None:
 
 
 def spread_over_days(manager: RunningManager) -> None:
-    """Let the sessions have begun over two weeks: no manager can be asked for that."""
+    """Spread the starts of the sessions over two weeks, in the database itself."""
     chance = random.Random(8)
     moments = ("created_at", "last_activity_at")
     with sqlite3.connect(manager.state_dir / "sessions.db") as database:
@@ -172,7 +173,7 @@ def test_pictures_can_be_made(
 def take_all(
     own: RunningManager, visit: Open, scheme: str, elsewhere: Path, *, is_kept: bool
 ) -> None:
-    """Take the pictures of one color scheme; those that are shown are kept if `is_kept`."""
+    """Take the pictures of one color scheme; keep those of the documentation if `is_kept`."""
 
     def take(page: Page, name: str) -> None:
         file = f"{name}-{scheme}.png"

@@ -1,4 +1,4 @@
-"""A session as a conversation: calls, errors, subagents, and jumping in what is very long."""
+"""A session as a conversation: calls, errors, subagents, and jumps in a very long session."""
 
 from __future__ import annotations
 
@@ -7,16 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import (
-    TIMELINE,
-    Visit,
-    append,
-    create,
-    expect_shown_as,
-    first_shown,
-    says,
-    scroll_to,
-)
+from tests.browser.conftest import TIMELINE, Visit, expect_shown_as, first_shown, scroll_to
+from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -36,7 +28,7 @@ def result(number: int, tool: str, output: Any, **fields: Any) -> dict[str, Any]
     return {**common, "tool_output": output, **fields}
 
 
-def test_conversation_is_shown_as_one(own: RunningManager, visit: Open, api: Api) -> None:
+def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, api: Api) -> None:
     create(api, "s")
     append(
         api,
@@ -53,7 +45,7 @@ def test_conversation_is_shown_as_one(own: RunningManager, visit: Open, api: Api
         call(3, "Grep", {"pattern": "x", "deep": {"er": [1, 2]}}),
         result(3, "Grep", None, error="no such directory"),
         says("# Done\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
-        {"event_type": "something_new", "detail": "of a later version"},
+        {"event_type": "something_new", "detail": "from a later version"},
         {"event_type": "session_stop", "reason": "completed", "exit_code": 0},
     )
     page = visit(own).enter("#/sessions/s")
@@ -84,14 +76,14 @@ PIXEL = (
     "AAAAAElFTkSuQmCC"
 )
 
-WHOLE_PAPER = (
-    "number 9", "number 1299", "and its end", "What was said before.", "a screenshot",
+PRINTED_TEXTS = (
+    "number 9", "number 1299", "and its end", "Summary of the start.", "a screenshot",
     "was = 1", "is = 2", "said the shell", "Started without a prompt.",
 )  # fmt: skip
 
 
-def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open, api: Api) -> None:
-    """What is neither a prompt nor text, what is folded, and what paper has of it."""
+def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, api: Api) -> None:
+    """The session has a command, pictures, folded rows and a compaction; all must be printed."""
     command = ["sh", "-c", "echo 'whole' $HOME"]
     create(api, "s", executor="command", spec={"executor": "command", "command": command})
     svg = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
@@ -113,7 +105,7 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
         result(2, "Edit", "done"),
         call(3, "Bash", {"command": "cat a"}),
         result(3, "Bash", "\u001b[32mis = 2\u001b[0m, said the shell"),
-        {**says("What was said before.", role="user"), "origin": "compaction"},
+        {**says("Summary of the start.", role="user"), "origin": "compaction"},
         *(says(f"number {number}") for number in range(9, 1300)),
         says("long " * 5000 + "and its end"),
     )
@@ -123,13 +115,13 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
     expect(page.get_by_test_id("facts")).to_contain_text("sh -c 'echo '\\''whole'\\'' $HOME'")
     summary = page.locator("[data-origin=compaction]")
     expect(summary).to_contain_text("Context was compacted here")
-    expect(summary).not_to_contain_text("What was said before.")
+    expect(summary).not_to_contain_text("Summary of the start.")
     summary.get_by_role("button").click()
-    expect(summary).to_contain_text("What was said before.")
+    expect(summary).to_contain_text("Summary of the start.")
     read = page.get_by_test_id("call").first
     read.locator(".fold-line").click()
     image = read.get_by_role("img")
-    expect(image).to_have_count(1)  # the other one is of a type that can hold scripts
+    expect(image).to_have_count(1)  # the other image has a type that can contain scripts
     expect(read).to_contain_text("image/svg+xml")
     page.wait_for_function("() => document.querySelector('.picture img').naturalWidth === 2")
     picture = read.locator(".picture")
@@ -152,7 +144,7 @@ def test_all_of_a_session_is_shown_and_printed(own: RunningManager, visit: Open,
         page.wait_for_function("() => window.onPaper !== undefined")
         paper = page.evaluate("() => window.onPaper")
         page.evaluate("() => { delete window.onPaper }")
-        for shown in WHOLE_PAPER:
+        for shown in PRINTED_TEXTS:
             assert shown in paper, shown
         expect(page.get_by_test_id("printed")).to_have_count(0)
 
@@ -161,7 +153,7 @@ def is_at(page: Page, seq: int) -> None:
     expect(page.locator(f"[data-testid=event-row][data-seq='{seq}']")).to_be_in_viewport()
 
 
-def test_what_is_very_long_is_jumped_about_in_and_never_all_there(
+def test_very_long_session_can_be_jumped_in_and_renders_few_rows(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     create(api, "s")
@@ -219,7 +211,7 @@ def test_end_is_followed_until_the_reader_scrolls_up(
     expect_shown_as(page, TIMELINE, before, "30 new events")
 
 
-def test_resume_goes_on_in_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:
+def test_resumed_run_appears_on_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:
     create(api, "s")
     append(api, "s", says("first answer"), {"event_type": "session_stop"})
     page = visit(own).enter("#/sessions/s")
@@ -232,7 +224,7 @@ def test_resume_goes_on_in_the_same_page(own: RunningManager, visit: Open, api: 
     expect(page.get_by_test_id("run-border").last).to_contain_text("2")
 
 
-def test_subagents_are_folded_under_the_call_that_began_them(
+def test_subagents_are_folded_under_the_call_that_started_them(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     create(api, "s")

@@ -1,4 +1,4 @@
-"""Every way that leaves a list or a timeline and comes back leads to the same place."""
+"""Each way of leaving a list or timeline and returning restores the scroll position."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import (
-    LIST,
-    TIMELINE,
-    Visit,
-    append,
-    create,
-    expect_shown_as,
-    first_shown,
-    says,
-    scroll_to,
-)
+from tests.browser.conftest import LIST, TIMELINE, Visit, expect_shown_as, first_shown, scroll_to
+from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -24,7 +15,7 @@ Open = Callable[..., Visit]
 
 
 def expect_list(page: Page, *, is_filtered: bool) -> None:
-    """Wait for the list that the address names: the one before stays until it is there."""
+    """Wait for the list that the address names; the previous list is shown until then."""
     shown = page.locator(LIST)
     expect(shown.get_by_text("even", exact=True).first).to_be_visible()
     odd = shown.get_by_text("odd", exact=True)
@@ -35,7 +26,7 @@ def expect_list(page: Page, *, is_filtered: bool) -> None:
 
 
 def open_one_shown(page: Page) -> None:
-    """Open a session in the middle of the list's window."""
+    """Open a session in the middle of the visible list."""
     links = page.locator(f"{LIST} .session-link")
     window = page.locator(LIST).bounding_box()
     assert window is not None
@@ -47,7 +38,7 @@ def open_one_shown(page: Page) -> None:
     page.locator(".session").wait_for()
 
 
-def test_list_and_timeline_are_where_they_were_left(
+def test_list_and_timeline_keep_their_scroll_position(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     for number in range(320):

@@ -1,4 +1,4 @@
-"""The real Claude Code against the stand-in model, with no other network where that can be had."""
+"""The real Claude Code with the stand-in model, without any other network if possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 PATIENT_CLI = Path(__file__).parents[1] / "support" / "patient_cli.js"
 OFFLINE = {
-    # Nor does it give up what a busy machine takes long for.
+    # Long timeouts, so that the CLI does not give up on a busy machine.
     "BUN_OPTIONS": f'"--preload={PATIENT_CLI}"',
     "MCP_TIMEOUT": str(int(WATCHDOG_SECONDS * 1000)),
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -35,7 +35,10 @@ OFFLINE = {
 
 @dataclass(frozen=True)
 class Namespace:
-    """How to start a program without a network, and another one beside it; both may be nothing."""
+    """Command prefixes: `enter` starts a program in a new network, `join` another one in the same.
+
+    Both are empty if this machine does not allow network namespaces.
+    """
 
     enter: tuple[str, ...] = ()
     join: tuple[str, ...] = ()
@@ -85,7 +88,7 @@ def cli_path(namespace: Namespace, model: ModelServer, tmp_path: Path) -> str | 
 
 @dataclass(frozen=True)
 class Claude:
-    """One session of Claude Code in a project and a home of its own."""
+    """One session of Claude Code with its own project and home."""
 
     execution: Execution
     cli_path: str | None
@@ -98,11 +101,13 @@ class Claude:
     def start(
         self, prompt: str, *, resume: bool = False, **changes: Any
     ) -> AsyncGenerator[Event, None]:
-        """Begin a run, with the spec changed."""
+        """Begin a run, with fields of the execution or of its spec changed."""
+        of_spec = {name: changes.pop(name) for name in list(changes) if hasattr(self.spec, name)}
         execution = replace(
             self.execution,
-            spec=replace(self.spec, **changes),
+            spec=replace(self.spec, **of_spec),
             continues=Continuation(resume=resume),
+            **changes,
         )
         return ClaudeExecutor(execution, cli_path=self.cli_path).run(prompt)
 
@@ -112,7 +117,7 @@ class Claude:
             return [event async for event in events]
 
     def allow(self, *tools: str) -> None:
-        """Allow tools by the person's own settings; a project that nobody trusts may not."""
+        """Allow tools in the user's settings; the settings of an untrusted project do not count."""
         settings = self.home / ".claude" / "settings.json"
         settings.parent.mkdir(exist_ok=True)
         settings.write_text(json.dumps({"permissions": {"allow": tools}}))
@@ -144,7 +149,7 @@ def claude(model: ModelServer, cli_path: str | None, tmp_path: Path) -> Claude:
 
 @pytest.fixture
 def fake_cli(tmp_path: Path) -> Callable[[str], str]:
-    """Return a maker of programs that fail as the real CLI cannot be made to."""
+    """Return a function that creates fake CLIs, which fail in ways that the real CLI cannot."""
 
     def make(script: str) -> str:
         program = tmp_path / "fake-claude"
@@ -156,7 +161,7 @@ def fake_cli(tmp_path: Path) -> Callable[[str], str]:
 
 
 def types_of(events: Sequence[Event]) -> list[str]:
-    """Return the events' types, in their order; what single requests used comes at any moment."""
+    """Return the event types in order, without the usage of single requests (at any position)."""
     return [event["event_type"] for event in events if "request_id" not in event]
 
 

@@ -1,4 +1,4 @@
-"""The agents that Claude Code finds in odd trees, and those that we find in them."""
+"""Agents in odd directory trees: we find the same ones as Claude Code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASK = {"type": "control_request", "request_id": "1", "request": {"subtype": "ini
 
 
 def agents_of_claude(claude: Claude, directory: Path, **variables: str) -> dict[str, str]:
-    """Ask the CLI for its agents, without any request to a model: name to description."""
+    """Ask the CLI for its agents without a model request; return their descriptions by name."""
     streams = ["--output-format=stream-json", "--input-format=stream-json", "--verbose"]
     sources = "--setting-sources=user,project,local"
     asked = subprocess.run(
@@ -120,10 +120,10 @@ def test_agents_are_those_that_claude_code_finds(claude: Claude, tmp_path: Path)
     listing = ours(claude, project)
     found = {one.name: one.description for one in listing.agents}
     expected = agents_of_claude(claude, project)
-    # What they run with that we cannot apply is an error here, by the name of the agent.
+    # An option that we cannot apply is an error here, under the name of the agent.
     unusable = {"number-of-model"}
     assert unusable <= {error.name for error in listing.errors}
-    # Blocks end with a line break there and here; what is not UTF-8 is replaced.
+    # Both sides end blocks with a line break, and replace bytes that are not UTF-8.
     assert found == {name: text for name, text in expected.items() if name not in unusable}
 
 

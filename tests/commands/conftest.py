@@ -2,27 +2,27 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.client.manager import ManagerClient
 from tests.claude.conftest import OFFLINE
-from tests.commands.shell import Gate, Shell, stop_manager
+from tests.commands.processes import stop_manager
+from tests.commands.shell import Shell
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.model_server import ModelServer, start_model_server
-from tests.support.own_network import in_own_network
+from tests.support.network_namespace import network_namespace
 from tests.support.waiting import WATCHDOG_SECONDS
 
 NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-"""Whatever else than the stand-in model is to be reached is asked of a proxy that is not there."""
+"""Proxy settings with which only the stand-in model can be reached; other requests fail."""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of this test's own, so that its sessions' names are."""
+    """A project for this test alone, so that its session names are unique."""
     directory = tmp_path / "project"
     directory.mkdir()
     return directory
@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(manager: RunningManager, project: Path, own_home: Path) -> Iterator[Shell]:
-    """A shell in the project, where the module's manager is the configured one."""
+    """A shell in the project, configured to use the module's manager."""
     environment = {**manager.environment(), "HOME": str(own_home)}
     opened = Shell(directory=project, environment=environment)
     yield opened
@@ -38,11 +38,15 @@ def shell(manager: RunningManager, project: Path, own_home: Path) -> Iterator[Sh
 
 
 @pytest.fixture
-def records(manager: RunningManager, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagerClient]:
-    """What the module's manager knows."""
-    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with ManagerClient(manager.url) as client:
-        yield client
+def own_shell(shell: Shell, own: RunningManager) -> Shell:
+    """A shell in the project, configured to use the manager of this test alone."""
+    return shell.having(**own.environment())
+
+
+@pytest.fixture
+def timed_manager(start_manager: Callable[..., RunningManager]) -> RunningManager:
+    """A manager for this test alone, whose clock the test moves."""
+    return start_manager(moves_time=True)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def running_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSer
 
 @pytest.fixture
 def claude(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
-    """A shell whose person has Claude Code, is logged in, and lets it use tools."""
+    """A shell whose user has Claude Code, is logged in, and has allowed its tools."""
     let_tools_run(own_home)
     return shell.having(
         ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE, **NO_WAY_OUT
@@ -68,35 +72,15 @@ def let_tools_run(home: Path) -> None:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    made = Gate(tmp_path / "gate")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Path:
-    """Where programs write their pids."""
-    return tmp_path / "started"
-
-
-@pytest.fixture
 def network() -> Iterator[tuple[str, ...]]:
-    """How to enter a network of this test's own, in which nobody listens on any port."""
-    command = in_own_network(["sh", "-c", "echo up; exec cat"])
-    if command is None:
-        pytest.skip("this machine allows no network namespace, and port 8765 may be somebody's")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdin is not None and holder.stdout is not None  # they are pipes
-        assert holder.stdout.readline() == b"up\n"
-        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
-        yield ("nsenter", *joined)
-        holder.stdin.close()
+    """The command prefix that enters an empty network namespace, made for this test."""
+    with network_namespace() as prefix:
+        yield prefix
 
 
 @pytest.fixture
 def own_mounts() -> tuple[str, ...]:
-    """How to run something that may mount what it likes, seen by nobody else."""
+    """The command prefix that runs a program in a private mount namespace."""
     enter = ("unshare", "--map-root-user", "--mount")
     try:
         subprocess.run([*enter, "true"], check=True, capture_output=True, timeout=WATCHDOG_SECONDS)
@@ -107,7 +91,7 @@ def own_mounts() -> tuple[str, ...]:
 
 @pytest.fixture
 def state_dir(own_home: Path) -> Iterator[Path]:
-    """Where the state is by default; a manager that serves from there is stopped in the end."""
+    """The default state directory; a manager that serves from it is stopped after the test."""
     directory = own_home / ".local" / "state" / "agent-orchestrator"
     yield directory
     stop_manager(directory)
@@ -117,7 +101,7 @@ def state_dir(own_home: Path) -> Iterator[Path]:
 def lonely(
     network: tuple[str, ...], project: Path, own_home: Path, state_dir: Path
 ) -> Iterator[Shell]:
-    """A shell where no manager is configured and none runs."""
+    """A shell without a configured manager, and without a running one."""
     environment = scrubbed_environment(own_home)
     opened = Shell(directory=project, environment=environment, prefix=network)
     yield opened

@@ -1,59 +1,36 @@
-"""Running the ao-* commands as a person does: real processes, in a shell of the test's own.
+"""Helpers that run the `ao-*` commands as a user does: real processes, in a shell for one test.
 
-Whatever a test is about, no run of a command may show a traceback, end with a code that is not
-documented, or write a line to stderr that begins with anything but the command's name. (The lines
-of a list that a question is about are indented.)
+Every run of a command is checked. It must show no traceback and end with a documented exit code.
+Each line on stderr must begin with the command's name, or with spaces if it is part of a list.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import select
-import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import click
-import psutil
 from click.testing import CliRunner
 
-from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.machine.processes import RunProcesses
-from agent_orchestrator.runs.registry import RegisteredRun, list_registered
-from agent_session_manager.machine.discovery import find_managers
+from tests.commands.command_names import COMMANDS
+from tests.commands.processes import Process, end_runs, is_waiting
+from tests.commands.terminal import Terminal
 from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
-
-COMMANDS = (
-    Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
-)
-NEED_AN_AGENT = ("ao-new", "ao-resume")
-NEED_A_MANAGER = (
-    *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
-    *("ao-send", "ao-status", "ao-stop", "ao-wait"),
-)
-NEED_NOTHING = ("ao-list-agents", "ao-show-config")
-LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
-ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
-
-TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
-
-
-Process = subprocess.Popen[bytes] | ForkedProgram
 
 DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     exit_code: int
     stdout: str
@@ -71,26 +48,13 @@ def main_of(command: str) -> click.Command:
 
 
 def call(command: str, *arguments: str, **variables: str) -> Ended:
-    """Call a command in this process, for what it answers before it does anything."""
+    """Call a command in this process, to test output that needs no action, such as its help."""
     called = CliRunner(env=variables).invoke(main_of(command), arguments, prog_name=command)
     return Ended(called.exit_code, called.stdout, called.stderr)
 
 
-def arguments_of(command: str) -> list[str]:
-    """Enough to make the command do something."""
-    if command == "ao-new":
-        return ["x", "--executor", "command", "--", "true"]
-    if command == "ao-dashboard":
-        return ["--print"]
-    if command == "ao-rename":
-        return ["x", "y"]
-    if command == "ao-send":
-        return ["x", "-p", "hi"]
-    return [] if command in TAKE_NO_SESSION else ["x"]
-
-
 class Running:
-    """A command under way, in a process group of its own as a shell gives it one."""
+    """A running command, in a new process group as in a shell."""
 
     def __init__(self, command: str, process: Process) -> None:
         self._command = command
@@ -102,25 +66,25 @@ class Running:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for something, such as its stdin."""
+        """True if the command sleeps, for example while it waits for its stdin."""
         return is_waiting(self.pid)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
     def wait_for_death(self) -> int:
-        """Wait until a signal has ended it and nobody holds its pipes; return its exit code."""
+        """Wait until a signal has ended the command and its pipes are closed; return the code."""
         self._process.communicate(timeout=WATCHDOG_SECONDS)
         return self._process.wait()
 
     def kill(self) -> None:
-        """End it, if a test has failed before its end."""
+        """Kill the command if it still runs, as after a failed test."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
 
     def end(self, stdin: str | bytes = b"") -> Ended:
-        """Give it the rest of its stdin, and wait for its end."""
+        """Write the rest of the command's stdin, and wait until it ends."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
         try:
             stdout, stderr = self._process.communicate(content or None, WATCHDOG_SECONDS)
@@ -140,88 +104,23 @@ def _check(command: str, ended: Ended) -> None:
         assert line.startswith((f"{command}: ", "  ")), ended
 
 
-class Terminal:
-    """A terminal with one command on it, until its block ends."""
-
-    def __init__(self, process: Process, descriptor: int) -> None:
-        self._process = process
-        self._descriptor = descriptor
-        self._seen = bytearray()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self.hang_up()
-
-    def kill(self) -> None:
-        """End the command with SIGKILL; the terminal stays open."""
-        self._process.kill()
-
-    def hang_up(self) -> None:
-        """Close the terminal, as a person closes its window."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def wait(self) -> int:
-        return self._process.wait(WATCHDOG_SECONDS)
-
-    @property
-    def screen(self) -> str:
-        return self._seen.decode().replace("\r\n", "\n")
-
-    def types(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
-
-    def shows(self, text: str) -> None:
-        """Wait until this is on the screen."""
-        while text not in self.screen:
-            assert self._read(), f"{text!r} is not on the screen: {self.screen!r}"
-
-    def asks(self, question: str) -> None:
-        """Wait until this is asked; Python overlooks a Ctrl-C just before it begins to wait."""
-        self.shows(question)
-        wait_for(lambda: is_waiting(self._process.pid), "it waits for an answer")
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the command's end; return its exit code and all that was on the screen."""
-        while self._read():
-            pass
-        code = self.wait()
-        assert "Traceback" not in self.screen, self.screen
-        return code, self.screen
-
-    def _read(self) -> bool:
-        """Read what comes next; False where nobody has the terminal open any more."""
-        assert select.select([self._descriptor], [], [], WATCHDOG_SECONDS)[0], self.screen
-        try:
-            chunk = os.read(self._descriptor, 65536)
-        except OSError:  # how Linux says that the other side is closed
-            return False
-        self._seen += chunk
-        return bool(chunk)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """Where commands are run from: a directory, an environment, and perhaps a network."""
+    """A directory and an environment in which commands are run, optionally in another network."""
 
     directory: Path
     environment: dict[str, str]
     prefix: tuple[str, ...] = ()
     python: tuple[str, ...] = (sys.executable,)
     own_python: bool = False
-    """Whether each command starts a Python of its own; else it is forked where that is the same."""
+    """True to start a new Python for each command; by default a command is forked if possible."""
     running: list[Running] = field(default_factory=list)
-    """What was started here; whoever made the shell ends it."""
+    """Commands that were started here; `close` ends them."""
     state_dirs: set[Path] = field(default_factory=set)
-    """Where commands that were started here keep their state."""
+    """State directories of the commands that were started here."""
 
     def close(self) -> None:
-        """End what was started here, and the runs that go on without it."""
+        """End the commands that were started here, and their detached runs."""
         for running in self.running:
             running.kill()
         for state_dir in self.state_dirs:
@@ -238,7 +137,7 @@ class Shell:
         return replace(self, directory=directory)
 
     def having(self, **variables: str | None) -> Self:
-        """The same with these variables; None takes one away."""
+        """Return a copy with these variables; None removes a variable."""
         changed = {**self.environment, **variables}
         kept = {name: value for name, value in changed.items() if value is not None}
         return replace(self, environment=kept)
@@ -247,11 +146,11 @@ class Shell:
         return [*self.prefix, *self.python, str(COMMANDS / name), *arguments]
 
     def run(self, name: str, *arguments: str, stdin: str | bytes | None = None) -> Ended:
-        """Run a command to its end; without a `stdin` that is /dev/null."""
+        """Run a command to its end; without `stdin` it reads /dev/null."""
         return self.start(name, *arguments, stdin=stdin is not None).end(stdin or b"")
 
     def start(self, name: str, *arguments: str, stdin: bool = False) -> Running:
-        """Start a command; with `stdin` it reads what `end` gives it."""
+        """Start a command; with `stdin` it reads the bytes that `end` writes."""
         self.state_dirs.add(self.state_dir)
         self.running.append(Running(name, self._start(name, *arguments, stdin=stdin)))
         return self.running[-1]
@@ -279,8 +178,27 @@ class Shell:
         is_plain = not self.prefix and self.python == (sys.executable,) and not self.own_python
         return is_plain and can_fork(self.environment)
 
+    def run_program(
+        self,
+        *command: str | bytes,
+        stdin: bytes | None = None,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run any program here to its end; without `stdin` it reads /dev/null."""
+        return subprocess.run(
+            command,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            cwd=self.directory,
+            env=self.environment,
+            timeout=WATCHDOG_SECONDS,
+            check=False,
+        )
+
     def output_of(self, source: str, *arguments: str) -> str:
-        """What a Python program prints here."""
+        """Return the output of a Python program that is run here."""
         done = subprocess.run(
             [*self.prefix, sys.executable, "-c", source, *arguments],
             capture_output=True,
@@ -293,7 +211,7 @@ class Shell:
         return done.stdout
 
     def on_terminal(self, name: str, *arguments: str) -> Terminal:
-        """Start a command on a terminal of its own: `with` it, or it stays."""
+        """Start a command on a new terminal; use it in a `with` block, which ends the command."""
         self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
         environment = {**self.environment, "TERM": "xterm"}
@@ -306,7 +224,7 @@ class Shell:
                 terminal=theirs,
             )
         else:
-            # As from a login shell, even where this suite was started behind a script.
+            # Reset signals as a login shell does, even if a script started this suite.
             on_it = ("env", "--default-signal=INT,HUP", "setsid", "--ctty")
             process = subprocess.Popen(
                 replace(self, prefix=(*self.prefix, *on_it)).command(name, *arguments),
@@ -320,115 +238,11 @@ class Shell:
         terminal = Terminal(process, ours)
         with ExitStack() as stack:
             stack.enter_context(terminal)
-            # Until then a Ctrl-C or the end of the terminal would reach nobody. A terminal is let
-            # go by a command that has ended, which a short one may have before anybody looks.
+            # Before that, a Ctrl-C or a hang-up would reach no process. A short command may have
+            # ended by now, and has released the terminal.
             wait_for(
                 lambda: os.tcgetpgrp(ours) == process.pid or process.poll() is not None,
-                "the terminal is its own",
+                "the command owns the terminal",
             )
             stack.pop_all()
         return terminal
-
-
-class Gate:
-    """Where a program waits until the test lets it go on; nobody hangs on it for ever."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        os.mkfifo(path)
-        # For reading too: so neither side has to wait until the other one opens it.
-        self._descriptor = os.open(path, os.O_RDWR)
-
-    def open(self, word: str = "go") -> None:
-        """Let one program through; it reads this word."""
-        os.write(self._descriptor, f"{word}\n".encode())
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
-def waiting_program(started: Path, gate: Gate) -> list[str]:
-    """A program that writes its pid to `started`, waits at the gate, and answers its word."""
-    source = 'echo $$ >> "$0"; read word < "$1"; echo "$word"'
-    return ["sh", "-c", source, str(started), str(gate.path)]
-
-
-def start_detached(
-    shell: Shell, name: str, started: Path, gate: Gate, *options: str
-) -> tuple[str, int]:
-    """Start a session whose program waits at the gate; its id, and the program's pid."""
-    before = len(pids_in(started, 0) or [])
-    program = waiting_program(started, gate)
-    arguments = (name, "-p", "hi", "--detach", *options, "--executor", "command", "--", *program)
-    ended = shell.run("ao-new", *arguments)
-    assert (ended.exit_code, ended.stderr) == (DONE, "")
-    pids = wait_for(lambda: pids_in(started, before + 1), "the program runs")
-    return ended.stdout.strip(), pids[-1]
-
-
-def pids_in(path: Path, count: int = 1) -> list[int] | None:
-    """The pids that programs have written there, once there are so many."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [int(line) for line in lines] if len(lines) >= count else None
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def is_waiting(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
-
-
-def end_runs(state_dir: Path) -> None:
-    """Kill the supervisors that live there and every process of their runs, and forget them."""
-    for entry in list_registered(state_dir):
-        if entry.is_supervised:
-            _kill(psutil.Process(entry.run.pid))
-        for process in RunProcesses(None, entry.run.marker).find():
-            _kill(process)
-        entry.path.unlink(missing_ok=True)
-        for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
-            left.unlink(missing_ok=True)
-
-
-def _kill(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        process.kill()
-        wait_for(lambda: not is_alive(process.pid), "it is dead")
-
-
-def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
-    """The supervisor of a session's run that goes on."""
-    (entry,) = (e for e in list_registered(state_dir) if e.run.session_id == session_id)
-    assert entry.is_supervised
-    return entry.run
-
-
-def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
-    """Kill the supervisor of a session's run; it gets to do nothing more."""
-    run = supervisor_of(state_dir, session_id)
-    _kill(psutil.Process(run.pid))
-    return run
-
-
-def stop_manager(state_dir: Path) -> None:
-    """Stop the managers that commands have started with this state directory, if there are any."""
-    managers = find_managers(state_dir) if state_dir.exists() else []
-    for manager in managers:
-        os.kill(manager.pid, signal.SIGTERM)
-    wait_for(lambda: not any(is_alive(m.pid) for m in managers), "they end")
-
-
-OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What a terminal would act on, and what shows text in another order than it has."""
-OUR_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[hl]|[0-9]*[AK])|\r")
-"""Colours, and how a line of progress is drawn over: the cursor hidden, a line up, a line wiped."""
-
-
-def controls_in(screen: str) -> list[str]:
-    """What of a screen the terminal would obey, our own few sequences aside."""
-    return OBEYED.findall(OUR_OWN.sub("", screen))

@@ -17,13 +17,13 @@ QUESTION = "Delete these 2 sessions and their events? [y/N]: "
 
 
 def timeless(text: str) -> str:
-    """The text without how long ago something was, which depends on how fast the machine is."""
+    """Replace ages (`3 s ago`), which depend on the speed of the machine."""
     return re.sub(r"\d+ (?:s|min) ago", "… ago", text)
 
 
 @pytest.fixture
 def make(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> Make:
-    """A maker of sessions; each one that is not running has ended."""
+    """A function that creates sessions; sessions that are not running have ended."""
 
     def session(name: str, *, running: bool = False, directory: Path = project) -> str:
         session_id = new_id()
@@ -43,7 +43,7 @@ def left(records: ManagerClient, project: Path) -> Iterator[Callable[[], set[str
     }
 
 
-def test_the_named_sessions_are_deleted_and_no_other(
+def test_clean_deletes_only_the_named_sessions(
     shell: Shell, make: Make, left: Callable[[], set[str]]
 ) -> None:
     one, two = make("one"), make("two")
@@ -62,18 +62,18 @@ def test_json_lists_the_ids_that_were_deleted(shell: Shell, make: Make) -> None:
     assert shell.run("ao-clean", "one", "two", "--json").json == {"deleted": ids}
 
 
-def test_what_is_not_there_is_named_and_the_others_are_deleted(
+def test_clean_reports_unknown_names_and_deletes_the_others(
     shell: Shell, make: Make, left: Callable[[], set[str]]
 ) -> None:
     make("one")
-    ended = shell.run("ao-clean", "nobody", "one")
+    ended = shell.run("ao-clean", "missing", "one")
     assert ended.exit_code == NOT_FOUND
     assert ended.stdout.startswith("deleted one (")
-    assert ended.stderr.startswith("ao-clean: no session 'nobody' in ")
+    assert ended.stderr.startswith("ao-clean: no session 'missing' in ")
     assert left() == set()
 
 
-def test_a_running_session_is_left_alone_until_forced(
+def test_running_session_is_deleted_only_with_force(
     shell: Shell, make: Make, left: Callable[[], set[str]]
 ) -> None:
     make("one", running=True)
@@ -86,7 +86,7 @@ def test_a_running_session_is_left_alone_until_forced(
     assert left() == set()
 
 
-def test_all_deletes_what_this_project_has_and_leaves_running_ones_and_other_projects(
+def test_all_deletes_only_ended_sessions_of_this_project(
     shell: Shell,
     make: Make,
     left: Callable[[], set[str]],
@@ -110,7 +110,7 @@ def test_all_deletes_what_this_project_has_and_leaves_running_ones_and_other_pro
     ("types", "code", "is_deleted"),
     [("y\n", DONE, True), ("n\n", FAILED, False), ("\n", FAILED, False), ("\x04", FAILED, False)],
 )
-def test_all_shows_what_it_would_delete_and_asks(
+def test_all_lists_the_sessions_and_asks(
     shell: Shell,
     make: Make,
     left: Callable[[], set[str]],
@@ -148,7 +148,7 @@ def test_ctrl_c_at_the_question_deletes_nothing(
 
 
 @pytest.mark.parametrize("stdin", [None, "y\n"])
-def test_where_nobody_can_be_asked_all_deletes_nothing(
+def test_all_without_a_terminal_deletes_nothing(
     shell: Shell, make: Make, left: Callable[[], set[str]], stdin: str | None
 ) -> None:
     session_id = make("one")
@@ -156,17 +156,17 @@ def test_where_nobody_can_be_asked_all_deletes_nothing(
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
     assert timeless(ended.stderr) == (
         f"  one (finished, 1 events, … ago, {session_id})\n"
-        "ao-clean: nobody can be asked here: add --yes to delete these\n"
+        "ao-clean: stdin is not a terminal, so you cannot be asked: add --yes\n"
     )
     assert left() == {"one"}
 
 
-def test_all_of_nothing_asks_nothing(shell: Shell) -> None:
+def test_all_without_sessions_asks_nothing(shell: Shell) -> None:
     assert shell.run("ao-clean", "--all") == Ended(DONE, "", "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["one", "--all"]])
-def test_names_or_all_must_be_given_and_not_both(
+def test_clean_needs_either_names_or_all(
     shell: Shell, make: Make, left: Callable[[], set[str]], arguments: list[str]
 ) -> None:
     make("one")
@@ -176,7 +176,7 @@ def test_names_or_all_must_be_given_and_not_both(
     assert left() == {"one"}
 
 
-def test_an_archived_session_is_deleted_with_the_others(
+def test_all_deletes_archived_sessions_too(
     shell: Shell, make: Make, records: ManagerClient, left: Callable[[], set[str]]
 ) -> None:
     body: dict[str, Any] = {"archived": True}
@@ -185,14 +185,14 @@ def test_an_archived_session_is_deleted_with_the_others(
     assert left() == set()
 
 
-def test_what_is_deleted_is_gone(shell: Shell, make: Make, records: ManagerClient) -> None:
+def test_deleted_session_no_longer_exists(shell: Shell, make: Make, records: ManagerClient) -> None:
     session_id = make("one")
     shell.run("ao-clean", "one")
     assert records.get_status(session_id) == "not_existent"
     assert shell.run("ao-status", "one").exit_code == NOT_FOUND
 
 
-def test_archived_sessions_are_out_of_the_list_and_can_be_taken_back(
+def test_archived_session_is_unlisted_until_unarchived(
     shell: Shell, make: Make, records: ManagerClient
 ) -> None:
     one = make("one")
@@ -205,11 +205,11 @@ def test_archived_sessions_are_out_of_the_list_and_can_be_taken_back(
     back = shell.run("ao-clean", "--unarchive", "--json", "one")
     assert json.loads(back.stdout) == {"unarchived": [one]}
     assert records.get_session(one)["archived_at"] is None
-    assert shell.run("ao-clean", "--unarchive", "nobody").exit_code == NOT_FOUND
+    assert shell.run("ao-clean", "--unarchive", "missing").exit_code == NOT_FOUND
     assert shell.run("ao-clean", "--unarchive", "--archive", "one").exit_code == USAGE
 
 
-def test_session_whose_name_was_taken_meanwhile_is_not_taken_back(
+def test_unarchive_fails_if_the_name_is_taken(
     shell: Shell, records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     old, new = new_id(), new_id()
@@ -218,4 +218,4 @@ def test_session_whose_name_was_taken_meanwhile_is_not_taken_back(
         records.archive_session(old)
     ended = shell.run("ao-clean", "--unarchive", old)
     assert ended.exit_code == FAILED
-    assert "another session of its project is named 'same' by now" in ended.stderr
+    assert "another session of the project has taken the name 'same'" in ended.stderr

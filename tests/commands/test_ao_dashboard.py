@@ -1,4 +1,4 @@
-"""`ao-dashboard`: an address that opens one browser once, and in it the token's place is a code."""
+"""`ao-dashboard`: the address that it opens holds a one-time code instead of the token."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ UNOPENED = (
     "open this address yourself, within a minute\n"
 )
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/#code=([\w-]{43})\n?")
-SAYS_THEY_ARE_ELSEWHERE = (
+REMOTE_OR_SANDBOXED = (
     *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "WSL_DISTRO_NAME", "SNAP", "FLATPAK_ID"),
 )
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Path:
-    """A browser of the test's own: it writes down with what it is opened."""
+    """A browser program for this test that writes its arguments to a file."""
     program = tmp_path / "browser"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >> "$0.opened"\n')
     program.chmod(0o755)
@@ -45,7 +45,7 @@ def exchange(manager: RunningManager, code: str) -> Answer:
         return api.post("/dashboard/token", {"code": code})
 
 
-def assert_lets_a_page_in(manager: RunningManager, code: str) -> None:
+def assert_gives_access(manager: RunningManager, code: str) -> None:
     token = exchange(manager, code).json["token"]
     assert token != manager.token
     with Api(manager) as page:
@@ -58,7 +58,7 @@ def assert_opens_once(manager: RunningManager, address: str) -> None:
     assert found is not None, address
     assert found[1] == manager.url
     assert manager.token not in address
-    assert_lets_a_page_in(manager, found[2])
+    assert_gives_access(manager, found[2])
     assert exchange(manager, found[2]).refusal == (401, "code_not_valid")
 
 
@@ -78,13 +78,13 @@ def address_in(page: Path) -> str:
 def test_browser_is_started_with_a_private_file_that_is_removed(
     shell: Shell, manager: RunningManager, browser: Path
 ) -> None:
-    before = len(manager.log())  # what other tests have asked of it
+    before = len(manager.log())  # log lines of earlier tests
     ended = shell.having(**SCREENLESS).having(BROWSER=str(browser)).run("ao-dashboard")
     assert ended == Ended(DONE, f"opened {manager.url}\n", "")
     page = opened_file(browser)
     assert (page.parent, stat.S_IMODE(page.stat().st_mode)) == (manager.state_dir, 0o600)
     code = address_in(page).partition("#code=")[2]
-    assert_lets_a_page_in(manager, code)
+    assert_gives_access(manager, code)
     assert not page.exists()
     said = manager.log()[before:]
     assert "exchanged a dashboard code" in said
@@ -108,7 +108,7 @@ def test_redirect_file_is_removed_by_stop_and_after_a_kill(
         Path(f"{browser}.opened").unlink()
 
 
-def test_token_is_in_no_log_no_argument_and_no_file_but_its_own_after_it_was_used(
+def test_control_token_is_only_in_its_own_file(
     shell: Shell, manager: RunningManager, browser: Path
 ) -> None:
     token = manager.token
@@ -135,7 +135,7 @@ def test_token_is_in_no_log_no_argument_and_no_file_but_its_own_after_it_was_use
     assert holding == [discovery_path(manager.state_dir, manager.port)]
 
 
-def test_an_address_that_is_only_to_be_printed_opens_nothing(
+def test_print_option_opens_no_browser(
     shell: Shell, manager: RunningManager, browser: Path
 ) -> None:
     on_screen = shell.having(**SCREENLESS).having(BROWSER=str(browser))
@@ -146,7 +146,7 @@ def test_an_address_that_is_only_to_be_printed_opens_nothing(
         assert_opens_once(manager, ended.json["url"] if "--json" in arguments else ended.stdout)
 
 
-def test_json_says_whether_it_was_opened(
+def test_json_says_whether_a_browser_was_opened(
     shell: Shell, manager: RunningManager, browser: Path
 ) -> None:
     on_screen = shell.having(**SCREENLESS).having(BROWSER=str(browser))
@@ -156,7 +156,7 @@ def test_json_says_whether_it_was_opened(
     assert (unopened.exit_code, unopened.json["opened"], unopened.stderr) == (DONE, False, UNOPENED)
 
 
-def test_address_is_printed_where_no_browser_can_read_the_file(
+def test_address_is_printed_if_no_browser_can_read_the_file(
     shell: Shell, manager: RunningManager, browser: Path, tmp_path: Path
 ) -> None:
     bare = shell.having(**SCREENLESS)
@@ -179,7 +179,7 @@ def test_address_is_printed_where_no_browser_can_read_the_file(
         (programs / name).chmod(0o755)
     for there in (
         bare,
-        *(on_screen.having(**{name: "1"}) for name in SAYS_THEY_ARE_ELSEWHERE),
+        *(on_screen.having(**{name: "1"}) for name in REMOTE_OR_SANDBOXED),
         bare.having(BROWSER=str(tmp_path / "none")),
         bare.having(BROWSER="false"),
         bare.having(DISPLAY=":99", PATH=str(tmp_path)),
@@ -199,7 +199,7 @@ def token_of(manager: RunningManager) -> dict[str, str]:
     return {"AGENT_ORCHESTRATOR_TOKEN": manager.token}
 
 
-def test_a_manager_that_has_no_dashboard_is_named(shell: Shell) -> None:
+def test_manager_without_dashboard_is_reported(shell: Shell) -> None:
     unknown = json_reply({"detail": "Not Found", "code": "not_found"}, 404)
     with recording(unknown) as server:
         there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
@@ -211,7 +211,7 @@ def test_a_manager_that_has_no_dashboard_is_named(shell: Shell) -> None:
     )
 
 
-def test_a_manager_is_started_where_none_runs(lonely: Shell, state_dir: Path) -> None:
+def test_manager_is_started_if_none_runs(lonely: Shell, state_dir: Path) -> None:
     ended = lonely.run("ao-dashboard", "--print")
     assert ended.exit_code == DONE
     assert ended.stderr.startswith("ao-dashboard: started a session manager ")

@@ -1,4 +1,4 @@
-"""Runs that nobody watches: `--detach`, `--timeout`, and what is started from inside a run."""
+"""Unattended runs: `--detach`, `--timeout`, and sessions started from inside a run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    Ended,
-    Gate,
-    Shell,
-    is_alive,
-    pids_in,
-    start_detached,
-    waiting_program,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive
+from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.waiting import wait_for
 
 
@@ -26,7 +19,7 @@ def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
     return session
 
 
-def test_a_detached_session_is_printed_at_once_and_goes_on(
+def test_detached_session_prints_its_id_and_keeps_running(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     session_id, pid = start_detached(shell, "x", started, gate)
@@ -38,7 +31,7 @@ def test_a_detached_session_is_printed_at_once_and_goes_on(
     assert shell.run("ao-get-result", "x") == Ended(DONE, "the answer\n", "")
 
 
-def test_json_is_the_session_that_runs(
+def test_json_is_the_running_session(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     program = waiting_program(started, gate)
@@ -48,7 +41,7 @@ def test_json_is_the_session_that_runs(
     assert ended.json["session_id"] == session_of(records, project)["session_id"]
 
 
-def test_a_resume_can_be_detached_too(shell: Shell, gate: Gate, started: Path) -> None:
+def test_resume_can_be_detached(shell: Shell, gate: Gate, started: Path) -> None:
     assert shell.run("ao-new", "x", "--executor", "command", "--", "true").exit_code == DONE
     program = waiting_program(started, gate)
     ended = shell.run("ao-resume", "x", "--detach", "--json", "--", *program)
@@ -58,10 +51,10 @@ def test_a_resume_can_be_detached_too(shell: Shell, gate: Gate, started: Path) -
     assert shell.run("ao-get-result", "x").stdout == "again\n"
 
 
-def test_sessions_run_beside_each_other(shell: Shell, started: Path, tmp_path: Path) -> None:
+def test_sessions_run_concurrently(shell: Shell, started: Path, tmp_path: Path) -> None:
     names = ["one", "two", "three"]
     with ExitStack() as stack:
-        # Each has a gate of its own: a word is read byte by byte, by whoever reads.
+        # One gate per program: two readers of one FIFO would share the bytes of a word.
         gates = [stack.enter_context(closing(Gate(tmp_path / name))) for name in names]
         started_at = zip(names, gates, strict=True)
         pids = [start_detached(shell, name, started, gate)[1] for name, gate in started_at]
@@ -74,7 +67,7 @@ def test_sessions_run_beside_each_other(shell: Shell, started: Path, tmp_path: P
         assert shell.run("ao-get-result", name).stdout == f"{name}\n"
 
 
-def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
+def test_run_past_its_timeout_is_stopped_as_timed_out(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     program = waiting_program(started, gate)
@@ -82,7 +75,7 @@ def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
     assert shell.run(*command) == Ended(
         FAILED, "", "ao-new: session 'x' timeout: it took more than 1 s\n"
     )
-    (pid,) = wait_for(lambda: pids_in(started), "it ran")
+    (pid,) = wait_for(lambda: pids_in(started), "the program ran")
     assert not is_alive(pid)
     session = session_of(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == (
@@ -92,12 +85,12 @@ def test_a_run_that_takes_too_long_is_stopped_as_timed_out(
     )
 
 
-def test_the_last_timeout_is_not_the_next_ones(shell: Shell) -> None:
+def test_resume_does_not_reuse_the_timeout(shell: Shell) -> None:
     shell.run("ao-new", "x", "--timeout", "0.001", "--executor", "command", "--", "cat")
     assert shell.run("ao-resume", "x", "-p", "hi") == Ended(DONE, "hi\n", "")
 
 
-def test_what_is_started_from_inside_a_session_is_its_child(
+def test_session_started_inside_a_session_is_its_child(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     inner = shell.command("ao-new", "child", "-p", "hi", "--executor", "command", "--", "cat")
@@ -111,13 +104,13 @@ def test_what_is_started_from_inside_a_session_is_its_child(
     ]
 
 
-def test_a_parent_that_the_manager_does_not_know_is_no_obstacle(shell: Shell) -> None:
+def test_new_ignores_an_unknown_parent(shell: Shell) -> None:
     stray = shell.having(AGENT_ORCHESTRATOR_SESSION_ID="of-another-manager")
     ended = stray.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
     assert ended == Ended(DONE, "hi\n", "")
 
 
-def test_the_list_as_a_tree_has_each_below_its_parent(
+def test_tree_lists_each_session_below_its_parent(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     for name, parent in (("a", None), ("b", "a"), ("c", "b"), ("d", "a"), ("e", None)):

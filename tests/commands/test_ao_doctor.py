@@ -1,4 +1,4 @@
-"""`ao-doctor`: each thing that can be wrong is found, with what to do, and nothing is started."""
+"""`ao-doctor`: it finds each kind of problem, advises a remedy, and starts nothing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from agent_orchestrator import __version__
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    Ended,
-    Gate,
-    Shell,
-    is_alive,
-    kill_supervisor,
-    start_detached,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive, kill_supervisor
+from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.api import Api
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording, refused_url
 
@@ -31,20 +25,13 @@ Finding = dict[str, Any]
 
 
 @pytest.fixture
-def own_manager(start_manager: Any) -> RunningManager:
-    """A manager of this test's own, and so a state directory of its own."""
-    manager: RunningManager = start_manager(moves_time=True)
-    return manager
-
-
-@pytest.fixture
-def well(shell: Shell, own_manager: RunningManager) -> Shell:
-    """A shell in which nothing is wrong."""
-    return shell.having(**own_manager.environment(), ANTHROPIC_API_KEY="sk-of-the-person")
+def well(shell: Shell, timed_manager: RunningManager) -> Shell:
+    """A shell in which `ao-doctor` finds no problem."""
+    return shell.having(**timed_manager.environment(), ANTHROPIC_API_KEY="sk-of-the-person")
 
 
 def wrong(ended: Ended) -> list[Finding]:
-    """What was found to be wrong; the rest is as it should be."""
+    """Return the problems that `ao-doctor` found, and check its exit code."""
     found: list[Finding] = ended.json
     bad = [finding for finding in found if finding["advice"] and finding["matters"]]
     assert ended.exit_code == (FAILED if bad else DONE), ended
@@ -56,11 +43,11 @@ def only_wrong(shell: Shell, *options: str) -> Finding:
     return found
 
 
-def test_where_all_is_well_every_check_says_so(well: Shell, own_manager: RunningManager) -> None:
-    state = own_manager.state_dir
+def test_every_check_passes_on_a_healthy_system(well: Shell, timed_manager: RunningManager) -> None:
+    state = timed_manager.state_dir
     assert well.run("ao-doctor") == Ended(
         DONE,
-        f"ok  manager: {own_manager.url}, version {__version__}, commands {__version__}\n"
+        f"ok  manager: {timed_manager.url}, version {__version__}, commands {__version__}\n"
         f"ok  database: sqlite:///{state}/sessions.db, readable, no sessions yet\n"
         f"ok  state directory: {state}, mode 700\n"
         "ok  executor claude: the agent SDK is installed\n"
@@ -72,7 +59,7 @@ def test_where_all_is_well_every_check_says_so(well: Shell, own_manager: Running
     assert wrong(well.run("ao-doctor", "--json")) == []
 
 
-def test_what_runs_is_counted_and_no_finding(well: Shell, gate: Gate, started: Path) -> None:
+def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Path) -> None:
     start_detached(well, "x", started, gate)
     ended = well.run("ao-doctor")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
@@ -80,7 +67,7 @@ def test_what_runs_is_counted_and_no_finding(well: Shell, gate: Gate, started: P
     assert "ok  sessions: 1 running\n" in ended.stdout
 
 
-def test_a_manager_that_is_down_is_found_and_not_started(well: Shell, own_home: Path) -> None:
+def test_stopped_manager_is_reported_and_not_started(well: Shell, own_home: Path) -> None:
     with refused_url() as url:
         found = only_wrong(well.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url))
     assert found["about"] == "manager"
@@ -96,15 +83,15 @@ def test_a_manager_of_another_version_is_found(well: Shell) -> None:
     assert found == {
         "about": "manager",
         "text": f"{server.url}, version 0.0.9, commands {__version__}",
-        "advice": "agent-session-manager stop, and start it anew",
+        "advice": "agent-session-manager stop, and start it again",
         "matters": True,
     }
 
 
 def test_a_state_directory_that_others_can_enter_is_found(
-    well: Shell, own_manager: RunningManager
+    well: Shell, timed_manager: RunningManager
 ) -> None:
-    state = own_manager.state_dir
+    state = timed_manager.state_dir
     state.chmod(0o755)
     assert only_wrong(well) == {
         "about": "state directory",
@@ -131,10 +118,10 @@ def test_events_that_were_not_delivered_are_found(well: Shell) -> None:
 
 
 def test_events_that_the_manager_refused_for_good_are_found(
-    well: Shell, own_manager: RunningManager
+    well: Shell, timed_manager: RunningManager
 ) -> None:
     path = outbox_dir(well.state_dir) / "gone.1.db"
-    with Outbox(path, Run(session_id="gone", run=1, url=own_manager.url)) as outbox:
+    with Outbox(path, Run(session_id="gone", run=1, url=timed_manager.url)) as outbox:
         outbox.add({"event_type": "diagnostic", "event_id": "1"})
     assert well.run("ao-list-sessions") == Ended(DONE, "", "")
     found = only_wrong(well)
@@ -142,19 +129,19 @@ def test_events_that_the_manager_refused_for_good_are_found(
     assert str(found["text"]).startswith("1 refused for good: diagnostic: ")
     assert "404 no session 'gone'" in str(found["text"])
     assert found["advice"] == (
-        f"ao-doctor --fix sends it once more; to give it up: rm {path} {path.with_suffix('.lock')}"
+        f"ao-doctor --fix sends it again; to discard it: rm {path} {path.with_suffix('.lock')}"
     )
     with Outbox(path):
         held = only_wrong(well)
-    assert held["text"] == f"1 refused for good in {path}, while its run goes on"
-    with Api(own_manager) as api:  # what was wrong is put right, and nothing is lost
+    assert held["text"] == f"1 refused for good in {path}, while its run continues"
+    with Api(timed_manager) as api:  # the cause is removed, and no event is lost
         assert api.post("/sessions", {"session_id": "gone", "session_name": "gone"}).status == 201
     fixed = well.run("ao-doctor", "--fix")
-    assert fixed.stderr == "ao-doctor: 1 events or lines of transcripts are sent once more\n"
+    assert fixed.stderr == "ao-doctor: sending 1 refused events or transcript lines again\n"
     assert list_outboxes(path.parent) == []
 
 
-def test_events_that_a_supervisor_is_delivering_are_counted_and_nothing_is_wrong(
+def test_events_in_delivery_are_counted_as_ok(
     well: Shell,
 ) -> None:
     path = outbox_dir(well.state_dir) / "gone.1.db"
@@ -176,36 +163,36 @@ def test_an_outbox_that_cannot_be_read_is_found(well: Shell) -> None:
     assert (found["about"], found["advice"]) == ("outbox", f"look at {path}, or remove it")
 
 
-def test_what_a_dead_supervisor_left_is_found_and_cleared_by_fix(
-    well: Shell, own_manager: RunningManager, gate: Gate, started: Path
+def test_fix_stops_processes_of_a_dead_supervisor(
+    well: Shell, timed_manager: RunningManager, gate: Gate, started: Path
 ) -> None:
     session_id, pid = start_detached(well, "x", started, gate)
     kill_supervisor(well.state_dir, session_id)
-    well.run("ao-list-sessions")  # delivers what it had in its outbox
+    well.run("ao-list-sessions")  # delivers the events in its outbox
     assert only_wrong(well) == {
         "about": "supervisor",
-        "text": "that of 'x' died, 1 processes are left",
+        "text": "'x': its supervisor died, 1 processes are left",
         "advice": "ao-doctor --fix, or ao-stop the session",
         "matters": True,
     }
     assert is_alive(pid)
-    mended = well.run("ao-doctor", "--fix", "--json")
-    assert wrong(mended) == []
-    assert mended.stderr == "ao-doctor: 'x': 1 processes stopped\n"
+    after_fix = well.run("ao-doctor", "--fix", "--json")
+    assert wrong(after_fix) == []
+    assert after_fix.stderr == "ao-doctor: 'x': 1 processes stopped\n"
     assert not is_alive(pid)
     assert well.run("ao-doctor", "--fix").stderr == ""
-    own_manager.time.let_pass(60)
+    timed_manager.time.let_pass(60)
     assert well.run("ao-wait", "x") == Ended(FAILED, "x lost\n", "")
 
 
-def test_a_fix_leaves_what_is_supervised(well: Shell, gate: Gate, started: Path) -> None:
+def test_fix_leaves_supervised_runs_alone(well: Shell, gate: Gate, started: Path) -> None:
     _, pid = start_detached(well, "x", started, gate)
     assert well.run("ao-doctor", "--fix").exit_code == DONE
     assert is_alive(pid)
     assert well.run("ao-status", "x").stdout == "running\n"
 
 
-def test_of_credentials_only_whether_there_are_any_is_said(well: Shell, own_home: Path) -> None:
+def test_credentials_are_reported_without_their_values(well: Shell, own_home: Path) -> None:
     def about_credentials(shell: Shell) -> Finding:
         ended = shell.run("ao-doctor", "--json")
         (found,) = (finding for finding in ended.json if finding["about"] == "credentials")
@@ -216,14 +203,14 @@ def test_of_credentials_only_whether_there_are_any_is_said(well: Shell, own_home
     without = well.having(ANTHROPIC_API_KEY=None, HOME=str(own_home))
     assert about_credentials(without) == {
         "about": "credentials",
-        "text": "none that we know of",
+        "text": "none found",
         "advice": "run `claude` and /login there, or set ANTHROPIC_API_KEY",
         "matters": False,
     }
     ended = without.run("ao-doctor")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     assert (
-        "?   credentials: none that we know of\n"
+        "?   credentials: none found\n"
         "    do: run `claude` and /login there, or set ANTHROPIC_API_KEY\n"
     ) in ended.stdout
     login = own_home / ".claude" / ".credentials.json"
@@ -234,7 +221,7 @@ def test_of_credentials_only_whether_there_are_any_is_said(well: Shell, own_home
     assert about_credentials(both)["text"] == "ANTHROPIC_API_KEY, login of claude"
 
 
-def test_a_token_of_the_manager_is_never_shown(well: Shell, own_manager: RunningManager) -> None:
+def test_control_token_is_never_shown(well: Shell, timed_manager: RunningManager) -> None:
     for options in ([], ["--json"], ["--fix"]):
         ended = well.run("ao-doctor", *options)
-        assert own_manager.token not in ended.stdout + ended.stderr
+        assert timed_manager.token not in ended.stdout + ended.stderr

@@ -1,4 +1,4 @@
-"""Commands inside a run: what its token lets them do, and to whom it is shown."""
+"""Commands inside a run: the rights of the run's token, and the places where it is visible."""
 
 from __future__ import annotations
 
@@ -14,18 +14,11 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import Outbox
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    NOT_FOUND,
-    Ended,
-    Gate,
-    Shell,
-    is_alive,
-    start_detached,
-    supervisor_of,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive, supervisor_of
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, Ended, Shell
 from tests.support.api import Api
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import recording
 from tests.support.waiting import wait_for
@@ -43,14 +36,14 @@ print(json.dumps([run(arguments) for arguments in json.loads(sys.argv[1])]))
 
 
 def run_inside(shell: Shell, *commands: list[str], name: str = "parent") -> list[Ended]:
-    """Run commands one after the other inside a run of this shell's."""
+    """Run commands one after the other inside a run that this shell starts."""
     program = [sys.executable, "-c", _RUN_ALL, json.dumps(commands)]
     ended = shell.run("ao-new", name, "--executor", "command", "--", *program)
     assert ended.exit_code == DONE, ended.stderr
     return [Ended(*told) for told in ended.json]
 
 
-def test_agent_starts_sessions_and_reads_them_and_no_others(
+def test_agent_starts_and_reads_only_its_family(
     shell: Shell, project: Path, tmp_path: Path
 ) -> None:
     assert shell.run("ao-new", "stranger", "-p", "secret", *CAT).exit_code == DONE
@@ -91,7 +84,7 @@ def test_agent_starts_sessions_and_reads_them_and_no_others(
     assert "cannot" not in doctor.stdout
 
 
-def test_descendants_of_descendants_are_read_too(shell: Shell) -> None:
+def test_agent_reads_its_grandchildren_too(shell: Shell) -> None:
     grandchild = shlex.join(shell.command("ao-new", "grandchild", "-p", "deep", *CAT))
     child = shell.command("ao-new", "child", "--executor", "command", "--", "sh", "-c", grandchild)
     started, result, tree = run_inside(
@@ -105,7 +98,7 @@ def test_descendants_of_descendants_are_read_too(shell: Shell) -> None:
     assert rows == ["parent", "└ child", "└ └ grandchild"]
 
 
-def test_what_a_run_may_not_do_is_said_in_one_line(
+def test_forbidden_command_inside_a_run_fails_with_one_line(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     assert shell.run("ao-new", "child", "-p", "hi", *CAT).exit_code == DONE
@@ -122,14 +115,14 @@ def test_what_a_run_may_not_do_is_said_in_one_line(
     done = run_inside(shell, *(shell.command(*command) for command in refused))
     for (name, *_), ended in zip(refused, done, strict=True):
         assert (ended.exit_code, ended.stdout) == (FAILED, "")
-        assert ended.stderr.startswith(f"{name}: not from inside a run")
+        assert ended.stderr.startswith(f"{name}: not allowed inside a run")
         assert "ask the person" in ended.stderr
         assert ended.stderr.count("\n") == 1
     after = [s for s in records.find_sessions(project_dir=str(project)) if s["run"] == 1]
     assert after[1:] == before
 
 
-def test_each_run_has_a_token_of_its_own_that_is_over_with_it(
+def test_each_run_has_its_own_token_until_it_ends(
     shell: Shell, manager: RunningManager, tmp_path: Path
 ) -> None:
     kept = tmp_path / "tokens"
@@ -154,7 +147,7 @@ def test_each_run_has_a_token_of_its_own_that_is_over_with_it(
     assert "has ended: use another shell, or unset AGENT_ORCHESTRATOR_RUN_TOKEN " in told.stderr
 
 
-def test_token_is_in_the_environment_of_the_agent_alone(
+def test_run_token_is_only_in_the_agents_environment(
     shell: Shell, manager: RunningManager, gate: Gate, started: Path
 ) -> None:
     session_id, pid = start_detached(shell, "x", started, gate)
@@ -174,10 +167,10 @@ def test_token_is_in_the_environment_of_the_agent_alone(
     assert shell.run("ao-wait", "x").exit_code == DONE
 
 
-def test_agent_cannot_answer_what_is_asked_of_its_run(
+def test_agent_cannot_settle_requests_to_its_run(
     shell: Shell, records: ManagerClient, manager: RunningManager, gate: Gate, started: Path
 ) -> None:
-    """A stop that somebody asks for is its supervisor's to obey."""
+    """Only the supervisor settles requests, for example a stop."""
     session_id, pid = start_detached(shell, "x", started, gate)
     token = psutil.Process(pid).environ()[TOKEN]
     run = f"/sessions/{session_id}/runs/1"
@@ -196,8 +189,8 @@ def test_agent_cannot_answer_what_is_asked_of_its_run(
     assert not is_alive(pid)
 
 
-def test_agent_that_sees_no_state_of_ours_has_its_token(shell: Shell, tmp_path: Path) -> None:
-    """As in a sandbox: nothing here tells it the token that controls all."""
+def test_agent_without_our_state_directory_uses_its_token(shell: Shell, tmp_path: Path) -> None:
+    """In a sandbox, for example, the agent cannot read the control token."""
     elsewhere = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={tmp_path / 'empty'}"]
     started, listed = run_inside(
         shell,
@@ -208,7 +201,7 @@ def test_agent_that_sees_no_state_of_ours_has_its_token(shell: Shell, tmp_path: 
     assert [s["session_name"] for s in listed.json] == ["child", "parent"]
 
 
-def test_another_manager_is_told_nothing_of_the_token(shell: Shell) -> None:
+def test_run_token_is_not_sent_to_another_manager(shell: Shell) -> None:
     with recording() as server:
         elsewhere = ["env", f"AGENT_ORCHESTRATOR_SESSION_MANAGER_URL={server.url}"]
         (ended,) = run_inside(shell, [*elsewhere, *shell.command("ao-status", "x")])
@@ -219,7 +212,7 @@ def test_another_manager_is_told_nothing_of_the_token(shell: Shell) -> None:
     )
 
 
-def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
+def test_command_inside_a_run_ignores_outboxes_of_others(
     shell: Shell, records: ManagerClient
 ) -> None:
     created = records.create_session("left-over", "left-over")
@@ -243,34 +236,34 @@ def test_outboxes_of_others_do_not_hold_up_a_command_inside_a_run(
     assert records.get_session("left-over")["last_seq"] == created["last_seq"] == 0
     with Outbox(path) as outbox:
         assert (outbox.count_waiting(), outbox.list_refused()) == (1, [])
-    assert shell.run("ao-list-sessions").exit_code == DONE  # of a person, who delivers it
+    assert shell.run("ao-list-sessions").exit_code == DONE  # delivers the outbox
     assert records.get_session("left-over")["last_seq"] == 1
 
 
-def test_supervisor_speaks_with_the_token_of_its_run_alone(
+def test_supervisor_uses_only_the_token_of_its_run(
     shell: Shell, records: ManagerClient, gate: Gate, started: Path, manager: RunningManager
 ) -> None:
-    """Without it nothing of the run reaches the manager, until somebody else brings it."""
+    """Without the token, no event of the run is stored until another command delivers it."""
     session_id, pid = start_detached(shell, "x", started, gate)
     supervisor = supervisor_of(shell.state_dir, session_id).pid
-    wait_for(lambda: records.get_session(session_id)["last_seq"], "its prompt is there")
+    wait_for(lambda: records.get_session(session_id)["last_seq"], "the prompt is stored")
     records.revoke_run_tokens(session_id, 1)
     gate.open("said after it was revoked")
-    wait_for(lambda: not is_alive(supervisor), "it ends")
+    wait_for(lambda: not is_alive(supervisor), "the supervisor ends")
     assert records.get_session(session_id)["status"] == "running"
     assert shell.run("ao-get-result", "x") == Ended(DONE, "said after it was revoked\n", "")
 
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A manager whose leases are as short as they can be."""
+    """A manager with the shortest possible leases."""
     variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "15"}
     running = RunningManager(tmp_path_factory.mktemp("hasty"), variables=variables)
     yield running
     running.stop()
 
 
-def test_run_of_a_session_that_was_deleted_is_stopped(
+def test_run_of_a_deleted_session_is_stopped(
     hasty: RunningManager, project: Path, own_home: Path, gate: Gate, started: Path
 ) -> None:
     shell = Shell(directory=project, environment={**hasty.environment(), "HOME": str(own_home)})
@@ -281,7 +274,7 @@ def test_run_of_a_session_that_was_deleted_is_stopped(
     shell.close()
 
 
-def test_a_child_that_could_not_be_started_is_closed_as_failed(
+def test_child_that_cannot_start_is_closed_as_failed(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "no-outbox"

@@ -1,4 +1,4 @@
-"""`ao-list-sessions`, `ao-list-agents`, `ao-show-config`: what there is."""
+"""`ao-list-sessions`, `ao-list-agents` and `ao-show-config`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> Ma
 
 
 def names(ended: Ended) -> list[str]:
-    """The names in a list of this project, as JSON."""
+    """Return the session names of a list in JSON."""
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     return [session["session_name"] for session in ended.json]
 
@@ -71,7 +71,7 @@ def test_sessions_are_a_table_with_the_newest_first(
     ]
 
 
-def test_json_is_the_sessions_as_the_manager_has_them(
+def test_json_lists_the_records_of_the_manager(
     shell: Shell, make: Make, records: ManagerClient, project: Path
 ) -> None:
     make("one")
@@ -79,7 +79,7 @@ def test_json_is_the_sessions_as_the_manager_has_them(
     assert ended.json == list(records.find_sessions(project_dir=str(project)))
 
 
-def test_filters_leave_what_they_say_and_can_be_combined(
+def test_filters_select_sessions_and_can_be_combined(
     shell: Shell, make: Make, records: ManagerClient, tmp_path: Path
 ) -> None:
     make("one", agent="reviewer")
@@ -103,7 +103,7 @@ def test_filters_leave_what_they_say_and_can_be_combined(
     assert listed("--limit", "1", "--agent", "reviewer") == ["two"]
 
 
-def test_sessions_are_those_of_all_projects_unless_one_is_named(
+def test_sessions_of_all_projects_are_listed_by_default(
     shell: Shell, make: Make, tmp_path: Path, project: Path
 ) -> None:
     make("one")
@@ -114,12 +114,12 @@ def test_sessions_are_those_of_all_projects_unless_one_is_named(
     assert names(shell.at(tmp_path).run("ao-list-sessions", "--json", "--here")) == []
 
 
-def test_no_session_is_an_empty_list(shell: Shell) -> None:
+def test_list_without_sessions_is_empty(shell: Shell) -> None:
     assert shell.run("ao-list-sessions", "--here") == Ended(DONE, "", "")
     assert shell.run("ao-list-sessions", "--here", "--json") == Ended(DONE, "[]\n", "")
 
 
-def test_a_person_on_a_terminal_is_told_that_there_is_none(shell: Shell) -> None:
+def test_empty_list_shows_a_hint_on_a_terminal(shell: Shell) -> None:
     with shell.on_terminal("ao-list-sessions", "--here") as terminal:
         assert terminal.end() == (DONE, "ao-list-sessions: no sessions; ao-new starts one\n")
     with shell.on_terminal("ao-list-agents") as terminal:
@@ -129,7 +129,7 @@ def test_a_person_on_a_terminal_is_told_that_there_is_none(shell: Shell) -> None
 
 
 @each_row("limit", ["0", "-1", "many"])
-def test_a_limit_is_a_number_above_zero(shell: Shell, limit: str) -> None:
+def test_limit_must_be_above_zero(shell: Shell, limit: str) -> None:
     ended = shell.run("ao-list-sessions", "--limit", limit)
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
     assert "--limit" in ended.stderr
@@ -163,7 +163,7 @@ def define(project: Path, name: str, text: str) -> Path:
     return source
 
 
-def test_agents_are_a_table_and_their_whole_definition_as_json(shell: Shell, project: Path) -> None:
+def test_agents_are_listed_as_a_table_or_as_json(shell: Shell, project: Path) -> None:
     front = "name: reviewer\ndescription: Reviews diffs.\nmodel: opus\ntools: Read, Grep"
     source = define(project, "reviewer", f"---\n{front}\n---\nBe brief.\n")
     ended = shell.run("ao-list-agents")
@@ -185,9 +185,7 @@ def test_agents_are_a_table_and_their_whole_definition_as_json(shell: Shell, pro
     ]
 
 
-def test_an_agent_that_cannot_be_used_is_named_and_hides_no_other(
-    shell: Shell, project: Path
-) -> None:
+def test_invalid_agent_is_reported_and_others_are_listed(shell: Shell, project: Path) -> None:
     define(project, "good", "---\nname: good\ndescription: d\n---\nBe brief.\n")
     bad = define(project, "bad", "---\ndescription: nameless\n---\nBe brief.\n")
     ended = shell.run("ao-list-agents", "--json")
@@ -199,7 +197,7 @@ def test_an_agent_that_cannot_be_used_is_named_and_hides_no_other(
     )
 
 
-def test_agents_come_from_the_directory_that_is_named(shell: Shell, tmp_path: Path) -> None:
+def test_agents_dir_option_selects_the_directory(shell: Shell, tmp_path: Path) -> None:
     definition = tmp_path / "agents" / "counter" / "agent.json"
     definition.parent.mkdir(parents=True)
     definition.write_text(json.dumps({"command": ["wc", "-w"]}))
@@ -207,7 +205,7 @@ def test_agents_come_from_the_directory_that_is_named(shell: Shell, tmp_path: Pa
     assert [(agent["name"], agent["executor"]) for agent in ended.json] == [("counter", "command")]
 
 
-def test_the_configuration_is_a_table_and_as_json_the_same(
+def test_configuration_is_the_same_as_table_and_json(
     shell: Shell, project: Path, manager: RunningManager
 ) -> None:
     config = {
@@ -226,7 +224,7 @@ def test_the_configuration_is_a_table_and_as_json_the_same(
     }
 
 
-def test_a_directory_that_cannot_be_is_refused(shell: Shell) -> None:
+def test_impossible_directory_is_refused(shell: Shell) -> None:
     ended = shell.run("ao-show-config", "--sessions-dir", "/dev/null/sessions")
     assert ended == Ended(
         USAGE,
@@ -241,11 +239,13 @@ MOUNT_READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd
 
 @pytest.fixture
 def read_only(shell: Shell, project: Path, own_mounts: tuple[str, ...]) -> Shell:
-    """A shell for which the project is a checkout that nobody can write to."""
+    """A shell in which the project is mounted read-only."""
     return replace(shell, prefix=(*own_mounts, "sh", "-c", MOUNT_READ_ONLY, str(project)))
 
 
-def test_a_read_only_checkout_can_be_looked_at(read_only: Shell, make: Make, project: Path) -> None:
+def test_reading_commands_work_in_a_read_only_checkout(
+    read_only: Shell, make: Make, project: Path
+) -> None:
     make("one")
     (project / ".git").mkdir()
     for command in ("ao-list-agents", "ao-list-sessions", "ao-show-config", "ao-status"):
@@ -254,7 +254,7 @@ def test_a_read_only_checkout_can_be_looked_at(read_only: Shell, make: Make, pro
         assert list(project.iterdir()) == [project / ".git"], command
 
 
-def test_a_session_in_a_read_only_checkout_writes_there_only_if_its_program_does(
+def test_new_writes_nothing_to_a_read_only_checkout(
     read_only: Shell,
 ) -> None:
     ended = read_only.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")

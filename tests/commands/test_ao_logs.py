@@ -1,4 +1,4 @@
-"""`ao-logs`: what happened in a session, as text and as JSON, to its end, and from anywhere."""
+"""`ao-logs`: the events of a session as text and as JSON, from a number on, and followed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import DONE, USAGE, Ended, Gate, Shell, controls_in, start_detached
+from tests.commands.detached_session import start_detached
+from tests.commands.shell import DONE, USAGE, Ended, Shell
+from tests.commands.terminal import controls_in
 from tests.commands.test_hostile_text import HOSTILE
+from tests.support.gate import Gate
 
 
 def text(words: str) -> list[dict[str, str]]:
@@ -65,20 +68,18 @@ def session_id(records: ManagerClient, project: Path, new_id: Callable[[], str])
 
 
 def without_times(shown: str) -> str:
-    """Return what was shown without its moments; the first line is the day."""
+    """Return the output without times and without its first line, the date."""
     assert re.match(r"\d{4}-\d\d-\d\d UTC[+-]\d\d:\d\d\n", shown)
     return re.sub(r"(?m)^(\[\d+\]) \d\d:\d\d:\d\d ", r"\1 TIME ", shown.partition("\n")[2])
 
 
-def test_events_are_shown_in_order_with_tool_calls_and_what_came_of_them(
-    shell: Shell, session_id: str
-) -> None:
+def test_events_are_shown_in_order_with_tool_results(shell: Shell, session_id: str) -> None:
     ended = shell.run("ao-logs", "x")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     assert without_times(ended.stdout) == SHOWN
 
 
-def test_json_is_the_events_as_the_manager_has_them_one_a_line(
+def test_json_prints_one_stored_event_per_line(
     shell: Shell, records: ManagerClient, session_id: str
 ) -> None:
     ended = shell.run("ao-logs", "x", "--json")
@@ -87,7 +88,7 @@ def test_json_is_the_events_as_the_manager_has_them_one_a_line(
     assert shown == list(records.iterate_events(session_id))
 
 
-def test_after_a_number_come_the_later_ones_only(shell: Shell, session_id: str) -> None:
+def test_after_shows_only_later_events(shell: Shell, session_id: str) -> None:
     def numbers(after: str) -> list[str]:
         ended = shell.run("ao-logs", "x", "--after", after)
         assert (ended.exit_code, ended.stderr) == (DONE, "")
@@ -99,7 +100,7 @@ def test_after_a_number_come_the_later_ones_only(shell: Shell, session_id: str) 
     assert shell.run("ao-logs", "x", "--after", "-1").exit_code == USAGE
 
 
-def test_following_shows_what_comes_to_the_end_of_the_run(
+def test_follow_shows_new_events_until_the_run_ends(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     start_detached(shell, "x", started, gate)
@@ -115,7 +116,7 @@ def test_following_shows_what_comes_to_the_end_of_the_run(
     assert shell.run("ao-logs", "x", "--follow", "--after", "3") == Ended(DONE, "", "")
 
 
-def test_more_events_than_a_page_are_shown_each_once(
+def test_events_of_several_pages_are_each_shown_once(
     shell: Shell, records: ManagerClient, session_id: str
 ) -> None:
     for _ in range(2):
@@ -124,7 +125,7 @@ def test_more_events_than_a_page_are_shown_each_once(
     assert [json.loads(line)["seq"] for line in lines] == list(range(1, len(EVENTS) + 2001))
 
 
-def test_hostile_text_is_shown_without_what_a_terminal_would_obey_and_forges_no_event(
+def test_hostile_text_shows_no_controls_and_forges_no_event(
     shell: Shell, records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()

@@ -12,17 +12,9 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    USAGE,
-    Ended,
-    Gate,
-    Shell,
-    pids_in,
-    start_detached,
-    waiting_program,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -35,17 +27,17 @@ def only_session(records: ManagerClient, project: Path) -> dict[str, object]:
     return session
 
 
-def test_the_answer_is_what_the_program_printed(shell: Shell) -> None:
+def test_answer_is_the_output_of_the_program(shell: Shell) -> None:
     ended = shell.run("ao-new", "count", "-p", "one two", "--executor", "command", "--", "wc", "-w")
     assert ended == Ended(DONE, "2\n", "")
 
 
-def test_an_answer_without_a_last_line_break_gets_one(shell: Shell) -> None:
+def test_missing_final_newline_is_added_to_the_answer(shell: Shell) -> None:
     ended = shell.run("ao-new", "x", "--executor", "command", "--", "printf", "no end")
     assert ended == Ended(DONE, "no end\n", "")
 
 
-def test_json_is_the_session_with_its_result(
+def test_json_is_the_session_and_its_result(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     ended = shell.run("ao-new", "count", "-p", "hi", "--json", *READS_STDIN)
@@ -77,7 +69,7 @@ def test_json_is_the_session_with_its_result(
         ([], b"caf\xc3\xa9 \xff", "café \ufffd"),
     ],
 )
-def test_prompt_is_what_was_given_in_its_order(
+def test_prompt_joins_its_sources_in_order(
     shell: Shell, flag: list[str], stdin: str | bytes | None, prompt: str
 ) -> None:
     ended = shell.run("ao-new", "x", "--json", *flag, *READS_STDIN, stdin=stdin)
@@ -85,7 +77,7 @@ def test_prompt_is_what_was_given_in_its_order(
     assert ended.json["result"] == (prompt or None)
 
 
-def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> None:
+def test_open_stdin_is_waited_for_with_a_notice(shell: Shell) -> None:
     reading, writing = os.pipe()
     command = shell.command("ao-new", "x", "-p", "flag", "-p", "-", *READS_STDIN)
     with subprocess.Popen(
@@ -105,31 +97,16 @@ def test_a_stdin_that_nobody_ends_is_waited_for_and_said_so(shell: Shell) -> Non
     assert (process.returncode, stdout, rest) == (DONE, b"flag\n", b"")
 
 
-def test_command_leaves_the_stdin_of_its_loop_alone(shell: Shell) -> None:
+def test_command_does_not_read_the_stdin_of_a_shell_loop(shell: Shell) -> None:
     ao_new = shell.command("ao-new")
     loop = 'while read word; do "$@" "n-$word" -p "$word" --executor command -- cat; done'
-    done = subprocess.run(
-        ["sh", "-c", loop, "sh", *ao_new],
-        input=b"one\ntwo\nthree\n",
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        timeout=60,
-        check=False,
-    )
+    done = shell.run_program("sh", "-c", loop, "sh", *ao_new, stdin=b"one\ntwo\nthree\n")
     assert (done.stdout, done.stderr) == (b"one\ntwo\nthree\n", b"")
 
 
-def test_a_closed_stdin_is_an_empty_one(shell: Shell) -> None:
+def test_closed_stdin_counts_as_empty(shell: Shell) -> None:
     command = shell.command("ao-new", "x", "-p", "flag", "-p", "-", *READS_STDIN)
-    done = subprocess.run(
-        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    done = shell.run_program("sh", "-c", 'exec "$@" <&-', "sh", *command)
     assert (done.returncode, done.stdout, done.stderr) == (DONE, b"flag\n", b"")
 
 
@@ -146,7 +123,7 @@ def test_events_are_recorded_completely_in_order_and_once(
         (1, "message", "user", [{"type": "text", "text": "hi"}]),
         (1, "session_stop", None, None),
     )
-    # Two pipes: which of them is read first is open.
+    # These two come from two pipes, in either order.
     assert sorted(told[1:3], key=str) == [
         (1, "message", "assistant", [{"type": "text", "text": "hi"}]),
         (1, "stderr", None, [{"type": "text", "text": "thinking\n"}]),
@@ -156,7 +133,7 @@ def test_events_are_recorded_completely_in_order_and_once(
     assert not any(event["late"] for event in events)
 
 
-def test_the_session_is_there_and_running_before_the_program_starts(
+def test_session_is_running_before_the_program_starts(
     shell: Shell,
 ) -> None:
     program = shell.command("ao-status", "x")
@@ -164,7 +141,7 @@ def test_the_session_is_there_and_running_before_the_program_starts(
     assert ended == Ended(DONE, "running\n", "")
 
 
-def test_a_program_that_fails_fails_the_command_and_keeps_what_it_said(
+def test_failed_program_fails_the_command_and_keeps_its_output(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     program = ["sh", "-c", "echo half an answer; echo out of paper >&2; exit 7"]
@@ -178,8 +155,8 @@ def test_a_program_that_fails_fails_the_command_and_keeps_what_it_said(
     assert (session["status"], session["reason"], session["exit_code"]) == ("finished", "failed", 7)
 
 
-def test_a_large_output_is_the_answer_as_a_whole(shell: Shell) -> None:
-    """More than an event, a page of events, and what a pipe holds."""
+def test_large_output_is_a_complete_answer(shell: Shell) -> None:
+    """The output is larger than an event, a page of events, and the buffer of a pipe."""
     expected = "".join(f"{number}\n" for number in range(1, 1_000_001))
     command = ("ao-new", "x", "--executor", "command", "--", "seq", "1", "1000000")
     assert shell.run(*command).stdout == expected
@@ -189,14 +166,14 @@ def test_a_large_output_is_the_answer_as_a_whole(shell: Shell) -> None:
     assert shown.count("\n    ") == 1_000_000
 
 
-def test_a_failure_as_json_has_its_error(shell: Shell) -> None:
+def test_json_of_a_failed_run_has_its_error(shell: Shell) -> None:
     ended = shell.run("ao-new", "x", "--json", "--executor", "command", "--", "false")
     assert ended.exit_code == FAILED
     assert (ended.json["result"], ended.json["reason"]) == (None, "failed")
     assert ended.json["error"] == "false ended with exit code 1"
 
 
-def test_a_program_that_is_not_there_is_named_and_its_session_kept_as_failed(
+def test_missing_program_is_named_and_its_session_failed(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     ended = shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "no-such-program")
@@ -213,7 +190,7 @@ def test_a_program_that_is_not_there_is_named_and_its_session_kept_as_failed(
     assert events[-1]["error"].startswith("no program 'no-such-program'")
 
 
-def test_a_program_that_was_killed_is_a_failed_run_with_a_shells_exit_code(
+def test_killed_program_fails_with_exit_code_137(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     ended = shell.run("ao-new", "x", "--executor", "command", "--", "sh", "-c", "kill -9 $$")
@@ -231,7 +208,7 @@ def test_a_name_is_neither_empty_nor_too_long(
     assert list(records.find_sessions(project_dir=str(project))) == []
 
 
-def test_a_name_of_200_characters_of_any_kind_is_one(
+def test_name_of_200_unicode_characters_is_valid(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     name = "ß🙂 " * 66 + "ab"
@@ -243,32 +220,32 @@ def test_a_name_of_200_characters_of_any_kind_is_one(
     ("arguments", "problem"),
     [
         (["x"], "no prompt: give one with -p TEXT or on stdin"),
-        (["x", "-p", " \t\n"], "the prompt is nothing but spaces: say what is to be done"),
+        (["x", "-p", " \t\n"], "the prompt is blank: give the agent a task"),
         (
             ["x", "-p", " ", "--executor", "command", "--", "cat"],
-            "the prompt is nothing but spaces: say what is to be done",
+            "the prompt is blank: give the agent a task",
         ),
         (["x", "--executor", "command"], "the command executor needs a program: … -- PROGRAM ARG…"),
         (
             ["x", "-p", "hi", "--", "cat"],
             "-- PROGRAM goes with --executor command, not claude",
         ),
-        (["x", "--agent", "nobody", "-p", "hi"], "no agent 'nobody'; there are none"),
+        (["x", "--agent", "missing", "-p", "hi"], "no agent 'missing'; no agents are defined"),
     ],
 )
-def test_what_cannot_become_a_run_is_refused_before_anything_is_created(
+def test_invalid_run_is_refused_before_a_session_is_created(
     shell: Shell, records: ManagerClient, project: Path, arguments: list[str], problem: str
 ) -> None:
     assert shell.run("ao-new", *arguments) == Ended(USAGE, "", f"ao-new: {problem}\n")
     assert list(records.find_sessions(project_dir=str(project))) == []
 
 
-def test_eight_that_race_for_one_name_in_one_project_have_one_winner(
+def test_eight_commands_racing_for_one_name_have_one_winner(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    """All eight wait for the end of their prompt, and get it at the same moment."""
+    """All eight commands read their prompt from stdin, and their stdin ends at the same moment."""
     racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(8)]
-    wait_for(lambda: all(running.is_waiting for running in racing), "they wait")
+    wait_for(lambda: all(running.is_waiting for running in racing), "all commands wait")
     with ThreadPoolExecutor(len(racing)) as pool:
         ended = list(pool.map(lambda running: running.end("hi"), racing))
     won = [end for end in ended if end.exit_code == DONE]
@@ -284,7 +261,7 @@ def test_eight_that_race_for_one_name_in_one_project_have_one_winner(
     assert session["last_seq"] == 3
 
 
-def test_a_session_name_in_two_projects_is_two_sessions(
+def test_same_name_in_two_projects_is_two_sessions(
     shell: Shell, records: ManagerClient, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
@@ -301,7 +278,7 @@ def test_a_name_is_free_again_once_its_session_is_deleted(shell: Shell) -> None:
         assert shell.run("ao-clean", "x").exit_code == DONE
 
 
-def test_the_agents_environment_is_the_persons_own_without_the_control_token(
+def test_agent_inherits_the_environment_without_control_token(
     shell: Shell, manager: RunningManager, records: ManagerClient, project: Path
 ) -> None:
     told = shell.having(AGENT_ORCHESTRATOR_TOKEN=manager.token, OF_THE_PERSON="yes")
@@ -318,9 +295,7 @@ def test_the_agents_environment_is_the_persons_own_without_the_control_token(
     assert manager.token not in ended.stdout
 
 
-def test_the_program_runs_in_the_project_and_not_where_the_command_was_typed(
-    shell: Shell, project: Path
-) -> None:
+def test_program_runs_in_the_project_directory(shell: Shell, project: Path) -> None:
     (project / ".agent-orchestrator").mkdir()
     below = project / "src" / "deep"
     below.mkdir(parents=True)
@@ -328,7 +303,7 @@ def test_the_program_runs_in_the_project_and_not_where_the_command_was_typed(
     assert ended.stdout == f"{project}\n"
 
 
-def test_an_agent_definition_brings_its_program(shell: Shell, project: Path) -> None:
+def test_agent_definition_supplies_the_program(shell: Shell, project: Path) -> None:
     definition = project / ".agent-orchestrator" / "agents" / "counter" / "agent.json"
     definition.parent.mkdir(parents=True)
     definition.write_text(json.dumps({"description": "Counts.", "command": ["wc", "-w"]}))
@@ -336,7 +311,7 @@ def test_an_agent_definition_brings_its_program(shell: Shell, project: Path) -> 
     assert (ended.json["result"], ended.json["agent_name"]) == ("3\n", "counter")
 
 
-def test_an_answer_is_printed_without_what_a_terminal_would_obey(
+def test_answer_is_printed_without_terminal_controls(
     shell: Shell,
 ) -> None:
     program = ["printf", r"a\033]52;c;ZXZpbA==\007b\033[31mc\033[0m\r\n"]
@@ -344,9 +319,7 @@ def test_an_answer_is_printed_without_what_a_terminal_would_obey(
     assert ended == Ended(DONE, "abc\n", "")
 
 
-def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
-    shell: Shell, gate: Gate, started: Path
-) -> None:
+def test_session_has_no_result_while_it_runs(shell: Shell, gate: Gate, started: Path) -> None:
     program = waiting_program(started, gate)
     running = shell.start("ao-new", "x", "--executor", "command", "--", *program)
     wait_for(lambda: pids_in(started), "the program runs")
@@ -360,10 +333,10 @@ def test_while_it_runs_others_see_it_running_and_have_no_result_yet(
     assert shell.run("ao-get-result", "x").stdout == "done\n"
 
 
-def test_a_run_has_a_whole_term_from_when_its_supervisor_is_there(
+def test_lease_is_renewed_when_the_supervisor_starts(
     shell: Shell, records: ManagerClient, gate: Gate, started: Path
 ) -> None:
-    """However long that took to start: a first renewal a third of a term later came too late."""
+    """If the start was slow, a first renewal after a third of the term came too late."""
     session_id, _ = start_detached(shell, "x", started, gate)
 
     def renewed() -> bool:
@@ -376,7 +349,7 @@ def test_a_run_has_a_whole_term_from_when_its_supervisor_is_there(
     gate.open()
 
 
-def test_a_person_on_a_terminal_sees_that_it_works_and_then_the_answer(shell: Shell) -> None:
+def test_terminal_shows_progress_and_then_the_answer(shell: Shell) -> None:
     command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer")
     with shell.on_terminal(*command) as terminal:
         code, screen = terminal.end()

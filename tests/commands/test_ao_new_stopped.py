@@ -1,4 +1,4 @@
-"""A run that somebody stops, kills, or whose manager goes away, ends as what it was."""
+"""Runs that are stopped or killed, or whose manager is away: the record of their end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +16,10 @@ import psutil
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    NOT_FOUND,
-    Ended,
-    Gate,
-    Running,
-    Shell,
-    is_alive,
-    kill_supervisor,
-    pids_in,
-    waiting_program,
-)
+from tests.commands.processes import is_alive, kill_supervisor
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, Ended, Running, Shell
+from tests.commands.terminal import Terminal
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
@@ -50,7 +43,7 @@ tell()
 while True:
     sys.stdin.readline() or __import__("signal").pause()
 """
-"""A program with a child in another session, and one that has lost its parent as well."""
+"""A program with a child in another process session, and an orphan in a third one."""
 
 
 def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
@@ -59,11 +52,22 @@ def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
 
 
 def start_waiting(shell: Shell, gate: Gate, started: Path, *arguments: str) -> Running:
-    """Start a session whose program waits at the gate, and wait until it does."""
+    """Start a session whose program waits at the gate; return once the program runs."""
     program = waiting_program(started, gate)
     running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
     wait_for(lambda: pids_in(started), "the program runs")
     return running
+
+
+@contextmanager
+def on_terminal(
+    shell: Shell, started: Path, program: Sequence[str]
+) -> Iterator[tuple[Terminal, int]]:
+    """Start a session on a terminal; yield the terminal and the pid of the running program."""
+    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
+    with shell.on_terminal(*command) as terminal:
+        (pid,) = wait_for(lambda: pids_in(started), "the program runs")
+        yield terminal, pid
 
 
 ASKED = "ao-new: stopping; Ctrl-C again stops the waiting only\n"
@@ -76,7 +80,7 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
     program.write_text(FAMILY)
     command = [sys.executable, "-S", str(program), str(started)]
     running = shell.start("ao-new", "x", "-p", "hi", "--executor", "command", "--", *command)
-    pids = wait_for(lambda: pids_in(started, 3), "the family runs")
+    pids = wait_for(lambda: pids_in(started, 3), "all three processes run")
     assert all(is_alive(pid) for pid in pids)
     running.signal(signal.SIGINT)
     assert running.end() == Ended(
@@ -92,11 +96,11 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
     events = list(records.iterate_events(session["session_id"]))
     types = [event["event_type"] for event in events]
     assert (types[0], types[-1]) == ("message", "session_stop")
-    assert set(types[1:-1]) <= {"stderr"}  # what its Python says of the interrupt
+    assert set(types[1:-1]) <= {"stderr"}  # Python's traceback of the interrupt
 
 
 @pytest.mark.parametrize("end", ["stop", "program", "supervisor"])
-def test_output_is_followed_and_kept_whatever_ends_the_run(
+def test_output_is_kept_however_the_run_ends(
     shell: Shell, started: Path, records: ManagerClient, end: str
 ) -> None:
     program = [
@@ -126,7 +130,7 @@ def test_output_is_followed_and_kept_whatever_ends_the_run(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_command_that_is_killed_leaves_the_run_as_it_is(
+def test_killed_command_leaves_the_run_alone(
     shell: Shell, gate: Gate, started: Path, number: signal.Signals
 ) -> None:
     running = start_waiting(shell, gate, started)
@@ -143,19 +147,17 @@ def test_a_command_that_is_killed_leaves_the_run_as_it_is(
 STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
 
 
-def test_a_second_ctrl_c_stops_the_waiting_while_the_stop_goes_on(
+def test_second_ctrl_c_ends_the_wait_but_not_the_stop(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     program = ["sh", "-c", STUBBORN, str(started), str(gate.path)]
-    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
-    with shell.on_terminal(*command) as terminal:
-        (pid,) = wait_for(lambda: pids_in(started), "the program runs")
+    with on_terminal(shell, started, program) as (terminal, pid):
         terminal.types("\x03")
         terminal.shows("Ctrl-C again stops the waiting only")
         terminal.types("\x03")
         code, screen = terminal.end()
     assert code == FAILED
-    assert "ao-new: not waiting any more; session 'x' is stopping\n" in screen
+    assert "ao-new: stopped waiting; session 'x' is stopping\n" in screen
     assert shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
     assert not is_alive(pid)
 
@@ -163,30 +165,23 @@ def test_a_second_ctrl_c_stops_the_waiting_while_the_stop_goes_on(
 def test_ctrl_c_on_a_terminal_stops_the_run(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
-    program = waiting_program(started, gate)
-    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
-    with shell.on_terminal(*command) as terminal:
-        wait_for(lambda: pids_in(started), "the program runs")
+    with on_terminal(shell, started, waiting_program(started, gate)) as (terminal, pid):
         terminal.types("\x03")
         code, screen = terminal.end()
     assert code == FAILED
     assert "ao-new: session 'x' stopped: stopped on request\n" in screen
     assert session_of(records, project)["reason"] == "stopped"
-    (pid,) = pids_in(started) or []
     assert not is_alive(pid)
 
 
-def test_a_terminal_that_is_closed_leaves_the_run_as_it_is(
+def test_closed_terminal_leaves_the_run_alone(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
-    program = waiting_program(started, gate)
-    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", *program)
-    with shell.on_terminal(*command) as terminal:
-        (pid,) = wait_for(lambda: pids_in(started), "the program runs")
+    with on_terminal(shell, started, waiting_program(started, gate)) as (terminal, pid):
         terminal.hang_up()
         assert terminal.wait() == -signal.SIGHUP
     assert is_alive(pid)
-    gate.open("nobody looks")
+    gate.open("unattended")
     assert shell.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
     session = session_of(records, project)
     assert session["reason"] == "completed"
@@ -201,7 +196,7 @@ def test_a_stopped_run_can_be_resumed(shell: Shell, gate: Gate, started: Path) -
     assert shell.run("ao-resume", "x") == Ended(DONE, "again\n", "")
 
 
-def test_a_program_that_somebody_kills_is_a_failed_run(
+def test_killed_program_is_a_failed_run(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     running = start_waiting(shell, gate, started)
@@ -224,59 +219,48 @@ def types_and_runs(records: ManagerClient, session: dict[str, Any]) -> list[tupl
 
 
 def assert_done_despite_an_outage(ended: Ended) -> None:
-    """It has seen the outage and said so once, or has not looked meanwhile."""
+    """Check that the command succeeded and reported the outage at most once."""
     assert (ended.exit_code, ended.stdout) == (DONE, "done\n")
     noted = ended.stderr.splitlines()
     assert len(noted) <= 1
     for line in noted:
-        assert line.startswith("ao-new: the manager cannot be reached, the run goes on: ")
+        assert line.startswith("ao-new: the manager cannot be reached, the run continues: ")
 
 
 COMPLETE = [(1, 1, "message"), (2, 1, "message"), (3, 1, "session_stop")]
 
 
-def test_a_manager_that_is_restarted_meanwhile_has_the_record_completely_and_once(
-    shell: Shell,
-    project: Path,
-    gate: Gate,
-    started: Path,
-    start_manager: Any,
-    monkeypatch: pytest.MonkeyPatch,
+def test_restarted_manager_gets_the_complete_record_once(
+    own: RunningManager, own_shell: Shell, own_records: ManagerClient, gate: Gate, started: Path
 ) -> None:
-    manager: RunningManager = start_manager()
-    own = shell.having(**manager.environment())
-    running = start_waiting(own, gate, started)
-    manager.restart()
+    running = start_waiting(own_shell, gate, started)
+    own.restart()
     gate.open("done")
     assert_done_despite_an_outage(running.end())
-    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with ManagerClient(manager.url) as records:
-        assert types_and_runs(records, session_of(records, project)) == COMPLETE
+    session = session_of(own_records, own_shell.directory)
+    assert types_and_runs(own_records, session) == COMPLETE
 
 
-def test_a_manager_that_is_away_when_the_program_ends_is_waited_for(
-    shell: Shell,
-    project: Path,
+def test_command_waits_for_a_manager_that_is_away_at_the_end(
+    own: RunningManager,
+    own_shell: Shell,
+    own_records: ManagerClient,
     gate: Gate,
     started: Path,
-    tmp_path: Path,
     start_manager: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    manager: RunningManager = start_manager()
-    running = start_waiting(shell.having(**manager.environment()), gate, started)
+    running = start_waiting(own_shell, gate, started)
     (pid,) = pids_in(started) or []
-    manager.kill()
+    own.kill()
     gate.open("done")
     wait_for(lambda: not is_alive(pid), "the program has ended")
-    start_manager(manager.directory, port=manager.port)
+    start_manager(own.directory, port=own.port)
     assert_done_despite_an_outage(running.end())
-    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with ManagerClient(manager.url) as records:
-        assert types_and_runs(records, session_of(records, project)) == COMPLETE
+    session = session_of(own_records, own_shell.directory)
+    assert types_and_runs(own_records, session) == COMPLETE
 
 
-def test_a_supervised_session_is_not_deleted_by_force_either(
+def test_force_does_not_delete_a_supervised_session(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     running = start_waiting(shell, gate, started)
@@ -288,7 +272,7 @@ def test_a_supervised_session_is_not_deleted_by_force_either(
     assert shell.run("ao-clean", "x").exit_code == DONE
 
 
-def test_a_run_whose_session_somebody_deletes_is_stopped_and_its_command_told(
+def test_run_of_a_deleted_session_stops_and_its_command_fails(
     shell: Shell,
     project: Path,
     gate: Gate,
@@ -310,7 +294,7 @@ def test_a_run_whose_session_somebody_deletes_is_stopped_and_its_command_told(
 
 
 @pytest.mark.parametrize("where", ["/dev/null/state", "/proc/state"])
-def test_a_state_directory_that_cannot_be_is_named_and_no_session_is_created(
+def test_impossible_state_directory_creates_no_session(
     shell: Shell, records: ManagerClient, project: Path, manager: RunningManager, where: str
 ) -> None:
     nowhere = shell.having(
@@ -328,7 +312,7 @@ MOUNT_FULL = (
 )
 
 
-def test_a_state_directory_that_is_full_is_named_and_no_session_is_created(
+def test_full_state_directory_creates_no_session(
     shell: Shell,
     records: ManagerClient,
     project: Path,

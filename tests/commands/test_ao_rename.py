@@ -1,11 +1,13 @@
-"""`ao-rename`: another name, which no other session of the project has."""
+"""`ao-rename`: a new name that no other session of the project has."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Gate, Shell, start_detached
+from tests.commands.detached_session import start_detached
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell
+from tests.support.gate import Gate
 
 
 def make(shell: Shell, name: str) -> None:
@@ -31,7 +33,7 @@ def test_json_is_the_session_under_its_new_name(
     assert session["session_name"] == "new"
 
 
-def test_a_name_that_is_taken_is_refused_and_both_keep_theirs(shell: Shell) -> None:
+def test_taken_name_is_refused(shell: Shell) -> None:
     make(shell, "one")
     make(shell, "two")
     assert shell.run("ao-rename", "one", "two") == Ended(
@@ -41,7 +43,7 @@ def test_a_name_that_is_taken_is_refused_and_both_keep_theirs(shell: Shell) -> N
     assert shell.run("ao-get-result", "two").stdout == "two\n"
 
 
-def test_its_own_name_is_not_taken(shell: Shell) -> None:
+def test_session_can_be_renamed_to_its_own_name(shell: Shell) -> None:
     make(shell, "x")
     assert shell.run("ao-rename", "x", "x") == Ended(DONE, "x is now x\n", "")
 
@@ -54,7 +56,7 @@ def test_a_name_of_another_project_is_free(shell: Shell, tmp_path: Path) -> None
     assert shell.run("ao-rename", "x", "taken").exit_code == DONE
 
 
-def test_a_name_that_nobody_can_see_is_refused(shell: Shell) -> None:
+def test_name_with_invisible_characters_is_refused(shell: Shell) -> None:
     make(shell, "x")
     run = ("--executor", "command", "--", "true")
     for command, *arguments in (
@@ -78,7 +80,7 @@ def test_a_name_is_neither_empty_nor_too_long(shell: Shell) -> None:
         assert shell.run("ao-status", "x").stdout == "finished\n"
 
 
-def test_one_that_runs_is_renamed_while_it_does(shell: Shell, gate: Gate, started: Path) -> None:
+def test_running_session_can_be_renamed(shell: Shell, gate: Gate, started: Path) -> None:
     start_detached(shell, "x", started, gate)
     assert shell.run("ao-rename", "x", "y") == Ended(DONE, "x is now y\n", "")
     gate.open("done")
@@ -86,7 +88,7 @@ def test_one_that_runs_is_renamed_while_it_does(shell: Shell, gate: Gate, starte
     assert shell.run("ao-get-result", "y").stdout == "done\n"
 
 
-def test_one_of_another_project_is_renamed_by_its_whole_id_only(
+def test_session_of_another_project_is_renamed_by_full_id_only(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
     make(shell, "x")

@@ -1,4 +1,4 @@
-"""Which session an argument means: an id, a name in this project, a unique start of an id."""
+"""Session arguments: an id, a name in this project, or a unique prefix of an id."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.config import load_config
-from agent_orchestrator.console.command import CommandError
 from agent_orchestrator.session_client import SessionNotFoundError
+from agent_orchestrator.sessions.errors import SessionUsageError
 from agent_orchestrator.sessions.resolve import resolve
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
 
 
 @pytest.fixture
 def finished(records: ManagerClient, project: Path) -> Callable[..., str]:
-    """A maker of sessions that have an answer: their id, or what is said of them."""
+    """A function that creates finished sessions; their answer is their id by default."""
 
     def make(session_id: str, name: str, *, answer: str = "", directory: Path = project) -> str:
         records.create_session(session_id, name, project_dir=str(directory))
@@ -38,7 +38,7 @@ def result_of(shell: Shell, argument: str) -> str:
     return ended.stdout.removesuffix("\n")
 
 
-def test_a_whole_id_a_name_and_the_start_of_an_id_mean_a_session(
+def test_id_name_or_id_prefix_selects_a_session(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:
     session_id = finished(new_id(), "fix")
@@ -53,10 +53,10 @@ COMMANDS_OF_A_SESSION = (
 )
 
 
-def test_every_command_refuses_an_id_that_is_a_name_here(
+def test_every_command_refuses_an_id_that_is_also_a_name(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], tmp_path: Path
 ) -> None:
-    """Whoever makes a session chooses its id: here it is the name of another one."""
+    """The creator of a session chooses its id; here it is the name of another session."""
     genuine = finished(new_id(), "review")
     finished("review", "zzz", answer="FORGED", directory=tmp_path / "nowhere")
     for name, *rest in COMMANDS_OF_A_SESSION:
@@ -69,10 +69,10 @@ def test_every_command_refuses_an_id_that_is_a_name_here(
     assert shell.run("ao-status", "id:zzz").exit_code == NOT_FOUND
 
 
-def test_argument_never_means_another_session_than_its_name_does(
+def test_argument_never_selects_an_unintended_session(
     records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
 ) -> None:
-    """Two sessions in every relation, order, project and state; `meant` is what a person thinks."""
+    """Tries two sessions in every relation, project and state; `meant` holds all candidates."""
     relations = ("id is the other's name", "id begins the other's", "the names are equal")
     flags = (False, True)
     states_of_both = list(itertools.product(flags, repeat=4))
@@ -108,8 +108,8 @@ def test_argument_never_means_another_session_than_its_name_does(
                 meant = {s["session_id"] for s in (*named, *with_id, *begun)}
                 try:
                     found = resolve(records, argument, config, reach=reach)["session_id"]
-                except CommandError as exc:
-                    assert (exc.exit_code, len(meant)) == (USAGE, 2)
+                except SessionUsageError:
+                    assert len(meant) == 2
                 except SessionNotFoundError:
                     assert not named and not with_id
                 else:
@@ -120,7 +120,7 @@ def test_argument_never_means_another_session_than_its_name_does(
             assert exactly["session_id"] == session["session_id"]
 
 
-def test_name_is_found_in_whichever_unicode_form_it_is_typed(
+def test_name_is_found_in_either_unicode_form(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:
     composed, decomposed = "caf\u00e9", "cafe\u0301"
@@ -130,7 +130,7 @@ def test_name_is_found_in_whichever_unicode_form_it_is_typed(
     assert [result_of(shell, name) for name in (composed, decomposed)] == [fresh, old]
 
 
-def test_a_name_goes_before_the_start_of_an_id(
+def test_name_takes_precedence_over_an_id_prefix(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:
     first = finished(new_id(), "fix")
@@ -138,7 +138,7 @@ def test_a_name_goes_before_the_start_of_an_id(
     assert result_of(shell, first[:-3]) == second
 
 
-def test_start_of_several_ids_is_refused_with_the_list(
+def test_ambiguous_id_prefix_is_refused_with_a_list(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], project: Path
 ) -> None:
     start = new_id()
@@ -152,7 +152,7 @@ def test_start_of_several_ids_is_refused_with_the_list(
     )
 
 
-def test_a_name_that_several_have_is_refused_with_the_list_of_all(
+def test_ambiguous_name_is_refused_with_a_list(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:
     ids = [finished(new_id(), "same") for _ in range(3)]
@@ -161,7 +161,7 @@ def test_a_name_that_several_have_is_refused_with_the_list_of_all(
     assert [session_id in ended.stderr for session_id in ids] == [True] * 3
 
 
-def test_an_archived_session_is_found_where_no_other_has_the_name(
+def test_archived_session_is_found_if_no_other_has_its_name(
     shell: Shell, records: ManagerClient, finished: Callable[..., str], new_id: Callable[[], str]
 ) -> None:
     old = finished(new_id(), "fix")
@@ -169,12 +169,12 @@ def test_an_archived_session_is_found_where_no_other_has_the_name(
     assert result_of(shell, "fix") == old
     fresh = finished(new_id(), "fix")
     assert result_of(shell, "fix") == fresh
-    for _ in range(20):  # newer than that one, and more than are looked at together
+    for _ in range(20):  # newer than `fresh`, and more than one query returns
         records.archive_session(finished(new_id(), "fix"))
     assert result_of(shell, "fix") == fresh
 
 
-def test_a_session_name_in_two_projects_means_the_one_of_the_project_one_stands_in(
+def test_name_selects_the_session_of_the_current_project(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], tmp_path: Path
 ) -> None:
     ids = {}
@@ -187,14 +187,14 @@ def test_a_session_name_in_two_projects_means_the_one_of_the_project_one_stands_
         assert ended.stdout == f"{ids[name]}\n"
 
 
-def test_the_name_of_another_projects_session_is_not_found_and_says_where_it_is(
+def test_name_in_another_project_is_not_found_with_a_hint(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], tmp_path: Path
 ) -> None:
     session_id, name = new_id(), new_id()
     elsewhere = tmp_path / "elsewhere"
     finished(session_id, name, directory=elsewhere)
     hint = (
-        f"no session {name!r} in {shell.directory}; of that name elsewhere "
+        f"no session {name!r} in {shell.directory}; sessions of that name elsewhere "
         f"(give the id, or --project-dir): {session_id} ({name} in {elsewhere})"
     )
     assert shell.run("ao-get-result", name) == Ended(NOT_FOUND, "", f"ao-get-result: {hint}\n")
@@ -205,7 +205,7 @@ def test_the_name_of_another_projects_session_is_not_found_and_says_where_it_is(
     assert result_of(shell, session_id) == session_id
 
 
-def test_the_start_of_another_projects_id_reaches_it_to_read_and_not_to_change(
+def test_id_prefix_in_another_project_is_for_reading_only(
     shell: Shell, finished: Callable[..., str], new_id: Callable[[], str], tmp_path: Path
 ) -> None:
     session_id = finished(new_id(), "fix", directory=tmp_path / "elsewhere")
@@ -230,7 +230,7 @@ def test_a_project_path_through_a_symlink_is_the_same_project(
     assert (taken.exit_code, "already" in taken.stderr) == (1, True)
 
 
-def test_a_directory_inside_a_project_means_the_project(shell: Shell, project: Path) -> None:
+def test_directory_inside_a_project_selects_the_project(shell: Shell, project: Path) -> None:
     (project / ".agent-orchestrator").mkdir()
     below = project / "src" / "deep"
     below.mkdir(parents=True)
@@ -239,9 +239,7 @@ def test_a_directory_inside_a_project_means_the_project(shell: Shell, project: P
     assert result_of(shell.at(below), "x") == "hi"
 
 
-def test_the_environment_names_the_project_and_a_flag_goes_before_it(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_project_dir_option_overrides_the_environment(shell: Shell, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     told = shell.having(AGENT_ORCHESTRATOR_PROJECT_DIR=str(tmp_path / "one"))

@@ -15,7 +15,8 @@ from agent_orchestrator.console.output import local_time
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError
 from agent_orchestrator.sessions.next_run import Given, plan_next
-from tests.commands.shell import DONE, FAILED, USAGE, Ended, Gate, Shell, pids_in, waiting_program
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
 from tests.support.waiting import wait_for
@@ -28,7 +29,7 @@ NOTHING = Given(
     model=None,
     permission_mode=None,
 )
-"""A person who leaves all to the last run."""
+"""No option is given: the next run repeats the last one."""
 
 
 def says_what_it_would_run(ended: Ended, program: str, where: Path) -> bool:
@@ -77,7 +78,7 @@ def test_json_is_the_session_with_the_new_result(shell: Shell) -> None:
     assert (ended.json["run"], ended.json["result"], ended.json["error"]) == (2, "two", None)
 
 
-def test_a_resumed_session_is_running_while_it_runs_and_its_old_result_is_gone(
+def test_resumed_session_has_no_result_while_it_runs(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     start_session(shell)
@@ -92,7 +93,7 @@ def test_a_resumed_session_is_running_while_it_runs_and_its_old_result_is_gone(
     assert shell.run("ao-get-result", "x").stdout == "new\n"
 
 
-def test_the_program_of_the_last_run_is_used_again_and_a_given_one_replaces_it(
+def test_resume_reuses_the_program_unless_another_is_given(
     shell: Shell,
 ) -> None:
     start_session(shell, "sed", "s/^/first /")
@@ -102,7 +103,7 @@ def test_the_program_of_the_last_run_is_used_again_and_a_given_one_replaces_it(
     assert shell.run("ao-resume", "x", "-p", "four").stdout == "second four\n"
 
 
-def test_from_another_state_directory_the_program_must_be_given_again(
+def test_resume_from_another_state_directory_needs_a_program(
     shell: Shell, manager: RunningManager, tmp_path: Path
 ) -> None:
     start_session(shell)
@@ -118,7 +119,7 @@ def test_from_another_state_directory_the_program_must_be_given_again(
     assert other.run("ao-resume", "x", "-p", "three") == Ended(DONE, "three\n", "")
 
 
-def test_a_program_that_was_changed_on_its_way_is_not_executed(
+def test_tampered_program_is_not_executed(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
     start_session(shell)
@@ -132,7 +133,7 @@ def test_a_program_that_was_changed_on_its_way_is_not_executed(
     assert not proof.exists()
 
 
-def test_a_spec_that_was_sealed_for_another_session_is_not_executed(
+def test_spec_sealed_for_another_session_is_not_executed(
     shell: Shell, records: ManagerClient, project: Path, new_id: Any
 ) -> None:
     start_session(shell)
@@ -147,7 +148,7 @@ def test_a_spec_that_was_sealed_for_another_session_is_not_executed(
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_raised_permission_mode_is_used_again_only_where_it_was_raised(
+def test_raised_permission_mode_is_reused_only_where_it_was_set(
     shell: Shell,
     records: ManagerClient,
     manager: RunningManager,
@@ -155,7 +156,7 @@ def test_a_raised_permission_mode_is_used_again_only_where_it_was_raised(
     tmp_path: Path,
     is_ours: bool,
 ) -> None:
-    """The mode is in the spec of the new run, whatever that run's program does with it."""
+    """The mode is in the spec of the new run, although its program ignores the mode."""
     mode = ["--permission-mode", "bypassPermissions"]
     shell.run("ao-new", "x", "-p", "one", *mode, "--executor", "command", "--", "cat")
     other = shell.having(
@@ -170,16 +171,16 @@ def test_a_raised_permission_mode_is_used_again_only_where_it_was_raised(
     assert modes == ["bypassPermissions", "bypassPermissions" if is_ours else None]
 
 
-def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
+def test_loser_of_two_resumes_learns_where_the_session_runs(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     start_session(shell)
     program = waiting_program(started, gate)
     racing = [shell.start("ao-resume", "x", "--", *program) for _ in range(2)]
-    wait_for(lambda: pids_in(started), "one of them runs")
+    wait_for(lambda: pids_in(started), "one of the programs runs")
     with ThreadPoolExecutor(2) as pool:
         ends = [pool.submit(running.end) for running in racing]
-        wait_for(lambda: any(end.done() for end in ends), "the other has lost")
+        wait_for(lambda: any(end.done() for end in ends), "the other command has failed")
         gate.open("won")
         won, lost = sorted((end.result() for end in ends), key=lambda end: end.exit_code)
     assert won == Ended(DONE, "won\n", "")
@@ -193,7 +194,7 @@ def test_of_two_that_resume_at_once_one_wins_and_the_other_learns_where_it_runs(
     assert len(pids_in(started) or []) == 1
 
 
-def test_a_dead_run_is_taken_over_and_counts_as_lost(
+def test_takeover_marks_a_dead_run_as_lost(
     shell: Shell, records: ManagerClient, project: Path, new_id: Any
 ) -> None:
     session_id = new_id()
@@ -210,7 +211,7 @@ def test_a_dead_run_is_taken_over_and_counts_as_lost(
     assert [run["reason"] for run in runs] == ["lost", "completed"]
 
 
-def test_a_session_that_runs_nowhere_in_particular_is_refused_in_words_too(
+def test_resume_of_a_running_session_without_host_is_refused(
     shell: Shell, records: ManagerClient, project: Path, new_id: Any
 ) -> None:
     records.create_session(new_id(), "x", project_dir=str(project))
@@ -220,7 +221,7 @@ def test_a_session_that_runs_nowhere_in_particular_is_refused_in_words_too(
     assert "None" not in refused.stderr
 
 
-def test_a_session_of_another_project_is_resumed_by_its_whole_id_and_in_its_project(
+def test_full_id_resumes_a_session_in_its_own_project(
     shell: Shell, records: ManagerClient, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -230,7 +231,7 @@ def test_a_session_of_another_project_is_resumed_by_its_whole_id_and_in_its_proj
     assert shell.run("ao-resume", session_id) == Ended(DONE, f"{elsewhere}\n", "")
 
 
-def test_session_whose_project_is_not_on_this_machine_says_so(
+def test_resume_reports_a_project_missing_on_this_machine(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     start_session(shell)
@@ -246,7 +247,7 @@ def test_session_whose_project_is_not_on_this_machine_says_so(
 
 
 def other_values(value: Any, evil: Path) -> list[Any]:
-    """What else somebody could have put in the place of a value."""
+    """Return values that an attacker could store in place of this value."""
     values: list[Any] = [
         None,
         "yolo",
@@ -260,7 +261,7 @@ def other_values(value: Any, evil: Path) -> list[Any]:
 
 
 def changes_of(content: Any, evil: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the content again and again, each time with one value of it changed."""
+    """Yield copies of the content, each with one value changed."""
     parts = content.items() if isinstance(content, dict) else enumerate(content)
     for key, value in parts:
         for other in other_values(value, evil):
@@ -275,11 +276,13 @@ def changes_of(content: Any, evil: Path) -> Iterator[tuple[str, Any]]:
             yield f"{key}.{inner}", changed
 
 
-def test_next_run_is_the_last_one_again_or_is_asked_for(
+def test_next_run_repeats_the_last_one_or_is_asked_for(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
-    """Changes every value that the manager tells of a session and its runs, however it got there:
-    by PATCH, by POST, by an import, or by a manager that lies."""
+    """Changes every value that the manager reports about a session and its runs.
+
+    A value can be changed by PATCH, by POST, by an import, or by a manager that lies.
+    """
     agents = project / ".agent-orchestrator" / "agents"
     for name, program in (("deploy", ["cat"]), ("yolo", ["sh"])):
         (agents / name).mkdir(parents=True)
@@ -306,7 +309,7 @@ def test_next_run_is_the_last_one_again_or_is_asked_for(
                 same.add(name)
             except SessionUsageError:
                 asked.add(name)
-            except SessionClientError:  # it is not an answer of a manager at all
+            except SessionClientError:  # not a valid answer of a manager
                 refused.add(name)
     sealed = {f"runs.0.spec.{key}" for key in runs[-1]["spec"]}
     of_the_session = {"session.agent_name", "session.executor", "session.project_dir"}
@@ -316,7 +319,7 @@ def test_next_run_is_the_last_one_again_or_is_asked_for(
     assert refused
 
 
-def test_changed_directory_or_definition_is_not_used_unasked(
+def test_changed_directory_or_definition_needs_consent(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
     evil = tmp_path / "evil"
@@ -343,18 +346,18 @@ def test_changed_directory_or_definition_is_not_used_unasked(
     assert shell.run("ao-resume", session_id, "--agent", "deploy").stdout == "genuine\n"
 
 
-def test_a_session_of_an_executor_that_is_not_ours_says_so(
+def test_unknown_executor_is_reported(
     shell: Shell, records: ManagerClient, project: Path, new_id: Any
 ) -> None:
     records.create_named_session(new_id(), "x", project_dir=str(project), executor="magic")
     (session,) = records.find_sessions(project_dir=str(project))
     records.add_event(session["session_id"], {"event_type": "session_stop"})
     assert shell.run("ao-resume", "x", "-p", "hi") == Ended(
-        USAGE, "", "ao-resume: no executor 'magic'; there are: claude, command\n"
+        USAGE, "", "ao-resume: unknown executor 'magic'; known executors: claude, command\n"
     )
 
 
-def test_a_resume_that_fails_fails_and_the_session_with_it(
+def test_failed_resume_fails_the_session(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     start_session(shell)

@@ -1,4 +1,4 @@
-"""What becomes of credentials in prompts, programs and output; transcripts that nobody keeps."""
+"""Masked credentials in prompts, programs and output; runs without transcripts; `--purge`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MASK = "[masked: github-token]"
 COUNT = ("--executor", "command", "--", "wc", "-c")
 
 
-def test_an_agent_gets_its_prompt_raw_and_the_record_is_masked(
+def test_agent_gets_the_raw_prompt_and_the_record_is_masked(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     assert shell.run("ao-new", "x", "-p", TOKEN, *COUNT).stdout == f"{len(TOKEN)}\n"
@@ -33,7 +33,7 @@ def test_an_agent_gets_its_prompt_raw_and_the_record_is_masked(
     assert [one["masked_secrets"] for one in listed] == [2]
 
 
-def test_a_program_with_a_credential_is_not_kept_with_it_and_must_be_given_again(
+def test_program_with_a_credential_must_be_given_again(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     program = ("--executor", "command", "--", "printf", TOKEN)
@@ -47,7 +47,7 @@ def test_a_program_with_a_credential_is_not_kept_with_it_and_must_be_given_again
     assert shell.run("ao-resume", "x", "--", "echo", "fine", stdin="").stdout == "fine\n"
 
 
-def test_a_run_without_transcripts_is_remembered_as_one(
+def test_resume_keeps_the_no_transcripts_option(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
     assert shell.run("ao-new", "x", "-p", "a", "--no-transcripts", *COUNT).exit_code == DONE
@@ -60,7 +60,7 @@ def test_a_run_without_transcripts_is_remembered_as_one(
 def session_of_claude(
     records: ManagerClient, session_id: str, project: Path, *, executor: str = "claude"
 ) -> None:
-    """A session whose first run this person started: its spec is sealed."""
+    """Create a session whose first run this user started; its spec is sealed."""
     first = {"session_id": session_id, "run": 1, "project_dir": str(project), "agent_name": None}
     spec = sealed(RunSpec(executor=executor, project_dir=project), {**first, "executor": executor})
     records.create_named_session(
@@ -73,7 +73,7 @@ def files_below(*directories: Path) -> set[Path]:
     return {path for directory in directories for path in directory.rglob("*") if path.is_file()}
 
 
-def test_purge_removes_what_a_run_of_the_session_made_and_says_what(
+def test_purge_removes_and_lists_the_files_of_a_session(
     shell: Shell, records: ManagerClient, project: Path, own_home: Path
 ) -> None:
     session_id = str(uuid4())
@@ -109,10 +109,10 @@ def test_purge_removes_what_a_run_of_the_session_made_and_says_what(
         path.unlink()
 
 
-def test_purge_touches_nothing_for_an_id_that_is_not_a_run_of_claude_here(
+def test_purge_keeps_files_of_ids_without_a_claude_run_here(
     shell: Shell, records: ManagerClient, project: Path, own_home: Path
 ) -> None:
-    """Ids of the names that Claude Code uses, of native conversations, and of other executors."""
+    """The ids are names that Claude Code uses, native conversations, or of another executor."""
     key = project_key_for_directory(project)
     projects = own_home / ".claude" / "projects"
     native, unsealed, program = (str(uuid4()) for _ in range(3))
@@ -136,7 +136,7 @@ def test_purge_touches_nothing_for_an_id_that_is_not_a_run_of_claude_here(
     assert files_below(own_home) == before
 
 
-def test_a_purge_asks_where_somebody_can_be_asked(shell: Shell, records: ManagerClient) -> None:
+def test_purge_needs_a_terminal_or_yes(shell: Shell, records: ManagerClient) -> None:
     records.create_session("asked", "y", project_dir=str(shell.directory))
     records.add_event("asked", {"event_type": "session_stop"})
     assert shell.run("ao-clean", "y", "--purge").exit_code == USAGE

@@ -1,4 +1,4 @@
-"""`ao-stop`: what runs, what its supervisor left, and what the manager cannot be asked about."""
+"""`ao-stop`: running sessions, processes of dead supervisors, and an unreachable manager."""
 
 from __future__ import annotations
 
@@ -12,25 +12,16 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    NOT_FINISHED,
-    NOT_FOUND,
-    Ended,
-    Gate,
-    Shell,
-    is_alive,
-    kill_supervisor,
-    start_detached,
-    supervisor_of,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive, kill_supervisor, supervisor_of
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Ended, Shell
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
 from tests.support.waiting import wait_for
 
 
-def test_several_are_stopped_and_none_of_their_processes_is_left(
+def test_stop_ends_all_processes_of_several_sessions(
     shell: Shell, records: ManagerClient, gate: Gate, started: Path
 ) -> None:
     runs = [start_detached(shell, name, started, gate) for name in ("one", "two")]
@@ -54,20 +45,20 @@ def test_json_is_the_sessions_as_they_ended(shell: Shell, gate: Gate, started: P
     assert ended.json == [shell.run("ao-status", "x", "--json").json]
 
 
-def test_one_that_has_ended_stays_as_it_was(shell: Shell) -> None:
+def test_stop_leaves_an_ended_session_unchanged(shell: Shell) -> None:
     shell.run("ao-new", "x", "--executor", "command", "--", "false")
     assert shell.run("ao-stop", "x") == Ended(DONE, "x failed\n", "")
 
 
-def test_an_unknown_one_among_several_stops_none(shell: Shell, gate: Gate, started: Path) -> None:
+def test_unknown_name_among_several_stops_nothing(shell: Shell, gate: Gate, started: Path) -> None:
     _, pid = start_detached(shell, "x", started, gate)
-    ended = shell.run("ao-stop", "x", "nobody")
+    ended = shell.run("ao-stop", "x", "missing")
     assert (ended.exit_code, ended.stdout) == (NOT_FOUND, "")
-    assert ended.stderr.startswith("ao-stop: no session 'nobody' in ")
+    assert ended.stderr.startswith("ao-stop: no session 'missing' in ")
     assert is_alive(pid)
 
 
-def test_one_of_another_project_is_stopped_by_its_whole_id_only(
+def test_session_of_another_project_is_stopped_by_full_id_only(
     shell: Shell, gate: Gate, started: Path, tmp_path: Path
 ) -> None:
     session_id, _ = start_detached(shell, "x", started, gate)
@@ -80,9 +71,7 @@ def test_one_of_another_project_is_stopped_by_its_whole_id_only(
 STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
 
 
-def test_the_time_that_is_up_ends_the_waiting_while_the_stop_goes_on(
-    shell: Shell, gate: Gate, started: Path
-) -> None:
+def test_timeout_ends_the_wait_but_not_the_stop(shell: Shell, gate: Gate, started: Path) -> None:
     program = ["sh", "-c", STUBBORN, str(started), str(gate.path)]
     shell.run("ao-new", "x", "--detach", "--executor", "command", "--", *program)
     wait_for(started.exists, "the program runs")
@@ -90,29 +79,25 @@ def test_the_time_that_is_up_ends_the_waiting_while_the_stop_goes_on(
     assert shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 
 
-def test_what_a_dead_supervisor_left_is_cleared(
-    shell: Shell, gate: Gate, started: Path, start_manager: Any
+def test_stop_ends_processes_of_a_dead_supervisor(
+    own_shell: Shell, gate: Gate, started: Path
 ) -> None:
-    manager: RunningManager = start_manager()
-    own = shell.having(**manager.environment())
-    session_id, pid = start_detached(own, "x", started, gate)
-    kill_supervisor(own.state_dir, session_id)
+    session_id, pid = start_detached(own_shell, "x", started, gate)
+    kill_supervisor(own_shell.state_dir, session_id)
     assert is_alive(pid)
-    assert own.run("ao-stop", "x") == Ended(
-        DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 stopped\n"
+    assert own_shell.run("ao-stop", "x") == Ended(
+        DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 processes stopped\n"
     )
     assert not is_alive(pid)
 
 
-def test_with_the_manager_away_the_supervisors_of_this_machine_are_asked(
-    shell: Shell, gate: Gate, started: Path, start_manager: Any
+def test_stop_without_manager_asks_the_local_supervisors(
+    own: RunningManager, own_shell: Shell, gate: Gate, started: Path, start_manager: Any
 ) -> None:
-    manager: RunningManager = start_manager()
-    own = shell.having(**manager.environment())
-    session_id, pid = start_detached(own, "x", started, gate)
-    supervisor = supervisor_of(own.state_dir, session_id).pid
-    manager.kill()
-    ended = own.run("ao-stop", "x")
+    session_id, pid = start_detached(own_shell, "x", started, gate)
+    supervisor = supervisor_of(own_shell.state_dir, session_id).pid
+    own.kill()
+    ended = own_shell.run("ao-stop", "x")
     assert (ended.exit_code, ended.stdout) == (DONE, "asked the supervisor of x to stop\n")
     assert ended.stderr.endswith(": asking the supervisors of this machine\n")
     wait_for(lambda: not is_alive(pid), "the program is stopped")
@@ -122,29 +107,28 @@ def test_with_the_manager_away_the_supervisors_of_this_machine_are_asked(
             os.kill(supervisor, signal.SIGTERM)
         return not is_alive(supervisor)
 
-    # It waits for its manager, to tell it the end: now that is stopped, and left to the next.
+    # The supervisor waits for the manager, to deliver the end of the run. A further signal stops
+    # this wait, and the next command delivers the end.
     wait_for(stop_again, "the supervisor ends")
-    start_manager(manager.directory, port=manager.port)
-    assert own.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
+    start_manager(own.directory, port=own.port)
+    assert own_shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 
 
 @pytest.mark.parametrize("tree", [True, False])
-def test_with_the_manager_away_a_tree_is_stopped_with_all_that_is_in_it(
-    shell: Shell, gate: Gate, started: Path, start_manager: Any, tree: bool
+def test_stop_without_manager_stops_a_whole_tree(
+    own: RunningManager, own_shell: Shell, gate: Gate, started: Path, tree: bool
 ) -> None:
-    manager: RunningManager = start_manager()
-    own = shell.having(**manager.environment())
-    start_family(own, gate, started)
+    start_family(own_shell, gate, started)
     pids = [int(pid) for pid in started.read_text().split()]
-    manager.kill()
-    ended = own.run("ao-stop", "parent", *(["--tree"] if tree else []))
+    own.kill()
+    ended = own_shell.run("ao-stop", "parent", *(["--tree"] if tree else []))
     asked = ["parent", "child"] if tree else ["parent"]
     assert ended.stdout.splitlines() == [f"asked the supervisor of {n} to stop" for n in asked]
     left = 0 if tree else 1
-    wait_for(lambda: sum(map(is_alive, pids)) == left, "they are stopped")
+    wait_for(lambda: sum(map(is_alive, pids)) == left, "the runs are stopped")
 
 
-def test_with_the_manager_away_a_session_that_is_not_of_this_machine_is_not_found(
+def test_stop_without_manager_finds_local_sessions_only(
     shell: Shell,
 ) -> None:
     with refused_url() as url:
@@ -155,7 +139,7 @@ def test_with_the_manager_away_a_session_that_is_not_of_this_machine_is_not_foun
 
 
 def start_family(shell: Shell, gate: Gate, started: Path) -> None:
-    """A session whose program starts another one, and then waits as that does."""
+    """Start a session whose program starts a child session; both programs wait at the gate."""
     child = ["ao-new", "child", "--detach", "--executor", "command", "--", "sh", "-c"]
     waits = 'echo $$ >> "$0"; read word < "$1"; echo "$word"'
     source = (
@@ -173,7 +157,7 @@ def start_family(shell: Shell, gate: Gate, started: Path) -> None:
     )
 
 
-def test_a_parent_that_is_stopped_leaves_its_child(
+def test_stop_of_a_parent_leaves_its_child_running(
     shell: Shell, records: ManagerClient, project: Path, gate: Gate, started: Path
 ) -> None:
     start_family(shell, gate, started)
@@ -186,7 +170,7 @@ def test_a_parent_that_is_stopped_leaves_its_child(
     assert shell.run("ao-wait", "child") == Ended(DONE, "child finished\n", "")
 
 
-def test_a_tree_is_stopped_with_all_that_is_in_it(shell: Shell, gate: Gate, started: Path) -> None:
+def test_tree_option_stops_parent_and_child(shell: Shell, gate: Gate, started: Path) -> None:
     start_family(shell, gate, started)
     rows = shell.run("ao-list-sessions", "--here", "--tree").stdout.splitlines()[1:]
     assert [row.split("  ")[0] for row in rows] == ["parent", "└ child"]

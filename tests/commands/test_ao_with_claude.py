@@ -1,4 +1,4 @@
-"""The real Claude Code through the commands, against the stand-in model: nothing here is faked."""
+"""The commands with the real Claude Code and the stand-in model."""
 
 from __future__ import annotations
 
@@ -13,21 +13,13 @@ import psutil
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    Ended,
-    Gate,
-    Shell,
-    is_alive,
-    pids_in,
-    supervisor_of,
-    waiting_program,
-)
+from tests.commands.processes import is_alive, supervisor_of
+from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.model_server import ModelServer, script, tool
 from tests.support.waiting import wait_for
 
-# One after another here: real CLIs at the same time would only slow each other down.
+# These tests run one after another: concurrent CLIs would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude-commands")
 
 
@@ -53,7 +45,7 @@ def said(event: dict[str, Any]) -> str:
     return "".join(block["text"] for block in event.get("content") or ())
 
 
-def test_a_session_with_a_tool_call_and_a_resume_is_recorded_completely_in_order_and_once(
+def test_tool_call_and_resume_are_recorded_in_order_and_once(
     claude: Shell, records: ManagerClient, model: ModelServer
 ) -> None:
     call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
@@ -107,7 +99,7 @@ def supervisor_process(claude: Shell) -> psutil.Process:
     return psutil.Process(run.pid)
 
 
-def test_a_session_whose_agent_is_killed_is_not_left_running_and_can_be_resumed(
+def test_session_of_a_killed_agent_fails_and_can_be_resumed(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
@@ -127,7 +119,7 @@ def test_a_session_whose_agent_is_killed_is_not_left_running_and_can_be_resumed(
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
-def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
+def test_ctrl_c_stops_agent_and_tool_and_allows_a_resume(
     claude: Shell, started: Path, gate: Gate
 ) -> None:
     running, tool_pid = start_with_a_tool_that_waits(claude, started, gate)
@@ -135,19 +127,19 @@ def test_ctrl_c_stops_the_agent_and_its_tool_and_the_session_can_be_resumed(
     processes = supervisor.children(recursive=True)
     running.signal(signal.SIGINT)
     assert running.end() == STOPPED
-    wait_for(lambda: not is_alive(supervisor.pid), "its supervisor ends")
+    wait_for(lambda: not is_alive(supervisor.pid), "the supervisor ends")
     assert not any(is_alive(pid) for pid in [tool_pid, *(process.pid for process in processes)])
     session = session_of(claude)
     assert (session["status"], session["reason"]) == ("finished", "stopped")
     usage = session["usage"]
     assert usage["cache_read_tokens"] >= 2000
-    # Claude Code told its total when it was interrupted, or was too slow and its cost is unknown.
+    # An interrupted Claude Code reports its total cost; if it is too slow, the cost is unknown.
     assert usage["cost_microdollars"] > 0 or usage["unpriced_tokens"] >= 3011
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
-def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
+def test_sent_message_reaches_the_model_and_the_record(
     claude: Shell, records: ManagerClient, model: ModelServer, started: Path, gate: Gate
 ) -> None:
     command = shlex.join(waiting_program(started, gate))
@@ -155,7 +147,7 @@ def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
     running = claude.start("ao-new", "x", "-p", steps)
     wait_for(lambda: pids_in(started), "the tool runs")
     hint = "Leave the logout test alone."
-    assert claude.run("ao-send", "x", "-p", hint) == Ended(DONE, "told x\n", "")
+    assert claude.run("ao-send", "x", "-p", hint) == Ended(DONE, "sent to x\n", "")
     assert hint not in json.dumps(model.requests())
     gate.open()
     assert running.end() == Ended(DONE, "I have waited.\n", "")
@@ -168,7 +160,7 @@ def test_a_message_into_a_running_session_reaches_the_model_and_the_record(
     assert f"user\n    {hint}\n" in claude.run("ao-logs", "x").stdout
 
 
-def test_without_credentials_it_fails_says_how_to_log_in_and_works_once_that_is_done(
+def test_run_without_login_fails_with_advice_and_can_be_resumed(
     claude: Shell, model: ModelServer
 ) -> None:
     logged_out = claude.having(ANTHROPIC_API_KEY=None)
@@ -185,9 +177,7 @@ def test_without_credentials_it_fails_says_how_to_log_in_and_works_once_that_is_
 
 
 @pytest.mark.parametrize("status", [400, 401])
-def test_a_session_whose_first_answer_was_an_error_can_be_resumed(
-    claude: Shell, status: int
-) -> None:
+def test_session_can_be_resumed_after_an_error_as_first_answer(claude: Shell, status: int) -> None:
     error = {"status": status, "type": "invalid_request_error", "message": "not today"}
     failed = claude.run("ao-new", "x", "-p", script({"error": error}))
     assert (failed.exit_code, failed.stdout) == (FAILED, "")
@@ -195,7 +185,7 @@ def test_a_session_whose_first_answer_was_an_error_can_be_resumed(
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
-def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
+def test_session_stopped_before_its_answer_can_be_resumed(
     claude: Shell, model: ModelServer
 ) -> None:
     running = claude.start("ao-new", "x", "-p", script({"text": "too late", "hang": 60}))
@@ -203,15 +193,15 @@ def test_a_session_that_was_stopped_before_the_first_answer_can_be_resumed(
     running.signal(signal.SIGINT)
     ended = running.end()
     assert (ended.exit_code, ended.stderr) == (STOPPED.exit_code, STOPPED.stderr)
-    assert ended.stdout in ("", "too late\n")  # what had come of the answer is kept
+    assert ended.stdout in ("", "too late\n")  # the received part of the answer is kept
     resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
-def test_agent_that_begins_anew_ends_and_is_resumed_there(
+def test_cleared_conversation_is_resumed_under_its_new_id(
     claude: Shell, records: ManagerClient, model: ModelServer, own_home: Path
 ) -> None:
-    """With `/clear` it goes on under an id of its own making, as a first prompt and later."""
+    """After `/clear` Claude Code continues under a new id, as a first prompt and later."""
 
     def asked(step: str, *, name: str) -> str:
         model.forget()

@@ -1,4 +1,4 @@
-"""What holds for every command: how it is called, what it prints where, how it fails."""
+"""Rules for every command: how it is called, where it prints, and how it fails."""
 
 from __future__ import annotations
 
@@ -6,31 +6,17 @@ import errno
 import json
 import os
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from agent_orchestrator import __version__
-from tests.commands.shell import (
-    ALL,
-    DONE,
-    FAILED,
-    LIGHT,
-    NEED_A_MANAGER,
-    NOT_FOUND,
-    USAGE,
-    Ended,
-    Shell,
-    arguments_of,
-    call,
-    main_of,
-)
+from tests.commands.command_names import ALL, LIGHT, NEED_A_MANAGER, arguments_of
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell, call, main_of
 from tests.support import defective
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @each_row("command", ALL)
@@ -56,7 +42,7 @@ def test_an_unknown_option_is_a_usage_error_in_one_line(command: str) -> None:
     )
 
 
-def test_a_number_that_nothing_can_have_is_a_usage_error() -> None:
+def test_impossible_number_is_a_usage_error() -> None:
     """Every option that takes a number refuses one that is too large or negative."""
     numbers = [
         (command, option.opts[-1])
@@ -115,7 +101,7 @@ def test_a_bad_setting_names_its_variable_and_its_value(
 
 
 @each_row("command", ["ao-new", "ao-status"])
-def test_a_removed_directory_has_names_but_no_runs(
+def test_removed_directory_allows_look_ups_but_no_runs(
     shell: Shell, command: str, tmp_path: Path
 ) -> None:
     project = tmp_path / "gone"
@@ -131,7 +117,7 @@ def test_a_removed_directory_has_names_but_no_runs(
         assert f"the working directory {project} is gone" in ended.stderr
 
 
-def test_program_that_others_chose_runs_only_where_named(shell: Shell, project: Path) -> None:
+def test_agent_others_can_write_runs_only_if_project_is_named(shell: Shell, project: Path) -> None:
     agent = project / ".agent-orchestrator" / "agents" / "echo"
     agent.mkdir(parents=True)
     (agent / "agent.json").write_text(json.dumps({"command": ["echo", "ran"]}))
@@ -147,21 +133,21 @@ def test_program_that_others_chose_runs_only_where_named(shell: Shell, project: 
 
 
 @each_row("command", [*(c for c in NEED_A_MANAGER if c != "ao-stop"), "ao-resume", "ao-new"])
-def test_a_configured_manager_that_is_not_there_is_named_with_what_to_do(
+def test_unreachable_configured_manager_is_named_with_advice(
     shell: Shell, command: str, own_home: Path
 ) -> None:
     with refused_url() as url:
-        nobody = shell.having(
+        alone = shell.having(
             AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url, AGENT_ORCHESTRATOR_STATE_DIR=None
         )
-        ended = nobody.run(command, *arguments_of(command))
+        ended = alone.run(command, *arguments_of(command))
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
     assert url in ended.stderr
     assert "pip install agent-orchestrator && agent-session-manager serve" in ended.stderr
     assert list(own_home.glob("**/manager-*")) == []
 
 
-def test_a_manager_that_says_nothing_is_given_up(shell: Shell) -> None:
+def test_silent_manager_causes_a_timeout(shell: Shell) -> None:
     with silent_server() as url:
         ended = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url).run("ao-status", "x")
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
@@ -178,7 +164,7 @@ def test_a_manager_that_says_nothing_is_given_up(shell: Shell) -> None:
     ],
 )
 @each_row("command", ["ao-list-sessions", "ao-new", "ao-status"])
-def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: Reply) -> None:
+def test_server_that_is_not_a_manager_is_reported(shell: Shell, command: str, reply: Reply) -> None:
     with recording(reply) as server:
         there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
         ended = there.run(command, *(arguments_of(command) or []))
@@ -187,18 +173,16 @@ def test_somebody_elses_server_is_no_manager(shell: Shell, command: str, reply: 
 
 
 @each_row("command", ["ao-clean", "ao-list-sessions", "ao-status"])
-def test_half_a_session_is_not_an_answer_of_a_manager(shell: Shell, command: str) -> None:
+def test_incomplete_session_is_not_accepted_as_an_answer(shell: Shell, command: str) -> None:
     half = {"session_id": "x"}
     with recording(lambda _: json_reply({"session": half, "sessions": [half]})) as server:
         there = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url)
         ended = there.run(command, *arguments_of(command))
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
-    assert server.url in ended.stderr and "defect" not in ended.stderr
+    assert server.url in ended.stderr and "internal error" not in ended.stderr
 
 
-def test_defect_is_a_sentence_and_its_trace_is_kept_only_if_asked_for(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_defect_prints_one_line_and_logs_its_trace_on_request(shell: Shell, tmp_path: Path) -> None:
     there = replace(shell, python=defective.PROGRAM).having(
         AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
     )
@@ -206,16 +190,16 @@ def test_defect_is_a_sentence_and_its_trace_is_kept_only_if_asked_for(
         ended = there.run(command, *arguments_of(command))
         assert (ended.exit_code, ended.stdout) == (FAILED, "")
         log = tmp_path / "state" / "commands.log"
-        assert "a defect in this command: KeyError" in ended.stderr
+        assert "internal error in this command: KeyError" in ended.stderr
         assert str(log) in ended.stderr
         assert not log.exists()
         there.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1").run(command, *arguments_of(command))
-        (line,) = (line for line in log.read_text().splitlines() if "trace=" in line)
-        assert 'error="KeyError"' in line
+        (line,) = (line for line in log.read_text().splitlines() if '"trace": ' in line)
+        assert '"error": "KeyError"' in line
         log.unlink()
 
 
-def test_a_log_that_cannot_be_kept_is_named(shell: Shell) -> None:
+def test_log_that_cannot_be_written_is_named(shell: Shell) -> None:
     told = shell.having(
         AGENT_ORCHESTRATOR_ENABLE_LOGGING="1", AGENT_ORCHESTRATOR_STATE_DIR="/dev/null/state"
     )
@@ -224,7 +208,7 @@ def test_a_log_that_cannot_be_kept_is_named(shell: Shell) -> None:
     )
 
 
-def test_a_session_without_an_answer_says_so(shell: Shell) -> None:
+def test_result_of_a_session_without_answer_is_an_error(shell: Shell) -> None:
     shell.run("ao-new", "x", "--executor", "command", "--", "no-such-program")
     assert shell.run("ao-get-result", "x") == Ended(
         FAILED, "", "ao-get-result: session 'x' finished without an answer\n"
@@ -232,7 +216,7 @@ def test_a_session_without_an_answer_says_so(shell: Shell) -> None:
 
 
 @each_row("command", [command for command in LIGHT if command != "ao-send"])
-def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
+def test_answer_that_cannot_be_written_fails_with_one_line(
     shell: Shell, command: str, tmp_path: Path
 ) -> None:
     shell = shell.at(tmp_path)
@@ -242,16 +226,7 @@ def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
         "---\nname: a\ndescription: b\n---\n"
     )
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            shell.command(command, *arguments_of(command)),
-            stdin=subprocess.DEVNULL,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            cwd=shell.directory,
-            env=shell.environment,
-            timeout=WATCHDOG_SECONDS,
-            check=False,
-        )
+        done = shell.run_program(*shell.command(command, *arguments_of(command)), stdout=full)
     why = os.strerror(errno.ENOSPC)
     assert (done.returncode, done.stderr.decode()) == (
         FAILED,
@@ -259,25 +234,16 @@ def test_an_answer_that_cannot_be_written_is_a_failure_in_one_line(
     )
 
 
-def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
+def test_closed_stdout_is_not_an_error(shell: Shell) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(
-        shell.command("ao-show-config"),
-        stdin=subprocess.DEVNULL,
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        cwd=shell.directory,
-        env=shell.environment,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    done = shell.run_program(*shell.command("ao-show-config"), stdout=writing)
     os.close(writing)
     assert (done.returncode, done.stderr) == (DONE, b"")
 
 
-@each_row("argument", ["nobody", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])
-def test_an_unknown_session_has_a_status_whatever_it_is_called(shell: Shell, argument: str) -> None:
+@each_row("argument", ["missing", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])
+def test_unknown_session_of_any_name_has_a_status(shell: Shell, argument: str) -> None:
     assert shell.run("ao-status", argument) == Ended(NOT_FOUND, "not_existent\n", "")
 
 
@@ -289,28 +255,19 @@ def test_an_unknown_session_has_a_status_whatever_it_is_called(shell: Shell, arg
     ],
 )
 def test_an_unknown_session_is_not_found(shell: Shell, command: str, given: list[str]) -> None:
-    assert shell.run(command, "nobody", *given) == Ended(
+    assert shell.run(command, "missing", *given) == Ended(
         NOT_FOUND,
         "",
-        f"{command}: no session 'nobody' in {shell.directory}; "
-        "ao-list-sessions shows those that there are\n",
+        f"{command}: no session 'missing' in {shell.directory}; "
+        "list the sessions with ao-list-sessions\n",
     )
 
 
 def test_the_status_of_an_unknown_session_as_json(shell: Shell) -> None:
-    ended = shell.run("ao-status", "nobody", "--json")
+    ended = shell.run("ao-status", "missing", "--json")
     assert (ended.exit_code, ended.json) == (NOT_FOUND, {"status": "not_existent"})
 
 
-def test_an_argument_that_is_no_text_is_no_session(shell: Shell) -> None:
-    command = [os.fsencode(part) for part in shell.command("ao-status")]
-    done = subprocess.run(
-        [*command, b"\xff\xfe"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+def test_argument_that_is_not_text_is_not_a_session(shell: Shell) -> None:
+    done = shell.run_program(*shell.command("ao-status"), b"\xff\xfe")
     assert (done.returncode, done.stdout, done.stderr) == (NOT_FOUND, b"not_existent\n", b"")

@@ -1,7 +1,7 @@
-"""A conversation goes on wherever the manager can be reached: in another home and another path.
+"""A conversation continues on any machine that reaches the manager, in another home and path.
 
-The real Claude Code against the stand-in model. Two "machines" are two homes and two project paths
-that share a manager.
+These tests use the real Claude Code and the stand-in model. Two "machines" are two homes and two
+project paths that share a manager.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def here(claude: Shell) -> Shell:
 
 @pytest.fixture
 def elsewhere(here: Shell, tmp_path: Path) -> Shell:
-    """Another machine: another home, in which nothing of Claude Code is, and another path."""
+    """Another machine: another path, and another home without files of Claude Code."""
     home, project = tmp_path / "other-home", tmp_path / "other-path"
     project.mkdir()
     home.mkdir()
@@ -61,11 +61,11 @@ def _resume(shell: Shell, session_id: str, *arguments: str) -> Ended:
 
 
 def _conversation(model: ModelServer) -> str:
-    """What the model was last shown of the conversation."""
+    """Return the messages of the last request to the model."""
     return json.dumps(model.requests()[-1]["body"]["messages"])
 
 
-def test_a_conversation_goes_on_in_another_home_and_another_path(
+def test_conversation_continues_in_another_home_and_path(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
@@ -75,14 +75,14 @@ def test_a_conversation_goes_on_in_another_home_and_another_path(
     assert resumed == Ended(DONE, "It was heron.\n", "")
     assert "The word is heron." in _conversation(model)
     assert "the tools output" in _conversation(model)
-    # And back again, where the second half of it is not known yet.
+    # Resume on the first machine, which does not have the second half yet.
     model.forget()
     resumed = here.run("ao-resume", "talk", "-p", script({"text": "Home again."}))
     assert resumed == Ended(DONE, "Home again.\n", "")
     assert "It was heron." in _conversation(model)
 
 
-def test_a_plain_claude_resumes_afterwards_and_sees_the_whole_conversation(
+def test_plain_claude_resumes_the_whole_conversation(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     session_id = _begin(here, {"text": "The word is heron."})
@@ -103,7 +103,7 @@ def test_a_plain_claude_resumes_afterwards_and_sees_the_whole_conversation(
     assert "Heron it is." in _conversation(model)
 
 
-def test_what_a_subagent_did_is_there_too(
+def test_subagent_transcripts_are_transferred_too(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     inner = script({"text": "I am the subagent."})
@@ -112,7 +112,7 @@ def test_what_a_subagent_did_is_there_too(
     assert _resume(elsewhere, session_id, "-p", script({"text": "On."})).exit_code == DONE
 
     def transcripts(shell: Shell) -> dict[str, set[str]]:
-        """The lines of each subagent by id; the CLI keeps its log of requests to itself."""
+        """Return the line ids of each subagent; lines without an id are not transferred."""
         projects = _home(shell) / ".claude" / "projects"
         return {
             path.name: {
@@ -131,7 +131,7 @@ def test_what_a_subagent_did_is_there_too(
     )
 
 
-def test_the_persons_own_agents_count_where_the_session_is_resumed(
+def test_agents_in_the_home_of_the_resuming_machine_are_used(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     for shell in (here, elsewhere):
@@ -146,9 +146,7 @@ def test_the_persons_own_agents_count_where_the_session_is_resumed(
     assert "in rhyme" in json.dumps(model.requests()[-1]["body"]["system"])
 
 
-def test_a_session_whose_project_is_elsewhere_asks_where_it_is_here(
-    here: Shell, elsewhere: Shell
-) -> None:
+def test_resume_of_a_missing_project_asks_for_its_directory(here: Shell, elsewhere: Shell) -> None:
     session_id = _begin(here, {"text": "Yes."})
     here.directory.rename(here.directory.with_name("moved"))
     asked = elsewhere.run("ao-resume", session_id, "-p", "x")
@@ -156,7 +154,7 @@ def test_a_session_whose_project_is_elsewhere_asks_where_it_is_here(
     assert "--project-dir" in asked.stderr
 
 
-def test_a_fork_begins_with_the_conversation_and_leaves_it_as_it_is(
+def test_fork_copies_the_conversation_and_leaves_it_unchanged(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     session_id = _begin(here, {"text": "The word is heron."})
@@ -170,7 +168,7 @@ def test_a_fork_begins_with_the_conversation_and_leaves_it_as_it_is(
     assert (other["run"], other["project_dir"]) == (1, str(elsewhere.directory))
     assert other["session_id"] != session_id
     assert here.run("ao-get-result", "talk").stdout == "The word is heron.\n"
-    # Both go on, each by itself.
+    # Both sessions continue independently.
     model.forget()
     assert here.run("ao-resume", "talk", "-p", script({"text": "On."})).exit_code == DONE
     assert "Another way." not in _conversation(model)
@@ -179,7 +177,7 @@ def test_a_fork_begins_with_the_conversation_and_leaves_it_as_it_is(
     assert "Another way." in _conversation(model)
 
 
-def test_a_fork_needs_a_name_that_is_free(here: Shell) -> None:
+def test_fork_needs_a_free_name(here: Shell) -> None:
     _begin(here, {"text": "Yes."})
     refused = here.run("ao-resume", "talk", "--fork", "talk", "-p", "x")
     assert refused.exit_code == FAILED

@@ -1,4 +1,4 @@
-"""Following runs and requests as the commands do, where that shows better without one."""
+"""Functions with which commands follow runs and requests, called without a command."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent_orchestrator.client.manager import Json, ManagerClient
 from agent_orchestrator.sessions.follow import follow, wait_for_request
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
 
 MANY = 1000
-"""More than the manager reads at once."""
+"""More events than the manager reads at once."""
 
 
 def raises(error: Exception) -> None:
     raise error
 
 
-def test_a_newer_run_ends_the_following_once_all_events_of_the_older_are_here(
+def test_follow_returns_a_newer_run_after_all_earlier_events(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
@@ -36,7 +34,7 @@ def test_a_newer_run_ends_the_following_once_all_events_of_the_older_are_here(
     assert [event["seq"] for event in shown] == list(range(1, MANY + 1))
 
 
-def test_a_newer_run_ends_the_following_while_it_goes_on(
+def test_follow_returns_when_a_takeover_starts_a_newer_run(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
@@ -52,7 +50,7 @@ def test_a_newer_run_ends_the_following_while_it_goes_on(
 
 @contextmanager
 def stopping_manager(session: Json, request: Json) -> Iterator[ManagerClient]:
-    """A manager that answers at once, also what is not settled yet, as one does that stops."""
+    """A manager that answers at once even if a request is pending, as during its shutdown."""
     states = ["pending", "acknowledged", "pending", "done"]
 
     def answer(received: Received) -> Reply:
@@ -64,27 +62,24 @@ def stopping_manager(session: Json, request: Json) -> Iterator[ManagerClient]:
         yield manager
 
 
-def test_a_request_is_waited_for_through_an_outage_and_not_for_ever(
-    start_manager: Any, monkeypatch: pytest.MonkeyPatch, new_id: Callable[[], str]
+def test_wait_for_request_survives_an_outage_and_times_out(
+    own: RunningManager, own_records: ManagerClient, start_manager: Any, new_id: Callable[[], str]
 ) -> None:
-    manager: RunningManager = start_manager()
-    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-    with ManagerClient(manager.url) as records:
-        session = records.create_session(new_id(), "x")
-        session_id = session["session_id"]
-        request = records.create_request(session_id, 1, new_id(), "message", {"text": "hi"})
-        assert wait_for_request(records, session, request, timeout_seconds=0.2) == request
-        with stopping_manager(session, request) as early:
-            assert wait_for_request(early, session, request, timeout_seconds=60)["state"] == "done"
-        manager.kill()
+    session = own_records.create_session(new_id(), "x")
+    session_id = session["session_id"]
+    request = own_records.create_request(session_id, 1, new_id(), "message", {"text": "hi"})
+    assert wait_for_request(own_records, session, request, timeout_seconds=0.2) == request
+    with stopping_manager(session, request) as early:
+        assert wait_for_request(early, session, request, timeout_seconds=60)["state"] == "done"
+    own.kill()
 
-        def come_back() -> Json:
-            start_manager(manager.directory, port=manager.port)
-            with ManagerClient(manager.url) as other:
-                return other.settle_request(session_id, 1, request["request_id"], state="done")
+    def come_back() -> Json:
+        start_manager(own.directory, port=own.port)
+        with ManagerClient(own.url) as other:
+            return other.settle_request(session_id, 1, request["request_id"], state="done")
 
-        with ThreadPoolExecutor(1) as thread:
-            settling = thread.submit(come_back)
-            found = wait_for_request(records, session, request, timeout_seconds=30)
-            assert found == settling.result()
-            assert found["state"] == "done"
+    with ThreadPoolExecutor(1) as thread:
+        settling = thread.submit(come_back)
+        found = wait_for_request(own_records, session, request, timeout_seconds=30)
+        assert found == settling.result()
+        assert found["state"] == "done"

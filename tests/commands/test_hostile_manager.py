@@ -1,4 +1,4 @@
-"""A manager that lies: nothing that it answers leads a command or a supervisor elsewhere."""
+"""A manager that lies: its answers never lead a command or a supervisor to other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOSTILE: tuple[Any, ...] = (
 
 
 def hostile_answers(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the answer many times, each time with one value replaced, or without it."""
+    """Yield copies of the answer, each with one value replaced or removed."""
     for key, value in answer.items():
         yield {name: other for name, other in answer.items() if name != key}
         for hostile in HOSTILE:
@@ -41,7 +41,7 @@ def opening(session_id: str) -> dict[str, Any]:
     }
 
 
-def test_no_value_of_an_answer_becomes_a_path_or_an_argument_unchecked(
+def test_values_of_an_answer_are_checked_before_use(
     records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
 ) -> None:
     session_id = new_id()
@@ -73,7 +73,7 @@ def test_no_value_of_an_answer_becomes_a_path_or_an_argument_unchecked(
     assert taken > 1 and refused > len(HOSTILE)
 
 
-def test_command_that_is_answered_with_another_id_writes_nothing_elsewhere(
+def test_answer_with_another_id_writes_no_other_files(
     shell: Shell, records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
 ) -> None:
     answer = records._request("POST", "/sessions", opening(new_id()))
@@ -91,5 +91,6 @@ def test_command_that_is_answered_with_another_id_writes_nothing_elsewhere(
         ended = there.run("ao-new", "x", "--executor", "command", "--", "touch", str(proof))
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
     assert not proof.exists()
-    assert [path.name for path in state.rglob("*")] == ["seal.key"]
+    left = {path.name for path in state.rglob("*")}
+    assert left == {"seal.key", "supervisors.log"}
     assert not (tmp_path / "trav").exists() and not (tmp_path / "deep" / "trav").exists()

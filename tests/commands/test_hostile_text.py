@@ -1,4 +1,4 @@
-"""What agents and other people call things never drives the terminal it is shown on."""
+"""Names and texts of agents and other users never control the terminal that shows them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.commands.shell import Shell, controls_in
+from tests.commands.shell import Shell
+from tests.commands.terminal import controls_in
 from tests.support.earlier_names import give_names
 from tests.support.manager import RunningManager
 
@@ -18,7 +19,7 @@ HOSTILE = (
     "a\x1b]52;c;ZXZpbA==\x07"  # writes the clipboard
     "\x1b[31m\x1b[2J\x9b1;1H"  # a colour, a wiped screen, the cursor at home
     "\x1bP1$r\x1b\\\x1b]8;;http://evil\x1b\\"  # a question to the terminal, a link
-    "\u202egnp.exe\u2066"  # another direction
+    "\u202egnp.exe\u2066"  # another text direction
     "\rb\x08c\x7f\nforged line\u2028forged too"
 )
 LONG = "long" * 49
@@ -32,7 +33,7 @@ def hostile(
     shell: Shell,
     new_id: Callable[[], str],
 ) -> tuple[Shell, str]:
-    """A project of a hostile name, and in it a session of which everything is hostile."""
+    """A project with a hostile name, and a session in it whose texts are all hostile."""
     project = tmp_path / HOSTILE.replace("/", "")
     project.mkdir()
     session_id = new_id()
@@ -57,7 +58,7 @@ def hostile(
 
 
 def shown_by(shell: Shell, command: str, *arguments: str, types: str = "") -> str:
-    """The screen after a command, which must be free of what a terminal would obey."""
+    """Return the screen after a command; it must have no control characters."""
     with shell.on_terminal(command, *arguments) as terminal:
         if types:
             terminal.shows("[y/N]")
@@ -68,11 +69,11 @@ def shown_by(shell: Shell, command: str, *arguments: str, types: str = "") -> st
 
 
 def assert_nothing_is_forged(screen: str) -> None:
-    """A name is part of a line, and never a line of its own."""
+    """Check that no line of the screen begins with a part of a hostile name."""
     assert [line for line in screen.splitlines() if line.startswith("forged")] == []
 
 
-def test_the_screen_of_every_command_that_shows_names(
+def test_screens_with_names_have_no_controls(
     hostile: tuple[Shell, str], manager: RunningManager, records: ManagerClient
 ) -> None:
     shell, session_id = hostile
@@ -96,7 +97,7 @@ def test_the_screen_of_every_command_that_shows_names(
         assert_nothing_is_forged(screen)
 
 
-def test_the_screen_of_an_answer_keeps_its_lines_and_nothing_that_is_obeyed(
+def test_screen_of_an_answer_keeps_lines_without_controls(
     hostile: tuple[Shell, str],
 ) -> None:
     shell, session_id = hostile
@@ -107,9 +108,7 @@ def test_the_screen_of_an_answer_keeps_its_lines_and_nothing_that_is_obeyed(
     ]
 
 
-def test_the_screen_of_a_run_of_a_hostile_name_and_program(
-    shell: Shell, manager: RunningManager
-) -> None:
+def test_screen_of_a_hostile_run_has_no_controls(shell: Shell, manager: RunningManager) -> None:
     source = "import sys; sys.stdout.write(sys.argv[1]); sys.stderr.write(sys.argv[1]); sys.exit(3)"
     program = ["python3", "-c", source, HOSTILE]
     refused = shown_by(shell, "ao-new", HOSTILE, "--executor", "command", "--", *program)
@@ -124,7 +123,7 @@ def test_the_screen_of_a_run_of_a_hostile_name_and_program(
     shown_by(shell, "ao-new", LONG, "--executor", "command", "--", "true")
 
 
-def test_the_screen_of_wrong_arguments(shell: Shell) -> None:
+def test_screen_of_wrong_arguments_has_no_controls(shell: Shell) -> None:
     for command, arguments in (
         ("ao-status", ["--" + HOSTILE]),
         ("ao-status", ["x", HOSTILE]),
@@ -136,7 +135,7 @@ def test_the_screen_of_wrong_arguments(shell: Shell) -> None:
         assert_nothing_is_forged(shown_by(shell, command, *arguments))
 
 
-def test_the_screen_of_hostile_definitions_and_directories(
+def test_screen_of_hostile_definitions_has_no_controls(
     hostile: tuple[Shell, str],
 ) -> None:
     shell, _ = hostile
@@ -151,7 +150,7 @@ def test_the_screen_of_hostile_definitions_and_directories(
     assert_nothing_is_forged(shown_by(shell, "ao-show-config"))
 
 
-def test_json_keeps_it_all_and_escapes_it(hostile: tuple[Shell, str]) -> None:
+def test_json_keeps_and_escapes_hostile_text(hostile: tuple[Shell, str]) -> None:
     shell, session_id = hostile
 
     def printed(command: str, *arguments: str) -> Any:

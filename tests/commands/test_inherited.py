@@ -1,4 +1,4 @@
-"""What a command inherits changes neither what it prints nor what it starts and writes."""
+"""Inherited signals, streams, umask and locale change neither output nor files of a command."""
 
 from __future__ import annotations
 
@@ -17,18 +17,11 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.machine.discovery import find_manager
-from tests.commands.shell import (
-    ALL,
-    DONE,
-    FAILED,
-    Ended,
-    Gate,
-    Shell,
-    pids_in,
-    supervisor_of,
-    waiting_program,
-)
+from tests.commands.command_names import ALL
+from tests.commands.processes import supervisor_of
+from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.environment import BIN
+from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 ODD = (sys.executable, str(Path(__file__).parents[1] / "support" / "inheriting.py"))
@@ -40,18 +33,18 @@ def inheriting(shell: Shell, *options: str) -> Shell:
 
 
 def signals_in(status: str, name: str) -> set[int]:
-    """The signals in a mask of /proc/PID/status.
+    """Return the signals in a mask of /proc/PID/status.
 
-    Without the two that glibc keeps for itself: its `posix_spawn` has a child ignore one of them.
+    The two signals that glibc reserves are left out: its `posix_spawn` makes a child ignore one.
     """
     (mask,) = re.findall(rf"(?m)^{name}:\t([0-9a-f]+)$", status)
     return {number for number in signal.valid_signals() if int(mask, 16) >> (number - 1) & 1}
 
 
-def test_what_is_started_has_usual_signals_and_writes_private_files(
+def test_started_processes_reset_signals_and_umask(
     lonely: Shell, own_home: Path, state_dir: Path, tmp_path: Path, gate: Gate
 ) -> None:
-    """All signals at once, for the program, its supervisor and the manager."""
+    """Checks all signals at once, for the program, its supervisor and the manager."""
     odd = inheriting(lonely, "signals", "files", "umask").having(
         AGENT_ORCHESTRATOR_ENABLE_LOGGING="1"
     )
@@ -87,18 +80,18 @@ def test_what_is_started_has_usual_signals_and_writes_private_files(
 
 
 @pytest.mark.parametrize("closed", ["0", "1", "2", "012"])
-def test_closed_streams_lose_nothing_but_themselves(shell: Shell, closed: str) -> None:
+def test_closed_streams_lose_only_their_own_output(shell: Shell, closed: str) -> None:
     told = {"x": "the answer\n"}
     ended = inheriting(shell, f"closed={closed}", "files").run(
         "ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer"
     )
     assert ended == Ended(DONE, "" if "1" in closed else told["x"], "")
     assert shell.run("ao-get-result", "x").stdout == told["x"]
-    refused = inheriting(shell, f"closed={closed}").run("ao-get-result", "nobody")
+    refused = inheriting(shell, f"closed={closed}").run("ao-get-result", "missing")
     assert (refused.exit_code, refused.stderr == "") == (3, "2" in closed)
 
 
-def test_every_command_prints_what_the_terminal_can_show(shell: Shell, records: object) -> None:
+def test_every_command_prints_in_the_terminals_encoding(shell: Shell, records: object) -> None:
     name = "✓ 🧀"
     odd = inheriting(shell, "latin", "closed=2", "files")
     for command in ALL:
@@ -113,7 +106,7 @@ def test_every_command_prints_what_the_terminal_can_show(shell: Shell, records: 
         assert (ended.exit_code, "? ?" in ended.stdout) == (DONE, True), command
 
 
-def test_reader_that_ends_early_is_a_quiet_end(shell: Shell, records: ManagerClient) -> None:
+def test_closed_stdout_causes_no_error_message(shell: Shell, records: ManagerClient) -> None:
     shell.run("ao-new", "x", "--executor", "command", "--", "seq", "100000")
     failing = ["x2", "--executor", "command", "--", "sh", "-c", "seq 100000; exit 3"]
     for code, command, arguments in (
@@ -124,16 +117,7 @@ def test_reader_that_ends_early_is_a_quiet_end(shell: Shell, records: ManagerCli
     ):
         reading, writing = os.pipe()
         os.close(reading)
-        ended = subprocess.run(
-            shell.command(command, *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            cwd=shell.directory,
-            env=shell.environment,
-            timeout=WATCHDOG_SECONDS,
-            check=False,
-        )
+        ended = shell.run_program(*shell.command(command, *arguments), stdout=writing)
         os.close(writing)
         assert ended.returncode == code, (command, ended)
         assert ended.stderr.startswith(b"ao-new: session 'x2' failed" if code else b""), ended
@@ -144,7 +128,7 @@ def test_reader_that_ends_early_is_a_quiet_end(shell: Shell, records: ManagerCli
 def as_first_process(
     shell: Shell, *command: str, log: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
-    """A command that is process 1 of a container."""
+    """Run a command as process 1 of a container."""
     enter = ("unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
     tried = subprocess.run([*enter, "true"], capture_output=True, timeout=60, check=False)
     if tried.returncode:
@@ -161,14 +145,16 @@ def as_first_process(
         ) as outside,
     ):
         try:
-            (first,) = wait_for(lambda: psutil.Process(outside.pid).children() or None, "it begins")
+            (first,) = wait_for(
+                lambda: psutil.Process(outside.pid).children() or None, "the command begins"
+            )
             yield outside, first
         finally:
             outside.kill()
 
 
 def announced(state_dir: Path) -> list[Path] | None:
-    """The discovery files that say something: of managers that serve."""
+    """Return the discovery files of serving managers, or None if no manager serves."""
     found = state_dir.glob("manager-*.json")
     return [path for path in found if '"url"' in path.read_text()] or None
 
@@ -178,7 +164,7 @@ def test_manager_as_first_process_leaves_no_zombie(shell: Shell, tmp_path: Path)
     serve = (str(BIN / "agent-session-manager"), "serve", "--port", "0")
     log = tmp_path / "log"
     with as_first_process(own, *serve, log=log) as (outside, first):
-        (file,) = wait_for(lambda: announced(tmp_path / "state"), "it serves")
+        (file,) = wait_for(lambda: announced(tmp_path / "state"), "the manager serves")
         port = int(file.stem.partition("-")[2])
         inside = ("nsenter", "--target", str(first.pid), "--user", "--pid", "--mount")
         there = replace(
@@ -207,15 +193,13 @@ print(signal.Signals(signal.sigwait(told)).name, flush=True)
 """
 
 
-def test_termination_of_a_first_process_is_for_its_program_what_ctrl_c_is(
-    shell: Shell, tmp_path: Path
-) -> None:
-    """Who holds Ctrl-C back, from the start of a run until it is watched, holds that back too."""
+def test_sigterm_reaches_a_first_process_as_sigint(shell: Shell, tmp_path: Path) -> None:
+    """Code that blocks Ctrl-C while a run starts then also blocks SIGTERM."""
     for sent, told in (("SIGTERM", "SIGINT"), ("SIGHUP", "SIGHUP"), ("SIGINT", "SIGINT")):
         log = tmp_path / sent
         program = (sys.executable, "-c", TELLING)
         with as_first_process(shell, *program, log=log) as (outside, first):
-            wait_for(lambda log=log: "ready" in log.read_text(), "it waits")  # type: ignore[misc]
+            wait_for(lambda log=log: "ready" in log.read_text(), "the program waits")  # type: ignore[misc]
             first.send_signal(signal.Signals[sent])
             assert outside.wait(WATCHDOG_SECONDS) == 0
         assert log.read_text().split() == ["ready", told]

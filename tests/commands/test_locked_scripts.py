@@ -1,4 +1,4 @@
-"""A command's lock file alone decides what uv installs for it, whatever other settings say."""
+"""A command's lock file alone decides which packages uv installs, despite other settings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.commands.shell import ALL, COMMANDS
+from tests.commands.command_names import ALL, COMMANDS
 from tests.support.environment import BIN
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 UV_SECONDS = 100.0
-"""uv may have to fetch what the lock names."""
+"""uv may have to download the locked packages."""
 
 CERTIFICATES = ("SSL_CERT_DIR", "SSL_CERT_FILE")
-"""How this machine reaches the index, where that is not the usual way."""
+"""Variables that some machines need to reach the package index."""
 
 PUBLIC = ("https://files.pythonhosted.org/", 'source = { registry = "https://pypi.org/simple" }')
 
@@ -35,7 +35,7 @@ Package = tuple[str, str]
 
 
 def packages_of(command: str) -> dict[str, str]:
-    """The versions that the lock of a command names, for all systems."""
+    """Return the versions that the lock of a command names, for all systems."""
     lock = tomllib.loads(lock_of(command).read_text())
     return {package["name"]: package["version"] for package in lock["package"]}
 
@@ -45,8 +45,8 @@ def lock_of(command: str) -> Path:
 
 
 @each_row("command", ALL)
-def test_lock_names_what_is_tested_with_hashes_and_no_mirror(command: str) -> None:
-    """`requirements.lock` names what every test runs with; `make lock` makes both."""
+def test_lock_names_tested_versions_with_hashes_and_no_mirror(command: str) -> None:
+    """`requirements.lock` names the versions that tests use; `make lock` writes all locks."""
     tested = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", REQUIREMENTS.read_text()))
     named = packages_of(command)
     assert {name: tested.get(name) for name in named} == named
@@ -58,7 +58,7 @@ def test_lock_names_what_is_tested_with_hashes_and_no_mirror(command: str) -> No
 
 
 def locked_here(command: str) -> set[Package]:
-    """What the lock of a command names for this machine and this Python."""
+    """Return the packages that the lock of a command names for this machine and this Python."""
     export = [str(BIN / "uv"), "export", "--quiet", "--no-config", "--offline", "--frozen"]
     export += ["--no-hashes", "--no-header", "--no-annotate", "--python", sys.executable]
     done = subprocess.run(
@@ -85,7 +85,7 @@ def site_of(cache: Path, command: str) -> Path:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of uv with the wheels that are here already, and environments of its own."""
+    """A cache of uv that shares existing wheels, but not existing environments."""
     asked = [str(BIN / "uv"), "cache", "dir"]
     answer = subprocess.run(
         asked, capture_output=True, text=True, check=True, timeout=WATCHDOG_SECONDS
@@ -99,7 +99,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A newer version of everything that a command is locked to, which must never be installed."""
+    """Newer versions of all locked packages; they must never be installed."""
     directory = tmp_path_factory.mktemp("newer")
     for name in {name for command in ALL for name in packages_of(command)}:
         about = f"{name.replace('-', '_')}-99.0"
@@ -119,7 +119,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def links(tmp_path_factory: pytest.TempPathFactory, newer: Path) -> Path:
-    """Links to the commands of a plugin, with settings of uv in each directory above it."""
+    """Links to the commands of a plugin, with uv settings in each directory above the commands."""
     root = tmp_path_factory.mktemp("root")
     commands = root / "marketplace" / "plugin" / "commands"
     shutil.copytree(COMMANDS, commands, ignore=shutil.ignore_patterns("__pycache__"))
@@ -134,7 +134,7 @@ def links(tmp_path_factory: pytest.TempPathFactory, newer: Path) -> Path:
 
 
 def run(links: Path, cache: Path, command: str, environment: dict[str, str]) -> set[Package]:
-    """Run a command, as by its name in a shell; return what it was run with."""
+    """Run a command by its name, as in a shell; return the packages that uv installed."""
     trusted = {name: os.environ[name] for name in CERTIFICATES if name in os.environ}
     done = subprocess.run(
         [command, "--version"],
@@ -161,10 +161,10 @@ def run(links: Path, cache: Path, command: str, environment: dict[str, str]) -> 
 
 
 @each_row("command", ALL)
-def test_command_runs_with_its_lock_whatever_uv_is_told(
+def test_command_runs_with_its_lock_despite_uv_settings(
     own_home: Path, cache: Path, newer: Path, links: Path, command: str
 ) -> None:
-    """Skipped where uv has neither a cache nor a way to the index."""
+    """Skipped if uv has no cache and cannot reach the index."""
     settings = own_home / "uv" / "uv.toml"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(f'find-links = ["{newer}"]\n')
@@ -178,7 +178,7 @@ def test_command_runs_with_its_lock_whatever_uv_is_told(
     assert run(links, cache, command, told) == locked_here(command)
 
 
-def test_command_runs_without_what_its_lock_no_longer_names(
+def test_package_that_is_not_in_the_lock_is_uninstalled(
     own_home: Path, cache: Path, links: Path
 ) -> None:
     home = {"HOME": str(own_home)}

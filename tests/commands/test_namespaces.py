@@ -1,6 +1,6 @@
-"""One state directory shared by host and container: a pid and a port mean something in one of them.
+"""One state directory shared by host and container: a pid or a port is valid in one of them only.
 
-The container is one of this test's own: other process ids, or another network.
+The container has its own process ids, or its own network.
 """
 
 from __future__ import annotations
@@ -15,24 +15,17 @@ import psutil
 import pytest
 
 from agent_session_manager.machine.discovery import find_manager
-from tests.commands.shell import (
-    DONE,
-    FAILED,
-    NOT_FINISHED,
-    NOT_FOUND,
-    Gate,
-    Shell,
-    is_alive,
-    start_detached,
-    supervisor_of,
-)
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import is_alive, supervisor_of
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Shell
+from tests.support.gate import Gate
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.own_processes import in_own_processes
 
 
 @pytest.fixture
 def contained(shell: Shell) -> Iterator[Shell]:
-    """The same shell, in a container that has process ids of its own."""
+    """The same shell, in a container with its own process ids."""
     prefix = in_own_processes()
     if prefix is None:
         pytest.skip("this machine allows no namespace of process ids")
@@ -41,7 +34,7 @@ def contained(shell: Shell) -> Iterator[Shell]:
     opened.close()
 
 
-def test_stop_asks_no_process_that_has_a_supervisors_id_elsewhere(
+def test_stop_signals_no_other_process_with_the_same_pid(
     shell: Shell, contained: Shell, started: Path, gate: Gate, manager: RunningManager
 ) -> None:
     session_id, program = start_detached(shell, "x", started, gate)
@@ -56,7 +49,7 @@ def test_stop_asks_no_process_that_has_a_supervisors_id_elsewhere(
     assert shell.run("ao-wait", session_id).stdout == "x stopped\n"
 
 
-def test_run_of_a_container_is_stopped_by_request(
+def test_run_outside_a_container_is_stopped_by_request(
     shell: Shell, contained: Shell, started: Path, gate: Gate
 ) -> None:
     session_id, program = start_detached(shell, "x", started, gate)
@@ -65,7 +58,7 @@ def test_run_of_a_container_is_stopped_by_request(
     assert not is_alive(program)
 
 
-def test_doctor_in_a_container_leaves_what_lives_outside(
+def test_doctor_in_a_container_spares_processes_outside(
     shell: Shell, contained: Shell, started: Path, gate: Gate
 ) -> None:
     session_id, program = start_detached(shell, "x", started, gate)
@@ -74,10 +67,10 @@ def test_doctor_in_a_container_leaves_what_lives_outside(
     assert shell.run("ao-stop", session_id).exit_code == DONE
 
 
-def test_manager_is_not_stopped_by_its_id_in_a_container(
+def test_manager_outside_a_container_is_not_stopped_by_its_pid(
     contained: Shell, manager: RunningManager
 ) -> None:
-    """There the number is nobody's or a stranger's; its port may well be the same."""
+    """In the container, the pid is unused or of another process; the port may be the same."""
     port = str(manager.port)
     where = ("--port", port, "--state-dir", str(manager.state_dir))
     source = """\
@@ -101,7 +94,7 @@ print(ended.returncode, ended.stdout + ended.stderr)
 def test_manager_of_another_network_is_not_reached_by_its_port(
     lonely: Shell, state_dir: Path
 ) -> None:
-    """Whoever has that port here gets no token; the file says where its manager is."""
+    """A program that listens on that port here gets no token; the file names the manager's host."""
     assert lonely.run("ao-list-sessions").exit_code == DONE
     outside = replace(lonely, prefix=())
     ended = outside.run("ao-list-sessions")
@@ -134,7 +127,7 @@ def test_stop_of_a_lost_run_says_where_its_supervisor_is(
     assert not is_alive(program)
 
 
-def test_manager_elsewhere_is_announced_with_its_place(manager: RunningManager) -> None:
+def test_announcement_names_the_host_of_the_manager(manager: RunningManager) -> None:
     found = find_manager(manager.state_dir, manager.port)
     assert found is not None
     assert (found.is_reachable, found.has_our_processes) == (True, True)

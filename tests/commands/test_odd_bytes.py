@@ -1,29 +1,20 @@
-"""Paths and arguments are bytes: one that is not UTF-8 runs, is found again and resumed."""
+"""Paths and arguments that are not UTF-8 can be run, found and resumed."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from tests.commands.shell import DONE, USAGE, Shell, stop_manager
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.commands.processes import stop_manager
+from tests.commands.shell import DONE, USAGE, Shell
 
 MANAGER = "from agent_session_manager.cli.main import main; main()"
 
 
 def said_by(shell: Shell, command: str, *arguments: str | bytes) -> bytes:
-    done = subprocess.run(
-        [*shell.command(command), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    done = shell.run_program(*shell.command(command), *arguments)
     assert (done.returncode, done.stderr) == (DONE, b""), (command, done)
     return done.stdout
 
@@ -43,7 +34,7 @@ def test_bytes_that_are_not_utf_8_reach_the_program(shell: Shell, tmp_path: Path
     )
     seen = said_by(there, "ao-new", "x", *program, b"/\xff")
     assert seen.split()[-6:] == [b"63", b"61", b"66", b"e9", b"2f", b"ff"]
-    # By hand with the bytes, from within, and from the spec: the same directory and argument.
+    # The option, the working directory and the spec all lead to the same directory and argument.
     (session,) = json.loads(said_by(there, "ao-list-sessions", "--here", "--json"))
     assert session["project_dir"] == f"{tmp_path}/caf\\xe9"
     assert said_by(there, "ao-resume", "x", "-p", "hi") == seen

@@ -1,4 +1,4 @@
-"""Where the token is, and where nobody may find it; what is kept is for its owner alone."""
+"""Places that may and may not contain the token, and files that only their owner may read."""
 
 from __future__ import annotations
 
@@ -20,22 +20,17 @@ from agent_orchestrator.machine import environment
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import OutboxError, peek
 from agent_orchestrator.session_client import SessionClient, SessionClientError
-from tests.commands.shell import (
-    ALL,
-    DONE,
-    FAILED,
-    Gate,
-    Shell,
-    arguments_of,
-    pids_in,
-    start_detached,
-    supervisor_of,
-)
+from agent_orchestrator.shared.manager_settings import SETTINGS
+from tests.commands.command_names import ALL, arguments_of
+from tests.commands.detached_session import start_detached
+from tests.commands.processes import supervisor_of
+from tests.commands.shell import DONE, FAILED, Shell
 from tests.support.api import Api
+from tests.support.gate import Gate, pids_in
 from tests.support.manager import RunningManager
 from tests.support.waiting import wait_for
 
-SECRET = "a-token-of-the-person-that-nobody-may-see"
+SECRET = "a-token-of-the-person-that-remains-private"
 SAID = "words-of-an-event-that-no-log-may-hold"
 
 
@@ -50,7 +45,7 @@ def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
 
 @pytest.fixture
 def person(own: RunningManager, project: Path, own_home: Path) -> Iterator[Shell]:
-    """Somebody whose umask hides nothing, who keeps logs, and has the token in the environment."""
+    """A shell with umask 0, with logging, and with the token in its environment."""
     environment = {
         **own.environment(),
         "HOME": str(own_home),
@@ -58,7 +53,7 @@ def person(own: RunningManager, project: Path, own_home: Path) -> Iterator[Shell
         "AGENT_ORCHESTRATOR_ENABLE_LOGGING": "1",
     }
     before = os.umask(0)
-    # What is looked at are the arguments and the environments of processes.
+    # The tests read the arguments and the environments of real processes.
     opened = Shell(directory=project, environment=environment, own_python=True)
     yield opened
     opened.close()
@@ -71,7 +66,7 @@ def texts_below(directory: Path) -> Iterator[tuple[Path, bytes]]:
             yield path, path.read_bytes()
 
 
-def test_token_is_where_it_has_to_be_and_nowhere_else(
+def test_token_is_only_in_the_discovery_file(
     own: RunningManager, person: Shell, started: Path, gate: Gate
 ) -> None:
     session_id, agent = start_detached(person, "x", started, gate)
@@ -80,7 +75,7 @@ def test_token_is_where_it_has_to_be_and_nowhere_else(
     for process in processes:
         assert SECRET not in " ".join(process.cmdline())
     assert SECRET not in "".join(psutil.Process(agent).environ().values())
-    with Api(own) as api:  # and what is said to those who do not have it
+    with Api(own) as api:  # answers to a client with a wrong token
         refused = api.call("GET", "/sessions", headers={"Authorization": f"Bearer x{SECRET}"})
         assert SECRET.encode() not in refused.body
         event = {"event_type": "message", "content": [{"type": "text", "text": SAID}]}
@@ -106,7 +101,7 @@ BELIEVED_BY_COMMANDS = {
     "AGENT_ORCHESTRATOR_SESSIONS_DIR",
     "AGENT_ORCHESTRATOR_SESSION_ID",
 }
-"""An agent gets these as they are, so they must be right."""
+"""Variables that commands use and agents get unchanged; the test keeps their real values."""
 BEARERS = re.compile(r"code=[\w-]{20}|\b(?:run|agent)-[\w-]{40}")
 """The forms of a dashboard code, a run token and an agent token."""
 
@@ -152,9 +147,9 @@ def test_no_secret_is_an_argument_of_a_process(
     with sampled_arguments() as seen:
         for number, command in enumerate(commands, start=1):
             running = there.start(*command)
-            pids = wait_for(partial(pids_in, started, number), "it runs")
+            pids = wait_for(partial(pids_in, started, number), "the program runs")
             arguments = " ".join(psutil.Process(pids[-1]).cmdline())
-            wait_for(partial(seen.__contains__, arguments), "it was sampled")
+            wait_for(partial(seen.__contains__, arguments), "the program was sampled")
             gate.open()
             assert running.end().exit_code == DONE
     supervisors = [line for line in seen if line.endswith(".supervisor")]
@@ -181,15 +176,15 @@ while pid > 1:
     pid = int(re.search(r"PPid:\\s*(\\d+)", (of / "status").read_text())[1])
 pathlib.Path(sys.argv[1]).write_text(json.dumps(found))
 """
-"""Writes down the environment of its own process and of each one above it."""
+"""Writes the environments of its own process and of all its ancestors to a file."""
 
 
 @pytest.mark.parametrize("options", [(), ("--detach",)])
-def test_agent_reads_no_variable_of_ours_but_those_listed_for_it(
+def test_agent_reads_only_the_variables_listed_for_it(
     own: RunningManager, person: Shell, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     ours = {
-        *environment.SETTINGS_OF_THE_MANAGER,
+        *(setting.variable for setting in SETTINGS if not setting.is_secret),
         *(value for name, value in vars(environment).items() if name.startswith("ENV_")),
         environment.RUN_MARKER,
         "AGENT_ORCHESTRATOR_NEW_IN_THE_NEXT_VERSION",
@@ -221,7 +216,7 @@ def test_agent_reads_no_variable_of_ours_but_those_listed_for_it(
     }
 
 
-def test_all_that_is_kept_is_for_its_owner_alone(
+def test_state_files_are_for_their_owner_alone(
     own: RunningManager, person: Shell, started: Path, gate: Gate
 ) -> None:
     start_detached(person, "x", started, gate)
@@ -254,7 +249,7 @@ def test_token_is_in_no_error_of_the_client(
     assert SECRET not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_link_to_elsewhere_and_an_open_directory_are_refused_in_one_line(
+def test_links_and_open_directories_are_refused_in_one_line(
     person: Shell, own: RunningManager, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -278,15 +273,15 @@ def test_link_to_elsewhere_and_an_open_directory_are_refused_in_one_line(
     own.state_dir.chmod(0o700)
 
 
-def test_pipe_in_the_place_of_any_file_keeps_no_command_waiting(
+def test_fifo_instead_of_a_state_file_blocks_no_command(
     own: RunningManager, person: Shell, started: Path, gate: Gate
 ) -> None:
-    """For every file that a live run and the commands have made, also one of another run."""
+    """Tries every file of the commands and of a live run, and the same files of other runs."""
     session_id, _ = start_detached(person, "x", started, gate)
     live = [path for path in own.state_dir.rglob("*") if path.is_file()]
     of_a_run = [path for path in live if session_id in path.name]
     assert {path.parent.name for path in of_a_run} == {"runs", "outbox"}
-    for path in of_a_run:  # as a dead run: with and without a lock that can be had
+    for path in of_a_run:  # as a dead run, with and without a usable lock
         for name, is_whole in (("dead", False), ("half", path.suffix == ".lock")):
             fake = path.with_name(path.name.replace(session_id, name))
             fake.touch(0o600) if is_whole else os.mkfifo(fake, 0o600)

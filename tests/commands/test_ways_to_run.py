@@ -1,4 +1,4 @@
-"""One command, however it is called: by Python, by uv, through a symlink, or installed."""
+"""Ways to run a command: by Python, by uv, through a symlink, or installed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,18 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
-from tests.commands.shell import (
+from tests.commands.command_names import (
     ALL,
     COMMANDS,
-    DONE,
-    FAILED,
     LIGHT,
     NEED_A_MANAGER,
     NEED_AN_AGENT,
-    Ended,
-    Gate,
-    Shell,
     arguments_of,
-    start_detached,
 )
+from tests.commands.detached_session import start_detached
+from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.environment import BIN
+from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import wait_for
@@ -42,7 +39,7 @@ SHEBANG = (
     "#!/usr/bin/env -S sh -c 'exec uv run --no-config --frozen --exact --no-build --quiet "
     """--script "$(realpath "$0")" "$@"'"""
 )
-"""uv looks for the lock beside the path that it is given: not beside a symlink."""
+"""uv looks for the lock next to the path that it is given, so a symlink must be resolved."""
 
 HEADER = re.compile(r"^# /// script$\n(?P<content>(?:^#(?: .*)?$\n)+)^# ///$", re.MULTILINE)
 
@@ -50,7 +47,7 @@ HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "sqlite3", "yaml
 
 
 def header_of(command: str) -> dict[str, object]:
-    """What a command's file tells `uv run --script`, read as PEP 723 says."""
+    """Return the PEP 723 metadata in a command's file, which `uv run --script` reads."""
     found = HEADER.search((COMMANDS / command).read_text())
     assert found is not None
     return tomllib.loads(re.sub(r"^# ?", "", found["content"], flags=re.MULTILINE))
@@ -76,15 +73,15 @@ def test_every_command_of_the_plugin_is_here_and_installed() -> None:
     assert {path.name for path in BIN.glob("ao-*")} == set(ALL)
 
 
-def test_only_what_drives_an_agent_pulls_its_sdk() -> None:
+def test_only_commands_that_run_agents_require_the_sdk() -> None:
     with_sdk = {command for command in ALL if "claude-agent-sdk" in packages_of(command)}
     assert with_sdk == set(NEED_AN_AGENT)
     for command in LIGHT:
-        assert packages_of(command) <= {"click", "httpx", "psutil", "pyyaml"}
+        assert packages_of(command) <= {"click", "httptools", "httpx", "psutil", "pyyaml"}
 
 
 def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:
-    """The top-level names of all that a Python process imports."""
+    """Return the top-level names of all modules that a Python process imports."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *arguments],
         capture_output=True,
@@ -100,14 +97,14 @@ def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:
 
 
 def assert_light(shell: Shell, imported: set[str]) -> None:
-    """Of rich no more than httpx itself imports where it is installed."""
+    """Check that nothing heavy was imported, and rich only if httpx itself imports it."""
     assert imported & set(HEAVY) == set()
     if "rich" in imported:
         assert "rich" in imported_by(shell, ["-c", "import httpx"])
 
 
 def deliver_leftovers(shell: Shell, manager: RunningManager) -> None:
-    """Wait until no outbox of an earlier run is left, which any command would deliver first."""
+    """Wait until no outbox of an earlier run is left; any command would deliver it first."""
 
     def is_delivered() -> bool:
         if any(outbox_dir(manager.state_dir).glob("*.lock")):
@@ -118,7 +115,7 @@ def deliver_leftovers(shell: Shell, manager: RunningManager) -> None:
 
 
 @each_row("command", LIGHT)
-def test_a_light_command_imports_nothing_heavy(
+def test_light_command_imports_nothing_heavy(
     shell: Shell, manager: RunningManager, records: ManagerClient, tmp_path: Path, command: str
 ) -> None:
     deliver_leftovers(shell, manager)
@@ -127,14 +124,14 @@ def test_a_light_command_imports_nothing_heavy(
     assert_light(shell, imported_by(shell.at(tmp_path), arguments))
 
 
-@each_row("module", ["supervisor", "cli.new", "cli.logs"])
+@each_row("module", ["runs.supervisor", "cli.new", "cli.logs"])
 def test_httpx_is_imported_without_its_command_line(shell: Shell, module: str) -> None:
     source = f"import sys, agent_orchestrator.{module}; print('pygments' in sys.modules)"
     assert shell.output_of(source) == "False\n"
 
 
 def finished_session(records: ManagerClient, project: Path) -> str:
-    """A session `x` of this project that said something and ended; return its id."""
+    """Create a finished session `x` with an answer in this project; return its id."""
     session_id = uuid4().hex
     said = [{"type": "text", "text": "hi"}]
     records.create_named_session(session_id, "x", project_dir=str(project), executor="command")
@@ -143,10 +140,10 @@ def finished_session(records: ManagerClient, project: Path) -> str:
     return session_id
 
 
-def test_a_light_command_imports_nothing_heavy_while_sessions_run(
+def test_light_command_imports_nothing_heavy_while_sessions_run(
     shell: Shell, records: ManagerClient, started: Path, gate: Gate
 ) -> None:
-    """Their supervisors deliver their events: there is nothing to do about these outboxes."""
+    """The supervisors deliver these outboxes, so a command leaves them alone."""
     start_detached(shell, "y", started, gate)
     finished_session(records, shell.directory)
     assert list_outboxes(outbox_dir(shell.state_dir)) != []
@@ -155,7 +152,7 @@ def test_a_light_command_imports_nothing_heavy_while_sessions_run(
         assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments]))
 
 
-def test_installed_commands_are_the_same_ones() -> None:
+def test_installed_commands_are_those_of_the_plugin() -> None:
     installed = {
         script.name: script.value
         for script in distribution("agent-orchestrator").entry_points
@@ -171,41 +168,22 @@ def test_installed_commands_are_the_same_ones() -> None:
 
 def test_installed_commands_run_a_session(shell: Shell) -> None:
     script = "ao-new x -p hi --executor command -- cat && ao-status x && ao-get-result x"
-    done = subprocess.run(
-        ["sh", "-c", script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "hi\nfinished\nhi\n", "")
+    done = shell.run_program("sh", "-c", script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\nfinished\nhi\n", b"")
 
 
-def test_a_symlink_in_another_directory_finds_what_the_command_needs(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_command_runs_through_a_symlink_in_another_directory(shell: Shell, tmp_path: Path) -> None:
     link = tmp_path / "bin" / "ao-new"
     link.parent.mkdir()
     link.symlink_to(COMMANDS / "ao-new")
-    done = subprocess.run(
-        [sys.executable, str(link), "x", "-p", "hi", "--executor", "command", "--", "cat"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "hi\n", "")
+    arguments = ("x", "-p", "hi", "--executor", "command", "--", "cat")
+    done = shell.run_program(sys.executable, str(link), *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\n", b"")
     assert shell.run("ao-status", "x") == Ended(DONE, "finished\n", "")
 
 
 def closure_of(packages: Iterable[str]) -> set[str]:
-    """These distributions and all that they need here."""
+    """Return these distributions and all their dependencies on this machine."""
     found: set[str] = set()
     unvisited = [Requirement(package) for package in packages]
     while unvisited:
@@ -218,7 +196,7 @@ def closure_of(packages: Iterable[str]) -> set[str]:
 
 
 def python_with(directory: Path, packages: Iterable[str]) -> Path:
-    """A Python of its own that has these packages, what they need, and no more: as uv makes it."""
+    """Create an environment with only these packages and their dependencies, as uv does."""
     make = [
         str(BIN / "uv"),
         "venv",
@@ -239,7 +217,7 @@ def python_with(directory: Path, packages: Iterable[str]) -> Path:
 
 
 @each_row("packages", sorted({tuple(sorted(packages_of(command))) for command in ALL}))
-def test_commands_need_no_more_than_their_headers_name_also_to_deliver_what_was_left(
+def test_commands_need_only_the_packages_of_their_headers(
     shell: Shell, records: ManagerClient, tmp_path: Path, packages: tuple[str, ...]
 ) -> None:
     python = python_with(tmp_path / "lean", packages)
@@ -262,8 +240,8 @@ def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str)
     if command == "ao-resume":
         arguments = ["x", "--project-dir", ".", "--", "true"]
     ended = shell.run(command, *arguments)
-    assert "a defect in" not in ended.stderr
+    assert "internal error in" not in ended.stderr
     assert ended.exit_code == (FAILED if command in ("ao-doctor", "ao-send") else DONE), ended
     assert left.exists() == (command not in (*NEED_A_MANAGER, *NEED_AN_AGENT))
-    for path in left.parent.glob(f"{session_id}.1.*"):  # with its lock
+    for path in left.parent.glob(f"{session_id}.1.*"):  # the outbox and its lock
         path.unlink()

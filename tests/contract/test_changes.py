@@ -1,4 +1,4 @@
-"""Every change that a store can be asked for is one that the SQL makes."""
+"""The SQL implements every change that a store accepts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent_session_manager.sql.write.transaction import _MADE_BY
-from agent_session_manager.store.change import Change, SessionChange
+from agent_session_manager.store.change import Change, SessionChange, SessionsChange
 from agent_session_manager.store.changes import AppendEvents
 
 
@@ -16,5 +16,5 @@ def all_changes(of: type[Change[Any]] = Change) -> Iterator[type[Change[Any]]]:
         yield from all_changes(change)
 
 
-def test_every_change_is_made() -> None:
-    assert set(all_changes()) - {SessionChange} == {*_MADE_BY, AppendEvents}
+def test_every_change_is_implemented() -> None:
+    assert set(all_changes()) - {SessionChange, SessionsChange} == {*_MADE_BY, AppendEvents}

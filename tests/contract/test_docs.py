@@ -1,4 +1,4 @@
-"""What is documented is what there is: names, options, routes, codes, examples, versions."""
+"""The documents match the code: names, options, routes, codes, examples, versions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ import pytest
 import agent_orchestrator
 import agent_session_manager
 from agent_orchestrator.agents.find import list_agents
+from agent_orchestrator.agents.folder import AGENT_JSON_KEYS
+from agent_orchestrator.agents.markdown import CLAUDE_KEYS
+from agent_orchestrator.console.run_options import PERMISSION_MODES
 from agent_session_manager.api.app import openapi
 from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings
+from agent_shared.manager_settings import PREFIX, SETTINGS
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.own_network import in_own_network
@@ -43,7 +47,7 @@ def read(path: str) -> str:
 
 
 def files() -> list[Path]:
-    """Every file that is, or could be, committed."""
+    """Return all files that are committed, or could be."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -64,7 +68,7 @@ def fences(text: str, *languages: str) -> list[str]:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading of the second level."""
+    """Return the text below a heading of the second level."""
     found = re.search(
         rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE
     )
@@ -73,7 +77,7 @@ def section(text: str, heading: str) -> str:
 
 
 def words(text: str) -> set[str]:
-    """What is marked as code, whole and in its parts: `-p TEXT` is `-p` too."""
+    """Return all text marked as code, whole and in parts: `-p TEXT` gives `-p` too."""
     marked = re.findall(r"`([^`\n]+)`", text)
     return {*marked, *(part for code in marked for part in re.split(r"[\s,{}\[\]\":?=&]+", code))}
 
@@ -92,12 +96,12 @@ def options(of: click.Command) -> set[str]:
         }
 
 
-def test_the_word_that_was_dropped_is_in_no_file() -> None:
+def test_dropped_word_is_in_no_file() -> None:
     dropped = b"observ" + b"ability"
     assert [path for path in files() if dropped in path.read_bytes().lower()] == []
 
 
-def test_links_between_files_lead_somewhere() -> None:
+def test_links_between_files_are_valid() -> None:
     broken = []
     for page in pages():
         for link in LINK.findall(page.read_text("utf-8")):
@@ -110,12 +114,20 @@ def test_links_between_files_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    listed = {(docs / link).resolve() for link in LINK.findall(read("docs/index.md"))}
+    own = {page for page in pages() if page.is_relative_to(docs)} - {docs / "index.md"}
+    assert {page for page in own if page.parent != docs / "decisions"} - listed == set()
+    assert docs / "decisions/README.md" in listed
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_every_command_is_installed_and_named_wherever_commands_are_listed() -> None:
+def test_every_command_is_installed_and_in_every_command_list() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     assert sorted({*project["scripts"]} - {"agent-session-manager"}) == COMMANDS
     for page in (ROOT / "README.md", PLUGIN / "README.md", SKILL / "SKILL.md"):
@@ -125,20 +137,20 @@ def test_every_command_is_installed_and_named_wherever_commands_are_listed() -> 
 
 @each_row("name", COMMANDS)
 def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
-    documented = words(section(read("docs/commands.md"), name))
+    documented = words(section(read("docs/reference/commands.md"), name))
     assert options(command(name)) - documented - {"-h", "--help", "-V", "--version"} == set()
 
 
-def test_every_subcommand_of_the_manager_and_its_options_are_in_the_configuration() -> None:
+def test_every_subcommand_has_a_section_with_its_options() -> None:
     assert isinstance(manager_program, click.Group)
-    text = read("docs/configuration.md")
+    page = read("docs/reference/agent-session-manager.md")
     for name, subcommand in manager_program.commands.items():
-        assert f"`agent-session-manager {name}`" in text
-        assert options(subcommand) - words(text) - {"--help", "--lines", "--follow"} == set()
+        documented = words(section(page, name))
+        assert options(subcommand) - documented - {"-h", "--help"} == set(), name
 
 
 def command_lines() -> Iterator[tuple[str, str, list[str]]]:
-    """Each use of a command in an example: its page, its name, its own options."""
+    """Yield each use of a command in an example: page, command, options of the command."""
     for page in pages():
         for code in fences(page.read_text("utf-8"), "sh"):
             for line in code.splitlines():
@@ -148,7 +160,7 @@ def command_lines() -> Iterator[tuple[str, str, list[str]]]:
                     yield str(page.relative_to(ROOT)), name, re.findall(r"(?<= )--?[\w-]+", own)
 
 
-def test_examples_use_commands_and_options_that_there_are() -> None:
+def test_examples_use_existing_commands_and_options() -> None:
     uses = list(command_lines())
     assert {name for _, name, _ in uses} == {*COMMANDS}
     wrong = [
@@ -157,7 +169,7 @@ def test_examples_use_commands_and_options_that_there_are() -> None:
     assert wrong == []
 
 
-def test_every_environment_variable_is_in_the_configuration() -> None:
+def test_every_environment_variable_is_in_the_reference() -> None:
     code = "\n".join(
         path.read_text("utf-8") for root in (SERVICE, LIB) for path in root.rglob("*.py")
     )
@@ -165,28 +177,34 @@ def test_every_environment_variable_is_in_the_configuration() -> None:
     variables |= {
         "AGENT_ORCHESTRATOR_" + name for name in re.findall(r'PREFIX(?: \+ "|\})([A-Z_]+)', code)
     }
+    variables |= {setting.variable for setting in SETTINGS}
     assert len(variables) > 10
-    documented = {*re.findall(r"\bAGENT_ORCHESTRATOR_\w+", read("docs/configuration.md"))}
-    assert documented == variables
+    text = read("docs/reference/settings.md") + read("docs/reference/environment.md")
+    assert {*re.findall(r"\bAGENT_ORCHESTRATOR_\w+", text)} == variables
 
 
-def test_every_setting_has_a_row_in_the_configuration() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \|", section(read("docs/configuration.md"), "The manager"), re.M
-    )
-    assert sorted(rows) == sorted(field.name for field in fields(Settings))
+def test_every_setting_has_a_row_in_the_reference() -> None:
+    rows = re.findall(r"^\|.*`(AGENT_ORCHESTRATOR_\w+)`", read("docs/reference/settings.md"), re.M)
+    names = [PREFIX + field.name.upper() for field in fields(Settings)]
+    assert sorted(rows) == sorted(names)
 
 
-def test_every_route_with_its_parameters_and_fields_is_in_the_http_page() -> None:
+def test_routes_parameters_and_fields_are_in_the_reference() -> None:
     document = openapi()
-    text = read("docs/http.md")
+    names = ("routes", "http", "events", "feeds")
+    text = "\n".join(read(f"docs/reference/{name}.md") for name in names)
     routes = {
         f"{method.upper()} {path}": operation
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    documented = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", section(text, "Routes"), re.MULTILINE)
+    page = read("docs/reference/routes.md")
+    documented = re.findall(r"^\| \[`([A-Z]+ /[^`]*)`\]", page, re.MULTILINE)
     assert sorted(documented) == sorted(routes)
+    for route, operation in routes.items():
+        own = page.partition(f"\n### `{route}`\n")[2].partition("\n### ")[0]
+        parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+        assert parameters - words(own) == set(), route
     named = {p["name"] for operation in routes.values() for p in operation.get("parameters", ())}
     for schema in document["components"]["schemas"].values():
         named |= {*schema.get("properties", ())}
@@ -194,39 +212,50 @@ def test_every_route_with_its_parameters_and_fields_is_in_the_http_page() -> Non
     assert named - shown == set()
 
 
-def test_every_error_code_is_in_the_http_page_under_its_status() -> None:
+def test_every_error_code_is_in_the_reference_under_its_status() -> None:
     rooms = (SERVICE / "api", SERVICE / "transport")
     code = "\n".join(path.read_text("utf-8") for room in rooms for path in room.rglob("*.py"))
     answered = {*re.findall(r'\b([45]\d\d),\s*"([a-z_]+)"', code)}
     domain = "\n".join(path.read_text("utf-8") for path in (SERVICE / "domain").glob("*.py"))
     answered |= {("400", name) for name in re.findall(r'UnstorableJsonError\(\s*"(\w+)"', domain)}
     answered |= {("404", "not_found"), ("405", "method_not_allowed")}  # the framework's own
-    rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", section(read("docs/http.md"), "Errors"), re.M)
+    table = section(read("docs/reference/errors.md"), "Codes")
+    rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", table, re.MULTILINE)
     documented = {(status, name) for status, cell in rows for name in re.findall(r"`(\w+)`", cell)}
     assert documented == answered
+    assert [status for status, _ in rows] == sorted(status for status, _ in rows)
+    of_routes = {
+        (status, name)
+        for operations in openapi()["paths"].values()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        for name in re.findall(r"`(\w+)`", answer["description"])
+    }
+    assert len(of_routes) > 20 and of_routes - documented == set()
 
 
-def test_every_event_type_of_the_executors_is_in_the_http_page() -> None:
+def test_every_event_type_of_the_executors_is_in_the_reference() -> None:
     rooms = (LIB / "runs", LIB / "executors", LIB / "claude")
     modules = [path for room in rooms for path in room.glob("*.py")]
     code = "\n".join(path.read_text("utf-8") for path in modules)
     sent = {*re.findall(r'(?:create_event|Output)\(\s*"(\w+)"', code)}
-    table = section(read("docs/http.md"), "Events").partition("What our executors send")[2]
+    table = section(read("docs/reference/events.md"), "Types")
     assert {*re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)} == sent
 
 
-def test_agent_definitions_that_are_shown_can_be_used(tmp_path: Path) -> None:
-    shown = re.findall(r"^`(\.[^`]+)`:\n\n```\w+\n(.*?)^```$", read("docs/agents.md"), re.S | re.M)
+def test_agent_definitions_in_the_documents_are_valid(tmp_path: Path) -> None:
+    page = read("docs/how-to/define-an-agent.md")
+    shown = re.findall(r"^`(\.[^`]+)`:\n\n```\w+\n(.*?)^```$", page, re.S | re.M)
     for name, content in shown:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")
-    found = list_agents(
-        agents_dir=tmp_path / ".agent-orchestrator" / "agents",
-        project_dir=tmp_path,
-        claude_dir=tmp_path / "home" / ".claude",
-    )
-    assert found.errors == ()
+        found = list_agents(
+            agents_dir=tmp_path / ".agent-orchestrator" / "agents",
+            project_dir=tmp_path,
+            claude_dir=tmp_path / "home" / ".claude",
+        )
+        assert found.errors == (), name
     agents = {agent.name: agent for agent in found.agents}
     assert set(agents) == {"reviewer", "test-writer", "word-counter"}
     reviewer = agents["reviewer"]
@@ -235,15 +264,23 @@ def test_agent_definitions_that_are_shown_can_be_used(tmp_path: Path) -> None:
     assert agents["test-writer"].system_prompt
 
 
+def test_agent_keys_and_permission_modes_are_in_the_reference() -> None:
+    page = read("docs/reference/agent-definitions.md")
+    assert {*AGENT_JSON_KEYS} - words(section(page, "Folder")) == set()
+    assert {*CLAUDE_KEYS} - words(section(page, "Markdown file")) == set()
+    modes = re.findall(r"^\| `(\w+)` \|", section(page, "Permission modes"), re.MULTILINE)
+    assert modes == [*PERMISSION_MODES]
+
+
 PYTHON = [
     pytest.param(code, id=f"{page}-{number}")
-    for page in ("README.md", "docs/python.md")
+    for page in ("README.md", "docs/reference/python.md")
     for number, code in enumerate(fences(read(page), "python"))
 ]
 
 
 @each_row("code", PYTHON)
-def test_python_examples_run_and_print_what_is_beside_them(
+def test_python_examples_print_the_output_in_their_comments(
     manager: RunningManager, code: str
 ) -> None:
     ran = subprocess.run(
@@ -260,7 +297,7 @@ def test_python_examples_run_and_print_what_is_beside_them(
 
 
 WORKFLOWS = [
-    ("docs/commands.md", "In parallel", ["tests", "notes", "links"]),
+    ("docs/how-to/run-in-scripts-and-ci.md", "In parallel", ["tests", "notes", "links"]),
     (
         "plugins/agent-orchestrator/skills/agent-orchestrator/SKILL.md",
         "Several at once",
@@ -270,10 +307,10 @@ WORKFLOWS = [
 
 
 @each_row(("page", "heading", "sessions"), WORKFLOWS)
-def test_several_sessions_at_once_work_as_they_are_shown(
+def test_examples_of_parallel_sessions_work(
     manager: RunningManager, tmp_path: Path, page: str, heading: str, sessions: list[str]
 ) -> None:
-    """With an agent that answers with its prompt, so that each answer is known."""
+    """The agent answers with its prompt, so that each answer is known."""
     writer = tmp_path / ".agent-orchestrator/agents/writer/agent.json"
     writer.parent.mkdir(parents=True)
     writer.write_text(json.dumps({"command": ["sh", "-c", "echo answer: $(cat)"]}))
@@ -300,7 +337,7 @@ def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> Non
     stop = "code=$?; agent-session-manager stop; exit $code"
     line = in_own_network(["sh", "-c", f"{demo} && {demo}; {stop}"])
     if line is None:
-        pytest.skip("no network of its own on this machine, and the demo uses the default port")
+        pytest.skip("this machine allows no network namespace, and the demo uses the default port")
     ran = subprocess.run(
         line,
         cwd=ROOT,
@@ -333,14 +370,14 @@ def test_every_make_target_is_in_contributing() -> None:
     assert sorted([*documented, "help"]) == sorted(targets)
 
 
-def test_suites_are_those_of_contributing() -> None:
+def test_contributing_lists_every_suite() -> None:
     suites = re.findall(r"^\| `(tests/\w+)` \|", read("CONTRIBUTING.md"), re.MULTILINE)
     paths = (path.relative_to(ROOT) for path in ROOT.glob("tests/*/**/test_*.py"))
     found = {"/".join(path.parts[:2]) for path in paths}
     assert sorted(suites) == sorted(found)
 
 
-def test_decisions_are_listed_short_whole_and_enforced_by_files_that_exist() -> None:
+def test_decisions_are_listed_complete_and_enforced_by_files() -> None:
     decisions = sorted((ROOT / "docs/decisions").glob("0*.md"))
     index = read("docs/decisions/README.md")
     for number, decision in enumerate(decisions, start=1):
@@ -353,14 +390,14 @@ def test_decisions_are_listed_short_whole_and_enforced_by_files_that_exist() -> 
         assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_lock_file_has_hashes_and_no_addresses() -> None:
+def test_lock_file_has_hashes_and_no_urls() -> None:
     lines = [line for line in read("requirements.lock").splitlines() if not line.startswith("#")]
     assert [line for line in lines if "://" in line or "index-url" in line] == []
     assert sum("--hash=sha256:" in line for line in lines) > 100
 
 
-def test_setup_installs_what_the_lock_file_hashes() -> None:
-    """The tool that installs and the one that builds are programs that run here, too."""
+def test_setup_installs_only_packages_with_a_hash() -> None:
+    """The hashes include uv and setuptools, which run during the installation."""
     installing = [line for line in read("Makefile").splitlines() if "pip install" in line]
     assert len(installing) >= 3
     for line in installing:

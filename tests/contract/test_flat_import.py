@@ -1,4 +1,4 @@
-"""The two contract files stand alone: nothing of ours beside them, and only httpx installed."""
+"""The two contract files work alone: without our other files, with only httpx installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ print(json.dumps([name for name, m in sys.modules.items() if getattr(m, "__file_
 
 
 def needed_by(name: str) -> set[str]:
-    """The distribution and all that it requires by itself, without extras."""
+    """Return the distribution and all its requirements, without extras."""
     found = {name}
     for requirement in distribution(name).requires or ():
         if "extra ==" not in requirement and 'python_version < "3.11"' not in requirement:
@@ -49,7 +49,7 @@ def folders_of(package: Distribution) -> set[Path]:
 
 @pytest.fixture(scope="module")
 def only_httpx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to import from that has httpx and what it needs, and nothing else."""
+    """Create a folder for imports that contains only httpx and its requirements."""
     site = tmp_path_factory.mktemp("only-httpx")
     for name in needed_by("httpx"):
         for folder in folders_of(distribution(name)):
@@ -58,7 +58,7 @@ def only_httpx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @each_row(("module", "may_use_httpx"), [("session_client", True), ("config", False)])
-def test_contract_file_is_imported_alone(
+def test_contract_file_can_be_imported_alone(
     tmp_path: Path, only_httpx: Path, module: str, may_use_httpx: bool
 ) -> None:
     shutil.copy(LIB / f"{module}.py", tmp_path)

@@ -1,4 +1,4 @@
-"""Imports point down, never across the wire, and no file grows into the one that all fear."""
+"""Imports point down and never across the wire, and no source file gets too long."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SERVICE = ROOT / "src" / "agent_session_manager"
 CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
 MAX_LINES = 400
 
-# Rooms from the top down. A room is a folder, or a file that stands beside the folders; it may
-# import the rooms below it. So no imports form a circle between rooms.
+# Rooms from the top down. A room is a folder, or a file next to the folders. A room may import the
+# rooms below it. So there are no circular imports between rooms.
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
     "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
@@ -36,7 +36,7 @@ def files(root: Path) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Each module that a file imports, wherever in it, a relative one with its dots."""
+    """Yield each module that a file imports in any place, a relative import with its dots."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Import():
@@ -53,16 +53,16 @@ def is_room(path: Path) -> bool:
 
 
 def room_of(module: Path, root: Path) -> str:
-    """The room that a module, a folder or the name of something in a module stands in."""
+    """Return the room of a module, of a folder, or of a name in a module."""
     while not is_room(module) and not module.with_suffix(".py").is_file():
         module = module.parent
-    is_beside_the_folders = module.parent == root and not module.is_dir()
-    room = module if module.is_dir() or is_beside_the_folders else module.parent
+    is_next_to_the_folders = module.parent == root and not module.is_dir()
+    room = module if module.is_dir() or is_next_to_the_folders else module.parent
     return ".".join(room.relative_to(root).parts)
 
 
 def imported_rooms(path: Path, root: Path) -> Iterator[str]:
-    """The rooms that a file imports from, by absolute or by relative names."""
+    """Yield the rooms that a file imports from, by absolute or relative names."""
     for name in imports(path):
         dots = len(name) - len(name.lstrip("."))
         parts = name.strip(".").split(".")
@@ -79,7 +79,7 @@ def test_imports_point_down(root: Path, order: list[str]) -> None:
     violations = []
     for path in files(root):
         room = room_of(path.with_suffix("") if path.name != "__init__.py" else path.parent, root)
-        if not room or path.name == "env.py":  # the whole package; what Alembic runs
+        if not room or path.name == "env.py":  # the whole package; the file that Alembic runs
             continue
         below = order[order.index(room) :] if room in order else []
         violations += [
@@ -92,13 +92,13 @@ def test_imports_point_down(root: Path, order: list[str]) -> None:
 @pytest.mark.parametrize(
     ("root", "order"), [(SERVICE, SERVICE_ROOMS), (CLIENT, CLIENT_ROOMS)], ids=["service", "client"]
 )
-def test_every_room_has_its_place(root: Path, order: list[str]) -> None:
+def test_every_room_is_in_the_order(root: Path, order: list[str]) -> None:
     rooms = {room_of(path.with_suffix(""), root) for path in files(root)} - {"", "__init__"}
     assert sorted(order) == sorted(rooms)
 
 
-def test_use_cases_and_routes_know_the_store_and_not_its_sql() -> None:
-    """Tried from the top of each file: what starts the service puts them together."""
+def test_use_cases_and_routes_do_not_import_sql() -> None:
+    """Only the modules that start the service combine both."""
     knowing = [
         (path, name)
         for room in ("api", "manager", "feed", "concurrency", "background")
@@ -109,14 +109,14 @@ def test_use_cases_and_routes_know_the_store_and_not_its_sql() -> None:
     assert knowing == []
 
 
-def test_below_the_api_nothing_knows_http() -> None:
+def test_modules_below_the_api_do_not_import_http() -> None:
     http = {"fastapi", "starlette", "uvicorn", "pydantic", "httpx"}
     above = {"api", "cli", "serve.py", "cli.py", "transport"}
     below = [path for path in files(SERVICE) if path.relative_to(SERVICE).parts[0] not in above]
     assert [(p, n) for p in below for n in imports(p) if n.split(".")[0] in http] == []
 
 
-def test_domain_needs_the_standard_library_alone() -> None:
+def test_domain_imports_only_the_standard_library() -> None:
     for path in files(SERVICE / "domain"):
         tops = {name.split(".")[0] for name in imports(path)}
         assert "sqlalchemy" not in tops
@@ -127,14 +127,14 @@ def test_domain_needs_the_standard_library_alone() -> None:
         }, path  # fmt: skip
 
 
-def test_shared_floor_needs_the_standard_library_alone() -> None:
+def test_shared_imports_only_the_standard_library() -> None:
     for path in files(CLIENT / "shared"):
         third_party = {
             name
             for name in imports(path)
             if not name.startswith(".") and name.split(".")[0] not in sys.stdlib_module_names
         }
-        assert third_party - {"psutil"} == set(), path  # which `place` imports where it is needed
+        assert third_party - {"psutil"} == set(), path  # `place` imports it where it needs it
         assert [name for name in imports(path) if name.startswith("..")] == [], path
 
 
@@ -144,7 +144,7 @@ def test_no_import_crosses_the_wire() -> None:
         assert crossing == []
 
 
-def test_contract_files_import_none_of_ours() -> None:
+def test_contract_files_do_not_import_our_modules() -> None:
     allowed = {"session_client.py": {"httpx"}, "config.py": set[str]()}
     for name, third_party in allowed.items():
         tops = {module.split(".")[0] for module in imports(CLIENT / name)}
@@ -156,7 +156,7 @@ def test_contract_files_import_none_of_ours() -> None:
         }  # fmt: skip
 
 
-def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+def test_no_source_file_exceeds_the_line_limit() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files(SERVICE)}
     lengths |= {path: len(path.read_text("utf-8").splitlines()) for path in files(CLIENT)}
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
@@ -170,7 +170,7 @@ def all_errors(
         yield from all_errors(error)
 
 
-def test_every_error_has_a_row_in_the_table_and_a_code_of_its_own() -> None:
+def test_every_error_has_a_status_and_a_unique_code() -> None:
     assert set(all_errors()) == set(STATUS)
     codes = [code for _, code in STATUS.values()]
     assert len(set(codes)) == len(codes)

@@ -1,4 +1,4 @@
-"""The published document is the one of the code, and it only ever grows."""
+"""The published OpenAPI document matches the code, and changes only by additions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Document = dict[str, Any]
 
 @cache
 def openapi() -> Document:
-    """The document of the code; making it takes a quarter of a second."""
+    """Return the document of the code, cached because it takes a quarter of a second."""
     return app.openapi()
 
 
 def losses(old: Document, new: Document) -> Iterator[str]:
-    """What a client of the old document could miss in the new one, or would now have to send."""
+    """Yield what a client of the old document misses, and fields that it must now send."""
     for path, operations in old["paths"].items():
         for method, operation in operations.items():
             here = f"{method.upper()} {path}"
@@ -56,18 +56,18 @@ def _lost_fields(old: Document, new: Document) -> Iterator[str]:
         for field in schema.get("properties", {}):
             if field not in now.get("properties", {}):
                 yield f"{name}.{field}"
-        if name.startswith("New") or name.endswith("ChangesBody"):  # what a client sends
+        if name.startswith("New") or name.endswith("ChangesBody"):  # bodies of requests
             added = set(now.get("required", [])) - set(schema.get("required", []))
             yield from (f"{name} requires {field}" for field in sorted(added))
 
 
-def test_published_document_is_that_of_the_code() -> None:
+def test_published_document_matches_the_code() -> None:
     published = (ROOT / PUBLISHED).read_text("utf-8")
     assert json.loads(published) == openapi()
     assert published == json.dumps(openapi(), indent=2, sort_keys=True) + "\n"
 
 
-def test_nothing_that_was_ever_published_is_lost() -> None:
+def test_published_documents_lose_nothing() -> None:
     git = ["git", "-C", str(ROOT)]
     listed = subprocess.run(
         [*git, "log", "-20", "--format=%H", "--", PUBLISHED],
@@ -75,7 +75,7 @@ def test_nothing_that_was_ever_published_is_lost() -> None:
         timeout=WATCHDOG_SECONDS,
         text=True,
     )
-    for commit in listed.stdout.split():  # none where this is no checkout
+    for commit in listed.stdout.split():  # empty outside a checkout
         shown = subprocess.run(
             [*git, "show", f"{commit}:{PUBLISHED}"],
             capture_output=True,
@@ -97,11 +97,11 @@ def without_field(document: Document) -> None:
     del document["components"]["schemas"]["SessionBody"]["properties"]["last_seq"]
 
 
-def with_a_field_that_must_be_sent(document: Document) -> None:
+def with_a_required_field(document: Document) -> None:
     document["components"]["schemas"]["NewSessionBody"]["required"].append("host")
 
 
-def with_a_parameter_that_must_be_sent(document: Document) -> None:
+def with_a_required_parameter(document: Document) -> None:
     parameter = {"name": "key", "in": "query", "required": True}
     document["paths"]["/sessions"]["get"]["parameters"].append(parameter)
 
@@ -116,18 +116,18 @@ def without_parameter(document: Document) -> None:
         without_route,
         without_status,
         without_field,
-        with_a_field_that_must_be_sent,
-        with_a_parameter_that_must_be_sent,
+        with_a_required_field,
+        with_a_required_parameter,
         without_parameter,
     ],
 )
-def test_loss_is_noticed(change: Callable[[Document], None]) -> None:
+def test_loss_is_detected(change: Callable[[Document], None]) -> None:
     changed = copy.deepcopy(openapi())
     change(changed)
     assert len(list(losses(openapi(), changed))) == 1
 
 
-def test_growth_is_no_loss() -> None:
+def test_addition_is_not_a_loss() -> None:
     grown = copy.deepcopy(openapi())
     grown["paths"]["/new"] = {"get": {"responses": {"200": {}}}}
     grown["components"]["schemas"]["SessionBody"]["properties"]["new"] = {"type": "string"}
@@ -135,7 +135,7 @@ def test_growth_is_no_loss() -> None:
     assert list(losses(openapi(), grown)) == []
 
 
-def test_every_error_that_is_documented_has_the_shape_of_errors() -> None:
+def test_every_documented_error_has_the_error_schema() -> None:
     document = openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

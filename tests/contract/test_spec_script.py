@@ -1,4 +1,4 @@
-"""The verification script of the specification, as it is written there."""
+"""The verification script of the specification, copied without changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.own_network import in_own_network
 
 ROOT = Path(__file__).parents[2]
-PORT = 8765  # what the script asks for
+PORT = 8765  # the port in the script
 
 SCRIPT = """\
 # Test client manually
@@ -65,11 +65,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def test_script_of_the_specification_prints_what_it_should(tmp_path: Path) -> None:
+def test_script_of_the_specification_prints_expected_output(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVE_AND_RUN, str(tmp_path), str(PORT), SCRIPT]
     own_network = in_own_network(command)
     if own_network is None and not is_free(PORT):
-        pytest.skip(f"no network of its own on this machine, and its port {PORT} is taken")
+        pytest.skip(f"this machine has no network namespaces, and port {PORT} is in use")
     ran = subprocess.run(
         own_network or command,
         cwd=ROOT,

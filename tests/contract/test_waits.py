@@ -1,4 +1,4 @@
-"""No test depends on the speed of the machine: what its code may not say, found in its syntax."""
+"""No test depends on the speed of the machine: checks on the syntax trees of the tests."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 TESTS = Path(__file__).parents[1]
 
-# Where a test may sleep: none of these waits for an event, and nothing is asserted about them.
+# Files that may sleep. None of them waits for an event, and no test asserts their duration.
 SLEEPS = {
-    "stress/family.py": "a program that says something now and then",
-    "support/campaign.py": "the moment of a kill is left to chance",
-    "support/manager_time.py": "turns of a loop whose time the test moves",
-    "support/moved_time.py": "a time that the test moves",
-    "support/model_server.py": "a model that takes its time",
+    "stress/family.py": "a program that prints at intervals",
+    "support/campaign.py": "kills at a random moment",
+    "support/manager_time.py": "turns of an event loop whose clock the test moves",
+    "support/moved_time.py": "a clock that the test moves",
+    "support/model_server.py": "a slow model",
     "support/pressure.py": "requests at a rate",
-    "support/producing.py": "tries again while a manager is away",
-    "support/replaying.py": "tries again while a manager is away",
-    "support/waiting.py": "looks again, until the watchdog ends it",
-    "support/writing_outbox.py": "an agent that says something now and then",
+    "support/producing.py": "retries while a manager is down",
+    "support/replaying.py": "retries while a manager is down",
+    "support/waiting.py": "polls until the watchdog ends the wait",
+    "support/writing_outbox.py": "an agent that prints at intervals",
 }
-# Waits that are short on purpose: their end is what is tested, and comes on any machine.
+# Waits that are short on purpose: the test needs the time-out, on a machine of any speed.
 SHORT_WAITS = {
-    "api/test_client_errors.py": "a server that never answers",
-    "unit/test_delivery.py": "a server that never answers",
+    "api/client/test_client_errors.py": "a server that never answers",
+    "stress/test_clocks.py": "a supervisor that renews at intervals",
+    "stress/test_long_day.py": "looks at intervals",
+    "unit/agent_orchestrator/client/test_loopback.py": "a server that never answers",
+    "unit/agent_orchestrator/runs/test_delivery.py": "a server that never answers",
 }
 CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time"}
 COMPUTE = {
@@ -51,7 +54,7 @@ WAITS = {"wait", "join", "result", "acquire", "communicate", "settimeout", "time
 
 @cache
 def trees() -> dict[str, ast.AST]:
-    """The syntax of each file of the tests."""
+    """Return the syntax tree of each file of the tests."""
     return {
         path.relative_to(TESTS).as_posix(): ast.parse(path.read_text("utf-8"))
         for path in sorted(TESTS.rglob("*.py"))
@@ -60,12 +63,12 @@ def trees() -> dict[str, ast.AST]:
 
 @cache
 def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
-    """All that a file says, found once for all the tests of this module."""
+    """Return all nodes of a tree, cached for all tests of this module."""
     return tuple(ast.walk(tree))
 
 
 def named(node: ast.AST) -> str | None:
-    """The last name of what is called or meant: `sleep` of `time.sleep`."""
+    """Return the last name of an expression: `sleep` of `time.sleep`."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -73,7 +76,7 @@ def named(node: ast.AST) -> str | None:
 
 
 def sleeps(tree: ast.AST) -> Iterator[int]:
-    """Lines that let time pass; a turn of an event loop, `sleep(0)`, is none."""
+    """Yield lines that sleep; `sleep(0)`, a turn of the event loop, does not count."""
     for node in nodes(tree):
         match node:
             case ast.Call(args=[ast.Constant(value=0)]):
@@ -83,7 +86,7 @@ def sleeps(tree: ast.AST) -> Iterator[int]:
 
 
 def durations(tree: ast.AST) -> set[str]:
-    """Names in a file that hold what was read from a clock, or what was computed from it."""
+    """Return the names in a file that hold a clock value, or a value computed from one."""
     found: set[str] = set()
     while True:
         before = len(found)
@@ -109,7 +112,7 @@ def durations(tree: ast.AST) -> set[str]:
 
 
 def is_timed(node: ast.AST, known: set[str]) -> bool:
-    """Whether a value is computed from a clock, or from a name that holds what one said."""
+    """Return True if a value comes from a clock, or from a name that holds a clock value."""
     match node:
         case ast.Call(func=func, args=arguments):
             computed = named(func) in COMPUTE and any(is_timed(each, known) for each in arguments)
@@ -129,33 +132,59 @@ def asserted_durations(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
 
 
+def constants(tree: ast.AST) -> dict[str, float]:
+    """Return the names of a file that are numbers."""
+    found: dict[str, float] = {}
+    for node in nodes(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
+                number := number_of(value, found)
+            ) is not None:
+                found[name] = number
+    return found
+
+
+def number_of(node: ast.AST, known: dict[str, float]) -> float | None:
+    """Return the value of an expression; unknown parts of a sum count as 0."""
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return float(number)
+        case ast.Name(id=name):
+            return known.get(name)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            factors = number_of(left, known), number_of(right, known)
+            return None if None in factors else (factors[0] or 0) * (factors[1] or 0)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            parts = number_of(left, known), number_of(right, known)
+            return None if parts == (None, None) else (parts[0] or 0) + (parts[1] or 0)
+    return None
+
+
 def short_waits(tree: ast.AST) -> Iterator[int]:
-    """Lines with a bound for a wait that a slow machine could reach, as a number."""
+    """Yield lines with a time-out that is a number and that a slow machine could reach."""
+    known = constants(tree)
     for node in nodes(tree):
         if not isinstance(node, ast.Call) or (name := named(node.func)) is None:
             continue
         bounds = [each.value for each in node.keywords if each.arg == "timeout"]
-        # The bound of a `wait_for` comes second; the first of a beacon is how many it waits for.
+        # The time-out of `wait_for` is the second argument; the first of a beacon is a count.
         if name in WAITS and len(node.args) >= (2 if name == "wait_for" else 1):
             bounds.append(node.args[-1])
         for bound in bounds:
-            match bound:
-                case ast.Constant(value=int() | float() as seconds) if not isinstance(
-                    seconds, bool
-                ):
-                    if 0 < seconds < WATCHDOG_SECONDS:
-                        yield node.lineno
+            seconds = number_of(bound, known)
+            if seconds is not None and 0 < seconds < WATCHDOG_SECONDS:
+                yield node.lineno
 
 
 def deadlines(tree: ast.AST) -> Iterator[int]:
-    """Lines in which examples of Hypothesis are given a time."""
+    """Yield lines that set a deadline for examples of Hypothesis."""
     for node in nodes(tree):
         if isinstance(node, ast.Call) and named(node.func) == "settings":
             yield from (node.lineno for each in node.keywords if each.arg == "deadline")
 
 
 def default_waits(tree: ast.AST) -> Iterator[int]:
-    """Lines that leave it to a library how long it waits: some give up within seconds."""
+    """Yield lines that use the default time-out of a library, which may be a few seconds."""
     for node in nodes(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="httpx"), attr=attr)) if attr in {
@@ -172,7 +201,7 @@ def default_waits(tree: ast.AST) -> Iterator[int]:
 
 
 def limits(tree: ast.AST) -> Iterator[int]:
-    """Lines that give a test a time of its own: its work takes as long as the machine needs."""
+    """Yield lines that set a time-out for a single test."""
     for node in nodes(tree):
         match node:
             case ast.Attribute(value=ast.Attribute(attr="mark"), attr="timeout"):
@@ -194,7 +223,7 @@ def test_no_test_sleeps() -> None:
 
 
 def test_no_test_asserts_a_duration() -> None:
-    """A figure goes to `Campaign.limit`, by which only a long campaign fails."""
+    """A measured time goes to `Campaign.limit`, which fails only a long campaign."""
     assert found(asserted_durations, {}) == []
 
 
@@ -202,33 +231,33 @@ def test_no_wait_is_shorter_than_the_watchdog() -> None:
     assert found(short_waits, SHORT_WAITS) == []
 
 
-def test_no_library_waits_as_long_as_it_likes() -> None:
+def test_no_library_uses_its_default_timeout() -> None:
     assert found(default_waits, {}) == []
 
 
-def test_no_test_has_a_time_of_its_own(pytestconfig: pytest.Config) -> None:
-    assert found(limits, {"support/campaign.py": "a long campaign, which may take longer"}) == []
+def test_no_test_sets_its_own_timeout(pytestconfig: pytest.Config) -> None:
+    assert found(limits, {"support/campaign.py": "a long campaign"}) == []
     assert pytestconfig.getoption("timeout") >= 30 * WATCHDOG_SECONDS
 
 
 def test_no_example_has_a_deadline() -> None:
-    """Hypothesis fails a slow example by default; `conftest.py` switches that off."""
+    """By default Hypothesis fails a slow example; `conftest.py` disables the deadline."""
     assert settings.default is not None
     assert settings.default.deadline is None
     assert HealthCheck.too_slow in settings.default.suppress_health_check
-    assert found(deadlines, {"conftest.py": "sets that there is none"}) == []
+    assert found(deadlines, {"conftest.py": "disables the deadline"}) == []
 
 
-def test_what_is_allowed_is_still_there() -> None:
+def test_every_exception_is_still_needed() -> None:
     for look, allowed in (
         (sleeps, SLEEPS),
         (short_waits, SHORT_WAITS),
     ):
         for name in allowed:
-            assert list(look(trees()[name])), f"{name} needs no leave"
+            assert list(look(trees()[name])), f"{name} needs no exception"
 
 
-def test_each_check_bites() -> None:
+def test_each_check_finds_bad_code() -> None:
     bad = ast.parse(
         "import time\n"
         "began = time.monotonic()\n"
@@ -247,10 +276,14 @@ def test_each_check_bites() -> None:
         "asyncio.wait_for(task, 2)\n"
         "httpx.Client(trust_env=False)\n"
         "connect(url, open_timeout=60, ping_timeout=60)\n"
+        "END_SECONDS = 10.0\n"
+        "asyncio.timeout(END_SECONDS)\n"
+        "process.communicate(timeout=wanted.seconds + 2 * END_SECONDS)\n"
+        "process.communicate(timeout=wanted.seconds + 2 * WATCHDOG_SECONDS)\n"
     )
     assert list(sleeps(bad)) == [3]
     assert list(asserted_durations(bad)) == [7, 8]
-    assert list(short_waits(bad)) == [10, 11, 15]
+    assert list(short_waits(bad)) == [10, 11, 15, 19, 20]
     assert list(default_waits(bad)) == [16, 17]
     assert list(limits(ast.parse("@pytest.mark.timeout(5)\ndef test(): ..."))) == [1]
     assert list(deadlines(ast.parse("@settings(deadline=5)\ndef test(): ..."))) == [1]

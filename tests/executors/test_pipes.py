@@ -1,4 +1,4 @@
-"""Reading a child's output to its end, however slow the reader is and whoever holds the pipe."""
+"""Reading a child's output to its end, with a slow reader or a pipe that stays open."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.beacon import Beacon
 from tests.support.loops import run
 
 OUTPUT_BYTES = 2 * PIPE_BYTES + 40_000
-"""More than asyncio buffers for a slow reader: the rest waits in the kernel's pipe."""
+"""More than asyncio buffers for a slow reader; the rest waits in the kernel's pipe."""
 
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("is_held", [False, True])
-def test_all_that_an_ended_child_wrote_is_read(number: int, is_held: bool, tmp_path: Path) -> None:
+def test_all_output_of_an_ended_child_is_read(number: int, is_held: bool, tmp_path: Path) -> None:
     write = f"import os; os.write({number}, b'x' * 40_000)\n" * (OUTPUT_BYTES // 40_000)
 
     async def act() -> int:
@@ -34,7 +34,7 @@ def test_all_that_an_ended_child_wrote_is_read(number: int, is_held: bool, tmp_p
             stack.push_async_callback(child.stop)
             if is_held:
                 await beacon.arrival()
-            await child.wait()  # nobody has read anything
+            await child.wait()  # before any output is read
             if number == 1:
                 return sum([len(chunk) async for chunk in read_stdout(child)])
             read: list[int] = []

@@ -13,8 +13,13 @@ from sqlalchemy import create_engine, delete, make_url, text, update
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
-from tests.store.promises.conformance import SteppedClock
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.postgresql import ON_POSTGRESQL
+
+pytest.register_assert_rewrite("tests.store.record_machine")
+
+OpenStores = Callable[[str], SqlStore]
+FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
 
 
 @pytest.fixture
@@ -26,9 +31,19 @@ def sqlite_url_in(directory: Path) -> str:
     return f"sqlite:///{directory / 'sessions.db'}"
 
 
+def path_of(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Path:
+    """Return the path of the SQLite database."""
+    return path_of(sqlite_url)
+
+
 @pytest.fixture(params=["sqlite", ON_POSTGRESQL])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database, once on each kind."""
+    """Return the URL of a fresh database; each test runs with SQLite and with PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
@@ -39,8 +54,8 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def open_stores(clock: SteppedClock) -> Iterator[Callable[[str], SqlStore]]:
-    """Open stores that are closed with the test."""
+def open_stores(clock: SteppedClock) -> Iterator[OpenStores]:
+    """Return a function that opens stores; all are closed after the test."""
     opened: list[SqlStore] = []
 
     def open_one(url: str) -> SqlStore:
@@ -52,12 +67,9 @@ def open_stores(clock: SteppedClock) -> Iterator[Callable[[str], SqlStore]]:
         store.close()
 
 
-FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
-
-
 @pytest.fixture
 def fresh_store(database_url: str, tmp_path: Path) -> FreshStore:
-    """Open empty stores, one after the other, each in a database that was made once."""
+    """Return a function that opens an empty store, in a copy of one prepared database."""
     open_store(database_url, clock=SteppedClock()).close()
     numbers = count()
 
@@ -70,7 +82,7 @@ def fresh_store(database_url: str, tmp_path: Path) -> FreshStore:
             yield sqlite_url_in(directory)
         else:
             yield database_url
-            _begin_anew(database_url)
+            _empty(database_url)
 
     @contextmanager
     def fresh(clock: SteppedClock) -> Iterator[SqlStore]:
@@ -81,12 +93,12 @@ def fresh_store(database_url: str, tmp_path: Path) -> FreshStore:
 
 
 @pytest.fixture
-def store(database_url: str, open_stores: Callable[[str], SqlStore]) -> SqlStore:
+def store(database_url: str, open_stores: OpenStores) -> SqlStore:
     return open_stores(database_url)
 
 
-def _begin_anew(url: str) -> None:
-    """Empty each table on PostgreSQL, and let it number from 1: another database takes longer."""
+def _empty(url: str) -> None:
+    """Empty each table on PostgreSQL and reset its sequence: faster than another database."""
     engine = create_engine(url)
     with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):

@@ -1,4 +1,4 @@
-"""Nothing ends before it begins, though the clock was set back in between."""
+"""No run or request ends before its start, even if the clock was set back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from agent_session_manager.store.changes import (
     ReapLeases,
     SettleRequest,
 )
-from tests.store.promises.conformance import SteppedClock, append, create, made, stop
+from tests.store.promises.changes import append, create, made
+from tests.store.promises.events import stop
+from tests.store.promises.stepped_clock import SteppedClock
 
 BACK_SECONDS = -3 * 24 * 3600.0
 
@@ -23,7 +25,7 @@ def asked(store: SqlStore, request_id: str) -> None:
     assert isinstance(made(store, change), Request)
 
 
-def test_run_that_ends_before_it_began_lasted_for_no_time(
+def test_run_stopped_after_a_clock_change_has_no_duration(
     store: SqlStore, clock: SteppedClock
 ) -> None:
     create(store)
@@ -42,12 +44,12 @@ def test_run_that_ends_before_it_began_lasted_for_no_time(
     assert [r.settled_at for r in requests] == [r.created_at for r in requests]
 
 
-def test_run_that_is_given_up_before_it_began_lasted_for_no_time(
+def test_run_lost_after_a_clock_change_has_no_duration(
     store: SqlStore, clock: SteppedClock
 ) -> None:
     create(store, holder="h")
     clock.move(BACK_SECONDS)
-    made(store, ExtendLeases())  # as the reaper does when the clock was set
+    made(store, ExtendLeases())  # the reaper does this after a clock change
     clock.move(DEFAULT_LEASE_SECONDS)
     assert made(store, ReapLeases()) == ["s"]
     (run,) = store.list_runs("s")

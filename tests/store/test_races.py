@@ -1,6 +1,6 @@
-"""Two managers on one PostgreSQL: whatever they do at once, it is as if one came after the other.
+"""Two managers on one PostgreSQL: concurrent changes have the result of a serial order.
 
-Each race is run many times, both sides let go at the same moment.
+Each race is run many times, and both sides start at the same moment.
 """
 
 from __future__ import annotations
@@ -33,16 +33,9 @@ from agent_session_manager.store.changes import (
     UpdateSession,
 )
 from agent_session_manager.store.queries import EventFilter
-from tests.store.promises.conformance import (
-    SOME,
-    SteppedClock,
-    append,
-    appending,
-    create,
-    kinds,
-    open_run,
-    stop,
-)
+from tests.store.promises.changes import append, appending, create, kinds, open_run
+from tests.store.promises.events import SOME, stop
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -60,7 +53,7 @@ def stores(postgresql_url: str, open_stores: Callable[[str], SqlStore]) -> Store
 
 
 def at_once(stores: Stores, first: Change[Any], second: Change[Any]) -> list[Any]:
-    """What each of the two stores says to its change."""
+    """Commit one change in each store at the same moment, and return both outcomes."""
     together = Barrier(2)
 
     def commit(store: SqlStore, change: Change[Any]) -> Any:
@@ -76,18 +69,18 @@ def at_once(stores: Stores, first: Change[Any], second: Change[Any]) -> list[Any
 
 
 def winners(outcomes: list[Any], loser: type) -> int:
-    """How many won, where all others have lost for the right reason."""
+    """Return the number of successes; all other outcomes must be `loser`."""
     assert set(kinds(outcomes)) <= {Session, loser}
     return kinds(outcomes).count(Session)
 
 
-def test_one_creates_an_id(stores: Stores) -> None:
+def test_only_one_store_creates_an_id(stores: Stores) -> None:
     for n in range(ROUNDS):
         new = CreateSession(session_id=f"s{n}", session_name="x")
         assert winners(at_once(stores, new, new), SessionExistsError) == 1
 
 
-def test_one_reserves_a_name(stores: Stores) -> None:
+def test_only_one_session_reserves_a_name(stores: Stores) -> None:
     for n in range(ROUNDS):
         first, second = (
             CreateSession(session_id=f"{side}{n}", session_name=f"name-{n}", unique_name=True)
@@ -99,7 +92,7 @@ def test_one_reserves_a_name(stores: Stores) -> None:
         assert refused.holder_id in (f"a{n}", f"b{n}")
 
 
-def test_one_renames_to_a_name(stores: Stores) -> None:
+def test_only_one_session_is_renamed_to_a_name(stores: Stores) -> None:
     for side in "ab":
         create(stores[0], side, session_name=side, unique_name=True)
     for n in range(ROUNDS):
@@ -107,7 +100,7 @@ def test_one_renames_to_a_name(stores: Stores) -> None:
         assert winners(at_once(stores, first, second), NameTakenError) == 1
 
 
-def test_one_opens_the_next_run(stores: Stores) -> None:
+def test_only_one_store_opens_the_next_run(stores: Stores) -> None:
     create(stores[0])
     for n in range(ROUNDS):
         append(stores[0], stop())
@@ -116,7 +109,7 @@ def test_one_opens_the_next_run(stores: Stores) -> None:
         assert stores[1].get_session("s").newest_run.run == n + 2
 
 
-def test_one_takes_the_lease(stores: Stores) -> None:
+def test_only_one_holder_takes_the_lease(stores: Stores) -> None:
     for n in range(ROUNDS):
         create(stores[0], f"s{n}")
         first, second = (ClaimLease(session_id=f"s{n}", run=1, holder=side) for side in "ab")
@@ -127,7 +120,7 @@ def test_one_takes_the_lease(stores: Stores) -> None:
         assert lease is not None and lease.holder == refused.holder
 
 
-def test_one_opens_the_next_run_with_its_lease(stores: Stores) -> None:
+def test_only_one_store_opens_the_next_run_with_a_lease(stores: Stores) -> None:
     create(stores[0])
     for n in range(ROUNDS):
         append(stores[0], stop(run=n + 1))
@@ -138,7 +131,7 @@ def test_one_opens_the_next_run_with_its_lease(stores: Stores) -> None:
         assert lease is not None and lease.holder == "ab"[kinds(outcomes).index(Session)]
 
 
-def test_holder_that_comes_back_as_its_run_is_reaped_holds_it_in_the_end(
+def test_holder_that_returns_while_its_run_is_reaped_holds_it(
     stores: Stores, clock: SteppedClock
 ) -> None:
     claim = ClaimLease(session_id="s", run=1, holder="me")
@@ -150,9 +143,7 @@ def test_holder_that_comes_back_as_its_run_is_reaped_holds_it_in_the_end(
         assert stores[1].get_status("s") == "running"
 
 
-def test_lost_run_is_taken_up_by_its_holder_or_resumed_and_never_both(
-    stores: Stores, clock: SteppedClock
-) -> None:
+def test_lost_run_is_either_revived_or_resumed(stores: Stores, clock: SteppedClock) -> None:
     for n in range(ROUNDS):
         create(stores[0], f"s{n}", holder="me")
         clock.move(DEFAULT_LEASE_SECONDS)
@@ -173,7 +164,7 @@ def test_lost_run_is_taken_up_by_its_holder_or_resumed_and_never_both(
         )
 
 
-def test_request_that_both_make_is_one(stores: Stores) -> None:
+def test_request_created_by_both_is_stored_once(stores: Stores) -> None:
     create(stores[0])
     for n in range(ROUNDS):
         asking = CreateRequest(
@@ -184,7 +175,7 @@ def test_request_that_both_make_is_one(stores: Stores) -> None:
     assert len(stores[0].list_requests("s", 1)) == ROUNDS
 
 
-def test_both_take_over_one_after_the_other(stores: Stores) -> None:
+def test_concurrent_takeovers_happen_one_after_the_other(stores: Stores) -> None:
     create(stores[0])
     takeover = OpenRun(session_id="s", takeover=True)
     for n in range(ROUNDS):
@@ -227,7 +218,7 @@ def test_run_has_one_end(stores: Stores) -> None:
         open_run(stores[0])
 
 
-def test_event_beside_a_takeover_is_of_the_run_before_or_after_it(stores: Stores) -> None:
+def test_event_during_a_takeover_belongs_to_one_of_the_runs(stores: Stores) -> None:
     for n in range(ROUNDS):
         create(stores[0], f"s{n}")
         taken, seqs = at_once(
@@ -242,10 +233,10 @@ def test_event_beside_a_takeover_is_of_the_run_before_or_after_it(stores: Stores
         assert codes == [5 if event.run == run else None for run in (1, 2)]
 
 
-def test_two_managers_bring_a_database_up_at_once(
+def test_two_managers_create_a_database_at_once(
     postgresql_url: str, start_manager: Callable[..., RunningManager]
 ) -> None:
-    """Processes, because Alembic cannot migrate in two threads of one."""
+    """The test uses processes, because Alembic cannot migrate in two threads of one process."""
     arguments = ["--database-url", postgresql_url]
     with ThreadPoolExecutor(2) as threads:
         starting = [threads.submit(start_manager, arguments=arguments) for _ in range(2)]

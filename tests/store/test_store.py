@@ -1,4 +1,4 @@
-"""The promises of `store/protocol.py`, kept by the store on each kind of database."""
+"""The store keeps the promises of `store/protocol.py` on each kind of database."""
 
 from __future__ import annotations
 
@@ -8,26 +8,9 @@ import pytest
 
 from agent_session_manager.store import protocol
 from tests.store.conftest import FreshStore
-from tests.store.promises.conformance import PROMISES, Promise, SteppedClock
-from tests.store.promises.feed_promises import FEED_PROMISES
-from tests.store.promises.lease_promises import LEASE_PROMISES
-from tests.store.promises.listing_promises import LISTING_PROMISES
-from tests.store.promises.loss_promises import LOSS_PROMISES
-from tests.store.promises.request_promises import REQUEST_PROMISES
-from tests.store.promises.retention_promises import RETENTION_PROMISES
-from tests.store.promises.token_promises import TOKEN_PROMISES
+from tests.store.promises.conformance import FAMILIES, Promise
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.rows import each_row
-
-FAMILIES = {
-    "records": PROMISES,
-    "leases": LEASE_PROMISES,
-    "requests": REQUEST_PROMISES,
-    "feeds": FEED_PROMISES,
-    "lists": LISTING_PROMISES,
-    "tokens": TOKEN_PROMISES,
-    "retention": RETENTION_PROMISES,
-    "losses": LOSS_PROMISES,
-}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -41,7 +24,7 @@ def test_store_keeps_each_promise(fresh_store: FreshStore, family: str) -> None:
     keeps()
 
 
-def test_each_promise_has_a_test_of_its_number() -> None:
+def test_each_numbered_promise_has_a_test() -> None:
     assert protocol.__doc__ is not None
     promised = {int(number) for number in re.findall(r"^(\d+)\. ", protocol.__doc__, re.M)}
     kept = [promise for promises in FAMILIES.values() for promise in promises]

@@ -1,4 +1,4 @@
-"""What the store promises of transcripts, on each kind of database."""
+"""The promises of the store for transcripts, on each kind of database."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MANY = 1000
 
 @pytest.fixture
 def stored(database_url: str) -> Iterator[SqlStore]:
-    """A store whose clock stands still."""
+    """Open a store whose clock does not move."""
     opened = open_store(database_url, clock=lambda: NOW)
     yield opened
     opened.close()
@@ -64,7 +64,7 @@ def putting(expected: int, version: int, text: str = "{}") -> Change[Any]:
     return PutTranscriptSummary(key=MAIN, expected_version=expected, version=version, text=text)
 
 
-def test_append_is_refused_where_its_transcript_is_behind(stored: SqlStore) -> None:
+def test_append_is_refused_if_the_transcript_is_behind(stored: SqlStore) -> None:
     knowing = {known: replace(appending(MAIN, f"[{known}]"), known=known) for known in (0, 1, 2, 9)}
     outcomes = stored.commit([knowing[1], knowing[0], knowing[1], knowing[9], knowing[2]])
     assert [type(outcome) for outcome in outcomes] == [
@@ -76,7 +76,7 @@ def test_append_is_refused_where_its_transcript_is_behind(stored: SqlStore) -> N
     assert lines_of(stored) == ["[0]", "[1]", "[2]"]
 
 
-def test_lines_come_back_as_they_came_in_the_order_of_commit(stored: SqlStore) -> None:
+def test_lines_are_returned_unchanged_in_commit_order(stored: SqlStore) -> None:
     strange = r'{"a": "\u0000\ud800é🦾\u2028",  "n": 1e999, "i": ' + "9" * 400 + "}"
     outcomes = stored.commit([appending(MAIN, "{}", strange), appending(MAIN, '{"b":1}', "{}")])
     assert outcomes == [
@@ -86,7 +86,7 @@ def test_lines_come_back_as_they_came_in_the_order_of_commit(stored: SqlStore) -
     assert lines_of(stored) == ["{}", strange, '{"b":1}', "{}"]
 
 
-def test_line_with_a_known_id_is_not_added_again_also_within_one_batch(stored: SqlStore) -> None:
+def test_line_with_a_known_id_is_not_added_again(stored: SqlStore) -> None:
     ids = {"{1}": "1", "{2}": "2", "{3}": "3"}
     first = made(stored, appending(MAIN, "{1}", "{}", "{1}", ids=ids))
     again = made(stored, appending(MAIN, "{1}", "{2}", "{3}", "{2}", ids=ids))
@@ -101,13 +101,13 @@ def test_line_with_a_known_id_is_not_added_again_also_within_one_batch(stored: S
     assert lines_of(stored, AGENT) == ["{1}"]
 
 
-def test_append_of_nothing_makes_no_transcript(stored: SqlStore) -> None:
+def test_empty_append_creates_no_transcript(stored: SqlStore) -> None:
     assert made(stored, appending(MAIN)) == AppendedEntries(appended=0, last_position=0)
     with pytest.raises(TranscriptNotFoundError):
         lines_of(stored)
 
 
-def test_page_ends_where_its_bytes_or_its_entries_do(stored: SqlStore) -> None:
+def test_page_is_limited_by_bytes_and_by_entries(stored: SqlStore) -> None:
     third = f'{{"a":"{"x" * (PAGE_BYTES // 3)}"}}'
     whole = f'{{"a":"{"x" * PAGE_BYTES}"}}'
     made(stored, appending(MAIN, third, third, third, "{}", whole, "{}"))
@@ -123,7 +123,7 @@ def test_page_ends_where_its_bytes_or_its_entries_do(stored: SqlStore) -> None:
     assert lines_of(stored, after=6) == []
 
 
-def test_transcripts_of_one_moment_are_still_each_later_than_they_were(stored: SqlStore) -> None:
+def test_each_append_increases_updated_at_on_a_stopped_clock(stored: SqlStore) -> None:
     moments = []
     for _ in range(3):
         made(stored, appending(MAIN, "{}"))
@@ -135,7 +135,7 @@ def test_transcripts_of_one_moment_are_still_each_later_than_they_were(stored: S
     assert milliseconds == sorted(set(milliseconds))
 
 
-def test_summary_is_replaced_only_by_who_knows_its_version(stored: SqlStore) -> None:
+def test_summary_is_replaced_only_with_its_current_version(stored: SqlStore) -> None:
     assert isinstance(made(stored, putting(0, 1)), TranscriptNotFoundError)
     made(stored, appending(MAIN, "{}", "{}", "{}"))
     where = TranscriptFilter(project_key=MAIN.project_key)
@@ -144,7 +144,7 @@ def test_summary_is_replaced_only_by_who_knows_its_version(stored: SqlStore) -> 
             putting(0, 2, '{"v": 2}'),
             putting(0, 3),
             putting(1, 3),
-            putting(2, 4),  # of more entries than there are
+            putting(2, 4),  # more entries than the transcript has
             putting(2, 3, '{"v": 3}'),
         ]
     )
@@ -159,7 +159,7 @@ def test_summary_is_replaced_only_by_who_knows_its_version(stored: SqlStore) -> 
     assert (summary.session_id, summary.version, summary.text) == ("s", 3, '{"v": 3}')
 
 
-def test_summary_that_lacks_entries_is_older_than_its_transcript(stored: SqlStore) -> None:
+def test_incomplete_summary_is_older_than_its_transcript(stored: SqlStore) -> None:
     where = TranscriptFilter(project_key=MAIN.project_key)
 
     def lag() -> float:
@@ -177,7 +177,7 @@ def test_summary_that_lacks_entries_is_older_than_its_transcript(stored: SqlStor
     assert lag() == 0
 
 
-def test_main_transcript_is_deleted_with_its_own_and_a_subpath_alone(stored: SqlStore) -> None:
+def test_deletion_of_a_main_transcript_includes_its_subpaths(stored: SqlStore) -> None:
     other_agent = TranscriptKey(project_key="-home-x-proj", session_id="s", subpath="agent-2")
     elsewhere = TranscriptKey(project_key="-home-x", session_id="s")
     keys = [MAIN, AGENT, other_agent, elsewhere]
@@ -202,7 +202,7 @@ def test_main_transcript_is_deleted_with_its_own_and_a_subpath_alone(stored: Sql
     assert isinstance(made(stored, putting(1, 2)), VersionConflictError)
 
 
-def test_deleting_a_session_deletes_its_transcripts_in_every_project(stored: SqlStore) -> None:
+def test_deletion_of_a_session_includes_all_its_transcripts(stored: SqlStore) -> None:
     elsewhere = TranscriptKey(project_key="-tmp", session_id="s")
     of_another = TranscriptKey(project_key="-tmp", session_id="t")
     keys = (MAIN, AGENT, elsewhere, of_another)
@@ -215,7 +215,7 @@ def test_deleting_a_session_deletes_its_transcripts_in_every_project(stored: Sql
     assert lines_of(stored, of_another) == ["{}"]
 
 
-def test_lists_come_in_pages_and_filtered(stored: SqlStore) -> None:
+def test_lists_can_be_paged_and_filtered(stored: SqlStore) -> None:
     keys = [TranscriptKey(project_key="p", session_id=f"s{n}") for n in range(5)]
     agent = TranscriptKey(project_key="p", session_id="s1", subpath="a")
     stored.commit([appending(key, "{}") for key in [*keys, agent]])

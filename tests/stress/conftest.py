@@ -11,14 +11,14 @@ from tests.support.campaign import Campaign
 
 @pytest.fixture
 def own_state(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients in this process find the token of the scene's manager."""
+    """Let clients in this process find the token of the scene's manager."""
     state = campaign.directory / "manager" / "state"
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(state))
 
 
 @pytest.fixture
 def scene(campaign: Campaign, own_state: None, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """A manager of this test's own; no test waits for a lease to end but one of `short_leases`."""
+    """A scene with its own manager; leases are short only for tests marked `short_leases`."""
     is_short = request.node.get_closest_marker("short_leases") is not None
     seconds = SHORT_LEASE_SECONDS if is_short else DEFAULT_LEASE_SECONDS
     with opened(campaign.directory, lease_seconds=seconds) as made:

@@ -1,10 +1,11 @@
-"""A program with a family: `family.py PIDS [KIND …]`. Every member writes its pid to PIDS.
+"""A program with child processes: `family.py PIDS [KIND …]`. Each process writes its pid to PIDS.
 
-Kinds: `stubborn` (all ignore interrupts and terminations), `alone` (no children), `polite` (ends
-when interrupted), `lines=N` (prints numbered lines, then ends; 0: without end), `until=FILE` (ends
-as soon as this file is there), `pause=MS` (between two lines), `slow` (another child every now and
-then, also while it is being stopped).
-Its children: one in a session of its own, one that has lost its parent as well.
+Kinds: `stubborn` (all ignore SIGINT and SIGTERM), `alone` (no children), `polite` (exits on
+SIGINT), `lines=N` (prints N numbered lines, then exits; 0: never exits), `until=FILE` (exits as
+soon as this file exists), `pause=MS` (between two lines), `slow` (starts more children from time to
+time, also during a stop).
+
+It has two children: one in a new session, and one in a new session whose parent has exited.
 """
 
 import os

@@ -1,7 +1,8 @@
-"""A supervisor whose agent's every line is an event: `lines.py JOURNAL`, its assignment on stdin.
+"""A supervisor that turns each line of its agent into an event.
 
-It is the real one but for the executor, which has many events where that of a program has three.
-What the outbox has taken is written to the journal, so that it is known after a kill.
+Usage: `lines.py JOURNAL`, with the assignment on stdin. It is the real supervisor, except for the
+executor: it makes many events, where the executor for programs makes three. Each event that was
+added to the outbox is written to the journal, so that a test can read it after a kill.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from agent_orchestrator.runs import executor_table
 
 
 class LinesExecutor:
-    """Runs the program of a spec; the n-th event of the run is its n-th line."""
+    """Runs the program of a spec; the n-th line of its output is the n-th event of the run."""
 
     def __init__(self, execution: Execution, journal: Path) -> None:
         self._execution = execution
@@ -45,7 +46,7 @@ class LinesExecutor:
         yield create_event("session_stop", exit_code=exit_code, reason="completed")
 
     async def send(self, text: str, message_id: str) -> None:
-        raise ExecutorError("it does not listen")
+        raise ExecutorError("this executor accepts no messages")
 
 
 if __name__ == "__main__":

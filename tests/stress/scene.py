@@ -1,4 +1,4 @@
-"""The scene of a campaign: a manager, a project, a shell in it, and its runs."""
+"""The scene of a campaign: a manager, a project, a shell in the project, and runs."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
-from agent_session_manager.settings import MIN_LEASE_SECONDS
-from tests.commands.shell import Ended, Shell, is_alive
+from agent_shared.manager_settings import MIN_LEASE_SECONDS
+from tests.commands.processes import is_alive
+from tests.commands.shell import Ended, Shell
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 SHORT_LEASE_SECONDS = MIN_LEASE_SECONDS
 TICK_SECONDS = 1.0
 SLACK_SECONDS = 1.5
-"""What a machine that has much to do may add to a figure."""
+"""Tolerance for a busy machine, added to limits."""
 FAMILY = str(Path(__file__).with_name("family.py"))
 LINES = str(Path(__file__).with_name("lines.py"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supervision:
-    """A supervisor that a test has started itself, from its first breath on.
+    """A supervisor that a test started directly, so that it can be killed during its startup.
 
-    It goes on in a child of what was started, in the same process group. Nobody else is in that
-    group, and nobody else holds the other end of `lifeline`.
+    The started process forks, and the supervisor continues in the child, in the same process group.
+    The group has no other member. Only the supervisor holds the other end of `lifeline`.
     """
 
     started: subprocess.Popen[bytes]
@@ -50,17 +51,17 @@ class Supervision:
         os.killpg(self.started.pid, signal.SIGKILL)
 
     def wait(self, seconds: float = WATCHDOG_SECONDS) -> None:
-        """Wait until it is gone, by a kill or at its end."""
+        """Wait until the supervisor has ended."""
         poll = select.poll()
         poll.register(self.lifeline, select.POLLIN)
-        assert poll.poll(seconds * 1000), "the supervisor goes on"
+        assert poll.poll(seconds * 1000), "the supervisor is still running"
         os.close(self.lifeline)
         self.started.wait(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Open while the block of `opened` lasts; it leaves no process behind."""
+    """A manager, a project and their runs; `opened` leaves no process behind."""
 
     directory: Path
     manager: RunningManager
@@ -78,30 +79,30 @@ class Scene:
         return found
 
     def start(self, name: str, *program: str, options: tuple[str, ...] = ()) -> Json:
-        """Start a session with a program as its agent, and let it run."""
+        """Start a detached session whose agent is a program."""
         arguments = (name, "-p", "hi", "-d", *options, "--executor", "command", "--", *program)
         ended = self.shell.run("ao-new", *arguments)
         assert ended.exit_code == 0, ended
         return self.records.get_session(ended.stdout.strip())
 
     def family(self, name: str, *kinds: str) -> list[str]:
-        """A program that writes the pids of itself and of its children to the file of its name."""
+        """Return a command that writes its pid and its children's to the file `pids(name)`."""
         return [sys.executable, "-S", FAMILY, str(self.pids(name)), *kinds]
 
     def pids(self, name: str) -> Path:
         return self.directory / f"{name}.pids"
 
     def await_pids(self, name: str, count: int = 1) -> list[int]:
-        """The pids that a program has written, once there are so many."""
+        """Wait until a program has written at least `count` pids; return them."""
         return wait_for(lambda: pids_in(self.pids(name), count), f"{name} runs")
 
     def registration(self, session_id: str) -> RegisteredRun | None:
-        """What the supervisor of a session's newest run says of itself, dead or alive."""
+        """Return the registration of the supervisor of the newest run, also if it is dead."""
         entries = [e for e in list_registered(self.state_dir) if e.run.session_id == session_id]
         return max((entry.run for entry in entries), key=lambda run: run.run, default=None)
 
     def await_supervisor(self, session_id: str) -> RegisteredRun:
-        return wait_for(lambda: self.registration(session_id), "it is supervised")
+        return wait_for(lambda: self.registration(session_id), "the run is registered")
 
     def await_end(self, session_id: str, *, seconds: float = WATCHDOG_SECONDS) -> Json:
         def ended() -> Json | None:
@@ -111,7 +112,7 @@ class Scene:
         return wait_for(ended, f"{session_id} ends", seconds=seconds, every=0.05)
 
     def await_reason(self, session_id: str, reason: str | None) -> Json:
-        """The session, once its newest run has this reason; None is that of a run that goes on."""
+        """Wait until the newest run has this reason, or None for open; return the session."""
 
         def found() -> Json | None:
             session = self.records.get_session(session_id)
@@ -120,18 +121,18 @@ class Scene:
         return wait_for(found, f"{session_id} is {reason}", every=0.05)
 
     def events(self, session_id: str, run: int = 1) -> list[Json]:
-        """The events of one run, in order; all seqs of the session are checked on the way."""
+        """Return the events of one run, in order; also check all seqs of the session."""
         events = list(self.records.iterate_events(session_id))
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert len({event["event_id"] for event in events}) == len(events)
         return [event for event in events if event["run"] == run]
 
     def kinds(self, session_id: str) -> list[str]:
-        """The types of its events, once where one follows another: output comes in parts."""
+        """Return the event types in order; repeats are joined, as output arrives in parts."""
         return [kind for kind, _ in groupby(e["event_type"] for e in self.events(session_id))]
 
     def create(self, name: str, program: list[str]) -> Assignment:
-        """Create a session and its leased run, as `ao-new` does, and return what is to be done."""
+        """Create a session and its leased run, as `ao-new` does; return the assignment."""
         session_id, holder = str(uuid4()), str(uuid4())
         session, tokens = self.records.create_named_session(
             session_id, name, project_dir=str(self.project), executor="command", holder=holder
@@ -151,7 +152,7 @@ class Scene:
         )
 
     def supervise_lines(self, assignment: Assignment) -> Supervision:
-        """Supervise a run whose every line is an event; see `lines.py`."""
+        """Start a supervisor that turns each line into an event; see `lines.py`."""
         lifeline, held = os.pipe()
         with (self.directory / "lines.log").open("ab") as log, os.fdopen(held, "wb"):
             started = subprocess.Popen(
@@ -170,11 +171,11 @@ class Scene:
         return Supervision(started=started, lifeline=lifeline)
 
     def journal(self, session_id: str) -> Path:
-        """Where a supervised line is written down once the outbox has it."""
+        """Return the path of the journal, which lists each line that the outbox has."""
         return self.directory / f"{session_id}.journal"
 
     def remaining(self, name: str, marker: str | None) -> list[int]:
-        """The pids of a run that live: those with its marker, and those its program wrote down."""
+        """Return the pids of live processes of a run: with its marker, or from its pid file."""
         marked = RunProcesses(None, marker).find() if marker else ()
         written = [pid for pid in pids_in(self.pids(name), 0) or [] if is_alive(pid)]
         return sorted({*written, *(process.pid for process in marked)})
@@ -187,9 +188,9 @@ def pids_in(path: Path, count: int = 1) -> list[int] | None:
 
 @contextmanager
 def opened(directory: Path, *, lease_seconds: float) -> Iterator[Scene]:
-    """Set the scene, and clear it of every process that is left.
+    """Open a scene; at the end, kill every process that is left.
 
-    The token is looked for where the environment says that our state is.
+    The client reads the token from the state directory that the environment names.
     """
     lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(lease_seconds)}
     manager = RunningManager(directory / "manager", variables=lease, moves_time=True)
@@ -213,7 +214,7 @@ def opened(directory: Path, *, lease_seconds: float) -> Iterator[Scene]:
 
 
 def _clear(state_dir: Path, directory: Path) -> None:
-    """Kill the supervisors that are left, and what their runs have left."""
+    """Kill the remaining supervisors and the remaining processes of their runs."""
     for entry in list_registered(state_dir):
         if entry.is_supervised:
             kill(entry.run.pid)
@@ -226,7 +227,7 @@ def _clear(state_dir: Path, directory: Path) -> None:
 
 
 def is_ours(pid: int) -> bool:
-    """Whether this is a program of ours, and not somebody who got its pid after it."""
+    """Return whether this pid still belongs to `family.py`; a pid may have been reused."""
     try:
         return FAMILY in psutil.Process(pid).cmdline()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""Backups taken while events arrive, and restores that are killed."""
+"""Backups under load, and restores that are killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import CreateSession
-from tests.store.promises.conformance import appending, says
+from tests.store.promises.changes import appending
+from tests.store.promises.events import says
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
@@ -41,12 +42,10 @@ EVENTS_OF_ONE = 200
 RESTORE_SECONDS = 60.0
 
 
-def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
-    campaign: Campaign, scene: Scene
-) -> None:
-    """Every acknowledged seq is in each copy, under its id for those since the copy before.
+def test_backup_contains_events_acknowledged_before_it(campaign: Campaign, scene: Scene) -> None:
+    """Check that each backup has every acknowledged seq, and the right ids for the newest ones.
 
-    All ids are looked at in every tenth and in the last: to do so each time would cost the load.
+    Every tenth backup and the last one are checked for all ids. More checks would slow the load.
     """
     count = campaign.count(short=5, long=100)
     looked_at = 0
@@ -65,7 +64,7 @@ def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
             took.append(time.monotonic() - backup_at)
             assert verify(copy) == (contents, [])
             assert copy.stat().st_mode & 0o777 == 0o600
-            # Whole by `verify`: the events are 1 to their number, without gaps.
+            # `verify` has checked that the seqs are 1 to the number of events, without gaps.
             assert contents.events >= max(before.values())
             if number % 10 == 0 or number == count - 1:
                 looked_at = 0
@@ -76,9 +75,8 @@ def test_backups_under_load_hold_every_event_acknowledged_before_they_began(
         rate = len(writing.acknowledged) / (time.monotonic() - began_at)
         assert writing.refused == []
     campaign.tell(
-        f"{count} backups while {rate:.0f} events a second came, "
-        f"{len(writing.acknowledged)} in all: "
-        f"all whole, none without an event that was acknowledged before; each took {spread(took)}"
+        f"{count} backups at {rate:.0f} events/s, {len(writing.acknowledged)} events in total: "
+        f"all complete, with every event acknowledged before the backup; each took {spread(took)}"
     )
 
 
@@ -88,8 +86,8 @@ def kept_since(copy: Path, seq: int) -> dict[str, int]:
         return dict(connection.execute(query, (seq,)).fetchall())
 
 
-def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campaign) -> None:
-    """The drill: how long from the loss until the manager answers with what was backed up."""
+def test_lost_large_database_is_restored_in_time(campaign: Campaign) -> None:
+    """Measure the time from the loss of a database until the manager serves its backup."""
     megabytes = campaign.count(short=20, long=1000)
     state = campaign.directory / "manager" / "state"
     fill(state, _changes_of(megabytes))
@@ -116,7 +114,7 @@ def test_large_database_is_lost_and_served_again_from_its_backup(campaign: Campa
     finally:
         manager.kill()
     campaign.tell(f"{size / 1e6:.0f} MB: backed up in {backed_up:.1f} s")
-    campaign.limit("seconds until it is restored and served again", took, RESTORE_SECONDS)
+    campaign.limit("seconds until the restored database is served", took, RESTORE_SECONDS)
 
 
 def _changes_of(megabytes: int) -> Iterator[Change[Any]]:
@@ -125,7 +123,7 @@ def _changes_of(megabytes: int) -> Iterator[Change[Any]]:
         yield appending(f"s{number}", *[says("x" * (1_000_000 // EVENTS_OF_ONE))] * EVENTS_OF_ONE)
 
 
-def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: Campaign) -> None:
+def test_killed_restore_leaves_old_or_new_database(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     chance = campaign.chance()
     directory = campaign.directory
@@ -142,7 +140,7 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
         shutil.copy(present, database)
         restorer = Worker(restore_now, file, database)
         began_at = time.monotonic()
-        if number == 0:  # how long it takes when nobody kills it
+        if number == 0:  # measure the duration without a kill
             restorer.wait_until_done()
             took = time.monotonic() - began_at
         else:
@@ -158,5 +156,5 @@ def test_restore_that_was_killed_leaves_the_one_database_or_the_other(campaign: 
         shutil.rmtree(database.parent)
     campaign.tell(
         f"{count} kills within {took:.2f} s of a restore: {found[1:].count(old)} old and "
-        f"{found[1:].count(new)} restored databases, each whole; seed {campaign.seed!r}"
+        f"{found[1:].count(new)} restored databases, each complete; seed {campaign.seed!r}"
     )

@@ -1,4 +1,4 @@
-"""A manager whose clock is set, forth and back, while runs are alive: only silence loses a run."""
+"""A manager whose clock is set forward and back during live runs: only silent runs are lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent_session_manager.settings import MIN_LEASE_SECONDS
 from agent_session_manager.sql.care.verify import verify
+from agent_shared.manager_settings import MIN_LEASE_SECONDS
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.load import stored_events
@@ -29,7 +29,7 @@ HOLDERS = 4
 
 
 def hold(manager: RunningManager, session_id: str, ending: threading.Event) -> None:
-    """Be a supervisor that lives: claim the lease again and again, and say something."""
+    """Act as a live supervisor: renew the lease and append events at intervals."""
     while not ending.wait(CLAIM_EVERY_SECONDS):
         try:
             with Api(manager) as api:
@@ -54,9 +54,7 @@ def holders(manager: RunningManager, ids: list[str]) -> Iterator[None]:
             thread.join(WATCHDOG_SECONDS)
 
 
-def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is_set(
-    campaign: Campaign,
-) -> None:
+def test_clock_change_loses_no_run_and_keeps_order_of_times(campaign: Campaign) -> None:
     count = campaign.count(short=2, long=100)
     restarts = 0
     chance = campaign.chance()
@@ -81,13 +79,13 @@ def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is
                     manager.time.set_clock_ahead(shift)
                 end_one(manager, f"step-{number}")
                 ended.append(f"step-{number}")
-                campaign.pause(chance, 0, 1.5)  # the clock goes on for a while between steps
+                campaign.pause(chance, 0, 1.5)  # let the clock run between steps
             with Api(manager) as api:
                 for session_id in ids:
                     assert session(api, session_id)["reason"] is None
                 wait_for(
                     lambda: session(api, "silent")["reason"] == "lost",
-                    "who is silent is lost all the same",
+                    "the silent run is lost",
                 )
         with Api(manager) as api:
             for session_id in ids:
@@ -113,10 +111,10 @@ def test_no_run_is_lost_and_nothing_lasts_less_than_no_time_however_the_clock_is
         manager.kill()
     campaign.tell(
         f"the clock set {count} times by days and hours, {restarts} of them with a restart, "
-        f"seed {campaign.seed!r}: 0 of {HOLDERS} held runs lost, the silent one was"
+        f"seed {campaign.seed!r}: 0 of {HOLDERS} held runs lost, the silent run was lost"
     )
     campaign.tell(f"{len(runs)} runs and {len(asked)} requests: none ends before it begins")
-    campaign.tell(f"{events} events in their order")
+    campaign.tell(f"{events} events in order")
 
 
 def create(api: Api, session_id: str) -> None:
@@ -126,7 +124,7 @@ def create(api: Api, session_id: str) -> None:
 
 
 def begin_one(manager: RunningManager, session_id: str) -> None:
-    """A run that begins before the clock is set, and a request to it."""
+    """Create a run and a request to it, before the clock is set."""
     with Api(manager) as api:
         create(api, session_id)
         request = {"request_id": "r", "kind": "stop"}

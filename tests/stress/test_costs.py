@@ -1,4 +1,4 @@
-"""What a supervised run costs: until it is started, and from the first to the last."""
+"""The time that commands take: to start a supervised run, and for a whole run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.commands.shell import COMMANDS, DONE
+from tests.commands.command_names import COMMANDS
+from tests.commands.shell import DONE
 from tests.stress.scene import Scene, timed
 from tests.support.campaign import Campaign, spread
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.stress
 PROGRAM = ("--executor", "command", "--", "true")
 
 
-def test_what_starting_and_running_a_program_costs(campaign: Campaign, scene: Scene) -> None:
+def test_commands_report_their_duration(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=1, long=20)
     detached, followed, status, imports = [], [], [], {}
     for number in range(count):
@@ -35,10 +36,10 @@ def test_what_starting_and_running_a_program_costs(campaign: Campaign, scene: Sc
     for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.runs.supervisor"):
         imports[module] = min(_import_seconds(module) for _ in range(count))
     campaign.tell(f"ao-new --detach: {spread(detached)}")
-    campaign.tell(f"ao-new of `true`, to its printed end: {spread(followed)}")
+    campaign.tell(f"ao-new of `true`, until its end is printed: {spread(followed)}")
     campaign.tell(f"ao-status: {spread(status)}")
     campaign.tell(
-        "of it importing, at best: "
+        "share of imports, minimum: "
         + ", ".join(f"{module} {seconds * 1000:.0f} ms" for module, seconds in imports.items())
     )
 

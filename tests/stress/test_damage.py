@@ -1,4 +1,4 @@
-"""Files that were changed behind SQLite's back: none of it is served as if it were whole."""
+"""Database files that were damaged outside SQLite: the manager detects it and does not serve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.store import open_store
-from tests.store.promises.conformance import SteppedClock, append, create
+from tests.store.promises.changes import append, create
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_command import run_forked
@@ -31,7 +32,7 @@ NAME = "sessions.db"
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a manager leaves that was killed: a database, its log, its head."""
+    """The files of a killed manager: a database, its WAL and its head file."""
     directory, copy = tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("left")
     url = f"sqlite:///{directory / NAME}"
     store = open_store(url, clock=SteppedClock())
@@ -62,7 +63,7 @@ def damage_header(database: Path, chance: Random) -> None:
 
 
 def damage_page(database: Path, chance: Random) -> None:
-    """One that the log has no newer version of."""
+    """Overwrite a page that the WAL has no newer version of."""
     log = log_of(database).read_bytes()
     newer = {
         int.from_bytes(log[start : start + 4], "big")
@@ -88,7 +89,7 @@ def lose_log(database: Path, _chance: Random) -> None:
 
 
 def damage_row(database: Path, chance: Random) -> None:
-    """A bit of a text in an event that was stored long ago."""
+    """Flip a bit in the text of an old event."""
     mark = f"<{chance.randrange(EVENTS // 2):06}>".encode()
     start = database.read_bytes().index(mark * 40)
     flip(database, chance, start, start + len(mark) * 40)
@@ -113,7 +114,7 @@ def refusal(database: Path) -> str | None:
 
 
 def is_seen_by_sqlite(database: Path) -> bool:
-    """What is seen without checksums and without a head."""
+    """Return whether SQLite alone, without checksums and head file, detects the damage."""
     try:
         with closing(sqlite3.connect(database)) as connection:
             found = connection.execute("PRAGMA integrity_check").fetchall()
@@ -123,9 +124,7 @@ def is_seen_by_sqlite(database: Path) -> bool:
     return found != [("ok",)]
 
 
-def test_no_damage_is_served_in_silence_and_nothing_is_changed_by_looking(
-    campaign: Campaign, left: Path
-) -> None:
+def test_damage_is_detected_and_files_stay_unchanged(campaign: Campaign, left: Path) -> None:
     count = campaign.count(short=12, long=200)
     seen, seen_by_sqlite = Counter[str](), Counter[str]()
     for number in range(count):
@@ -136,7 +135,7 @@ def test_no_damage_is_served_in_silence_and_nothing_is_changed_by_looking(
         KINDS[kind](database, campaign.chance(number))
         files = {path.name: path.read_bytes() for path in directory.iterdir()}
         said = refusal(database)
-        assert said is not None, f"{kind}, round {number}: served in silence"
+        assert said is not None, f"{kind}, round {number}: the damage was not detected"
         assert str(database) in said
         seen[kind] += 1
         kept = {name: (directory / name).read_bytes() for name in files}
@@ -146,7 +145,7 @@ def test_no_damage_is_served_in_silence_and_nothing_is_changed_by_looking(
     assert sum(seen.values()) == count
     assert seen_by_sqlite["log bit"] == seen_by_sqlite["log missing"] == 0
     assert seen_by_sqlite["row bit"] < seen["row bit"]
-    campaign.tell(f"{count} of {count} seen, seed {campaign.seed!r}: {dict(seen)}")
+    campaign.tell(f"{count} of {count} detected, seed {campaign.seed!r}: {dict(seen)}")
     missed = {kind: seen[kind] - seen_by_sqlite[kind] for kind in KINDS}
     campaign.tell(f"missed by SQLite alone: {missed}")
 
@@ -157,7 +156,7 @@ def test_undamaged_files_are_served(left: Path, tmp_path: Path) -> None:
 
 
 @each_row("kind", ["log missing"])
-def test_manager_says_what_is_lost_and_ends_with_1(kind: str, left: Path, tmp_path: Path) -> None:
+def test_manager_names_the_loss_and_exits_1(kind: str, left: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     shutil.copytree(left, state, dirs_exist_ok=True)

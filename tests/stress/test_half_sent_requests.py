@@ -1,4 +1,4 @@
-"""Many requests at once of which only the half is ever sent."""
+"""Many connections on which only half of a request is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_P99_SECONDS = 0.1
 
 
 class Halves:
-    """Connections on which half a request was sent; `count_ended` looks which the manager ended."""
+    """Connections on which half a request was sent, and which of them the manager has closed."""
 
     def __init__(self, manager: RunningManager, count: int) -> None:
         head = f"POST /sessions HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n".encode()
@@ -70,20 +70,20 @@ def has_ended(opened: socket.socket) -> bool:
         return True
 
 
-def test_half_sent_requests_are_ended_by_deadlines_alone(campaign: Campaign) -> None:
-    """A manager without deadlines keeps them, when one with short ones has ended all of its own."""
+def test_only_deadlines_end_half_sent_requests(campaign: Campaign) -> None:
+    """Compare a manager with short deadlines, which closes them all, with one without deadlines."""
     ending = RunningManager(campaign.directory / "ending", program=impatient.PROGRAM)
     keeping = RunningManager(campaign.directory / "keeping", program=unlimited.PROGRAM)
     try:
         with half_sent(keeping, 20) as kept, half_sent(ending, 100) as ended:
-            wait_for(ended.are_ended, "all of them are ended", every=0.02)
+            wait_for(ended.are_ended, "all connections are closed", every=0.02)
             assert kept.count_open() == 20
     finally:
         ending.stop()
         keeping.stop()
 
 
-def test_half_sent_requests_hurt_nobody(campaign: Campaign) -> None:
+def test_half_sent_requests_do_not_slow_other_clients(campaign: Campaign) -> None:
     count = campaign.count(short=20, long=500)
     manager = RunningManager(campaign.directory / "manager")
     took: list[float] = []
@@ -97,9 +97,9 @@ def test_half_sent_requests_hurt_nobody(campaign: Campaign) -> None:
                 took.append(time.monotonic() - asked)
                 return halves.are_ended() if campaign.is_long else len(took) == 100
 
-            wait_for(ask, "others are answered", every=0.02)
+            wait_for(ask, "other requests are answered", every=0.02)
             campaign.tell(f"{count} half-sent requests over {time.monotonic() - began:.1f} s")
     finally:
         manager.stop()
     p99 = sorted(took)[len(took) * 99 // 100]
-    campaign.limit("p99 of GET /health meanwhile, in seconds", p99, MAX_P99_SECONDS)
+    campaign.limit("p99 of GET /health during the test, in seconds", p99, MAX_P99_SECONDS)

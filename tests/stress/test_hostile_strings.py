@@ -1,7 +1,7 @@
-"""Thousands of strings made to drive a terminal or to forge a line, through every command.
+"""Thousands of strings with terminal controls or forged lines, printed by every command.
 
-They are in each place where a session, an event or a definition holds a text, and come out on a
-terminal and into a pipe. Sessions hold many of them, so that few processes print them all.
+They are in every text field of sessions, events and agent definitions. Commands print them on a
+terminal and into a pipe. Each session contains many of them, so that few processes print them all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands.shell import OBEYED, Shell, controls_in
+from tests.commands.shell import Shell
+from tests.commands.terminal import TERMINAL_CONTROLS, controls_in
 from tests.stress.scene import Scene
 from tests.support.campaign import Campaign
 from tests.support.earlier_names import give_names
@@ -37,13 +38,13 @@ NAME_CHARS = 200
 IN_A_NAME = 6
 ASKING = ("ao-status", "ao-get-result", "ao-logs", "ao-wait", "ao-resume", "ao-rename", "ao-send",
           "ao-stop", "ao-clean")  # fmt: skip
-"""What lists several sessions where an argument means more than one."""
+"""Commands that list the matching sessions if an argument is ambiguous."""
 OTHER_ARGUMENTS = {"ao-rename": ["new"], "ao-send": ["-p", "hi"], "ao-resume": ["-p", "hi"]}
 IN_A_LIST = 10
 
 
 def hostile(chance: Random) -> str:
-    """A few pieces with words between them, and a line that nobody should take for ours."""
+    """Return some pieces with words between them, and a line that imitates our output."""
     drawn = [chance.choice(PIECES) + chance.choice(("", "a", "é ", "\t")) for _ in range(3)]
     return "".join(drawn) + chance.choice(("\n", "\r", "\u2028", "\x85", "\x1b[B\r")) + FORGED
 
@@ -62,14 +63,14 @@ def is_forged(text: str) -> bool:
 
 
 class Printed:
-    """What commands print: nothing of it may be obeyed, and no line of it forged."""
+    """Checks the output of commands: it must have no terminal controls and no forged lines."""
 
     def __init__(self) -> None:
         self.processes = 0
         self.problems: list[str] = []
 
     def run(self, shell: Shell, command: str, *arguments: str, may_have_lines: bool = False) -> str:
-        """On a terminal and into a pipe; returns what was printed into the pipe."""
+        """Run a command on a terminal and into a pipe; return its stdout from the pipe."""
         with shell.on_terminal(command, *arguments) as terminal:
             _, screen = terminal.end()
         ended = shell.run(command, *arguments)
@@ -77,15 +78,15 @@ class Printed:
         if controls_in(screen):
             self.problems.append(f"{command} {arguments} on a terminal: {controls_in(screen)}")
         for text in (ended.stdout, ended.stderr):
-            if OBEYED.findall(text):
-                self.problems.append(f"{command} {arguments}: {OBEYED.findall(text)}")
+            if TERMINAL_CONTROLS.findall(text):
+                self.problems.append(f"{command} {arguments}: {TERMINAL_CONTROLS.findall(text)}")
         if not may_have_lines and any(map(is_forged, (screen, ended.stdout, ended.stderr))):
             self.problems.append(f"{command} {arguments}: a forged line")
         return ended.stdout
 
 
 def fill(scene: Scene, strings: list[str]) -> None:
-    """Sessions of these names, and one whose events hold all of the strings."""
+    """Create sessions with these names, and one session whose events contain all strings."""
     records, project = scene.records, scene.project
     named = {f"s{n // IN_A_LIST}.{n}": name for n, name in enumerate(names(strings))}
     for session_id, name in named.items():
@@ -127,7 +128,7 @@ def define_agents(project: Path, strings: list[str]) -> None:
         (agents / f"a{number}" / "agent.json").write_text(json.dumps(definition))
 
 
-def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
+def test_output_has_no_terminal_controls_and_no_forged_lines(
     scene: Scene, campaign: Campaign
 ) -> None:
     chance = campaign.chance()
@@ -156,11 +157,11 @@ def test_no_string_is_obeyed_by_a_terminal_or_forges_a_line(
     assert printed.problems == []
     campaign.tell(
         f"{len(strings)} hostile strings, {printed.processes} processes on a terminal or a pipe: "
-        "nothing a terminal obeys, no forged line"
+        "no terminal control, no forged line"
     )
 
 
-def test_no_string_forges_a_line_of_a_log(scene: Scene, campaign: Campaign) -> None:
+def test_logs_have_no_forged_lines(scene: Scene, campaign: Campaign) -> None:
     chance = campaign.chance()
     count = campaign.count(short=1, long=40)
     logging = scene.shell.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1")
@@ -179,15 +180,13 @@ def test_no_string_forges_a_line_of_a_log(scene: Scene, campaign: Campaign) -> N
     logs += [scene.state_dir / log for log in ("supervisors.log", "commands.log")]
     lines = [line for log in logs for line in log.read_text("utf-8").split("\n") if line]
     assert {type(json.loads(line)) for line in lines} == {dict}
-    assert [line for line in lines if OBEYED.search(line) or is_forged(line)] == []
+    assert [line for line in lines if TERMINAL_CONTROLS.search(line) or is_forged(line)] == []
     campaign.tell(
-        f"{4 * count} commands with hostile names: {len(lines)} lines of logs, each whole"
+        f"{4 * count} commands with hostile names: {len(lines)} lines of logs, each valid"
     )
 
 
-def test_commands_that_print_what_they_are_given_fail_the_same_test(
-    scene: Scene, campaign: Campaign
-) -> None:
+def test_commands_that_print_raw_text_fail_the_check(scene: Scene, campaign: Campaign) -> None:
     chance = campaign.chance()
     strings = [hostile(chance) for _ in range(240)]
     fill(scene, strings)

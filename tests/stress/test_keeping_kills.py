@@ -1,4 +1,4 @@
-"""Vacuum, export and import, killed at any moment: what is there is the one or the other, whole."""
+"""Vacuum, export and import, killed at random: the old or the new state remains, complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.lines import read_lines
 from agent_session_manager.store.changes import AppendEvents, CreateSession, DeleteSession
-from tests.store.promises.conformance import appending, says
+from tests.store.promises.changes import appending
+from tests.store.promises.events import says
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill, opened_store
@@ -33,7 +34,7 @@ SESSIONS, EVENTS = 40, 100
 
 
 def fill_half(state_dir: Path) -> Path:
-    """A database of which half is free, from a store that is closed."""
+    """Create a database, half of whose pages are free."""
     changes: list[CreateSession | AppendEvents | DeleteSession] = []
     for number in range(SESSIONS):
         changes.append(CreateSession(session_id=f"s{number}", session_name="n"))
@@ -44,7 +45,7 @@ def fill_half(state_dir: Path) -> Path:
 
 
 class Killing:
-    """Kills processes within the time that one of them took when nobody killed it."""
+    """Kills processes at random within the duration of a first one, which runs to its end."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
@@ -61,7 +62,7 @@ class Killing:
         worker.kill()
 
 
-def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
+def test_killed_vacuum_loses_nothing(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     present = fill_half(campaign.directory / "state")
     size, contents = present.stat().st_size, verify(present)
@@ -77,24 +78,22 @@ def test_vacuum_that_was_killed_loses_nothing(campaign: Campaign) -> None:
         smaller += database.stat().st_size < size * 0.7
         shutil.rmtree(database.parent)
     campaign.tell(
-        f"{count} kills within {killing.took:.2f} s of a vacuum: nothing lost, {smaller - 1} were "
-        f"smaller by then; seed {campaign.seed!r}"
+        f"{count} kills within {killing.took:.2f} s of a vacuum: nothing lost, {smaller - 1} files "
+        f"were already smaller; seed {campaign.seed!r}"
     )
 
 
-def test_manager_that_was_killed_in_a_vacuum_lost_nothing_that_it_had_acknowledged(
-    campaign: Campaign,
-) -> None:
+def test_kill_in_vacuum_loses_no_acknowledged_event(campaign: Campaign) -> None:
     count = campaign.count(short=1, long=50)
     events = sum(_kill_in_a_vacuum(campaign, number) for number in range(count))
     campaign.tell(
-        f"{count} kills of a manager in a vacuum: none of {events} events that it had acknowledged "
-        f"is missing; seed {campaign.seed!r}"
+        f"{count} kills of a manager in a vacuum: 0 of {events} acknowledged events lost; "
+        f"seed {campaign.seed!r}"
     )
 
 
 def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
-    """Return how many events were acknowledged before."""
+    """Return the number of events acknowledged before the kill."""
     directory = campaign.directory / str(number)
     fill_half(directory / "state")
     manager = RunningManager(directory)
@@ -112,7 +111,7 @@ def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
             )
             wait_for(
                 lambda: running.poll() is not None or _size(manager) < before,
-                "it has begun",
+                "the vacuum has begun",
             )
             campaign.pause(campaign.chance(number), 0, 0.1)
             manager.kill()
@@ -128,13 +127,13 @@ def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
 
 
 def _size(manager: RunningManager) -> int:
-    """What the database takes as its readers see it."""
+    """Return the size of the database as a reader sees it."""
     with closing(sqlite3.connect(f"file:{manager.state_dir}/sessions.db?mode=ro", uri=True)) as db:
         pages, size = (db.execute(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "page_size"))
     return int(pages * size)
 
 
-def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign) -> None:
+def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     database = fill_half(campaign.directory / "state")
     killing, whole = Killing(campaign), 0
@@ -148,12 +147,12 @@ def test_export_that_was_killed_is_there_whole_or_not_at_all(campaign: Campaign)
             whole += 1
         shutil.rmtree(file.parent)
     campaign.tell(
-        f"{count} kills within {killing.took:.2f} s of an export: {whole - 1} whole files and "
-        f"{count + 1 - whole} times none; seed {campaign.seed!r}"
+        f"{count} kills within {killing.took:.2f} s of an export: {whole - 1} times a complete "
+        f"file, {count + 1 - whole} times no file; seed {campaign.seed!r}"
     )
 
 
-def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
+def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     file = campaign.directory / "all.jsonl"
     database = fill_half(campaign.directory / "full")
@@ -182,8 +181,8 @@ def test_import_that_was_killed_left_all_or_nothing(campaign: Campaign) -> None:
     )
 
 
-def test_appends_go_on_while_a_manager_gives_space_back(campaign: Campaign) -> None:
-    """In the long form of half a GB: how long an append waits at most."""
+def test_appends_continue_during_a_vacuum(campaign: Campaign) -> None:
+    """Measure the longest wait of an append; the long form frees half a GB."""
     times = campaign.count(short=1, long=64)
     state = campaign.directory / "manager" / "state"
     for _ in range(times):
@@ -223,6 +222,5 @@ def test_appends_go_on_while_a_manager_gives_space_back(campaign: Campaign) -> N
         manager.kill()
     assert freed > 0
     campaign.tell(
-        f"{freed / 1e6:.0f} MB given back in {took:.1f} s, beside {len(waits)} appends: "
-        f"{spread(waits)}"
+        f"{freed / 1e6:.0f} MB freed in {took:.1f} s, during {len(waits)} appends: {spread(waits)}"
     )

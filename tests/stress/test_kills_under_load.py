@@ -1,4 +1,4 @@
-"""A manager that is killed while many write and one follows: what was acknowledged is there."""
+"""A manager that is killed under many writers and one follower: acknowledged events remain."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.stress
 
 PRODUCERS = 8
 BACK_SECONDS = 3.0
-"""From the start of a manager to what it acknowledges first, by the median of a long campaign: that
-has the machine to itself, and a short one shares it with other tests."""
+"""Limit of the median time from a manager's start to its first acknowledgement. It applies to long
+campaigns only, because a short campaign shares the machine with other tests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Killed:
-    """What the kills of one manager came to."""
+    """The results of the kills of one manager."""
 
     starting: int
     acknowledged: int
@@ -38,7 +38,7 @@ class Killed:
 
 
 def killed_and_back(manager: RunningManager, producers: Producers) -> float:
-    """How long it takes from the start of the next manager until it has acknowledged something."""
+    """Kill and restart; return the seconds from the start to the first acknowledgement."""
     manager.kill()
     started_at = time.monotonic()
     manager.restart()
@@ -53,7 +53,7 @@ def kill_while_it_starts(manager: RunningManager, seconds: float) -> None:
 
 
 def kill_often(campaign: Campaign, manager: RunningManager, count: int, chance: Random) -> Killed:
-    """Kill it so many times under load, and check all that it has then."""
+    """Kill the manager `count` times under load, and check its whole record afterwards."""
     token = manager.token
     back: list[float] = []
     starting = 0
@@ -86,11 +86,11 @@ def kill_often(campaign: Campaign, manager: RunningManager, count: int, chance: 
     )
 
 
-def test_what_was_acknowledged_outlives_every_kill_once_and_in_order(
+def test_acknowledged_events_survive_kills_once_in_order(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
     count = campaign.count(short=3, long=1000)
-    program = (PROGRAM,) if campaign.is_long else ()  # its start is a figure only there
+    program = (PROGRAM,) if campaign.is_long else ()  # only there its start is measured
     managers = [start_manager(program=program) for _ in range(campaign.count(short=1, long=2))]
 
     def play(number: int) -> Killed:
@@ -102,12 +102,12 @@ def test_what_was_acknowledged_outlives_every_kill_once_and_in_order(
     back = [seconds for each in played for seconds in each.back]
     campaign.tell(
         f"{count} kills under {PRODUCERS} producers, {sum(each.starting for each in played)} more "
-        f"while it started: {sum(each.acknowledged for each in played)} acknowledged, 0 lost, "
-        f"0 doubled, 0 out of order; seed {campaign.seed!r}"
+        f"during startup: {sum(each.acknowledged for each in played)} acknowledged, 0 lost, "
+        f"0 duplicates, 0 out of order; seed {campaign.seed!r}"
     )
     campaign.tell(
-        f"{sum(each.resent for each in played)} were sent again; the follower came back "
+        f"{sum(each.resent for each in played)} were sent again; the follower connected "
         f"{sum(each.connections for each in played)} times: 0 gaps, 0 repeats; integrity ok"
     )
-    campaign.tell(f"from the start to what was acknowledged first: {spread(back)}")
+    campaign.tell(f"from the start to the first acknowledgement: {spread(back)}")
     campaign.limit("its median, in seconds", statistics.median(back), BACK_SECONDS)

@@ -1,4 +1,4 @@
-"""A day of many agents in a few minutes: nothing is lost, and nothing grows that should not."""
+"""A day of many agents in a few minutes: no event is lost, and memory and files do not grow."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ MAX_WAL_BYTES = 64 * 1024 * 1024
 MAX_P99_SECONDS = 0.05
 LOOK_EVERY_SECONDS = 0.1
 WARM_SHARE = 0.3
-"""Of the life of a manager: what it grows by until then is what it needs."""
+"""Share of a manager's life in which its memory may grow to its working size."""
 RETENTION = {
     f"AGENT_ORCHESTRATOR_{what}_AFTER_DAYS": "0.01"
     for what in ("ARCHIVE", "DELETE_ARCHIVED", "DELETE_TRANSCRIPTS")
 }
-"""It looks all day, and has to leave alone what goes on."""
+"""Retention runs all day, and must not touch active sessions."""
 
 
 class Watch:
-    """What one life of a manager took, as it was seen again and again."""
+    """Samples of the resources of one manager process."""
 
     def __init__(self, manager: RunningManager) -> None:
         self._process = psutil.Process(manager.pid)
@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def drift(self) -> int:
-        """How much more memory it took at the end than when it was warm."""
+        """Growth of memory from the end of the warm-up to the end."""
         warm = int(len(self.memory) * WARM_SHARE)
         tenth = max(1, len(self.memory) // 10)
         end, begin = self.memory[-tenth:], self.memory[warm : warm + tenth]
@@ -60,7 +60,7 @@ class Watch:
 def live(day: Day, manager: RunningManager, batches: int, *, reconnects: int) -> Watch:
     watch = Watch(manager)
     day.start(batches, reconnects=reconnects)
-    while day.goes_on:
+    while day.is_running:
         watch.look()
         day.wait(LOOK_EVERY_SECONDS)
     day.wait()
@@ -68,7 +68,7 @@ def live(day: Day, manager: RunningManager, batches: int, *, reconnects: int) ->
     return watch
 
 
-def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
+def test_long_day_loses_nothing_and_memory_is_stable(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
     events = campaign.count(short=6000, long=2_200_000)
@@ -82,7 +82,7 @@ def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
             assert api.post("/sessions", fresh).status == 201
     day = Day(manager, ids, threads=THREADS)
     began_at = time.monotonic()
-    # The first life is the long one, as what grows shows in it; in the others it is restarted.
+    # The first process runs longest, to show growth of memory; the later ones are restarted soon.
     half = events // BATCH_EVENTS // 2
     watches = [live(day, manager, half, reconnects=reconnects // 2)]
     for _ in range(restarts):
@@ -104,16 +104,16 @@ def test_a_day_of_many_agents_loses_nothing_and_nothing_grows(
     )
     campaign.tell(
         f"memory after warm-up {first.drift / 2**20:+.1f} MiB, "
-        f"log at most {wal / 2**20:.1f} MiB, descriptors at most {max(first.descriptors)}"
+        f"WAL at most {wal / 2**20:.1f} MiB, descriptors at most {max(first.descriptors)}"
     )
     assert wal <= MAX_WAL_BYTES
     assert max(first.descriptors) - first.descriptors[len(first.descriptors) // 2] <= THREADS
-    campaign.limit("bytes that its memory grew by", first.drift, MAX_DRIFT_BYTES)
+    campaign.limit("growth of memory, in bytes", first.drift, MAX_DRIFT_BYTES)
     campaign.limit("p99 of the acknowledgements, in seconds", p99, MAX_P99_SECONDS)
 
 
 def check(database: Path, day: Day) -> None:
-    """All that was acknowledged is there: `verify` says that the seqs have no gap."""
+    """Check that all acknowledged events are stored; `verify` checks that seqs have no gap."""
     contents, problems = verify(database)
     assert problems == []
     assert contents is not None

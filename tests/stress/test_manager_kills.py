@@ -1,4 +1,4 @@
-"""A manager that is killed, or away for long, while runs go on: nothing of them is missing."""
+"""A manager that is killed or away for a long time during runs: the record is complete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import Json
-from tests.commands.shell import DONE, is_alive
+from tests.commands.processes import is_alive
+from tests.commands.shell import DONE
 from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
@@ -19,14 +20,12 @@ RUNS = 8
 KINDS: tuple[tuple[str, ...], ...] = (("slow",), ("alone", "polite"), ())
 STUBBORN_KINDS = (*KINDS, ("stubborn",), ("stubborn", "slow"))
 LADDER_SECONDS = 13.0
-"""Interrupt, terminate, kill: the sum of what each rung waits for at most."""
+"""SIGINT, SIGTERM, SIGKILL: the sum of the maximum waits after each."""
 COMMAND_SECONDS = 10.0
-"""What commands may add, on a machine that runs several of them at once."""
+"""Tolerance for the commands, as several run at once."""
 
 
-def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_runs_survive_manager_kills_with_complete_record(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=3, long=60)
     chance = campaign.chance()
     until = scene.directory / "until"
@@ -64,12 +63,12 @@ def test_runs_outlive_kills_of_the_manager_and_their_record_is_whole(
         assert "".join(said) == scene.journal(assignment.session_id).read_text()
         total += len(said)
     campaign.tell(f"{count} kills under {RUNS} runs: all completed, seed {campaign.seed!r}")
-    campaign.tell(f"{total} events, each there once and in order")
-    campaign.tell(f"away: {spread(down)}; all delivered {late:.1f} s after the last end")
+    campaign.tell(f"{total} events, each stored once and in order")
+    campaign.tell(f"downtime: {spread(down)}; all delivered {late:.1f} s after the last end")
 
 
 @pytest.mark.short_leases
-def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_its_true_end(
+def test_run_that_ends_during_long_outage_has_its_true_end(
     campaign: Campaign, scene: Scene
 ) -> None:
     until = scene.directory / "until"
@@ -85,7 +84,7 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
     back_at = time.monotonic()
     ended = scene.await_end(session["session_id"])
     campaign.tell(
-        f"its true end was there {time.monotonic() - back_at:.1f} s after the manager was"
+        f"its true end was stored {time.monotonic() - back_at:.1f} s after the manager was back"
     )
     assert (ended["reason"], ended["exit_code"], ended["run"]) == ("completed", 0, 1)
     kinds = scene.kinds(session["session_id"])
@@ -94,9 +93,7 @@ def test_a_run_that_ends_while_the_manager_is_away_for_longer_than_a_lease_has_i
     assert _leftovers(scene) == []
 
 
-def test_agents_of_every_kind_outlive_kills_of_the_manager_and_are_stopped_whole(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_agents_survive_manager_kills_and_stop_completely(campaign: Campaign, scene: Scene) -> None:
     agents = campaign.count(short=3, long=20)
     waves = campaign.count(short=1, long=10)
     kills = campaign.count(short=1, long=20)
@@ -133,13 +130,13 @@ def test_agents_of_every_kind_outlive_kills_of_the_manager_and_are_stopped_whole
 
         took += campaign.rounds(end, agents, at_once=10)
     campaign.tell(
-        f"{waves * kills} kills under {agents} agents of {len(kinds)} kinds: every run went on, "
+        f"{waves * kills} kills under {agents} agents of {len(kinds)} kinds: every run continued, "
         f"seed {campaign.seed!r}"
     )
-    campaign.tell(f"{len(took)} stopped, none of their processes left: {spread(took)}")
+    campaign.tell(f"{len(took)} stopped, no process left: {spread(took)}")
     campaign.limit("the slowest, in seconds", max(took), LADDER_SECONDS + COMMAND_SECONDS)
 
 
 def _leftovers(scene: Scene) -> list[Path]:
-    """What a run leaves in the state directory, when the manager has all of it: nothing."""
+    """Return files of runs in the state directory; none after the manager has all events."""
     return [*scene.state_dir.glob("outbox/*"), *scene.state_dir.glob("runs/*")]

@@ -1,4 +1,4 @@
-"""A manager that is killed while it migrates its database: the old schema or the new, all data."""
+"""A manager killed during a migration: the database has the old or the new schema, all data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from agent_session_manager.sql.care.verify import Contents, verify
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import open_store
-from tests.store.promises.conformance import SteppedClock
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.campaign import Campaign
 from tests.support.earlier_schema import make_database
 from tests.support.killed import Worker, open_one
@@ -25,7 +25,7 @@ SESSIONS, EVENTS = 20, 1500
 
 
 def schema(path: Path) -> dict[str, set[str]]:
-    """What each table and index is made of; the order of a table's constraints means nothing."""
+    """Return the lines of each table and index definition, as sets: their order does not matter."""
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
     return {name: {line.strip("\t ,") for line in (sql or "").splitlines()} for name, sql in found}
@@ -35,9 +35,7 @@ def open_here(path: Path) -> None:
     open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
 
 
-def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
-    campaign: Campaign,
-) -> None:
+def test_killed_migration_leaves_one_schema_and_all_data(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     chance = campaign.chance()
     earlier = campaign.directory / "earlier.db"
@@ -77,9 +75,9 @@ def test_database_whose_migration_was_killed_has_one_schema_and_all_data(
         assert contents.revision == "0003" or before.exists()
         open_here(path)
         assert schema(path) == schemas[NEWEST]
-        assert not list(directory.glob(".*")), "no copy that was cut off"
+        assert not list(directory.glob(".*")), "an incomplete copy was left"
         shutil.rmtree(directory)
     campaign.tell(
         f"{count} kills within {took:.2f} s: {found.count('0003')} old and {found.count(NEWEST)} "
-        f"new schemas, {kept} backups, each whole; seed {campaign.seed!r}"
+        f"new schemas, {kept} backups, each complete; seed {campaign.seed!r}"
     )

@@ -1,4 +1,4 @@
-"""Outboxes whose writers are killed and whose manager is, too; and many that waited for it."""
+"""Outboxes whose writers and manager are killed, and many outboxes that wait for a manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.campaign import Campaign
 from tests.support.forking import forking
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager
-from tests.support.proxy import Fault, misbehaving
+from tests.support.proxy import Fault, lead_clients_through, misbehaving
 from tests.support.waiting import WATCHDOG_SECONDS
 from tests.support.writing_outbox import write_outbox
 
@@ -29,7 +29,7 @@ MAX_TRIES_PER_SECOND = 3.0
 
 
 class Writer:
-    """One session, and the processes that have recorded its events, one after the other."""
+    """A session and its writer process, which is killed and started again."""
 
     def __init__(self, scene: Scene, number: int) -> None:
         self.session_id = f"session-{number}"
@@ -68,15 +68,15 @@ class Writer:
         assert not self._outbox.exists()
 
     def check(self) -> int:
-        """Compare what is stored with what was recorded; return how much that is."""
+        """Compare stored with recorded events; return the number of recorded events."""
         journal = self._outbox.with_suffix(".journal")
         recorded = journal.read_text().split() if journal.exists() else []
         stored = list(stored_events(self._scene.manager, self.session_id).values())
         assert stored == sorted(stored, key=_life_and_number)
         unsaid = set(stored) - set(recorded)
-        assert len(stored) == len(set(stored)), "doubled"
+        assert len(stored) == len(set(stored)), "duplicates"
         assert set(recorded) <= set(stored), "lost"
-        # The outbox may have taken one whose writer was killed before it could say so.
+        # A writer may be killed after the outbox has its event and before the journal has it.
         assert max(Counter(_life_and_number(e)[0] for e in unsaid).values(), default=0) <= 1
         return len(recorded)
 
@@ -86,9 +86,7 @@ def _life_and_number(event_id: str) -> tuple[int, int]:
     return int(life), int(number)
 
 
-def test_what_an_outbox_has_taken_arrives_whoever_is_killed(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_outbox_events_arrive_despite_kills(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=9, long=1000)
     chance = campaign.chance()
     killed: Counter[str] = Counter()
@@ -98,7 +96,7 @@ def test_what_an_outbox_has_taken_arrives_whoever_is_killed(
             stack.callback(writer.kill)
         while killed.total() < count:
             for writer in writers:
-                if chance.random() < 0.8:  # else it may be killed before it has opened its outbox
+                if chance.random() < 0.8:  # else it may be killed before it opens its outbox
                     writer.wait_until_ready()
             campaign.pause(chance, 0, 0.3)
             is_the_managers_turn = killed["writer"] % 3 == 0
@@ -120,11 +118,11 @@ def test_what_an_outbox_has_taken_arrives_whoever_is_killed(
         recorded = sum(writer.check() for writer in writers)
     campaign.tell(f"{dict(killed)} kills, seed {campaign.seed!r}")
     campaign.tell(
-        f"{recorded} recorded: 0 lost, 0 doubled, in order; the rest took {seconds:.1f} s"
+        f"{recorded} recorded: 0 lost, 0 duplicates, in order; the rest took {seconds:.1f} s"
     )
 
 
-def test_clients_that_waited_for_a_manager_do_not_storm_it(
+def test_waiting_clients_limit_their_rate_of_retries(
     campaign: Campaign,
     start_manager: Callable[..., RunningManager],
     monkeypatch: pytest.MonkeyPatch,
@@ -140,9 +138,7 @@ def test_clients_that_waited_for_a_manager_do_not_storm_it(
 
     with misbehaving(note) as proxy, ExitStack() as stack:
         manager = start_manager(arguments=["--allow-host", f"127.0.0.1:{proxy.port}"])
-        monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
-        monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", manager.token)
-        monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", proxy.url)
+        lead_clients_through(proxy, manager, monkeypatch)
         ids = [f"waiting-{number}" for number in range(clients)]
         with Api(manager) as api:
             for session_id in ids:
@@ -176,5 +172,5 @@ def test_clients_that_waited_for_a_manager_do_not_storm_it(
         f"{clients} clients with {events} events each, the manager away for {away_seconds} s: "
         f"all delivered in order {delivered:.1f} s after it was back"
     )
-    campaign.tell(f"{len(tries)} connections; in the busiest second {busiest:.1f} of each client")
+    campaign.tell(f"{len(tries)} connections; {busiest:.1f} per client in the busiest second")
     campaign.limit("tries of a client in the busiest second", busiest, MAX_TRIES_PER_SECOND)

@@ -1,4 +1,4 @@
-"""Pages of the earlier system that take nothing, and the way down while much goes on."""
+"""Pages of the earlier system that never read, and the stop of a manager under load."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def create(api: Api) -> None:
     assert api.post("/sessions", {"session_id": "s", "session_name": "s"}).status == 201
 
 
-def test_pages_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -> None:
+def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
     count = campaign.count(short=50, long=1000)
     events = campaign.count(short=200, long=2000)
@@ -73,24 +73,24 @@ def test_pages_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -
             assert reader.result(WATCHDOG_SECONDS) == list(range(events))
         written_at = time.monotonic()
         wait_for(
-            lambda: manager.log().count("took nothing was cut off") >= count or None,
-            "all that take nothing are cut off",
+            lambda: manager.log().count("a stalled reader was disconnected") >= count or None,
+            "all stalled pages are cut off",
             every=0.1,
         )
         cut = time.monotonic() - written_at
         largest = max(largest, process.memory_info().rss)
-        wait_for(lambda: sum(map(was_cut, stalled)) == count, "no more comes")
+        wait_for(lambda: sum(map(was_cut, stalled)) == count, "the stalled connections are closed")
     p99 = statistics.quantiles(took, n=100)[98]
-    campaign.tell(f"{count} pages that take nothing, {LIVE} live ones: no gap, no repeat")
+    campaign.tell(f"{count} stalled pages, {LIVE} that read: no gap, no repeat")
     campaign.tell(
         f"memory {(largest - before) / 2**20:+.0f} MiB; p99 of appends {p99 * 1000:.0f} ms"
     )
-    campaign.tell(f"all of them cut off {cut:.1f} s after the last event")
+    campaign.tell(f"all stalled pages cut off {cut:.1f} s after the last event")
     assert largest - before <= MAX_GROWTH_BYTES
-    campaign.limit("p99 of appends meanwhile, in seconds", p99, MAX_P99_SECONDS)
+    campaign.limit("p99 of appends during the test, in seconds", p99, MAX_P99_SECONDS)
 
 
-def test_manager_goes_down_under_load_and_keeps_what_it_acknowledged(campaign: Campaign) -> None:
+def test_stop_under_load_keeps_acknowledged_events(campaign: Campaign) -> None:
     readers = campaign.count(short=20, long=100)
     took, acknowledged = [], 0
     for number in range(campaign.count(short=1, long=100)):
@@ -114,7 +114,7 @@ def test_manager_goes_down_under_load_and_keeps_what_it_acknowledged(campaign: C
         assert {status for status in load.refused if status != 503} == set()
         acknowledged += len(load.acknowledged)
     campaign.tell(
-        f"{len(took)} ends under load with {readers} streams and {readers} pages: exit code 0, "
-        f"0 of {acknowledged} acknowledged lost, gone after at most {max(took):.2f} s"
+        f"{len(took)} stops under load with {readers} streams and {readers} pages: exit code 0, "
+        f"0 of {acknowledged} acknowledged events lost, at most {max(took):.2f} s"
     )
-    campaign.limit("the slowest end, in seconds", max(took), MAX_STOP_SECONDS)
+    campaign.limit("the slowest stop, in seconds", max(took), MAX_STOP_SECONDS)

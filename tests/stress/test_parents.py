@@ -1,4 +1,4 @@
-"""Sessions that are started from inside a session: whose they are, and what stops them."""
+"""Sessions started inside another session: their parent, and the stops that end them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_manager
-from tests.commands.shell import DONE, Shell, is_alive
+from tests.commands.processes import is_alive
+from tests.commands.shell import DONE, Shell
 from tests.stress.scene import FAMILY, Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import PROGRAM
-from tests.support.own_network import in_own_network
+from tests.support.network_namespace import network_namespace
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
@@ -26,13 +27,13 @@ OUTER_PORT = 9000
 
 
 def nested(shell: Shell, name: str, pids: Path, *options: str) -> str:
-    """A line of shell that starts a session whose agent goes on for ever."""
+    """Return a shell command that starts a session whose agent never ends."""
     family = f"python3 -S {FAMILY} {pids} alone polite"
     return " ".join([*shell.command("ao-new", name), *options, f"--executor command -- {family}"])
 
 
 @pytest.mark.parametrize("options", [("-d",), ()], ids=["detached", "followed"])
-def test_what_an_agent_has_started_goes_on_when_its_parent_is_stopped(
+def test_child_session_survives_stop_of_its_parent(
     campaign: Campaign, scene: Scene, options: tuple[str, ...]
 ) -> None:
     child = nested(scene.shell, "child", scene.pids("child"), *options)
@@ -61,21 +62,14 @@ def test_what_an_agent_has_started_goes_on_when_its_parent_is_stopped(
 
 @pytest.fixture
 def network() -> Iterator[tuple[str, ...]]:
-    """How to enter a network of this test's own, where port 8765 is nobody's."""
-    command = in_own_network(["sh", "-c", "echo up; exec cat"])
-    if command is None:
-        pytest.skip("this machine allows no network namespace, and port 8765 may be somebody's")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdin is not None and holder.stdout is not None  # they are pipes
-        assert holder.stdout.readline() == b"up\n"
-        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
-        yield ("nsenter", *joined)
-        holder.stdin.close()
+    """The prefix of a command in a separate network namespace, where port 8765 is free."""
+    with network_namespace() as prefix:
+        yield prefix
 
 
 @pytest.fixture
 def ended_later() -> Iterator[Callable[[int], None]]:
-    """Note the pid of a process of this test's, which must not outlive it."""
+    """A function that registers the pid of a process to kill at the end of the test."""
     pids: list[int] = []
     yield pids.append
     for pid in pids:
@@ -93,19 +87,19 @@ def outer(network: tuple[str, ...], campaign: Campaign, own_home: Path) -> Itera
             serve, stdout=log, stderr=log, env=scrubbed_environment(own_home)
         )
     with manager:
-        wait_for(lambda: find_manager(state, OUTER_PORT), "it serves")
+        wait_for(lambda: find_manager(state, OUTER_PORT), "the outer manager serves")
         yield state
         manager.kill()
 
 
-def test_a_manager_that_an_agent_started_lives_on_with_its_session(
+def test_manager_started_by_an_agent_survives_its_stop(
     network: tuple[str, ...],
     outer: Path,
     campaign: Campaign,
     own_home: Path,
     ended_later: Callable[[int], None],
 ) -> None:
-    """Started by itself, where the agent's own state is: nothing of it is known to the parent."""
+    """The agent starts a manager with another state directory, unknown to the parent's manager."""
     directory = campaign.directory
     inner = directory / "inner"
     environment = scrubbed_environment(own_home)
@@ -150,7 +144,7 @@ def test_a_manager_that_an_agent_started_lives_on_with_its_session(
     assert find_manager(inner, 8765) == started
     assert shell.run("ao-stop", "parent", "--tree").stdout.splitlines()[1:] == ["child stopped"]
     assert [is_alive(pid) for pid in pids] == [True, False]
-    campaign.tell("a manager and a child outlive their parent; with --tree the child ends")
+    campaign.tell("a manager and a child survive their parent; with --tree the child ends")
 
 
 def _registered(state: Path) -> list[RegisteredRun]:

@@ -1,4 +1,4 @@
-"""Supervisors that are stopped for a time, and go on afterwards."""
+"""Supervisors that are paused with SIGSTOP and continue afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from agent_orchestrator.runs.supervisor import HEARTBEATS_PER_TERM
 from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
-from tests.commands.shell import is_alive
+from tests.commands.processes import is_alive
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
@@ -21,9 +21,7 @@ pytestmark = pytest.mark.stress
 HEARTBEAT_SECONDS = DEFAULT_LEASE_SECONDS / HEARTBEATS_PER_TERM
 
 
-def test_a_pause_that_is_shorter_than_a_lease_changes_nothing(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_pause_shorter_than_a_lease_changes_nothing(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=2, long=100)
     seconds = campaign.count(short=1, long=30)
 
@@ -56,9 +54,7 @@ def test_a_pause_that_is_shorter_than_a_lease_changes_nothing(
 
 
 @pytest.mark.short_leases
-def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_supervisor_resumes_its_lost_run_after_a_pause(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=2, long=100)
 
     def play(number: int) -> tuple[float, float]:
@@ -85,19 +81,17 @@ def test_a_supervisor_that_wakes_up_takes_its_lost_run_up_again(
         return lost, back
 
     played = campaign.rounds(play, count, at_once=8)
-    campaign.tell(f"{count} pauses, each lost and taken up again")
+    campaign.tell(f"{count} pauses: each run lost and resumed")
     campaign.limit(
         "seconds until a paused run is lost",
         max(lost for lost, _ in played),
         SHORT_LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS,
     )
-    campaign.tell(f"adopted again after {spread([back for _, back in played])}")
+    campaign.tell(f"resumed after {spread([back for _, back in played])}")
 
 
 @pytest.mark.short_leases
-def test_a_supervisor_that_wakes_up_after_a_takeover_stops_its_agent_and_changes_nothing(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_supervisor_stops_its_agent_after_a_takeover(campaign: Campaign, scene: Scene) -> None:
     session = scene.start("x", *scene.family("old"))
     session_id = session["session_id"]
     old_pids = scene.await_pids("old", 3)
@@ -112,7 +106,7 @@ def test_a_supervisor_that_wakes_up_after_a_takeover_stops_its_agent_and_changes
     woken_at = time.monotonic()
     wait_for(lambda: not any(map(is_alive, old_pids)), "its agent ends")
     gone = time.monotonic() - woken_at
-    wait_for(lambda: not is_alive(old.pid), "it ends as well")
+    wait_for(lambda: not is_alive(old.pid), "the old supervisor ends as well")
     session = scene.records.get_session(session_id)
     assert (session["status"], session["run"], session["reason"]) == ("running", 2, None)
     until.touch()

@@ -1,4 +1,4 @@
-"""Secrets planted in events, clean code beside them, and texts that could take a rule long."""
+"""Secrets planted in events, code without secrets, and texts that could slow a rule down."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEAST_MASKED = 0.99
 MOST_CUT = 0.001
 CODE = (".py", ".js", ".mjs", ".ts", ".md", ".json", ".toml", ".css")
 BOUND_SECONDS = 30.0
-"""Far above what any rule takes, and far below what going back and forth in such a text would."""
+"""Far above the time of any rule, and far below the time of a rule with backtracking."""
 
 
 def _plant(chance: Random, count: int) -> list[tuple[str, str]]:
@@ -45,20 +45,20 @@ def _plant(chance: Random, count: int) -> list[tuple[str, str]]:
 
 
 def _trace(secret: str) -> bytes:
-    """Of a Discord token the part that is secret; its user is not."""
+    """Return the bytes to search for; for a Discord token only the secret part, not its user id."""
     parts = secret.split(".", 1)
     is_discord = len(parts) == 2 and len(parts[0]) in (23, 24) and parts[0][0] in "MNO"
     return parts[1].encode() if is_discord else traces(secret)[0]
 
 
 def _leaked(secrets: Iterable[str], directory: Path, *more: bytes) -> set[str]:
-    """Those of which there is a trace in some file of a directory, or in other bytes."""
+    """Return the secrets with a trace in a file of the directory, or in `more`."""
     held = [path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()]
     return {secret for secret in secrets if any(_trace(secret) in one for one in (*held, *more))}
 
 
 def _shapes(text: str) -> Iterator[dict[str, Any]]:
-    """One text in each place where events have texts."""
+    """Yield an event with the text for each field where events have texts."""
     yield {
         "event_type": "message",
         "role": "assistant",
@@ -74,7 +74,7 @@ def _shape(number: int, text: str) -> dict[str, Any]:
     return list(_shapes(text))[number % 5]
 
 
-def test_planted_secrets_are_in_no_answer_and_no_file_of_the_manager(
+def test_planted_secrets_are_masked_in_responses_and_files(
     campaign: Campaign, scene: Scene
 ) -> None:
     secrets = _plant(campaign.chance(), campaign.count(short=150, long=1000))
@@ -90,15 +90,15 @@ def test_planted_secrets_are_in_no_answer_and_no_file_of_the_manager(
         counted = api.get("/sessions/s").json["session"]["masked_secrets"]
     leaked = _leaked((secret for secret, _ in secrets), scene.directory, *answers)
     campaign.tell(
-        f"{len(secrets)} secrets of {len(KINDS)} kinds: {len(leaked)} in some answer, database, "
+        f"{len(secrets)} secrets of {len(KINDS)} kinds: {len(leaked)} in a response, database, "
         f"log or backup; {counted} counted"
     )
     assert len(leaked) <= (1 - LEAST_MASKED) * len(secrets)
     assert counted >= LEAST_MASKED * len(secrets)
 
 
-def test_planted_secrets_are_found_where_nothing_masks_them(campaign: Campaign) -> None:
-    """The same search without the guard: it must find what is there."""
+def test_search_finds_unmasked_secrets_in_a_database(campaign: Campaign) -> None:
+    """Check the search of the other tests: without masking it must find the secrets."""
     secrets = _plant(campaign.chance(), 150)
     events = [
         NewEvent(event_type="x", fields=_shape(number, text))
@@ -132,9 +132,7 @@ def test_planted_secrets_are_not_in_the_bytes_of_an_outbox(campaign: Campaign) -
     assert len(leaked) <= (1 - LEAST_MASKED) * len(secrets)
 
 
-def test_planted_secrets_are_found_in_an_outbox_that_is_given_them_as_they_are(
-    campaign: Campaign,
-) -> None:
+def test_search_finds_unmasked_secrets_in_an_outbox(campaign: Campaign) -> None:
     def unmasked(event_type: str, **fields: Any) -> dict[str, Any]:
         return {"event_id": str(uuid4()), "event_type": event_type, **fields}
 
@@ -144,14 +142,14 @@ def test_planted_secrets_are_found_in_an_outbox_that_is_given_them_as_they_are(
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files, always in the same order, found as they are asked for."""
+    """Yield all files below a directory, in a stable order."""
     for directory, below, names in os.walk(root):
         below.sort()
         yield from (Path(directory, name) for name in sorted(names))
 
 
 def _code(limit: int) -> Iterator[str]:
-    """Python's own library, what is installed beside it, and what the dashboard is built with."""
+    """Yield code: Python's library, installed packages, and the dashboard's npm packages."""
     roots = (
         Path(sysconfig.get_path("stdlib")),
         Path(sysconfig.get_path("purelib")),
@@ -168,20 +166,20 @@ def _code(limit: int) -> Iterator[str]:
                 break
 
 
-def test_clean_code_is_hardly_ever_cut(campaign: Campaign) -> None:
+def test_clean_code_is_rarely_masked(campaign: Campaign) -> None:
     size = lines = cut = 0
     for text in _code(campaign.count(short=2_000_000, long=20_000_000)):
         size += len(text)
         lines += text.count("\n") + 1
         spans = find_secrets(text, rules_for(text))
         cut += sum(text.count("\n", span.start, span.end) + 1 for span in spans)
-    campaign.tell(f"{cut} of {lines} lines of code cut ({size / 1e6:.1f} MB)")
+    campaign.tell(f"{cut} of {lines} lines of code masked ({size / 1e6:.1f} MB)")
     assert lines > 10_000
     assert cut <= MOST_CUT * lines
 
 
 def _near_misses(rule: Rule, size: int) -> list[str]:
-    """Texts in which a rule begins everywhere and finds nothing, or ends as late as can be."""
+    """Return texts in which a rule starts often and finds nothing, or ends as late as possible."""
     anchors = rule.anchors or (".",)
     pieces = [anchors[0], anchors[0] + "=", anchors[0] + "aA1" * 5, anchors[0] + '="' + "a" * 400]
     pieces += [f"{anchors[0]}: {'A' * 90} ", f"{anchors[0]}{'a.' * 30}", f" {anchors[0]}aaaa:bb"]
@@ -190,7 +188,7 @@ def _near_misses(rule: Rule, size: int) -> list[str]:
 
 
 @each_row("rule", RULES, ids=lambda rule: f"{rule.kind} {rule.anchors[:1]}")
-def test_no_text_takes_a_rule_long(campaign: Campaign, rule: Rule) -> None:
+def test_rules_are_fast_on_near_misses(campaign: Campaign, rule: Rule) -> None:
     size = campaign.count(short=64 * 1024, long=4 * 1024 * 1024)
     for text in _near_misses(rule, size):
         began_at = time.monotonic()
@@ -201,14 +199,14 @@ def test_no_text_takes_a_rule_long(campaign: Campaign, rule: Rule) -> None:
 @each_row(
     "piece", ["-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n" + "aB3d" * 30 + "\n"]
 )
-def test_no_text_takes_the_search_for_keys_long(campaign: Campaign, piece: str) -> None:
+def test_search_for_keys_is_fast_on_near_misses(campaign: Campaign, piece: str) -> None:
     size = campaign.count(short=64 * 1024, long=4 * 1024 * 1024)
     began_at = time.monotonic()
     find_secrets(piece * (size // len(piece)) + "-----END PRIVATE KEY-----", [])
     campaign.limit("seconds of a search for keys", time.monotonic() - began_at, BOUND_SECONDS)
 
 
-def test_what_is_deleted_leaves_the_file(campaign: Campaign, scene: Scene) -> None:
+def test_deleted_text_is_removed_from_the_file(campaign: Campaign, scene: Scene) -> None:
     database = scene.state_dir / "sessions.db"
     with Api(scene.manager) as api:
         api.post("/sessions", {"session_id": "s", "session_name": "s"})

@@ -1,8 +1,8 @@
-"""Power that is cut at any write, in a simulation: the store's own commits on a disk that forgets.
+"""Simulated power cuts at any write, under real commits of the store.
 
-The schema is that of the newest migration, the statements are the store's and the pragmas those
-that the manager sets; only the file system below SQLite is another. Each cut is an image of the
-disk at that moment, which is opened and compared with what had been acknowledged by then.
+The schema, the statements and the pragmas are those of the manager. Only the file system below
+SQLite is simulated. Each cut makes an image of the disk at that moment. The image is opened and
+compared with the events acknowledged by then.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ from agent_session_manager.sql.database import sqlite
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.protocol import Store
-from tests.store.promises.conformance import append, create, stop
+from tests.store.promises.changes import append, create
+from tests.store.promises.events import stop
 from tests.support.campaign import Campaign
 from tests.support.power import Connection, Disk, disk
 
 pytestmark = pytest.mark.stress
 
 LIFE_CUTS = 40
-"""So many images are taken of one database; then it goes on with what the last of them has."""
+"""Number of images taken of one database; the next database starts from the last image."""
 CHECKPOINT_PAGES = 30
-"""Far fewer than by default, so that cuts meet checkpoints as often as commits."""
+"""Pages per checkpoint; far below the default, so that cuts hit checkpoints as often as commits."""
 SESSIONS = ("a", "b", "c")
 
 Known = set[tuple[str, str]]
-"""Sessions, and the ids of events in them."""
+"""Pairs of a session id and an event id."""
 
 
 class Life:
-    """A store on a disk that is cut while it works, and what it has acknowledged."""
+    """A store on a simulated disk, which appends events until the power is cut."""
 
     def __init__(self, path: Path, made: Disk, synchronous: str | None) -> None:
         def prepare(connection: Connection, record: object) -> None:
@@ -80,7 +81,7 @@ def now() -> datetime:
 
 
 def state_of(path: Path, acknowledged: Known) -> str:
-    """What became of a database after a cut: `whole`, `lossy` or `corrupt`."""
+    """Return the state of a database after a cut: `whole`, `lossy` or `corrupt`."""
     contents, problems = verify(path)
     if problems or contents is None:
         return "corrupt"
@@ -98,7 +99,7 @@ def events_in(path: Path) -> Known:
 
 
 def cut_often(campaign: Campaign, count: int, synchronous: str | None = None) -> Counter[str]:
-    """Cut so many times, and say how often which state was found."""
+    """Cut `count` times; return how often each state was found."""
     begin = campaign.directory / "begin.db"
     store = open_store(f"sqlite:///{begin}", clock=now)
     for session_id in SESSIONS:
@@ -111,7 +112,7 @@ def cut_often(campaign: Campaign, count: int, synchronous: str | None = None) ->
         directory.mkdir()
         cuts = min(LIFE_CUTS, count - found.total())
         found += _live(source, directory, cuts, campaign.chance(life), synchronous)
-        # It goes on from what a cut has left, as long as that is what it should be.
+        # Continue from the image of the last cut, as long as all images were whole.
         left = directory / "left"
         source = begin
         if life % 5 != 4 and set(found) == {"whole"}:
@@ -149,7 +150,7 @@ def _live(
 
         life = Life(path, made, synchronous)
         made.before_write = maybe_cut
-        number = len(acknowledged) * 1000 + 1  # so that no id comes again
+        number = len(acknowledged) * 1000 + 1  # so that no id is used twice
         while found.total() < cuts:
             life.work(acknowledged, number, chance)
             number += 1
@@ -158,15 +159,15 @@ def _live(
     return found
 
 
-def test_no_power_cut_takes_what_was_acknowledged(campaign: Campaign) -> None:
+def test_power_cut_loses_no_acknowledged_event(campaign: Campaign) -> None:
     count = campaign.count(short=150, long=10_000)
     found = cut_often(campaign, count)
-    campaign.tell(f"{count} cuts with what the manager sets: {dict(found)}, {campaign.seed!r}")
+    campaign.tell(f"{count} cuts with the manager's pragmas: {dict(found)}, {campaign.seed!r}")
     assert found == Counter(whole=count)
 
 
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
-def test_a_manager_that_synced_less_would_not_pass(campaign: Campaign, synchronous: str) -> None:
+def test_fewer_syncs_lose_events(campaign: Campaign, synchronous: str) -> None:
     count = campaign.count(short=50, long=1000)
     found = cut_often(campaign, count, synchronous)
     campaign.tell(f"{count} cuts with synchronous = {synchronous}: {dict(found)}")

@@ -1,4 +1,4 @@
-"""Readers that take nothing, and the way down with many of them."""
+"""Readers of a feed that never read, and the stop of a manager with many readers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def memory_of(manager: RunningManager) -> int:
     return int(psutil.Process(manager.pid).memory_info().rss)
 
 
-def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene) -> None:
+def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
     count = campaign.count(short=200, long=1000)
 
@@ -61,24 +61,24 @@ def test_readers_that_take_nothing_harm_nobody(campaign: Campaign, scene: Scene)
         assert api.post(EVENTS_PATH, {"event_type": "session_stop"}).status == 201
         for reader in live:
             assert reader.result(WATCHDOG_SECONDS) == list(range(1, EVENTS + 2))
-        cut = manager.log().count("was cut off")
+        cut = manager.log().count("was disconnected")
         wait_for(
-            lambda: manager.log().count("was cut off") == count or None,
-            "all that take nothing are cut off",
+            lambda: manager.log().count("was disconnected") == count or None,
+            "all stalled readers are cut off",
         )
         largest = max(largest, memory_of(manager))
         wait_for(
-            lambda: sum(map(was_cut, stalled)) == count,  # looking drains each of them
-            "what was under way has come, and no more",
+            lambda: sum(map(was_cut, stalled)) == count,  # this also drains each connection
+            "the stalled connections are closed",
         )
-    campaign.tell(f"{count} readers that take nothing, {LIVE} live ones: no gap, no repeat")
-    campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut before the end")
+    campaign.tell(f"{count} stalled readers, {LIVE} that read: no gap, no repeat")
+    campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut off before the end")
     campaign.tell(f"slowest append of 10 events: {slowest * 1000:.0f} ms")
     assert largest - before <= MAX_GROWTH_BYTES
 
 
-def test_only_a_deadline_cuts_off_readers_that_take_nothing(campaign: Campaign) -> None:
-    """A manager without deadlines keeps them, when one with short ones has cut off its own."""
+def test_only_deadlines_cut_off_stalled_readers(campaign: Campaign) -> None:
+    """Compare a manager with short deadlines, which cuts off all, with one without deadlines."""
     programs = (impatient.PROGRAM, unlimited.PROGRAM)
     cutting, keeping = (
         RunningManager(campaign.directory / f"manager-{number}", program=program)
@@ -98,18 +98,18 @@ def test_only_a_deadline_cuts_off_readers_that_take_nothing(campaign: Campaign) 
                     for _ in range(EVENTS // 10):
                         assert api.post(EVENTS_PATH, events).status == 201
             wait_for(
-                lambda: cutting.log().count("was cut off") == len(stalled[cutting]),
-                "all of them are cut off",  # nobody looks before: looking takes something
+                lambda: cutting.log().count("was disconnected") == len(stalled[cutting]),
+                "all stalled readers are cut off",  # before `was_cut`, which reads from them
             )
-            wait_for(lambda: all(map(was_cut, stalled[cutting])), "what was under way has come")
-            assert "was cut off" not in keeping.log()
+            wait_for(lambda: all(map(was_cut, stalled[cutting])), "the connections are closed")
+            assert "was disconnected" not in keeping.log()
             assert not any(map(was_cut, stalled[keeping]))
     finally:
         cutting.kill()
         keeping.kill()
 
 
-def test_manager_goes_down_at_once_with_many_streams_open(campaign: Campaign) -> None:
+def test_manager_stops_quickly_with_many_open_streams(campaign: Campaign) -> None:
     took = []
     streams = campaign.count(short=60, long=STREAMS)
     for number in range(campaign.count(short=1, long=20)):
@@ -123,5 +123,5 @@ def test_manager_goes_down_at_once_with_many_streams_open(campaign: Campaign) ->
             began = time.monotonic()
             assert manager.stop() == 0
             took.append(time.monotonic() - began)
-    campaign.tell(f"gone with {streams} open streams after at most {max(took):.2f} s")
-    campaign.limit("the slowest end, in seconds", max(took), MAX_STOP_SECONDS)
+    campaign.tell(f"stopped with {streams} open streams in at most {max(took):.2f} s")
+    campaign.limit("the slowest stop, in seconds", max(took), MAX_STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""From the start of a manager to the first append that it acknowledges, with much stored."""
+"""The time from a manager's start to its first acknowledged append, with a large database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import CreateSession
-from tests.store.promises.conformance import appending
+from tests.store.promises.changes import appending
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill
@@ -25,7 +25,7 @@ EVENTS_AT_ONCE = 20
 EVENT_CHARS = 1000
 SESSIONS = 20
 BOUND_SECONDS = 9.0
-"""Three times what is promised for 1 GB, as the machine does other things too."""
+"""Three times the documented time for 1 GB, as other programs also use the machine."""
 
 
 def changes(megabytes: int) -> Iterator[Change[Any]]:
@@ -44,14 +44,14 @@ def restarted(manager: RunningManager) -> float:
     return time.monotonic() - began_at
 
 
-def test_restarted_manager_takes_events_again_soon(
+def test_restarted_manager_soon_accepts_events(
     campaign: Campaign, start_manager: StartManager, tmp_path: Path
 ) -> None:
     megabytes = campaign.count(short=20, long=1000)
     fill(tmp_path / "big" / "state", changes(megabytes))
     database = tmp_path / "big" / "state" / "sessions.db"
     size = database.stat().st_size
-    program = (PROGRAM,) if campaign.is_long else ()  # its start is a figure only there
+    program = (PROGRAM,) if campaign.is_long else ()  # only there its start is measured
     manager = start_manager(tmp_path / "big", program=program)
     stopped = []
     for _ in range(campaign.count(short=1, long=5)):
@@ -68,7 +68,7 @@ def test_restarted_manager_takes_events_again_soon(
         killed.append(restarted(manager))
     campaign.tell(
         f"{size // 1_000_000} MB, from the start to the first acknowledged append: "
-        f"after a stop {spread(stopped)}; after a kill with a log of {max(logs) // 1_000_000} MB "
+        f"after a stop {spread(stopped)}; after a kill with a WAL of {max(logs) // 1_000_000} MB "
         f"{spread(killed)}"
     )
     campaign.limit("the slowest, in seconds", max(stopped + killed), BOUND_SECONDS)

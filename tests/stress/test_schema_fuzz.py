@@ -1,9 +1,11 @@
-"""Whatever the published document lets a client send: every answer is one that it documents."""
+"""Requests generated from the OpenAPI document: every response must match the document."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,17 +25,17 @@ CHECKS = [
     "unsupported_method", "allow_header_conformance", "use_after_free",
     "ensure_resource_availability",
 ]  # fmt: skip
-"""All of its own but for three: what is refused by a rule that no schema can say is no failure, and
-who has no token is the second test's."""
+"""All checks of the fuzzer but three. Two would report requests that break a rule outside the
+schema. The third is about missing tokens, which the second test covers."""
 SLACK_SECONDS = 200
 
 
 def fuzz(
     campaign: Campaign, manager: RunningManager, *options: str, cases: int, seconds: int
 ) -> int:
-    """Run the fuzzer with so many for each operation; return how many requests it has made up.
+    """Run the fuzzer with `cases` per operation; return the number of generated requests.
 
-    The long form goes through all that the schema has to be covered, and on for so long.
+    The long form also covers every part of the schema, and runs for up to `seconds`.
     """
     command = [
         str(BIN / "st"), f"--config-file={CONFIGURATION}", "run",
@@ -63,14 +65,20 @@ def fuzz(
     return int(generated[1])
 
 
-def no_defect(manager: RunningManager) -> None:
-    log = manager.log()
-    assert ("trace=" in log, "defect" in log) == (False, False), log[-4000:]
-
-
-def test_every_answer_is_documented(campaign: Campaign) -> None:
+@contextmanager
+def manager_without_a_defect(campaign: Campaign) -> Iterator[RunningManager]:
+    """Start a manager, and check at the end that its log has no internal error."""
     manager = RunningManager(campaign.directory / "manager")
     try:
+        yield manager
+        log = manager.log()
+        assert ('"trace": ' in log, "defect" in log) == (False, False), log[-4000:]
+    finally:
+        manager.stop()
+
+
+def test_every_response_is_documented(campaign: Campaign) -> None:
+    with manager_without_a_defect(campaign) as manager:
         cases = fuzz(
             campaign,
             manager,
@@ -80,28 +88,21 @@ def test_every_answer_is_documented(campaign: Campaign) -> None:
             cases=campaign.count(short=2, long=2000),
             seconds=900,
         )
-        no_defect(manager)
-    finally:
-        manager.stop()
-    campaign.tell(f"{cases} requests made of the published document: every answer as documented")
+    campaign.tell(f"{cases} requests from the OpenAPI document: every response as documented")
 
 
-def test_without_a_token_nobody_is_let_in_whatever_is_asked(campaign: Campaign) -> None:
-    manager = RunningManager(campaign.directory / "manager")
-    try:
+def test_requests_without_a_token_are_rejected(campaign: Campaign) -> None:
+    with manager_without_a_defect(campaign) as manager:
         cases = fuzz(
             campaign,
             manager,
             "--checks=not_a_server_error,status_code_conformance,response_schema_conformance,"
-            "nobody_is_let_in",
-            *([] if campaign.is_long else ["--phases=fuzzing"]),  # there is no state to go on from
+            "guard_rejects_requests_without_a_token",
+            *([] if campaign.is_long else ["--phases=fuzzing"]),  # it has no state
             cases=campaign.count(short=1, long=200),
             seconds=120,
         )
         with Api(manager) as api:
             assert api.get("/sessions").json == {"sessions": []}
             assert api.get("/facets").json == {"projects": [], "agents": []}
-        no_defect(manager)
-    finally:
-        manager.stop()
-    campaign.tell(f"{cases} requests without a token: all refused, and nothing stored")
+    campaign.tell(f"{cases} requests without a token: all rejected, and nothing stored")

@@ -1,4 +1,4 @@
-"""Stopping: nothing of a run is left, however it resists and whoever of us is away."""
+"""Stops of runs: no process is left, even if the agent resists or our processes are down."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.commands.shell import DONE, FAILED, NOT_FINISHED, is_alive
+from tests.commands.processes import is_alive
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED
 from tests.stress.scene import Scene, timed
 from tests.support.campaign import Campaign, spread
 from tests.support.waiting import wait_for
@@ -16,14 +17,12 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.stress
 
 LADDER_SECONDS = 13.0
-"""Interrupt, terminate, kill: the sum of what each rung waits for at most."""
+"""SIGINT, SIGTERM, SIGKILL: the sum of the maximum waits after each."""
 COMMAND_SECONDS = 10.0
-"""What commands may add, on a machine that runs several of them at once."""
+"""Tolerance for the commands, as several run at once."""
 
 
-def test_ao_stop_ends_everything_of_an_agent_that_ignores_it(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_ao_stop_ends_all_processes_of_a_stubborn_agent(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=3, long=100)
 
     def play(number: int) -> float:
@@ -38,11 +37,11 @@ def test_ao_stop_ends_everything_of_an_agent_that_ignores_it(
         return seconds
 
     played = campaign.rounds(play, count, at_once=10)
-    campaign.tell(f"{count} stubborn agents, none of their processes left: {spread(played)}")
+    campaign.tell(f"{count} stubborn agents, no process left: {spread(played)}")
     campaign.limit("the slowest, in seconds", max(played), LADDER_SECONDS + COMMAND_SECONDS)
 
 
-def test_a_polite_agent_is_gone_soon_after_the_request(campaign: Campaign, scene: Scene) -> None:
+def test_polite_agent_ends_soon_after_the_request(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=3, long=20)
     latencies = []
     for number in range(count):
@@ -57,7 +56,7 @@ def test_a_polite_agent_is_gone_soon_after_the_request(campaign: Campaign, scene
     campaign.tell(f"from the request to the agent's end: {spread(latencies)}")
 
 
-def test_ao_stop_asks_the_supervisor_itself_where_the_manager_is_down(
+def test_ao_stop_asks_the_supervisor_if_the_manager_is_down(
     campaign: Campaign, scene: Scene
 ) -> None:
     session = scene.start("x", *scene.family("x"))
@@ -72,10 +71,10 @@ def test_ao_stop_asks_the_supervisor_itself_where_the_manager_is_down(
     assert (ended_session["reason"], ended_session["exit_code"]) == ("stopped", 130)
 
 
-def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
+def test_ao_stop_records_the_end_of_a_run_without_supervisor(
     campaign: Campaign, scene: Scene
 ) -> None:
-    """Not only when the lease is over: whoever stopped the rest knows that it has ended."""
+    """`ao-stop` records it at once, as it has stopped the agent; the lease has not expired yet."""
     session = scene.start("x", *scene.family("x"))
     pids = scene.await_pids("x", 3)
     supervisor = scene.await_supervisor(session["session_id"])
@@ -89,9 +88,7 @@ def test_ao_stop_of_a_run_whose_supervisor_died_tells_its_end_at_once(
 
 
 @pytest.mark.short_leases
-def test_ao_stop_reaches_a_supervisor_whose_run_was_given_up(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_ao_stop_reaches_the_supervisor_of_a_lost_run(campaign: Campaign, scene: Scene) -> None:
     session = scene.start("x", *scene.family("x"))
     pids = scene.await_pids("x", 3)
     supervisor = scene.await_supervisor(session["session_id"])
@@ -105,9 +102,7 @@ def test_ao_stop_reaches_a_supervisor_whose_run_was_given_up(
     assert not any(map(is_alive, pids))
 
 
-def test_a_run_that_takes_too_long_ends_by_the_same_ladder(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_timeout_ends_a_run_by_the_same_signals(campaign: Campaign, scene: Scene) -> None:
     session = scene.start("x", *scene.family("x"), options=("--timeout", "1"))
     pids = scene.await_pids("x", 3)
     ended = scene.await_end(session["session_id"])
@@ -115,7 +110,7 @@ def test_a_run_that_takes_too_long_ends_by_the_same_ladder(
     assert not any(map(is_alive, pids))
 
 
-def test_of_two_that_resume_at_once_one_wins(campaign: Campaign, scene: Scene) -> None:
+def test_only_one_of_two_concurrent_resumes_wins(campaign: Campaign, scene: Scene) -> None:
     sessions = 4 if campaign.is_long else 1
     races = campaign.count(short=2, long=250)
 
@@ -127,7 +122,7 @@ def test_of_two_that_resume_at_once_one_wins(campaign: Campaign, scene: Scene) -
             _race(scene, name, f"race-{session}-{race}", run=race + 2)
 
     campaign.rounds(play, sessions, at_once=sessions)
-    campaign.tell(f"{sessions * races} races of two ao-resume: one agent each")
+    campaign.tell(f"{sessions * races} races of two ao-resume: one agent process each")
 
 
 def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
@@ -144,9 +139,7 @@ def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
     assert len(scene.await_pids(agent)) == 1
 
 
-def test_many_sessions_are_started_and_waited_for_from_one_shell(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_one_shell_starts_and_awaits_many_sessions(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=8, long=20)
     names = " ".join(f"s{number}" for number in range(count))
     new, wait = (" ".join(scene.shell.command(c)) for c in ("ao-new", "ao-wait"))

@@ -1,4 +1,4 @@
-"""Supervisors that are killed at any moment of a run: what is true about the run afterwards."""
+"""Supervisors killed at a random moment of a run: the record is correct, and no process is left."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
 
 AT_ONCE = 6
 LIFETIME_SECONDS = 2.0
-"""Kills come within so long of the supervisor's first breath: some while it imports."""
+"""Kills happen within this time after the supervisor's start, some during its imports."""
 MAX_RESUMES = 5
 AGENTS = (("lines=0",), ("lines=20", "alone"))
-"""One that goes on for ever and has a family, and one whose end comes while kills do."""
+"""An agent with children that never ends, and an agent that ends about the time of the kills."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Killed:
-    """What one kill came to. `running_seconds` is how long the session said `running` after it."""
+    """The result of one kill; `running_seconds` is how long the session was `running` after it."""
 
     reason: str
     events: int
     running_seconds: float
 
 
-def test_a_run_whose_supervisor_is_killed_is_told_truly_and_leaves_nothing(
+def test_killed_supervisor_leaves_true_record_and_no_process(
     campaign: Campaign, scene: Scene
 ) -> None:
     count = campaign.count(short=4, long=200)
@@ -52,15 +52,16 @@ def test_a_run_whose_supervisor_is_killed_is_told_truly_and_leaves_nothing(
     played = campaign.rounds(play, count, at_once=AT_ONCE)
     reasons = Counter(killed.reason for killed in played)
     campaign.tell(f"{count} kills: {dict(reasons)}, seed {campaign.seed!r}")
-    campaign.tell(f"{sum(killed.events for killed in played)} events, 0 lost, 0 doubled, in order")
+    events = sum(killed.events for killed in played)
+    campaign.tell(f"{events} events, 0 lost, 0 duplicates, in order")
     running = [killed.running_seconds for killed in played]
     campaign.tell(f"running after the kill: {spread(running)}")
     longest = SHORT_LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS
-    campaign.limit("seconds that a killed run was said to run", max(running), longest)
+    campaign.limit("seconds that a killed run was `running`", max(running), longest)
 
 
 def _killed_with_many_events(campaign: Campaign, scene: Scene, name: str, chance: Random) -> Killed:
-    """An agent that is only as fast as the outbox; what the outbox had is compared one by one."""
+    """Kill the supervisor of an agent that fills the outbox; compare each event of the outbox."""
     program = scene.family(name, *chance.choice(AGENTS), "pause=2")
     assignment = scene.create(name, program)
     supervisor = scene.supervise_lines(assignment)
@@ -72,7 +73,7 @@ def _killed_with_many_events(campaign: Campaign, scene: Scene, name: str, chance
     had = _written(scene, assignment.session_id)
     events = scene.events(assignment.session_id)
     said = [event["content"][0]["text"].strip() for event in events if "content" in event]
-    # The last one may have been taken and killed before it could be written down.
+    # The kill may be after the outbox has the last event and before the journal has it.
     assert said[: len(had)] == had and len(said) <= len(had) + 1, (name, had, said)
     return Killed(
         reason=_reason(scene, assignment.session_id),
@@ -82,11 +83,12 @@ def _killed_with_many_events(campaign: Campaign, scene: Scene, name: str, chance
 
 
 def _killed_through_ao_new(campaign: Campaign, scene: Scene, name: str, chance: Random) -> Killed:
-    """As a person starts it: also just as its supervisor says that it is ready."""
+    """Kill the supervisor of a run started with `ao-new`, possibly just as it becomes ready."""
     program = scene.family(name, *chance.choice(AGENTS), "pause=10")
     command = scene.shell.start("ao-new", name, "-p", "hi", "--executor", "command", "--", *program)
     session = wait_for(
-        lambda: next(iter(scene.records.find_sessions(session_name=name)), None), "it is created"
+        lambda: next(iter(scene.records.find_sessions(session_name=name)), None),
+        "the session is created",
     )
     session_id = session["session_id"]
     supervisor = _supervisor(scene, session_id)
@@ -100,14 +102,14 @@ def _killed_through_ao_new(campaign: Campaign, scene: Scene, name: str, chance: 
     _resume(scene, name, session_id)
     kinds = [event["event_type"] for event in scene.events(session_id)]
     begun = kinds[:-1] if kinds[-1:] == ["session_stop"] else kinds
-    assert set(begun) <= {"message"}, (name, kinds, ended)  # a program's output comes in parts
+    assert set(begun) <= {"message"}, (name, kinds, ended)  # a program's output arrives in parts
     return Killed(
         reason=_reason(scene, session_id), events=len(kinds), running_seconds=running_seconds
     )
 
 
 def _supervisor(scene: Scene, session_id: str) -> psutil.Process | None:
-    """The process of a run's supervisor; None if it has done its work before we looked."""
+    """Return the process of a run's supervisor; None if it has already ended."""
 
     def found() -> list[RegisteredRun] | None:
         registration = scene.registration(session_id)
@@ -115,13 +117,13 @@ def _supervisor(scene: Scene, session_id: str) -> psutil.Process | None:
         return [registration] if registration else [] if is_over else None
 
     with suppress(psutil.NoSuchProcess):
-        for registration in wait_for(found, "it is supervised"):
+        for registration in wait_for(found, "the run is supervised"):
             return psutil.Process(registration.pid)
     return None
 
 
 def _kill(supervisor: psutil.Process | Supervision | None) -> float:
-    """Kill it, if it has not done its work; return when, by the clock that the manager has too."""
+    """Kill the supervisor, unless it has ended; return the time, by the manager's clock."""
     with suppress(psutil.NoSuchProcess):
         if supervisor is not None:
             supervisor.kill()
@@ -137,7 +139,7 @@ def _marker(scene: Scene, session_id: str) -> str | None:
 def _clean_up(
     scene: Scene, name: str, session_id: str, marker: str | None, killed_at: float, chance: Random
 ) -> float:
-    """Stop what is left, at once or when the run was given up; return how long it was not."""
+    """Stop the remaining processes, now or when the run is lost; return the time it was running."""
     is_patient = chance.random() < 0.5
     if not is_patient:
         _clear(scene, name, marker, chance)
@@ -148,14 +150,14 @@ def _clean_up(
 
 
 def _time_running(scene: Scene, session_id: str, killed_at: float) -> float:
-    """How long the session was said to run after the kill, by the manager's own record."""
+    """Return how long the session was `running` after the kill, by the manager's record."""
     session = scene.await_end(session_id)
     finished_at = datetime.fromisoformat(session["finished_at"]).timestamp()
     return max(0.0, finished_at - killed_at)
 
 
 def _clear(scene: Scene, name: str, marker: str | None, chance: Random) -> None:
-    """See to it, in one of the two ways there are, that nothing of the run is left."""
+    """Stop the remaining processes, with `ao-stop` or `ao-doctor --fix`; none may be left."""
     if chance.random() < 0.5:
         ended = scene.shell.run("ao-stop", name)
         assert ended.exit_code == DONE, ended
@@ -165,9 +167,9 @@ def _clear(scene: Scene, name: str, marker: str | None, chance: Random) -> None:
 
 
 def _resume(scene: Scene, name: str, session_id: str) -> None:
-    """Go on with it; a lease this short can end before a supervisor has started: then once more."""
+    """Resume the session; again if its short lease expired before the supervisor started."""
     for run in range(2, 2 + MAX_RESUMES):
-        # Of a run that no command has started nothing is sealed: where it goes on has to be said.
+        # A run that no command started has no sealed spec, so the directory must be given.
         where = ("--project-dir", str(scene.shell.directory))
         ended = scene.shell.run("ao-resume", name, *where, "--", "echo", "again")
         session: Json = scene.records.get_session(session_id)

@@ -1,4 +1,4 @@
-"""Commands in the foreground that lose their terminal or their life: the run is not theirs."""
+"""Foreground commands that lose their terminal or are killed: the run does not depend on them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from tests.support.waiting import wait_for
 pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
 
 COMMAND_SECONDS = 1.0
-"""Within so long of its start it happens: some while the command imports, some while it watches."""
+"""The kill happens within this time: during the imports of the command, or while it follows."""
 
 
-def test_a_run_is_never_half_started_and_goes_on_to_its_end(
-    campaign: Campaign, scene: Scene
-) -> None:
+def test_run_is_never_half_started_and_reaches_its_end(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=6, long=120)
 
     def play(number: int) -> str:
@@ -48,7 +46,7 @@ def test_a_run_is_never_half_started_and_goes_on_to_its_end(
             return f"{way}, never begun"
         wait_for(
             lambda: pids_in(scene.pids(name)) or _is_lost(scene, session),
-            "its agent runs, or nobody has it",
+            "its agent runs, or the run is lost",
         )
         until.touch()
         reason = scene.await_end(session["session_id"])["reason"]

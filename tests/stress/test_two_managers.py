@@ -1,4 +1,4 @@
-"""Managers that start on one SQLite file in the same moment: one gets it, and is named."""
+"""Managers that start at the same moment on one SQLite file: one serves, the others name it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOSER_SECONDS = 1.0
 
 
 class Start:
-    """A manager that waits for its start, on a port of its own."""
+    """A manager process that waits for the signal to start."""
 
     def __init__(self, directory: Path, name: str, *, without_lock: bool = False) -> None:
         self.log = directory / f"{name}.log"
@@ -64,11 +64,11 @@ class Start:
             self._process.terminate()
         self._process.join(WATCHDOG_SECONDS)
         self._said.close()
-        assert self._process.exitcode is not None, "it goes on"
+        assert self._process.exitcode is not None, "the manager is still running"
 
 
 def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
-    """Start some at once; return how long after the start each that lost was gone."""
+    """Start several managers at once; return the seconds until each loser exited."""
     starts = [Start(directory, f"{number}-{each}") for each in range(AT_ONCE)]
     try:
         began_at = time.monotonic()
@@ -82,7 +82,7 @@ def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
                     gone.setdefault(start.pid, time.monotonic() - began_at)
             return len(gone) >= AT_ONCE - 1
 
-        wait_for(all_but_one_are_gone, "those that lose end", every=0.002)
+        wait_for(all_but_one_are_gone, "the losers exit", every=0.002)
         (owner,) = (start for start in starts if start.exit_code is None)
         wait_for(lambda: owner.serves, "the owner serves")
         for loser in starts:
@@ -92,30 +92,28 @@ def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
         return list(gone.values())
     finally:
         for start in starts:
-            # In every other round the owner leaves its name behind, for the next to be taken for.
+            # In every second round the owner is killed, so that its name stays in the lock file.
             start.end(kill=bool(number % 2))
 
 
-def test_of_managers_that_start_at_once_one_has_the_database_and_is_named(
-    campaign: Campaign,
-) -> None:
+def test_one_of_concurrent_managers_serves_and_is_named(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=100)
     took = [
         seconds for number in range(count) for seconds in race(campaign, number, campaign.directory)
     ]
     campaign.tell(f"{count} starts of {AT_ONCE} at once: one owner each, named by all others")
-    campaign.tell(f"those that lost were gone after {spread(took)}")
-    campaign.limit("the slowest of them, in seconds", max(took), LOSER_SECONDS)
+    campaign.tell(f"losers exited after {spread(took)}")
+    campaign.limit("the slowest loser, in seconds", max(took), LOSER_SECONDS)
 
 
-def test_without_the_lock_all_of_them_would_serve(campaign: Campaign) -> None:
+def test_without_the_lock_all_managers_serve(campaign: Campaign) -> None:
     starts = [
         Start(campaign.directory, str(number), without_lock=True) for number in range(AT_ONCE)
     ]
     try:
         for start in starts:
             start.go()
-            wait_for(lambda s=start: s.serves, "it serves")  # type: ignore[misc]
+            wait_for(lambda s=start: s.serves, "the manager serves")  # type: ignore[misc]
         assert [start.exit_code for start in starts] == [None] * AT_ONCE
     finally:
         for start in starts:

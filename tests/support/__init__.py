@@ -1,1 +1,1 @@
-"""What several suites need: real managers, real clients, and waits that end."""
+"""Helpers that several suites share: real managers, real clients, and waits with a timeout."""

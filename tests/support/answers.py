@@ -1,4 +1,4 @@
-"""What a manager answers, for tests in which none of ours does."""
+"""Responses of a manager, for tests that talk to a stand-in server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOMENT = "2026-01-01T10:00:00+00:00"
 
 
 def a_session(session_id: str) -> dict[str, Any]:
-    """What commands rely on of a session that runs, with its lease."""
+    """Return the fields of a running session, with its lease, that commands rely on."""
     return {
         **dict.fromkeys(SESSION),
         "session_id": session_id,

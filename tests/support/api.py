@@ -1,4 +1,4 @@
-"""Speaking HTTP to a manager without a client of ours: answers as they are, status and bytes."""
+"""A plain HTTP connection to a manager: unlike our client, it returns status and bytes as sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back; the names of its headers are in lower case."""
+    """A response; the names of its headers are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """Status and code of an answer that must have the shape of an error, and has no more."""
+        """Status and code of an error response; fails if its body has any other shape."""
         said = self.json
         assert isinstance(said, dict), said
         assert {name: type(value) for name, value in said.items()} == {"detail": str, "code": str}
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Serving(Protocol):
-    """A manager, as far as it has to be known for being spoken to."""
+    """The attributes of a manager that a connection needs."""
 
     @property
     def port(self) -> int: ...
@@ -90,7 +90,7 @@ class Api:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request; a body goes as JSON unless `headers` say otherwise."""
+        """Send one request; a body is sent as JSON unless `headers` set another type."""
         kind = {"Content-Type": "application/json"} if body is not None else {}
         sent = {**self.headers, **kind, **(headers or {})}
         self._connection.request(method, target, body, sent)
@@ -99,7 +99,7 @@ class Api:
 
 def read_answer(response: http.client.HTTPResponse) -> Answer:
     headers = {name.lower(): value for name, value in response.getheaders()}
-    assert len(headers) == len(response.getheaders()), "a header comes twice"
+    assert len(headers) == len(response.getheaders()), "a header occurs twice"
     return Answer(status=response.status, headers=headers, body=response.read())
 
 
@@ -110,7 +110,11 @@ class RawConnection:
         self.socket = opened
 
     def ask(self, request: bytes, *, method: str = "GET") -> Answer:
-        """Send these bytes and read one answer; `http.client.HTTPException` where there is none."""
+        """Send these bytes and read one response.
+
+        Raises:
+            http.client.HTTPException: the manager sent no valid response.
+        """
         self.socket.sendall(request)
         response = http.client.HTTPResponse(self.socket, method=method)
         response.begin()

@@ -1,4 +1,4 @@
-"""Asking an application directly, in the process of the test."""
+"""Requests to an ASGI application in the process of the test, without a socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answered:
 
 
 async def asked(app: Any, method: str, target: str, body: bytes = b"") -> Answered:
-    """What the application answers; 500 for a defect, also after it has begun to."""
+    """Return the application's response; 500 if it raises, even after it began to respond."""
     sent: list[dict[str, Any]] = []
 
     received = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -43,7 +43,7 @@ async def asked(app: Any, method: str, target: str, body: bytes = b"") -> Answer
     }
     try:
         await app(scope, receive, send)
-    except Exception as exc:  # after it was answered, if it was
+    except Exception as exc:  # also after the response began
         return Answered(status=500, body=repr(exc).encode())
     parts = (message["body"] for message in sent[1:] if message.get("body"))
     return Answered(status=sent[0]["status"], body=b"".join(parts))

@@ -1,8 +1,8 @@
-"""Where processes of a test report that they run, and by whose silence one sees that they ended.
+"""A Unix socket on which processes of a test report their start and, by closing it, their end.
 
-A process connects to a Unix socket, says its pid and keeps the connection until it dies, so nobody
-has to poll or sleep. `Beacon.command(...)` is the program that does it, in several kinds; a Unix
-socket is also reached from another network namespace.
+A process connects, sends its pid, and keeps the connection until it dies. So a test needs neither
+polling nor sleeping. `Beacon.command(...)` returns a program that does this, in several kinds. A
+Unix socket can also be reached from another network namespace.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Arrival:
 
 
 class Beacon:
-    """Open while its block runs; leaves no process that reported behind."""
+    """A beacon for async tests; when its block ends, every process that reported ends too."""
 
     def __init__(self) -> None:
-        # Short, because the path of a Unix socket is.
+        # The path of a Unix socket must be short.
         self.path = Path(tempfile.mkdtemp(prefix="beacon-")) / "socket"
         self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
         self._writers: list[asyncio.StreamWriter] = []
 
     def command(self, *kinds: str) -> list[str]:
-        """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
+        """Return the argv of a process that reports and then waits; kinds: see lingering.py."""
         return _command(str(self.path), *kinds)
 
     async def arrival(self) -> Arrival:
@@ -81,7 +81,7 @@ class Beacon:
 
 
 class BlockingBeacon:
-    """A beacon for which the loop stands still: the world goes on while no task of ours does."""
+    """A beacon that blocks the event loop: other processes run while no task of the test does."""
 
     def __init__(self, meeting: socket.socket) -> None:
         self._meeting = meeting
@@ -102,7 +102,7 @@ class BlockingBeacon:
                     arrival.close()
 
     def command(self, *kinds: str) -> list[str]:
-        """Return the argv of a process that reports and lingers; kinds: see lingering.py."""
+        """Return the argv of a process that reports and then waits; kinds: see lingering.py."""
         return _command(self._meeting.getsockname(), *kinds)
 
     def meet(self, count: int) -> None:

@@ -1,7 +1,7 @@
-"""Campaigns: tests that repeat something, a few times with every change and many before a release.
+"""Campaigns: tests that repeat a scenario, a few times per change and many times before a release.
 
-What a campaign leaves to chance comes from the seed of the whole test run, so that a failure can be
-repeated. Its figures are printed at the end, and where it failed its directory is kept.
+A campaign draws its random numbers from the seed of the test run, so that a failure can be
+repeated. Its figures are printed at the end. If it fails, its directory is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 T = TypeVar("T")
 
 LONG_SECONDS = 2700
-"""How long a test of a long campaign may take."""
+"""Timeout of a test in a long campaign."""
 KEPT = Path(__file__).parents[2] / "build" / "stress"
 
 _figures = pytest.StashKey[dict[str, list[str]]]()
@@ -30,7 +30,7 @@ _failed = pytest.StashKey[bool]()
 
 @dataclass
 class Campaign:
-    """How much one test has to do, where, and what came of it."""
+    """The size, seed and directory of one stress test, and the figures it reported."""
 
     is_long: bool
     seed: str
@@ -41,33 +41,33 @@ class Campaign:
         return long if self.is_long else short
 
     def chance(self, number: int = 0) -> Random:
-        """What is drawn in the round of this number, whichever thread plays it."""
+        """Return the random generator of one round; it does not depend on the thread."""
         return Random(f"{self.seed} {number}")
 
     def rounds(self, play: Callable[[int], T], count: int, *, at_once: int = 4) -> list[T]:
-        """Play so many rounds, several at once, and return what each came to."""
+        """Play `count` rounds, several at once, and return their results in order."""
         with ThreadPoolExecutor(at_once) as threads:
             return list(threads.map(play, range(count)))
 
     def tell(self, figure: str) -> None:
-        """Keep a line for the summary."""
+        """Add a line to the summary."""
         self.figures.append(figure)
 
     def limit(self, what: str, figure: float, at_most: float) -> None:
-        """Tell a figure beside its limit.
+        """Report a figure with its limit.
 
-        Only a long campaign fails by it: it has the machine to itself.
+        Only a long campaign fails above the limit, because nothing else runs on its machine.
         """
         self.tell(f"{what}: {figure:.3g}, limit {at_most:g}")
         assert figure <= at_most or not self.is_long, f"{what}: {figure} is above {at_most}"
 
     def pause(self, chance: Random, shortest: float, longest: float) -> None:
-        """Let the moment of what comes next, such as a kill, be left to chance."""
+        """Sleep for a random time, so that the next step, for example a kill, is at random."""
         time.sleep(chance.uniform(shortest, longest))
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """Median and maximum, as a figure says them."""
+    """Format the median and the maximum for a figure."""
     if not seconds:
         return "none"
     return f"median {statistics.median(seconds):.2f} s, max {max(seconds):.2f} s"
@@ -84,12 +84,12 @@ def campaign(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Campaig
         kept = KEPT / f"{request.node.name}-{config.getoption('randomly_seed', 0)}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(tmp_path, kept, ignore=_special, symlinks=True)
-        made.tell(f"what it left is in {kept}")
+        made.tell(f"its files were kept in {kept}")
     request.node.user_properties += [("figure", figure) for figure in made.figures]
 
 
 def _special(directory: str, names: list[str]) -> set[str]:
-    """What cannot be copied: sockets and pipes."""
+    """Return the names of sockets and pipes, which cannot be copied."""
     paths = ((name, Path(directory, name)) for name in names)
     return {name for name, path in paths if path.is_socket() or path.is_fifo()}
 
@@ -99,7 +99,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--campaign",
         choices=("short", "long"),
         default="short",
-        help="How often the stress tests repeat what they test.",
+        help="Number of repetitions in the stress tests.",
     )
 
 
@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[assignment]  # what the hook returns
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # the type of the hook's result
     if report.when == "call":
         item.stash[_failed] = report.failed
     return report  # type: ignore[return-value]  # a wrapper passes it on

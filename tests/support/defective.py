@@ -1,4 +1,4 @@
-"""A command with a defect: whatever it asks the manager for raises a KeyError.
+"""A command with a defect: every request for sessions raises a KeyError.
 
 As a program: `defective.py COMMAND ARGUMENTS…`, where COMMAND is the path of an `ao-*` program.
 """

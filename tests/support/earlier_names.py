@@ -1,4 +1,4 @@
-"""Names that a manager of an earlier version stored, and that no new session may have."""
+"""Session names that an earlier version stored and that are not valid for new sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.manager import RunningManager
 
 
 def give_names(manager: RunningManager, names: Mapping[str, str]) -> None:
-    """Write the name of each of these sessions (id: name) into the database."""
+    """Write names into the database, given as a mapping from session id to name."""
     path = manager.state_dir / "sessions.db"
     with closing(sqlite3.connect(path)) as database, database:
         database.executemany(

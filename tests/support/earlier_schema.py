@@ -1,4 +1,4 @@
-"""Databases as earlier versions left them: of a revision, with sessions and events in them."""
+"""Databases of an earlier schema revision, with sessions and events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EVENT = text(
 
 
 def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3) -> None:
-    """Create a database of this revision, with so many sessions and events in each."""
+    """Create a database of this revision, with `sessions` sessions of `events` events each."""
     database = open_database(url)
     try:
         with database.writing.begin() as connection:

@@ -1,7 +1,7 @@
-"""A SQLite file of a few pages that has more rows than anybody can read.
+"""A damaged SQLite file of a few pages whose table seems to have millions of rows.
 
-The pages of a table are a tree. Here each page of a level has the one page of the next level
-several times as its child, so with every level there are several times as many rows to read.
+The pages of a table are a tree. Here each page lists the single page of the next level several
+times as its child. So each level multiplies the number of rows to read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ROOT = "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
 def make_endless(path: Path, table: str) -> None:
-    """Let a small table have 3^18 times its rows."""
+    """Make a small table appear to have 3^18 times its rows."""
     with closing(sqlite3.connect(path)) as connection:
         (root,) = connection.execute(_ROOT, (table,)).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -36,7 +36,7 @@ def make_endless(path: Path, table: str) -> None:
 
 
 def _page_above(child: int, size: int) -> bytes:
-    """A page all of whose children are one."""
+    """Return an interior page whose children are all the same page."""
     page = bytearray(size)
     cells = [struct.pack(">IB", child, key) for key in range(1, _CHILDREN)]
     at = size - sum(map(len, cells))

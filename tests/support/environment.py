@@ -1,4 +1,4 @@
-"""The environment of the processes that tests start: nothing of the person's own is in it."""
+"""The environment of processes that tests start; it has no variable of the person's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-"""Where the console scripts of the environment under test are."""
+"""Directory of the console scripts under test."""
 
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
@@ -17,7 +17,7 @@ def is_ours_or_a_proxy(name: str) -> bool:
 
 
 def scrubbed_environment(home: Path) -> dict[str, str]:
-    """PATH with our scripts first, a home of its own, a language, and no more."""
+    """Return only PATH (our scripts first), a separate home directory, and a language."""
     return {
         "PATH": os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(home),

@@ -1,4 +1,4 @@
-"""A database with much in it, written through the store before a manager opens it."""
+"""A large database, written through the store before a manager opens it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANGES_AT_ONCE = 500
 
 @contextmanager
 def opened_store(state_dir: Path) -> Iterator[Store]:
-    """The store that a manager with this state directory would open, or has left."""
+    """Open the store of a manager with this state directory; the manager must not be running."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(f"sqlite:///{state_dir / 'sessions.db'}", clock=lambda: datetime.now(UTC))
     try:

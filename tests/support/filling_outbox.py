@@ -1,8 +1,9 @@
 """Add events to an outbox: `filling_outbox.py PATH COUNT [BYTES [LIMIT]]`, one word per line.
 
-Says the number of each event that is on the disk. With a size for each it goes on until the disk
-refuses one, says `refused`, makes room by removing `ballast` beside the outbox, and adds COUNT
-more. With a limit no file of ours may grow beyond it until then, where no disk can be made small.
+Prints the number of each event that is on the disk. With BYTES, the size of each event, it
+continues until the disk is full and prints `refused`. Then it removes the file `ballast` next to
+the outbox to free space, and adds COUNT more. With LIMIT, no file of the process may grow beyond
+that size until then: a substitute for a small disk where none can be mounted.
 """
 
 from __future__ import annotations

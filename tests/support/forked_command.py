@@ -1,4 +1,4 @@
-"""A short `agent-session-manager` command, forked from a process that has imported all it needs."""
+"""Short `agent-session-manager` commands, forked from a process with all imports done."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.support.waiting import WATCHDOG_SECONDS
 def run_forked(
     arguments: list[str], environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, in a process of its own; its stdin is /dev/null.
+    """Run the command to its end in a separate process; its stdin is /dev/null.
 
     Raises:
-        subprocess.TimeoutExpired: it goes on.
+        subprocess.TimeoutExpired: the command is still running.
     """
     with TemporaryDirectory() as directory:
         files = [Path(directory, name) for name in ("stdout", "stderr")]
@@ -38,7 +38,7 @@ def run_forked(
 def _run(
     arguments: list[str], environment: dict[str, str], directory: Path, files: list[Path]
 ) -> None:
-    """Become the command: its directory, its output, its environment, its arguments."""
+    """Run the command in this process, with its directory, output, environment and arguments."""
     from agent_session_manager.cli.main import main
 
     for number, file in enumerate(files, start=1):

@@ -1,7 +1,7 @@
-"""Managers that are forked from a process which has imported all that they need.
+"""Managers forked from a process with all imports done.
 
-Importing it takes most of a manager's start, and a suite starts hundreds. What runs is the command
-`agent-session-manager` itself, in a process of its own; only its interpreter is not a new one.
+Imports are most of a manager's start, and a suite starts hundreds of managers. Each one is the
+command `agent-session-manager` in a separate process; only its interpreter is not a new one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.support.forking import forking, live_in, write_to
 
 
 class ForkedManager:
-    """What the tests need of a `subprocess.Popen`, of a manager that was forked."""
+    """A forked manager, with the part of the interface of `subprocess.Popen` that tests need."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class ForkedManager:
         log_path: Path,
         moved_time: Path | None = None,
     ) -> None:
-        """`moved_time` is where its time is moved from; see there."""
+        """Fork a manager; `moved_time` is the directory of its `ManagerTime`, if any."""
         self._process: ForkServerProcess = forking().Process(
             target=_run, args=(arguments, environment, log_path, moved_time), daemon=True
         )
@@ -45,7 +45,7 @@ class ForkedManager:
         self._process.kill()
 
     def wait(self, timeout: float) -> int | None:
-        """Its exit code, minus the signal that ended it; None while it goes on."""
+        """Return the exit code, or minus the signal number; None while the manager runs."""
         self._process.join(timeout)
         return self._process.exitcode
 
@@ -53,7 +53,7 @@ class ForkedManager:
 def _run(
     arguments: list[str], environment: dict[str, str], log_path: Path, moved_time: Path | None
 ) -> None:
-    """Become the command: its environment, its output, its arguments."""
+    """Run the command in this process, with its environment, output and arguments."""
     from agent_session_manager.cli.main import main
     from tests.support.manager_time import live_in_time_of
 

@@ -1,8 +1,8 @@
-"""Programs that are forked from a zygote, which the tests of one process share: see `zygote.py`.
+"""Programs forked from a zygote (see `zygote.py`); the tests of one process share one zygote.
 
-A request is the length of a dictionary in four bytes, with the descriptors of stdin, stdout and
-stderr, and the dictionary. The answers are the program's pid and, once it has ended, its exit code
-or minus the signal that ended it, in four bytes each.
+A request is a dictionary, preceded by its length in four bytes. The descriptors of stdin, stdout
+and stderr are sent with the length. The zygote answers with the program's pid. When the program
+has ended, it sends the exit code, or minus the signal number. Each answer has four bytes.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ ZYGOTE = Path(__file__).with_name("zygote.py")
 MANAGER = "agent-session-manager"
 FORKED_PYTHON = Path(__file__).with_name("forked_python.py")
 LANGUAGE = {"LANG": scrubbed_environment(Path("/"))["LANG"]}
-"""What of its environment Python has acted on before it begins a program."""
+"""Variables that Python reads at startup, before it runs a program."""
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
-    """Whether Python would begin with this environment as the zygote has begun."""
+    """Return whether Python would start in this environment as it did in the zygote's."""
     of_python = {k: v for k, v in environment.items() if k.startswith(("LANG", "LC_", "PYTHON"))}
     return of_python == LANGUAGE
 
 
 class ForkedProgram:
-    """What the tests need of a `subprocess.Popen`, of a program that was forked."""
+    """A forked program, with the part of the interface of `subprocess.Popen` that tests need."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class ForkedProgram:
         stdin: bool = False,
         terminal: int | None = None,
     ) -> None:
-        """Fork `FILE ARGUMENT…` in a process group of its own, on pipes or on a terminal.
+        """Fork `FILE ARGUMENT…` in a new process group, on pipes or on a terminal.
 
-        Without a `stdin` that is /dev/null.
+        On pipes, stdin is /dev/null unless `stdin` is true.
         """
         self.returncode: int | None = None
         self._stdin: int | None = None
@@ -79,16 +79,16 @@ class ForkedProgram:
         self.pid = self._receive()
 
     def poll(self) -> int | None:
-        """Its exit code, or minus the signal that ended it; None while it goes on."""
+        """Return the exit code, or minus the signal number; None while the program runs."""
         with suppress(subprocess.TimeoutExpired):
             self.wait(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, or minus the signal that ended it.
+        """Wait for the end; return the exit code, or minus the signal number.
 
         Raises:
-            subprocess.TimeoutExpired: it goes on.
+            subprocess.TimeoutExpired: the program is still running.
         """
         if self.returncode is None:
             self._client.settimeout(timeout)
@@ -109,10 +109,10 @@ class ForkedProgram:
     def communicate(
         self, content: bytes | None = None, timeout: float | None = None
     ) -> tuple[bytes, bytes]:
-        """Give it the rest of its stdin; return all that it has written to stdout and stderr.
+        """Write the rest of stdin; return everything written to stdout and stderr.
 
         Raises:
-            subprocess.TimeoutExpired: it goes on, or somebody else holds its pipes.
+            subprocess.TimeoutExpired: the program runs, or another process holds its pipes open.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._stdin is not None:
@@ -139,15 +139,15 @@ class ForkedProgram:
         return bytes(stdout), bytes(stderr)
 
     def _receive(self) -> int:
-        """The next answer of the zygote: the four bytes come at once."""
+        """Return the next answer of the zygote; its four bytes arrive together."""
         answer = self._client.recv(4)
         if len(answer) < 4:
-            raise RuntimeError("the zygote has ended; what it said is on stderr")
+            raise RuntimeError("the zygote has ended; see its output on stderr")
         return int.from_bytes(answer, "little", signed=True)
 
 
 def _wait_for(reading: Iterable[int], writing: Iterable[int], deadline: float | None) -> list[int]:
-    """Those of the descriptors at which something can be done; none once the time is over."""
+    """Return the descriptors that are ready; an empty list after the deadline."""
     poll = select.poll()
     for descriptor in reading:
         poll.register(descriptor, select.POLLIN)
@@ -158,7 +158,7 @@ def _wait_for(reading: Iterable[int], writing: Iterable[int], deadline: float | 
 
 
 def _write(descriptor: int, content: bytes) -> bytes:
-    """Write what can be written now, and return the rest; none where nobody reads it any more."""
+    """Write without blocking and return the rest; empty if the reader has closed the pipe."""
     try:
         return content[os.write(descriptor, content) :]
     except BrokenPipeError:
@@ -166,14 +166,14 @@ def _write(descriptor: int, content: bytes) -> bytes:
 
 
 class _Zygote:
-    """One that is there until this process ends."""
+    """The zygote process; it runs until this process ends."""
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="zygote-"))
         self._python = self._directory / "python"
         self._python.write_text(f"#!{sys.executable} -IS\n{FORKED_PYTHON.read_text()}")
         self._python.chmod(0o700)
-        (self._directory / MANAGER).symlink_to(BIN / MANAGER)  # looked for beside Python
+        (self._directory / MANAGER).symlink_to(BIN / MANAGER)  # looked for next to Python
         self._process = subprocess.Popen(
             [sys.executable, str(ZYGOTE), str(self._directory / "socket")],
             stdin=subprocess.PIPE,
@@ -185,7 +185,7 @@ class _Zygote:
         atexit.register(self._end)
 
     def ask(self, request: dict[str, object], handed: Sequence[int]) -> socket.socket:
-        """Have a program forked; what is returned is where the zygote answers."""
+        """Request the fork of a program; return the socket on which the zygote answers."""
         client = socket.socket(socket.AF_UNIX)
         client.connect(str(self._directory / "socket"))
         content = marshal.dumps({**request, "python": str(self._python)})

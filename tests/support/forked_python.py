@@ -1,8 +1,8 @@
-"""What commands that were forked from a zygote start as Python: it asks the zygote for a fork, too.
+"""The `sys.executable` of programs forked from a zygote: it asks the zygote for another fork.
 
-A copy of this file stands beside the socket of the zygote. It is started by Python alone, without
-`site` and its own packages, and imports no more than it needs; what it is asked for and is not
-`-m MODULE` is done by Python itself. It ends as what was forked does.
+A copy of this file is next to the socket of the zygote. Python runs it without `site` and without
+packages, and it imports only a few modules. For arguments other than `-m MODULE` it becomes the
+real Python. It exits with the code of the forked program.
 """
 
 import _socket
@@ -30,7 +30,7 @@ zygote.sendmsg([size], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])
 while request:
     request = request[zygote.send(request) :]
 for number in (0, 1, 2):
-    os.close(number)  # they are those of the program alone
+    os.close(number)  # only the program may hold them
 answers = b""
 while len(answers) < 8:
     answers += zygote.recv(8)

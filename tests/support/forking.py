@@ -1,4 +1,4 @@
-"""Processes that begin where all is imported already, so that many can be started and killed."""
+"""Processes forked with all imports done, so that tests can start and kill many of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PRELOADED = ["tests.support.writing_outbox", "tests.support.starting"]
 
 
 def forking() -> ForkServerContext:
-    """The one server of this test run that such processes are forked from."""
+    """Return the fork server that this test run shares."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
 
 
 def write_to(log: Path) -> None:
-    """Say everything to the end of a log from now on, a line at a time."""
+    """Append stdout and stderr to a log from now on, line by line."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
@@ -28,6 +28,6 @@ def write_to(log: Path) -> None:
 
 
 def live_in(environment: Mapping[str, str]) -> None:
-    """Take another environment than the server's: that of the test that started it."""
+    """Replace the fork server's environment by that of the test."""
     os.environ.clear()
     os.environ.update(environment)

@@ -1,6 +1,6 @@
-"""Requests that no client of ours would send, drawn by chance, and among them some that are right.
+"""Random requests that no client of ours would send, and some valid ones among them.
 
-Each says what is to be expected of it: an answer, or that it may wait for a rest that never comes.
+Each states what the server must do: respond, or possibly wait for a rest that never arrives.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ CRLF = b"\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """Some bytes for a connection of their own."""
+    """Bytes to send on a new connection."""
 
     kind: str
     sent: bytes
     is_whole: bool = True
-    """Whether the server must do something by itself: answer, or end the connection."""
+    """True if the server must respond or close the connection without further bytes."""
     statuses: tuple[int, ...] = ()
-    """What its answers must be, one after the other; none where anything but a defect will do."""
+    """The expected statuses in order; empty if any response except an internal error is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """What the requests are sent to."""
+    """The manager and the sessions that the requests address."""
 
     port: int
     token: str
     session_id: str
     victim_id: str
-    """A session that only a request inside the body of another one asks to delete."""
+    """A session that only a request hidden in the body of another request tries to delete."""
 
     def head(self, line: bytes, *fields: bytes) -> bytes:
         own = (
@@ -179,8 +179,8 @@ def aimed(target: bytes, aim: Aim) -> bytes:
 
 def any_target(aim: Aim, chance: Random, method: bytes = b"GET") -> bytes:
     target = chance.choice(TARGETS if chance.random() < 0.5 else STRANGE_TARGETS)
-    if method == b"DELETE":  # the others go on with the session
-        return target.replace(b"SESSION", b"nobody")
+    if method == b"DELETE":  # the other requests still need the session
+        return target.replace(b"SESSION", b"missing")
     return aimed(target, aim)
 
 
@@ -209,7 +209,7 @@ def _headers(aim: Aim, chance: Random) -> Hostile:
 
 
 def _smuggling(aim: Aim, chance: Random) -> Hostile:
-    """Two readings of where a body ends: neither may be believed."""
+    """Make a request whose body has two possible ends; the server must not accept either."""
     hidden = aim.head(b"DELETE /sessions/%b HTTP/1.1" % aim.victim_id.encode())
     line = b"POST /sessions/%b/events HTTP/1.1" % aim.session_id.encode()
     length = b"Content-Length: %d" % len(hidden)
@@ -318,7 +318,7 @@ def _right(aim: Aim, chance: Random) -> Hostile:
         (aim.head(b"GET /health HTTP/1.1"), 200),
         (aim.head(b"GET %b HTTP/1.1" % session), 200),
         (aim.head(b"GET %b/events?limit=2 HTTP/1.1" % session), 200),
-        (aim.head(b"GET /sessions/nobody HTTP/1.1"), 404),
+        (aim.head(b"GET /sessions/missing HTTP/1.1"), 404),
         (aim.post(session + b"/events", json.dumps(event).encode()), 201),
         (aim.post(session + b"/events", b"{}"), 422),
     ]
@@ -342,6 +342,6 @@ _WEIGHTS = [weight for _, weight in MAKERS]
 
 
 def draw(aim: Aim, chance: Random) -> Hostile:
-    """One of them."""
+    """Return a random request."""
     (maker,) = chance.choices(_ALL, _WEIGHTS)
     return maker(aim, chance)

@@ -1,6 +1,6 @@
-"""The manager with deadlines of a moment, for tests that see them pass.
+"""The manager with deadlines of half a second, for tests in which they pass.
 
-As a program it takes what `agent-session-manager` takes.
+As a program it accepts the arguments of `agent-session-manager`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Become a program as an odd parent starts it: `inheriting.py [OPTION …] -- COMMAND…`.
+"""Run a program as an unusual parent process would: `inheriting.py [OPTION …] -- COMMAND…`.
 
 Options: `signals` (all ignored and blocked), `files` (1,100 inherited), `umask` (000), `closed=012`
-(standard streams), `latin` (a terminal that shows Latin-1 and nothing else).
+(standard streams), `latin` (a terminal that supports only Latin-1).
 """
 
 import os

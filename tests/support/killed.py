@@ -1,4 +1,4 @@
-"""Work in a process of its own, which is forked where all is imported already: to be killed."""
+"""Work in a separate process that a test kills; it is forked with all imports done."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.forking import forking
 from tests.support.waiting import WATCHDOG_SECONDS
 
 IMPORTED = (run,)
-"""What the store imports only where it migrates: nobody is killed in an import."""
+"""Imported here because the store imports it only to migrate: a kill must not hit an import."""
 
 
 class Worker:
-    """One that begins its work in this moment, and stays when it is done."""
+    """A process that starts its work at once and waits when the work is done."""
 
     def __init__(self, work: Callable[..., object], *arguments: Any) -> None:
         self._told, tells = Pipe()

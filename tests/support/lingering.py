@@ -1,10 +1,10 @@
-"""Report to a beacon and linger until killed: `lingering.py SOCKET [KIND …]`.
+"""Report to a beacon and wait until killed: `lingering.py SOCKET [KIND …]`.
 
 Kinds: `detached` (a new session, parent gone), `session` (a new session), `stubborn` (ignores
-interrupts and terminations), `polite` (ends with 0 when interrupted), `hydra` (when terminated,
-starts itself anew before it ends), `parent` (also starts a child that lingers in a new session),
-`scrubbing` (the same with nothing in the child's environment).
-It ends by itself when the beacon is closed.
+SIGINT and SIGTERM), `polite` (exits with 0 on SIGINT), `hydra` (on SIGTERM, starts a new copy
+before it exits), `parent` (also starts a child that waits in a new session), `scrubbing` (the same
+with an empty environment for the child).
+It also ends when the beacon is closed.
 """
 
 import os

@@ -1,9 +1,8 @@
-"""Many writers at once, and what each of them was told."""
+"""Many concurrent writers, and the responses that each received."""
 
 from __future__ import annotations
 
 import http.client
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +10,18 @@ from uuid import uuid4
 
 from tests.support.api import Api, Serving
 from tests.support.manager import RunningManager
-from tests.support.waiting import WATCHDOG_SECONDS, wait_for
+from tests.support.waiting import wait_for
+from tests.support.working_threads import WorkingThreads
 
 
-class Load:
-    """Threads that append events, each on a connection of its own, until they are cut off.
+class Load(WorkingThreads):
+    """Threads that append events, each on its own connection, until the connection breaks.
 
-    Each request is a single event, or with `at_once` a list of so many; with `per_second` they come
-    as evenly as they can, so many of all events a second.
+    Each request has one event, or a list of `at_once` events. `per_second` limits the number of
+    events a second of all threads together, evenly spread.
 
-    `acknowledged` holds the seq of each event that was answered 201, by its `event_id`; it only
-    grows. `refused` holds every other status that was answered.
+    `acknowledged` maps the `event_id` of each event that was answered with 201 to its seq; it only
+    grows. `refused` holds every other status received.
     """
 
     def __init__(
@@ -39,19 +39,7 @@ class Load:
         self._manager = manager
         self._at_once = at_once
         self._pause_seconds = threads * at_once / per_second
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._write) for _ in range(threads)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def end(self) -> None:
-        """Let the requests that are under way end, and send no more."""
-        self._ending.set()
-        for thread in self._threads:
-            thread.join(WATCHDOG_SECONDS)
-            assert not thread.is_alive()
+        super().__init__([self._write] * threads)
 
     def wait_until_acknowledged(self, count: int) -> None:
         wait_for(lambda: len(self.acknowledged) >= count, f"{count} events")
@@ -59,14 +47,14 @@ class Load:
     def _write(self) -> None:
         next_at = time.monotonic()
         with Api(self._manager) as api:
-            while not self._ending.wait(max(0.0, next_at - time.monotonic())):
+            while not self.ending.wait(max(0.0, next_at - time.monotonic())):
                 next_at += self._pause_seconds
                 ids = [uuid4().hex for _ in range(self._at_once)]
                 events = [{"event_type": "x", "event_id": event_id} for event_id in ids]
                 try:
                     answer = api.post(self._target, events if len(events) > 1 else events[0])
                 except (OSError, http.client.HTTPException):
-                    return  # the manager is gone: whether this one was kept, nobody was told
+                    return  # the manager is gone; the outcome of this request is unknown
                 if answer.status != 201:
                     self.refused.append(answer.status)
                     return
@@ -91,7 +79,7 @@ def load(
 
 
 def stored_events(manager: Serving, session_id: str) -> dict[int, str]:
-    """The `event_id` of every event of a session, by its seq, read to the end."""
+    """Read all events of a session; return the `event_id` of each by its seq."""
     found: dict[int, str] = {}
     with Api(manager) as api:
         while True:

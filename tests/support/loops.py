@@ -1,4 +1,4 @@
-"""One event loop per test, and no test without an end."""
+"""Event loops for tests: one per test, with a timeout or with a time that the test advances."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 T = TypeVar("T")
 _TURNS_AFTER = 3
-"""A timer that is due calls in one turn what others hear of in the next."""
+"""A due timer runs in one turn; tasks that wait for its effect run in the next turns."""
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
-    """A loop whose time stands still until a test advances it; it has no watchdog but pytest's."""
+    """A loop whose time changes only when a test advances it; its only timeout is pytest's."""
 
     _now = 1_000.0
 
@@ -22,7 +22,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         return self._now
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due by then."""
+        """Advance the time, and run everything that is due by then."""
         self._now += seconds
         for _ in range(_TURNS_AFTER):
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A real manager in a process of its own, on a free port, with a state directory of its own."""
+"""A real manager in a separate process, on a free port, with its own state directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = str(BIN / "agent-session-manager")
 
 
 class RunningManager:
-    """Serves from construction until `stop` or `kill`; `restart` brings it back on its port.
+    """A manager that serves from construction until `stop` or `kill`.
 
     Everything it writes is in `directory`: state, home and `serve.log`.
     """
@@ -34,9 +34,10 @@ class RunningManager:
         program: Sequence[str] = (),
         moves_time: bool = False,
     ) -> None:
-        """Without a `program` it is forked: spared its imports, which are most of a start.
+        """Start the manager and wait until it serves.
 
-        One that `moves_time` has `time`, by which the test moves it.
+        Without a `program` it is forked, which skips the imports, most of the time of a start.
+        With `moves_time` the test can move its clock through the attribute `time`.
         """
         self.directory = directory
         self.state_dir = directory / "state"
@@ -63,7 +64,7 @@ class RunningManager:
         return self.process.pid
 
     def environment(self) -> dict[str, str]:
-        """What a client or a command in another process needs to find this manager."""
+        """Return the environment in which a client or command finds this manager."""
         return {
             **scrubbed_environment(self.home),
             "AGENT_ORCHESTRATOR_STATE_DIR": str(self.state_dir),
@@ -74,7 +75,7 @@ class RunningManager:
         return self.log_path.read_text(errors="replace")
 
     def stop(self) -> int:
-        """End it with SIGTERM, as `agent-session-manager stop` does; return its exit code."""
+        """Stop it with SIGTERM, as `agent-session-manager stop` does; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -82,20 +83,20 @@ class RunningManager:
             if code is not None:
                 return code
         self.kill()
-        raise AssertionError(f"it did not stop; its log:\n{self.log()}")
+        raise AssertionError(f"the manager did not stop; its log:\n{self.log()}")
 
     def kill(self) -> None:
-        """End it with SIGKILL: it gets to do nothing more."""
+        """Kill it with SIGKILL."""
         self.process.kill()
         self.process.wait(WATCHDOG_SECONDS)
 
     def restart(self) -> None:
-        """Start it anew on the same port and state, after stopping it if it still serves."""
+        """Stop it if it still serves, and start it again on the same port and state."""
         self.stop()
         self._start(self.port)
 
     def spawn(self) -> subprocess.Popen[bytes] | ForkedManager:
-        """Start it on its port and wait for nothing."""
+        """Start it on its port, without waiting until it serves."""
         self._spawn(self.port)
         return self.process
 
@@ -121,7 +122,7 @@ class RunningManager:
         try:
             self.announcement = wait_for(self._found, "a manager serves")
             self.port = int(self.announcement.url.rpartition(":")[2])
-            wait_for(self._answers, "it answers /health")
+            wait_for(self._answers, "the manager answers /health")
         except BaseException as exc:
             self.kill()
             exc.add_note(f"its log:\n{self.log()}")

@@ -1,7 +1,7 @@
-"""The time of a manager under test, moved by the test: its clock is set, or time passes for it.
+"""The time of a manager under test: a test can set its clock, or let time pass for it.
 
-Time that is to pass does so in steps of a second, between which the manager does what it does every
-second. So it is not taken for a pause of the manager, and a lease is over in less than a second.
+Time passes in steps of one second, and the manager does its periodic work after each step. So the
+manager does not take the jump for a pause of its process, and a lease expires within a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STEP_SECONDS = 1.0
 
 
 class ManagerTime:
-    """What the test has of it: two files that the manager reads, and one that it writes."""
+    """The test's side: it writes two files that the manager reads, and reads one from it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -27,11 +27,11 @@ class ManagerTime:
         self.set_clock_ahead(0.0)
 
     def set_clock_ahead(self, seconds: float) -> None:
-        """Set the manager's clock, as an administrator does: it is this much ahead from now on."""
+        """Set the manager's clock ahead by this much, as an administrator does."""
         self._write("ahead", seconds)
 
     def let_pass(self, seconds: float) -> None:
-        """Let time pass for the manager that serves, and return once it has."""
+        """Let time pass for the running manager; return when it has passed."""
         self._wanted += seconds
         self._write("wanted", self._wanted)
         wait_for(
@@ -44,8 +44,8 @@ class ManagerTime:
 
 
 def live_in_time_of(directory: Path) -> None:
-    """Be the manager: take its time from these files. What has passed stays over restarts."""
-    from agent_session_manager import serve  # not for the tests, which need none of it
+    """Take the manager's time from these files; time that has passed survives a restart."""
+    from agent_session_manager import serve  # here, as tests that import this module do not need it
 
     passed = _read(directory / "passed")
 

@@ -1,14 +1,14 @@
-"""A stand-in for Anthropic's Messages endpoint on loopback, good enough for the real Claude Code.
+"""A stand-in for Anthropic's Messages endpoint on loopback; the real Claude Code works with it.
 
-The prompt is the script: `script(...)` renders a list of steps into text, and the answer to a
-request is the step whose number is the count of assistant turns after the newest script. The server
-therefore keeps no state, and any number of agents can share it. Every request is recorded.
+The prompt is the script: `script(...)` renders a list of steps into text. The response to a request
+is the step whose number is the count of assistant turns after the newest script. So the server
+keeps no state, and any number of agents can share it. Every request is recorded.
 
 A step is an object with any of `text`, `thinking`, `tools` (`[{"name": …, "input": {…}}]`), `delay`
 (seconds between deltas), `hang` (seconds after the first delta), `drop` (cut the connection after
 the first delta), `error` (`{"status": 529, "type": …, "message": …}`) and `usage`.
 
-    python -m tests.support.model_server PORT [RECORD]     port 0 takes a free one; prints its URL
+    python -m tests.support.model_server PORT [RECORD]     port 0: a free port; prints its URL
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def tool(name: str, /, **arguments: Any) -> Json:
 def answer_to(body: Json) -> Json:
     """Choose the step that answers a request."""
     wanted = (body.get("output_config") or {}).get("format") or {}
-    if wanted.get("type") == "json_schema":  # a side call of the agent, such as a session's title
+    if wanted.get("type") == "json_schema":  # a side call of the agent, e.g. for a session title
         keys = (wanted.get("schema") or {}).get("properties", {})
         return {"text": json.dumps(dict.fromkeys(keys, "side"))}
     steps: list[Json] | None = None
@@ -168,7 +168,7 @@ def create_app(record: Record) -> Starlette:
 
 
 class ModelServer:
-    """A running stand-in and what it was asked."""
+    """A running stand-in and the requests it received."""
 
     def __init__(self, url: str, pid: int, record: Path) -> None:
         self.url = url
@@ -186,7 +186,7 @@ class ModelServer:
 
 @contextlib.contextmanager
 def start_model_server(record: Path, *, prefix: Sequence[str] = ()) -> Iterator[ModelServer]:
-    """Run a stand-in as a process of its own, `prefix` before its command, until the block ends."""
+    """Run a stand-in as a separate process, with `prefix` before its command, for one block."""
     command = [*prefix, sys.executable, "-m", "tests.support.model_server", "0", str(record)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # it is a pipe

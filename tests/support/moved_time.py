@@ -1,4 +1,4 @@
-"""A time that goes on only when somebody sleeps: nothing that is tested with it takes any."""
+"""A clock that advances only when the code under test sleeps, so that tests take no time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MovedTime(Time):
 
 
 class PassingTime(MovedTime):
-    """One that also goes on by a step whenever somebody asks how late it is."""
+    """A clock that also advances by a step each time it is read."""
 
     def __init__(self, step_seconds: float = 0.1) -> None:
         super().__init__()

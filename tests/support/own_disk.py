@@ -1,7 +1,7 @@
-"""Running something with a file system of its own: a tiny one, or one that cannot be written.
+"""Commands with a separate file system: a tiny one, or a read-only one.
 
-As a program (`python own_disk.py DIRECTORY OPTIONS COMMAND…`, under `unshare`): mount it there,
-and become the command. It is gone with the command.
+As a program (`python own_disk.py DIRECTORY OPTIONS COMMAND…`, under `unshare`): mount a tmpfs at
+DIRECTORY, and become the command. The mount disappears when the command ends.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 
 def on_own_disk(directory: Path, options: str, command: Sequence[str]) -> list[str] | None:
-    """The command that runs `command` with a tmpfs at `directory`, mounted with these options.
+    """Return a command that runs `command` with a tmpfs at `directory`, mounted with these options.
 
-    None where this machine does not let us.
+    None if this machine does not permit it.
     """
     unshare = shutil.which("unshare")
     if unshare is None:

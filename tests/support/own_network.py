@@ -1,4 +1,4 @@
-"""Running something where the only network is a loopback of its own, with every port free.
+"""Commands in a network namespace that has only a loopback, with every port free.
 
 As a program (`python own_network.py COMMAND…`, under `unshare`): bring the loopback up, and become
 the command.
@@ -21,7 +21,7 @@ _IFF_UP = 0x1
 
 
 def in_own_network(command: Sequence[str]) -> list[str] | None:
-    """The command that runs `command` so, or None where this machine does not let us."""
+    """Return a command that runs `command` there, or None if this machine does not permit it."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return None

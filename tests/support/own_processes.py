@@ -1,4 +1,4 @@
-"""Running something where process ids are other ones, as in a container beside this machine."""
+"""Commands in another process id namespace, as in a container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 
 def in_own_processes() -> tuple[str, ...] | None:
-    """Return how to enter process ids of one's own, or None where this machine does not let us."""
+    """Return the prefix for a command, or None if this machine does not permit it."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return None

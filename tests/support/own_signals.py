@@ -1,4 +1,4 @@
-"""What a process does on signals is its own: a test that changes it changes the tests after it."""
+"""Restores signal handlers: one that a test leaves behind would affect the tests after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def handlers() -> dict[int, Any]:
 
 @contextmanager
 def signals_kept() -> Iterator[None]:
-    """Put back whatever the block does with signals, as a command does in the tests' process."""
+    """Restore the signal handlers that the block replaces, e.g. by running a command in-process."""
     before = handlers()
     try:
         yield

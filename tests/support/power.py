@@ -1,8 +1,8 @@
-"""A disk that loses its power: what was written and not synced may be there, torn, or not at all.
+"""A disk that loses power: unsynced writes may be complete, torn or missing afterwards.
 
-`Disk` is a file system for SQLite, by way of apsw. The files are real, so that SQLite runs as it
-does; beside each it keeps what a sync has made certain, and the writes since then, of which an
-image of the disk after a cut has any part, in pieces of a sector.
+`Disk` is a file system for SQLite, through apsw. The files are real, so that SQLite works as usual.
+For each file it also keeps the synced content and the writes since the last sync. An image of the
+disk after a power cut contains any part of those writes, in units of one sector.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import apsw
 
 SECTOR_BYTES = 512
 NOT_KEPT = ("-shm", "-journal")
-"""What is memory and no file, or is not used where there is a write-ahead log."""
+"""Suffixes of files without durable content: shared memory, and the journal unused with a WAL."""
 
 
 @dataclass
 class _Kept:
-    """One file: what is certain of it, and what was written since; data of None cuts it off."""
+    """The synced content of one file and the writes since; data of None truncates the file."""
 
     certain: bytearray = field(default_factory=bytearray)
     written: list[tuple[int, bytes | None]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class _Kept:
         self.written.clear()
 
     def after_a_cut(self, chance: Random) -> bytes:
-        """What the file may be: nothing since the sync, all of it, a beginning, or any part."""
+        """Return a possible content: no write since the sync, all, the first ones, or any part."""
         content = bytearray(self.certain)
         ways: tuple[Callable[[], Iterator[tuple[int, bytes | None]]], ...] = (
             lambda: iter(()),
@@ -60,7 +60,7 @@ def _apply(content: bytearray, offset: int, data: bytes | None) -> None:
 def _some_sectors(
     written: Sequence[tuple[int, bytes | None]], chance: Random
 ) -> Iterator[tuple[int, bytes | None]]:
-    """Some sectors of some writes: whatever order the disk had made of them."""
+    """Yield some sectors of some writes, as a disk may reorder them."""
     share = chance.random()
     for offset, data in written:
         if data is None:
@@ -73,7 +73,7 @@ def _some_sectors(
 
 
 class Disk(apsw.VFS):
-    """The file system, by its `name`. `before_write` is called before each write and each sync."""
+    """A file system with a `name`; `before_write` is called before each write and each sync."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -94,7 +94,7 @@ class Disk(apsw.VFS):
         super().xDelete(name, syncdir)
 
     def cut(self, directory: Path, chance: Random) -> None:
-        """Write to `directory` what the files may be after a cut at this moment."""
+        """Write to `directory` a possible state of the files after a power cut now."""
         for path, kept in self._files.items():
             directory.joinpath(path.name).write_bytes(kept.after_a_cut(chance))
 
@@ -117,7 +117,7 @@ class _File(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:
         self._disk.before_write()
-        self._kept.make_certain()  # the real file may as well stay where it is
+        self._kept.make_certain()  # the real file needs no sync
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def disk(name: str) -> Iterator[Disk]:
 
 
 class Connection:
-    """A connection of apsw's in the shape of one of `sqlite3`, as far as SQLAlchemy asks for it."""
+    """An apsw connection with the part of the `sqlite3` interface that SQLAlchemy uses."""
 
     def __init__(self, path: Path, vfs: str) -> None:
         self._opened = apsw.Connection(str(path), vfs=vfs)
@@ -143,7 +143,7 @@ class Connection:
         return self.cursor().execute(statement, values)
 
     def create_function(self, *_: Any, **__: Any) -> None:
-        """None of SQLAlchemy's own is used."""
+        """Ignore the functions of SQLAlchemy, which our statements do not use."""
 
     def commit(self) -> None:
         if self._opened.in_transaction:
@@ -169,7 +169,7 @@ class Cursor:
         self.lastrowid: int | None = None
 
     def _note(self, cursor: apsw.Cursor, _statement: str, _values: Any) -> bool:
-        """Before the first row: afterwards it would not say any more what a row is made of."""
+        """Store the columns before the first row; afterwards apsw no longer returns them."""
         columns = cursor.get_description()
         self.description = tuple((c[0], *[None] * 6) for c in columns) if columns else None
         return True

@@ -1,8 +1,8 @@
-"""A process that sends as much as it is told to, and says what was answered.
+"""A load generator in a separate process, which reports the responses it received.
 
-`python -m tests.support.pressure` with the fields of `Pressure` as JSON on its stdin; `Told` comes
-on its stdout. A client with a thread for each connection would be what is measured, and not the
-manager.
+`python -m tests.support.pressure` reads the fields of `Pressure` as JSON from stdin and writes
+`Told` to stdout. It uses one event loop: with one thread per connection, the client would be the
+bottleneck instead of the manager.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, kw_only=True)
 class Pressure:
-    """The same request, again and again."""
+    """A request to repeat, and how often."""
 
     port: int
     request: str
     connections: int
     seconds: float
     per_second: float | None = None
-    """How many are begun, whatever becomes of them; without it one after the other."""
+    """Requests started per second; None: each connection sends when the last one was answered."""
 
 
 @dataclass
 class Told:
-    """What came of it. Times are of those that were refused, and of all that were taken."""
+    """Responses by status, and the response times of rejected and of accepted requests."""
 
     statuses: dict[str, int] = field(default_factory=dict)
     without_retry_after: int = 0
     unsent: int = 0
-    """Those for which no connection was free any more."""
+    """Number of requests not sent because no connection was free."""
     refused_seconds: list[float] = field(default_factory=list)
     taken_seconds: list[float] = field(default_factory=list)
 
@@ -145,7 +145,7 @@ class _Generator:
 
 
 def press(*pressures: Pressure) -> list[Told]:
-    """Do all of it at once, each in a process of its own."""
+    """Run all generators at the same time, each in a separate process."""
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
@@ -159,7 +159,7 @@ def press(*pressures: Pressure) -> list[Told]:
             for _ in pressures
         ]
         for process, pressure in zip(processes, pressures, strict=True):
-            stack.callback(process.kill)  # where another one fails
+            stack.callback(process.kill)  # if another one fails
             assert process.stdin is not None
             process.stdin.write(json.dumps(asdict(pressure)).encode())
             process.stdin.close()

@@ -1,6 +1,6 @@
-"""Producers that never give up an event, and a follower that comes back with its cursor.
+"""Producers that retry until an event is acknowledged, and a follower that resumes at its cursor.
 
-Each sends what was not acknowledged again, with its id, whatever becomes of the manager meanwhile.
+A producer sends an unacknowledged event again with the same id, also after the manager was killed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 
@@ -17,55 +18,42 @@ from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.streams import streaming
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
+from tests.support.working_threads import WorkingThreads
 
 PAUSE_SECONDS = 0.05
 GONE = (OSError, http.client.HTTPException, httpx.TransportError)
-"""What is met where a manager was killed, or does not serve yet."""
+"""Errors of a request to a manager that was killed or does not serve yet."""
 
 
-class Producers:
-    """So many threads, each with events numbered from 1 on, of which one is under way at a time.
+class Producers(WorkingThreads):
+    """Threads that send events numbered from 1, each until its current event is acknowledged.
 
-    `acknowledged` holds the seq of each event that was answered 201, by its `event_id`.
+    `acknowledged` maps the `event_id` of each event that was answered with 201 to its seq.
     """
 
     def __init__(self, manager: RunningManager, session_id: str, count: int) -> None:
         self.acknowledged: dict[str, int] = {}
         self.last_acknowledged_at = 0.0
         self.latencies: list[float] = []
-        """Of the events that were acknowledged at the first try."""
+        """Response times of events that were acknowledged at the first try."""
         self.resent = 0
         self.refused: list[int] = []
         self._manager = manager
         self._target = f"/sessions/{session_id}/events"
-        self._ending = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._produce, args=(number,)) for number in range(count)
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def end(self) -> None:
-        """Let every producer end once its last event is acknowledged."""
-        self._ending.set()
-        for thread in self._threads:
-            thread.join(WATCHDOG_SECONDS)
-            assert not thread.is_alive()
+        super().__init__(partial(self._produce, number) for number in range(count))
 
     def wait_for_one_after(self, moment: float) -> float:
-        """When something was acknowledged after this moment."""
+        """Wait for an acknowledgement after this moment; return its time."""
 
         def found() -> float | None:
             at = self.last_acknowledged_at
             return at if at > moment else None
 
-        return wait_for(found, "something is acknowledged", every=0.002)
+        return wait_for(found, "an event is acknowledged", every=0.002)
 
     def _produce(self, producer: int) -> None:
         number = 0
-        while not self._ending.is_set():
+        while not self.ending.is_set():
             number += 1
             self._deliver(producer, number)
 
@@ -96,7 +84,7 @@ class Producers:
 
 
 class Follower:
-    """A thread that reads a session to its end, on as many connections as that takes."""
+    """A thread that reads a session to its end, and reconnects as often as necessary."""
 
     def __init__(self, manager: RunningManager, session_id: str) -> None:
         self.seqs: list[int] = []
@@ -111,7 +99,7 @@ class Follower:
         self._thread.start()
 
     def wait(self) -> list[int]:
-        """The seq of every event that came, once the session has ended."""
+        """Wait for the end of the session; return the seqs of all events received."""
         self._thread.join(WATCHDOG_SECONDS)
         assert not self._thread.is_alive(), f"it has {len(self.seqs)} events"
         if self.failure is not None:
@@ -126,7 +114,7 @@ class Follower:
             self.failure = exc
 
     def _read_once(self) -> bool:
-        """Read until the connection ends; return whether the session has."""
+        """Read until the connection ends; return whether the session has ended."""
         headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
         try:
             with streaming(self._manager, self._target, headers) as stream:
@@ -146,7 +134,7 @@ class Follower:
 def producing(
     manager: RunningManager, session_id: str, *, count: int
 ) -> Iterator[tuple[Producers, Follower]]:
-    """A session that so many producers write to, and one follows."""
+    """Create a session with `count` producers and one follower."""
     with Api(manager) as api:
         created = api.post("/sessions", {"session_id": session_id, "session_name": session_id})
         assert created.status == 201
@@ -162,7 +150,7 @@ def producing(
 
 
 def check_order(stored: dict[int, str]) -> None:
-    """The events of each producer are there once each, in the order in which it made them."""
+    """Assert that the events of each producer are stored once, in the order it sent them."""
     numbers: dict[str, int] = {}
     for seq in sorted(stored):
         producer, _, number = stored[seq].partition("-")

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a manager, whose connections end as a test says."""
+"""A TCP proxy in front of a manager; a test defines how each connection ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
+import pytest
+
+from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS
 
 Way = Literal["close", "half-close", "reset", "stall"]
@@ -19,21 +22,21 @@ WAYS: tuple[Way, ...] = ("close", "half-close", "reset", "stall")
 
 _LOOK_EVERY_SECONDS = 0.05
 _RESET = struct.pack("ii", 1, 0)
-"""How a socket is told to say RST and not FIN when it is closed."""
+"""The SO_LINGER value that makes `close` send RST instead of FIN."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What becomes of a connection, once so many bytes have come back through it."""
+    """The way a connection ends after `after_bytes` bytes from the manager."""
 
     after_bytes: int
     way: Way
 
 
 class Proxy:
-    """Passes on what comes to `port`, to `to_port`; see `misbehaving`.
+    """Forwards connections from `port` to `to_port`; see `misbehaving`.
 
-    `fault` says what becomes of the connection of a number, from 0 on; None lets it be.
+    `fault` returns the fault of the connection with a given number, from 0; None for no fault.
     """
 
     def __init__(self, fault: Callable[[int], Fault | None]) -> None:
@@ -84,7 +87,7 @@ class Proxy:
     def _pass_on(
         self, client: socket.socket, manager: socket.socket, fault: Fault | None
     ) -> Way | None:
-        """Pass on until one side has had enough, or it is time for the fault: that is returned."""
+        """Forward until one side closes, or until the fault is due; return the fault, if any."""
         left = fault.after_bytes if fault else 0
         while not self._ending.is_set():
             for ready in select.select([client, manager], [], [], _LOOK_EVERY_SECONDS)[0]:
@@ -107,9 +110,18 @@ class Proxy:
                 return
 
 
+def lead_clients_through(
+    proxy: Proxy, manager: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Make clients in this process connect to the proxy, with the token of the manager."""
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", proxy.url)
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", manager.token)
+    monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
+
+
 @contextmanager
 def misbehaving(fault: Callable[[int], Fault | None]) -> Iterator[Proxy]:
-    """A proxy that serves in threads of its own while the block lasts."""
+    """Run a proxy in separate threads until the block ends."""
     proxy = Proxy(fault)
     try:
         yield proxy

@@ -1,7 +1,7 @@
-"""The record as `docs/http.md` describes it, in memory: what a store must show after each change.
+"""An in-memory model of the record as the documentation describes it, to compare stores with.
 
-Written from the document and not from the store: where both agree, one of them would have to be
-wrong in the same way as the other.
+It was written from the document and not from the code of the store. So a defect stays hidden only
+if both make the same mistake.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ModelRun:
     reason: str | None = None
     """None while the run is open."""
     holder: str | None = None
-    """Of a run that was lost, who had its lease."""
+    """The holder of the lease; kept when the run is lost."""
     expires_at: datetime | None = None
     tokens: int = 0
     requests: dict[str, Value] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class ModelSession:
     archived: bool = False
     runs: list[ModelRun] = field(default_factory=list)
     events: list[Value] = field(default_factory=list)
-    """Each with its `seq`, `run` and `late`."""
+    """Events, each with its `seq`, `run` and `late`."""
 
     @property
     def newest(self) -> ModelRun:
@@ -123,7 +123,7 @@ def _answer_of(value: Value) -> list[str]:
 
 
 class Model:
-    """What is to be there. A method that changes something returns what it must come to."""
+    """The expected record. A method that changes it returns the expected outcome of the change."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, ModelSession] = {}
@@ -220,7 +220,7 @@ class Model:
         if newest.is_open and newest.holder not in (None, holder):
             return errors.LeaseHeldError
         if not newest.is_open and (newest.reason != "lost" or newest.holder != holder):
-            # Which of the two is said of a lost run that another had, the document leaves open.
+            # The document leaves open which of two errors a lost run of another holder gets.
             return errors.OrchestratorError
         newest.reason, newest.holder, newest.expires_at = None, holder, now + TERM
         return None
@@ -276,7 +276,7 @@ class Model:
         return asked[request_id]
 
     def matching(self, where: Value) -> list[str]:
-        """The ids of the sessions that a filter lets through, the newest first."""
+        """Return the ids of the sessions that match a filter, newest first."""
         found = sorted(self.sessions.items(), key=lambda named: -named[1].number)
         return [session_id for session_id, session in found if _matches(session_id, session, where)]
 

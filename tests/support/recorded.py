@@ -1,7 +1,7 @@
-"""The manager with a record of each answer that it gives, with its guard or without.
+"""The manager, with or without its guard, with a log of each response.
 
-As a program: `recorded.py FILE on|off` and then what `agent-session-manager` takes. Each line of
-the file is an answer: its kind, path and status; 101 where a WebSocket was accepted.
+As a program: `recorded.py FILE on|off`, followed by the arguments of `agent-session-manager`. Each
+line of the file is a response: its kind, path and status; 101 for an accepted WebSocket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent_session_manager import serve
 from agent_session_manager.api.app import guarded
 from agent_session_manager.cli.main import main
-from tests.support.unguarded import let_everybody_in
+from tests.support.unguarded import without_guard
 
 STATUS_OF_A_SOCKET = {"websocket.accept": 101, "websocket.close": 403}
 
@@ -32,7 +32,7 @@ def answers(record: Path) -> list[dict[str, Any]]:
 
 
 class Recorder:
-    """Stands in front of an application and writes down how each request was answered."""
+    """ASGI middleware that logs the status of each response."""
 
     def __init__(self, app: ASGIApp, record: Path) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class Recorder:
 
 def run() -> None:
     record, guard, *arguments = sys.argv[1:]
-    build: Callable[..., ASGIApp] = guarded if guard == "on" else let_everybody_in
+    build: Callable[..., ASGIApp] = guarded if guard == "on" else without_guard
 
     def build_recorded(app: Any, **rules: Any) -> ASGIApp:
         return Recorder(build(app, **rules), Path(record))

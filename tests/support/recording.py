@@ -1,4 +1,4 @@
-"""A loopback server of the test's own: it writes down what it is asked, and answers as told."""
+"""A loopback server for one test: it records requests and sends the replies that the test gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A request as it came in; the names of its headers are in lower case."""
+    """A received request; the names of its headers are in lower case."""
 
     method: str
     target: str
@@ -26,7 +26,7 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to answer. A `content_type` of None leaves the header out."""
+    """A response to send; a `content_type` of None omits the header."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -39,7 +39,7 @@ def json_reply(value: Any, status: int = 200) -> Reply:
 
 
 class RecordingServer(ThreadingHTTPServer):
-    """Serves in a thread of its own between `start` and `stop`; see `recording`."""
+    """A server that runs in a separate thread; see `recording`."""
 
     daemon_threads = True
 
@@ -66,7 +66,7 @@ class RecordingServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet per answer: else each waits for an acknowledgement of its first half
+    wbufsize = -1  # one packet per response: two would wait for an ACK of the first
     server: RecordingServer
 
     def _record_and_answer(self) -> None:
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _record_and_answer
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: what came in is in `requests`."""
+        """Log nothing: received requests are in `requests`."""
 
 
 @contextmanager
@@ -104,9 +104,9 @@ def recording(
     address: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[RecordingServer]:
-    """A server that gives one `Reply` to everything, or what a function makes of each request.
+    """Run a server that sends the same `Reply` to every request, or the result of a function.
 
-    Where the function returns None it hangs up without a word.
+    If the function returns None, the server closes the connection without a response.
     """
     reply = answer if callable(answer) else lambda _received: answer or Reply()
     server = RecordingServer(reply, address, port)
@@ -122,14 +122,14 @@ def recording(
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """The URL of something that takes connections and never says a word."""
+    """Yield the URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextmanager
 def refused_url() -> Iterator[str]:
-    """A URL where nobody listens, and nobody can start to."""
+    """Yield a URL whose port refuses connections and stays reserved."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

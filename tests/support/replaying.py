@@ -1,4 +1,4 @@
-"""Agents as a manager sees them over a long day: sessions whose events come in batches."""
+"""The load of many agents over a long day: sessions that receive events in batches."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BATCH_EVENTS = 10
 
 
 class Day:
-    """Threads that share the agents between them, and write a given number of batches in all.
+    """Threads that share the sessions and write a given number of batches in total.
 
-    A batch that was not acknowledged is sent again as it was, over a new connection; some
-    connections are given up on purpose. Everything is acknowledged once `wait` returns.
+    A batch that was not acknowledged is sent again unchanged over a new connection. Some
+    connections are closed on purpose. When `wait` returns, all batches are acknowledged.
     """
 
     def __init__(self, manager: RunningManager, ids: Sequence[str], *, threads: int) -> None:
         self.latencies: list[float] = []
-        """Of the batches that were acknowledged at the first try."""
+        """Response times of batches that were acknowledged at the first try."""
         self.batches = dict.fromkeys(ids, 0)
         self.reconnects = 0
         self.failures: list[BaseException] = []
@@ -37,7 +37,7 @@ class Day:
         return sum(self.batches.values())
 
     def start(self, batches: int, *, reconnects: int) -> None:
-        """Begin so many batches, and so many connections that are given up meanwhile."""
+        """Start to write `batches` batches, and close about `reconnects` connections on purpose."""
         ids = list(self.batches)
         shares = [ids[number :: self._threads] for number in range(self._threads)]
         each = -(-batches // self._threads)
@@ -49,11 +49,11 @@ class Day:
             thread.start()
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         return any(thread.is_alive() for thread in self._running)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until all is written, or for so long; raise what a thread failed with."""
+        """Wait until all is written, or for `seconds`; raise the first error of a thread."""
         for thread in self._running:
             thread.join(seconds)
         if self.failures:
@@ -76,7 +76,7 @@ class Day:
             self.failures.append(exc)
 
     def _deliver(self, api: Api, session_id: str, batch: int) -> Api:
-        """Send until it is acknowledged; return the connection that has been used in the end."""
+        """Send until it is acknowledged; return the connection that was used last."""
         target, body = f"/sessions/{session_id}/events", _body(batch)
         tries = 0
         while True:

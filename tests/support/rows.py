@@ -1,4 +1,4 @@
-"""A table is one test: every row is tried, and the failure names each row that is wrong."""
+"""Table tests: one test tries every row, and its failure names each row that is wrong."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def each_row(
     *,
     ids: Callable[[Any], object] | Iterable[object] = repr,
 ) -> Callable[[Test], Test]:
-    """Run a test once for every row; it takes the same arguments as `pytest.mark.parametrize`.
+    """Run a test once for every row, with the arguments of `pytest.mark.parametrize`.
 
-    All rows share the fixtures of the test. Only `tmp_path` and `monkeypatch` are renewed: each row
-    has a directory of its own, and what it patches ends with it.
+    All rows share the fixtures of the test, except `tmp_path` and `monkeypatch`: each row has its
+    own directory, and its patches are undone after the row.
     """
     columns = names.replace(" ", "").split(",") if isinstance(names, str) else list(names)
     table = [_values(row, len(columns)) for row in rows]
@@ -52,7 +52,7 @@ def each_row(
 
         signature = inspect.signature(test)
         fixtures = [each for name, each in signature.parameters.items() if name not in columns]
-        try_all.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]  # what pytest reads
+        try_all.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]  # pytest reads it
         return try_all
 
     return decorate

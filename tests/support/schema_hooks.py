@@ -1,4 +1,4 @@
-"""What the schema fuzzer checks beside its own: loaded by it, in its own process."""
+"""An additional check for the schema fuzzer, which loads this module in its process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ REFUSED = {400, 401, 403, 415, 422, 429, 431}
 
 
 @schemathesis.check
-def nobody_is_let_in(
+def guard_rejects_requests_without_a_token(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """Without a token, what the guard says is all that is said."""
+    """Assert that a request without a token gets no response but the guard's."""
     if case.operation.label not in OPEN:
         assert response.status_code in REFUSED, f"{response.status_code} without a token"

@@ -23,7 +23,7 @@ def start_manager(
     arguments: Sequence[str],
     without_lock: bool,
 ) -> None:
-    """Say `ready`, and start once a word comes in; `without_lock` is the unsafe variant."""
+    """Send `ready`, and start when a message arrives; `without_lock` is the unsafe variant."""
     live_in(environment)
     write_to(log)
     if without_lock:

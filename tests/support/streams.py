@@ -1,4 +1,4 @@
-"""Reading a feed without a client of ours: frames as they come, and readers that take nothing."""
+"""Readers of a feed that do not use our client: one returns each frame, one never reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Frame:
 
 
 class Stream:
-    """A feed that is read all the time, whatever the test does: nobody is cut off for waiting."""
+    """A feed that a thread reads all the time, so that the server never cuts off a slow test."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -37,8 +37,8 @@ class Stream:
         self._reading.start()
 
     def close(self) -> None:
-        """Read no more: what is still to come is not missed."""
-        with suppress(OSError):  # the other side was first
+        """Stop reading; later frames are dropped."""
+        with suppress(OSError):  # the server closed it first
             stream = self.response.extensions["network_stream"]
             stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._reading.join(WATCHDOG_SECONDS)
@@ -47,7 +47,7 @@ class Stream:
         try:
             for frame in _frames(_lines(self.response.iter_bytes())):
                 self._read.put(frame)
-        except Exception as exc:  # raised where the next frame is asked for
+        except Exception as exc:  # raised when the test reads the next frame
             self._read.put(exc)
         else:
             self._read.put(None)
@@ -65,7 +65,7 @@ class Stream:
         return next(self._frames)
 
     def until(self, name: str) -> list[Frame]:
-        """All frames up to the first of this name, that one included."""
+        """Return all frames up to and including the first with this name."""
         found: list[Frame] = []
         while not found or found[-1].name != name:
             found.append(self.next())
@@ -76,7 +76,7 @@ class Stream:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """Lines as the format has them: text knows more ends of line than it does."""
+    """Split at `\n` only, as the format does; `str.splitlines` knows more line ends."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
@@ -106,14 +106,14 @@ def streaming(
     *,
     seconds: float = WATCHDOG_SECONDS,
 ) -> Iterator[Stream]:
-    """Read the feed at this target for as long as the block lasts; no frame takes `seconds`."""
+    """Read the feed at this target until the block ends; fail if a frame takes over `seconds`."""
     accepting = {"Authorization": f"Bearer {manager.token}", "Accept": "text/event-stream"}
     with (
         httpx.Client(trust_env=False, timeout=seconds) as client,
         client.stream("GET", manager.url + target, headers={**accepting, **(headers or {})}) as got,
     ):
         if got.is_error:
-            got.read()  # it is no feed
+            got.read()  # not a feed
         stream = Stream(got)
         try:
             yield stream
@@ -126,7 +126,7 @@ def seqs_in(frames: list[Frame]) -> list[int]:
 
 
 def open_and_take_nothing(manager: RunningManager, target: str) -> socket.socket:
-    """Ask for a feed and read none of it; as little as possible fits in between."""
+    """Request a feed and never read it; the socket's receive buffer is as small as possible."""
     stalled = socket.socket()
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     stalled.connect(("127.0.0.1", manager.port))
@@ -139,14 +139,14 @@ def open_and_take_nothing(manager: RunningManager, target: str) -> socket.socket
 
 
 def was_cut(stalled: socket.socket) -> bool:
-    """Whether the other side has ended the connection; what it had sent is read and dropped."""
+    """Read and drop the data sent so far; return whether the server has closed the connection."""
     stalled.setblocking(False)
-    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)  # what waits comes at once
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)  # to read the rest at once
     try:
         while stalled.recv(65536):
             pass
     except BlockingIOError:
         return False
-    except OSError:  # reset: it did not wait for us to take the rest
+    except OSError:  # reset: the server did not wait until the rest was read
         pass
     return True

@@ -1,4 +1,4 @@
-"""Looking into a database that nobody serves."""
+"""Queries on a database that no manager serves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agent_session_manager.sql.care.readonly import reading_alone
 
 
 def ids_in(path: Path) -> set[str]:
-    """The `event_id` of every event that has one."""
+    """Return the `event_id` of every event that has one."""
     with reading_alone(path) as connection:
         rows = connection.execute("SELECT event_id FROM events WHERE event_id IS NOT NULL")
         return {event_id for (event_id,) in rows}

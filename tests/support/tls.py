@@ -1,4 +1,4 @@
-"""Certificates for one test: an authority that nobody else trusts, and a manager's own."""
+"""Certificates for one test: a private certificate authority and a manager's certificate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import trustme
 
 ADDRESS = "127.0.0.2"
-"""Any address but 127.0.0.1 and ::1 is one of the network; this one nobody else can reach."""
+"""A network address to the manager (not 127.0.0.1 or ::1) that other machines cannot reach."""
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files, the key private."""
+    """Paths of PEM files; the key's file is private."""
 
     authority: Path
     certificate: Path
@@ -21,7 +21,7 @@ class Certificates:
 
     @property
     def arguments(self) -> list[str]:
-        """What `serve` is given to serve other machines with them."""
+        """Return the arguments with which `serve` uses them for other machines."""
         files = ["--tls-certificate", str(self.certificate), "--tls-key", str(self.key)]
         return ["--bind", ADDRESS, *files, "--allow-network"]
 

@@ -1,4 +1,4 @@
-"""Keys, entries and batches for tests of transcripts, and what the Agent SDK makes of them."""
+"""Keys, entries and batches for tests of transcripts, and the Agent SDK's summaries of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_orchestrator.transcripts.store import TranscriptStore
 
 
 def key_of(project_key: str, **more: Any) -> SessionKey:
-    key: SessionKey = {"project_key": project_key, "session_id": "s", **more}  # type: ignore[typeddict-item]  # what a test adds is a key of it
+    key: SessionKey = {"project_key": project_key, "session_id": "s", **more}  # type: ignore[typeddict-item]  # a test adds valid keys only
     return key
 
 
@@ -36,6 +36,6 @@ async def summary_of(store: TranscriptStore, project_key: str) -> SessionSummary
 
 
 def folded(project_key: str, entries: list[Any] | None) -> dict[str, Any]:
-    """What the SDK makes of a whole transcript in one go."""
+    """Return the SDK's summary of a whole transcript, computed at once."""
     assert entries is not None
     return fold_session_summary(None, key_of(project_key), entries)["data"]

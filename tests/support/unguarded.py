@@ -1,6 +1,6 @@
-"""The manager without its guard, which no test of the guard may pass.
+"""The manager without its guard: every test of the guard must fail with it.
 
-As a program it takes what `agent-session-manager` takes.
+As a program it accepts the arguments of `agent-session-manager`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from agent_session_manager.cli.main import main
 PROGRAM = (sys.executable, str(Path(__file__)))
 
 
-def let_everybody_in(app: Any, **_rules: object) -> ASGIApp:
+def without_guard(app: Any, **_rules: object) -> ASGIApp:
     return AppendsFirst(app, append_events)
 
 
 if __name__ == "__main__":
-    vars(serve)["guarded"] = let_everybody_in
+    vars(serve)["guarded"] = without_guard
     main()

@@ -1,6 +1,6 @@
-"""The manager without its limits and deadlines, which no test of what is too much may pass.
+"""The manager without its limits and deadlines: every test of the limits must fail with it.
 
-As a program it takes what `agent-session-manager` takes.
+As a program it accepts the arguments of `agent-session-manager`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from agent_session_manager.transport import connection, deadlines
 PROGRAM = (sys.executable, str(Path(__file__)))
 
 
-def let_everything_in(served: ASGIApp) -> ASGIApp:
+def without_limits(served: ASGIApp) -> ASGIApp:
     return served
 
 
 if __name__ == "__main__":
-    vars(app)["Admission"] = let_everything_in
+    vars(app)["Admission"] = without_limits
     vars(body).update(MAX_DEPTH=10**9, MAX_PARTS=10**9)
     vars(deadlines).update(STALLED_SECONDS=10**9)
     connection.Protocol.head_seconds = connection.Protocol.body_seconds = 10**9

@@ -1,4 +1,4 @@
-"""A command that prints what it is given as it is, which no test of its output may pass.
+"""A command that does not clean its output: every test of the cleaning must fail with it.
 
 As a program: `unstripped.py COMMAND ARGUMENTS…`, where COMMAND is the path of an `ao-*` program.
 """

@@ -1,4 +1,4 @@
-"""Waiting for what another process does: look again and again, bounded by a watchdog."""
+"""Polling for the effect of another process, with a timeout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 WATCHDOG_SECONDS = 60.0
-"""A test that waits this long hangs. No test depends on anything being faster."""
+"""A test that waits this long has failed. No test depends on a shorter time."""
 _LOOK_EVERY_SECONDS = 0.01
 _LOOK_AT_LEAST_EVERY_SECONDS = 0.1
 
@@ -23,8 +23,8 @@ def wait_for(
 ) -> T:
     """Return the first result of `look` that is neither None nor False; fail naming `what`.
 
-    Who has waited long looks less often, unless it is said how often: what takes its time is not
-    kept from the processor.
+    The pause between two looks grows with the time waited, to leave the CPU to the other process.
+    `every` sets a fixed pause instead.
     """
     assert seconds >= WATCHDOG_SECONDS, "a shorter wait would depend on the speed of the machine"
     began = time.monotonic()

@@ -20,9 +20,9 @@ PAUSE_SECONDS = 0.005
 def write_outbox(
     said: Connection, environment: Mapping[str, str], path: Path, run: Run, life: int
 ) -> None:
-    """Say `ready`, and go on until a word comes in: then end, once all is delivered.
+    """Send `ready`, and add events until a message arrives; then deliver them all and return.
 
-    The journal beside the outbox has a line for each event that the outbox has taken.
+    The journal next to the outbox has a line for each event that was added to the outbox.
     """
     live_in(environment)
     ending = threading.Event()
@@ -46,5 +46,5 @@ def write_outbox(
             event_id = f"{life}-{number}"
             outbox.add({"event_type": "x", "event_id": event_id})
             written.write(f"{event_id}\n")
-            time.sleep(PAUSE_SECONDS)  # an agent says something now and then
+            time.sleep(PAUSE_SECONDS)  # an agent produces events at intervals
         delivery.finish()

@@ -1,11 +1,11 @@
-"""A Python that has imported the libraries: programs are forked from it instead of started.
+"""A Python process with the libraries imported, from which programs are forked.
 
-Starting Python and importing click, httpx and asyncio is most of what a short command costs, and a
-run of the tests starts more than a thousand. A forked program reads its own file and modules from
-the first line on, in a process of its own, with its own arguments, environment, directory and
-descriptors. Only Python and the libraries are there already.
+Most of the time of a short command is the start of Python and the import of click, httpx and
+asyncio. A run of the tests starts more than a thousand commands. A forked program is a separate
+process with its own arguments, environment, directory and descriptors. It loads its own file and
+modules as usual; only Python and the libraries are already loaded.
 
-This is the program that is forked from, `zygote.py SOCKET`; `forked_program.py` asks it.
+This is the parent process, `zygote.py SOCKET`; `forked_program.py` is its client.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from termios import TIOCSCTTY
 from typing import Any
 
 OURS = "agent_orchestrator"
-"""Its modules are imported for the libraries that they import, and then forgotten."""
+"""Package whose modules are imported to load their libraries, and then unloaded."""
 LATER = ("claude_agent_sdk", "httpx", "psutil", "yaml")
-"""What they import only once they need it."""
+"""Libraries that these modules import only on first use."""
 
 
 @dataclass
 class Program:
-    """One that was forked, and who asked for it: it stays a zombie for as long as they listen."""
+    """A forked program and its client's connection; it stays a zombie until the client leaves."""
 
     pid: int
     client: socket.socket
@@ -63,9 +63,9 @@ class Zygote:
         self._abandoned: list[Program] = []
 
     def serve(self) -> dict[str, Any]:
-        """Return, in each program that is forked, what was asked for.
+        """Fork programs; in each forked program, return its request.
 
-        Requests and answers are as `forked_program.py` says.
+        `forked_program.py` describes requests and answers.
         """
         while True:
             for descriptor, _ in self._poll.poll():
@@ -80,7 +80,7 @@ class Zygote:
                     return request
 
     def _fork(self) -> dict[str, Any] | None:
-        """What was asked for, in the program; None in the zygote."""
+        """Fork one program; return its request in the program, and None in the zygote."""
         client, _ = self._listener.accept()
         request, handed = _receive(client)
         pid = os.fork()
@@ -104,12 +104,12 @@ class Zygote:
             if ended is not None:
                 program.has_ended = True
                 code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-                with suppress(BrokenPipeError):  # who asked has gone this moment
+                with suppress(BrokenPipeError):  # the client has just left
                     program.client.sendall(code.to_bytes(4, "little", signed=True))
         self._abandoned = [program for program in self._abandoned if not _reap(program)]
 
     def _abandon(self, descriptor: int) -> None:
-        """Who asked for this program has heard of its end, or does not care."""
+        """Reap a program whose client has closed the connection, now or when it ends."""
         self._poll.unregister(descriptor)
         program = self._programs.pop(descriptor)
         program.client.close()
@@ -126,11 +126,11 @@ def _import_libraries() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == OURS]:
         del sys.modules[name]
     gc.collect()
-    gc.freeze()  # the children do not look through it, nor copy it by doing so
+    gc.freeze()  # a collection in a child would copy this memory
 
 
 def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """What is to be forked, and its stdin, stdout and stderr."""
+    """Receive a request, with the stdin, stdout and stderr for the program."""
     size, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array("i").itemsize))
     descriptors = array("i", ancillary[0][2])
     with client.makefile("rb") as stream:
@@ -139,12 +139,12 @@ def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _reap(program: Program) -> bool:
-    """Whether it has ended, and is no zombie any more."""
+    """Return whether the program has ended; if so, it is no longer a zombie."""
     return os.waitpid(program.pid, os.WNOHANG)[0] != 0
 
 
 def _become(request: dict[str, Any], handed: list[int]) -> None:
-    """Be in the state in which Python begins the program."""
+    """Bring this process into the state in which Python starts a program."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for standard, descriptor in enumerate(handed):
@@ -172,7 +172,7 @@ def _become(request: dict[str, Any], handed: list[int]) -> None:
         )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    # `ps` shows this name; the arguments that it shows stay those of the zygote.
+    # `ps` shows this name, but still shows the arguments of the zygote.
     words = [os.fsdecode(word) for word in request["arguments"]]
     name = words[1].rpartition(".")[2] if words[0] == "-m" else Path(words[0]).name
     Path("/proc/self/comm").write_text(name)
@@ -183,7 +183,7 @@ def _become(request: dict[str, Any], handed: list[int]) -> None:
 def run(request: dict[str, Any]) -> None:
     """Run a file or a module as Python would.
 
-    Nothing is torn down after an exit: that would copy the memory of all the libraries.
+    After an exit nothing is torn down, as that would copy the memory of all libraries.
     """
     try:
         _run(request)
@@ -193,7 +193,7 @@ def run(request: dict[str, Any]) -> None:
         code = exit_.code or 0
     else:
         code = 0
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the end of Python does
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does at exit
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

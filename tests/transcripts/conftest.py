@@ -33,13 +33,13 @@ def manager_client(
 
 @pytest.fixture
 def project_key() -> str:
-    """A project key of this test's own."""
+    """A project key for this test alone."""
     return f"-home-{uuid4().hex}"
 
 
 @pytest.fixture
 def open_store(manager_client: ManagerClient) -> Iterator[OpenStore]:
-    """Open stores on the module's manager; they are closed with the test."""
+    """A function that opens stores on the module's manager; they are closed after the test."""
     opened: list[TranscriptStore] = []
 
     def open_one(*, namespace: str = "", appends: Appends | None = None) -> TranscriptStore:

@@ -1,4 +1,4 @@
-"""The ways that appends take to the manager, and what happens when one of them fails."""
+"""Appends of transcript lines: direct, delayed, and repeated after a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 from tests.transcripts.conftest import OpenStore
 
 
-def test_batch_that_is_sent_again_is_stored_once_also_without_uuids(
+def test_repeated_batch_is_stored_once_even_without_uuids(
     manager_client: ManagerClient, store: TranscriptStore, project_key: str
 ) -> None:
     appends = DirectAppends(manager_client)
@@ -33,7 +33,7 @@ def test_batch_that_is_sent_again_is_stored_once_also_without_uuids(
 
 
 class LostAnswer:
-    """A way to the manager on which the first answer is lost."""
+    """Direct appends whose first answer is lost."""
 
     def __init__(self, manager: ManagerClient) -> None:
         self.direct = DirectAppends(manager)
@@ -49,20 +49,20 @@ class LostAnswer:
         self.direct.drain()
 
 
-def test_append_that_is_tried_again_after_an_error_is_stored_once(
+def test_append_repeated_after_an_error_is_stored_once(
     open_store: OpenStore, manager_client: ManagerClient, project_key: str
 ) -> None:
     store = open_store(appends=LostAnswer(manager_client))
     mode: Any = {"type": "mode"}
     with pytest.raises(SessionClientError):
         run(store.append(key_of(project_key), [entry(1), mode]))
-    for _ in range(2):  # the same batch again, and after that a new one
+    for _ in range(2):  # first the same batch again, then a new batch
         run(store.append(key_of(project_key), [entry(1), mode]))
     assert run(store.load(key_of(project_key))) == [entry(1), mode, mode]
 
 
 class Held:
-    """A way to the manager on which batches stay until they are asked for."""
+    """Appends that hold batches back until `drain` is called."""
 
     def __init__(self, manager: ManagerClient) -> None:
         self.direct = DirectAppends(manager)
@@ -80,7 +80,7 @@ class Held:
             self.direct.append(self.waiting.pop(0))
 
 
-def test_everything_that_is_read_is_all_that_was_appended(
+def test_reads_return_all_earlier_appends(
     open_store: OpenStore, manager_client: ManagerClient, project_key: str
 ) -> None:
     held = Held(manager_client)
@@ -104,7 +104,7 @@ def test_everything_that_is_read_is_all_that_was_appended(
     run(use())
 
 
-def test_append_of_a_cancelled_caller_takes_its_turn(
+def test_append_of_a_cancelled_caller_is_done_in_order(
     open_store: OpenStore, manager_client: ManagerClient, project_key: str
 ) -> None:
     held = Held(manager_client)
@@ -115,7 +115,7 @@ def test_append_of_a_cancelled_caller_takes_its_turn(
         under_way = asyncio.create_task(store.append(key, [entry(1)]))
         await asyncio.to_thread(held.taken.wait, 5)
         behind = asyncio.create_task(store.append(key, [entry(2)]))
-        await asyncio.sleep(0)  # so that it has begun to wait
+        await asyncio.sleep(0)  # so that `behind` begins to wait
         for task in (under_way, behind):
             task.cancel()
         assert await asyncio.gather(under_way, behind, return_exceptions=True)
@@ -126,7 +126,7 @@ def test_append_of_a_cancelled_caller_takes_its_turn(
     assert run(use()) == [entry(1), entry(2), entry(3)]
 
 
-def test_manager_that_is_away_is_an_error_of_the_append(project_key: str) -> None:
+def test_append_fails_if_the_manager_is_away(project_key: str) -> None:
     with refused_url() as url, ManagerClient(url) as away, TranscriptStore(away) as store:
         with pytest.raises(SessionClientError):
             run(store.append(key_of(project_key), [entry(1)]))

@@ -1,4 +1,4 @@
-"""Transcripts by way of an outbox: lines that are refused, and lines that the manager lost."""
+"""Transcripts delivered through an outbox: refused lines, and lines that the manager lost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.delivery import delivery_of
 from agent_orchestrator.transcripts.mirror import OutboxAppends
 from agent_orchestrator.transcripts.sender import TRANSCRIPT
-from tests.api.serving.test_serving import run
 from tests.support.manager import RunningManager
+from tests.support.manager_command import run
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.transcripts import batch_of, entry
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -35,13 +35,13 @@ def lines_of(manager: ManagerClient, project_key: str, session_id: str = "s") ->
     return [line["n"] for page in manager.iterate_entries(where) for line in page]
 
 
-def test_lines_the_manager_refuses_hold_up_no_other(
+def test_refused_lines_do_not_block_other_lines(
     manager_client: ManagerClient, outbox: Outbox, project_key: str
 ) -> None:
     bad = {3, 8}
     lines = [entry(n, **({"deep": TOO_DEEP} if n in bad else {})) for n in range(1, 10)]
     for line in lines:
-        del line["uuid"]  # they are known by their place alone
+        del line["uuid"]  # the lines are identified by their position alone
     appends = OutboxAppends(outbox)
     appends.append(batch_of(project_key, *lines, batch_id="one"))
     appends.append(batch_of(project_key, entry(10), batch_id="two"))
@@ -51,16 +51,16 @@ def test_lines_the_manager_refuses_hold_up_no_other(
     (refused,) = outbox.list_refused()
     assert [json.loads(line)["n"] for line in refused.item[TRANSCRIPT]["lines"]] == [3, 8]
     assert "too_deep" in refused.reason or "nested" in refused.reason
-    # Cut off in the middle, it is sent again as it was, and nothing comes twice.
+    # After an interruption, the same batch is sent again, and no line is stored twice.
     appends.append(batch_of(project_key, *lines, batch_id="one"))
     delivery_of(manager_client, outbox, patience_seconds=PATIENCE_SECONDS).deliver()
     assert lines_of(manager_client, project_key) == [1, 2, 4, 5, 6, 7, 9, 10]
 
 
-def test_lines_a_manager_lost_are_sent_again_in_their_place(
+def test_lines_lost_by_the_manager_are_sent_again_in_order(
     start_manager: Callable[..., RunningManager], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older copy of its database is put back while nothing but a transcript goes on."""
+    """An older backup is restored, and then the run sends only transcript lines."""
     manager = start_manager()
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     copy = tmp_path / "copy.db"
@@ -96,7 +96,7 @@ def test_lines_a_manager_lost_are_sent_again_in_their_place(
 
 
 def test_batch_of_a_run_costs_two_requests(tmp_path: Path) -> None:
-    """Its lines and their summary: which one is there is known from the batch before."""
+    """One is for the lines, one for the summary: the last batch returned the current version."""
     position = 0
 
     def answer(received: Received) -> Reply:

@@ -1,4 +1,4 @@
-"""Summaries are what the Agent SDK folds a whole transcript to, whoever appended what."""
+"""Summaries equal the Agent SDK's fold of the whole transcript, also with several appenders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.transcripts import batch_of, entry, folded, key_of, summary_o
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
-def test_summaries_under_concurrent_folds_are_what_the_whole_transcript_folds_to(
+def test_concurrent_summaries_equal_the_fold_of_the_transcript(
     manager_client: ManagerClient, store: TranscriptStore, project_key: str
 ) -> None:
     together = threading.Barrier(8)
@@ -46,12 +46,12 @@ def test_summaries_under_concurrent_folds_are_what_the_whole_transcript_folds_to
     assert summary["mtime"] == listed["mtime"]
 
 
-def test_summary_that_was_left_behind_is_older_and_catches_up_with_the_next_append(
+def test_outdated_summary_catches_up_with_the_next_append(
     manager_client: ManagerClient, store: TranscriptStore, project_key: str
 ) -> None:
     key = key_of(project_key)
     run(store.append(key, [entry(1, customTitle="one")]))
-    # As one does that ends between the lines and the summary.
+    # Like a client that ends after the lines and before their summary.
     line = to_line(entry(2, customTitle="two"))
     named = {"project_key": project_key, "session_id": "s"}
     manager_client.append_entries(named, [line], batch_id="b")

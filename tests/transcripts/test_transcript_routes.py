@@ -1,4 +1,4 @@
-"""The routes of transcripts, spoken to without a client of ours."""
+"""The routes of transcripts, called without our own client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STRANGE = [
 ]
 
 
-def test_lines_come_back_byte_for_byte(api: Api, project_key: str) -> None:
+def test_lines_are_returned_byte_for_byte(api: Api, project_key: str) -> None:
     body = b" [ " + b"\n, ".join(STRANGE) + b" ]\r\n"
     assert append(api, project_key, body).json == {
         "ok": True,
@@ -48,6 +48,48 @@ def test_lines_come_back_byte_for_byte(api: Api, project_key: str) -> None:
     }
     answer = entries(api, project_key)
     assert answer.body == b'{"entries":[' + b",".join(STRANGE) + b'],"next_after":null}'
+
+
+LINES = {"Content-Type": "application/jsonl; charset=utf-8"}
+
+
+def append_lines(api: Api, project_key: str, body: bytes) -> Answer:
+    return api.call("POST", target("/transcripts/entries", project_key), body, LINES)
+
+
+def test_json_lines_are_returned_byte_for_byte(api: Api, project_key: str) -> None:
+    body = b"\n\r\n ".join(STRANGE) + b"\n"
+    assert append_lines(api, project_key, body).json["appended"] == len(STRANGE)
+    answer = entries(api, project_key)
+    assert answer.body == b'{"entries":[' + b",".join(STRANGE) + b'],"next_after":null}'
+
+
+@each_row(
+    ("body", "refusal"),
+    [
+        (b'{"a":1} {"b":1}', (400, "invalid_json")),
+        (b'{"a":\n1}', (400, "invalid_json")),
+        (b'{"a":1}\n{"a":', (400, "invalid_json")),
+        (b'{"a":NaN}', (400, "invalid_json")),
+        (b'{"a":"\xed\xa0\x80"}', (400, "invalid_json")),
+        (b'{"a":' + b"[" * 256 + b"]" * 256 + b"}", (400, "too_deep")),
+        (b'{"a":' + b"1" * 4301 + b"}", (400, "number_out_of_range")),
+        (b'{"uuid":"1"}\n[]', (422, "invalid_entry")),
+        (b"{}\n" * 10_001, (413, "too_many_entries")),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_json_lines_with_an_unusable_line_are_refused(
+    api: Api, project_key: str, body: bytes, refusal: tuple[int, str]
+) -> None:
+    assert append_lines(api, project_key, body).refusal == refusal
+    assert entries(api, project_key).refusal == (404, "transcript_not_found")
+
+
+def test_json_lines_are_accepted_on_this_route_only(api: Api, project_key: str) -> None:
+    for route in ("/sessions", "/events", "/transcripts/entries/", "/transcripts/summaries"):
+        answer = api.call("POST", target(route, project_key), b"{}", LINES)
+        assert answer.refusal == (415, "json_only"), route
 
 
 @each_row(
@@ -75,7 +117,7 @@ def test_lines_come_back_byte_for_byte(api: Api, project_key: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_unusable_lines_are_refused_and_none_of_their_batch_is_stored(
+def test_batch_with_an_unusable_line_is_refused_as_a_whole(
     api: Api, project_key: str, body: bytes, refusal: tuple[int, str]
 ) -> None:
     assert append(api, project_key, body).refusal == refusal
@@ -100,13 +142,13 @@ def test_unusable_lines_are_refused_and_none_of_their_batch_is_stored(
         "project_key=p&session_id=s&sub_path=a",
     ],
 )
-def test_transcript_that_cannot_be_is_refused(api: Api, query: str) -> None:
+def test_invalid_transcript_key_is_refused(api: Api, query: str) -> None:
     answer = api.call("POST", f"/transcripts/entries?{query}", b"[{}]")
     assert answer.refusal == (422, "invalid_request")
 
 
 @each_row("key", ["é" * 500, "../../etc", "a/b?c#d&e=f+g %2F", " ", ".", "\u2028"])
-def test_any_text_names_a_transcript(api: Api, project_key: str, key: str) -> None:
+def test_transcript_key_can_be_any_text(api: Api, project_key: str, key: str) -> None:
     assert append(api, key, b'[{"uuid":"1"}]', subpath=key).status == 201
     assert entries(api, key, subpath=key).json["entries"] == [{"uuid": "1"}]
     (found,) = api.get(target("/transcripts", key)).json["transcripts"]
@@ -115,15 +157,13 @@ def test_any_text_names_a_transcript(api: Api, project_key: str, key: str) -> No
 
 
 @pytest.mark.parametrize("uuid", ["x" * 101, "\u0000", "\ud800", "", "sha256:1", "batch:b:0"])
-def test_any_text_is_a_uuid_and_the_same_one_is_the_same_line(
-    api: Api, project_key: str, uuid: str
-) -> None:
+def test_uuid_can_be_any_text_and_identifies_a_line(api: Api, project_key: str, uuid: str) -> None:
     body = json.dumps([{"uuid": uuid}, {"uuid": uuid + "x"}, {"n": 1}]).encode()
     counts = [append(api, project_key, body).json["appended"] for _ in range(2)]
     assert counts == [3, 1]
 
 
-def test_lines_without_uuid_are_known_by_their_batch(api: Api, project_key: str) -> None:
+def test_lines_without_uuid_are_identified_by_their_batch(api: Api, project_key: str) -> None:
     body = b'[{"n":1},{"n":1},{"uuid":7},{"uuid":null}]'
     counts = [
         append(api, project_key, body, **batch).json["appended"]
@@ -132,7 +172,7 @@ def test_lines_without_uuid_are_known_by_their_batch(api: Api, project_key: str)
     assert counts == [4, 0, 4, 4, 4]
 
 
-def test_request_whose_answer_nobody_read_is_stored_once_when_it_is_sent_again(
+def test_repeated_request_after_a_lost_answer_is_stored_once(
     api: Api, manager: RunningManager, project_key: str
 ) -> None:
     body = b'[{"uuid":"1"},{"n":1}]'
@@ -144,12 +184,12 @@ def test_request_whose_answer_nobody_read_is_stored_once_when_it_is_sent_again(
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        wait_for(lambda: entries(api, project_key).status == 200, "it is stored")
+        wait_for(lambda: entries(api, project_key).status == 200, "the batch is stored")
     again = append(api, project_key, body, batch_id="b").json
     assert (again["appended"], again["last_position"]) == (0, 2)
 
 
-def test_large_line_passes_and_only_here(api: Api, project_key: str) -> None:
+def test_large_line_is_accepted_on_this_route_only(api: Api, project_key: str) -> None:
     line = b'{"uuid":"1","text":"' + b"x" * (20 * MIB) + b'"}'
     assert append(api, project_key, b"[" + line + b"]").status == 201
     assert entries(api, project_key).body == b'{"entries":[' + line + b'],"next_after":null}'
@@ -159,7 +199,7 @@ def test_large_line_passes_and_only_here(api: Api, project_key: str) -> None:
     assert api.call("POST", "/sessions", line).refusal == (413, "body_too_large")
 
 
-def test_summary_is_kept_as_it_came_and_replaced_by_version(api: Api, project_key: str) -> None:
+def test_summary_is_stored_unchanged_and_replaced_by_version(api: Api, project_key: str) -> None:
     def put(expected: int, version: int, body: bytes = b"{}") -> Answer:
         versions = {"expected_version": expected, "version": version}
         return api.call("PUT", target("/transcripts/summaries", project_key, **versions), body)
@@ -179,9 +219,7 @@ def test_summary_is_kept_as_it_came_and_replaced_by_version(api: Api, project_ke
     assert put(1, 2).status == 200
 
 
-def test_deleted_transcript_is_gone_and_deleting_it_again_is_no_error(
-    api: Api, project_key: str
-) -> None:
+def test_transcript_can_be_deleted_twice(api: Api, project_key: str) -> None:
     append(api, project_key, b"[{}]")
     append(api, project_key, b"[{}]", subpath="subagents/agent-1")
     place = target("/transcripts", project_key)
@@ -190,7 +228,7 @@ def test_deleted_transcript_is_gone_and_deleting_it_again_is_no_error(
     assert entries(api, project_key).refusal == (404, "transcript_not_found")
 
 
-def test_transcript_needs_no_session_and_goes_with_the_one_of_its_id(
+def test_transcript_is_deleted_with_the_session_of_its_id(
     api: Api, project_key: str, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()

@@ -1,4 +1,4 @@
-"""The Agent SDK's store over a real manager: its own suite, and what that one does not try."""
+"""The Agent SDK's session store on a real manager: the suite of the SDK and further cases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_sdk_suite_passes(open_store: OpenStore, project_key: str) -> None:
     assert next(numbers) >= 14
 
 
-def test_sdk_may_append_again_what_it_was_told_had_failed(
+def test_append_repeated_by_the_sdk_is_stored_once(
     store: TranscriptStore, project_key: str
 ) -> None:
     async def append_twice() -> Any:
@@ -41,7 +41,7 @@ def test_sdk_may_append_again_what_it_was_told_had_failed(
     assert run(append_twice()) == [entry(1), entry(2)]
 
 
-def test_concurrent_appenders_keep_every_line_once_and_each_its_order(
+def test_concurrent_appends_keep_every_line_once_and_in_order(
     open_store: OpenStore, project_key: str
 ) -> None:
     stores = [open_store() for _ in range(8)]
@@ -59,8 +59,8 @@ def test_concurrent_appenders_keep_every_line_once_and_each_its_order(
                 }
                 for n in range(start, start + 5)
             ]
-            everybodys: Any = {"type": "x", "uuid": f"shared-{start}"}
-            await store.append(key, [*own, everybodys])
+            common: Any = {"type": "x", "uuid": f"shared-{start}"}
+            await store.append(key, [*own, common])
 
     async def append_all() -> list[Any]:
         await asyncio.gather(*(append(name, store) for name, store in enumerate(stores)))
@@ -72,12 +72,12 @@ def test_concurrent_appenders_keep_every_line_once_and_each_its_order(
     for name in range(8):
         assert [found["n"] for found in own if found["by"] == name] == list(range(50))
     turns = sum(a["by"] != b["by"] for a, b in zip(own, own[1:], strict=False))
-    assert turns > 8  # they did overlap
+    assert turns > 8  # the appends did overlap
     summary = run(summary_of(stores[0], project_key))
     assert summary["data"] == folded(project_key, entries)
 
 
-def test_50_000_entries_come_back_complete_and_in_order_in_pages_of_bounded_size(
+def test_50_000_entries_are_loaded_in_order_in_bounded_pages(
     manager_client: ManagerClient, store: TranscriptStore, project_key: str
 ) -> None:
     entries = [entry(n, text="é" * 100 + "x" * (n % 200)) for n in range(50_000)]
@@ -97,7 +97,7 @@ def test_50_000_entries_come_back_complete_and_in_order_in_pages_of_bounded_size
     assert max(sizes) <= PAGE_BYTES
 
 
-def test_line_of_20_mb_comes_back(store: TranscriptStore, project_key: str) -> None:
+def test_line_of_20_mb_is_loaded_unchanged(store: TranscriptStore, project_key: str) -> None:
     large = entry(1, text='x\n"é🦾' * 2_000_000)
     assert len(to_line(large).encode()) > 20_000_000
 
@@ -108,7 +108,7 @@ def test_line_of_20_mb_comes_back(store: TranscriptStore, project_key: str) -> N
     assert run(append_and_load()) == [entry(0), large, entry(2)]
 
 
-def test_any_value_of_json_comes_back_equal(store: TranscriptStore, project_key: str) -> None:
+def test_any_json_value_is_loaded_unchanged(store: TranscriptStore, project_key: str) -> None:
     deep: Any = "bottom"
     for _ in range(120):
         deep = {"a": [deep]}
@@ -128,16 +128,14 @@ def test_any_value_of_json_comes_back_equal(store: TranscriptStore, project_key:
     assert list(map(to_line, loaded)) == list(map(to_line, strange))
 
 
-def test_what_is_no_json_is_an_error_and_nothing_is_stored(
-    store: TranscriptStore, project_key: str
-) -> None:
+def test_value_that_is_not_json_is_refused(store: TranscriptStore, project_key: str) -> None:
     for value in (float("nan"), object(), {1, 2}):
         with pytest.raises((TypeError, ValueError)):
             run(store.append(key_of(project_key), [entry(1), entry(2, value=value)]))
     assert run(store.load(key_of(project_key))) is None
 
 
-def test_delete_cascades_and_the_session_begins_anew(
+def test_delete_cascades_and_the_session_can_start_again(
     store: TranscriptStore, project_key: str
 ) -> None:
     key = key_of(project_key)

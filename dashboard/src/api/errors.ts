@@ -1,6 +1,6 @@
-/** What can go wrong between the page and the manager. Callers branch on class and code, never on text. */
+/** Errors of requests to the manager. Callers decide by class and code, never by text. */
 
-/** The manager answered, and refused. */
+/** The manager rejected a request. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The manager did not answer. */
+/** The manager did not respond. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 
@@ -29,17 +29,17 @@ export function hasCode(error: unknown, code: string): error is ApiError {
 
 const TOKEN_REFUSALS = ["unauthorized", "page_token_unknown", "too_many_failures"] as const;
 
-/** Whether the manager takes another token, not this one: also where that was said too often of late. */
+/** Return whether the manager rejected the token; `too_many_failures` follows many rejections. */
 export function isTokenRefused(error: unknown): boolean {
   return TOKEN_REFUSALS.some((code) => hasCode(error, code));
 }
 
-/** Whether asking again without a change could help. */
+/** Return whether the same request could succeed later. */
 export function isPassing(error: unknown): boolean {
   return error instanceof UnreachableError || (error instanceof ApiError && error.status >= 500);
 }
 
-/** One sentence for people. */
+/** Return one sentence for people. */
 export function explain(error: unknown): string {
-  return error instanceof Error ? error.message : "Something unexpected happened.";
+  return error instanceof Error ? error.message : "An unexpected error occurred.";
 }

@@ -1,4 +1,4 @@
-/** Server-sent events out of a response's bytes. */
+/** Parses server-sent events from the bytes of a response. */
 
 import { createParser } from "eventsource-parser";
 
@@ -8,7 +8,7 @@ export interface Frame {
   readonly body: string;
 }
 
-/** Yield what each read brought; an empty list means that only a ping came. */
+/** Yield the frames of each read; an empty list means that only a ping arrived. */
 export async function* readFrames(bytes: ReadableStream<Uint8Array>): AsyncGenerator<readonly Frame[]> {
   let frames: Frame[] = [];
   const parser = createParser({

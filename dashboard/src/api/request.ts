@@ -1,4 +1,4 @@
-/** The one place that calls fetch: adds the token, and turns every refusal into a typed error. */
+/** The only module that calls fetch: it adds the token, and turns error responses into typed errors. */
 
 import { isRecord } from "../wire";
 import { ApiError, isTokenRefused, UnreachableError } from "./errors";
@@ -16,7 +16,7 @@ export interface RequestOptions {
 
 const TIMEOUT_MS = 30_000;
 
-/** Ask for JSON. The shape is the caller's knowledge of the route. */
+/** Send a request and return the JSON response; the caller gives its type. */
 export async function request<Answer>(path: string, options: RequestOptions = {}): Promise<Answer> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
@@ -28,7 +28,7 @@ export async function request<Answer>(path: string, options: RequestOptions = {}
   }
 }
 
-/** Ask, and leave the body to the caller. A response that is returned is a success. */
+/** Send a request and return a successful response, with its body unread; throw otherwise. */
 export async function open(path: string, options: RequestOptions = {}): Promise<Response> {
   const token = currentToken();
   const headers = new Headers({ Accept: options.accept ?? "application/json" });
@@ -62,7 +62,7 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(
     response.status,
     field("code") ?? "unknown",
-    field("detail") ?? `The manager answered ${response.status}.`,
+    field("detail") ?? `The manager responded with status ${response.status}.`,
     Number.isFinite(retryAfter) ? retryAfter : null,
   );
 }

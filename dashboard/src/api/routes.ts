@@ -1,4 +1,4 @@
-/** The manager's routes as functions. Knows paths and shapes; decides nothing. */
+/** The manager's routes as functions: only paths, parameters and types. */
 
 import {
   type Facets,
@@ -129,7 +129,7 @@ export async function exchangeCode(code: string): Promise<string> {
   return (await request<{ token: string }>("dashboard/token", { method: "POST", body: { code } })).token;
 }
 
-/** Revoke the token of this browser: all its tabs are out. */
+/** Revoke the token of this browser; all its tabs are signed out. */
 export async function signOut(): Promise<void> {
   await request("dashboard/tokens/own", { method: "DELETE" });
 }
@@ -154,7 +154,7 @@ function sessionPath(sessionId: string): string {
   return `sessions/${encodeURIComponent(sessionId)}`;
 }
 
-/** Made without `crypto.randomUUID`, which a page has only on https and on loopback. */
+/** Return a random id; `crypto.randomUUID` exists only on https and on loopback. */
 function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0"),

@@ -1,4 +1,4 @@
-/** The frames of both feeds as values. A frame of an unknown kind says nothing to us. */
+/** Converts the frames of both feeds to values; frames of unknown kinds are ignored. */
 
 import { parseEvent, type Session, type SessionEvent, type WireEvent } from "../wire";
 import type { Frame } from "./frames";
@@ -12,7 +12,7 @@ export type FollowedChange =
   | { readonly kind: "session"; readonly session: Session }
   | { readonly kind: "deleted" };
 
-/** The number in a cursor, which is `GENERATION:NUMBER`. */
+/** Return the number of a cursor, whose form is `GENERATION:NUMBER`. */
 export function positionOf(cursor: string | null): number {
   const number = Number(cursor?.slice(cursor.lastIndexOf(":") + 1));
   return Number.isSafeInteger(number) ? number : 0;

@@ -1,7 +1,7 @@
-/** The one place that owns a stream: opens it, resumes it with its cursor, and says how it stands.
+/** The only module that owns streams: it opens them, resumes them at their cursor, and reports their state.
  *
- * Frames come in order; after a reconnect the server goes on from the cursor of the last frame that
- * was delivered. A stream ends only when its owner closes it or calls it final.
+ * Frames arrive in order. After a reconnect the server continues after the cursor of the last delivered
+ * frame. A stream ends only if its owner closes it, or answers "close" to a refusal.
  */
 
 import { ApiError } from "./errors";
@@ -10,29 +10,29 @@ import { type Frame, readFrames } from "./frames";
 export type Connection = "connecting" | "live" | "reconnecting" | "offline" | "closed";
 
 export interface StreamSource {
-  /** Answer with a response whose body is the stream, or fail with an ApiError or UnreachableError. */
+  /** Return a response whose body is the stream, or throw an ApiError or UnreachableError. */
   connect(cursor: string | null, signal: AbortSignal): Promise<Response>;
   deliver(frames: readonly Frame[]): void;
   onConnection(connection: Connection): void;
-  /** Decide about a refusal. "resume" tries again later. */
+  /** Decide whether to close the stream after an error response, or to try again later. */
   onRefusal(error: ApiError): "resume" | "close";
 }
 
 export interface Stream {
-  /** Cut the connection for now; the cursor is kept. */
+  /** Close the connection and keep the cursor. */
   pause(): void;
   resume(): void;
   close(): void;
 }
 
-/** Pings come every 15 seconds: two of them missing is a connection that nobody closed. */
+/** The server pings every 15 seconds; after two missing pings the connection counts as dead. */
 export const SILENCE_MS = 40_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
-/** So many failures in a row are no hiccup any more. */
+/** Number of failures in a row after which the state is "offline". */
 const OFFLINE_AFTER = 4;
 
-/** Exponential with full jitter, and never less than the server asked for. */
+/** Exponential backoff with jitter, but at least the delay that the server requested. */
 export function delayBefore(attempt: number, random: number, retryAfterSeconds: number | null): number {
   const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
   return Math.max(ceiling / 4 + random * ceiling * 0.75, (retryAfterSeconds ?? 0) * 1000);
@@ -102,7 +102,7 @@ export function openStream(source: StreamSource, startCursor: string | null): St
     source.onConnection("closed");
   }
 
-  /** The network is back: do not sit out the rest of a long delay. */
+  /** Retry at once when the network is back. */
   function hurry(): void {
     if (!isPaused && failures > 0) begin();
   }

@@ -1,7 +1,7 @@
-/** The page token: in the session storage of the tabs that are let in, and nowhere else.
+/** The page token. It is stored only in the session storage of the signed-in tabs.
  *
- * Tabs of this origin hand it to each other over a BroadcastChannel: a tab without a token asks, and one that gets a
- * token says so. Nothing is left once the last tab is closed. A token that was refused is never taken again.
+ * Tabs of this origin share it over a BroadcastChannel: a tab without a token requests it, and a tab that receives a
+ * token publishes it. When the last tab is closed, the token is gone. A rejected token is never accepted again.
  */
 
 const KEY = "agent-session-manager.token";
@@ -16,13 +16,13 @@ export function currentToken(): string | null {
   return sessionStorage.getItem(KEY);
 }
 
-/** Keep a token that was got for a code, and let the other tabs in. */
+/** Store the token received for a code, and share it with the other tabs. */
 export function keepToken(token: string): void {
   store(token);
   say({ kind: "given", token });
 }
 
-/** Drop a token that was refused, unless another one has taken its place meanwhile. */
+/** Drop a rejected token; a newer token that replaced it is kept. */
 export function dropToken(token: string | null): void {
   if (token === null) return;
   refused.add(token);
@@ -31,7 +31,7 @@ export function dropToken(token: string | null): void {
   tell();
 }
 
-/** Whether this tab was let in before. */
+/** Return whether this tab was signed in before. */
 export function wasLetIn(): boolean {
   return refused.size > 0;
 }
@@ -41,7 +41,7 @@ export function watchToken(watcher: () => void): () => void {
   return () => watchers.delete(watcher);
 }
 
-/** Ask the other tabs for their token, and answer them from now on. */
+/** Request the token from the other tabs, and answer their requests from now on. */
 export function joinTabs(): void {
   channel ??= new BroadcastChannel(KEY);
   channel.onmessage = ({ data }: MessageEvent<Word>) => hear(data);

@@ -1,7 +1,7 @@
-/** The places at which lists and timelines were left, so that every way back to them leads there.
+/** The places (scroll positions) at which lists and timelines were left; a return to a view restores its place.
  *
- * A place belongs to its step in the browser's history. A link that leads to the view again is a new step: it gets the
- * newest place of the view. Places live in the session storage of the tab, as a reload also comes back to them.
+ * A place belongs to a step in the browser's history. A link to the view creates a new step, which gets the newest
+ * place of the view. Places are in the tab's session storage, so that they survive a reload.
  */
 
 import { useEffectEvent, useLayoutEffect, useState } from "react";
@@ -18,7 +18,7 @@ interface LeftPlace {
   readonly place: unknown;
 }
 
-/** Return the place at which this view was left; a view whose address names a place has only that of its own step. */
+/** Return the place at which this view was left. If the address names a place, use only that of the same step. */
 export function usePlaceLeft<Place>(view: string, isNamed: boolean): Place | null {
   const [place] = useState(() => {
     const step = stepKey();
@@ -28,7 +28,7 @@ export function usePlaceLeft<Place>(view: string, isNamed: boolean): Place | nul
   return (place?.place ?? null) as Place | null;
 }
 
-/** Keep the place of this view when it is left; null for the place where it begins. */
+/** Store the place of this view when it is left; null means the start of the view. */
 export function useKeepPlace(view: string, placeNow: () => unknown): void {
   const now = useEffectEvent(placeNow);
   useLayoutEffect(() => {
@@ -46,7 +46,7 @@ export function useKeepPlace(view: string, placeNow: () => unknown): void {
   }, [view]);
 }
 
-/** Keep the address of the list on the screen: from a session, "Sessions" leads back to it. */
+/** Store the address of the visible list, so that "Sessions" in a session leads back to it. */
 export function useNoteList(link: string): void {
   useLayoutEffect(() => sessionStorage.setItem(LIST_KEY, link), [link]);
 }
@@ -59,11 +59,11 @@ function leftPlaces(): readonly LeftPlace[] {
   try {
     return JSON.parse(sessionStorage.getItem(KEY) ?? "[]") as readonly LeftPlace[];
   } catch {
-    return []; // written by something else that was served at this address
+    return []; // another program at this address wrote it
   }
 }
 
-/** The name of the step in the browser's history that is on the screen; the browser keeps it with the step. */
+/** Return the name of the current step in the browser's history; the browser stores it with the step. */
 function stepKey(): string {
   const state: unknown = window.history.state;
   if (isRecord(state) && typeof state.step === "string") return state.step;

@@ -1,11 +1,11 @@
 import { useEffect, useEffectEvent } from "react";
 
-/** "j", "?", "ArrowDown"; two keys after each other as "g s". */
+/** Actions by key, for example "j", "?" or "ArrowDown", or by two keys in sequence, for example "g s". */
 export type KeyMap = Readonly<Record<string, (event: KeyboardEvent) => void>>;
 
 const SEQUENCE_MS = 1000;
 
-/** Keys of a view; not while somebody types, holds a modifier or has a dialog open. */
+/** Handle the keys of a view, except while the reader types, holds a modifier, or has a dialog open. */
 export function useKeys(keys: KeyMap): void {
   const act = useEffectEvent((name: string, event: KeyboardEvent) => {
     const action = keys[name];

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** One clock for all that ticks: rows of a list move together, and nothing ticks when nobody looks. */
+/** One shared clock: all rows of a list tick together, and the timer runs only while a component uses it. */
 
 const TICK_MS = 1000;
 const watchers = new Set<() => void>();
@@ -28,7 +28,7 @@ function current(): number {
   return now;
 }
 
-/** Milliseconds, renewed each second. */
+/** Return the time in milliseconds, updated each second. */
 export function useNow(): number {
   return useSyncExternalStore(watch, () => Math.floor(current() / TICK_MS) * TICK_MS);
 }

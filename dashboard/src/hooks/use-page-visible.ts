@@ -1,9 +1,9 @@
 import { useEffect, useState } from "react";
 
-/** A browser has six connections for all tabs of one server, and every stream takes one. */
+/** Hidden tabs close their stream after this time: a browser has six connections per server for all tabs. */
 const GRACE_MS = 30_000;
 
-/** False once the tab has been out of sight for a while. */
+/** Return false when the tab has been hidden for a while. */
 export function usePageVisible(): boolean {
   const [isVisible, setVisible] = useState(true);
   useEffect(() => {

@@ -15,7 +15,7 @@ export function goTo(link: string): void {
   window.location.hash = link;
 }
 
-/** Change the place without a step in the browser's history, as while somebody types. */
+/** Change the address without a new step in the browser's history, for example while the reader types. */
 export function replaceRoute(link: string): void {
   window.history.replaceState(window.history.state, "", link);
   window.dispatchEvent(new HashChangeEvent("hashchange"));

@@ -3,7 +3,7 @@ import { useEffect, useMemo } from "react";
 import { listSessions } from "../api/routes";
 import { joinSessions } from "../state/session-list";
 import type { Session, SessionFilter } from "../wire";
-import { SESSION_LISTS, useSessionsFeed } from "./sessions-feed";
+import { SESSION_LISTS, useSessionsFeed } from "./sessions-feed-provider";
 
 export interface SessionList {
   readonly sessions: readonly Session[];
@@ -11,13 +11,13 @@ export interface SessionList {
   readonly isLoading: boolean;
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
-  /** The next page could not be read. */
+  /** Whether loading the next page failed. */
   readonly hasFailed: boolean;
   loadMore(): void;
   retry(): void;
 }
 
-/** A list that is read page by page and kept true by the feed; where the feed rests, by asking again. */
+/** A list that is loaded page by page and updated by the feed, or by polling every `askAgainMs`. */
 export function useSessions(filter: SessionFilter, askAgainMs?: number): SessionList {
   const { changes, cover } = useSessionsFeed();
   const query = useInfiniteQuery({
@@ -27,7 +27,7 @@ export function useSessions(filter: SessionFilter, askAgainMs?: number): Session
     getNextPageParam: (page) => page.next_page,
     refetchInterval: askAgainMs ?? false,
     staleTime: Number.POSITIVE_INFINITY,
-    // The old pages under the new filter are a first answer while the true one is on its way.
+    // While the new pages load, show the old ones under the new filter.
     placeholderData: keepPreviousData,
   });
   const pages = query.data?.pages;

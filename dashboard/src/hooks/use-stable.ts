@@ -1,6 +1,6 @@
 import { useCallback, useLayoutEffect, useRef } from "react";
 
-/** A callback that is the same at every drawing and does what the newest one does; for memoised parts. */
+/** Return a callback with a stable identity that calls the newest one; for memoised components. */
 export function useStable<Arguments extends unknown[]>(
   callback: (...given: Arguments) => void,
 ): (...given: Arguments) => void {

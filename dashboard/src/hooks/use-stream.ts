@@ -2,23 +2,23 @@ import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } fro
 import type { ApiError } from "../api/errors";
 import type { Frame } from "../api/frames";
 import { type Connection, openStream, type Stream } from "../api/stream";
-import { onWatchedChange, watchedSessions } from "../state/watched";
+import { onWatchedChange, watchedSessions } from "../state/watched-sessions";
 import { usePageVisible } from "./use-page-visible";
 
 export interface StreamOptions {
-  /** What is followed; null follows nothing. Another key is another stream. */
+  /** The key of the stream; null for no stream. A new key opens a new stream. */
   readonly key: string | null;
-  /** Where to begin when the stream is opened. */
+  /** Return the cursor at which a new stream starts. */
   cursor(): string | null;
   connect(cursor: string | null, signal: AbortSignal): Promise<Response>;
   deliver(frames: readonly Frame[]): void;
   onRefusal(error: ApiError): "resume" | "close";
 }
 
-/** Frames that come within this time are one change of the page. */
+/** Frames that arrive within this time are delivered together. */
 const GATHER_MS = 60;
 
-/** Follow a stream while the component is there and somebody looks, or wants to be told. */
+/** Follow a stream while the component is mounted and the page is visible or sessions are watched. */
 export function useStream({ key, ...source }: StreamOptions): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
   const stream = useRef<Stream | null>(null);

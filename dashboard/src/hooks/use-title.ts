@@ -2,7 +2,7 @@ import { useEffect } from "react";
 
 const PRODUCT = document.title;
 
-/** Name what is on the screen in the browser's tab. */
+/** Show the subject of the view in the title of the tab. */
 export function useTitle(subject: string | null): void {
   useEffect(() => {
     document.title = subject === null ? PRODUCT : `${subject} – ${PRODUCT}`;

@@ -1,14 +1,14 @@
 import { useMemo, useState } from "react";
 import { runsByEnd } from "../state/usage";
 import { plural, wholeNumber } from "../text/format";
-import { Figure } from "./figure";
+import { PlotWithTable } from "./plot-with-table";
 import { Span } from "./span";
 import { useUsage } from "./use-usage";
 
 const SPANS = [24, 48] as const;
 const COLORS = ["--plot-good", "--plot-bad", "--plot-warn", "--plot-lost"] as const;
 
-/** There is no half of a run. */
+/** Label only whole numbers, as there are no fractions of a run. */
 function wholeTick(value: number): string {
   return Number.isInteger(value) ? wholeNumber(value) : "";
 }
@@ -23,8 +23,8 @@ export function Activity() {
       <h2 id="activity">
         Activity <Span label="Hours" values={SPANS} unit="h" value={hours} onChange={setHours} />
       </h2>
-      <Figure
-        title="Runs begun per hour"
+      <PlotWithTable
+        title="Runs started per hour"
         summary={plural(total, "run")}
         plot={plot}
         colors={COLORS}

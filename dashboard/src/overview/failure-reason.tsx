@@ -6,7 +6,7 @@ import type { Session } from "../wire";
 
 const MAX_SHOWN = 300;
 
-/** Why the newest run of a session failed: the first line of its error, else how it ended. */
+/** Why the newest run of a session failed: the first line of its error, otherwise the reason of its end. */
 export function FailureReason({ session }: { session: Session }) {
   const end = useQuery({
     queryKey: ["end", session.session_id, session.generation, session.last_seq],
@@ -29,12 +29,12 @@ export function FailureReason({ session }: { session: Session }) {
 function wordsFor({ reason, exit_code }: Session): string {
   switch (reason) {
     case "timeout":
-      return "its time was up";
+      return "the time limit was reached";
     case "budget":
-      return "its budget was up";
+      return "the budget was used up";
     case "lost":
-      return "nothing was heard of it";
+      return "the run was lost: its lease expired";
     default:
-      return exit_code === null ? "it gave no reason" : `exit code ${exit_code}`;
+      return exit_code === null ? "no reason given" : `exit code ${exit_code}`;
   }
 }

@@ -6,7 +6,7 @@ interface SpanProps {
   onChange(value: number): void;
 }
 
-/** How far back to look. */
+/** Buttons to choose the period of a plot. */
 export function Span({ label, values, unit, value, onChange }: SpanProps) {
   return (
     <fieldset className="span">

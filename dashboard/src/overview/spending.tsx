@@ -3,7 +3,7 @@ import { byAgent, totalsByAgent, totalTokens } from "../state/usage";
 import { compactNumber, cost, money, roundMoney, wholeNumber } from "../text/format";
 import { Line } from "../ui/text";
 import type { UsageRow } from "../wire";
-import { Figure } from "./figure";
+import { PlotWithTable } from "./plot-with-table";
 import { Span } from "./span";
 import { useUsage } from "./use-usage";
 
@@ -25,7 +25,7 @@ export function Spending() {
         Tokens and cost <Span label="Days" values={SPANS} unit="d" value={days} onChange={setDays} />
       </h2>
       <div className="figures">
-        <Figure
+        <PlotWithTable
           {...shared}
           title="Cost per day"
           summary={cost({ cost_microdollars: sum(costOf), unpriced_tokens: sum(unpricedOf) })}
@@ -33,7 +33,7 @@ export function Spending() {
           format={money}
           formatTick={roundMoney}
         />
-        <Figure
+        <PlotWithTable
           {...shared}
           title="Tokens per day"
           summary={`${compactNumber(sum(totalTokens))} tokens`}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** The colours that CSS variables have now, for a canvas; they change with the theme. */
+/** Return the current colours of CSS variables, for a canvas; they change with the theme. */
 export function useColors(variables: readonly string[]): readonly string[] {
   const [colors, setColors] = useState(() => read(variables));
   useEffect(() => {
@@ -17,7 +17,7 @@ export function useColors(variables: readonly string[]): readonly string[] {
   return colors;
 }
 
-/** A variable holds what was written; only a property that uses it has the colour itself. */
+/** Resolve variables to colours: the value of a variable is only its source text. */
 function read(variables: readonly string[]): readonly string[] {
   const probe = document.createElement("span");
   document.body.append(probe);

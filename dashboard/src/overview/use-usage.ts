@@ -13,7 +13,7 @@ interface UsageSpan {
 
 const RENEW_MS = 60_000;
 
-/** The usage of the last hours or days, renewed every minute while it is on the screen. */
+/** Return the usage of the last hours or days, reloaded every minute while it is visible. */
 export function useUsage(bucket: "day" | "hour", count: number): UsageSpan {
   const query = useQuery({
     queryKey: ["usage", bucket, count],

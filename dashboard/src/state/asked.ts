@@ -1,6 +1,6 @@
-/** The place that a tab which is not let in was asked for: the tab that gets in with a code goes there.
+/** The address requested from a tab that is not signed in; the tab that signs in with a code opens it.
  *
- * It is kept for all tabs of this origin, and forgotten once a tab is let in, or its own is closed.
+ * It is stored for all tabs of this origin, and dropped when a tab signs in or the requesting tab is closed.
  */
 
 import { currentToken, watchToken } from "../api/token";

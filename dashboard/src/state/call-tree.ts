@@ -1,26 +1,26 @@
-/** Which loaded events belong to which call: by the ids they carry, never by when they came.
+/** Assigns loaded events to tool calls by their ids; the order of arrival does not matter.
  *
- * The end and the denial of a call are part of its row; the events of a subagent are inside the call that started it.
- * Ids are unique within a run only, so a key names both. A circle of calls is cut where it is met first.
+ * The end and the denial of a call are part of its row. The events of a subagent are inside the call that started it.
+ * Ids are unique only within a run, so a key contains both. A cycle of calls is cut at its first call.
  */
 
 import type { EventOf, SessionEvent } from "../wire";
 
 export interface CallTree {
-  /** The loaded events that are shown, rising by seq; model requests count in the sums alone. */
+  /** The loaded events that are shown, in order of seq; model requests count only in the sums. */
   readonly events: ReadonlyMap<number, SessionEvent>;
-  /** The seqs that are parts of a message, each with that of its first part. */
+  /** The seq of each later part of a message, with the seq of the first part. */
   readonly joined: ReadonlyMap<number, number>;
   readonly begun: ReadonlyMap<string, EventOf<"pre_tool">>;
   readonly ended: ReadonlyMap<string, EventOf<"post_tool">>;
   readonly denied: ReadonlyMap<string, EventOf<"permission_denied">>;
-  /** The events inside each call by seq, also where the call itself is not loaded. */
+  /** The events inside each call by seq, also if the call itself is not loaded. */
   readonly inside: ReadonlyMap<string, readonly SessionEvent[]>;
 }
 
 export type CallEvent = EventOf<"pre_tool" | "post_tool" | "permission_denied">;
 
-/** The key of the call that an event begins, ends or denies. */
+/** Return the key of the call that an event begins, ends or denies. */
 export function keyOf(event: CallEvent): string | null {
   return event.tool_use_id === null ? null : key(event, event.tool_use_id);
 }
@@ -53,7 +53,7 @@ export function callTree(loaded: Iterable<SessionEvent>): CallTree {
   return { events, joined, begun, ended, denied, inside };
 }
 
-/** Join the parts of each message into its first part that is loaded without a gap behind it. */
+/** Join the parts of each message into its first loaded part, up to the first gap. */
 function joinParts(
   loaded: readonly SessionEvent[],
 ): Pick<CallTree, "joined"> & { events: Map<number, SessionEvent> } {
@@ -78,14 +78,14 @@ function joinParts(
   return { events, joined };
 }
 
-/** The call in whose row an event is shown, if it is not shown in one of its own. */
+/** Return the call in whose row an event is shown, if the event has no own row. */
 export function partOf(event: SessionEvent, begun: CallTree["begun"]): EventOf<"pre_tool"> | undefined {
   if (event.kind !== "post_tool" && event.kind !== "permission_denied") return undefined;
   const call = keyOf(event);
   return call === null ? undefined : begun.get(call);
 }
 
-/** The calls around an event, outermost last; open them to see it. */
+/** Return the calls around an event, outermost last; they must be open to show it. */
 export function foldsAround(tree: CallTree, event: SessionEvent): readonly string[] {
   const folds = new Set<string>();
   let inner: SessionEvent | undefined = partOf(event, tree.begun) ?? event;
@@ -106,7 +106,7 @@ function key(event: SessionEvent, toolUseId: string): string {
   return `${event.run} ${toolUseId}`;
 }
 
-/** Calls whose parents lead back to them: the first of each circle by seq stands outside of it. */
+/** Find cycles of calls whose parents lead back to them; return the call at which each cycle is cut. */
 function cutCircles(events: Iterable<SessionEvent>, begun: CallTree["begun"]): ReadonlySet<SessionEvent> {
   const cuts = new Set<SessionEvent>();
   const seen = new Set<SessionEvent>();

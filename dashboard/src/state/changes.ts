@@ -1,13 +1,13 @@
-/** What the feed of all sessions has said since the page was opened.
+/** The changes that the feed of all sessions has reported since the page was opened.
  *
- * Of each session the newest word wins, by its position in the feed, so frames may come twice or in
- * any order. Pages are read beside this and joined in `session-list.ts` by the same rule.
+ * The newest change of a session wins, by its position in the feed. So frames may arrive twice or in any
+ * order. `session-list.ts` merges them with the loaded pages by the same rule.
  */
 
 import type { ListChange } from "../api/session-frames";
 import type { Session } from "../wire";
 
-/** A session as of a position; null where it was deleted. */
+/** A session at a position in the feed; null if it was deleted. */
 export interface Word {
   readonly position: number;
   readonly session: Session | null;

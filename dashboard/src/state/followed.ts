@@ -1,6 +1,6 @@
-/** One session on the screen, as its first answer, its pages and its feed made it.
+/** The state of the visible session, from its first response, its pages and its feed.
  *
- * The feed may repeat itself after a reconnect and pages come in any order; both end in the same state.
+ * The feed may repeat frames after a reconnect, and pages arrive in any order; the resulting state is the same.
  */
 
 import type { FollowedChange } from "../api/session-frames";
@@ -28,7 +28,7 @@ export function follow(followed: Followed, action: FollowedAction): Followed {
     case "followed":
       return action.changes.reduce(withChange, withEvents(followed, eventsIn(action.changes)));
     case "page":
-      // A page of the session that had this id before says nothing about this one.
+      // Ignore a page of a deleted session that had the same id.
       if (followed.phase !== "present" || followed.session.generation !== action.generation) return followed;
       return withEvents(followed, action.events);
     case "seen":
@@ -65,7 +65,7 @@ function withTimeline(followed: Extract<Followed, { phase: "present" }>, timelin
   return { ...followed, timeline, session: withNewest(followed.session, timeline) };
 }
 
-/** The feed repeats the session only for what its events do not say. */
+/** Update the session by its newest event; the feed sends the session only for changes without an event. */
 function withNewest(session: Session, timeline: Timeline): Session {
   const newest = timeline.events.get(timeline.head);
   if (timeline.head <= session.last_seq || newest === undefined) return session;

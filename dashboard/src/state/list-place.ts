@@ -1,16 +1,16 @@
-/** Where a reader was in a list: the rows that were on the screen, and how far the first one was scrolled out of it. */
+/** The place of a reader in a list: the visible rows, and the scroll offset within the first one. */
 export interface ListPlace {
   readonly row: number;
   readonly ids: readonly string[];
   readonly offset: number;
 }
 
-/** How many more rows are read for the place, since new sessions may have moved it down. */
+/** Number of further rows to load for the place, as new sessions may have moved it down. */
 const READ_FURTHER = 200;
 
-/** The row that is first at the place now; null while the pages that hold it are still to be read.
+/** Return the row that is now the first of the place; null while more pages must be loaded.
  *
- * That of the first session that was on the screen and has not moved away from most of the others.
+ * It is the row of the first session that was visible and has not moved away from most of the others.
  */
 export function rowAt(place: ListPlace, ids: readonly string[], hasMore: boolean): number | null {
   if (hasMore && ids.length < place.row + place.ids.length) return null;

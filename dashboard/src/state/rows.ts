@@ -1,9 +1,9 @@
-/** From events to the rows of a timeline.
+/** Turns events into the rows of a timeline.
  *
- * Every seq has a row, also while its event is not loaded, except what is part of another row: the end
- * of a call belongs to its beginning, what a folded subagent did to the call that started it, and the
- * parts of a message to the first of them. Model requests have none.
- * Rows stand in the order of their seqs, but that the events of a subagent stand together under its call.
+ * Every seq has a row, also while its event is not loaded, unless the event is part of another row. The end of
+ * a call is part of the row of its beginning. The events of a folded subagent are part of the call that started
+ * it. The parts of a message are part of its first part. Model requests have no row.
+ * Rows are in the order of their seqs, except that the events of a subagent are together below its call.
  */
 
 import type { EventOf, Session, SessionEvent } from "../wire";
@@ -28,9 +28,9 @@ export function errorOf(call: Call): string | null {
 }
 
 export interface Subagent {
-  /** Names the fold. */
+  /** The key of the fold. */
   readonly key: string;
-  /** Events of it that are loaded. */
+  /** Number of its loaded events. */
   readonly loaded: number;
   readonly isOpen: boolean;
 }
@@ -39,7 +39,7 @@ interface RowBase {
   readonly seq: number;
   readonly depth: number;
   readonly event: SessionEvent;
-  /** The run that begins with this event, if one does. */
+  /** The run that begins with this event, if any. */
   readonly beginsRun: number | null;
   /** Whether a subagent begins here whose call is not loaded. */
   readonly beginsSubagent: boolean;
@@ -54,9 +54,9 @@ export type Row = RowBase &
 export interface Arrangement {
   /** The seqs that have a row, in the order of the rows. */
   readonly seqs: readonly number[];
-  /** The rows of those that are loaded. */
+  /** The rows of the loaded events. */
   readonly rows: ReadonlyMap<number, Row>;
-  /** At each seq the place of the row that shows it. */
+  /** For each seq, the place of the row that shows it. */
   readonly places: Int32Array;
 }
 
@@ -121,7 +121,7 @@ export function arrange(
     for (const member of top?.members ?? [])
       add(member, top?.depth ?? 0, top?.depth === 1 && member === event);
   }
-  // However often a call was ended or denied, and whether that was told before its beginning.
+  // For every end and denial of a call, also repeated ones, and ones that came before its beginning.
   for (const event of tree.events.values()) {
     const call = partOf(event, tree.begun);
     if (call) places[event.seq] = places[call.seq] ?? 0;
@@ -130,7 +130,7 @@ export function arrange(
   return { seqs, rows, places };
 }
 
-/** The place of the row that shows a seq. */
+/** Return the place of the row that shows a seq. */
 export function placeOf({ seqs, places }: Arrangement, seq: number): number {
   return seq < places.length ? (places[Math.max(0, seq)] ?? 0) : Math.max(0, seqs.length - 1);
 }
@@ -140,7 +140,7 @@ interface Top {
   readonly members: readonly SessionEvent[];
 }
 
-/** What stands at the seq of an event: itself, or all of a subagent that begins with it and whose call is not loaded. */
+/** Return the rows at the seq of an event: the event, or all events of a subagent whose call is not loaded. */
 function topsOf(tree: CallTree): ReadonlyMap<SessionEvent, Top> {
   const tops = new Map<SessionEvent, Top>();
   const owned = new Set<SessionEvent>();
@@ -175,7 +175,7 @@ function toCall(
   }
 }
 
-/** The first seq from which on nothing is missing. */
+/** Return the first seq from which all events are loaded. */
 function loadedToEndFrom(timeline: Timeline): number {
   let from = timeline.head + 1;
   while (timeline.events.has(from - 1)) from -= 1;

@@ -1,7 +1,7 @@
-/** The list on the screen: the pages that were read, joined with what the feed has said since.
+/** Computes the visible list: the loaded pages, merged with the changes from the feed.
  *
- * Pure, and indifferent to the order in which pages and frames came. The feed also speaks of sessions
- * that lie past the last page read: they wait for their page, so that the list has no holes in it.
+ * The functions are pure, and the order in which pages and frames arrived does not matter. The feed also reports
+ * sessions after the last loaded page. They are shown with their page, so that the list has no gaps.
  */
 
 import { positionOf } from "../api/session-frames";
@@ -43,21 +43,21 @@ export function matches(session: Session, filter: SessionFilter): boolean {
   return searched.some((value) => has(value, text));
 }
 
-/** Whether a value has this part, in small letters or large ones. */
+/** Return whether a value contains this text, ignoring case. */
 function has(value: string | null, part: string): boolean {
   return value?.toLowerCase().includes(part.toLowerCase()) ?? false;
 }
 
 export interface ShownOrder {
   readonly ids: readonly string[];
-  /** New at places that the reader is looking past; null where nothing waits. */
+  /** Number of new sessions that are not shown yet. */
   readonly waiting: number;
 }
 
-/** The order to show, given the one that is on the screen.
+/** Return the order to show, given the visible order.
  *
- * While the reader is in the middle of something (`isHeld`) rows stay where they are: those that are
- * gone go, those of a further page are appended, and the rest waits to be asked for.
+ * While the reader uses the list (`isHeld`), rows keep their order: deleted rows disappear, rows of the next pages are
+ * appended, and other new rows wait until the reader requests them.
  */
 export function settle(shown: readonly string[], wanted: readonly string[], isHeld: boolean): ShownOrder {
   if (!isHeld || shown.length === 0) return { ids: wanted, waiting: 0 };
@@ -85,7 +85,7 @@ function fromPages(pages: readonly SessionPage[]): ReadonlyMap<string, Word> {
   return words;
 }
 
-/** Of equal position the first counts: a page is read after its cursor was taken. */
+/** Return the newer version; at equal positions the first one, as a page is read after its cursor was taken. */
 function newer(word: Word, other: Word | undefined): Word {
   return other && other.position > word.position ? other : word;
 }

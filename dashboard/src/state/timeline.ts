@@ -1,21 +1,21 @@
-/** The events of a session that the page has, by seq.
+/** The loaded events of a session, by seq.
  *
- * Events never change and their seq is given once, so joining pages and live frames is a union: twice
- * or in another order gives the same. Only events near the reader are kept; the rest is read again.
+ * Events never change and seqs are unique, so merging pages and live frames is a union: repeats and order do not
+ * matter. Only events near the reader are kept; others are loaded again when needed.
  */
 
 import type { SessionEvent } from "../wire";
 import { callTree, parentKey } from "./call-tree";
 
 export interface Timeline {
-  /** The last seq that is known to exist. */
+  /** The highest seq known to exist. */
   readonly head: number;
   readonly events: ReadonlyMap<number, SessionEvent>;
 }
 
 export const emptyTimeline: Timeline = { head: 0, events: new Map() };
 
-/** Events are read in pages that end at multiples of this. */
+/** Events are loaded in pages that end at multiples of this number. */
 const PAGE_EVENTS = 100;
 const MAX_KEPT = 6000;
 const KEPT_AROUND = 2000;
@@ -33,13 +33,13 @@ export function raiseHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline;
 }
 
-/** Seqs from the first to the last. */
+/** A range of seqs, including both ends. */
 export interface Span {
   readonly first: number;
   readonly last: number;
 }
 
-/** The spans that cover these seqs and `around` more on each side, rising and apart from each other. */
+/** Return the spans that cover these seqs and `around` more on each side, in order and without overlap. */
 export function spansAround(seqs: readonly number[], around: number): readonly Span[] {
   const spans: { first: number; last: number }[] = [];
   for (const seq of seqs.toSorted((a, b) => a - b)) {
@@ -50,7 +50,7 @@ export function spansAround(seqs: readonly number[], around: number): readonly S
   return spans;
 }
 
-/** Forget what is far from the seqs on the screen, once there is much of it; the calls around the rest stay. */
+/** Drop events far from the visible seqs if there are many events; keep the calls around the kept events. */
 export function forgetFar(timeline: Timeline, shown: readonly number[]): Timeline {
   if (timeline.events.size <= MAX_KEPT) return timeline;
   const near = spansAround([...shown, timeline.head], KEPT_AROUND);
@@ -70,13 +70,13 @@ export function forgetFar(timeline: Timeline, shown: readonly number[]): Timelin
   return { ...timeline, events: new Map([...kept].map((event) => [event.seq, event])) };
 }
 
-/** What to ask for, as a query: the events past `after_seq`. */
+/** A query for missing events: up to `limit` events after `after_seq`. */
 export interface MissingEvents {
   readonly after_seq: number;
   readonly limit: number;
 }
 
-/** What is missing to show these seqs and those around them in full, page by page. */
+/** Return the queries, page by page, for the missing events at and around these seqs. */
 export function missingEvents(
   timeline: Timeline,
   shown: readonly number[],

@@ -1,4 +1,4 @@
-/** Usage rows as series for plots and tables: every bucket of the span, also the empty ones. */
+/** Turns usage rows into series for plots and tables, with every bucket of the span, also empty ones. */
 
 import type { UsageRow } from "../wire";
 
@@ -8,7 +8,7 @@ export interface Series {
 }
 
 export interface Plot {
-  /** The begin of each bucket, in milliseconds. */
+  /** The start of each bucket, in milliseconds. */
   readonly starts: readonly number[];
   readonly series: readonly Series[];
 }
@@ -16,7 +16,7 @@ export interface Plot {
 const HOUR_MS = 3_600_000;
 const MAX_AGENTS = 5;
 
-/** The begins of the last `count` hours or local days, the present one last. */
+/** Return the starts of the last `count` hours or local days, the current one last. */
 export function bucketStarts(bucket: "day" | "hour", count: number, now: Date): readonly number[] {
   const last = new Date(now);
   last.setMinutes(0, 0, 0);
@@ -30,13 +30,13 @@ export function bucketStarts(bucket: "day" | "hour", count: number, now: Date): 
   });
 }
 
-/** How runs ended, per bucket; those that run still count as well until they end otherwise. */
+/** Count runs by their end, per bucket; running ones count with the successful ones. */
 export function runsByEnd(rows: readonly UsageRow[], starts: readonly number[]): Plot {
   const sum = (value: (row: UsageRow) => number) => sumByBucket(rows, starts, value);
   return {
     starts,
     series: [
-      { name: "well or running", values: sum((row) => row.runs - row.failed - row.stopped - row.lost) },
+      { name: "finished or running", values: sum((row) => row.runs - row.failed - row.stopped - row.lost) },
       { name: "failed", values: sum((row) => row.failed) },
       { name: "stopped", values: sum((row) => row.stopped) },
       { name: "lost", values: sum((row) => row.lost) },
@@ -44,7 +44,7 @@ export function runsByEnd(rows: readonly UsageRow[], starts: readonly number[]):
   };
 }
 
-/** A figure per bucket and agent: the first of the agents by name, the others together. */
+/** Sum a value per bucket and agent: the first agents by name, the others together. */
 export function byAgent(
   rows: readonly UsageRow[],
   starts: readonly number[],
@@ -111,7 +111,7 @@ function agentOf(row: UsageRow): string {
   return row.agent_name ?? "no agent";
 }
 
-/** A row belongs to the last bucket that begins no later than it does: the clocks' zones may differ. */
+/** Sum a value by bucket. A row belongs to the last bucket that starts at or before it, as time zones may differ. */
 function sumByBucket(
   rows: readonly UsageRow[],
   starts: readonly number[],

@@ -1,7 +1,7 @@
-/** Content blocks as text, as images that may be shown, and as words for everything else.
+/** Turns content blocks into text, images that are safe to show, and a description for everything else.
  *
- * Anybody may have put anything into a block. An image is shown only where its own first bytes say that it is of a
- * known raster type and how large it is; what it is called counts for nothing.
+ * The content of a block is not trusted. An image is shown only if its first bytes prove a known raster type and its
+ * size; its declared type is ignored.
  */
 
 import { isRecord } from "../wire";
@@ -13,21 +13,21 @@ export type Block =
   | { readonly kind: "image"; readonly src: string; readonly words: string }
   | { readonly kind: "words"; readonly words: string; readonly text: string | null };
 
-/** Longer ones are told in words: a browser takes long to decode them. */
+/** Larger images are only described, as a browser takes long to decode them. */
 const MAX_IMAGE_CHARACTERS = 8 * 1024 * 1024;
 const MAX_PIXELS = 40_000_000;
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const DATA_ADDRESS = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w.=+-]+)*;base64,/;
 
-/** The blocks of a content, or null where it is no list of blocks. */
+/** Return the blocks of a content, or null if it is not a list of blocks. */
 export function blocksOf(content: unknown): readonly Block[] | null {
   const blocks = Array.isArray(content) ? content : isKnown(content) ? [content] : [];
   if (blocks.length === 0 || !blocks.every(isTyped) || !blocks.some(isKnown)) return null;
   return blocks.map(toBlock);
 }
 
-/** What is copied of blocks: their texts, and the words for the rest. */
+/** Return the text to copy: the texts of the blocks, and a description of the others. */
 export function wordsOf(blocks: readonly Block[]): string {
   return blocks.map((block) => (block.kind === "text" ? block.text : `[${block.words}]`)).join("\n");
 }
@@ -70,7 +70,7 @@ function toBlock(block: Typed): Block {
   return { kind: "image", src: `data:${image.type};base64,${data}`, words };
 }
 
-/** Base64 as it is, or out of a `data:` address. */
+/** Return the base64 data of a block, possibly from a `data:` address. */
 function dataOf(block: Typed, holder: Readonly<Record<string, unknown>>): string | null {
   const given = firstText([holder.data, holder.blob, holder.base64, holder.url, block.image_url]);
   if (given === null) return null;
@@ -79,7 +79,7 @@ function dataOf(block: Typed, holder: Readonly<Record<string, unknown>>): string
   return given === holder.url || given === block.image_url ? null : given.replace(/\s+/g, "");
 }
 
-/** Type, media type, title and address, as far as there are any. */
+/** Describe a block by its type or media type, title and address, if present. */
 function describe(block: Typed, holder: Readonly<Record<string, unknown>>, extra: string | null): string {
   const media = firstText([holder.media_type, holder.mimeType, holder.mime_type]);
   const title = firstText([block.title, block.name]);

@@ -1,4 +1,4 @@
-/** What a tool call is about, in one line, and how its input is best shown. */
+/** Summarises a tool call in one line, and chooses the form in which to show its input and output. */
 
 import { isRecord } from "../wire";
 import { type Block, blocksOf } from "./blocks";
@@ -18,7 +18,7 @@ const TELLING = [
   "path",
 ];
 
-/** The one value of a call's input that tells most. */
+/** Return the most informative value of a call's input. */
 export function gist(input: Input): string {
   for (const name of TELLING) {
     const value = input[name];
@@ -69,7 +69,7 @@ export type CallOutput =
   | { readonly kind: "blocks"; readonly blocks: readonly Block[] }
   | { readonly kind: "json"; readonly value: unknown };
 
-/** Longer texts are not looked through for JSON; an image in one may be long. */
+/** Longer texts are not parsed as JSON; the limit is high, as a text may contain an image. */
 const MAX_PARSED = 4_000_000;
 
 export function outputOf(output: unknown): CallOutput {

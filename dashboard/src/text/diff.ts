@@ -1,4 +1,4 @@
-/** An edit as lines: what went, what came, and a little of what stayed. */
+/** Turns an edit into lines: removed, added, and a few unchanged ones around them. */
 
 import { diffLines } from "diff";
 
@@ -26,7 +26,7 @@ function tagged(text: string, kind: "same" | "added" | "removed"): DiffLine[] {
   return lines.map((line) => ({ kind, text: line }));
 }
 
-/** Keep the lines that border on a change. */
+/** Keep only the lines next to a change. */
 function shortened(lines: DiffLine[], isFirst: boolean, isLast: boolean): DiffLine[] {
   const head = isFirst ? 0 : CONTEXT;
   const tail = isLast ? 0 : CONTEXT;

@@ -1,10 +1,10 @@
-/** How figures, times and paths read. Pure; the moment "now" is always given. */
+/** Formats figures, times and paths. The functions are pure; "now" is a parameter. */
 
 import type { Usage } from "../wire";
 
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 1, notation: "compact" });
 const WHOLE = new Intl.NumberFormat("en");
-// Made once: every row has a time, and making a format takes longer than drawing the row.
+// Created once: every row has a time, and creating a format takes longer than rendering the row.
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
@@ -17,38 +17,38 @@ export function compactNumber(count: number): string {
   return count < 1000 ? String(count) : COUNT.format(count);
 }
 
-/** Millionths of a dollar as dollars: four places below a dollar, two from there on. */
+/** Format millionths of a dollar as dollars: four decimals below one dollar, two from there on. */
 export function money(microdollars: number): string {
   const dollars = microdollars / 1_000_000;
   const places = dollars !== 0 && Math.abs(dollars) < 1 ? 4 : 2;
   return `$${dollars.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
 }
 
-/** A cost as far as it is known: without the tokens that have no price, it is at least that. */
+/** Format a cost; if some tokens have no price, the known cost is a lower bound. */
 export function cost(usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">): string {
   const { cost_microdollars, unpriced_tokens } = usage;
   if (unpriced_tokens === 0) return money(cost_microdollars);
   return cost_microdollars > 0 ? `≥ ${money(cost_microdollars)}` : "unknown";
 }
 
-/** Whether there is anything to say about a cost. */
+/** Return whether there is a cost to show. */
 export function hasCost(usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">): boolean {
   return usage.cost_microdollars > 0 || usage.unpriced_tokens > 0;
 }
 
-/** For the scale of a plot: no more places than it takes to tell the marks apart. */
+/** Format money for the scale of a plot, with only as many decimals as its marks need. */
 export function roundMoney(microdollars: number): string {
   return `$${(microdollars / 1_000_000).toLocaleString("en", { maximumFractionDigits: 3 })}`;
 }
 
-/** "900 bytes", "12 KB", "1.5 MB". */
+/** Format a size, for example "900 bytes", "12 KB" or "1.5 MB". */
 export function byteSize(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;
   if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} KB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** "8s", "3m 05s", "2h 10m", "4d 3h". */
+/** Format a duration, for example "8s", "3m 05s", "2h 10m" or "4d 3h". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (value: number) => String(value).padStart(2, "0");
@@ -58,7 +58,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
 }
 
-/** A length within one call, where parts of a second matter. */
+/** Format the duration of a tool call, with fractions of a second. */
 export function shortDuration(seconds: number): string {
   if (seconds < 0.95) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
   return seconds < 10 ? `${seconds.toFixed(1)}s` : duration(seconds);
@@ -82,7 +82,7 @@ export function fullTime(moment: string): string {
   return FULL.format(Date.parse(moment));
 }
 
-/** The end of a path, which tells directories apart; the whole of it belongs into a title. */
+/** Return the end of a path, which distinguishes directories; show the whole path in a title. */
 export function shortPath(path: string): string {
   const parts = path.split("/").filter(Boolean);
   return parts.length <= 2 ? path : `…/${parts.slice(-2).join("/")}`;

@@ -1,12 +1,12 @@
-/** Links out of session content go to the web or to mail, and nowhere else. */
+/** Links in session content may only lead to web pages and mail addresses. */
 
-const LET_IN = new Set(["http:", "https:", "mailto:"]);
+const ALLOWED = new Set(["http:", "https:", "mailto:"]);
 
-/** The address if it may be followed, else null; a relative one would lead into the manager. */
+/** Return the address if it is allowed, otherwise null; a relative address would lead to the manager. */
 export function safeLink(href: string | undefined): string | null {
   if (!href) return null;
   try {
-    return LET_IN.has(new URL(href).protocol) ? href : null;
+    return ALLOWED.has(new URL(href).protocol) ? href : null;
   } catch {
     return null;
   }

@@ -1,11 +1,11 @@
-/** Whether Markdown would take too long to parse, so that a text is shown as it is.
+/** Decides whether Markdown would take too long to parse; then the text is shown unformatted.
  *
- * The parser compares the marks of one paragraph with each other, which takes the square of their number, and goes
- * down one level for each container. Both are counted before it begins; code counts nothing.
+ * The parser compares the marks of a paragraph with each other, which takes quadratic time, and recurses once for each
+ * container. Both are estimated before parsing; code blocks do not count.
  */
 
 const MAX_CHARACTERS = 50_000;
-/** Of the squares of the marks of all paragraphs. */
+/** Limit of the sum over all paragraphs of the squared number of marks. */
 const MAX_COST = 4_000_000;
 const MAX_DEPTH = 30;
 
@@ -13,7 +13,7 @@ const MARK = /[*_~[\]`<!]/g;
 const FENCE = /^ {0,3}(?:`{3,}[^`]*|~{3,}.*)$/;
 const CONTAINERS = /^(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))+/;
 const CONTAINER = />|[-+*](?=[ \t])|\d{1,9}[.)]/g;
-/** A list item or a row of a table: its marks meet none of the line before. */
+/** A list item or table row; the parser does not compare its marks with those of the line before. */
 const OWN_LINE = /^[ \t]*(?:[-+*][ \t]|\d{1,9}[.)][ \t]|\|)/;
 
 export function isPlain(text: string): boolean {

@@ -1,4 +1,4 @@
-/** Type and size of an image by its own first bytes: PNG, GIF, WebP and JPEG, and no other. */
+/** Reads the type and size of an image from its first bytes; supports only PNG, GIF, WebP and JPEG. */
 
 export interface Raster {
   readonly type: "image/png" | "image/gif" | "image/webp" | "image/jpeg";
@@ -6,7 +6,7 @@ export interface Raster {
   readonly height: number;
 }
 
-/** A JPEG may have its size behind a profile and a preview. */
+/** Number of characters to search; the size of a JPEG may come after a profile and a preview. */
 const LOOKED_AT_CHARACTERS = 512 * 1024;
 
 export function sniff(base64: string): Raster | null {

@@ -1,4 +1,4 @@
-/** The page's places live in the fragment: they never reach the server, and a link can be sent. */
+/** Routes of the page, in the fragment of the address: the server does not see them, and links can be shared. */
 
 import { defaultFilter, type SessionFilter, SORTS, STATES } from "../wire";
 

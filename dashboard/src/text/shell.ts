@@ -1,4 +1,4 @@
-/** Commands to copy: what comes from a session is quoted, so that pasting it runs nothing else. */
+/** Shell commands to copy. Text from a session is quoted, so that a pasted command runs nothing else. */
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
@@ -7,7 +7,7 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A program with its arguments, as one would type it. */
+/** Return the command line of a program and its arguments. */
 export function commandLine(words: readonly string[]): string {
   return words.map((word) => (PLAIN.test(word) ? word : quote(word))).join(" ");
 }
@@ -23,16 +23,16 @@ interface Addressed {
   readonly project_dir: string | null;
 }
 
-/** What the dashboard does not do itself: agents are started from the person's own shell. */
+/** Return commands for actions outside the dashboard: agents are started from the person's own shell. */
 export function commandsFor(session: Addressed): readonly SessionCommand[] {
   const inProject = session.project_dir ? `cd ${quote(session.project_dir)} && ` : "";
-  // A name that a terminal would not take as one word of text is no good to type: its id always is.
+  // Use the id if the name cannot be typed in a terminal, or if there is no project to find it in.
   const isTypable =
     session.project_dir !== null && /^[^\p{Cc}\p{Cf}-][^\p{Cc}\p{Cf}]*$/u.test(session.session_name);
   const name = isTypable ? quote(session.session_name) : session.session_id;
   return [
     { purpose: "Resume with a prompt", text: `${inProject}ao-resume ${name} -p '…'` },
     { purpose: "Follow in a terminal", text: `${inProject}ao-logs ${name} --follow` },
-    { purpose: "Begin a new session in this project", text: `${inProject}ao-new NAME -p '…'` },
+    { purpose: "Start a new session in this project", text: `${inProject}ao-new NAME -p '…'` },
   ];
 }

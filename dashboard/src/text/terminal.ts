@@ -1,12 +1,12 @@
-/** Terminal output as coloured pieces. Colours are kept; everything else that a terminal obeys is dropped. */
+/** Splits terminal output into coloured pieces. Colours are kept; other terminal controls are dropped. */
 
 import Anser from "anser";
 
 export interface Piece {
   readonly text: string;
-  /** Class names, such as `ansi-red-fg`. */
+  /** Class names, for example `ansi-red-fg`. */
   readonly classes: string;
-  /** Colours that are no class: of the 256-colour palette and beyond. */
+  /** Colours without a class: from the 256-colour palette, or true colours. */
   readonly color: string | null;
   readonly background: string | null;
 }
@@ -19,7 +19,7 @@ const CONTROLS = /[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]/g;
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 // biome-ignore-end lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 
-/** Leave only text, line breaks, tabs and colours; a line that was drawn over shows its last state. */
+/** Keep only text, line breaks, tabs and colours; an overwritten line keeps its last state. */
 export function clean(output: string): string {
   return output
     .replace(STRINGS, "")
@@ -63,7 +63,7 @@ function rgb(color: string | null, truecolor: string | null): string | null {
   return Number.isNaN(number) ? null : paletteColor(number);
 }
 
-/** The 6×6×6 cube and the greys of the 256-colour palette, as xterm has them. */
+/** Return a colour of the 256-colour palette (6×6×6 cube and greys), as in xterm. */
 function paletteColor(number: number): string {
   if (number >= 232) {
     const grey = 8 + (number - 232) * 10;

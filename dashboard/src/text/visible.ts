@@ -1,9 +1,9 @@
-/** Text from sessions is anybody's: what would hide, reorder or control is shown as a mark instead. */
+/** Text from sessions is not trusted: characters that hide, reorder or control text are shown as marks. */
 
-// Controls, formats, breaks of lines and paragraphs, all that Unicode says to draw nothing for, and the blank of Braille.
+// Control and format characters, line and paragraph separators, default ignorables, and the Braille blank.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
-/** What some writing needs, each behind what it is for: nobody can tell two names apart by it elsewhere. */
+/** Invisible characters that some scripts need, each with the character before it; elsewhere they could fake a name. */
 const NEEDED: readonly (readonly [what: RegExp, behind: RegExp])[] = [
   [/^[\t\n]$/, /$/u],
   // Joiners of emoji, and of scripts whose letters change with their neighbours.
@@ -46,7 +46,7 @@ export function visible(text: string): string {
   return text.replace(/\r\n/g, "\n").replace(INVISIBLE, mark);
 }
 
-/** The same on one line, for names, titles and rows. */
+/** Do the same, on one line, for names, titles and rows. */
 export function oneLine(text: string): string {
   return visible(text.replace(/[^\S\ufeff]+/g, " ").replace(/^ | $/g, ""));
 }

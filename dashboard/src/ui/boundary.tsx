@@ -1,12 +1,12 @@
 import { Component, type ReactNode } from "react";
 
 interface BoundaryProps {
-  /** What is shown where the children cannot be. */
+  /** Shown if the children fail to render. */
   readonly fallback: ReactNode;
   readonly children: ReactNode;
 }
 
-/** Keeps a defect in one part from taking the rest of the page along. */
+/** Error boundary: a defect in one part does not break the rest of the page. */
 export class Boundary extends Component<BoundaryProps, { hasFailed: boolean }> {
   override state = { hasFailed: false };
 

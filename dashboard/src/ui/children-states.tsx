@@ -2,7 +2,7 @@ import { wholeNumber } from "../text/format";
 import type { Session } from "../wire";
 import { Icon } from "./icons";
 
-/** How many sessions below one failed, and how many run: it may have ended well itself. */
+/** Number of failed and of running child sessions; the parent itself may have finished. */
 export function ChildrenStates({ session }: { session: Session }) {
   const states = [
     ["failed", session.children_failed],

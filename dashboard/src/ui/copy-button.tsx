@@ -5,7 +5,7 @@ import { useToasts } from "./toasts";
 
 interface CopyButtonProps {
   readonly label: string;
-  /** What to copy, or how to get it. */
+  /** The text to copy, or a function that loads it. */
   readonly text: string | (() => Promise<string>);
   readonly isCompact?: boolean;
   readonly icon?: "copy" | "link";
@@ -51,5 +51,5 @@ export function CopyButton({ label, text, isCompact = false, icon = "copy" }: Co
 
 async function writeClipboard(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  throw new Error("the browser lets a page copy only on https and on this machine");
+  throw new Error("the browser permits copying only on https and on localhost");
 }

@@ -7,7 +7,7 @@ interface DialogProps {
   onClose(): void;
 }
 
-/** A modal dialog; the browser keeps the focus in it and closes it with Escape. */
+/** A modal dialog; the browser keeps the focus inside and closes it with Escape. */
 export function Dialog({ title, children, actions, onClose }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {

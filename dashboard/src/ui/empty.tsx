@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** Says why there is nothing, and what to do about it. */
+/** Explains why a view is empty, and what the reader can do. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty" data-testid="empty">

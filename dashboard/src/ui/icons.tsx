@@ -1,4 +1,4 @@
-/** Icons are drawn, not loaded. They accompany words and are hidden from screen readers. */
+/** Inline SVG icons. They are shown next to words, so they are hidden from screen readers. */
 
 const PATHS = {
   running: "M8 2.2a5.8 5.8 0 1 1-5.8 5.8",

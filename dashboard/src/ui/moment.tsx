@@ -1,7 +1,7 @@
 import { useNow } from "../hooks/use-now";
 import { ago, fullTime } from "../text/format";
 
-/** A moment as "3m ago", with the whole of it on hover. */
+/** A relative time, for example "3m ago", with the full time on hover. */
 export function Moment({ at }: { at: string }) {
   const now = useNow();
   return (

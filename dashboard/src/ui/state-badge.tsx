@@ -12,7 +12,7 @@ export function StateBadge({ state }: { state: SessionState }) {
   );
 }
 
-/** How long the newest run has taken, or takes by now. */
+/** Duration of the newest run, so far or in total. */
 export function RunDuration({ session }: { session: Session }) {
   if (session.finished_at !== null) {
     return <>{duration(secondsBetween(session.started_at, Date.parse(session.finished_at)))}</>;

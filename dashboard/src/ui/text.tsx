@@ -2,7 +2,7 @@ import { createContext, type ReactNode, useContext, useState } from "react";
 import { wholeNumber } from "../text/format";
 import { oneLine, visible } from "../text/visible";
 
-/** A name or another single line that somebody else wrote: it cannot change the direction of its surroundings. */
+/** A single line of untrusted text, for example a name; it cannot change the direction of the text around it. */
 export function Line({ text, title }: { text: string; title?: string }) {
   return <bdi title={title}>{oneLine(text)}</bdi>;
 }
@@ -15,10 +15,10 @@ interface ClippedProps {
   readonly children: (shown: string) => ReactNode;
 }
 
-/** Whether everything is shown in full from the start, as on paper. */
+/** True if all texts are shown in full from the start, as for printing. */
 export const WholeText = createContext(false);
 
-/** Long text is cut until the reader asks for all of it. */
+/** Shows only the start of a long text until the reader requests all of it. */
 export function Clipped({ text, limit = SHOWN_CHARACTERS, children }: ClippedProps) {
   const [isWhole, setWhole] = useState(useContext(WholeText));
   if (isWhole || text.length <= limit * 1.2) return children(text);
@@ -32,7 +32,7 @@ export function Clipped({ text, limit = SHOWN_CHARACTERS, children }: ClippedPro
   );
 }
 
-/** At a line break if there is one near, and never within a surrogate pair. */
+/** Cut at a nearby line break if there is one, and never within a surrogate pair. */
 function cutAt(text: string, limit: number): string {
   const line = text.lastIndexOf("\n", limit);
   return line > limit * 0.8 ? text.slice(0, line) : text.slice(0, limit).replace(/[\ud800-\udbff]$/, "");

@@ -1,4 +1,4 @@
-/** Light, dark, or as the system says; kept for the next visit. */
+/** Theme of the page: light, dark, or as the system; stored for the next visit. */
 
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];

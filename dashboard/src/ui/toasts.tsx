@@ -7,14 +7,14 @@ interface Toast {
 }
 
 interface Toasts {
-  /** Show a toast; what is returned takes it away, should it still be there. */
+  /** Show a toast; return a function that removes it if it is still shown. */
   show(toast: Toast): () => void;
 }
 
 const Context = createContext<Toasts | null>(null);
 const SHOWN_MS = 8000;
 
-/** One sentence at a time about what was done, with a way back where there is one. */
+/** Shows one toast at a time: a sentence about the last action, with an undo button if possible. */
 export function ToastProvider({ children }: { children: ReactNode }) {
   const [toast, setToast] = useState<Toast | null>(null);
   const close = useCallback(() => setToast(null), []);

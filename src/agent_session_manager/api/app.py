@@ -43,6 +43,18 @@ from agent_session_manager.manager.manager import Manager
 SERVICE = "agent-session-manager"
 _OPEN_ROUTES = {"/health", login.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
+_TAGS = {
+    "sessions": "Create, list, change and delete sessions.",
+    "runs": "Open runs, hold their leases, and make requests to them.",
+    "events": "Append events to a session, and read them.",
+    "transcripts": "Store the transcripts of agents, and read them.",
+    "statistics": "Sums and lists that the dashboard shows.",
+    "dashboard": "Login of dashboard pages.",
+    "maintenance": "Care of the database.",
+    "service": "Identity of the manager.",
+    "earlier clients": "Deprecated: for clients of the earlier system.",
+}
+"""Groups of routes in the OpenAPI document, in this order."""
 
 
 def build_app(
@@ -53,7 +65,7 @@ def build_app(
     redirect_pages: RedirectPages | None = None,
     time: Time | None = None,
 ) -> FastAPI:
-    """The application without its guard; with no manager it can only describe itself."""
+    """Build the application without its guard; without a manager it can only describe itself."""
     app = FastAPI(
         title="Agent Session Manager",
         summary="Keeps every session and every event, and serves them.",
@@ -74,13 +86,13 @@ def build_app(
 
     @health.get("/health", response_model=HealthAnswer, responses=refusals())
     async def get_health() -> Response:
-        """Say which service this is. Needs no token, and tells nothing of what is kept."""
+        """Identify the service. Needs no token, and reveals nothing about the stored data."""
         answer = HealthAnswer(
             service=SERVICE, version=agent_session_manager.__version__, instance=instance
         )
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    # In the order of how often they are asked for: a route is found by going down the list.
+    # Most used first: the framework searches the list from the top.
     for router in (
         events.appending,
         sessions.router,
@@ -94,7 +106,7 @@ def build_app(
         earlier_routes.router,
         earlier_websocket.router,
     ):
-        # As they are: included, each would be built a second time.
+        # Not with `include_router`, which would build each route a second time.
         app.router.routes.extend(router.routes)
     page.add_page(app)
     install_error_handlers(app)
@@ -110,11 +122,11 @@ def guarded(
     origins: tuple[str, ...] = (),
     tls_hosts: list[str] | None = None,
 ) -> ASGIApp:
-    """The application as it is served: nothing reaches it but through the guard.
+    """Return the application as it is served: every request passes the guard first.
 
-    With no token everybody on this machine is let in; `origins` are pages of others that are. A run
-    with a token of its own is held to what the routes declare that there are now. `tls_hosts` are
-    names of ours that are served with TLS alone.
+    Without a token every program on this machine has access. Pages of `origins` are accepted as
+    well. Runs have the access that the current routes declare. `tls_hosts` are names of ours that
+    are served with TLS only.
     """
     served: ASGIApp = Confined(Admission(AppendsFirst(app, events.append_events)), app)
     if origins:
@@ -138,9 +150,13 @@ def guarded(
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the shapes that routes refer to by their names."""
+    """Build the OpenAPI document, with the shapes that routes refer to by name."""
     document = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
     )
     schemas = document["components"]["schemas"]
     for shape in (NewEventBody, ErrorAnswer):
@@ -154,7 +170,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _describe_token(document: dict[str, Any]) -> None:
-    """Say which routes need the token, as the guard has it."""
+    """Document which routes need the token; the guard has the same list."""
     scheme = {"type": "http", "scheme": "bearer", "description": "The manager's token"}
     document["components"]["securitySchemes"] = {"token": scheme}
     document["security"] = [{"token": []}]
@@ -164,5 +180,5 @@ def _describe_token(document: dict[str, Any]) -> None:
 
 
 def openapi() -> dict[str, Any]:
-    """The OpenAPI document, without a manager behind it."""
+    """Return the OpenAPI document; needs no manager."""
     return build_app(None, instance="").openapi()

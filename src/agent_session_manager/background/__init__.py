@@ -1,1 +1,1 @@
-"""What the manager does by itself: reaping, retention, backups."""
+"""Automatic work of the manager: reaping, retention, backups."""

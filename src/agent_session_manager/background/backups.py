@@ -1,8 +1,8 @@
-"""Backups that a manager makes by itself: every so often, checked, and only so many of them kept.
+"""Automatic backups: made at an interval, checked, and limited in number.
 
-Each is made by `agent-session-manager backup` in a process of its own, which reads beside the
-writer and ends with the manager. One that fails is logged and tried again, and an old one is
-removed only after a new one is there.
+A child process makes each backup with `agent-session-manager backup`. It reads while the writer
+commits, and ends with the manager. A failed backup is logged and tried again. An old backup is
+removed only after a new one exists.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _PROGRAM = (
 )
 
 BackUp = Callable[[Path], Awaitable[str]]
-"""Makes a file that is not there yet; returns what it holds, in words."""
+"""Makes a new backup file and returns a description of its contents."""
 
 
 class BackupFailedError(Exception):
-    """No backup was made; the text says why."""
+    """A backup failed; the text states the reason."""
 
 
 class Backups:
-    """Looks now and then whether a backup is due, until it is cancelled."""
+    """A task that checks regularly whether a backup is due, until it is cancelled."""
 
     def __init__(  # where, how often, how many, by what time
         self,
@@ -66,12 +66,12 @@ class Backups:
                 await self.look()
             except (BackupFailedError, DiscoveryError) as exc:
                 logger.error("a backup could not be made: %s", exc)
-            except Exception:  # a disk that is full for a while must not end the watch
+            except Exception:  # a temporarily full disk must not end the loop
                 logger.exception("a backup could not be made")
             await self._time.sleep(min(LOOK_SECONDS, self._every))
 
     async def look(self) -> None:
-        """Make one if it is due: by the time that passed, and after a start by those there are."""
+        """Make a backup if one is due: by elapsed time, or after a start by existing backups."""
         now = self._time.monotonic()
         if self._tried_at is not None and now - self._tried_at < min(RETRY_SECONDS, self._every):
             return
@@ -100,17 +100,17 @@ class Backups:
     async def _make(self) -> tuple[Path, str]:
         prepare_state_dir(self._directory)
         for left in self._directory.glob(f".{self._stem}-*Z.db.*.partial"):
-            left.unlink()  # of one that was killed: only we make any here
+            left.unlink()  # left by a killed backup: only we make backups here
         file = self._directory / f"{self._stem}-{self._time.clock().strftime(_NAME)}.db"
         return file, await self._back_up(file)
 
     def _found(self) -> list[Path]:
-        """The backups that were made here by their names, the newest first."""
+        """Return the backups in the directory, recognised by name, newest first."""
         found = self._directory.glob(f"{self._stem}-*Z.db")
         return sorted((path for path in found if _time_of(path, self._stem)), reverse=True)
 
     def _others(self, file: Path) -> list[Path]:
-        """All but the one that was just made: the clock may say that it is the oldest."""
+        """Return all backups except `file`, which looks oldest if the clock was set back."""
         return [path for path in self._found() if path != file]
 
 
@@ -123,12 +123,12 @@ def _time_of(path: Path, stem: str) -> datetime | None:
 
 
 def backing_up(url: str) -> BackUp:
-    """Make backups of the database at a URL in a process of its own, which is gone when we are."""
+    """Return a function that backs up the database at a URL in a child process."""
 
     async def back_up(file: Path) -> str:
         arguments = ("backup", str(file), "--json", "--database-url", url)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-c", _PROGRAM, *arguments,  # -P: no module of a project
+            sys.executable, "-P", "-c", _PROGRAM, *arguments,  # -P: import nothing from the cwd
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -1,8 +1,8 @@
-"""Gives up the runs whose holder has not been heard of for a whole lease.
+"""Closes runs as lost if their holder did not contact the manager for a whole lease.
 
-Only silence counts, not a clock that was set and not a pause of our own. After a start every lease
-gets one full term. After that each is extended by the time in which no holder could be heard: by
-the length of a pause, or of an outage of the database, and by as much as the clock was set.
+Only the silence of the holder counts, not a change of the clock or a pause of the manager. After a
+start every lease gets one full term. Later, leases are extended by the time in which no holder
+could reach the manager: a pause, or an outage of the database. A clock change moves them as well.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 MAX_DRIFT_SECONDS = 5.0
-"""Between the clock and the time that passed; and how late a tick may be and still count whole."""
+"""Maximum difference between clock and elapsed time, and maximum delay of a regular tick."""
 
 
 class Leases(Protocol):
-    """What the manager does with all leases at once; see `Manager`."""
+    """Operations of the manager on all leases; see `Manager`."""
 
     async def next_expiry(self) -> datetime | None: ...
 
@@ -31,7 +31,7 @@ class Leases(Protocol):
 
 
 class Reaper:
-    """Looks at the leases once a second, until it is cancelled."""
+    """A task that checks the leases once a second, until it is cancelled."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Reaper:
         self._time = time
         self._last_tick = time.monotonic()
         self._last_clock = time.clock()
-        """Both of the last look that succeeded."""
+        """Both times are those of the last successful check."""
         self._has_failed = False
         self._owes_a_term = True
 
@@ -51,13 +51,13 @@ class Reaper:
         while True:
             try:
                 await self.tick(tick_seconds)
-            except Exception:  # a database that is away for a while must not end the watch
-                logger.exception("cannot look at the leases")
-                self._has_failed = True  # no holder could be heard since the last look
+            except Exception:  # a database outage must not end the loop
+                logger.exception("cannot check the leases")
+                self._has_failed = True  # no holder could reach us since the last check
             await self._time.sleep(tick_seconds)
 
     async def tick(self, tick_seconds: float) -> None:
-        """Look once; `tick_seconds` is how long ago the last look should be."""
+        """Check once; `tick_seconds` is the intended time since the last check."""
         tick, clock = self._time.monotonic(), self._time.clock()
         passed = tick - self._last_tick
         moved = (clock - self._last_clock) / timedelta(seconds=1)
@@ -81,4 +81,4 @@ class Reaper:
         expiry = await self._leases.next_expiry()
         if expiry is not None and expiry <= self._time.clock():
             lost = await self._leases.reap_leases()
-            logger.warning("runs were given up as lost: %s", lost)
+            logger.warning("leases expired; the runs of these sessions are lost: %s", lost)

@@ -1,8 +1,9 @@
-"""Retention: what nobody has used for long is archived, and what was archived for long is deleted.
+"""Retention: archives sessions that are unused for long, and deletes those archived for long.
 
-Off unless it is asked for. Only what was due at two looks an hour apart is touched, and only while
-the clock went as the time did: one that was set, or a machine that slept, costs another hour and
-nobody a session. The work goes through the writer in small batches, so that appends go on.
+Retention is off by default. It runs hourly and acts on a session only if it was due in two
+consecutive runs. The clock must agree with the elapsed time between them: if it was set, or the
+machine slept, retention waits another hour. The work goes through the writer in small batches, so
+that appends continue.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 3600.0
 MAX_DRIFT_SECONDS = 60.0
-"""Between the clock and the time that passed, from one look to the next."""
+"""Maximum difference between the clock and the elapsed time, from one run to the next."""
 FOUND_AT_ONCE = 1000
 SESSIONS_AT_ONCE = 50
 ROWS_AT_ONCE = 5_000
-"""What one commit deletes at most, unless a single session has more: some 50 ms."""
+"""Maximum rows per commit, which takes about 50 ms; a single session may have more rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """After how long without use; None: never."""
+    """The time without use before each action; None means never."""
 
     archive: timedelta | None = None
     delete_archived: timedelta | None = None
@@ -56,7 +57,7 @@ class Terms:
 
 
 class Retirement(Protocol):
-    """What retention needs of the manager."""
+    """Operations of the manager that retention needs."""
 
     def find_due(
         self, change: type[RetentionChange], before: datetime, *, limit: int
@@ -73,7 +74,7 @@ _DONE: dict[type[RetentionChange], str] = {
 
 
 class Retention:
-    """Looks once an hour, until it is cancelled. `counts` says what came of it so far."""
+    """A task that runs hourly until it is cancelled. `counts` has the totals since the start."""
 
     def __init__(
         self,
@@ -92,12 +93,12 @@ class Retention:
         while True:
             try:
                 await self.look()
-            except Exception:  # a database that is away for a while must not end the watch
-                logger.exception("retention could not do its work")
+            except Exception:  # a database outage must not end the loop
+                logger.exception("retention failed")
             await self._time.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Do what was due at the look before and still is; the first look only looks."""
+        """Act on sessions that were also due in the previous run; the first run does nothing."""
         before, self._last_look = self._last_look, (self._time.monotonic(), self._time.clock())
         if before is None:
             return
@@ -112,7 +113,7 @@ class Retention:
                 await self._retire(change, before[1] - term)
 
     async def _retire(self, change: type[RetentionChange], before: datetime) -> None:
-        """Do all that is due, those who become free by it too: a parent after its children."""
+        """Act on all due sessions, also on parents that become due after their children."""
         done = 1
         while done:
             due = await self._manager.find_due(change, before, limit=FOUND_AT_ONCE)
@@ -133,7 +134,7 @@ class Retention:
 
 
 def _batches(due: Sequence[Due]) -> Iterator[list[str]]:
-    """Cut by sessions and by what they hold: one by itself may hold more."""
+    """Split into batches by number of sessions and rows; one large session is a batch alone."""
     batch: list[str] = []
     rows = 0
     for one in due:

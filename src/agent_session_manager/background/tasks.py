@@ -1,4 +1,4 @@
-"""What a manager does by itself while it serves: reaping, retention and backups."""
+"""Automatic work of a manager while it serves: reaping, retention and backups."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.settings import Settings
 
 BACKUPS = "backups"
-"""The directory of backups, in the state directory."""
+"""Name of the backup directory in the state directory."""
 
 
 class Upkeep:
-    """Each of them; retention and backups are None where they are not asked for."""
+    """The background tasks; retention and backups are None if they are off."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Upkeep:
         database: Path | None,
         time: Time,
     ) -> None:
-        """`database` is the SQLite file; None where there is none to back up."""
+        """`database` is the SQLite file to back up, or None."""
         self.reaper = Reaper(manager, time=time)
         terms = Terms(
             archive=_days(settings.archive_after_days),
@@ -53,7 +53,7 @@ class Upkeep:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        """Do what is asked for until the block ends; a backup under way is then given up."""
+        """Run the tasks until the block ends; this cancels a backup in progress."""
         watches = {"reaper": self.reaper, "retention": self.retention, "backups": self.backups}
         tasks = {
             asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch

@@ -14,22 +14,25 @@ from agent_session_manager.cli.options import (
     FILE,
     PROGRAM,
     database_file,
-    database_option,
+    database_options,
     json_option,
     refusals,
     settings_from,
-    state_dir_option,
 )
 from agent_session_manager.machine.discovery import prepare_state_dir
 
 
 @click.command()
 @click.argument("file", type=FILE)
-@state_dir_option
-@database_option
+@database_options
 @json_option
 def backup(file: Path, state_dir: str | None, database_url: str | None, as_json: bool) -> None:
-    """Copy the SQLite database to FILE, which is not there yet; a manager may serve meanwhile.
+    """Copy the SQLite database to a new FILE.
+
+    A manager may serve the database during the backup. FILE must not exist. For PostgreSQL use
+    `pg_dump`.
+
+    Exit code 1 if the backup failed; then no FILE is left.
 
     \b
     Example:
@@ -50,10 +53,14 @@ def backup(file: Path, state_dir: str | None, database_url: str | None, as_json:
 
 @click.command()
 @click.argument("file", type=FILE, required=False)
-@state_dir_option
-@database_option
+@database_options
 def verify(file: Path | None, state_dir: str | None, database_url: str | None) -> None:
-    """Check the SQLite database, or a backup in FILE; exit 1 with all that is wrong.
+    """Check the SQLite database, or the backup in FILE.
+
+    A manager may serve the database during the check. For PostgreSQL use `pg_amcheck`.
+
+    Exit code 0 if the database is undamaged. Otherwise the command prints all problems and ends
+    with 1.
 
     \b
     Examples:
@@ -77,10 +84,14 @@ def verify(file: Path | None, state_dir: str | None, database_url: str | None) -
 
 @click.command()
 @click.argument("file", type=FILE)
-@state_dir_option
-@database_option
+@database_options
 def restore(file: Path, state_dir: str | None, database_url: str | None) -> None:
-    """Put the backup in FILE in the place of the SQLite database, which is kept aside.
+    """Replace the SQLite database with the backup in FILE.
+
+    No manager may serve the database. The replaced database is kept next to it, and its name is
+    printed. For PostgreSQL use `pg_restore`.
+
+    Exit code 1 if the backup could not be restored; then nothing was changed.
 
     \b
     Example:
@@ -96,15 +107,21 @@ def restore(file: Path, state_dir: str | None, database_url: str | None) -> None
         done = put_back(file, database, now=datetime.now(UTC))
     click.echo(f"restored {database} from {file}: {done.contents}")
     if done.replaced is not None:
-        click.echo(f"the database that was there is {done.replaced}")
-    click.echo("readers of its feeds begin anew: what they have seen may not be in it")
+        click.echo(f"the replaced database is kept as {done.replaced}")
+    click.echo("readers of its feeds start again: it may lack events that they have seen")
 
 
 @click.command()
-@state_dir_option
-@database_option
+@database_options
 def accept_loss(state_dir: str | None, database_url: str | None) -> None:
-    """Go on with a SQLite database that has lost something; it is kept aside as it is."""
+    """Accept that a SQLite database has lost data.
+
+    Managers refuse to serve a database that has lost data. This command keeps a copy of it, puts
+    an event of the type `damaged` in the place of each event that cannot be read, and prints the
+    losses. Managers then serve the database, and readers of its feeds start again.
+
+    Exit code 1 if this failed; then nothing was changed.
+    """
     from agent_session_manager.sql.care.accept_loss import accept_loss as accept
 
     with refusals():
@@ -113,5 +130,5 @@ def accept_loss(state_dir: str | None, database_url: str | None) -> None:
     for lost in done.losses:
         click.echo(f"lost: {lost}")
     if done.kept is not None:
-        click.echo(f"the database as it was is {done.kept}")
-    click.echo("readers of its feeds begin anew")
+        click.echo(f"the old state of the database is kept as {done.kept}")
+    click.echo("readers of its feeds start again")

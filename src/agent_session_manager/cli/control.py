@@ -27,8 +27,9 @@ from agent_session_manager.machine.discovery import (
     find_managers,
     log_path,
 )
-from agent_session_manager.settings import PREFIX, Settings
+from agent_session_manager.settings import Settings
 from agent_shared.log import shown
+from agent_shared.manager_settings import PREFIX
 from agent_shared.place import terminate
 
 STOP_TIMEOUT_SECONDS = 60.0
@@ -39,11 +40,14 @@ _FOLLOW_SECONDS = 0.25
 @click.command()
 @port_option
 @state_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; the token is left out.")
-def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
-    """Say whether a manager serves, and from where; exit 3 if none does.
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, without the token.")
+def status(port: str | None, state_dir: str | None, as_json: bool) -> None:
+    """Print whether a manager serves, its database and its log.
 
-    Without --port a manager of the state directory on another port is found too.
+    Without `--port` the command also finds a manager on another port, if it is the only one of the
+    state directory.
+
+    Exit code 0 if a manager serves, 3 if not.
     """
     settings = settings_from(port=port, state_dir=state_dir)
     found, others = _find_any(settings, port)
@@ -66,8 +70,13 @@ def status(port: int | None, state_dir: str | None, as_json: bool) -> None:
 @click.command()
 @port_option
 @state_dir_option
-def stop(port: int | None, state_dir: str | None) -> None:
-    """Stop the manager that serves, after it has finished what is under way."""
+def stop(port: str | None, state_dir: str | None) -> None:
+    """Stop the manager of this port.
+
+    It first completes the requests in progress.
+
+    Exit code 1 if it is still stopping after 60 seconds, 3 if no manager serves.
+    """
     settings = settings_from(port=port, state_dir=state_dir)
     found = find(settings)
     if found is None:
@@ -88,12 +97,22 @@ def stop(port: int | None, state_dir: str | None) -> None:
 @click.command()
 @port_option
 @state_dir_option
-@click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(min=0))
-@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
-def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> None:
-    """Print the log of the manager that a command started in the background.
+@click.option(
+    "-n",
+    "--lines",
+    default=100,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Print the last N lines. Default: 100.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Continue with new lines until Ctrl-C.")
+def logs(port: str | None, state_dir: str | None, lines: int, follow: bool) -> None:
+    """Print the log of a manager in the background.
 
-    Without --port a manager of the state directory on another port is found too.
+    A manager that was started in the foreground logs to its terminal. Without `--port` the command
+    also finds a manager on another port, if it is the only one of the state directory.
+
+    Exit code 3 if there is no log.
     """
     settings = settings_from(port=port, state_dir=state_dir)
     found, others = _find_any(settings, port)
@@ -119,14 +138,18 @@ def logs(port: int | None, state_dir: str | None, lines: int, follow: bool) -> N
 @click.command()
 @port_option
 @state_dir_option
-def rotate_token(port: int | None, state_dir: str | None) -> None:
-    """Replace the token of the manager that serves on this port, while it does not.
+def rotate_token(port: str | None, state_dir: str | None) -> None:
+    """Replace the token of the manager of this port.
 
-    The old one is refused from then on. Commands on this machine find the new one by themselves.
+    The manager must not be running. The old token is no longer accepted; commands on this machine
+    find the new one.
+
+    Exit code 1 if the manager is running, or if AGENT_ORCHESTRATOR_TOKEN sets the token; 3 if no
+    manager has served on this port.
     """
     settings = settings_from(port=port, state_dir=state_dir)
     if settings.token:
-        fail(f"the token is the one in {PREFIX}TOKEN: change it there")
+        fail(f"the token is set in {PREFIX}TOKEN: change it there")
     path = discovery_path(settings.state_dir, settings.port)
     if not os.path.lexists(path):
         click.echo(f"no manager has served on port {settings.port}", err=True)
@@ -148,11 +171,11 @@ def _public(found: Announcement) -> dict[str, object]:
 
 
 def _find_any(
-    settings: Settings, port: int | None
+    settings: Settings, port: str | None
 ) -> tuple[Announcement | None, list[Announcement]]:
-    """Find the manager that is meant, and all of the state directory.
+    """Find the manager to use, and all managers of the state directory.
 
-    Without a given port it is also the only one on another port.
+    Without a given port, the only manager on another port is used.
     """
     found, all_here = find(settings), list(find_managers(settings.state_dir))
     if found is None and port is None and len(all_here) == 1:
@@ -161,7 +184,7 @@ def _find_any(
 
 
 def _none_here(settings: Settings, others: Sequence[Announcement]) -> str:
-    """Say that none serves on the port, and where managers of the state directory do."""
+    """Return a message that no manager serves on the port, with the ports of the others."""
     listed = "".join(f"; one serves on port {other.port}: --port {other.port}" for other in others)
     return f"no manager serves on port {settings.port}{listed}"
 

@@ -1,4 +1,4 @@
-"""`agent-session-manager`: serve, and look after the manager that serves."""
+"""`agent-session-manager`: serve, and administer a manager and its database."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from agent_shared.inherited import begin
 class _Program(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         begin()
-        os.umask(0o077)  # all that it writes is for its owner alone
+        os.umask(0o077)  # files are private to their owner
         return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # whoever read the answer has seen enough
+        except BrokenPipeError:  # the reader of the output has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
 
@@ -36,7 +36,10 @@ class _Program(click.Group):
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 def main() -> None:
-    """Keep every agent session in a database and serve it over HTTP on this machine."""
+    """Record agent sessions in a database and serve them over HTTP.
+
+    Every subcommand ends with 2 if an option or a setting is not valid.
+    """
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What the subcommands of `agent-session-manager` share: their options, and how they refuse."""
+"""Shared by the subcommands of `agent-session-manager`: options, settings and errors."""
 
 from __future__ import annotations
 
@@ -14,48 +14,54 @@ import click
 from agent_session_manager.machine.discovery import Announcement, DiscoveryError, find_manager
 from agent_session_manager.settings import Settings, SettingsError, environment, load_settings
 from agent_shared.log import shown
+from agent_shared.manager_settings import SETTINGS, Kind, Setting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PROGRAM = "agent-session-manager"
 FILE = click.Path(path_type=Path)
 
-port_option = click.option("--port", type=click.IntRange(0, 65535), help="Default: 8765.")
-state_dir_option = click.option(
-    "--state-dir",
-    metavar="DIR",
-    help="Default: $XDG_STATE_HOME/agent-orchestrator, else ~/.local/state/agent-orchestrator.",
-)
-database_option = click.option(
-    "--database-url", metavar="URL", help="sqlite:///PATH or postgresql://… ."
-)
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-_KEEPING = (
-    ("--backup-every", "backup_every_hours", "HOURS", "Back the SQLite database up by itself."),
-    ("--backups-kept", "backups_kept", "COUNT", "How many such backups are kept. Default: 7."),
-    ("--archive-after", "archive_after_days", "DAYS", "Archive finished sessions left alone."),
-    ("--delete-archived-after", "delete_archived_after_days", "DAYS", "Delete archived sessions."),
-    ("--delete-transcripts-after", "delete_transcripts_after_days", "DAYS", "Delete transcripts."),
-)
+
+def setting_option(setting: Setting) -> Callable[[Command], Command]:
+    """Make the option of a setting. Its value stays a text, which `load_settings` parses."""
+    if setting.metavar is None:
+        return click.option(
+            setting.flag, setting.name, flag_value=setting.sets, help=setting.about, default=None
+        )
+    return click.option(
+        setting.flag,
+        setting.name,
+        metavar=setting.metavar,
+        multiple=setting.kind in _LISTS,
+        help=f"{setting.about} Default: {setting.default or setting.default_is}.",
+    )
 
 
-def keeping_options(command: Command) -> Command:
-    """The options that say what a manager does to its record by itself; all are off by default."""
-    for flag, name, metavar, text in reversed(_KEEPING):
-        command = click.option(flag, name, type=float, metavar=metavar, help=text)(command)
+_LISTS = (Kind.HOSTS, Kind.ORIGINS)
+_OPTIONS = {setting.name: setting_option(setting) for setting in SETTINGS if setting.flag}
+port_option = _OPTIONS["port"]
+state_dir_option = _OPTIONS["state_dir"]
+
+
+def database_options(command: Command) -> Command:
+    """Add the options that choose a database: `--state-dir` and `--database-url`."""
+    return state_dir_option(_OPTIONS["database_url"](command))
+
+
+def all_setting_options(command: Command) -> Command:
+    """Add the option of each setting, in the order of the table."""
+    for option in reversed(_OPTIONS.values()):
+        command = option(command)
     return command
 
 
-def settings_from(
-    *,
-    state_dir: str | None,
-    port: int | None = None,
-    **flags: Any,
-) -> Settings:
+def settings_from(**flags: str | tuple[str, ...] | None) -> Settings:
+    """Load the settings with these flags, or exit with 2 and the reason."""
+    texts = {name: ",".join(f) if isinstance(f, tuple) else f for name, f in flags.items()}
     try:
-        return load_settings(environment(), port=port, state_dir=state_dir, **flags)
+        return load_settings(environment(), **texts)
     except SettingsError as exc:
         _say(exc)
         sys.exit(2)
@@ -63,9 +69,9 @@ def settings_from(
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Spare the cyclic collector what is imported in the block: it stays, and is no garbage.
+    """Exclude the objects imported in the block from garbage collection: they are permanent.
 
-    Looking through it again and again took a tenth of a manager's start.
+    Repeated collections of these objects took a tenth of the manager's start.
     """
     gc.disable()
     try:
@@ -77,7 +83,7 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the database refuses in the block is said, and ends in 1."""
+    """Print an expected error of the block in one line, and exit with 1."""
     from agent_session_manager.sql.database.errors import DatabaseError
 
     try:
@@ -105,5 +111,5 @@ def fail(message: str) -> NoReturn:
 
 
 def _say(problem: object) -> None:
-    """On one line of stderr, whatever is in it."""
+    """Print the problem on stderr in one line, without control characters."""
     click.echo(shown(" ".join(f"{PROGRAM}: {problem}".split())), err=True)

@@ -15,12 +15,11 @@ import click
 from agent_session_manager.cli.options import (
     FILE,
     PROGRAM,
-    database_option,
+    database_options,
     fail,
     json_option,
     refusals,
     settings_from,
-    state_dir_option,
 )
 from agent_session_manager.machine.discovery import prepare_state_dir
 
@@ -30,10 +29,9 @@ _NO_FILE = Path("-")
 @click.command("export")
 @click.argument("file", type=FILE, default=_NO_FILE)
 @click.option(
-    "--session", "session_ids", multiple=True, metavar="ID", help="Only this one. Repeatable."
+    "--session", "session_ids", multiple=True, metavar="ID", help="Only this session. Repeatable."
 )
-@state_dir_option
-@database_option
+@database_options
 @json_option
 def export_(
     file: Path,
@@ -42,10 +40,13 @@ def export_(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    """Write everything that is kept to FILE, or to the standard output, as JSON lines.
+    """Write all sessions to a new FILE as JSON lines.
 
-    All of it is of one moment, and a manager may serve meanwhile. FILE must not be there yet, and
-    is there only once it is whole. It is as private as the database.
+    Without FILE, or with `-`, the lines go to stdout. A manager may serve the database during the
+    export, which shows the state at one moment. FILE must not exist, and appears only when it is
+    complete. Only its owner can read it.
+
+    Exit code 1 if the export failed; then no FILE is left.
 
     \b
     Examples:
@@ -79,17 +80,21 @@ def export_(
 
 @click.command("import")
 @click.argument("file", type=FILE)
-@click.option("--skip-existing", is_flag=True, help="Leave sessions as they are that are there.")
-@state_dir_option
-@database_option
+@click.option(
+    "--skip-existing", is_flag=True, help="Skip sessions that are in the database already."
+)
+@database_options
 @json_option
 def import_(
     file: Path, skip_existing: bool, state_dir: str | None, database_url: str | None, as_json: bool
 ) -> None:
-    """Take in what `export` wrote to FILE, or - for the standard input: all of it or nothing.
+    """Import the sessions that `export` wrote to FILE.
 
-    The database may be new, or have sessions of its own. No manager may serve a SQLite database
-    meanwhile. Readers that followed these sessions elsewhere begin anew.
+    `-` reads them from stdin. The database may be new or contain other sessions. No manager may
+    serve a SQLite database during the import. Readers that followed these sessions in another
+    database start again.
+
+    Exit code 1 if the import failed; then nothing was changed.
 
     \b
     Examples:
@@ -128,12 +133,12 @@ def import_(
         return
     click.echo(f"imported {file}: {counted(done.counts)}")
     if done.skipped:
-        click.echo(f"left as they are, because they are there already: {', '.join(done.skipped)}")
+        click.echo(f"left as they are, because they exist already: {', '.join(done.skipped)}")
 
 
 @contextmanager
 def read_from(file: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """What is read, and how much there is of it; 0 where nobody knows."""
+    """Yield the input and its size; the size is 0 if it is unknown."""
     if file == _NO_FILE:
         yield sys.stdin.buffer, 0
         return
@@ -147,7 +152,7 @@ def read_from(file: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def shown(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that says how far long work has come, for people who look at it."""
+    """Show a progress bar on a terminal; yield the function that updates it."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

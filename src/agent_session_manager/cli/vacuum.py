@@ -1,4 +1,4 @@
-"""`vacuum`: give the space of what was deleted back to the file system."""
+"""`vacuum`: return the space of deleted data to the file system."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ import click
 
 from agent_session_manager.cli.options import (
     database_file,
-    database_option,
+    database_options,
     fail,
     json_option,
     refusals,
     settings_from,
-    state_dir_option,
 )
 from agent_session_manager.machine.discovery import Announcement, find_managers
 from agent_session_manager.settings import Settings
 
 VACUUM_TIMEOUT_SECONDS = 3600.0
-"""What a manager may take; it does everything else meanwhile."""
+"""Time limit for a manager, which continues to serve during the vacuum."""
 
 
 @click.command()
-@state_dir_option
-@database_option
+@database_options
 @json_option
 def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> None:
-    """Give the space of deleted sessions back to the disk.
+    """Return the space of deleted sessions to the file system.
 
-    A manager that serves the SQLite database does it, a little at a time between its commits;
-    where none does, the file is rebuilt.
+    A manager that serves the SQLite database frees the space in small steps between its commits.
+    If no manager serves it, this command rewrites the file, which needs free space for a second
+    one. PostgreSQL does this automatically.
+
+    Exit code 1 if this failed; then nothing was changed.
 
     \b
     Example:
@@ -54,12 +55,12 @@ def vacuum(state_dir: str | None, database_url: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"database": str(database), **freed}))
     else:
-        given_back = max(0, freed["freed_bytes"])  # a first one may add a page of bookkeeping
-        click.echo(f"{database} takes {freed['after_bytes']} bytes: {given_back} were given back")
+        given_back = max(0, freed["freed_bytes"])  # the first vacuum may add a bookkeeping page
+        click.echo(f"{database} takes {freed['after_bytes']} bytes: {given_back} were freed")
 
 
 def _ask_to_vacuum(settings: Settings, refusal: str) -> dict[str, int]:
-    """Let the manager do it that owns the database, if it can be found and reached."""
+    """Ask the manager that owns the database to vacuum it, if it can be found and reached."""
     found = manager_of_database(settings)
     if found is None:
         fail(refusal)

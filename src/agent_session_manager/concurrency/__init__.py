@@ -1,1 +1,1 @@
-"""What runs beside the event loop: the writer, and waking those who wait for it."""
+"""The threads that read and write, and the wakeups of callers that wait for changes."""

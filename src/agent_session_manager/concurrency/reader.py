@@ -20,7 +20,7 @@ class Reader:
         self._threads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
 
     async def read(self, query: Callable[[Store], T]) -> T:
-        """Return what `query` finds in the store. It may block, and runs in a thread."""
+        """Run `query` on the store in a thread, where it may block, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, query, self._store)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Waking those who wait for something of a session, inside this process.
+"""Wakes callers in this process that wait for a change of a session.
 
-A bell carries nothing: whoever hears it looks at the store again. So one that rings for nothing
-does no harm, and none has to be queued.
+A wakeup carries no data: each subscriber reads the store again. So a wakeup without a change does
+no harm, and wakeups need no queue.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 
-class Bells:
-    """One bell per session, for as long as somebody listens to it, and one of all sessions."""
+class Wakeups:
+    """Subscriptions to the changes of single sessions and of all sessions."""
 
     def __init__(self) -> None:
-        self._listening: dict[str | None, set[asyncio.Event]] = {}
+        self._subscriptions: dict[str | None, set[asyncio.Event]] = {}
         self._closed = False
 
     @property
@@ -23,28 +23,34 @@ class Bells:
         return self._closed
 
     @contextmanager
-    def listening(self, session_id: str | None) -> Iterator[asyncio.Event]:
-        """An event that is set by the next ring, with None by that of any; listen, then look."""
-        rung = asyncio.Event()
-        if self._closed:
-            rung.set()
-        listeners = self._listening.setdefault(session_id, set())
-        listeners.add(rung)
-        try:
-            yield rung
-        finally:
-            listeners.discard(rung)
-            if not listeners:
-                self._listening.pop(session_id, None)
+    def subscribe(self, session_id: str | None) -> Iterator[asyncio.Event]:
+        """Yield an event that is set at the next change of a session (of any session, if None).
 
-    def ring(self, session_ids: Collection[str] | None) -> None:
-        """Ring for these sessions; None: for all that anybody listens to."""
-        keys = list(self._listening) if session_ids is None else (*session_ids, None)
+        Subscribe first, then read the store.
+        """
+        changed = asyncio.Event()
+        if self._closed:
+            changed.set()
+        subscriptions = self._subscriptions.setdefault(session_id, set())
+        subscriptions.add(changed)
+        try:
+            yield changed
+        finally:
+            subscriptions.discard(changed)
+            if not subscriptions:
+                self._subscriptions.pop(session_id, None)
+
+    def notify(self, session_ids: Collection[str] | None) -> None:
+        """Wake the subscribers of these sessions and of all sessions; None wakes every subscriber.
+
+        An empty collection wakes no subscriber.
+        """
+        keys = list(self._subscriptions) if session_ids is None else (*session_ids, None)
         for key in keys if keys != (None,) else ():
-            for rung in self._listening.get(key, ()):
-                rung.set()
+            for changed in self._subscriptions.get(key, ()):
+                changed.set()
 
     def close(self) -> None:
-        """Wake everybody, now and from now on: nobody waits in a manager that stops."""
+        """Wake all current and future subscribers: a manager that stops keeps no caller waiting."""
         self._closed = True
-        self.ring(None)
+        self.notify(None)

@@ -1,8 +1,7 @@
 """The writer: every change of the record goes through it, one commit at a time.
 
-Whatever arrives while a commit is under way shares the next one, so the cost of reaching the disk
-is paid once for many callers, and nobody ever waits for a timer. Callers learn their outcome only
-after the commit that holds it.
+Changes that arrive during a commit share the next commit. The cost of one disk sync is
+shared, and no caller waits for a timer. Callers learn their outcome only after their commit.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ T = TypeVar("T")
 MAX_WAITING = 4096
 MAX_CHANGES_PER_COMMIT = 256
 REST_AFTER_SECONDS = 5.0
-"""How long nothing happens before the store does what it does then."""
+"""Idle time after which the store does its maintenance."""
 
 
 class Writer:
-    """Owns the thread that commits. `async with` starts it; leaving commits what still waits."""
+    """Owner of the thread that commits. `async with` starts it; leaving commits waiting changes."""
 
     def __init__(self, store: Store, publish: Callable[[Collection[str]], None]) -> None:
-        """`publish` is told of each commit which sessions it changed, whoever waits for it."""
+        """Call `publish` after each commit with the ids of the sessions that it changed."""
         self._store = store
         self._publish = publish
         self._waiting: deque[tuple[Change[Any], asyncio.Future[Any]]] = deque()
@@ -45,9 +44,9 @@ class Writer:
         self._closing = False
         self._batches = 0
         self.failure: StoreBrokenError | None = None
-        """Why nothing can be committed any more, ever."""
+        """The permanent error after which no commit is possible, or None."""
         self.on_failure: Callable[[], None] = lambda: None
-        """Called once there is a failure, in the loop."""
+        """Called in the event loop after a failure."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task: asyncio.Task[None] | None = None
         self._resting: asyncio.Task[None] | None = None
@@ -74,10 +73,10 @@ class Writer:
     async def commit(self, change: Change[T]) -> T:
         """Make one change and return its outcome, once it is durable.
 
-        A caller that is cancelled while it waits does not take its change back.
+        Cancelling the caller does not withdraw its change.
 
         Raises:
-            OrchestratorError: the change was refused, and nothing of it stored.
+            OrchestratorError: the change was refused, and no part of it was stored.
         """
         if self._closing:
             raise StoreUnavailableError("the manager is stopping")
@@ -94,7 +93,7 @@ class Writer:
         return outcome
 
     async def alone(self, work: Callable[[], T]) -> T:
-        """Do something with the store between two commits; it must be short.
+        """Run short work on the store between two commits.
 
         Raises:
             StoreUnavailableError: the manager is stopping.
@@ -122,7 +121,7 @@ class Writer:
                     self.on_failure()
 
     async def _rest_at_times(self) -> None:
-        """Let the store rest, once each time that nothing has happened for a while."""
+        """Run the store's maintenance once in each idle period."""
         rested = 0
         while True:
             before = self._batches
@@ -140,10 +139,10 @@ class Writer:
         except StoreBrokenError as exc:
             self._give_up(exc)
         except Exception:  # as in a commit
-            logger.exception("the store could not do what it does at rest")
+            logger.exception("the idle maintenance of the store failed")
 
     def _give_up(self, failure: StoreBrokenError) -> None:
-        logger.critical("nothing is taken any more: %s", failure)
+        logger.critical("no more writes are accepted: %s", failure)
         self.failure = failure
 
     def _commit(self, changes: list[Change[Any]]) -> list[Any]:
@@ -154,10 +153,10 @@ class Writer:
         except StoreBrokenError as exc:
             self._give_up(exc)
             return [_out_of_service()] * len(changes)
-        except Exception:  # a defect of ours must not end the writer: its callers are told
+        except Exception:  # a bug must not end the writer: its callers get an error
             logger.exception("a commit failed")
             return [StoreUnavailableError("the change could not be stored")] * len(changes)
 
 
 def _out_of_service() -> StoreUnavailableError:
-    return StoreUnavailableError("the disk of the database failed: the manager ends")
+    return StoreUnavailableError("the disk of the database failed: the manager is stopping")

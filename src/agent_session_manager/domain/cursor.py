@@ -1,7 +1,7 @@
-"""Cursors: how far a reader of a feed has come, in a form that it keeps and gives back.
+"""Cursors: the position of a feed reader, as a text that the reader stores and sends again.
 
-A number alone would lie after its record was made anew under the same name: the generation beside
-it says of which record it is the number.
+A number alone is ambiguous after a record was deleted and created again under the same name. The
+generation tells the two records apart.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _MAX_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """In the feed of a session its last seq; in that of all sessions a position."""
+    """A generation with a number: the last seq in a session's feed, or a feed position."""
 
     generation: str
     number: int
 
     def is_within(self, reached: Cursor) -> bool:
-        """Whether a record that has reached this far is the one of this cursor, and has its end."""
+        """Return whether the record that `reached` describes contains this cursor's position."""
         return self.generation == reached.generation and self.number <= reached.number
 
     def __str__(self) -> str:
@@ -31,12 +31,12 @@ class Cursor:
 
 
 def parse_cursor(text: str) -> Cursor:
-    """Read what a reader has kept.
+    """Parse a cursor that a client sent.
 
     Raises:
-        InvalidRequestError: it is no cursor at all.
+        InvalidRequestError: the text is not a cursor.
     """
     found = _CURSOR.fullmatch(text)
     if found is None or int(found[2]) > _MAX_NUMBER:
-        raise InvalidRequestError("a cursor is what a feed gave as id: GENERATION:NUMBER")
+        raise InvalidRequestError("not a cursor: send the id of a frame, GENERATION:NUMBER")
     return Cursor(generation=found[1], number=int(found[2]))

@@ -1,4 +1,4 @@
-"""What can go wrong, as facts. The HTTP status of each is decided in `api/http/errors.py`."""
+"""Errors of the domain. `api/http/errors.py` assigns an HTTP status to each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ class OrchestratorError(Exception):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a program needs to go on, beside the code."""
+        """Data that a program needs to recover, in addition to the error code."""
         return {}
 
 
 class InvalidRequestError(OrchestratorError):
-    """The request means something that cannot be."""
+    """The request is not valid."""
 
 
 class InvalidEventError(OrchestratorError):
@@ -43,7 +43,7 @@ class SessionNotFoundError(OrchestratorError):
 
 
 class SessionExistsError(OrchestratorError):
-    """A session with this id is there already."""
+    """A session with this id exists already."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"a session with the id {session_id!r} exists already")
@@ -51,10 +51,10 @@ class SessionExistsError(OrchestratorError):
 
 
 class InvalidNameError(OrchestratorError):
-    """A new name has a character that people cannot see."""
+    """A new name has an invisible character, or whitespace at an end."""
 
     def __init__(self, at: int, character: str, why: str) -> None:
-        super().__init__(f"session_name has {character} at position {at + 1}: {why}; leave it out")
+        super().__init__(f"session_name has {character} at position {at + 1}: {why}; remove it")
 
 
 class NameTakenError(OrchestratorError):
@@ -88,7 +88,7 @@ class RunNotFoundError(OrchestratorError):
 
 
 class RunSupersededError(OrchestratorError):
-    """A newer run of the session exists: the older one changes nothing any more."""
+    """A newer run of the session exists, so the older run can no longer change the session."""
 
     def __init__(self, session_id: str, run: int, newest: int) -> None:
         super().__init__(f"run {run} of session {session_id!r} was superseded by run {newest}")
@@ -98,7 +98,7 @@ class RunSupersededError(OrchestratorError):
 
 
 class RunNotNextError(OrchestratorError):
-    """The next run of the session has another number than the one that is to be opened."""
+    """The run that the caller wants to open is not the next run of the session."""
 
     def __init__(self, session_id: str, run: int, newest: int) -> None:
         super().__init__(
@@ -108,7 +108,7 @@ class RunNotNextError(OrchestratorError):
 
 
 class RunFinishedError(OrchestratorError):
-    """The run has ended: nobody can hold it, and nobody is there to be asked for something."""
+    """The run has ended: it accepts no leases and no requests."""
 
     def __init__(self, session_id: str, run: int) -> None:
         super().__init__(f"run {run} of session {session_id!r} has ended")
@@ -136,7 +136,7 @@ class RequestNotFoundError(OrchestratorError):
 
 
 class SessionNotFinishedError(OrchestratorError):
-    """The result was asked for while the newest run is open."""
+    """A caller asked for the result while the newest run is open."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id!r} is still running; its result comes when it ends")
@@ -152,7 +152,7 @@ class NoResultError(OrchestratorError):
 
 
 class TranscriptNotFoundError(OrchestratorError):
-    """No transcript has this key: nothing was ever appended to it, or it was deleted."""
+    """No transcript has this key: it never existed, or it was deleted."""
 
     def __init__(self, project_key: str, session_id: str, subpath: str | None) -> None:
         of = f"{subpath!r} of " if subpath else ""
@@ -163,40 +163,41 @@ class TranscriptNotFoundError(OrchestratorError):
 
 
 class TranscriptsOffError(OrchestratorError):
-    """This manager keeps no transcripts."""
+    """This manager does not store transcripts."""
 
     def __init__(self) -> None:
-        super().__init__("this manager keeps no transcripts (--no-transcripts)")
+        super().__init__("this manager does not store transcripts (--no-transcripts)")
 
 
 class VersionConflictError(OrchestratorError):
-    """The summary is not of the version that the caller expected."""
+    """The stored summary has another version than the caller expected."""
 
     def __init__(self, session_id: str, expected: int, version: int) -> None:
-        super().__init__(f"the summary of {session_id!r} is at {version} and not at {expected}")
+        super().__init__(f"the summary of {session_id!r} has version {version}, not {expected}")
         self.session_id = session_id
         self.expected = expected
         self.version = version
 
 
 class RecordBehindError(OrchestratorError):
-    """The record does not reach as far as the sender was told: an older state was put back."""
+    """The record ends before data that the server acknowledged: an older state was restored."""
 
     def __init__(self, what: str, known: str, reached: str) -> None:
         super().__init__(
-            f"{what} is at {reached} and not at {known} or later: an older state of the record "
-            "was put back. Send again what it lacks, from there on"
+            f"{what} ends at {reached}, before {known}: an older state of the record was "
+            f"restored. Send everything after {reached} again"
         )
         self.known = known
         self.reached = reached
 
 
 class CursorUnknownError(OrchestratorError):
-    """A cursor is not one of this feed, or no longer."""
+    """A cursor belongs to another record, or is too old."""
 
     def __init__(self, head: str) -> None:
         super().__init__(
-            "the cursor is of another record or too old: read anew, and go on from head"
+            "the cursor belongs to another record or is too old: read everything again, "
+            "then continue from head"
         )
         self.head = head
 
@@ -206,33 +207,31 @@ class CursorUnknownError(OrchestratorError):
 
 
 class VacuumNotPossibleError(OrchestratorError):
-    """This database gives no space back while it is served; the text says what to do."""
+    """This database cannot free space while it is served; the text says what to do."""
 
 
 class CodeNotValidError(OrchestratorError):
-    """A code was used already, is too old, or was never given."""
+    """A code was used already, has expired, or was never issued."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "this code is not valid any more: open the dashboard anew with ao-dashboard"
-        )
+        super().__init__("this code is no longer valid: open the dashboard again with ao-dashboard")
 
 
 _REACH_OF_RUNS = (
-    "a run's token is not for this: with it a run appends to its own session, creates sessions, "
-    "and reads those"
+    "a run token does not allow this: a run may append to its own session, create sessions "
+    "below it, and read those"
 )
 
 
 class NotForRunsError(OrchestratorError):
-    """A run asked for what its token does not allow."""
+    """The token of a run does not allow the request."""
 
     def __init__(self, what: str = _REACH_OF_RUNS) -> None:
         super().__init__(what)
 
 
 class NotForPagesError(OrchestratorError):
-    """A dashboard page asked for what its token does not allow."""
+    """The token of a dashboard page does not allow the request."""
 
     def __init__(self, what: str = "a page token does not allow this") -> None:
         super().__init__(what)
@@ -247,18 +246,18 @@ class PageTokenNotFoundError(OrchestratorError):
 
 
 class StoreUnavailableError(OrchestratorError):
-    """The database cannot be used right now; nothing of the request was stored."""
+    """The database cannot be used right now; no part of the request was stored."""
 
 
 class DiskFullError(OrchestratorError):
-    """There is no room for a change; nothing of the request was stored."""
+    """The disk has no space for a change; no part of the request was stored."""
 
     def __init__(self) -> None:
-        super().__init__("the disk of the database is full; nothing of this was stored")
+        super().__init__("the disk of the database is full; nothing was stored")
 
 
 class EventDamagedError(OrchestratorError):
-    """What was asked for is in an event that was damaged on the disk."""
+    """The requested data is in an event that was damaged on the disk."""
 
     def __init__(self, session_id: str, seq: int) -> None:
         super().__init__(f"event {seq} of session {session_id!r} was damaged on the disk")
@@ -267,7 +266,7 @@ class EventDamagedError(OrchestratorError):
 
 
 class OverloadedError(OrchestratorError):
-    """More writes are waiting than the manager is willing to hold; nothing was stored."""
+    """The queue of writes is full; nothing was stored."""
 
     def __init__(self) -> None:
         super().__init__("too many writes are waiting; try again in a second")

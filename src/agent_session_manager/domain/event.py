@@ -1,11 +1,12 @@
-"""Events: immutable facts about a session, and the one place where their shape is checked.
+"""Events: immutable facts about a session. This module alone checks their shape.
 
-An unknown `event_type` and unknown fields are kept as they came. Known fields must have their
-known type, because every reader relies on it.
+An unknown `event_type` and unknown fields are stored unchanged. Known fields must have their
+type, because every reader relies on it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,27 +21,27 @@ MAX_TYPE_CHARS = 100
 MAX_EVENT_ID_CHARS = 200
 MAX_REQUEST_ID_CHARS = 200
 MAX_USAGE = 10**12
-"""Of one count in one event: millions of them still sum up within 64 bits."""
+"""Maximum of one count in one event: the sum of millions of counts still fits 64 bits."""
 
 TOLD_COUNTS = tuple(name for name in Usage.__dataclass_fields__ if name != "unpriced_tokens")
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
-"""Given by the manager. What a caller sends under these names is not kept."""
+"""Fields that only the manager sets. Values that a caller sends for them are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunEnd:
-    """What a `session_stop` says about the end of its run."""
+    """The end of a run, as its `session_stop` event reports it."""
 
     exit_code: int | None
     reason: Reason
 
 
 class NewEvent(NamedTuple):
-    """An event as a caller gives it, before it has a `seq`.
+    """An event from a caller, before it has a `seq`.
 
-    `fields` are all others of its fields, as they came. A tuple, because one is made for every
-    event that arrives, and a frozen dataclass takes twice as long.
+    `fields` holds all fields that have no attribute here, unchanged. The class is a tuple because
+    one is created for every event that arrives: a frozen dataclass takes twice as long.
     """
 
     event_type: str
@@ -48,18 +49,21 @@ class NewEvent(NamedTuple):
     event_id: str | None = None
     run: int | None = None
     is_answer: bool = False
-    """An assistant message with text, not a subagent's: the newest of a run is its result."""
+    """True for an assistant message with text, except a subagent's.
+
+    The newest answer of a run is the result of the run.
+    """
     end: RunEnd | None = None
     usage: Usage | None = None
     request_id: str | None = None
-    """The model request that `usage` is of; None: `usage` is the agent's own total."""
+    """The model request that consumed `usage`; None: `usage` is the agent's own total."""
     masked_secrets: int = 0
-    """Those that its sender has masked, and those that were masked when it came."""
+    """Number of secrets that the sender or the manager has masked in this event."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """An event as it was committed. `seq` is its place in the session: 1, 2, 3, without gaps."""
+    """A committed event. `seq` is its position in the session: 1, 2, 3, without gaps."""
 
     seq: int
     event_type: str
@@ -67,11 +71,16 @@ class Event:
     run: int
     late: bool
     recorded_at: datetime
-    fields: dict[str, Any]
-    size: int = field(default=0, compare=False)
-    """Characters of its fields, as they are stored."""
+    fields_json: str
+    """All other fields, as the JSON object that is stored. Answers contain it as it is."""
     number: int = field(default=0, compare=False)
-    """Its place among the events of all sessions: it grows with every commit, with gaps."""
+    """Position among the events of all sessions: ascending in commit order, with gaps."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The other fields, parsed again at each access."""
+        parsed: dict[str, Any] = json.loads(self.fields_json)
+        return parsed
 
 
 def _is_integer(value: Any) -> bool:
@@ -97,11 +106,11 @@ _KIND_NAMES = {str: "a string", dict: "an object", int: "an integer of 32 bits"}
 def parse_event(value: Any, *, session_id: str, index: int | None = None) -> NewEvent:
     """Turn parsed JSON into an event of `session_id`.
 
-    `index` is its place in a list, for the message.
+    `index` is the event's position in a list, for the error message.
 
     Raises:
-        InvalidEventError: it is not an object, has no `event_type`, or a known field is of
-            another type than its own.
+        InvalidEventError: the value is not an object, has no `event_type`, or a known field has
+            the wrong type.
     """
     try:
         return _parse(value, session_id)
@@ -111,7 +120,7 @@ def parse_event(value: Any, *, session_id: str, index: int | None = None) -> New
 
 def _parse(value: Any, session_id: str) -> NewEvent:
     if not isinstance(value, dict):
-        raise InvalidEventError("an event is a JSON object")
+        raise InvalidEventError("an event must be a JSON object")
     event_type = value.get("event_type")
     if not isinstance(event_type, str) or not 0 < len(event_type) <= MAX_TYPE_CHARS:
         raise InvalidEventError(
@@ -119,7 +128,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         )
     for name, given in value.items():
         kind = _KNOWN_FIELDS.get(name)
-        # Exactly of its kind: to Python a bool is an int.
+        # Compare exact types: a bool is an int in Python.
         if kind is not None and given is not None and type(given) is not kind:
             raise InvalidEventError(f"{name} must be {_KIND_NAMES[kind]}")
     fields = value.copy()
@@ -128,7 +137,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
     if not -(2**31) <= (value.get("exit_code") or 0) < 2**31:
         raise InvalidEventError(f"exit_code must be {_KIND_NAMES[int]}")
     if value.get("session_id", session_id) not in (session_id, None):
-        raise InvalidEventError(f"session_id names another session than {session_id!r}")
+        raise InvalidEventError(f"session_id must be {session_id!r} or absent")
     return NewEvent(
         event_type=event_type,
         fields=fields,
@@ -174,7 +183,11 @@ def _masked(value: int | None) -> int:
 
 
 def _has_text(content: Any) -> bool:
-    """Whether a `content` has a text block with text in it; refuses what is no list of blocks."""
+    """Return whether `content` has a text block with text in it.
+
+    Raises:
+        InvalidEventError: `content` is not a list of blocks.
+    """
     if content is None:
         return False
     if not isinstance(content, list):
@@ -185,7 +198,7 @@ def _has_text(content: Any) -> bool:
             raise InvalidEventError("each block of content must be an object with a type")
         if block["type"] == "text":
             if not isinstance(block.get("text"), str):
-                raise InvalidEventError("a text block must have a text, a string")
+                raise InvalidEventError("a text block must have a string in text")
             has_text = has_text or bool(block["text"])
     return has_text
 
@@ -197,7 +210,7 @@ def _run_end(value: dict[str, Any]) -> RunEnd:
 
 def _usage(value: Any) -> Usage:
     if value is None:
-        raise InvalidEventError("a usage event must have a usage, an object")
+        raise InvalidEventError("a usage event must have an object in usage")
     counts = {name: value.get(name) or 0 for name in TOLD_COUNTS}
     for name, count in counts.items():
         if not _is_integer(count) or not 0 <= count <= MAX_USAGE:
@@ -208,6 +221,6 @@ def _usage(value: Any) -> Usage:
 
 
 def joined_text(fields: dict[str, Any]) -> str:
-    """The text of a message: its text blocks, whatever stands between them, a line break apart."""
+    """Return the text of a message: its text blocks, joined with line breaks."""
     blocks: Iterable[dict[str, Any]] = fields.get("content") or ()
     return "\n".join(block["text"] for block in blocks if block["type"] == "text")

@@ -1,4 +1,4 @@
-"""JSON that can be kept: within limits that every store and every reader of ours has."""
+"""Limits for JSON that is stored: every store and every reader can handle JSON within them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EXACT_FLOAT = 2.0**63
 
 
 class UnstorableJsonError(Exception):
-    """JSON that cannot be kept as it is; `code` says in one word why."""
+    """JSON that cannot be stored; `code` is the reason as an error code."""
 
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(problem)
@@ -21,7 +21,7 @@ def check_value(value: Any, *, may_hold_nul: bool = True, max_depth: int = MAX_D
     """Check a parsed value; return whether a number in it may have been rounded.
 
     Raises:
-        UnstorableJsonError: it is nested too deeply, or a text in it holds NUL.
+        UnstorableJsonError: the value is nested too deeply, or a text in it contains NUL.
     """
     check = _Check(may_hold_nul, max_depth)
     check.values((value,), max_depth)
@@ -40,7 +40,7 @@ class _Check:
             if kind is str:
                 if self._may_hold_nul and "\0" in value:
                     raise UnstorableJsonError(
-                        "nul_character", "text cannot hold the character U+0000"
+                        "nul_character", "text must not contain the character U+0000"
                     )
             elif kind is dict:
                 self._children(value.values(), depth)
@@ -54,6 +54,6 @@ class _Check:
     def _children(self, children: Iterable[Any], depth: int) -> None:
         if not depth:
             raise UnstorableJsonError(
-                "too_deep", f"the body is nested more than {self._max_depth} deep"
+                "too_deep", f"the body is nested more than {self._max_depth} levels deep"
             )
         self.values(children, depth - 1)

@@ -1,7 +1,7 @@
-"""Names of sessions: which a new one may have, and which two are the same name.
+"""Names of sessions: the rules for new names, and the comparison of names.
 
-People tell sessions apart by their names, so nothing in a new name may be invisible. Names that are
-stored already are never checked: they stay readable, and can be resolved and removed.
+People tell sessions apart by their names, so a new name must not have invisible characters. Stored
+names are never checked: they can still be read, resolved and removed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from agent_session_manager.domain.errors import InvalidNameError
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
-# What else Unicode draws nothing for (Default_Ignorable_Code_Point), and the blank of Braille.
+# Other characters that are not drawn (Default_Ignorable_Code_Point), and the blank of Braille.
 _IGNORED = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
@@ -24,27 +24,27 @@ _OF_JOINING_SCRIPT = re.compile(
     "(?:ARABIC|BENGALI|DEVANAGARI|GUJARATI|GURMUKHI|KANNADA|KHMER|MALAYALAM|MYANMAR|NKO|ORIYA"
     "|SINHALA|SYRIAC|TAMIL|TELUGU) "
 )
-"""How the names of letters begin that change with a joiner between them, so that it is seen."""
+"""Unicode name prefixes of scripts whose letters look different around a joiner."""
 
 
 def check_name(name: str) -> None:
-    """Check the name that a session is to have from now on.
+    """Check a new session name.
 
     Raises:
-        InvalidNameError: it begins or ends with a blank, or has an invisible character.
+        InvalidNameError: the name begins or ends with whitespace, or has an invisible character.
     """
     if name != name.strip():
         at = 0 if name[0].isspace() else len(name) - 1
         raise InvalidNameError(
-            at, _described(name[at]), "a name does not begin or end with a blank"
+            at, _described(name[at]), "a name must not begin or end with whitespace"
         )
     for at, character in enumerate(name):
         if _is_invisible(character) and not _is_seen(name, at):
-            raise InvalidNameError(at, _described(character), "nobody can see it")
+            raise InvalidNameError(at, _described(character), "it is invisible")
 
 
 def reserved_name(name: str) -> str:
-    """Return the form in which a name is compared: two ways to write one name are one name."""
+    """Return the normalized form of a name (NFC), in which names are compared."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -53,7 +53,10 @@ def _is_invisible(character: str) -> bool:
 
 
 def _is_seen(name: str, at: int) -> bool:
-    """Whether a character shows where it stands: in emoji, and between letters that join."""
+    """Return whether a joiner or variation selector is visible at this position.
+
+    It is visible inside an emoji, and between letters of a joining script.
+    """
     before, after = name[at - 1 : at], name[at + 1 : at + 2]
     if name[at] in _VARIATION:
         return _PICTURE.match(before) is not None

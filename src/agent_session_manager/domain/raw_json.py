@@ -1,8 +1,8 @@
-"""JSON texts that are kept as they came: checked, cut apart, and never written anew.
+"""JSON texts that are stored unchanged: checked and split, but never serialized again.
 
-So nothing can change on the way: no number is rounded, no escape resolved, no key reordered. What
-is refused is what is no JSON, and what a reader of ours could not read back: nested too deeply, or
-an integer of more digits than Python reads.
+This keeps every number, escape and key order as the client sent it. Refused are texts that are not
+valid JSON, and texts that our readers could not parse: those nested too deeply, and integers with
+more digits than Python parses.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from agent_session_manager.domain.json_values import UnstorableJsonError
 MAX_DEPTH = 256
 MAX_DIGITS = 4300
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACES = " \t\n\r"
+_SPACE = re.compile(f"[{_SPACES}]*")
 _OPENS = ("{", "[")
 
 
 def decode(body: bytes) -> str:
-    """The text of a body.
+    """Return the text of a body.
 
     Raises:
-        UnstorableJsonError: it is not UTF-8.
+        UnstorableJsonError: the body is not UTF-8.
     """
     try:
         return body.decode()
@@ -35,10 +36,10 @@ def decode(body: bytes) -> str:
 
 
 def split_array(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield each element of a JSON array: its text, and its value but for the numbers in it.
+    """Yield each element of a JSON array: its text, and its value with integers replaced by 0.
 
     Raises:
-        UnstorableJsonError: with what is wrong with it.
+        UnstorableJsonError: the text is not an array that can be stored.
     """
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
@@ -52,15 +53,31 @@ def split_array(text: str) -> Iterator[tuple[str, Any]]:
         more = text[at : at + 1] == ","
         at = _skip(text, at + 1) if more else at
     if text[at : at + 1] != "]":
-        raise _invalid(f"a comma or an end is missing at character {at}")
+        raise _invalid(f"a comma or a closing bracket is missing at character {at}")
     _check_end(text, at + 1)
 
 
-def check_object(text: str) -> str:
-    """The text of a JSON object, without the space around it.
+def split_lines(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield each line of JSON lines as `split_array` does; empty lines are skipped.
 
     Raises:
-        UnstorableJsonError: with what is wrong with it.
+        UnstorableJsonError: a line is not one JSON text that can be stored.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.strip(_SPACES)
+        if not line:
+            continue
+        value, end = _scan(line, 0)
+        if end != len(line):
+            raise _invalid(f"line {number} has more than one JSON text")
+        yield line, value
+
+
+def check_object(text: str) -> str:
+    """Return the text of a JSON object, without the whitespace around it.
+
+    Raises:
+        UnstorableJsonError: the text is not an object that can be stored.
     """
     at = _skip(text, 0)
     value, end = _scan(text, at)
@@ -71,7 +88,7 @@ def check_object(text: str) -> str:
 
 
 def _scan(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at `at`, and where it ends."""
+    """Return the value that begins at `at`, and the index after its end."""
     try:
         value, end = _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as exc:
@@ -105,21 +122,21 @@ def _skip(text: str, at: int) -> int:
 def _check_end(text: str, at: int) -> None:
     at = _skip(text, at)
     if at != len(text):
-        raise _invalid(f"there is more after its end, at character {at}")
+        raise _invalid(f"unexpected text after its end, at character {at}")
 
 
 def _invalid(problem: str) -> UnstorableJsonError:
-    return UnstorableJsonError("invalid_json", f"the body is not JSON of the right kind: {problem}")
+    return UnstorableJsonError("invalid_json", f"the body is not the expected JSON: {problem}")
 
 
 def _too_deep() -> UnstorableJsonError:
-    return UnstorableJsonError("too_deep", f"an entry is nested more than {MAX_DEPTH} deep")
+    return UnstorableJsonError("too_deep", f"an entry is nested more than {MAX_DEPTH} levels deep")
 
 
 def _any_int(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise UnstorableJsonError(
-            "number_out_of_range", f"an integer has at most {MAX_DIGITS} digits"
+            "number_out_of_range", f"an integer must not have more than {MAX_DIGITS} digits"
         )
     return 0
 

@@ -1,4 +1,4 @@
-"""Requests: what others want of a run. Durable, so that one made is one seen or one refused."""
+"""Requests to a run: stops and messages. They are durable, so none is lost without a reply."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 
 class RequestKind(StrEnum):
-    """What is wanted."""
+    """The kind of a request."""
 
     STOP = "stop"
     MESSAGE = "message"
 
 
 class RequestState(StrEnum):
-    """How far it has come. The last three are final."""
+    """The state of a request. The last three are final."""
 
     PENDING = "pending"
     ACKNOWLEDGED = "acknowledged"
     DONE = "done"
     REFUSED = "refused"
     EXPIRED = "expired"
-    """The run ended before it was done."""
+    """The run ended before the request was done."""
 
 
 FINAL_STATES = frozenset({RequestState.DONE, RequestState.REFUSED, RequestState.EXPIRED})
@@ -31,7 +31,7 @@ FINAL_STATES = frozenset({RequestState.DONE, RequestState.REFUSED, RequestState.
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request to one run, under an id of the caller's: asking twice is asking once."""
+    """One request to one run. The caller chooses its id: a repeated id is the same request."""
 
     request_id: str
     run: int

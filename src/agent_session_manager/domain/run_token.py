@@ -1,8 +1,8 @@
-"""What a run proves with that it is the run, and which run that is.
+"""Tokens with which a run authenticates, and the run that a token belongs to.
 
-A run token is for the run's supervisor. The agent's token is made from it and opens less; nobody
-gets from that one back to the other. Only a digest of the agent's is kept: a token has 256 random
-bits, so that nobody gets from the digest to it.
+A run token is for the supervisor of the run. The agent token is derived from the run token and
+allows less; the derivation cannot be reversed. The manager stores only a digest of the agent token.
+A token has 256 random bits, so the digest does not reveal it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _TOKEN = re.compile(rf"({RUN_PREFIX}|{AGENT_PREFIX})[A-Za-z0-9_-]{{43}}")
 
 @dataclass(frozen=True, kw_only=True)
 class RunCaller:
-    """A run that asks for something itself.
+    """A run that sends a request itself.
 
-    Its session is told by a number that no other one ever has: an id can be used again.
+    `session_number` identifies the session, because a session id can be used again.
     """
 
     session_id: str
     session_number: int
     run: int
     is_agent: bool = False
-    """Whether it is the agent that asks, and not the supervisor."""
+    """True if the agent sends the request, False if the supervisor does."""
 
 
 def create_run_token() -> str:
@@ -37,7 +37,7 @@ def create_run_token() -> str:
 
 
 def is_token_of_a_run(text: str) -> bool:
-    """Whether `text` can be a run token or an agent's at all."""
+    """Return whether `text` has the form of a run token or an agent token."""
     return _TOKEN.fullmatch(text) is not None
 
 
@@ -46,12 +46,12 @@ def is_agent_token(text: str) -> bool:
 
 
 def agent_token_of(run_token: str) -> str:
-    """The token for the agent of the run that has this token."""
+    """Return the agent token that belongs to a run token."""
     made = hashlib.sha256(b"the agent of " + run_token.encode()).digest()
     return AGENT_PREFIX + base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a run's tokens: of both the same."""
+    """Return the stored digest of a run's tokens; it is the same for both tokens."""
     agent_token = token if is_agent_token(token) else agent_token_of(token)
     return hashlib.sha256(agent_token.encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Sessions and their runs: the values, and the rules by which a session changes its state.
 
-Facts are always accepted; only state is fenced, and the fence is the run number: what an older
-run says is kept and changes nothing. The rules are the functions at the end of this module, and
-no other code decides what a session's state becomes.
+Events are always accepted, but only the newest run can change the state of its session. Events of
+an older run are stored without an effect. The functions at the end of this module are the rules;
+no other code decides the state of a session.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Literal
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 MAX_NAME_CHARS = 200
 MAX_PATH_BYTES = 1500
-"""An index of PostgreSQL holds no key larger than 2,704 bytes; name and path share one."""
+"""A PostgreSQL index key has at most 2,704 bytes; name and path share one key."""
 
 DEFAULT_LEASE_SECONDS = 45.0
-"""Three heartbeats: two may be late or lost before a run is given up."""
+"""Three heartbeats: two may be late or lost before the run counts as lost."""
 
 Status = Literal["running", "finished", "not_existent"]
 
@@ -36,7 +36,7 @@ class Reason(StrEnum):
 
 
 class State(StrEnum):
-    """What people see of a session: richer than its status, and made of its newest run."""
+    """The state of a session as people see it: its status, and how its newest run ended."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -51,27 +51,27 @@ REASONS: dict[State, tuple[Reason, ...]] = {
     State.STOPPED: (Reason.STOPPED,),
     State.LOST: (Reason.LOST,),
 }
-"""The reasons for which a run that ended is in a state."""
+"""The end reasons of a run that lead to each state."""
 _STATES = {reason: state for state, reasons in REASONS.items() for reason in reasons}
 
 
 def is_session_id(text: str) -> bool:
-    """Whether `text` can be the id of a session at all."""
+    """Return whether `text` has the form of a session id."""
     return SESSION_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What runs consumed. Money is in millionths of a US dollar, so that sums stay exact."""
+    """Tokens and money that runs consumed. Costs are integers, so sums stay exact."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
     cost_microdollars: int = 0
-    """The cost of all tokens but the unpriced ones."""
+    """Cost in millionths of a US dollar, without the unpriced tokens."""
     unpriced_tokens: int = 0
-    """The tokens whose cost is unknown, of all kinds together."""
+    """Number of tokens whose cost is unknown, of all kinds together."""
 
     @property
     def tokens(self) -> int:
@@ -83,9 +83,9 @@ class Usage:
         )
 
     def raised_to(self, later: Usage) -> Usage:
-        """Return what one model request consumed, where `later` tells of the same request.
+        """Return the usage of one model request after a `later` report of the same request.
 
-        A counter takes its maximum and never adds. A cost that was told once is known.
+        Each counter takes the maximum of both reports. A cost in either report makes it known.
         """
         counts = {
             name: max(getattr(self, name), getattr(later, name))
@@ -98,7 +98,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right of one holder to drive a run, until it expires or is given back."""
+    """The right of one holder to drive a run, until it expires or is released."""
 
     holder: str
     expires_at: datetime
@@ -106,7 +106,7 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One execution inside a session. `spec` is the client's own and is kept as it came."""
+    """One execution inside a session. `spec` belongs to the client and is stored unchanged."""
 
     run: int
     started_at: datetime
@@ -129,7 +129,7 @@ class Session:
 
     session_id: str
     generation: str
-    """Changes when a session is created anew under its old id."""
+    """Changes when a deleted session's id is reused."""
     session_name: str
     project_dir: str | None
     agent_name: str | None
@@ -144,15 +144,18 @@ class Session:
     usage: Usage
     newest_run: Run
     child_count: int
-    """Sessions that were started from inside this one."""
+    """Number of sessions that were started from inside this session."""
     children_running: int = 0
-    """Sessions below it, up to eight levels, whose newest run is open."""
+    """Number of sessions below this session, up to eight levels, whose newest run is open."""
     children_failed: int = 0
-    """Sessions below it whose newest run failed or was lost; archived ones do not count."""
+    """Number of sessions below this session whose newest run failed or was lost.
+
+    Archived sessions do not count.
+    """
     masked_secrets: int = 0
-    """In all of its events together."""
+    """Number of masked secrets in all events of the session."""
     is_damaged: bool = False
-    """Whether its row holds what cannot be read, in the place of which something else is shown."""
+    """True if the row has unreadable values; placeholders are shown instead."""
 
     @property
     def status(self) -> Status:
@@ -160,23 +163,23 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The status, and where it is finished how it ended, in the words that people read."""
+        """The status, and for a finished session how it ended."""
         return State.RUNNING if self.newest_run.reason is None else _STATES[self.newest_run.reason]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """As much of a session's newest run as the rules need."""
+    """The part of a session's newest run that the rules need."""
 
     run: int
     finished: bool = False
     reason: Reason | None = None
     holder: str | None = None
-    """Who has the lease on it; of a run that was closed as `lost`, who had it."""
+    """Holder of the lease; for a run that was closed as `lost`, its last holder."""
 
 
 class Effect(StrEnum):
-    """What an arrival does to the newest run of its session."""
+    """The effect of a change on the newest run of its session."""
 
     NOTHING = "nothing"
     CLOSE = "close"
@@ -187,10 +190,10 @@ class Effect(StrEnum):
 
 
 def effect_of_stop(newest: RunState, *, named_run: int | None) -> Effect:
-    """What a `session_stop` does. It is stored in any case.
+    """Return the effect of a `session_stop`. The event is stored in any case.
 
     `named_run` is the run that the caller named, or None. A run that was closed as `lost` takes
-    its true end when its own process reports it; any other end, once recorded, stays.
+    the end that its own process reports later. Every other recorded end is final.
     """
     if named_run is not None and named_run != newest.run:
         return Effect.NOTHING
@@ -201,11 +204,11 @@ def effect_of_stop(newest: RunState, *, named_run: int | None) -> Effect:
 
 
 def effect_of_resume(newest: RunState, *, exclusive: bool, takeover: bool = False) -> Effect:
-    """What a resume does.
+    """Return the effect of a resume.
 
-    An `exclusive` caller wants to be the only one to drive the session and is refused while the
-    newest run is open, unless it takes over. The contract's `last_resumed_at` is not exclusive:
-    it is refused only where somebody holds the lease.
+    An `exclusive` caller wants to drive the session alone. It is refused while the newest run is
+    open, unless it takes over. The contract's `last_resumed_at` is not exclusive: it is refused
+    only while a holder has the lease.
     """
     if newest.finished or takeover:
         return Effect.OPEN_NEXT
@@ -213,10 +216,9 @@ def effect_of_resume(newest: RunState, *, exclusive: bool, takeover: bool = Fals
 
 
 def effect_of_claim(newest: RunState, *, run: int, holder: str) -> Effect:
-    """What it does when `holder` asks for the lease of a run, or for more of it.
+    """Return the effect when `holder` claims or renews the lease of a run.
 
-    A run that was given up as `lost` is taken up again by the one who had it, as long as nobody
-    has opened a newer one.
+    A run that was closed as `lost` is opened again by its last holder, unless a newer run exists.
     """
     if run != newest.run:
         return Effect.REFUSE
@@ -227,14 +229,14 @@ def effect_of_claim(newest: RunState, *, run: int, holder: str) -> Effect:
 
 
 def is_late(event_run: int, newest_run: int) -> bool:
-    """Whether an event belongs to a run that is not the newest any more."""
+    """Return whether an event belongs to a run that is no longer the newest."""
     return event_run < newest_run
 
 
 def end_reason(text: str | None, exit_code: int | None) -> Reason:
-    """The reason a run ended with, from what its `session_stop` said.
+    """Return the reason that a `session_stop` reports for the end of its run.
 
-    A caller may write any text; what is not one of ours is told by the exit code.
+    A caller may send any text. If the text is not a known reason, the exit code decides.
     """
     if text in _REASONS:
         return Reason(text)

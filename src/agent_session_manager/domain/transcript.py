@@ -1,7 +1,7 @@
 """Transcripts: the agent's own record of a session, line by line, for exact resume.
 
-A line is one JSON text. It is opaque: what comes back is the text that came in, and all that is
-ever read of it is the `uuid` by which the same line is known again.
+A line is one opaque JSON text, which is returned exactly as it was sent. Only its `uuid` is read,
+to recognize a line that is sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 from agent_session_manager.domain.errors import InvalidEntryError
 
 MAX_KEY_BYTES = 1000
-"""Of a project key and of a subpath: one index holds both, of 2,704 bytes on PostgreSQL."""
+"""Maximum size of a project key and of a subpath.
+
+Both are in one index key, which has at most 2,704 bytes on PostgreSQL.
+"""
 MAX_ENTRIES_PER_APPEND = 10_000
 
 _PLAIN_UUID = re.compile(r"[A-Za-z0-9-]{1,100}")
@@ -23,7 +26,7 @@ _PLAIN_UUID = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptKey:
-    """Names one transcript: the main one of a session, or with a subpath one of a subagent."""
+    """Key of a transcript: a session's main transcript, or with a subpath a subagent's."""
 
     project_key: str
     session_id: str
@@ -32,7 +35,7 @@ class TranscriptKey:
 
 @dataclass(frozen=True, kw_only=True)
 class NewEntry:
-    """A line to append; two with one `entry_id` are the same line."""
+    """A line to append. Two lines with the same `entry_id` are the same line."""
 
     line: str
     entry_id: str | None
@@ -40,17 +43,17 @@ class NewEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
-    """One transcript. Its entries have the positions 1 to `last_position`, without gaps."""
+    """A transcript. Its entries have the positions 1 to `last_position`, without gaps."""
 
     key: TranscriptKey
     last_position: int
     updated_at: datetime
-    """Never twice the same millisecond: a summary can be told to be older."""
+    """Each append sets a later millisecond, so that an outdated summary is recognized."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppendedEntries:
-    """What an append came to: how many entries were new, and the position of the last of all."""
+    """Result of an append: the number of new entries, and the last position."""
 
     appended: int
     last_position: int
@@ -58,22 +61,22 @@ class AppendedEntries:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a client made of the first `version` entries of a main transcript: a JSON text."""
+    """A JSON text that a client made from the first `version` entries of a main transcript."""
 
     session_id: str
     version: int
     updated_at: datetime
-    """That of its transcript, and earlier where entries were added that are not in it."""
+    """The transcript's `updated_at`; earlier if the summary lacks entries."""
     text: str
 
 
 def parse_entry(value: Any, line: str, *, index: int, batch_id: str | None) -> NewEntry:
-    """Make an entry of a line, whose value is given beside it.
+    """Return the entry for a line and its parsed value.
 
-    An entry without a `uuid` is known again by its place in its batch, where the batch has an id.
+    An entry without a `uuid` is recognized by its place in its batch, if the batch has an id.
 
     Raises:
-        InvalidEntryError: it is not an object.
+        InvalidEntryError: the value is not an object.
     """
     if not isinstance(value, dict):
         raise InvalidEntryError("not an object", index=index)
@@ -84,7 +87,7 @@ def parse_entry(value: Any, line: str, *, index: int, batch_id: str | None) -> N
 
 
 def _entry_id(uuid: str) -> str:
-    """A text that every database can hold and index; no two uuids have the same."""
+    """Return an id that every database can store and index, different for each uuid."""
     if _PLAIN_UUID.fullmatch(uuid):
         return uuid
     return "sha256:" + hashlib.sha256(uuid.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Time zones: in which spans of time a zone's clock has one offset, and where its days begin."""
+"""Time zones: the time spans in which a zone has one UTC offset, and the start of its days."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LAST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """From `begin` on a zone's clock is ahead of UTC by `offset`, until the next span begins."""
+    """A time span that starts at `begin`, in which a zone is ahead of UTC by `offset`."""
 
     begin: datetime
     offset: timedelta
 
 
 def spans_of(zone: tzinfo, since: datetime, days: int) -> list[Span]:
-    """Return the spans of the days after a moment; the last one has no end."""
+    """Return the spans of the `days` days after `since`; the last span has no end."""
     begin = min(since.astimezone(UTC), _LAST)
     spans = [Span(begin=begin, offset=_offset(zone, begin))]
     for _ in range(days):
@@ -32,7 +32,7 @@ def spans_of(zone: tzinfo, since: datetime, days: int) -> list[Span]:
 
 
 def _change_between(zone: tzinfo, before: datetime, after: datetime) -> datetime:
-    """Return the first second after `before` in which the clock has another offset."""
+    """Return the first second after `before` in which the offset is different."""
     offset = _offset(zone, before)
     while after - before > _SECOND:
         middle = (before + (after - before) / 2).replace(microsecond=0)
@@ -47,5 +47,5 @@ def _offset(zone: tzinfo, moment: datetime) -> timedelta:
 
 
 def day_start(zone: tzinfo, local_midnight: datetime) -> datetime:
-    """Return when a day of the zone begins; where its midnight is skipped, that is the change."""
+    """Return the start of a day in the zone; if midnight is skipped, the time of the change."""
     return local_midnight.replace(tzinfo=zone).astimezone(UTC)

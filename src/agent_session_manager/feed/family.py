@@ -1,4 +1,4 @@
-"""The feed of all sessions as a run sees it: its own session, and what is below that."""
+"""The feed of all sessions as a run sees it: its own session, and the sessions below it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from agent_session_manager.feed.frames import Heartbeat, ListChanged, ListFrame,
 from agent_session_manager.store.feeds import ChangedSession, DeletedSession
 
 ListFamily = Callable[[], Awaitable[dict[str, str]]]
-"""The ids of the family as it is now, each with the generation of its session."""
+"""Reads the current family: the ids of its sessions, each with its generation."""
 
 
 async def of_family(
     frames: AsyncGenerator[ListFrame], list_family: ListFamily, head: Cursor
 ) -> AsyncGenerator[ListFrame]:
-    """Yield of the frames what is of the family.
+    """Filter frames by family: yield only the changes in the family.
 
-    Of a session that is gone nobody knows whose it was. What is deleted while the reader is here is
-    told if the reader knew of it. A reader who comes back is sent to list anew where anything was
-    deleted up to `head`, which is where the feed was when it came.
+    The store no longer knows the family of a deleted session. So a deletion is yielded only if the
+    reader has received the session before. `head` is the position of the feed when the reader
+    connected. A session that was deleted up to `head` may have been in the family: the reader must
+    list the family again.
 
     Raises:
-        CursorUnknownError: something was deleted while the reader was away.
+        CursorUnknownError: a session was deleted while the reader was disconnected.
     """
     known = set(await list_family())
     async with aclosing(frames):
@@ -33,8 +34,8 @@ async def of_family(
                 yield frame
                 continue
             family = await list_family()
-            shown = [change for change in frame.changes if _is_told(change, family, known, head)]
-            if not family:  # the run's own session is gone, and the right to be here with it
+            shown = [change for change in frame.changes if _is_shown(change, family, known, head)]
+            if not family:  # the run's own session is deleted, and its access ends with it
                 yield Stopping()
                 return
             is_first = frame.cursor.number <= head.number
@@ -45,10 +46,10 @@ async def of_family(
             )
 
 
-def _is_told(
+def _is_shown(
     change: ChangedSession | DeletedSession, family: dict[str, str], known: set[str], head: Cursor
 ) -> bool:
-    """Whether the reader hears of it; keeps up what is `known` to it."""
+    """Return whether the reader gets the change; update the ids that the reader has, `known`."""
     if isinstance(change, DeletedSession):
         if change.position <= head.number:
             raise CursorUnknownError(str(head))

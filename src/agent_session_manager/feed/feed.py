@@ -1,8 +1,8 @@
 """The feed: every reader gets each later event exactly once, history first and then live.
 
-A reader has a cursor and not a queue, so a slow one costs what it reads at once and holds up
-nobody. Who follows the same session shares one look at the store for each commit, and the events
-that it found.
+A reader has a cursor instead of a queue. So a slow reader delays no other reader, and needs memory
+only for the events of one read. All followers of a session share one read of the store for each
+commit, and the events found.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from agent_session_manager.concurrency.reader import Reader
-from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     CursorUnknownError,
@@ -37,47 +37,48 @@ from agent_session_manager.store.feeds import Changes, SessionNews
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.01
-"""Between two looks of one reader while much happens: what came meanwhile travels together."""
+"""Pause between two reads of one reader: events committed during it are sent together."""
 LIST_PACE_SECONDS = 1.0
-"""Of a reader of all sessions: it hears of one session at most so often."""
+"""A reader of all sessions gets at most one change of a session in this time."""
 MAX_READERS = 1200
 CHANGES_AT_ONCE = 100
 
 
 class Feed:
-    """Follows sessions for any number of readers, by looking at the store when a bell rings."""
+    """Feeds for up to `MAX_READERS` readers, which read the store at each wakeup."""
 
-    def __init__(self, bells: Bells, reader: Reader) -> None:
-        self._bells = bells
+    def __init__(self, wakeups: Wakeups, reader: Reader) -> None:
+        self._wakeups = wakeups
         self._reader = reader
         self._followed: dict[str, _Followed] = {}
         self.readers = 0
-        """How many there are."""
+        """Number of open readers."""
 
     async def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool
     ) -> AsyncGenerator[Frame]:
-        """Yield how a session stands and every event past `begin`, to its end or `forever`.
+        """Yield the session and every event past `begin`, until the session ends or `forever`.
 
-        The first frame tells how it stands; what can be refused is refused before it. Later on it
-        raises where the store cannot be read.
+        The first frame is the session. All errors below are raised before it; later, only a failed
+        read of the store raises.
 
         Raises:
-            SessionNotFoundError: there is no such session.
-            CursorUnknownError: the cursor is of another session of this id, or past its head.
+            SessionNotFoundError: the session does not exist.
+            CursorUnknownError: the cursor belongs to an earlier session with this id, or is past
+                the last event.
             OverloadedError: there are too many readers.
         """
         with (
             self.counted(),
-            self._bells.listening(session_id) as rung,
+            self._wakeups.subscribe(session_id) as changed,
             self._tail(session_id) as tail,
         ):
             shown = await tail.look(None)
             seq = _seq_to_begin_after(begin, shown.session)
             yield SessionChanged(session=shown.session)
             fresh = False
-            while not self._bells.is_closed:
-                rung.clear()
+            while not self._wakeups.is_closed:
+                changed.clear()
                 news = await _look(tail, seq, shown.session.generation, fresh=fresh)
                 if news is None:
                     yield SessionDeleted(session_id=session_id)
@@ -85,7 +86,7 @@ class Feed:
                 frames, before = _frames(news, shown), seq
                 if news.batch.events:
                     seq = news.batch.events[-1].event.seq
-                # A reader that is slow to take its frames keeps no event beside them.
+                # A slow reader must keep no events in memory except those in its frames.
                 shown = replace(news, batch=NOTHING)
                 del news
                 while frames:
@@ -97,32 +98,33 @@ class Feed:
                     return
                 if seq > before:
                     await asyncio.sleep(PACE_SECONDS)
-                fresh = not await _rings(rung, HEARTBEAT_SECONDS)
+                fresh = not await _wait_for_change(changed, HEARTBEAT_SECONDS)
                 if fresh:
                     yield Heartbeat()
             yield Stopping()
 
     async def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
-        """Yield what is changed in the list of all sessions past a cursor, for ever.
+        """Yield the changes in the list of all sessions past a cursor, without an end.
 
-        The first frame comes at once, and may hold no change. Later on it raises the same, and
-        where the store cannot be read.
+        The first frame is sent at once, and may contain no change. A later read can raise
+        `CursorUnknownError` too, or fail because of the store.
 
         Raises:
-            CursorUnknownError: the cursor is of another database, or too much was deleted since.
+            CursorUnknownError: the cursor belongs to another database, or is older than the stored
+                deletions.
             OverloadedError: there are too many readers.
         """
-        with self.counted(), self._bells.listening(None) as rung:
-            known = cursor  # up to here the reader has heard of every session that there is
+        with self.counted(), self._wakeups.subscribe(None) as changed:
+            known = cursor  # the reader has every session that was created up to here
             found = await self._read_changes(cursor, known)
             yield ListChanged(changes=found.changes, cursor=found.cursor)
-            while not self._bells.is_closed:
+            while not self._wakeups.is_closed:
                 if not found.has_more:
                     known = found.cursor
                     await asyncio.sleep(LIST_PACE_SECONDS)
-                    if not await _rings(rung, HEARTBEAT_SECONDS):
+                    if not await _wait_for_change(changed, HEARTBEAT_SECONDS):
                         yield Heartbeat()
-                rung.clear()
+                changed.clear()
                 found = await self._read_changes(found.cursor, known)
                 if found.changes:
                     yield ListChanged(changes=found.changes, cursor=found.cursor)
@@ -142,10 +144,10 @@ class Feed:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Be one of the readers for as long as the block lasts.
+        """Count one more reader until the block ends.
 
         Raises:
-            OverloadedError: there are too many.
+            OverloadedError: there are too many readers.
         """
         if self.readers >= MAX_READERS:
             raise OverloadedError
@@ -157,34 +159,35 @@ class Feed:
 
     @contextmanager
     def _tail(self, session_id: str) -> Iterator[Tail]:
-        """The tail that all who follow a session share; it goes with the last of them."""
+        """Yield the tail that all followers of a session share; the last follower removes it."""
         followed = self._followed.get(session_id)
         if followed is None:
-            listening = ExitStack()
-            rung = listening.enter_context(self._bells.listening(session_id))
-            tail = Tail(session_id, rung, self._read_session)
-            followed = self._followed[session_id] = _Followed(tail=tail, listening=listening)
+            subscription = ExitStack()
+            changed = subscription.enter_context(self._wakeups.subscribe(session_id))
+            tail = Tail(session_id, changed, self._read_session)
+            followed = _Followed(tail=tail, subscription=subscription)
+            self._followed[session_id] = followed
         followed.readers += 1
         try:
             yield followed.tail
         finally:
             followed.readers -= 1
             if not followed.readers:
-                followed.listening.close()
+                followed.subscription.close()
                 del self._followed[session_id]
 
 
 @dataclass(kw_only=True)
 class _Followed:
-    """A session that somebody follows."""
+    """A session with at least one follower."""
 
     tail: Tail
-    listening: ExitStack
+    subscription: ExitStack
     readers: int = 0
 
 
 async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News | None:
-    """What is new past `seq`; None where the session of this generation is gone."""
+    """Return the session and its events past `seq`; None if this generation was deleted."""
     try:
         news = await tail.look(seq, fresh=fresh)
     except SessionNotFoundError:
@@ -193,7 +196,7 @@ async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News |
 
 
 def _frames(news: News, shown: News) -> list[Frame]:
-    """What a follower is told who was `shown` something before."""
+    """Return the frames for a follower whose last known state is `shown`."""
     frames: list[Frame] = []
     if news.batch.events:
         frames.append(EventsAdded(batch=news.batch, generation=news.session.generation))
@@ -211,11 +214,11 @@ def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:
     return begin.number
 
 
-async def _rings(rung: asyncio.Event, seconds: float) -> bool:
-    """Wait for a bell; False if it did not ring in time."""
+async def _wait_for_change(changed: asyncio.Event, seconds: float) -> bool:
+    """Wait for a change; return whether it came in time."""
     try:
         async with asyncio.timeout(seconds):
-            await rung.wait()
+            await changed.wait()
     except TimeoutError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a reader of a feed is told."""
+"""Frames: the messages of feeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent_session_manager.store.feeds import ChangedSession, DeletedSession
 
 @dataclass(frozen=True, kw_only=True)
 class EventsAdded:
-    """Events that the reader did not have, in order, and the cursor's generation."""
+    """The next events for the reader, in order, and the generation of their cursors."""
 
     batch: Batch
     generation: str
@@ -21,28 +21,28 @@ class EventsAdded:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionChanged:
-    """How the session stands; said at the beginning and when more than its events has changed."""
+    """The current session: the first frame, and sent when more than its events has changed."""
 
     session: Session
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnded:
-    """The session is finished, and the reader has everything."""
+    """The session is finished, and the reader has all its events."""
 
     session: Session
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionDeleted:
-    """The session is gone, or another one has its id."""
+    """The session was deleted; a new session may have its id."""
 
     session_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListChanged:
-    """What was changed in the list of all sessions, and the cursor after it."""
+    """Changes in the list of all sessions, and the cursor after them."""
 
     changes: Sequence[ChangedSession | DeletedSession]
     cursor: Cursor
@@ -50,12 +50,12 @@ class ListChanged:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Nothing has happened for a while."""
+    """There was no change for a while."""
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """The manager goes down: come back with the cursor."""
+    """The manager stops. The reader can reconnect with its cursor."""
 
 
 Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping

@@ -1,7 +1,7 @@
-"""The last events of a session that somebody follows, read once for all who do.
+"""Tail: the last events of a followed session, read once for all its followers.
 
-It is complete from its first event to its `_end`, and as long as a burst may be; whoever is further
-back reads from the store by itself until it has come here.
+A tail has every event from its first event to its `_end`. It is large enough for a burst of events.
+A reader further behind reads the store alone until it reaches the tail.
 """
 
 from __future__ import annotations
@@ -18,20 +18,17 @@ from agent_session_manager.store.feeds import SessionNews
 
 EVENTS_AT_ONCE = 256
 CHARS_AT_ONCE = 16 * 1024
-"""Give or take the last of them: each reader that is slow keeps as much."""
+"""Limit of one read, exceeded by at most one event. Each slow reader keeps that much in memory."""
 MAX_EVENTS = 2048
 MAX_CHARS = 2 * 1024 * 1024
 _PAST_ALL = 2**63 - 1
 
 ReadSession = Callable[[str, int, int], Awaitable[SessionNews]]
-"""Of a session, its events past a seq, so many of them."""
+"""Reads a session and up to `limit` of its events after `seq`: `(session_id, seq, limit)`."""
 
 
 class Published:
-    """An event on its way to several readers.
-
-    `encoded` is where the first who encodes it leaves it for the others.
-    """
+    """An event for several readers. The first reader encodes it into `encoded` for all."""
 
     __slots__ = ("encoded", "event")
 
@@ -41,7 +38,7 @@ class Published:
 
 
 class Batch:
-    """Events that go together to all who have come equally far; encoded by the first, too."""
+    """Events for all readers with the same cursor. The first reader encodes the batch for all."""
 
     __slots__ = ("encoded", "events")
 
@@ -55,21 +52,21 @@ NOTHING = Batch(())
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """A session, and those of its events that come next for the one who looked."""
+    """Result of a look: the session, and the next events for the reader."""
 
     session: Session
     facts: Session
-    """The session without what its events and the renewals of its lease change."""
+    """The session without the fields that events and lease renewals change."""
     batch: Batch = NOTHING
 
 
 class Tail:
-    """Shared by all who follow one session, for as long as there is one."""
+    """Last events of one session, shared by all its followers."""
 
-    def __init__(self, session_id: str, rung: asyncio.Event, read: ReadSession) -> None:
-        """`rung` is set whenever the session has changed; until then it is not read again."""
+    def __init__(self, session_id: str, changed: asyncio.Event, read: ReadSession) -> None:
+        """`changed` is set at each change of the session; until then, the store is not read."""
         self._session_id = session_id
-        self._rung = rung
+        self._changed = changed
         self._read = read
         self._looking = asyncio.Lock()
         self._news: News | None = None
@@ -79,15 +76,15 @@ class Tail:
         self._end = 0
 
     async def look(self, after: int | None, *, fresh: bool = False) -> News:
-        """How the session stands and its events past `after`, or none where that is None.
+        """Return the session and its events past `after`; no events if `after` is None.
 
-        The store is asked where the bell has rung since it was asked last, or where `fresh`.
+        The store is read if the session has changed since the last read, or if `fresh`.
 
         Raises:
-            SessionNotFoundError: it is gone.
+            SessionNotFoundError: the session was deleted.
         """
         async with self._looking:
-            if fresh or self._news is None or self._rung.is_set():
+            if fresh or self._news is None or self._changed.is_set():
                 await self._catch_up()
             assert self._news is not None  # it was read now, or before
             if after is None or after >= self._end:
@@ -99,7 +96,7 @@ class Tail:
         return replace(_news(found.session), batch=batch)
 
     async def _catch_up(self) -> None:
-        self._rung.clear()
+        self._changed.clear()
         try:
             while True:
                 end = _PAST_ALL if self._news is None else self._end
@@ -114,11 +111,11 @@ class Tail:
                 if self._end >= found.session.last_seq or not found.events:
                     return
         except BaseException:
-            self._rung.set()
+            self._changed.set()
             raise
 
     def _is_far_behind(self, session: Session) -> bool:
-        """Whether it is better to begin anew at the head: each reader comes there by itself."""
+        """Return whether the tail must restart at the last event; readers then catch up alone."""
         return (
             self._news is None
             or self._news.session.generation != session.generation
@@ -126,13 +123,13 @@ class Tail:
         )
 
     def _some_past(self, after: int) -> Batch:
-        """The next events past `after`, as many as a reader may have to keep."""
+        """Return the next events past `after`, within the limit of one read."""
         if after not in self._batches:
             found: list[Published] = []
             chars = 0
             for published in islice(self._events, after - self._end + len(self._events), None):
                 found.append(published)
-                chars += published.event.size
+                chars += len(published.event.fields_json)
                 if chars >= CHARS_AT_ONCE:
                     break
             self._batches[after] = Batch(found)
@@ -142,10 +139,10 @@ class Tail:
         self._batches.clear()
         for event in events:
             self._events.append(Published(event))
-            self._chars += event.size
+            self._chars += len(event.fields_json)
             self._end = event.seq
         while len(self._events) > MAX_EVENTS or self._chars > MAX_CHARS:
-            self._chars -= self._events.popleft().event.size
+            self._chars -= len(self._events.popleft().event.fields_json)
 
 
 def _news(session: Session) -> News:

@@ -1,1 +1,1 @@
-"""The machine that the service runs on: its files, its log and its clock."""
+"""The machine that the service runs on: its files and its clock."""

@@ -1,4 +1,4 @@
-"""Time as the manager sees it: handed in, so that a test can move it."""
+"""The manager's time sources, passed as an argument so that a test can control them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Time:
-    """A clock, which may be set; the time that passes; and waiting for it to pass."""
+    """A clock that may be set, a monotonic clock, and a sleep."""
 
     clock: Callable[[], datetime] = now
     monotonic: Callable[[], float] = time.monotonic

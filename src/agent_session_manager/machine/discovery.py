@@ -1,13 +1,13 @@
 """The discovery file: how clients on this machine find the manager and its token.
 
-While a manager serves, it holds a lock on `manager-PORT.json` in the state directory. The lock is
-the truth: a file that nobody holds is a manager that is gone, whatever it says, so a stranger who
-listens on the port gets no token. The token in it outlives restarts, until it is rotated.
+While a manager serves, it holds a lock on `manager-PORT.json` in the state directory. Only the lock
+counts: the manager of an unlocked file is gone. So another program on the port gets no token. The
+token in the file survives restarts until it is rotated.
 
 Clients take a shared lock for a moment to see whether the file is held. So managers exclude each
-other by another file, `manager-PORT.lock`, which no client opens. Whoever holds that one puts a new
-discovery file in the place of the old one, locked before anybody can see it. The port is bound
-after that: whoever listens on it while nobody holds the file is not a manager of this directory.
+other with a second file, `manager-PORT.lock`, which no client opens. Its holder replaces the
+discovery file with a new file, which is locked before it becomes visible. The manager binds the
+port after that. A program on the port is not a manager of this directory if the file is not held.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from typing import Any
 
 from agent_session_manager import __version__
 from agent_shared import place
+from agent_shared.locks import is_locked, take_lock
 from agent_shared.private_files import NotPrivateError, make_state_directory, open_private
 
 LOCK_TIMEOUT_SECONDS = 60.0
-"""A watchdog: between its two locks a manager that starts or ends does nothing else."""
+"""A safety limit: a manager takes or releases its two locks immediately one after the other."""
 _RETRY_SECONDS = 0.02
 _TOKEN_BYTES = 32
 
@@ -43,7 +44,7 @@ class ManagerPresentError(DiscoveryError):
 
 @dataclass(frozen=True, kw_only=True)
 class Announcement:
-    """What the file says about the manager that serves."""
+    """The content of the file while a manager serves."""
 
     url: str
     pid: int
@@ -53,18 +54,18 @@ class Announcement:
     token: str = field(repr=False)
     host: str = field(default_factory=place.host)
     processes: str = field(default_factory=place.processes)
-    """What the process id is one of; see `place`."""
+    """The namespace of the process id; see `place`."""
     network: str = field(default_factory=place.network)
-    """What the port is one of."""
+    """The namespace of the port."""
 
     @property
     def is_reachable(self) -> bool:
-        """Whether its port means the same here."""
+        """True if the port is in our network namespace."""
         return self.network == place.network()
 
     @property
     def has_our_processes(self) -> bool:
-        """Whether its process id means the same here."""
+        """True if the process id is in our process namespace."""
         return self.processes == place.processes()
 
     @property
@@ -81,10 +82,10 @@ def log_path(state_dir: Path, port: int) -> Path:
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Create the state directory for its owner only, and refuse one that others can enter.
+    """Create the state directory for its owner only; refuse a directory that others can enter.
 
     Raises:
-        DiscoveryError: it cannot be made, or others can use it.
+        DiscoveryError: it cannot be created, or others can use it.
     """
     try:
         make_state_directory(state_dir)
@@ -95,14 +96,14 @@ def prepare_state_dir(state_dir: Path) -> None:
 
 
 class DiscoveryFile:
-    """The file, held by us from construction until `close`."""
+    """The discovery file, locked from construction until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Take it.
+        """Lock the file.
 
         Raises:
-            ManagerPresentError: another manager has it.
-            DiscoveryError: it is not a private file of ours.
+            ManagerPresentError: another manager holds it.
+            DiscoveryError: it is not a private file of this user.
         """
         self._path = path
         with ExitStack() as undoing:
@@ -110,18 +111,18 @@ class DiscoveryFile:
             undoing.callback(os.close, self._hold)
             self._before = _take_over(path, self._hold)
             self.kept_token = _parse_token(self._before) or secrets.token_urlsafe(_TOKEN_BYTES)
-            """The token of the manager that was here before; a fresh one where there was none."""
-            # The file spoke of a process that is gone. The token stays, should we be killed.
+            """The token of the previous manager, or a new token if there was no manager."""
+            # The old content is of a process that is gone. Keep its token, in case we are killed.
             self._descriptor = _replace(path, _dump_starting(self.kept_token))
             undoing.pop_all()
 
     def announce(self, announcement: Announcement) -> None:
-        """From now on clients find us."""
+        """Publish the manager: from now on clients find it."""
         self._before = b""
         self._write(_dump(announcement))
 
     def rotate_token(self) -> None:
-        """Keep another token than the one of the manager that was here before, which is void."""
+        """Replace the token of the previous manager with a new token."""
         self.kept_token = secrets.token_urlsafe(_TOKEN_BYTES)
         before = _parse(self._before)
         if before is None:
@@ -130,14 +131,14 @@ class DiscoveryFile:
             self._before = _dump(replace(before, token=self.kept_token))
 
     def close(self) -> None:
-        """Let go of it: nobody serves here any more. The next manager waits for the second lock."""
+        """Release the file: the manager is gone. The next manager waits for the second lock."""
         if self._before:  # never announced
             self._write(self._before)
         os.close(self._descriptor)
         os.close(self._hold)
 
     def _write(self, content: bytes) -> None:
-        """Replace the content, so that whoever reads meanwhile finds the one or the other."""
+        """Replace the content, so that a concurrent reader finds the old or the new one."""
         size = os.fstat(self._descriptor).st_size
         os.pwrite(self._descriptor, content.ljust(size), 0)
         os.ftruncate(self._descriptor, len(content))
@@ -166,30 +167,30 @@ def find_managers(state_dir: Path) -> list[Announcement]:
 
 
 def _held_content(path: Path) -> bytes | None:
-    """Return what the file says, if somebody holds it."""
+    """Return the content of the file if it is held, else None."""
     try:
         with _opened(path) as descriptor:
-            return os.pread(descriptor, 65536, 0) if _is_locked(descriptor) else None
+            return os.pread(descriptor, 65536, 0) if is_locked(descriptor) else None
     except FileNotFoundError:
         return None
 
 
 def _take_over(path: Path, hold: int) -> bytes:
-    """Take the managers' lock, and return what the file says that nobody holds.
+    """Take the managers' lock, and return the content of the file that is no longer held.
 
-    A manager takes the lock before the file and lets go of it after the file. Where only one of the
-    two is held, its holder is about to take or to release the other.
+    A manager takes the lock before the file and releases it after the file. If only one of the two
+    is held, its holder is about to take or to release the other.
     """
     deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
     while True:
-        has_lock = _lock(hold)
+        has_lock = take_lock(hold)
         descriptor = _open_private(path)
         try:
             content = os.pread(descriptor, 65536, 0)
-            if not _is_locked(descriptor):
+            if not is_locked(descriptor):
                 if has_lock:
                     return content
-            elif not has_lock or "network" not in _fields(content):  # which older ones do not write
+            elif not has_lock or "network" not in _fields(content):  # older ones do not write it
                 raise ManagerPresentError(_presence(path, content))
         finally:
             os.close(descriptor)
@@ -199,11 +200,11 @@ def _take_over(path: Path, hold: int) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> int:
-    """Put a new file in the place of this one, locked before it is there; return it, open."""
+    """Replace the file with a new, already locked one; return its open descriptor."""
     new = path.with_suffix(".new")
     with ExitStack() as undoing:
         try:
-            new.unlink(missing_ok=True)  # of a manager that was killed here
+            new.unlink(missing_ok=True)  # left by a manager that was killed here
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             undoing.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,12 +217,12 @@ def _replace(path: Path, content: bytes) -> int:
 
 
 def _presence(path: Path, content: bytes) -> str:
-    """Say who holds the file, and what to do about it."""
+    """Return a message that names the holder of the file and a remedy."""
     found, said = _parse(content), _fields(content)
     if said.get("processes", place.processes()) != place.processes():
         return (
             f"a manager on {said.get('host')}, in another container or machine, holds {path}: stop "
-            "it there, or give this one another --state-dir"
+            "it there, or use another --state-dir here"
         )
     pid = said.get("pid", "unknown")
     if found is None:
@@ -250,33 +251,17 @@ def _open_private(path: Path) -> int:
         raise DiscoveryError(f"cannot open {path}: {exc.strerror}") from exc
 
 
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
-
-
 def _dump(announcement: Announcement) -> bytes:
     return json.dumps(asdict(announcement)).encode()
 
 
 def _dump_token(token: str) -> bytes:
-    """Return what is in the file while nobody is to be found by it."""
+    """Return the content of the file while no manager serves."""
     return json.dumps({"kept_token": token}).encode()
 
 
 def _dump_starting(token: str) -> bytes:
-    """Return what is in the file while its manager does not serve yet."""
+    """Return the content of the file while its manager is starting."""
     return json.dumps(
         {
             "kept_token": token,
@@ -298,7 +283,7 @@ def _parse_token(content: bytes) -> str | None:
 
 
 def _parse(content: bytes) -> Announcement | None:
-    """Read an announcement, also one of another version, which may say more or less."""
+    """Parse an announcement; one from another version may have more or fewer fields."""
     said = _fields(content)
     known = {field.name: said[field.name] for field in fields(Announcement) if field.name in said}
     try:

@@ -1,1 +1,1 @@
-"""The use cases: what the service can do, whoever asks."""
+"""The use cases of the service, independent of the caller."""

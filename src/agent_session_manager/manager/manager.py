@@ -1,7 +1,7 @@
-"""The manager: what the service can do, whoever asks for it.
+"""The manager: the use cases of the service, independent of the caller.
 
-Reads go to a few threads, changes to the writer. It decides nothing about a session's state
-(`domain/session.py` does) and knows nothing of HTTP.
+Reads go to a few threads, changes to the writer. The rules of a session's state are in
+`domain/session.py`. This module does not depend on HTTP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Self, TypeVar
 
 from agent_session_manager.concurrency.reader import Reader
-from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
@@ -40,30 +40,10 @@ from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame
 from agent_session_manager.manager.transcripts import Transcripts
-from agent_session_manager.store.changes import (
-    AppendEvents,
-    ClaimLease,
-    CreateRequest,
-    CreateSession,
-    DeleteSession,
-    ExtendLeases,
-    OpenRun,
-    ReapLeases,
-    ReleaseLease,
-    RevokeRunToken,
-    SettleRequest,
-    UpdateSession,
-)
+from agent_session_manager.store import changes, queries
+from agent_session_manager.store.change import SessionChange
 from agent_session_manager.store.feeds import Beginning, Changes
 from agent_session_manager.store.protocol import Store
-from agent_session_manager.store.queries import (
-    EventFilter,
-    EventPage,
-    Mark,
-    SessionFilter,
-    SessionPage,
-    SessionSort,
-)
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageRow
@@ -72,110 +52,101 @@ T = TypeVar("T")
 
 
 class Manager:
-    """The use cases. Open it with `Manager.open(store)`, which closes the store in the end."""
+    """The use cases. Open it with `Manager.open(store)`, which closes the store at the end."""
 
     def __init__(
         self,
         store: Store,
         writer: Writer,
         reader: Reader,
-        bells: Bells,
+        wakeups: Wakeups,
         *,
         keeps_transcripts: bool = True,
     ) -> None:
         self._store = store
         self._writer = writer
         self._read = reader.read
-        self._bells = bells
+        self._wakeups = wakeups
         self._vacuuming = asyncio.Lock()
         self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
-        self._feed = Feed(bells, reader)
+        self._feed = Feed(wakeups, reader)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, store: Store, *, keeps_transcripts: bool = True) -> AsyncIterator[Self]:
-        """Serve a store until the block ends; then commit what waits, and close it.
+        """Serve a store until the block ends; then commit waiting changes, and close the store.
 
-        Where it keeps no transcripts, those that it has can still be read and deleted.
+        Without `keeps_transcripts`, stored transcripts can still be read and deleted.
         """
         reader = Reader(store)
-        bells = Bells()
+        wakeups = Wakeups()
         loop = asyncio.get_running_loop()
 
-        def ring(changed: Collection[str] | None) -> None:
-            loop.call_soon_threadsafe(bells.ring, changed)
+        def notify_from_thread(changed: Collection[str] | None) -> None:
+            loop.call_soon_threadsafe(wakeups.notify, changed)
 
         try:
-            store.watch(ring)
-            async with Writer(store, bells.ring) as writer:
-                yield cls(store, writer, reader, bells, keeps_transcripts=keeps_transcripts)
+            store.watch(notify_from_thread)
+            async with Writer(store, wakeups.notify) as writer:
+                yield cls(store, writer, reader, wakeups, keeps_transcripts=keeps_transcripts)
         finally:
             reader.close()
             store.close()
 
     def end_on_failure(self, end: Callable[[], None]) -> None:
-        """Call `end` once the store can take nothing any more, ever."""
+        """Call `end` once the store can permanently accept no more changes."""
         self._writer.on_failure = end
 
     def raise_failure(self) -> None:
-        """Raise why the store can take nothing any more, if so."""
+        """Raise the error after which the store accepts no more changes, if there is one."""
         if self._writer.failure is not None:
             raise self._writer.failure
 
-    async def create_session(self, new: CreateSession) -> Session:
+    async def create_session(self, new: changes.CreateSession) -> Session:
         return await self._writer.commit(new)
 
-    async def update_session(self, change: UpdateSession) -> Session:
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def update_session(self, change: changes.UpdateSession) -> Session:
+        return await self._commit(change)
 
-    async def open_run(self, change: OpenRun) -> Session:
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def open_run(self, change: changes.OpenRun) -> Session:
+        return await self._commit(change)
 
     async def delete_session(self, session_id: str, *, force: bool = False) -> int:
-        """Delete a session and all of its own; return how many events it had."""
-        _known(session_id)
-        change = DeleteSession(session_id=session_id, force=force)
-        return await self._writer.commit(change)
+        """Delete a session and all its data; return the number of its events."""
+        return await self._commit(changes.DeleteSession(session_id=session_id, force=force))
 
-    async def claim_lease(self, change: ClaimLease) -> Session:
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def claim_lease(self, change: changes.ClaimLease) -> Session:
+        return await self._commit(change)
 
-    async def release_lease(self, change: ReleaseLease) -> Session:
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def release_lease(self, change: changes.ReleaseLease) -> Session:
+        return await self._commit(change)
 
-    async def revoke_run_token(self, change: RevokeRunToken) -> None:
-        """Forget the token of a run; one that is not known counts as revoked."""
-        _known(change.session_id)
-        await self._writer.commit(change)
+    async def revoke_run_token(self, change: changes.RevokeRunToken) -> None:
+        """Revoke the token of a run; an unknown token counts as revoked."""
+        await self._commit(change)
 
     async def find_caller(self, token: str) -> RunCaller | None:
-        """The run whose token this is, or whose agent's, if it is one's."""
+        """Return the run that a run token or agent token belongs to, or None."""
         if not is_token_of_a_run(token):
             return None
         found = await self._read(lambda store: store.run_tokens.find_caller(digest_of(token)))
         return found and replace(found, is_agent=is_agent_token(token))
 
     async def is_in_family(self, caller: RunCaller, session_id: str) -> bool:
-        """Whether a session is the run's own or below that one."""
+        """Return whether a session is the run's own session or below it."""
         if session_id == caller.session_id:
             return True
         return is_session_id(session_id) and await self._read(
             lambda store: store.run_tokens.is_in_family(caller, session_id)
         )
 
-    async def create_request(self, change: CreateRequest) -> Request:
-        """Ask something of a run."""
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def create_request(self, change: changes.CreateRequest) -> Request:
+        """Create a request to a run."""
+        return await self._commit(change)
 
-    async def settle_request(self, change: SettleRequest) -> Request:
-        """Say how far a request has come."""
-        _known(change.session_id)
-        return await self._writer.commit(change)
+    async def settle_request(self, change: changes.SettleRequest) -> Request:
+        """Set the state of a request."""
+        return await self._commit(change)
 
     async def list_requests(
         self,
@@ -185,7 +156,7 @@ class Manager:
         state: RequestState | None = None,
         wait_seconds: float = 0.0,
     ) -> list[Request]:
-        """List the requests to a run; with a wait, not before there is one or the time is up."""
+        """List the requests to a run; with a wait, return once there is one or the time is up."""
         _known(session_id)
 
         async def look() -> tuple[list[Request], bool]:
@@ -199,7 +170,7 @@ class Manager:
     async def get_request(
         self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
     ) -> Request:
-        """Get a request; with a wait, not before it is settled, its run ended or the time is up."""
+        """Get a request; with a wait, return once it is settled, its run ended or time is up."""
 
         async def look() -> tuple[Request, bool]:
             requests = await self.list_requests(session_id, run)
@@ -215,28 +186,27 @@ class Manager:
     async def _look_until(
         self, session_id: str, look: Callable[[], Awaitable[tuple[T, bool]]], wait_seconds: float
     ) -> T:
-        """Look now and at each bell of a session, until it is enough or the time is up."""
+        """Call `look` now and at each change of a session, until it succeeds or time is up."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while True:
-            with self._bells.listening(session_id) as rung:
+            with self._wakeups.subscribe(session_id) as changed:
                 found, is_enough = await look()
                 left = deadline - asyncio.get_running_loop().time()
-                if is_enough or left <= 0 or self._bells.is_closed:
+                if is_enough or left <= 0 or self._wakeups.is_closed:
                     return found
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), left)
+                    await asyncio.wait_for(changed.wait(), left)
 
     def stop_waiting(self) -> None:
-        """Answer everybody who waits, with what there is: the service is going down."""
-        self._bells.close()
+        """Answer all waiting callers with the current state: the service is stopping."""
+        self._wakeups.close()
 
     async def append(
         self, session_id: str, events: Sequence[NewEvent], *, known: Cursor | None = None
     ) -> list[int]:
-        """Append all or none, and return their seqs once they are durable."""
-        _known(session_id)
-        change = AppendEvents(session_id=session_id, events=events, known=known)
-        return await self._writer.commit(change)
+        """Append all events or none; return their seqs once they are durable."""
+        change = changes.AppendEvents(session_id=session_id, events=events, known=known)
+        return await self._commit(change)
 
     async def get_session(self, session_id: str) -> Session:
         _known(session_id)
@@ -253,35 +223,37 @@ class Manager:
 
     async def list_sessions(
         self,
-        where: SessionFilter,
+        where: queries.SessionFilter,
         *,
         limit: int,
-        sort: SessionSort = SessionSort.CREATED,
-        after: Mark | None = None,
-    ) -> SessionPage:
+        sort: queries.SessionSort = queries.SessionSort.CREATED,
+        after: queries.Mark | None = None,
+    ) -> queries.SessionPage:
         return await self._read(
             lambda store: store.list_sessions(where, limit=limit, sort=sort, after=after)
         )
 
-    async def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
+    async def list_events(
+        self, session_id: str, where: queries.EventFilter, *, limit: int
+    ) -> queries.EventPage:
         _known(session_id)
         return await self._read(lambda store: store.list_events(session_id, where, limit=limit))
 
     def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool = False
     ) -> AsyncGenerator[Frame]:
-        """Yield every event of a session past `begin`, first what is there and then live."""
+        """Yield every event of a session past `begin`: first stored ones, then live ones."""
         _known(session_id)
         return self._feed.follow(session_id, begin, forever=forever)
 
     def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
-        """Yield what is changed in the list of all sessions past a cursor."""
+        """Yield the changes in the list of all sessions past a cursor."""
         return self._feed.follow_list(cursor)
 
     def follow_family(
         self, caller: RunCaller, cursor: Cursor, *, head: Cursor
     ) -> AsyncGenerator[ListFrame]:
-        """Yield of that list what is of a run's family; `head` is how far it has come."""
+        """Yield the changes of a run's family in that list; `head` is the list's newest cursor."""
         return of_family(
             self._feed.follow_list(cursor),
             lambda: self._read(lambda store: store.run_tokens.list_family(caller)),
@@ -289,35 +261,35 @@ class Manager:
         )
 
     async def get_head(self) -> Cursor:
-        """The cursor of who knows the list of all sessions as it is now."""
+        """Return the newest cursor of the list of all sessions."""
         return await self._read(lambda store: store.feeds.head())
 
     @contextmanager
     def reading(self) -> Iterator[asyncio.Event]:
-        """Be a reader of everything: the event is set by every change, and when it all stops.
+        """Register a reader of all sessions. Every change sets the event, and so does the stop.
 
         Raises:
             OverloadedError: there are too many readers.
         """
-        with self._feed.counted(), self._bells.listening(None) as rung:
-            yield rung
+        with self._feed.counted(), self._wakeups.subscribe(None) as changed:
+            yield changed
 
     @property
     def readers(self) -> int:
-        """How many read a feed."""
+        """Number of open feed readers."""
         return self._feed.readers
 
     @property
     def is_stopping(self) -> bool:
-        """Whether nobody is to wait any more."""
-        return self._bells.is_closed
+        """True once the service is stopping; waiting callers must return."""
+        return self._wakeups.is_closed
 
     async def read_beginning(self, *, limit: int) -> Beginning:
-        """Read the newest sessions, and after what everything later comes."""
+        """Read the newest sessions, and the positions after which all later changes come."""
         return await self._read(lambda store: store.feeds.begin(limit=limit))
 
     async def read_changes(self, after: Cursor, limit: int, known: Cursor | None = None) -> Changes:
-        """Read what was changed in the list of all sessions past a cursor."""
+        """Read the changes in the list of all sessions past a cursor."""
         return await self._read(
             lambda store: store.feeds.read_changes(after, limit=limit, known=known)
         )
@@ -345,38 +317,42 @@ class Manager:
     async def find_due(
         self, change: type[RetentionChange], before: datetime, *, limit: int
     ) -> list[Due]:
-        """Find the sessions that retention may archive or delete something of."""
+        """Find the sessions that are due for a retention change."""
         return await self._read(lambda store: store.retention.find_due(change, before, limit=limit))
 
     async def retire(self, change: RetentionChange) -> list[str]:
-        """Archive or delete something of sessions; return of which it was done."""
+        """Archive sessions or delete their data; return the ids of the changed sessions."""
         return await self._writer.commit(change)
 
     async def next_expiry(self) -> datetime | None:
-        """Return when the first of all leases expires; None while there are none."""
+        """Return the time at which the first lease expires, or None without leases."""
         return await self._read(lambda store: store.next_expiry())
 
     async def extend_leases(self, by: timedelta | None = None) -> int:
-        """Extend every lease, by default to one full term; return how many there are."""
-        return await self._writer.commit(ExtendLeases(by=by))
+        """Extend every lease, by default to one full term; return the number of leases."""
+        return await self._writer.commit(changes.ExtendLeases(by=by))
 
     async def reap_leases(self) -> list[str]:
         """Close the runs whose lease has expired, as `lost`; return the ids of their sessions."""
-        return await self._writer.commit(ReapLeases())
+        return await self._writer.commit(changes.ReapLeases())
 
     async def vacuum(self) -> Freed:
-        """Give the space of what was deleted back, a little between any two commits."""
+        """Return the space of deleted data to the file system, a few pages between commits."""
         async with self._vacuuming:
             space = before = await self._writer.alone(lambda: self._store.free_some(0))
-            # What is deleted meanwhile is left to the next one: this one comes to an end.
+            # Bounded by the free space at the start: deletions during the loop must not prolong it.
             for _ in range(0, before.free_bytes, PAGES_AT_ONCE * before.page_bytes):
                 if self.is_stopping or not space.free_bytes:
                     break
                 space = await self._writer.alone(lambda: self._store.free_some(PAGES_AT_ONCE))
         return Freed(before_bytes=before.total_bytes, after_bytes=space.total_bytes)
 
+    async def _commit(self, change: SessionChange[T]) -> T:
+        _known(change.session_id)
+        return await self._writer.commit(change)
+
 
 def _known(session_id: str) -> None:
-    """Answer an id that no session can have without asking the store."""
+    """Raise an error for an id that no session can have, without a query."""
     if not is_session_id(session_id):
         raise SessionNotFoundError(session_id)

@@ -1,4 +1,4 @@
-"""The use cases of transcripts: the agents' own records, kept line by line as they came."""
+"""The use cases of transcripts: the agents' own records, stored line by line, unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agent_session_manager.store.transcripts import (
 
 
 class Transcripts:
-    """Where none are kept any more, those that there are can still be read and deleted."""
+    """The use cases. If `keeps` is false, stored transcripts can still be read and deleted."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Transcripts:
         """Append entries that are not there yet.
 
         Raises:
-            TranscriptsOffError: none are kept.
+            TranscriptsOffError: storing transcripts is off.
         """
         self._check()
         return await self._writer.commit(change)
@@ -44,13 +44,13 @@ class Transcripts:
         """Replace a summary, and return its version.
 
         Raises:
-            TranscriptsOffError: none are kept.
+            TranscriptsOffError: storing transcripts is off.
         """
         self._check()
         return await self._writer.commit(change)
 
     async def delete(self, key: TranscriptKey) -> int:
-        """Delete a transcript, with a main one all of its session; return how many there were."""
+        """Delete a transcript, with a main one all of its session; return the number deleted."""
         return await self._writer.commit(DeleteTranscript(key=key))
 
     async def list_entries(self, key: TranscriptKey, *, after: int, limit: int) -> EntryPage:

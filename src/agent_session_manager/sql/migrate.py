@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this version, on start."""
+"""Migration of a database to the schema of this version, at start."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def migrate(database: Database) -> None:
-    """Make the schema, or run the migrations that are missing; SQLite is backed up before.
+    """Create the schema, or run the missing migrations; a SQLite database is backed up before.
 
-    It is one transaction, in which nobody else writes.
+    This is one transaction, during which no other connection can write.
 
     Raises:
         DatabaseError: the database cannot be reached or backed up, is damaged, or was written by a
@@ -38,7 +38,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     if found is None:
         create_newest(connection)
     elif found != [known_revisions()[-1]]:
-        # Late: most starts have nothing to migrate, and Alembic is a tenth of what they import.
+        # A late import: most starts have nothing to migrate, and Alembic is a tenth of all imports.
         from agent_session_manager.sql.migrations.run import run_migrations
 
         run_migrations(connection)
@@ -53,4 +53,4 @@ def _keep_as_it_is(database: Database) -> None:
     *earlier, newest = known_revisions()
     if found and found[0] in earlier:
         kept = back_up_before(newest, database.path)
-        logger.info("the database as it was before migration %s is %s", newest, kept)
+        logger.info("backed up the database before migration %s: %s", newest, kept)

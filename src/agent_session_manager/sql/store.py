@@ -1,4 +1,4 @@
-"""The store in SQL, once for both databases. Promises: `store/protocol.py`."""
+"""The store in SQL, for both databases. Its promises are in `store/protocol.py`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def open_store(
     """Open the database at `url` and bring it to the schema of this version.
 
     Raises:
-        DatabaseError: it cannot be opened, or not by this version, or is damaged.
+        DatabaseError: the database cannot be opened, is damaged, or was written by a newer version.
     """
     database = open_database(url)
     try:
@@ -78,7 +78,7 @@ def open_store(
 
 
 class SqlStore:
-    """Sessions, runs and events in SQLite or PostgreSQL. Owns the database it is given."""
+    """Sessions, runs and events in SQLite or PostgreSQL. `close` also closes the database."""
 
     def __init__(
         self,
@@ -107,9 +107,9 @@ class SqlStore:
         self._database.watch(notice)
 
     def close(self) -> None:
-        """Give everything back; one whose disk failed is left to the end of the process as it is.
+        """Close the database, except after its disk failed: then it stays open until the exit.
 
-        To close it would bring into the database what may be on no disk.
+        Closing it would checkpoint commits that may not be on the disk.
         """
         if self._is_broken:
             return
@@ -123,14 +123,14 @@ class SqlStore:
                 self._safeguards.rest()
 
     def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
-        """Make all changes in one transaction; see the promises for what may be refused.
+        """Make all changes in one transaction; return their outcomes.
 
-        A change that the database itself does not take fails the transaction; then each is tried
-        in one of its own, so that its neighbours do not fail with it.
+        If the database rejects a change, the whole transaction fails. Each change is then tried in
+        a separate transaction, so that the other changes do not fail.
         """
         try:
             return self._transact(changes)
-        except OperationalError as exc:  # the database, not a change
+        except OperationalError as exc:  # an error of the database, not of a change
             refused = refusal_of(exc)
             if isinstance(refused, DiskFullError):
                 return self._delete_at_least(changes, refused)
@@ -141,7 +141,7 @@ class SqlStore:
             return [self._second_try(changes[0], exc)]
 
     def _delete_at_least(self, changes: Sequence[Change[Any]], full: DiskFullError) -> list[Any]:
-        """On a full disk, make the changes that free some of it."""
+        """On a full disk, make only the changes that free space."""
         outcomes: list[Any] = [full] * len(changes)
         deleting = [
             (place, change)
@@ -159,7 +159,7 @@ class SqlStore:
             return self._safeguards is not None and self._safeguards.make_room()
 
     def _second_try(self, change: Change[Any], first: SQLAlchemyError) -> Any:
-        """Meet a competitor on the same database again, now that what it did can be seen."""
+        """Retry after a conflict with another manager, whose commit is now visible."""
         if isinstance(first, IntegrityError):
             try:
                 return self._transact([change])[0]
@@ -180,10 +180,10 @@ class SqlStore:
 
     @contextmanager
     def _noting_breaks(self) -> Iterator[None]:
-        """Let go of a database whose disk failed.
+        """Mark the store as broken if the disk fails.
 
         Raises:
-            StoreBrokenError: it did.
+            StoreBrokenError: the disk failed.
         """
         try:
             yield
@@ -194,7 +194,7 @@ class SqlStore:
             if not is_broken(exc.orig):
                 raise
             self._is_broken = True
-            raise StoreBrokenError(f"the disk failed under a commit: {exc.orig}") from exc
+            raise StoreBrokenError(f"the disk failed during a commit: {exc.orig}") from exc
 
     def get_session(self, session_id: str) -> Session:
         with self._read() as connection:
@@ -239,7 +239,7 @@ class SqlStore:
 
     def free_some(self, pages: int) -> Space:
         if self._database.path is None:
-            raise VacuumNotPossibleError("PostgreSQL gives space back by itself: see its VACUUM")
+            raise VacuumNotPossibleError("PostgreSQL frees space automatically: see its VACUUM")
         try:
             with self._database.writing.connect() as connection:
                 raw: Any = connection.connection.driver_connection

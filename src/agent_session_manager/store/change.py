@@ -1,4 +1,4 @@
-"""What a change is: a unit of a commit, with the type of its outcome."""
+"""The base of all changes: units of a commit, each with the type of its outcome."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Change(Generic[T]):
-    """A change of the record. `T` is the type of its outcome, where it is not refused."""
+    """A change of the record. `T` is the type of its outcome if it is not refused."""
 
     def changed_sessions(self, outcome: T) -> Collection[str]:
-        """Return the ids of the sessions that were changed: their followers read again."""
+        """Return the ids of the changed sessions, whose followers must read again."""
         return ()
 
 
@@ -29,8 +29,15 @@ class SessionChange(Change[T]):
         return (self.session_id,)
 
 
+class SessionsChange(Change[list[str]]):
+    """A change of several sessions. Its outcome is the ids of the changed sessions."""
+
+    def changed_sessions(self, outcome: list[str]) -> Collection[str]:
+        return outcome
+
+
 def changed_sessions(changes: Sequence[Change[Any]], outcomes: Sequence[Any]) -> set[str]:
-    """Return the ids of the sessions that a commit changed; a refused change has changed none."""
+    """Return the ids of the sessions that a commit changed. Refused changes do not count."""
     changed: set[str] = set()
     for change, outcome in zip(changes, outcomes, strict=True):
         if not isinstance(outcome, OrchestratorError):

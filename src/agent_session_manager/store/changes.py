@@ -12,7 +12,7 @@ from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Session
-from agent_session_manager.store.change import Change, SessionChange
+from agent_session_manager.store.change import Change, SessionChange, SessionsChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +28,18 @@ class CreateSession(SessionChange[Session]):
     host: str | None = None
     spec: dict[str, Any] | None = None
     holder: str | None = None
-    """Who has the lease of run 1 from the start."""
+    """The holder that has the lease of run 1 from the start."""
     token_digest: str | None = None
-    """Of the token of run 1."""
+    """Digest of the token of run 1."""
     caller: RunCaller | None = None
-    """The run that creates it, if one does: it is then below that one's session."""
+    """The run that creates the session, if any. The new session is then below the run's session."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppendEvents(SessionChange[list[int]]):
     """Append events to a session, all or none. The outcome is their seqs, in order.
 
-    They are refused where the session does not reach `known`, a cursor that the sender was given.
+    The events are refused if the session ends before `known`, a cursor that its sender received.
     """
 
     events: Sequence[NewEvent]
@@ -48,7 +48,7 @@ class AppendEvents(SessionChange[list[int]]):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateSession(SessionChange[Session]):
-    """Change what is given. The outcome is the session as it then is.
+    """Change the fields that are not None. The outcome is the changed session.
 
     Setting `last_resumed_at` opens the next run.
     """
@@ -62,9 +62,10 @@ class UpdateSession(SessionChange[Session]):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRun(SessionChange[Session]):
-    """Open the next run, unless the newest is open and not taken over.
+    """Open the next run. The outcome is the session.
 
-    With `run` also only if the next one has this number. The outcome is the session.
+    Refused while the newest run is open, except with `takeover`. Also refused if `run` is given
+    and is not the number of the next run.
     """
 
     run: int | None = None
@@ -77,9 +78,9 @@ class OpenRun(SessionChange[Session]):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteSession(SessionChange[int]):
-    """Delete a session and all of its own, also transcripts. The outcome is how many events it had.
+    """Delete a session with all its data, also transcripts. The outcome is its number of events.
 
-    One whose lease somebody holds is deleted by `force` only.
+    A session with a lease holder is deleted only with `force`.
     """
 
     force: bool = False
@@ -87,7 +88,7 @@ class DeleteSession(SessionChange[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimLease(SessionChange[Session]):
-    """Take or keep the lease on a run. The outcome is the session."""
+    """Claim or renew the lease on a run. The outcome is the session."""
 
     run: int
     holder: str
@@ -95,9 +96,9 @@ class ClaimLease(SessionChange[Session]):
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseLease(SessionChange[Session]):
-    """Give a lease back; one that is not held any more is given back already.
+    """Release a lease. The outcome is the session.
 
-    The outcome is the session.
+    Without effect if the holder no longer has the lease.
     """
 
     run: int
@@ -106,7 +107,7 @@ class ReleaseLease(SessionChange[Session]):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeRunToken(SessionChange[int]):
-    """Forget the token of a run. The outcome is how many it had."""
+    """Delete the token of a run. The outcome is the number of deleted tokens."""
 
     run: int
 
@@ -116,23 +117,23 @@ class RevokeRunToken(SessionChange[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendLeases(Change[int]):
-    """Extend every lease, to one full term from now at most. The outcome is how many there are."""
+    """Extend every lease, at most to one full term from now. The outcome is their number."""
 
     by: timedelta | None = None
-    """None: to one full term. It may be negative, where the clock was set back."""
+    """None: to one full term from now. Negative if the clock was set back."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReapLeases(Change[list[str]]):
-    """Close the runs whose lease has expired, as `lost`. The outcome is whose they were."""
-
-    def changed_sessions(self, outcome: list[str]) -> Collection[str]:
-        return outcome
+class ReapLeases(SessionsChange):
+    """Close each run whose lease has expired as `lost`. The outcome is their session ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateRequest(SessionChange[Request]):
-    """Ask something of an open run. The outcome is the request, as it was asked first."""
+    """Create a request to an open run. The outcome is the request.
+
+    If the run has a request with this id already, the outcome is the existing request.
+    """
 
     run: int
     request_id: str
@@ -142,7 +143,7 @@ class CreateRequest(SessionChange[Request]):
 
 @dataclass(frozen=True, kw_only=True)
 class SettleRequest(SessionChange[Request]):
-    """Say how far a request has come; a final state stays. The outcome is the request."""
+    """Set the state of a request. A final state does not change. The outcome is the request."""
 
     run: int
     request_id: str

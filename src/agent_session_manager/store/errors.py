@@ -1,7 +1,7 @@
-"""What ends a store; what refuses a single change is in `domain/errors.py`."""
+"""Errors that end a store. Errors of a single change are in `domain/errors.py`."""
 
 from __future__ import annotations
 
 
 class StoreBrokenError(Exception):
-    """The disk failed during a commit: only reopening the database tells what it holds."""
+    """The disk failed during a commit: the content is unknown until the database is reopened."""

@@ -1,4 +1,4 @@
-"""What a store tells those who follow a session, or all of them."""
+"""The reads of a store for feeds: of one session, and of all sessions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 
 MAX_CHARS = 256 * 1024
-"""What the events that are read at once hold, give or take the last of them."""
+"""Characters in the events of one read; the last event may exceed the limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionNews:
-    """A session as it is, and its next events: those up to its `last_seq` are all there."""
+    """The current session and its next events. All events up to its `last_seq` can be read."""
 
     session: Session
     events: list[Event]
@@ -23,7 +23,7 @@ class SessionNews:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedSession:
-    """A session that was changed, and whether it was created since the cursor that was given."""
+    """A changed session; `is_new` if it was created after the last cursor that the reader has."""
 
     session: Session
     position: int
@@ -32,7 +32,7 @@ class ChangedSession:
 
 @dataclass(frozen=True, kw_only=True)
 class DeletedSession:
-    """A session that is gone."""
+    """A session that was deleted."""
 
     session_id: str
     position: int
@@ -40,7 +40,7 @@ class DeletedSession:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What was changed past a cursor, in order, and the cursor to go on from."""
+    """Changes past a cursor, in order, and the cursor for the next read."""
 
     changes: list[ChangedSession | DeletedSession]
     cursor: Cursor
@@ -49,43 +49,43 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """The newest sessions, and after what everything later comes: all of one moment."""
+    """The newest sessions and the positions after them, in one consistent snapshot."""
 
     sessions: list[Session]
     cursor: Cursor
     number: int
-    """Of the newest event."""
+    """Number of the newest event."""
 
 
 class FeedReads(Protocol):
-    """The reads of a store that feeds are made of. They block, as all of a store's do."""
+    """The reads of a store for feeds. They block the calling thread."""
 
     def read_session(
         self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
     ) -> SessionNews:
-        """A session and its events past `after`: at most `limit`, and about `max_chars`."""
+        """Read a session and its events past `after`: at most `limit`, and about `max_chars`."""
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
-        """What was changed past a cursor: each session once, as it is now, at its newest position.
+        """Read the changes past a cursor: each current session once, at its newest position.
 
-        `known` is the last cursor that was not followed by more; by default `after` is it. What was
-        created past it is new to the reader, however often it was changed since.
+        `known` is the last cursor with `has_more` false; its default is `after`. A session created
+        after `known` is new to the reader, however often it was changed since.
 
         Raises:
-            CursorUnknownError: the cursor is of another database, or older than what is known of
+            CursorUnknownError: the cursor belongs to another database, or is older than the stored
                 deletions.
         """
 
     def head(self) -> Cursor:
-        """The cursor of who knows everything up to now."""
+        """Return the newest cursor of the list of all sessions."""
 
     def begin(self, *, limit: int) -> Beginning:
-        """The newest `limit` sessions, the newest first, and where it goes on from them."""
+        """Read the newest `limit` sessions, newest first, and the positions after them."""
 
     def read_events(
         self, after: int, *, limit: int, max_chars: int = MAX_CHARS
     ) -> list[tuple[str, Event]]:
-        """Events of all sessions past a number, in its order, each with the id of its session.
+        """Read events of all sessions past a number, in that order, each with its session's id.
 
-        At most `limit`, and fewer where they are large; none only where there are none.
+        Returns at most `limit` events, fewer if they are large, and at least one if there is one.
         """

@@ -1,32 +1,33 @@
-"""What a store is and what it promises.
+"""The protocol of a store, and its promises.
 
-The promises are numbered; `tests/store/promises/conformance.py` carries the same numbers.
+The promises are numbered; `tests/store/promises/conformance.py` has the same numbers.
 
 1. `commit` returns once every change of the batch is durable, and changes take effect in order.
-2. Outcomes are per change: one that is refused leaves no trace and its neighbours untouched.
-3. The events of a session are numbered 1, 2, 3, … without gaps, in the order of commit.
-4. An `event_id` that the session has already answers with the stored seq and changes nothing,
-   also within one batch and one list.
+2. Each change has its own outcome: a refused change leaves no trace and does not affect others.
+3. The events of a session are numbered 1, 2, 3, … without gaps, in commit order.
+4. An event with an `event_id` that the session has already is not stored again. Its outcome is the
+   stored seq. This also holds within one batch and one list.
 5. Only the newest run changes the state of its session, by the rules of `domain/session.py`.
-6. A reserved name is held by one session of its project, until it is archived or deleted.
-7. Pages of a list hold every session once, newest first, whatever is created meanwhile.
-8. Deleting a session deletes all of its own; its id can be used again.
-9. One holder has the lease on a run. It is reaped as `lost` once it has expired, and is taken up
-   again by its own holder as long as there is no newer run.
-10. A request is kept from when it was asked until its session is deleted, once per id. The end of
-   its run expires what was not done; of a run that was lost, only its true end or a newer run.
+6. One session of a project holds a reserved name, until the session is archived or deleted.
+7. The pages of a list contain every session once, newest first. Sessions that are created while a
+   reader pages do not change this.
+8. Deleting a session deletes all its data; its id can be used again.
+9. One holder has the lease on a run. A run with an expired lease is closed as `lost`. Its last
+   holder can reopen it as long as there is no newer run.
+10. A request is stored once per id, until its session is deleted. The end of its run expires it,
+   unless it is done. Closing a run as `lost` does not: only its own end or a newer run does.
 
-11. Every change of a session gives it a position in the feed of all sessions, higher than any that
-   was visible before; a deletion has one too. A reader that asks for what is past its position
-   misses nothing, or is told that too much was deleted since.
-12. The token that a run was opened with is known by its digest until it is revoked or its session
-   is deleted, whatever becomes of the run. A run creates sessions below its own and nowhere else.
-13. Retention archives and deletes only what nobody uses: a session that runs, that somebody holds,
-   that had activity since or that has a child which is not archived stays as it is.
-14. Events whose sender knows more of their session than there is are refused: those that are
-   missing, because an older state was put back, can then come before them.
+11. Every change of a session, and its deletion, has a position in the feed of all sessions, higher
+   than any position that was visible before. A reader that asks for changes after its position
+   misses none. If too much was deleted since, it gets an error instead.
+12. The token of a run is valid until it is revoked or its session is deleted, even after the run
+   has ended. The store knows its digest. A run creates sessions only below its own session.
+13. Retention archives and deletes only unused sessions. It does not touch a session that is
+   running, has a lease holder, had activity since, or has a child that is not archived.
+14. Events are refused if their sender knows of later events than the session has. After an older
+   state was restored, the sender can then send the missing events first.
 
-What is promised of transcripts is in `store/transcripts.py`.
+The promises for transcripts are in `store/transcripts.py`.
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ from agent_session_manager.store.transcripts import TranscriptReads
 Notice = Callable[[Collection[str] | None], None]
 
 READERS = 4
-"""Number of reads that a store can do at once."""
+"""Number of concurrent reads that a store supports."""
 
 
 class Store(Protocol):
-    """Durable state. Its methods block: call them in a thread; `commit` from one at a time."""
+    """Durable state. Its methods block: call them in a thread, and `commit` in one thread only."""
 
     def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
-        """Return the outcome of each change, or the `OrchestratorError` by which it was refused."""
+        """Return for each change its outcome, or the `OrchestratorError` that refused it."""
 
     def get_session(self, session_id: str) -> Session: ...
 
@@ -106,19 +107,20 @@ class Store(Protocol):
     def next_expiry(self) -> datetime | None: ...
 
     def watch(self, notice: Notice) -> None:
-        """Say from now on which sessions others change in the same database, from a thread.
+        """Call `notice` from a thread with the ids of sessions that other managers change.
 
-        What was missed, as the database was away, is said as None: anything may have changed.
+        After the connection to the database was lost, `notice` gets None: any session may have
+        changed.
         """
 
     def free_some(self, pages: int) -> Space:
-        """Give so many pages back that hold nothing, and say how the database then is.
+        """Free up to `pages` unused pages; return the size of the database after that.
 
         Raises:
-            VacuumNotPossibleError: not with this database.
+            VacuumNotPossibleError: this database does not support it.
         """
 
     def rest(self) -> None:
-        """Do what is better done while nothing happens."""
+        """Do maintenance work while the store is idle."""
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What can be asked of the record: filters, orders, and pages of what is found."""
+"""Queries of sessions and events: filters, sort orders and result pages."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class SessionSort(StrEnum):
     """The order of a list."""
 
     CREATED = "created"
-    """The newest first."""
+    """Newest first."""
     ACTIVITY = "activity"
-    """What was changed last first."""
+    """Last changed first."""
     NAME = "name"
     COST = "cost"
-    """The dearest first."""
+    """Most expensive first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionFilter:
-    """Which sessions to list. What is None does not filter."""
+    """Filter for a list of sessions. A field without a value does not filter."""
 
     session_name: str | None = None
     project_dir: str | None = None
@@ -36,34 +36,34 @@ class SessionFilter:
     executor: str | None = None
     state: State | None = None
     text: str | None = None
-    """Some part of its name, project, agent or id, in small letters or large ones."""
+    """Part of its name, project, agent or id; not case-sensitive."""
     project: str | None = None
-    """Some part of its project's path, in small letters or large ones."""
+    """Part of its project's path; not case-sensitive."""
     top_level: bool | None = None
-    """Whether it was started from inside no other session."""
+    """True: only sessions without a parent."""
     family_of: RunCaller | None = None
-    """Only the session of this run, and what is below it."""
+    """Only the session of this run, and the sessions below it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventFilter:
-    """Which events to read: past `after_seq` going up, or before `before_seq` going down."""
+    """Filter for events: after `after_seq` ascending, or before `before_seq` descending."""
 
     after_seq: int | None = None
     before_seq: int | None = None
     event_type: str | None = None
     run: int | None = None
     has_error: bool | None = None
-    """True: only those that have an `error`."""
+    """True: only events that have an `error`."""
 
 
 Mark = tuple[str | int, ...]
-"""Where in an order a page has ended: the sorted values of its last session."""
+"""The end of a page in a sort order: the sort values of its last session."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionPage:
-    """Some sessions in an order, and the mark after which the next page begins."""
+    """A page of sorted sessions, and the mark after which the next page begins."""
 
     sessions: list[Session]
     next_page: Mark | None
@@ -71,7 +71,7 @@ class SessionPage:
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage:
-    """Some events of a session, and whether there are more in the direction that was asked for."""
+    """A page of a session's events, and whether more follow in the requested direction."""
 
     events: list[Event]
     has_more: bool

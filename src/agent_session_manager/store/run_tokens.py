@@ -1,4 +1,4 @@
-"""Whose token it is, and what is below its session: the reads of a store for runs that ask."""
+"""Reads for requests that are authenticated with a run token: its run, and the run's family."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from agent_session_manager.domain.run_token import RunCaller
 
 
 class RunTokenReads(Protocol):
-    """The family of a run is its session and all that was started from inside that, at any depth.
+    """Reads of a run's family: its session, and all sessions started from inside it, at any depth.
 
-    A session is below another only if it was created after it: whoever takes an id that others
-    name as their parent already gets no child by that.
+    A session is below another session only if it was created later. So a new session whose id
+    older sessions name as their parent does not get them as children.
     """
 
     def find_caller(self, digest: str) -> RunCaller | None:
-        """The run whose token has this digest; None where there is none, or no more."""
+        """Return the run whose token has this digest, or None if no valid token has it."""
 
     def is_in_family(self, caller: RunCaller, session_id: str) -> bool: ...
 
     def list_family(self, caller: RunCaller) -> dict[str, str]:
-        """The family's ids, each with the generation of its session."""
+        """Return the session ids of the family, each with its generation."""

@@ -1,16 +1,16 @@
-"""What a database takes on the disk, and what giving some of that back came to."""
+"""The disk space of a database, and the space that a vacuum freed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 PAGES_AT_ONCE = 256
-"""What a manager gives back between two commits: some 20 ms on a slow disk."""
+"""Number of pages that a manager frees between two commits: about 20 ms on a slow disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What a database takes, and how much of that holds nothing."""
+    """The size of a database, and the unused part of it."""
 
     total_bytes: int
     free_bytes: int
@@ -19,7 +19,7 @@ class Space:
 
 @dataclass(frozen=True, kw_only=True)
 class Freed:
-    """What a vacuum came to."""
+    """The result of a vacuum."""
 
     before_bytes: int
     after_bytes: int

@@ -1,4 +1,4 @@
-"""What a store can sum up: what runs came to over time, and which projects and agents there are."""
+"""Statistics: the usage of runs over time, and the projects and agents of sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent_session_manager.domain.session import Usage
 
 @dataclass(frozen=True, kw_only=True)
 class UsageRow:
-    """The runs of one agent that began within one bucket of time, by how they ended."""
+    """Counts of one agent's runs that began within one time bucket, by how they ended."""
 
     start: datetime
     agent_name: str | None
@@ -24,7 +24,7 @@ class UsageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Facet:
-    """A value that sessions have in common, and how many have it."""
+    """A value of a session field, and the number of sessions that have it."""
 
     value: str
     count: int
@@ -32,19 +32,19 @@ class Facet:
 
 @dataclass(frozen=True, kw_only=True)
 class Facets:
-    """What sessions that are not archived can be told apart by, the most frequent first."""
+    """Facets of the sessions that are not archived, most frequent first."""
 
     projects: list[Facet]
     agents: list[Facet]
 
 
 class StatisticsReads(Protocol):
-    """The reads of a store that sum up. They block, as all of a store's do."""
+    """Reads for statistics. They block, like all methods of a store."""
 
     def sum_usage(self, *, since: datetime, bucket: timedelta, zone: tzinfo) -> list[UsageRow]:
-        """Sum up the runs that began at `since` or later, the oldest bucket first.
+        """Return the usage of runs that began at `since` or later, oldest bucket first.
 
-        Buckets are days or hours of the zone's clock, also where it changes.
+        Buckets are days or hours in the time zone, also across changes of its UTC offset.
         """
 
     def list_facets(self, *, limit: int) -> Facets: ...

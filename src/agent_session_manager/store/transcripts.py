@@ -1,12 +1,15 @@
-"""What a store promises of transcripts, beside what `store/protocol.py` says of every change.
+"""The promises of a store for transcripts, in addition to those of `store/protocol.py`.
 
-- The entries of a transcript have the positions 1, 2, 3, … without gaps, in the order of commit,
-  and come back as the texts that they came as.
-- An `entry_id` that a transcript has already is not added again, also within one batch.
-- Entries whose sender knows more of their transcript than there is are refused, as events are.
-- A summary is replaced only by who knows its version; while entries are missing, it is older.
-- Deleting a main transcript deletes all of its session under its project key; deleting one with a
-  subpath deletes that one; deleting a session deletes what is filed under its id anywhere.
+- The entries of a transcript have the positions 1, 2, 3, … without gaps, in commit order. Their
+  texts are returned unchanged.
+- An entry with an `entry_id` that the transcript has already is not added again, also within one
+  batch.
+- Entries are refused, like events, if their sender knows of later entries than the transcript has.
+- A summary is replaced only by a caller that knows its version. A summary without the newest
+  entries is older than its transcript.
+- Deleting a main transcript deletes all transcripts of its session under its project key. Deleting
+  a transcript with a subpath deletes it alone. Deleting a session deletes all its transcripts,
+  under every project key.
 """
 
 from __future__ import annotations
@@ -27,10 +30,10 @@ from agent_session_manager.store.change import Change
 
 @dataclass(frozen=True, kw_only=True)
 class AppendTranscript(Change[AppendedEntries]):
-    """Append what is new of `entries` to a transcript. The outcome is `AppendedEntries`.
+    """Append those of `entries` that are new to a transcript. The outcome is `AppendedEntries`.
 
-    They are refused where the transcript does not reach `known`, a position that the sender was
-    told.
+    The entries are refused if the transcript ends before `known`, a position that its sender
+    received.
     """
 
     key: TranscriptKey
@@ -40,9 +43,9 @@ class AppendTranscript(Change[AppendedEntries]):
 
 @dataclass(frozen=True, kw_only=True)
 class PutTranscriptSummary(Change[int]):
-    """Replace the summary of a main transcript, if it is of `expected_version`; 0 is none yet.
+    """Replace the summary of a main transcript if it has `expected_version`; 0: no summary yet.
 
-    `version` is how many entries are in the new one. The outcome is the version.
+    `version` is the number of entries in the new summary. The outcome is `version`.
     """
 
     key: TranscriptKey
@@ -53,9 +56,9 @@ class PutTranscriptSummary(Change[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteTranscript(Change[int]):
-    """Delete a transcript, and with a main one all of its session under that project key.
+    """Delete a transcript. The outcome is the number of deleted transcripts.
 
-    The outcome is how many transcripts there were.
+    For a main transcript, all transcripts of its session under the project key are deleted.
     """
 
     key: TranscriptKey
@@ -63,7 +66,7 @@ class DeleteTranscript(Change[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptFilter:
-    """Which transcripts to list. What is None does not filter."""
+    """Filter for a list of transcripts. A field without a value does not filter."""
 
     project_key: str
     session_id: str | None = None
@@ -72,7 +75,7 @@ class TranscriptFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptPage:
-    """Some transcripts, the oldest first, and the mark at which the next page begins."""
+    """A page of transcripts, oldest first, and the mark after which the next page begins."""
 
     transcripts: list[Transcript]
     next_page: int | None
@@ -80,7 +83,7 @@ class TranscriptPage:
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryPage:
-    """Some summaries, those of the oldest transcripts first, and the mark of the next page."""
+    """A page of summaries, those of the oldest transcripts first, and the mark of the next page."""
 
     summaries: list[Summary]
     next_page: int | None
@@ -88,7 +91,7 @@ class SummaryPage:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryPage:
-    """Some lines of a transcript in order, and the position to go on after; None at the end."""
+    """A page of a transcript's lines, and the position to continue after; None at the end."""
 
     lines: list[str]
     next_after: int | None
@@ -96,7 +99,7 @@ class EntryPage:
 
 
 class TranscriptReads(Protocol):
-    """The reads of a store that are about transcripts. They block, as all of a store's do."""
+    """Reads of transcripts. They block, like all methods of a store."""
 
     def list_entries(self, key: TranscriptKey, *, after: int, limit: int) -> EntryPage: ...
 

@@ -1,1 +1,1 @@
-"""Connections: accepting them, TLS, and what a server may wait for."""
+"""Connections: accepting them, TLS, and deadlines."""

@@ -1,7 +1,7 @@
-"""Taking connections: at each turn of the loop all that are there.
+"""Accepts connections: at each turn of the loop all that are pending.
 
-libuv, and so uvloop, takes one a turn (libuv/libuv#3696). While much is to be done a turn is long,
-and of many who come at once the last would wait for as many turns as came before it.
+libuv, and so uvloop, accepts one connection per turn (libuv/libuv#3696). Under load a turn is long.
+If many clients connected at once, the last one would wait for one turn per client before it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 256
-"""At one turn: those who are there already have theirs too."""
+"""Maximum per turn, so that open connections get their turn too."""
 RETRY_SECONDS = 1.0
 
 
 class Accepting:
-    """One socket that listens, taken from until `close`; what uvicorn needs of a server."""
+    """A listening socket that accepts until `close`, with the methods that uvicorn needs."""
 
     def __init__(
         self, listening: socket.socket, create_protocol: Callable[[], asyncio.Protocol]
@@ -33,7 +33,7 @@ class Accepting:
         self._resume()
 
     def close(self) -> None:
-        """Take no more; those who were taken stay."""
+        """Accept no more connections; open connections stay open."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening)
@@ -52,8 +52,8 @@ class Accepting:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as exc:
-                # Of descriptors or memory: others have to end before anybody can be taken.
-                logger.error("no connection can be taken for now: %s", exc.strerror)
+                # Out of descriptors or memory: some connections must end before new ones fit.
+                logger.error("cannot accept connections for now: %s", exc.strerror)
                 self._loop.remove_reader(self._listening)
                 self._pause = self._loop.call_later(RETRY_SECONDS, self._resume)
                 return
@@ -66,4 +66,4 @@ class Accepting:
     def _has_begun(self, task: asyncio.Task[object]) -> None:
         self._beginning.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            logger.warning("a connection could not begin: %s", failure)
+            logger.warning("a connection could not be set up: %s", failure)

@@ -1,8 +1,8 @@
-"""The connection behind a request, for what the server's own interface does not let us do.
+"""The connection behind a request, beyond the interface of the server library.
 
-A stream has to see that its reader takes what it is sent, and to end the connection of one that
-does not: closing would wait for the reader, for ever. And a request has to come in time, and
-within bounds; what is none is answered in the shape of all other errors.
+A stream must notice a reader that takes nothing, and abort its connection: closing it would wait
+for the reader forever. A request must arrive in time and within size limits. Bytes that are not a
+request get an error in the usual shape.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
 BODY_PART_BYTES = 256 * 1024
-"""So much of a body has to come in its time, or the rest: large ones may come over slow links."""
+"""Each part of this size gets its own deadline, so that slow links can send large bodies."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Of what comes before a body or behind it: the line of a request, its headers, its trailers."""
+"""Maximum bytes before or after a body: the request line, the headers, the trailers."""
 _LITTLE_BYTES = 4096
 _EXTENSION = "agent_session_manager.connection"
 
 
 class StalledReaderError(Exception):
-    """The reader did not take what it was sent; its connection was ended."""
+    """The reader did not take the sent data; its connection was aborted."""
 
 
 class Connection:
@@ -38,14 +38,14 @@ class Connection:
         self._flow = flow
 
     def hold_little(self) -> None:
-        """Let `drain` wait until all was taken, but for a little: nothing piles up for a reader."""
+        """Make `drain` wait until nearly all data was taken, so that little is buffered."""
         self._transport.set_write_buffer_limits(high=_LITTLE_BYTES)
 
     async def drain(self, *, timeout_seconds: float) -> None:
-        """Wait until the reader has taken most of what it was sent.
+        """Wait until the reader has taken most of the sent data.
 
         Raises:
-            StalledReaderError: it did not in time.
+            StalledReaderError: the reader did not take it in time.
         """
         if not self._flow.write_paused:
             return
@@ -58,7 +58,7 @@ class Connection:
 
 
 async def send_until_left(sending: Coroutine[Any, Any, None], leaving: Awaitable[None]) -> None:
-    """Send to its end, or until the reader has left; raise what went wrong in sending."""
+    """Run `sending` until it ends or the reader has left; raise the error of `sending`, if any."""
     tasks = asyncio.create_task(sending, name="sending"), asyncio.ensure_future(leaving)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -75,14 +75,14 @@ def connection_of(scope: Scope) -> Connection:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, with its connection in the scope of each request, and with deadlines.
+    """uvicorn's protocol, with the connection in the scope of each request, and with deadlines.
 
-    uvicorn waits for ever for the rest of a request. Here a head and each part of a body have to be
-    whole in time, or the connection is ended. One on which nothing is under way is kept as long as
-    uvicorn keeps those that had an answer; while a request is answered nothing is expected.
+    uvicorn waits forever for the rest of a request. Here the head and each part of a body must be
+    complete in time, or the connection is aborted. An idle connection is kept as long as uvicorn
+    keeps connections after a response. There is no deadline while the server works on a response.
 
-    Nor does uvicorn bound a head: it keeps what comes until the head is whole, and takes trailers
-    for headers. Here no more is kept than a head may have, and trailers are dropped.
+    uvicorn also does not limit a head: it stores bytes until the head is complete, and treats
+    trailers as headers. Here the size is limited, and trailers are dropped.
     """
 
     head_seconds = HEAD_SECONDS
@@ -91,16 +91,16 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._unread_seconds: float | None = None
-        """For what is being read, if anything is."""
+        """Time limit for the part of a request being read, if any."""
         self._allowed_seconds: float | None = None
-        """What the timer was started with."""
+        """Duration of the running timer."""
         self._timer: asyncio.TimerHandle | None = None
         self._part_bytes = 0
         self._is_in_head = False
         self._advanced = False
-        """Whether the bytes that came last held some of a body, or the end of a request."""
+        """True if the last bytes contained a part of a body, or the end of a request."""
         self._barren_bytes = 0
-        """What has come since then."""
+        """Number of bytes received since then."""
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
         self, transport: asyncio.Transport
@@ -118,7 +118,7 @@ class Protocol(HttpToolsProtocol):
         self._barren_bytes = 0 if self._advanced else self._barren_bytes + len(data)
         if self._barren_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse_the_rest()
-        # After all of it was read: most requests come whole, and need no timer.
+        # Only after all bytes are parsed: most requests arrive complete and need no timer.
         allowed = self._allowed()
         if allowed != self._allowed_seconds:
             self._allow(allowed)
@@ -131,7 +131,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head:  # or it is a trailer, behind the body
+        if self._is_in_head:  # otherwise it is a trailer, after the body
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -147,7 +147,7 @@ class Protocol(HttpToolsProtocol):
         self._part_bytes += len(body)
         if self._part_bytes >= BODY_PART_BYTES:
             self._part_bytes = 0
-            self._allow(None)  # and anew, for the next part
+            self._allow(None)  # `data_received` restarts it for the next part
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -170,14 +170,14 @@ class Protocol(HttpToolsProtocol):
         self._allowed_seconds = seconds
 
     def _end(self) -> None:
-        if self.flow.read_paused:  # it is us who do not read
+        if self.flow.read_paused:  # the server itself has paused reading
             self._allow(self._allowed_seconds)
         else:
-            self.transport.abort()  # to close is to wait for a reader, and nobody may be reading
+            self.transport.abort()  # `close` would wait for a reader that may be gone
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls where the bytes are no request."""
-        self._refuse(400, "malformed_request", "this is no HTTP request: the connection is ended")
+        """Answer bytes that are not a request; uvicorn calls this method."""
+        self._refuse(400, "malformed_request", "not an HTTP request: the connection is closed")
 
     def _refuse_the_rest(self) -> None:
         if self._is_in_head:
@@ -187,7 +187,7 @@ class Protocol(HttpToolsProtocol):
             self.send_400_response("")
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
-        """Answer and close. What else is on its way to the caller goes out first."""
+        """Send an error and close the connection, after data that is already being sent."""
         body = orjson.dumps({"detail": detail, "code": code})
         headers = [
             *self.server_state.default_headers,

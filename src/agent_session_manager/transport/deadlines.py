@@ -1,6 +1,6 @@
-"""How long a connection may take."""
+"""Deadlines of connections."""
 
 from __future__ import annotations
 
 STALLED_SECONDS = 8.0
-"""How long a reader may take nothing before it is cut off."""
+"""Time after which a reader that takes nothing is disconnected."""

@@ -1,4 +1,4 @@
-"""The sockets that the service listens on: loopback, and perhaps one for other machines."""
+"""The sockets that the service listens on: loopback, and optionally one for other machines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_session_manager.transport.tls import family_of, load_tls
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 256 * 1024
-"""What the system keeps of an answer that is not taken: by default it may grow to megabytes."""
+"""The kernel's buffer for unread response data; by default it may grow to megabytes."""
 _PORT_TRIES = 16
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -25,12 +25,12 @@ class PortInUseError(Exception):
 
 
 class AddressError(Exception):
-    """The address of `--bind` cannot be listened on."""
+    """The manager cannot listen on the address of `--bind`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """The sockets: plain ones on loopback, and perhaps one that speaks TLS."""
+    """The sockets: loopback ones without TLS, and optionally one with TLS."""
 
     loopback: list[socket.socket]
     network: socket.socket | None = None
@@ -47,11 +47,11 @@ class Listening:
 
 
 def listen(settings: Settings) -> Listening:
-    """Listen on loopback, and where the settings name an address, there too and on the same port.
+    """Listen on loopback and, if the settings name an address, also there on the same port.
 
     Raises:
-        PortInUseError: somebody has the port.
-        AddressError, TlsError: the other machines cannot be served.
+        PortInUseError: another program has the port.
+        AddressError, TlsError: the manager cannot serve other machines.
     """
     if settings.tls_certificate is None or settings.tls_key is None or not settings.bind:
         return Listening(loopback=listen_on_loopback(settings.port))
@@ -71,9 +71,9 @@ def listen(settings: Settings) -> Listening:
 
 
 def listen_on_loopback(port: int) -> list[socket.socket]:
-    """Listen on 127.0.0.1 and, where there is one, on ::1, so that `localhost` is always us.
+    """Listen on 127.0.0.1 and, if it exists, on ::1, so that `localhost` is always this manager.
 
-    Port 0 takes one that is free on both.
+    Port 0 selects a port that is free on both.
     """
     for _ in range(_PORT_TRIES if port == 0 else 1):
         listening = [_listen(socket.AF_INET, "127.0.0.1", port)]

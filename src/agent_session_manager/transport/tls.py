@@ -1,7 +1,7 @@
-"""Serving other machines: one more address, which speaks TLS and nothing else.
+"""TLS for other machines: one additional address, which accepts TLS only.
 
-Loopback stays as it is, plain and for this machine. A connection to the other address is one of
-ours only after its handshake, which has to come in time.
+Loopback stays without TLS, for this machine only. A connection to the other address reaches the
+service only after its TLS handshake, which has a deadline.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def in_url(address: str) -> str:
-    """The address as it stands in a URL or a Host header."""
+    """Return the address as it is written in a URL or a Host header."""
     return f"[{address}]" if ":" in address else address
 
 
 def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What the server's side of TLS needs.
+    """Load the TLS context of the server.
 
     Raises:
         TlsError: a file cannot be used, or the key is not private.
@@ -43,14 +43,14 @@ def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     descriptor = _open_key(key)
     try:
-        # The very file that was looked at, whatever has its name by now. A key that needs a
-        # password cannot be used: nobody is there to be asked.
+        # Load the file that was checked, even if its name now refers to another file. A key with
+        # a password cannot be used: the manager cannot ask for the password.
         context.load_cert_chain(certificate, f"/dev/fd/{descriptor}", password="")
-    except OSError as exc:  # of which ssl's own errors are some
+    except OSError as exc:  # SSLError is a subclass of OSError
         if isinstance(exc, ssl.SSLError):
             raise TlsError(
-                f"{certificate} and {key} cannot be used together: PEM files of a certificate "
-                f"chain and of its key without a password are needed ({exc.reason or exc})"
+                f"{certificate} and {key} cannot be used together: use PEM files with a "
+                f"certificate chain and its key without a password ({exc.reason or exc})"
             ) from exc
         raise TlsError(f"cannot read {certificate}: {exc.strerror}") from exc
     finally:
@@ -59,7 +59,7 @@ def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def _open_key(key: Path) -> int:
-    """Open the key for reading. A link to it will do: tools that renew certificates make them."""
+    """Open the key for reading. It may be a link: tools that renew certificates create links."""
     try:
         descriptor = os.open(key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
@@ -69,7 +69,7 @@ def _open_key(key: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         problem = f"{key} is not a file"
     elif status.st_uid != os.geteuid():
-        problem = f"{key} is not yours: a key belongs to who serves with it"
+        problem = f"{key} is not yours: it must belong to the user who runs the manager"
     elif status.st_mode & 0o077:
         problem = f"{key} is open to others: chmod 600 {key}"
     if problem is not None:
@@ -81,7 +81,7 @@ def _open_key(key: Path) -> int:
 async def serve_tls(
     create_protocol: Callable[[], asyncio.Protocol], listening: socket.socket, tls: ssl.SSLContext
 ) -> asyncio.Server:
-    """Accept on a socket that listens; what is no handshake in time is ended."""
+    """Accept TLS connections on a listening socket; abort those without a handshake in time."""
     return await asyncio.get_running_loop().create_server(
         create_protocol,
         sock=listening,

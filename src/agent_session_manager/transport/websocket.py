@@ -1,4 +1,4 @@
-"""The WebSocket protocol as the service speaks it: bounded on both ways."""
+"""The WebSocket protocol of the service, with limits in both directions."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 * 1024
 PING_SECONDS = 20.0
 HELD_BYTES = 4 * 1024
-"""From so much on that is kept for a reader, it counts as one that does not take it."""
+"""Number of unsent bytes above which `send` waits for the reader."""
 SEND_BUFFER_BYTES = 96 * 1024
-"""What the system keeps for a reader, doubled by Linux, before that is seen.
+"""The kernel's buffer for a reader, doubled by Linux; it fills before `HELD_BYTES` counts.
 
-It holds two segments of a loopback connection (64 KB each): with less, a reader acknowledges each
-one only after the 40 ms for which TCP holds an acknowledgement back."""
+It holds two segments of a loopback connection (64 KB each). With less, each segment would wait for
+TCP's delayed acknowledgement of 40 ms."""
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which ends the connection of a reader that takes nothing.
+    """uvicorn's protocol, which aborts the connection of a reader that takes nothing.
 
-    uvicorn would close it, and to close is to wait for the reader, for ever.
+    uvicorn would close the connection, which waits for the reader forever.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=HELD_BYTES)
         connected = self.transport.get_extra_info("socket")
-        with suppress(OSError):  # it has gone already
+        with suppress(OSError):  # the reader has disconnected already
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self.handshake_initiated:  # the handshake comes whole: this one cannot be read
+        if not self.handshake_initiated:  # a handshake arrives whole: this is malformed
             self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
             self.transport.close()
 
@@ -55,7 +55,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(deadlines.STALLED_SECONDS, self.transport.abort)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send, and wait until most of it was taken."""
+        """Send, and wait until the reader has taken most of the data."""
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
@@ -64,7 +64,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         try:
             await asyncio.wait_for(self.writable.wait(), deadlines.STALLED_SECONDS)
         except TimeoutError:
-            logger.info("a reader that took nothing was cut off")
+            logger.info("a stalled reader was disconnected")
             self.transport.abort()
             raise ClientDisconnected from None
 
@@ -72,7 +72,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        if self.transport.is_closing():  # it cannot be told any more, and nobody is waited for
+        if self.transport.is_closing():  # a close frame cannot be sent, and no peer is waited for
             self.transport.abort()
         else:
             super().shutdown()

@@ -1,6 +1,6 @@
-"""What the client makes of servers that answer wrongly or not at all, and of what cannot be sent.
+"""Errors of the client: servers that answer wrongly or not at all, and values it cannot send.
 
-All of it is a `SessionClientError`, and what can be known before asking is not asked.
+Each error is a `SessionClientError`. The client detects invalid values before it sends a request.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ UNSENDABLE: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @each_row("call", CALLS.values(), ids=CALLS)
-def test_refused_connection_is_an_error_that_names_the_url(
+def test_refused_connection_error_names_the_url(
     call: Callable[[SessionClient, str], object],
 ) -> None:
     with (
@@ -97,7 +97,7 @@ def test_refused_connection_is_an_error_that_names_the_url(
 
 
 @each_row("call", CALLS.values(), ids=CALLS)
-def test_server_that_never_answers_ends_in_a_time_out(
+def test_silent_server_leads_to_a_timeout(
     call: Callable[[SessionClient, str], object],
 ) -> None:
     with (
@@ -110,13 +110,13 @@ def test_server_that_never_answers_ends_in_a_time_out(
 
 
 @each_row("url", ["localhost:8765", "ftp://127.0.0.1", "http://[::1", "", "http://"])
-def test_url_that_is_none_is_an_error_of_ours(url: str) -> None:
+def test_invalid_url_raises_client_error(url: str) -> None:
     with pytest.raises(SessionClientError):
         SessionClient(url).list_sessions()
 
 
 @each_row("status", [400, 401, 403, 405, 409, 413, 415, 422, 500, 503])
-def test_error_carries_status_code_and_words_of_the_server(status: int) -> None:
+def test_error_has_status_code_and_detail_of_the_response(status: int) -> None:
     said = json_reply({"detail": "the words", "code": "some_code"}, status)
     with (
         recording(said) as server,
@@ -130,7 +130,7 @@ def test_error_carries_status_code_and_words_of_the_server(status: int) -> None:
 
 
 @each_row("name", sorted(set(CALLS) - {"delete_session"}))
-def test_404_is_not_found_whatever_its_body(name: str) -> None:
+def test_404_with_any_body_is_not_found(name: str) -> None:
     html = Reply(status=404, body=b"<html>nothing here</html>", content_type="text/html")
     with (
         recording(html) as server,
@@ -141,7 +141,7 @@ def test_404_is_not_found_whatever_its_body(name: str) -> None:
     assert (caught.value.status_code, caught.value.code) == (404, None)
 
 
-def test_404_on_delete_is_false() -> None:
+def test_delete_returns_false_on_404() -> None:
     with recording(Reply(status=404, body=b"")) as server, SessionClient(server.url) as client:
         assert client.delete_session("some-id") is False
 
@@ -158,7 +158,7 @@ def test_404_on_delete_is_false() -> None:
     ],
     ids=["html", "empty", "text", "other types", "deep", "not text"],
 )
-def test_error_without_the_managers_shape_still_has_its_status(reply: Reply) -> None:
+def test_error_response_of_another_shape_keeps_its_status(reply: Reply) -> None:
     with (
         recording(reply) as server,
         SessionClient(server.url) as client,
@@ -173,7 +173,7 @@ def test_error_without_the_managers_shape_still_has_its_status(reply: Reply) -> 
     "body",
     [b"<html></html>", b"", b"[]", b"null", b'"x"', b"{}", b'{"session":1,"sessions":1,"ok":1}'],
 )
-def test_success_of_another_shape_is_an_error(
+def test_success_response_of_another_shape_is_an_error(
     call: Callable[[SessionClient, str], object], body: bytes
 ) -> None:
     with (
@@ -184,7 +184,7 @@ def test_success_of_another_shape_is_an_error(
         call(client, "some-id")
 
 
-def test_status_that_the_contract_does_not_know_is_an_error() -> None:
+def test_unknown_session_status_is_an_error() -> None:
     with (
         recording(json_reply({"status": "paused"})) as server,
         SessionClient(server.url) as client,
@@ -211,7 +211,7 @@ def test_redirect_is_an_error_and_is_not_followed(
 
 
 @each_row("make_event", UNSENDABLE.values(), ids=UNSENDABLE)
-def test_what_cannot_be_sent_is_an_error_and_is_not_sent(
+def test_unserializable_event_is_an_error_and_is_not_sent(
     make_event: Callable[[], dict[str, Any]],
 ) -> None:
     with (
@@ -223,7 +223,7 @@ def test_what_cannot_be_sent_is_an_error_and_is_not_sent(
     assert server.requests == []
 
 
-def test_name_that_is_no_text_for_a_url_is_an_error() -> None:
+def test_name_that_a_url_cannot_hold_is_an_error() -> None:
     with recording() as server, SessionClient(server.url) as client:
         for name in ("\ud800", 7):
             with pytest.raises(SessionClientError):
@@ -234,7 +234,7 @@ def test_name_that_is_no_text_for_a_url_is_an_error() -> None:
 
 
 @each_row("session_id", IMPOSSIBLE_IDS, ids=repr)
-def test_id_that_none_can_have_is_answered_without_a_request(session_id: Any) -> None:
+def test_invalid_session_id_needs_no_request(session_id: Any) -> None:
     with recording() as server, SessionClient(server.url) as client:
         assert client.get_status(session_id) == "not_existent"
         assert client.delete_session(session_id) is False
@@ -245,14 +245,14 @@ def test_id_that_none_can_have_is_answered_without_a_request(session_id: Any) ->
 
 
 @each_row("session_id", ["a", "A.b_c:d-e", "0" * 128])
-def test_id_within_the_grammar_reaches_its_own_route(session_id: str) -> None:
+def test_valid_session_id_reaches_its_route(session_id: str) -> None:
     reply = json_reply({"status": "running"})
     with recording(reply) as server, SessionClient(server.url + "/") as client:
         client.get_status(session_id)
     assert [received.target for received in server.requests] == [f"/sessions/{session_id}/status"]
 
 
-def test_fifty_calls_are_one_connection() -> None:
+def test_fifty_calls_use_one_connection() -> None:
     with (
         recording(json_reply({"status": "running"})) as server,
         SessionClient(server.url) as client,
@@ -264,7 +264,7 @@ def test_fifty_calls_are_one_connection() -> None:
 
 @each_row("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @each_row("host", ["127.0.0.1", "localhost"])
-def test_proxy_of_the_environment_does_not_get_loopback_requests(
+def test_loopback_requests_bypass_the_proxy_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, variable: str, host: str
 ) -> None:
     reply = json_reply({"status": "running"})
@@ -276,7 +276,7 @@ def test_proxy_of_the_environment_does_not_get_loopback_requests(
 
 
 def loads_certificates(url: str) -> bool:
-    """Whether making a client of `url` reads a list of authorities, which takes its time."""
+    """Return True if a new client of `url` reads the list of CA certificates, which is slow."""
     seen = set()
 
     def note(_frame: FrameType, event: str, called: Any) -> None:

@@ -1,4 +1,4 @@
-"""To whom the client gives the token: to the manager that serves on this machine, and no other."""
+"""The client sends the token to the manager that serves on this machine, and to no other server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKEN = "secret-of-the-manager-that-serves"
 
 @pytest.fixture
 def state_dir(own_home: Path) -> Path:
-    """Where the client looks when no variable says otherwise."""
+    """Create the default state directory: the client uses it if no variable names another."""
     directory = own_home / ".local" / "state" / "agent-orchestrator"
     directory.mkdir(parents=True, mode=0o700)
     return directory
@@ -36,14 +36,14 @@ def announce(path: Path, content: bytes = json.dumps({"token": TOKEN}).encode())
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """The lock that a manager holds while it serves."""
+    """Hold the lock that a manager holds while it serves."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
 def token_sent(server: RecordingServer, url: str | None = None) -> str | None:
-    """What the client sends as `Authorization` on a new request to `url`."""
+    """Return the `Authorization` header of a new request to `url`."""
     with SessionClient(url or server.url) as client, suppress(SessionClientError):
         client.get_status("some-id")
     return server.requests[-1].headers.get("authorization")
@@ -52,7 +52,7 @@ def token_sent(server: RecordingServer, url: str | None = None) -> str | None:
 @each_row(
     ("address", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("::1", "[::1]")]
 )
-def test_token_goes_to_the_manager_that_holds_its_file(
+def test_token_is_sent_to_the_manager_that_locks_its_file(
     state_dir: Path, address: str, host: str
 ) -> None:
     with (
@@ -70,13 +70,13 @@ def test_token_is_found_in_the_configured_directory(
         assert token_sent(server) == f"Bearer {TOKEN}"
 
 
-def test_stranger_on_the_port_of_a_manager_that_is_gone_gets_nothing(state_dir: Path) -> None:
+def test_other_server_on_a_gone_managers_port_gets_no_token(state_dir: Path) -> None:
     with recording() as server:
         announce(state_dir / f"manager-{server.port}.json")
         assert token_sent(server) is None
 
 
-def test_token_is_not_sent_any_more_once_its_manager_let_go(state_dir: Path) -> None:
+def test_token_is_not_sent_after_the_manager_released_its_lock(state_dir: Path) -> None:
     with recording() as server, SessionClient(server.url) as client:
         path = announce(state_dir / f"manager-{server.port}.json")
         with held(path), suppress(SessionClientError):
@@ -110,15 +110,15 @@ def readable_by_others(path: Path) -> Path:
     return path
 
 
-def of_somebody_else(path: Path) -> Path:
+def of_another_user(path: Path) -> Path:
     if os.geteuid() == 0:
         os.chown(announce(path), 65534, 65534)
         return path
-    return Path("/etc/passwd")  # a file of root's: nothing is written there, and none is at `path`
+    return Path("/etc/passwd")  # owned by root: the test writes no file
 
 
-@each_row("make", [linked, readable_by_others, of_somebody_else])
-def test_file_that_is_not_a_private_one_of_ours_is_not_believed(
+@each_row("make", [linked, readable_by_others, of_another_user])
+def test_token_file_that_is_not_private_is_ignored(
     state_dir: Path, make: Callable[[Path], Path]
 ) -> None:
     with recording() as server, held(make(state_dir / f"manager-{server.port}.json")):
@@ -129,13 +129,13 @@ def test_file_that_is_not_a_private_one_of_ours_is_not_believed(
     "content",
     [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"token": 7}', b'{"token": null}', b"\xff\xfe"],
 )
-def test_file_with_other_content_is_not_believed(state_dir: Path, content: bytes) -> None:
+def test_token_file_with_other_content_is_ignored(state_dir: Path, content: bytes) -> None:
     with recording() as server, held(announce(state_dir / f"manager-{server.port}.json", content)):
         assert token_sent(server) is None
 
 
 @each_row("token", ["two\r\nX-Other: lines", "two\x7f", "twoé", "two\ud800"])
-def test_token_that_is_no_header_is_not_sent_and_not_shown(state_dir: Path, token: str) -> None:
+def test_token_that_a_header_cannot_hold_is_not_sent_or_shown(state_dir: Path, token: str) -> None:
     content = json.dumps({"token": token}).encode()
     with (
         recording() as server,
@@ -148,7 +148,7 @@ def test_token_that_is_no_header_is_not_sent_and_not_shown(state_dir: Path, toke
     assert "two" not in str(caught.value)
 
 
-def test_token_of_the_environment_goes_to_the_configured_url_alone(
+def test_environment_token_is_sent_to_the_configured_url_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "for-the-tunnel")
@@ -161,7 +161,7 @@ def test_token_of_the_environment_goes_to_the_configured_url_alone(
         assert token_sent(other) is None
 
 
-def test_manager_that_serves_here_gets_its_own_token_before_that_of_the_environment(
+def test_token_of_a_local_manager_precedes_the_environment_token(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "for-the-tunnel")
@@ -170,13 +170,13 @@ def test_manager_that_serves_here_gets_its_own_token_before_that_of_the_environm
         assert token_sent(server) == f"Bearer {TOKEN}"
 
 
-def test_without_its_token_the_manager_refuses(manager: RunningManager) -> None:
+def test_request_without_a_token_is_refused(manager: RunningManager) -> None:
     with SessionClient(manager.url) as client, pytest.raises(SessionClientError) as caught:
         client.list_sessions()
     assert (caught.value.status_code, caught.value.code) == (401, "unauthorized")
 
 
-def test_manager_is_given_its_token_by_variable_too(
+def test_token_variable_authenticates_at_a_manager(
     manager: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", manager.token)
@@ -186,10 +186,10 @@ def test_manager_is_given_its_token_by_variable_too(
 
 
 @each_row("is_configured", [True, False])
-def test_token_of_a_run_goes_to_a_manager_of_this_machine_while_that_is_there(
+def test_run_token_is_sent_only_while_the_local_manager_serves(
     state_dir: Path, is_configured: bool
 ) -> None:
-    """Whoever takes its port while it is away gets nothing."""
+    """Another process that takes its port while the manager is down gets no token."""
     with recording() as server, ExitStack() as stack:
         file = announce(state_dir / f"manager-{server.port}.json")
         with held(file):

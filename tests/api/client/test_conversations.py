@@ -1,4 +1,4 @@
-"""Which conversation a resume goes on with: one that a supervisor has told of, and no agent."""
+"""A resume continues a conversation that a supervisor reported, never one that an agent did."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def conversation(**fields: Any) -> dict[str, Any]:
     return {"event_type": "conversation", "conversation_id": str(uuid4()), "run": 1, **fields}
 
 
-def test_resume_believes_only_what_supervisors_tell(
+def test_resume_uses_only_conversations_reported_by_supervisors(
     client: ManagerClient, session_id: str, tmp_path: Path
 ) -> None:
     claude = tmp_path / "claude"
@@ -47,7 +47,7 @@ def test_resume_believes_only_what_supervisors_tell(
     def sealed(event: dict[str, Any], *, of: str = session_id, run: int = 1) -> dict[str, Any]:
         return sealed_conversation(event, of, run, tmp_path)
 
-    # What an agent can write, of conversations that are there.
+    # Events that an agent can forge. The conversations in them exist.
     moved = sealed(conversation())
     forged = [
         conversation(),
@@ -65,10 +65,10 @@ def test_resume_believes_only_what_supervisors_tell(
     assert found() == first
     for event in forged:
         told(event, is_here=True)
-    assert found() == first  # nor do they hide it
-    told(sealed(conversation()), is_here=False)  # of which no transcript is left anywhere
+    assert found() == first  # the forged events do not hide it
+    told(sealed(conversation()), is_here=False)  # its transcript is missing
     assert found() == first
-    # One of another machine: its transcript is in the session, where no agent writes.
+    # A conversation of another machine. Its transcript is in the session: agents cannot write it.
     elsewhere = told(conversation(), is_here=False)
     assert found() == first
     where = {

@@ -1,4 +1,4 @@
-"""Delivery to a real manager: what it refuses, and what happens while it is not there."""
+"""Delivery to a real manager: events that it refuses, and delivery while it is down."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.delivery import deliver_leftovers, delivery_of
-from tests.api.serving.test_serving import run
 from tests.support.load import stored_events
 from tests.support.manager import RunningManager
+from tests.support.manager_command import run
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 NewId = Callable[[], str]
@@ -39,7 +39,7 @@ def event(number: int, **fields: Any) -> dict[str, Any]:
     return {"event_type": "x", "event_id": str(number), "run": 1, **fields}
 
 
-def test_events_arrive_in_order_once_also_when_they_are_sent_again(
+def test_events_sent_twice_are_stored_once_and_in_order(
     manager: RunningManager, manager_client: ManagerClient, session_id: str, tmp_path: Path
 ) -> None:
     expected = {number: str(number) for number in range(1, 1201)}
@@ -64,7 +64,7 @@ def test_events_arrive_in_order_once_also_when_they_are_sent_again(
     ],
     ids=["type", "run", "NUL", "depth", "size", "number"],
 )
-def test_event_that_the_manager_refuses_for_good_holds_up_no_other(
+def test_permanently_refused_event_does_not_block_later_events(
     manager: RunningManager,
     manager_client: ManagerClient,
     session_id: str,
@@ -81,7 +81,7 @@ def test_event_that_the_manager_refuses_for_good_holds_up_no_other(
     assert stored_events(manager, session_id) == {1: "1", 2: "2", 3: "4", 4: "5"}
 
 
-def test_events_of_a_deleted_session_are_put_aside(
+def test_events_of_a_deleted_session_are_kept_as_refused(
     manager: RunningManager, manager_client: ManagerClient, session_id: str, tmp_path: Path
 ) -> None:
     assert manager_client.delete_session(session_id)
@@ -92,7 +92,7 @@ def test_events_of_a_deleted_session_are_put_aside(
         assert [each.item["event_id"] for each in outbox.list_refused()] == ["1", "2"]
 
 
-def test_delivery_outlives_kills_of_the_manager(
+def test_delivery_survives_kills_of_the_manager(
     start_manager: Callable[..., RunningManager], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start_manager()
@@ -117,7 +117,7 @@ def test_delivery_outlives_kills_of_the_manager(
     assert stored_events(own, "s") == {number: str(number) for number in range(1, 182)}
 
 
-def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_truly(
+def test_leftovers_of_a_dead_supervisor_complete_its_run(
     start_manager: Callable[..., RunningManager], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start_manager(moves_time=True)
@@ -128,7 +128,7 @@ def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_trul
             outbox.add(event(1))
             outbox.add(event(2, event_type="session_stop", exit_code=0))
         own.time.let_pass(60)
-        wait_for(lambda: client.get_session("s")["reason"] == "lost", "it is lost")
+        wait_for(lambda: client.get_session("s")["reason"] == "lost", "the run is lost")
         deliver_leftovers(client, tmp_path)
         session = client.get_session("s")
     assert (session["reason"], session["exit_code"]) == ("completed", 0)
@@ -136,13 +136,13 @@ def test_next_command_delivers_what_a_dead_supervisor_left_and_its_run_ends_trul
     assert list_outboxes(tmp_path) == []
 
 
-def test_what_a_manager_lost_is_sent_again_in_its_place(
+def test_events_lost_by_the_manager_are_sent_again_in_order(
     start_manager: Callable[..., RunningManager],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is killed, and an older copy of its database put back, while a run goes on."""
+    """The manager is killed and an older backup is restored during a run."""
     manager = start_manager()
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(manager.state_dir))
     copy = tmp_path / "copy.db"
@@ -168,7 +168,7 @@ def test_what_a_manager_lost_is_sent_again_in_its_place(
         assert stored_events(manager, "s") == {1: "1", 2: "2"}
         send(outbox, 5)
         assert stored_events(manager, "s") == {number: str(number) for number in range(1, 6)}
-        assert "the manager has lost what it had" in caplog.text
+        assert "the manager has lost confirmed items" in caplog.text
         send(outbox, 6)
         assert outbox.count_waiting() == 0
     assert list_outboxes(tmp_path / "outbox") == []

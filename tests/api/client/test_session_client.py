@@ -1,4 +1,4 @@
-"""Every method of the contract's client against a real manager."""
+"""Every method of the contract client against a real manager."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refusal(call: Callable[[], object]) -> tuple[int | None, str | None]:
     return caught.value.status_code, caught.value.code
 
 
-def test_signatures_are_those_of_the_contract() -> None:
+def test_signatures_match_the_contract() -> None:
     signatures = {
         name: list(inspect.signature(getattr(SessionClient, name)).parameters.values())
         for name in ("__init__", "create_session", "update_session", "list_sessions", "add_event")
@@ -76,12 +76,12 @@ def test_signatures_are_those_of_the_contract() -> None:
     assert issubclass(SessionNotFoundError, SessionClientError)
 
 
-def test_get_client_makes_a_client_of_the_url() -> None:
+def test_get_client_returns_a_client_of_the_url() -> None:
     with get_client("http://127.0.0.1:8765/") as client:
         assert (client.base_url, client.timeout) == ("http://127.0.0.1:8765", 5.0)
 
 
-def test_created_session_is_running_and_is_what_get_session_gives(
+def test_created_session_is_running_and_equals_get_session(
     client: SessionClient, new_id: NewId
 ) -> None:
     session_id = new_id()
@@ -102,7 +102,9 @@ def test_created_session_is_running_and_is_what_get_session_gives(
     assert client.get_status(session_id) == "running"
 
 
-def test_result_is_there_once_the_session_stopped(client: SessionClient, new_id: NewId) -> None:
+def test_result_is_available_after_the_session_stopped(
+    client: SessionClient, new_id: NewId
+) -> None:
     session_id = new_id()
     client.create_session(session_id, "name")
     client.add_event(session_id, answer_of("forty-two"))
@@ -119,9 +121,7 @@ def test_session_without_an_answer_has_no_result(client: SessionClient, new_id: 
     assert refusal(lambda: client.get_result(session_id)) == (409, "no_result")
 
 
-def test_resumed_session_is_running_and_does_not_give_its_old_answer(
-    client: SessionClient, new_id: NewId
-) -> None:
+def test_resumed_session_is_running_and_has_no_result(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     client.create_session(session_id, "name")
     client.add_event(session_id, answer_of("old"))
@@ -134,9 +134,7 @@ def test_resumed_session_is_running_and_does_not_give_its_old_answer(
     assert refusal(lambda: client.get_result(session_id)) == (409, "session_not_finished")
 
 
-def test_update_changes_what_is_given_and_nothing_else(
-    client: SessionClient, new_id: NewId
-) -> None:
+def test_update_changes_only_the_given_fields(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     created = client.create_session(session_id, "before", "/p", "a")
     assert client.update_session(session_id, session_name="after") == {
@@ -146,7 +144,9 @@ def test_update_changes_what_is_given_and_nothing_else(
     assert client.update_session(session_id)["session_name"] == "after"
 
 
-def test_delete_says_whether_there_was_a_session(client: SessionClient, new_id: NewId) -> None:
+def test_delete_returns_true_only_if_the_session_existed(
+    client: SessionClient, new_id: NewId
+) -> None:
     session_id = new_id()
     client.create_session(session_id, "name")
     assert client.delete_session(session_id) is True
@@ -154,7 +154,7 @@ def test_delete_says_whether_there_was_a_session(client: SessionClient, new_id: 
     assert client.get_status(session_id) == "not_existent"
 
 
-def test_unknown_session_is_not_found_by_every_method(client: SessionClient, new_id: NewId) -> None:
+def test_every_method_reports_an_unknown_session(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     for call in (
         lambda: client.get_session(session_id),
@@ -169,16 +169,14 @@ def test_unknown_session_is_not_found_by_every_method(client: SessionClient, new
     assert client.delete_session(session_id) is False
 
 
-def test_second_session_of_an_id_is_refused(client: SessionClient, new_id: NewId) -> None:
+def test_second_session_with_the_same_id_is_refused(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     client.create_session(session_id, "first")
     assert refusal(lambda: client.create_session(session_id, "second")) == (409, "session_exists")
     assert client.get_session(session_id)["session_name"] == "first"
 
 
-def test_error_names_method_url_and_what_the_manager_said(
-    client: SessionClient, new_id: NewId
-) -> None:
+def test_error_names_method_url_and_detail(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     with pytest.raises(SessionNotFoundError) as caught:
         client.get_result(session_id)
@@ -188,7 +186,7 @@ def test_error_names_method_url_and_what_the_manager_said(
 
 
 @each_row("name", STRANGE_NAMES)
-def test_name_comes_back_as_it_was_and_finds_its_session_alone(
+def test_name_is_unchanged_and_finds_only_its_session(
     client: SessionClient, new_id: NewId, name: str
 ) -> None:
     session_id = new_id()
@@ -201,7 +199,7 @@ def test_name_comes_back_as_it_was_and_finds_its_session_alone(
 
 
 @each_row("name", ["", "x" * 201, "with\0nul", "two\nlines", " x", "x\u200b", 7, None])
-def test_unusable_name_is_refused_by_the_manager(
+def test_invalid_name_is_refused_by_the_manager(
     client: SessionClient, new_id: NewId, name: Any
 ) -> None:
     session_id = new_id()
@@ -211,7 +209,7 @@ def test_unusable_name_is_refused_by_the_manager(
     assert client.get_status(session_id) == "not_existent"
 
 
-def test_by_name_the_newest_is_found_in_one_project_or_in_any(
+def test_get_by_name_finds_the_newest_in_one_or_any_project(
     client: SessionClient, new_id: NewId
 ) -> None:
     name, first, second, elsewhere = (new_id() for _ in range(4))
@@ -239,7 +237,7 @@ def test_archived_session_is_not_found_by_name(client: SessionClient, new_id: Ne
     assert client.get_session(session_id)["archived_at"] is not None
 
 
-def test_content_comes_back_as_it_was(client: SessionClient, new_id: NewId) -> None:
+def test_content_is_returned_unchanged(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     text = "日本語 🦾 \u2028 \x1b[31m \ufffe \x7f\r\n\t é ÿ"
     client.create_session(session_id, "name")
@@ -250,7 +248,7 @@ def test_content_comes_back_as_it_was(client: SessionClient, new_id: NewId) -> N
     assert event["own"] == {"ключ": [1, -0.5, None, True]}
 
 
-def test_event_of_a_megabyte_comes_back_whole(client: SessionClient, new_id: NewId) -> None:
+def test_event_of_one_megabyte_is_returned_unchanged(client: SessionClient, new_id: NewId) -> None:
     session_id = new_id()
     text = "🦾" * 250_000 + "end"
     client.create_session(session_id, "name")
@@ -259,7 +257,7 @@ def test_event_of_a_megabyte_comes_back_whole(client: SessionClient, new_id: New
     assert client.get_result(session_id) == text
 
 
-def test_event_that_is_too_large_is_refused_and_the_client_goes_on(
+def test_too_large_event_is_refused_and_the_client_still_works(
     client: SessionClient, new_id: NewId
 ) -> None:
     session_id = new_id()
@@ -305,14 +303,14 @@ def test_eight_threads_share_one_client(client: SessionClient, new_id: NewId) ->
     assert len({event["event_id"] for event in events}) == 80
 
 
-def test_closed_client_raises_its_own_error(manager: RunningManager) -> None:
+def test_closed_client_raises_client_error(manager: RunningManager) -> None:
     with SessionClient(manager.url) as client:
         pass
     with pytest.raises(SessionClientError):
         client.get_status("any")
 
 
-def test_client_goes_on_after_its_manager_was_restarted(
+def test_client_works_after_a_restart_of_the_manager(
     start_manager: Callable[[], RunningManager], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start_manager()

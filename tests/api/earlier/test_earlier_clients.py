@@ -1,23 +1,22 @@
-"""What clients of the earlier system send, and what they are answered: without a token."""
+"""Requests of clients of the earlier system, and the responses: all without a token."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import pytest
 
 from agent_session_manager.api.app import openapi
+from tests.api.earlier.conftest import PAGE
+from tests.api.earlier.earlier_events import AT, event, events_of, send, session_of
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
-PAGE = "http://localhost:5173"
-AT = "2026-01-02T03:04:05.000006+00:00"
 S_FIELDS = [
     "session_id",
     "session_name",
@@ -35,51 +34,6 @@ ROUTES = [
     ("GET", "/events/{session_id}"),
     ("PATCH", "/sessions/{session_id}/metadata"),
 ]
-
-
-@pytest.fixture(scope="module")
-def open_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """A manager as clients of the earlier system need it."""
-    directory = tmp_path_factory.mktemp("open-manager")
-    running = RunningManager(directory, arguments=["--auth", "off", "--allow-origin", PAGE])
-    yield running
-    assert "trace=" not in running.log()
-    assert running.stop() == 0, running.log()
-
-
-@pytest.fixture
-def earlier(open_manager: RunningManager) -> Iterator[Api]:
-    """A client that knows no token."""
-    with Api(open_manager) as opened:
-        opened.headers.clear()
-        yield opened
-
-
-def event(session_id: str, event_type: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "event_type": event_type,
-        "session_id": session_id,
-        "session_name": "old",
-        "timestamp": AT,
-        **fields,
-    }
-
-
-def send(api: Api, session_id: str, event_type: str, **fields: Any) -> None:
-    answer = api.post("/events", event(session_id, event_type, **fields))
-    assert (answer.status, answer.json) == (200, {"ok": True})
-
-
-def events_of(api: Api, session_id: str) -> list[dict[str, Any]]:
-    answer = api.get(f"/events/{session_id}")
-    assert (answer.status, list(answer.json)) == (200, ["events"])
-    found: list[dict[str, Any]] = answer.json["events"]
-    return found
-
-
-def session_of(api: Api, session_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"/sessions/{session_id}").json["session"]
-    return found
 
 
 def test_session_of_an_earlier_client_from_start_to_stop(
@@ -112,7 +66,9 @@ def test_session_of_an_earlier_client_from_start_to_stop(
     assert all(type(own) is int for own in ids)
 
 
-def test_session_is_created_changed_and_deleted(earlier: Api, new_id: Callable[[], str]) -> None:
+def test_session_can_be_created_changed_and_deleted(
+    earlier: Api, new_id: Callable[[], str]
+) -> None:
     session_id = new_id()
     new = {"session_id": session_id, "session_name": "old", "project_dir": "/p"}
     created = earlier.post("/sessions", new)
@@ -142,7 +98,7 @@ def test_session_is_created_changed_and_deleted(earlier: Api, new_id: Callable[[
     assert earlier.patch(target, changes).refusal == (404, "session_not_found")
 
 
-def test_metadata_can_set_a_session_running_again(earlier: Api, new_id: Callable[[], str]) -> None:
+def test_metadata_can_resume_a_finished_session(earlier: Api, new_id: Callable[[], str]) -> None:
     session_id = new_id()
     send(earlier, session_id, "session_start")
     send(earlier, session_id, "session_stop")
@@ -153,7 +109,7 @@ def test_metadata_can_set_a_session_running_again(earlier: Api, new_id: Callable
     )  # fmt: skip
 
 
-def test_start_of_a_finished_session_sets_it_running_again(
+def test_start_of_a_finished_session_opens_a_new_run(
     earlier: Api, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
@@ -168,9 +124,7 @@ def test_start_of_a_finished_session_sets_it_running_again(
     assert len(events_of(earlier, session_id)) == 6
 
 
-def test_start_that_is_sent_again_is_kept_and_changes_nothing(
-    earlier: Api, new_id: Callable[[], str]
-) -> None:
+def test_repeated_start_is_stored_but_opens_no_run(earlier: Api, new_id: Callable[[], str]) -> None:
     session_id = new_id()
     for _ in range(3):
         send(earlier, session_id, "session_start")
@@ -180,7 +134,7 @@ def test_start_that_is_sent_again_is_kept_and_changes_nothing(
 
 
 @each_row("was_there", [False, True])
-def test_of_starts_at_once_one_opens_the_run_and_none_fails(
+def test_concurrent_starts_open_one_run_and_all_succeed(
     earlier: Api, open_manager: RunningManager, new_id: Callable[[], str], was_there: bool
 ) -> None:
     threads = 12
@@ -206,9 +160,7 @@ def test_of_starts_at_once_one_opens_the_run_and_none_fails(
         assert len(events_of(earlier, session_id)) == threads + 2 * was_there
 
 
-def test_run_that_somebody_holds_is_not_an_earlier_clients(
-    earlier: Api, new_id: Callable[[], str]
-) -> None:
+def test_earlier_client_cannot_change_a_leased_run(earlier: Api, new_id: Callable[[], str]) -> None:
     session_id = new_id()
     new = {"session_id": session_id, "session_name": "held", "lease": {"holder": "h"}}
     assert earlier.post("/sessions", new).status == 201
@@ -219,112 +171,6 @@ def test_run_that_somebody_holds_is_not_an_earlier_clients(
     target = f"/sessions/{session_id}/metadata"
     assert earlier.patch(target, {"last_resumed_at": AT}).refusal == (409, "session_running")
     assert earlier.delete(f"/sessions/{session_id}").refusal == (409, "session_running")
-
-
-@each_row("event_type", ["message", "pre_tool", "post_tool", "session_stop", "x"])
-@each_row("session_id", ["nobody", "", "../x", "a b", "é", "x" * 129])
-def test_event_of_an_unknown_session_is_refused(
-    earlier: Api, event_type: str, session_id: str
-) -> None:
-    answer = earlier.post("/events", event(session_id, event_type))
-    assert answer.refusal == (404, "session_not_found")
-
-
-@each_row(
-    "wrong",
-    [
-        {"session_id": ""},
-        {"session_id": "../x"},
-        {"session_id": "x" * 129},
-        {"session_name": ""},
-        {"session_name": "x" * 201},
-    ],
-    ids=str,
-)
-def test_start_of_what_can_be_no_session_is_refused(earlier: Api, wrong: dict[str, str]) -> None:
-    start = {**event("s", "session_start"), **wrong}
-    assert earlier.post("/events", start).refusal == (422, "invalid_event")
-
-
-@each_row("name", ["event_type", "session_id", "session_name", "timestamp"])
-@each_row("value", [None, 1, True, [], {}, ["x"]])
-def test_event_without_what_is_required_is_refused(
-    earlier: Api, new_id: Callable[[], str], name: str, value: Any
-) -> None:
-    session_id = new_id()
-    send(earlier, session_id, "session_start")
-    right = event(session_id, "message")
-    without = {key: given for key, given in right.items() if key != name}
-    for wrong in (without, {**right, name: value}):
-        assert earlier.post("/events", wrong).refusal == (422, "invalid_event")
-    assert len(events_of(earlier, session_id)) == 1
-
-
-@each_row(
-    "wrong",
-    [
-        {"tool_input": "text"},
-        {"tool_name": 1},
-        {"exit_code": "0"},
-        {"exit_code": True},
-        {"exit_code": 2**31},
-        {"content": "text"},
-        {"content": ["text"]},
-        {"content": [{"type": "text"}]},
-        {"error": {}},
-        {"event_type": ""},
-        {"event_type": "x" * 101},
-    ],
-    ids=str,
-)
-def test_start_of_a_wrong_shape_creates_nothing(
-    earlier: Api, new_id: Callable[[], str], wrong: dict[str, Any]
-) -> None:
-    session_id = new_id()
-    start = {**event(session_id, "session_start"), **wrong}
-    assert earlier.post("/events", start).refusal == (422, "invalid_event")
-    assert earlier.get(f"/sessions/{session_id}").status == 404
-
-
-@each_row(
-    ("body", "refusal"),
-    [
-        (b"", (400, "invalid_json")),
-        (b"{", (400, "invalid_json")),
-        (b'{"event_type": NaN}', (400, "invalid_json")),
-        (b"[" * 2000, (400, "invalid_json")),
-        (b'{"a":' * 70 + b"1" + b"}" * 70, (400, "too_deep")),
-        (b'{"event_type":"a\\u0000b"}', (400, "nul_character")),
-        (b'{"event_type":123456789012345678901}', (400, "number_out_of_range")),
-        (b"[]", (422, "invalid_event")),
-        (b'"text"', (422, "invalid_event")),
-        (b"null", (422, "invalid_event")),
-        (b'{"event_type":"' + b"x" * (4 * 1024 * 1024) + b'"}', (413, "body_too_large")),
-    ],
-    ids=lambda value: repr(value)[:40],
-)
-def test_body_that_is_no_event_is_refused(
-    earlier: Api, body: bytes, refusal: tuple[int, str]
-) -> None:
-    assert earlier.call("POST", "/events", body).refusal == refusal
-
-
-def test_body_of_another_type_is_refused(earlier: Api, new_id: Callable[[], str]) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
-        answer = earlier.call("POST", "/events", b"{}", {"Content-Type": kind})
-        assert answer.refusal == (415, "json_only")
-
-
-@each_row(
-    "wrong", [{"session_name": 1}, {"agent_name": ""}, {"last_resumed_at": "soon"}, {"x": 1}, []]
-)
-def test_metadata_of_a_wrong_shape_is_refused(
-    earlier: Api, new_id: Callable[[], str], wrong: Any
-) -> None:
-    session_id = new_id()
-    send(earlier, session_id, "session_start")
-    answer = earlier.patch(f"/sessions/{session_id}/metadata", wrong)
-    assert answer.refusal == (422, "invalid_request")
 
 
 def test_all_events_of_a_long_session_are_listed(earlier: Api, new_id: Callable[[], str]) -> None:
@@ -346,7 +192,7 @@ def test_all_events_of_a_large_session_are_listed(earlier: Api, new_id: Callable
     assert [each["tool_output"][:2] for each in kept] == [str(n) * 2 for n in range(10)]
 
 
-@each_row("session_id", ["nobody", "..x", "a%20b", "%C3%A9", "x" * 129])
+@each_row("session_id", ["unknown", "..x", "a%20b", "%C3%A9", "x" * 129])
 def test_unknown_session_has_no_events(earlier: Api, session_id: str) -> None:
     assert events_of(earlier, session_id) == []
 
@@ -363,7 +209,7 @@ def test_ids_of_events_grow_over_all_sessions(earlier: Api, new_id: Callable[[],
     assert ids == sorted(set(ids))
 
 
-def test_event_of_a_client_of_today_has_all_fields(earlier: Api, new_id: Callable[[], str]) -> None:
+def test_event_of_a_current_client_has_all_fields(earlier: Api, new_id: Callable[[], str]) -> None:
     session_id = new_id()
     send(earlier, session_id, "session_start")
     new = {"event_type": "usage", "usage": {"input_tokens": 1}}
@@ -400,9 +246,7 @@ def test_routes_are_described_as_deprecated() -> None:
 
 
 @each_row(("method", "path"), ROUTES)
-def test_where_a_token_is_asked_for_these_routes_need_it_too(
-    api: Api, method: str, path: str
-) -> None:
+def test_earlier_routes_need_the_token_if_auth_is_on(api: Api, method: str, path: str) -> None:
     body = None if method == "GET" else b"{}"
     without = {"Authorization": ""}
     assert api.call(method, target(path), body, without).refusal == (401, "unauthorized")
@@ -412,14 +256,14 @@ def test_where_a_token_is_asked_for_these_routes_need_it_too(
 def of_page(
     manager: RunningManager, method: str, path: str, origin: str, **options: Any
 ) -> httpx.Response:
-    """Ask as a browser does for a page of another origin."""
+    """Send a request as a browser does for a page of another origin."""
     headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site", **options.pop("headers", {})}
     with httpx.Client(trust_env=False, timeout=WATCHDOG_SECONDS) as client:
         return client.request(method, manager.url + path, headers=headers, **options)
 
 
 @each_row(("method", "path"), [*ROUTES, ("DELETE", "/sessions/{session_id}")])
-def test_page_that_was_allowed_may_ask_and_read(
+def test_page_of_an_allowed_origin_may_send_and_read(
     open_manager: RunningManager, new_id: Callable[[], str], method: str, path: str
 ) -> None:
     session_id = new_id()
@@ -454,7 +298,7 @@ def test_page_that_was_allowed_may_ask_and_read(
     ],
 )
 @each_row(("method", "path"), ROUTES)
-def test_page_of_another_origin_is_not_let_in(
+def test_page_of_another_origin_is_refused(
     open_manager: RunningManager, method: str, path: str, origin: str
 ) -> None:
     question = {"Access-Control-Request-Method": method}

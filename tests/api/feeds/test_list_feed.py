@@ -1,8 +1,8 @@
-"""The feed of all sessions: it goes on where a list was read, and tells each change."""
+"""The feed of all sessions: it continues at the cursor of a list and sends each change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,12 +11,6 @@ from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.streams import Frame, streaming
-
-
-@pytest.fixture
-def own(start_manager: Callable[..., RunningManager]) -> RunningManager:
-    """A manager that holds nothing yet."""
-    return start_manager()
 
 
 @pytest.fixture
@@ -32,12 +26,12 @@ def create(api: Api, *session_ids: str, **fields: Any) -> None:
 
 
 def told(frame: Frame) -> tuple[str, str]:
-    """What a frame says, of whom."""
+    """Return the name of a frame and the id of its session."""
     session = frame.data.get("session") or frame.data
     return frame.name, session["session_id"]
 
 
-def test_it_goes_on_where_a_page_was_read(own: RunningManager, own_api: Api) -> None:
+def test_feed_continues_at_the_cursor_of_a_list(own: RunningManager, own_api: Api) -> None:
     create(own_api, "a", "b")
     page = own_api.get("/sessions?limit=1").json
     assert [session["session_id"] for session in page["sessions"]] == ["b"]
@@ -55,7 +49,9 @@ def test_it_goes_on_where_a_page_was_read(own: RunningManager, own_api: Api) -> 
         assert (frames[3].name, frames[3].cursor) == ("ready", frames[2].cursor)
 
 
-def test_without_a_cursor_it_begins_now_and_says_where(own: RunningManager, own_api: Api) -> None:
+def test_feed_without_a_cursor_starts_now_and_sends_its_cursor(
+    own: RunningManager, own_api: Api
+) -> None:
     create(own_api, "before")
     with streaming(own, "/sessions") as stream:
         ready = stream.next()
@@ -65,7 +61,7 @@ def test_without_a_cursor_it_begins_now_and_says_where(own: RunningManager, own_
         assert told(stream.next()) == ("session_created", "after")
 
 
-def test_each_cursor_of_it_can_be_come_back_with(own: RunningManager, own_api: Api) -> None:
+def test_each_cursor_of_the_feed_can_resume_it(own: RunningManager, own_api: Api) -> None:
     cursor = own_api.get("/sessions?limit=1").json["cursor"]
     names = [f"s{n}" for n in range(250)]
     create(own_api, *names)
@@ -79,9 +75,7 @@ def test_each_cursor_of_it_can_be_come_back_with(own: RunningManager, own_api: A
     assert seen == names
 
 
-def test_changes_since_a_cursor_are_one_update_with_the_newest_state(
-    own: RunningManager, own_api: Api
-) -> None:
+def test_changes_since_a_cursor_become_one_update(own: RunningManager, own_api: Api) -> None:
     create(own_api, "s")
     cursor = own_api.get("/sessions?limit=1").json["cursor"]
     for number in range(50):
@@ -107,7 +101,7 @@ def test_cursor_of_another_database_is_refused_with_the_head(
 
 
 @each_row("query", ["limit=1", "status=running", "text=x", "cursor=x", "page=x"])
-def test_what_a_feed_cannot_mean_is_refused(manager: RunningManager, query: str) -> None:
+def test_invalid_feed_query_is_refused(manager: RunningManager, query: str) -> None:
     with streaming(manager, f"/sessions?{query}") as stream:
         stream.response.read()
         assert stream.response.status_code == 422

@@ -1,4 +1,4 @@
-"""The feed of a session: history, then live, each event once, to a true end."""
+"""The feed of a session: history, then new events, each once, up to the end of the session."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def names(frames: list[Frame]) -> list[str]:
     return [frame.name for frame in frames]
 
 
-def test_history_comes_first_then_what_happens_and_the_end_is_the_end(
+def test_feed_sends_history_then_new_events_then_the_end(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, 1, 2)
@@ -51,7 +51,7 @@ def test_history_comes_first_then_what_happens_and_the_end_is_the_end(
     assert (session["state"], session["exit_code"]) == ("failed", 3)
 
 
-def test_cursor_is_the_generation_and_the_seq(
+def test_cursor_consists_of_generation_and_seq(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, 1, 2)
@@ -61,7 +61,7 @@ def test_cursor_is_the_generation_and_the_seq(
     assert [frame.cursor for frame in frames] == [None, f"{generation}:1", f"{generation}:2"]
 
 
-def test_reader_that_comes_back_gets_what_it_has_not_and_nothing_twice(
+def test_reader_that_reconnects_gets_only_missing_events(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, *range(1, 6))
@@ -80,7 +80,7 @@ def test_reader_that_comes_back_gets_what_it_has_not_and_nothing_twice(
             assert seqs_in(stream.rest()) == expected, (target, headers)
 
 
-def test_old_cursor_is_refused_with_the_head_and_never_skips_silently(
+def test_old_cursor_is_refused_with_the_head(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, 1, 2)
@@ -89,18 +89,18 @@ def test_old_cursor_is_refused_with_the_head_and_never_skips_silently(
         assert cursor is not None
     generation, _, _ = cursor.partition(":")
     assert api.delete(f"/sessions/{session_id}").status == 200
-    api.post("/sessions", {"session_id": session_id, "session_name": "anew"})
+    api.post("/sessions", {"session_id": session_id, "session_name": "again"})
     append(api, session_id, *range(1, 10))
-    anew = api.get(f"/sessions/{session_id}").json["session"]["generation"]
-    assert anew != generation
-    for wrong in (cursor, f"{anew}:10"):
+    current = api.get(f"/sessions/{session_id}").json["session"]["generation"]
+    assert current != generation
+    for wrong in (cursor, f"{current}:10"):
         for target, headers in (("", {"Last-Event-ID": wrong}), (f"?cursor={wrong}", {})):
             with streaming(manager, path(session_id, target), headers) as stream:
                 assert stream.response.status_code == 410
                 stream.response.read()
                 said = stream.response.json()
-            assert (said["code"], said["head"]) == ("cursor_unknown", f"{anew}:9")
-    with streaming(manager, path(session_id), {"Last-Event-ID": f"{anew}:9"}) as stream:
+            assert (said["code"], said["head"]) == ("cursor_unknown", f"{current}:9")
+    with streaming(manager, path(session_id), {"Last-Event-ID": f"{current}:9"}) as stream:
         assert stream.response.status_code == 200
 
 
@@ -112,7 +112,7 @@ def test_old_cursor_is_refused_with_the_head_and_never_skips_silently(
         "?event_type=x", "?run=1", "?has_error=true", "?follow=never", "?unknown=1",
     ],
 )  # fmt: skip
-def test_what_a_feed_cannot_mean_is_refused(
+def test_invalid_feed_query_is_refused(
     manager: RunningManager, session_id: str, query: str
 ) -> None:
     with streaming(manager, path(session_id, query)) as stream:
@@ -134,7 +134,7 @@ def test_feed_needs_the_token(manager: RunningManager, session_id: str) -> None:
         assert stream.response.status_code == 401
 
 
-def test_what_changes_beside_events_is_told(
+def test_session_change_without_an_event_is_sent(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     with streaming(manager, path(session_id)) as stream:
@@ -144,7 +144,7 @@ def test_what_changes_beside_events_is_told(
     assert (frame.name, frame.data["session"]["session_name"]) == ("session", "renamed")
 
 
-def test_deletion_ends_the_feed_and_says_so(
+def test_deletion_ends_the_feed_with_a_deleted_frame(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     with streaming(manager, path(session_id, "?follow=forever")) as stream:
@@ -153,19 +153,19 @@ def test_deletion_ends_the_feed_and_says_so(
         assert stream.rest() == [Frame(name="deleted", data={"session_id": session_id})]
 
 
-def test_session_that_is_created_anew_does_not_go_on_in_the_old_feed(
+def test_old_feed_ends_when_its_id_is_reused(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, 1)
     with streaming(manager, path(session_id)) as stream:
         stream.until("event")
         api.delete(f"/sessions/{session_id}")
-        api.post("/sessions", {"session_id": session_id, "session_name": "anew"})
+        api.post("/sessions", {"session_id": session_id, "session_name": "again"})
         append(api, session_id, 1, 2, 3)
         assert names(stream.rest()) == ["deleted"]
 
 
-def test_feed_of_a_finished_session_ends_but_not_one_that_follows_forever(
+def test_feed_of_a_finished_session_ends_unless_followed_forever(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     append(api, session_id, 1)
@@ -194,10 +194,10 @@ def test_lost_run_ends_its_feed_without_an_event(
         assert names(stream.rest()) == ["session", "end"]
 
 
-def test_large_events_and_many_arrive_whole_and_in_order(
+def test_many_and_large_events_arrive_whole_and_in_order(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
-    """More than a page of the store, than a slice of the socket, and than the shared tail."""
+    """The data exceeds a page of the store, a slice of the socket and the shared tail."""
     with streaming(manager, path(session_id)) as stream:
         stream.next()
         for start in range(1, 5001, 1000):
@@ -211,7 +211,7 @@ def test_large_events_and_many_arrive_whole_and_in_order(
     assert [len(data["text"]) for data in large] == [1_000_000] * 3
 
 
-def test_line_breaks_in_an_event_break_no_frame(
+def test_line_breaks_in_an_event_do_not_break_its_frame(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     hostile = "a\n\nevent: end\ndata: {}\n\n\r\r\n\u2028\u2029:"
@@ -223,7 +223,7 @@ def test_line_breaks_in_an_event_break_no_frame(
     assert frames[1].data["text"] == hostile
 
 
-def test_reader_that_takes_nothing_is_cut_off_and_the_others_get_everything(
+def test_stalled_reader_is_cut_off_and_others_get_every_event(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     with (
@@ -235,11 +235,11 @@ def test_reader_that_takes_nothing_is_cut_off_and_the_others_get_everything(
             append(api, session_id, 1, text="x" * 3_000_000)
         stop(api, session_id)
         assert seqs_in(stream.rest()) == [1, 2, 3, 4, 5]
-        wait_for(lambda: "was cut off" in manager.log(), "it is cut off")
-        wait_for(lambda: was_cut(stalled), "what was under way has come, and no more")
+        wait_for(lambda: "was disconnected" in manager.log(), "the stalled reader is cut off")
+        wait_for(lambda: was_cut(stalled), "only the buffered data arrives")
 
 
-def test_feed_says_that_the_manager_stops_and_the_cursor_goes_on_after_it(
+def test_feed_ends_with_bye_and_its_cursor_survives_a_restart(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     own = start_manager()

@@ -1,12 +1,10 @@
-"""Who is let in: one table of headers and what each value of them leads to, for every route."""
+"""Authentication by headers: one table of header values and their results, for every route."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi.routing import iter_route_contexts
@@ -15,26 +13,27 @@ from agent_session_manager.api.app import build_app
 from agent_session_manager.api.guard.guard import Guard
 from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.routes.page import page_paths
-from agent_session_manager.api.wire.limits import MAX_FAILURES
-from agent_session_manager.transport.connection import MAX_HEAD_BYTES
-from tests.support.api import Answer, Api, RawConnection, raw_connection
+from tests.api.guard.raw_request import (
+    NO_HOST,
+    NO_JSON,
+    NO_ORIGIN,
+    NO_TOKEN,
+    TOO_MANY,
+    TWICE,
+    UPGRADE,
+    Refusal,
+    handshake,
+    request,
+)
+from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 TOKEN = "the-token-of-32-characters-or-more"
 PORT = 8765
 
-Refusal = tuple[int, str]
-NO_HOST: Refusal = (403, "host_not_allowed")
-NO_ORIGIN: Refusal = (403, "origin_not_allowed")
-NO_JSON: Refusal = (415, "json_only")
-NO_TOKEN: Refusal = (401, "unauthorized")
-TOO_MANY: Refusal = (429, "too_many_failures")
-TWICE: Refusal = (400, "duplicate_header")
-
-# In the order in which they are looked at: the first refusal is the answer. A value of None leaves
-# the header out; PORT and TOKEN stand for those of the manager that is asked.
+# The guard checks the headers in this order; the first refusal is the response. A value of None
+# omits the header. The test replaces PORT and TOKEN with those of the manager.
 RULES: dict[str, dict[str | None, Refusal | None]] = {
     "Host": {
         "127.0.0.1:PORT": None,
@@ -64,7 +63,7 @@ RULES: dict[str, dict[str | None, Refusal | None]] = {
         "http://127.0.0.1:PORT": None,
         "http://localhost:PORT": None,
         "http://[::1]:PORT": None,
-        "https://localhost:PORT": None,  # of a tunnel that ends TLS: no other page can have it
+        "https://localhost:PORT": None,  # a tunnel that ends TLS; no other page can have it
         "": NO_ORIGIN,
         "null": NO_ORIGIN,
         "https://127.0.0.1:1": NO_ORIGIN,
@@ -114,12 +113,11 @@ RULES: dict[str, dict[str | None, Refusal | None]] = {
     },
 }
 ORDER = list(RULES)
-
 Headers = dict[str, str | None]
 
 
 def cases() -> Iterator[Headers]:
-    """Each value with all others as they should be; `test_header_matrix` combines them."""
+    """Yield each value with all others valid; `test_header_matrix` combines them."""
     usual: Headers = {name: next(iter(values)) for name, values in RULES.items()}
     yield usual
     for name, values in RULES.items():
@@ -135,27 +133,11 @@ def expected(headers: Headers, *, has_body: bool) -> Refusal | None:
 
 def changed_in(case: Headers) -> str:
     unusual = [f"{n}: {value}" for n, value in case.items() if value != next(iter(RULES[n]))]
-    return " ".join(unusual) or "all as it should be"
-
-
-def request(
-    manager: RunningManager,
-    first_line: str,
-    headers: Iterable[tuple[str, str | None]],
-    body: str = "",
-) -> bytes:
-    def fill_in(text: str) -> str:
-        return text.replace("TOKEN", manager.token).replace("PORT", str(manager.port))
-
-    lines = [fill_in(first_line)]
-    lines += [f"{name}: {fill_in(value)}" for name, value in headers if value is not None]
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
+    return " ".join(unusual) or "all valid"
 
 
 def refusal_of(answer: Answer) -> Refusal:
-    """Its refusal; of a token that was refused it does not matter how many were before it."""
+    """Return the refusal of an answer; a rate-limited wrong token counts as a wrong token."""
     return NO_TOKEN if answer.refusal == TOO_MANY else answer.refusal
 
 
@@ -216,14 +198,6 @@ def test_handshake_with_a_wrong_header_is_never_accepted(headers: Headers) -> No
         assert (let_in, sent) == ([], [{"type": "websocket.close", "code": 1008}])
 
 
-UPGRADE = [
-    ("Connection", "Upgrade"),
-    ("Upgrade", "websocket"),
-    ("Sec-WebSocket-Version", "13"),
-    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-]
-
-
 @each_row(
     ("host", "origin", "authorization"),
     [
@@ -233,7 +207,7 @@ UPGRADE = [
         ("127.0.0.1:PORT", None, "Bearer TOKEN"),
     ],
 )
-def test_nobody_gets_a_websocket_where_there_is_none(
+def test_websocket_handshake_on_a_plain_route_is_refused(
     manager: RunningManager, host: str, origin: str | None, authorization: str | None
 ) -> None:
     headers = [("Host", host), ("Origin", origin), ("Authorization", authorization), *UPGRADE]
@@ -247,7 +221,7 @@ SINGLE = [*ORDER, "Sec-Fetch-Mode", "Content-Encoding"]
 
 @each_row("name", SINGLE)
 @each_row("change", [str, str.upper, str.lower])
-def test_header_that_comes_twice_is_refused(
+def test_repeated_header_is_refused(
     manager: RunningManager, name: str, change: Callable[[str], str]
 ) -> None:
     usual: list[tuple[str, str | None]] = [
@@ -284,7 +258,7 @@ def test_header_that_comes_twice_is_refused(
         ("/%68ealth", "127.0.0.1:PORT", None, 200),
     ],
 )
-def test_target_opens_no_way_around(
+def test_unusual_target_does_not_bypass_the_guard(
     manager: RunningManager, target: str, host: str, token: str | None, status: int
 ) -> None:
     headers = [("Host", host), ("Authorization", token)]
@@ -297,8 +271,10 @@ def test_target_opens_no_way_around(
 OPEN = {"/health", "/dashboard/token"}
 
 
-def test_every_route_but_the_open_ones_needs_the_token(api: Api, manager: RunningManager) -> None:
-    """From the table by which requests are routed: a new route is covered by being there."""
+def test_every_route_except_the_open_ones_needs_the_token(
+    api: Api, manager: RunningManager
+) -> None:
+    """The routes come from the router's own table, so new routes are included."""
     routes = [
         (method, str(route.path))
         for route in iter_route_contexts(build_app(None, instance="").routes)
@@ -322,141 +298,7 @@ def test_every_route_but_the_open_ones_needs_the_token(api: Api, manager: Runnin
                 assert refusal_of(answer) == NO_TOKEN, (method, path)
 
 
-def handshake(manager: RunningManager, target: str, authorization: str) -> Answer:
-    headers = [("Host", "127.0.0.1:PORT"), ("Authorization", authorization), *UPGRADE]
-    with raw_connection(manager.port) as connection:
-        return connection.ask(request(manager, f"GET {target} HTTP/1.1", headers), method="HEAD")
-
-
-def test_failed_logins_are_rate_limited_and_valid_ones_never(
-    start_manager: Callable[..., RunningManager],
-) -> None:
-    own = start_manager()
-    wrong = [("Host", "127.0.0.1:PORT"), ("Authorization", "Bearer wrong")]
-    right = [("Host", "127.0.0.1:PORT"), ("Authorization", "Bearer TOKEN")]
-    json = [*right, ("Content-Type", "application/json")]
-    guesses = [
-        request(own, "GET /sessions HTTP/1.1", wrong),
-        request(own, "GET /sessions/none HTTP/1.1", wrong[:1]),
-        request(own, "POST /dashboard/token HTTP/1.1", json, '{"code": "wrong"}'),
-    ]
-    connections = list(each_way(own.port))
-    try:
-        refused = [
-            connection.ask(guess).refusal
-            for _ in range(MAX_FAILURES)
-            for connection in connections
-            for guess in guesses
-        ]
-        assert {*refused[:MAX_FAILURES]} == {NO_TOKEN, (401, "code_not_valid")}
-        assert {*refused[MAX_FAILURES:]} == {TOO_MANY}
-        for connection in connections:
-            assert connection.ask(request(own, "GET /sessions HTTP/1.1", right)).status == 200
-            made = connection.ask(request(own, "POST /dashboard/codes HTTP/1.1", json, "{}"))
-            code = made.json["code"]
-            exchange = request(
-                own, "POST /dashboard/token HTTP/1.1", json[::2], f'{{"code": "{code}"}}'
-            )
-            assert connection.ask(exchange).json["token"].startswith("page-")
-            for guess in guesses:
-                answer = connection.ask(guess)
-                assert answer.refusal == TOO_MANY
-                assert answer.headers["retry-after"] == "60"
-                assert "www-authenticate" not in answer.headers
-    finally:
-        for connection in connections:
-            connection.socket.close()
-
-
-def each_way(port: int) -> Iterator[RawConnection]:
-    """A connection over each address of loopback that there is; ::ffff:127.0.0.1 is IPv4."""
-    ways = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
-    for family, address in (*ways, (socket.AF_INET6, "::ffff:127.0.0.1")):
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.settimeout(WATCHDOG_SECONDS)
-        try:
-            opened.connect((address, port))
-        except OSError:  # there is no IPv6
-            opened.close()
-        else:
-            yield RawConnection(opened)
-
-
-@each_row(("size", "status"), [(31 * 1024, 404), (33 * 1024, 431)])
-def test_headers_are_limited_in_size(api: Api, size: int, status: int) -> None:
-    for target in ("/sessions/none", "/health"):
-        answer = api.call("GET", target, headers={"X-Large": "x" * size})
-        assert answer.status == (200 if (target, status) == ("/health", 404) else status)
-
-
-def test_compressed_body_is_refused(api: Api) -> None:
-    for encoding in ("gzip", "br", "deflate", "x"):
-        refused = api.call("POST", "/sessions", b"{}", {"Content-Encoding": encoding})
-        assert refused.refusal == (415, "no_compression")
-
-
-def test_no_answer_lets_another_origin_read_it(api: Api) -> None:
-    answers = [
-        api.call("GET", "/sessions", headers={"Origin": "http://evil.test"}),
-        api.call("OPTIONS", "/sessions", headers={"Access-Control-Request-Method": "POST"}),
-        api.get("/health"),
-    ]
-    for answer in answers:
-        assert not [name for name in answer.headers if name.startswith("access-control")]
-        assert "set-cookie" not in answer.headers
-
-
-OF_ALL = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
-OF_DATA = {
-    **OF_ALL,
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
-}
-
-
-def test_every_answer_is_kept_from_other_pages_and_only_the_dashboard_is_a_page(
-    api: Api, manager: RunningManager, session_id: str
-) -> None:
-    path = f"/sessions/{session_id}"
-    with raw_connection(manager.port) as following, raw_connection(manager.port) as broken:
-        headers = [
-            ("Host", "127.0.0.1:PORT"),
-            ("Authorization", "Bearer TOKEN"),
-            ("Accept", "text/event-stream"),
-        ]
-        # Only the head of it: its body does not end.
-        feed = following.ask(
-            request(manager, f"GET {path}/events HTTP/1.1", headers), method="HEAD"
-        )
-        assert feed.headers["content-type"].startswith("text/event-stream")
-        answers = {
-            "health": api.get("/health"),
-            "list": api.get("/sessions"),
-            "session": api.get(path),
-            "description": api.get("/openapi.json"),
-            "append": api.post(f"{path}/events", {"event_type": "x"}),
-            "feed": feed,
-            "no session": api.get("/sessions/none"),
-            "no route": api.get("/none"),
-            "no method": api.post("/health", {}),
-            "no append": api.post(f"{path}/events", {}),
-            "no field": api.post("/sessions", {}),
-            "no token": api.call("GET", path, headers={"Authorization": ""}),
-            "no host": api.call("GET", path, headers={"Host": "evil.test"}),
-            "no host at a page": api.call("GET", "/", headers={"Host": "evil.test"}),
-        }
-        for name, answer in answers.items():
-            assert {key: answer.headers.get(key) for key in OF_DATA} == OF_DATA, name
-        for own in (api.get("/"), broken.ask(b"no request\r\n\r\n")):
-            assert {key: own.headers.get(key) for key in OF_ALL} == OF_ALL
-            assert own.headers.get("cache-control") != "no-store"
-
-
-def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(
+def test_host_name_of_a_tunnel_is_accepted_if_allowed(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     own = start_manager(arguments=["--allow-host", "tunnel.test:80", "--allow-host", "other.test"])
@@ -472,24 +314,3 @@ def test_name_of_a_tunnel_is_let_in_where_it_was_allowed(
         "tunnel.test": 403,
         "evil.test": 403,
     }
-
-
-def test_headers_that_never_end_are_not_read_for_long(manager: RunningManager) -> None:
-    """As one line, which the parser would keep whole, and as ever more of them."""
-    for part in (b"x" * 65536, b"X-More: " + b"y" * 1000 + b"\r\n"):
-        with raw_connection(manager.port) as connection:
-            connection.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Large: ")
-            sent = 0
-            with contextlib.suppress(ConnectionError):  # it does not read on
-                while sent < 64 * 1024 * 1024:
-                    connection.socket.sendall(part)
-                    sent += len(part)
-            assert sent < 64 * 1024 * 1024
-
-
-def test_headers_that_are_far_too_large_are_answered(manager: RunningManager) -> None:
-    with raw_connection(manager.port) as connection:
-        connection.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Large: ")
-        answer = connection.ask(b"x" * (MAX_HEAD_BYTES + 1))
-        assert answer.refusal == (431, "headers_too_large")
-        assert {key: answer.headers.get(key) for key in OF_ALL} == OF_ALL

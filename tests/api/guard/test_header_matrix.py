@@ -1,7 +1,7 @@
-"""Every combination of the headers that say who asks, over HTTP and for a WebSocket.
+"""Every combination of the headers that authenticate a request, over HTTP and for a WebSocket.
 
-What each value leads to is written down here, and not taken from the guard. A manager without the
-guard must fail the same test.
+The table below states the expected result of each value; it is not derived from the guard. A
+manager without the guard must fail the same test.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from tests.support.rows import each_row
 from tests.support.unguarded import PROGRAM
 from tests.support.waiting import WATCHDOG_SECONDS
 
-LET_IN = "let in"
+ACCEPTED = "accepted"
 HOST, ORIGIN, TYPE, TOKEN = "403 host", "403 origin", "415", "401"
 
-# In the order in which they are looked at. A value of None leaves the header out.
+# The guard checks the headers in this order. A value of None omits the header.
 TABLE: dict[str, dict[str | None, str]] = {
     "Host": {
-        "127.0.0.1:PORT": LET_IN,
-        "localhost:PORT": LET_IN,
+        "127.0.0.1:PORT": ACCEPTED,
+        "localhost:PORT": ACCEPTED,
         "evil.test:PORT": HOST,
         "127.0.0.1:1": HOST,
     },
     "Origin": {
-        None: LET_IN,
-        "http://127.0.0.1:PORT": LET_IN,
+        None: ACCEPTED,
+        "http://127.0.0.1:PORT": ACCEPTED,
         "http://127.0.0.1:1": ORIGIN,
         "null": ORIGIN,
     },
     "Sec-Fetch-Site": {
-        None: LET_IN,
-        "same-origin": LET_IN,
+        None: ACCEPTED,
+        "same-origin": ACCEPTED,
         "same-site": ORIGIN,
         "cross-site": ORIGIN,
     },
-    "Sec-Fetch-Mode": {None: LET_IN, "navigate": LET_IN},
-    "Content-Type": {"application/json": LET_IN, "text/plain": TYPE, None: TYPE},
-    "Authorization": {"Bearer TOKEN": LET_IN, "Bearer wrong": TOKEN},
+    "Sec-Fetch-Mode": {None: ACCEPTED, "navigate": ACCEPTED},
+    "Content-Type": {"application/json": ACCEPTED, "text/plain": TYPE, None: TYPE},
+    "Authorization": {"Bearer TOKEN": ACCEPTED, "Bearer wrong": TOKEN},
 }
 KINDS = {"read": "GET /sessions/none", "write": "POST /sessions/none/events", "page": "GET /",
          "socket": "GET /ws"}  # fmt: skip
@@ -67,10 +67,10 @@ def cases() -> Iterator[Case]:
 def expected(kind: str, headers: dict[str, str | None]) -> str:
     verdicts = {name: TABLE[name][value] for name, value in headers.items()}
     if kind == "page":
-        verdicts["Authorization"] = LET_IN  # whoever opens the page has no token yet
+        verdicts["Authorization"] = ACCEPTED  # a browser that opens the page has no token yet
         if headers["Sec-Fetch-Mode"] == "navigate":
-            verdicts["Sec-Fetch-Site"] = LET_IN  # a link on another page may lead there
-    return next((verdict for verdict in verdicts.values() if verdict != LET_IN), LET_IN)
+            verdicts["Sec-Fetch-Site"] = ACCEPTED  # another page may link to it
+    return next((verdict for verdict in verdicts.values() if verdict != ACCEPTED), ACCEPTED)
 
 
 def request(manager: RunningManager, kind: str, headers: dict[str, str | None]) -> bytes:
@@ -83,12 +83,12 @@ def request(manager: RunningManager, kind: str, headers: dict[str, str | None]) 
 
 
 def verdict_of(kind: str, answer: Answer) -> str:
-    """In the words of the table; how many wrong tokens came before does not matter."""
+    """Return the verdict of an answer; a rate-limited wrong token counts as a wrong token."""
     if kind == "socket":
-        return {101: LET_IN, 403: "403"}.get(answer.status, str(answer.status))
+        return {101: ACCEPTED, 403: "403"}.get(answer.status, str(answer.status))
     if kind == "page":
-        return _refusal(answer) or LET_IN
-    return LET_IN if answer.status == 404 else _refusal(answer) or str(answer.status)
+        return _refusal(answer) or ACCEPTED
+    return ACCEPTED if answer.status == 404 else _refusal(answer) or str(answer.status)
 
 
 def _refusal(answer: Answer) -> str | None:
@@ -98,13 +98,14 @@ def _refusal(answer: Answer) -> str | None:
 
 
 def wrong_answers(manager: RunningManager) -> Counter[str]:
-    """How many answers are not as tabled, of each kind."""
+    """Count the answers of each kind that differ from the table."""
     wrong: Counter[str] = Counter()
     with raw_connection(manager.port) as kept:
         for kind, headers in cases():
             verdict = expected(kind, headers)
             if kind == "socket":
-                verdict = LET_IN if verdict == LET_IN else "403"  # a handshake has no other way
+                # 403 is the only error status of a handshake.
+                verdict = ACCEPTED if verdict == ACCEPTED else "403"
                 with raw_connection(manager.port) as own:
                     answered = _ask(own, manager, kind, headers)
             else:
@@ -116,15 +117,15 @@ def wrong_answers(manager: RunningManager) -> Counter[str]:
 def _ask(
     connection: RawConnection, manager: RunningManager, kind: str, headers: dict[str, str | None]
 ) -> Answer:
-    # Of an upgrade there is a head and no body: it is read as one of HEAD.
+    # The response to an upgrade has no body, like one to HEAD.
     method = "HEAD" if kind == "socket" else "GET"
     return connection.ask(request(manager, kind, headers), method=method)
 
 
-def test_every_combination_of_headers_is_answered_as_tabled(manager: RunningManager) -> None:
+def test_every_combination_of_headers_matches_the_table(manager: RunningManager) -> None:
     assert sum(1 for _ in cases()) >= 300
     assert {expected(kind, headers) for kind, headers in cases()} == {
-        LET_IN, HOST, ORIGIN, TYPE, TOKEN,
+        ACCEPTED, HOST, ORIGIN, TYPE, TOKEN,
     }  # fmt: skip
     assert wrong_answers(manager) == dict.fromkeys(KINDS, 0)
 
@@ -139,7 +140,7 @@ def test_manager_without_its_guard_fails_the_same_table(tmp_path: Path) -> None:
 
 
 @each_row("address", ["::1", "::ffff:127.0.0.1"])
-def test_each_way_to_loopback_has_the_same_guard(manager: RunningManager, address: str) -> None:
+def test_every_loopback_address_has_the_same_guard(manager: RunningManager, address: str) -> None:
     try:
         opened = socket.create_connection((address, manager.port), timeout=WATCHDOG_SECONDS)
     except OSError:

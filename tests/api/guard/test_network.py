@@ -1,4 +1,4 @@
-"""Serving other machines: never without TLS, a word that says so, and a token."""
+"""Serving other machines: requires TLS, the option --allow-network, and a token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClient, SessionClientError
-from agent_session_manager.settings import Settings, SettingsError, load_settings
+from agent_session_manager.settings import SettingsError, load_settings
 from agent_session_manager.transport import tls
 from agent_session_manager.transport.tls import TlsError, load_tls, serve_tls
 from tests.support.environment import scrubbed_environment
@@ -38,7 +38,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def far(
     tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
 ) -> Iterator[RunningManager]:
-    """A manager that serves other machines too."""
+    """Start a manager that also serves other machines."""
     arguments = [*certificates.arguments, "--allow-host", "manager.test:443"]
     running = RunningManager(tmp_path_factory.mktemp("far"), arguments=arguments)
     yield running
@@ -53,7 +53,7 @@ def far_url(manager: RunningManager) -> str:
 def elsewhere(
     far: RunningManager, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.MonkeyPatch:
-    """The environment of another machine: it finds no token by itself, and trusts the authority."""
+    """Set the environment of another machine: URL, token and CA are configured by variables."""
     monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", far_url(far))
     monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", far.token)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
@@ -62,10 +62,10 @@ def elsewhere(
 
 @each_row("address", ["10.1.2.3", "192.168.0.7", "fe80::1", ADDRESS, "::ffff:a01:1"])
 @each_row("missing", [("allow_network",), ("tls_key",), ("tls_certificate",), tuple(FILES)])
-def test_address_of_the_network_is_refused_without_both_files_and_the_word(
+def test_network_address_needs_both_tls_files_and_allow_network(
     address: str, missing: tuple[str, ...]
 ) -> None:
-    given: dict[str, Any] = {**FILES, "allow_network": True}
+    given: dict[str, Any] = {**FILES, "allow_network": "on"}
     for name in missing:
         del given[name]
     with pytest.raises(SettingsError, match=r"needs --tls-certificate .* --tls-key .* --allow-net"):
@@ -75,7 +75,7 @@ def test_address_of_the_network_is_refused_without_both_files_and_the_word(
 @each_row("address", ["10.1.2.3", ADDRESS, "fe80::1"])
 def test_network_is_never_served_without_a_token(address: str) -> None:
     with pytest.raises(SettingsError, match="--auth off"):
-        load_settings({}, bind=address, auth="off", allow_network=True, **FILES)
+        load_settings({}, bind=address, auth="off", allow_network="on", **FILES)
     environ = {
         "AGENT_ORCHESTRATOR_AUTH": "off",
         "AGENT_ORCHESTRATOR_BIND": address,
@@ -91,7 +91,7 @@ def test_network_is_never_served_without_a_token(address: str) -> None:
 
 
 @each_row("address", ["127.0.0.1", "::1", "localhost", "", "::ffff:127.0.0.1"])
-def test_loopback_is_served_anyway_and_needs_nothing(address: str) -> None:
+def test_bind_to_loopback_needs_no_other_option(address: str) -> None:
     assert load_settings({}, bind=address).bind == ""
 
 
@@ -99,16 +99,16 @@ def test_loopback_is_served_anyway_and_needs_nothing(address: str) -> None:
     "address",
     ["0.0.0.0", "::", "::ffff:0.0.0.0", "224.0.0.1", "example.com", "10.0.0", "10.0.0.1:1"],
 )
-def test_what_is_no_one_address_is_refused(address: str) -> None:
+def test_bind_to_anything_but_one_address_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="--bind is"):
-        load_settings({}, bind=address, allow_network=True, **FILES)
+        load_settings({}, bind=address, allow_network="on", **FILES)
 
 
-def test_files_and_the_word_without_an_address_are_refused() -> None:
+def test_network_options_without_an_address_are_refused() -> None:
     each: list[dict[str, Any]] = [
         {"tls_key": "/k"},
         {"tls_certificate": "/c"},
-        {"allow_network": True},
+        {"allow_network": "on"},
     ]
     for given in each:
         with pytest.raises(SettingsError, match="--bind ADDRESS"):
@@ -119,7 +119,7 @@ def serve_to_its_end(home: Path, *arguments: str) -> subprocess.CompletedProcess
     return run_forked(["serve", "--port", "0", *arguments], scrubbed_environment(home))
 
 
-def test_refusals_of_the_program_are_one_line_and_leave_nothing(
+def test_refused_start_prints_one_line_and_leaves_no_files(
     tmp_path: Path, certificates: Certificates
 ) -> None:
     refused = serve_to_its_end(tmp_path, "--bind", "10.1.2.3")
@@ -130,7 +130,7 @@ def test_refusals_of_the_program_are_one_line_and_leave_nothing(
         "--tls-certificate FILE, --tls-key FILE and --allow-network"
     )
     assert list(tmp_path.iterdir()) == []
-    # An address for documentation: no machine has it.
+    # An address reserved for documentation: no machine has it.
     arguments = ["--bind", "192.0.2.1", *certificates.arguments[2:]]
     refused = serve_to_its_end(tmp_path, *arguments)
     (line,) = refused.stderr.splitlines()
@@ -145,7 +145,7 @@ def open_to_others(own: Certificates) -> str:
     return f"{own.key} is open to others: chmod 600 {own.key}"
 
 
-def of_somebody_else(own: Certificates) -> str:
+def of_another_user(own: Certificates) -> str:
     if os.geteuid() == 0:
         os.chown(own.key, 65534, 65534)
     else:
@@ -170,7 +170,7 @@ def missing_certificate(own: Certificates) -> str:
     return f"cannot read {own.certificate}: No such file"
 
 
-def of_another_certificate(own: Certificates) -> str:
+def key_of_another_certificate(own: Certificates) -> str:
     other = make_certificates(own.key.parent / "other")
     own.key.write_bytes(other.key.read_bytes())
     return "cannot be used together"
@@ -185,15 +185,15 @@ def no_key(own: Certificates) -> str:
     "spoil",
     [
         open_to_others,
-        of_somebody_else,
+        of_another_user,
         a_pipe,
         missing_key,
         missing_certificate,
-        of_another_certificate,
+        key_of_another_certificate,
         no_key,
     ],
 )
-def test_tls_file_that_cannot_be_used_is_named_with_what_to_do(
+def test_unusable_tls_file_error_names_file_and_fix(
     tmp_path: Path, spoil: Callable[[Certificates], str]
 ) -> None:
     own = make_certificates(tmp_path)
@@ -203,14 +203,14 @@ def test_tls_file_that_cannot_be_used_is_named_with_what_to_do(
     assert said in str(caught.value)
 
 
-def test_link_to_a_private_key_will_do(tmp_path: Path) -> None:
+def test_link_to_a_private_key_is_accepted(tmp_path: Path) -> None:
     own = make_certificates(tmp_path)
     link = tmp_path / "live.pem"
     link.symlink_to(own.key)
     assert load_tls(own.certificate, link).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
-def test_client_on_another_machine_works_with_the_token_and_the_authority(
+def test_client_on_another_machine_works_with_token_and_ca(
     far: RunningManager, elsewhere: pytest.MonkeyPatch, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
@@ -225,7 +225,7 @@ def test_client_on_another_machine_works_with_the_token_and_the_authority(
         ]
 
 
-def test_feed_is_followed_over_tls(
+def test_feed_can_be_followed_over_tls(
     far: RunningManager, elsewhere: pytest.MonkeyPatch, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
@@ -254,7 +254,7 @@ def test_other_machine_without_the_token_is_refused(
     assert caught.value.code in ("unauthorized", "too_many_failures")
 
 
-def test_manager_of_an_unknown_authority_is_not_spoken_to(
+def test_client_rejects_manager_of_an_unknown_ca(
     far: RunningManager, elsewhere: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     elsewhere.setenv("SSL_CERT_FILE", str(make_certificates(tmp_path).authority))
@@ -268,7 +268,7 @@ def test_manager_of_an_unknown_authority_is_not_spoken_to(
         SessionClient(far_url(far))
 
 
-def test_this_machine_finds_and_uses_it_as_ever(
+def test_client_on_the_same_machine_still_uses_plain_http(
     far: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert far.announcement.url == f"http://127.0.0.1:{far.port}"
@@ -282,7 +282,7 @@ def test_this_machine_finds_and_uses_it_as_ever(
 
 
 def answer_of(address: str, port: int, sent: bytes) -> bytes:
-    """What comes back until the other side ends the connection."""
+    """Return all bytes received until the other side closes the connection."""
     received = b""
     with socket.create_connection((address, port), timeout=WATCHDOG_SECONDS) as opened:
         opened.sendall(sent)
@@ -294,13 +294,15 @@ def answer_of(address: str, port: int, sent: bytes) -> bytes:
     return received
 
 
-def test_each_address_speaks_one_language(far: RunningManager, certificates: Certificates) -> None:
+def test_each_address_accepts_only_its_own_protocol(
+    far: RunningManager, certificates: Certificates
+) -> None:
     plain = f"GET /health HTTP/1.1\r\nHost: {ADDRESS}:{far.port}\r\n\r\n".encode()
     assert b"HTTP" not in answer_of(ADDRESS, far.port, plain)
     context = ssl.create_default_context(cafile=str(certificates.authority))
     with (
         socket.create_connection(("127.0.0.1", far.port), timeout=WATCHDOG_SECONDS) as opened,
-        pytest.raises(OSError),  # whatever ssl makes of an answer in plain HTTP
+        pytest.raises(OSError),  # the error that ssl raises for a plain HTTP response
         context.wrap_socket(opened, server_hostname=ADDRESS),
     ):
         pass
@@ -321,7 +323,7 @@ def test_each_address_speaks_one_language(far: RunningManager, certificates: Cer
         ("127.0.0.3:PORT", None, 403),
     ],
 )
-def test_names_of_the_manager_are_those_that_it_was_given(
+def test_network_host_and_origin_must_match_the_configuration(
     far: RunningManager, certificates: Certificates, host: str, origin: str | None, status: int
 ) -> None:
     def fill_in(text: str) -> str:
@@ -335,7 +337,7 @@ def test_names_of_the_manager_are_those_that_it_was_given(
         assert http.get(far_url(far) + "/sessions", headers=headers).status_code == status
 
 
-def test_handshakes_that_never_come_hold_up_nobody(
+def test_unfinished_handshakes_do_not_block_clients(
     far: RunningManager, elsewhere: pytest.MonkeyPatch
 ) -> None:
     halves = [
@@ -343,7 +345,7 @@ def test_handshakes_that_never_come_hold_up_nobody(
     ]
     try:
         for number, half in enumerate(halves):
-            half.sendall(b"\x16\x03\x01"[: number % 4])  # how a handshake begins
+            half.sendall(b"\x16\x03\x01"[: number % 4])  # the first bytes of a handshake
         with SessionClient(far_url(far)) as client:
             client.list_sessions()
     finally:
@@ -351,7 +353,7 @@ def test_handshakes_that_never_come_hold_up_nobody(
             half.close()
 
 
-def test_handshake_that_does_not_come_in_time_is_ended(
+def test_unfinished_handshake_times_out(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tls.HANDSHAKE_SECONDS <= 30
@@ -373,7 +375,7 @@ def test_handshake_that_does_not_come_in_time_is_ended(
     assert asyncio.run(is_ended()) == b""
 
 
-def test_settings_of_the_network_are_off_by_default(tmp_path: Path) -> None:
-    settings = Settings(state_dir=tmp_path)
+def test_network_settings_are_off_by_default(tmp_path: Path) -> None:
+    settings = load_settings({}, state_dir=str(tmp_path))
     assert (settings.bind, settings.tls_certificate, settings.tls_key) == ("", None, None)
     assert settings.allow_network is False

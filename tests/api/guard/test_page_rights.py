@@ -1,11 +1,13 @@
-"""What a dashboard page may do with its token, and how long that is valid."""
+"""Rights and lifetime of the token of a dashboard page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from agent_session_manager.api.wire.sessions import SessionChangesBody
-from tests.api.guard.test_run_tokens import ROUTES, RUN, SESSION, ask, make_family, with_token
+from tests.api.guard.family import make_family
+from tests.api.guard.run_routes import ROUTES, RUN, SESSION, ask
+from tests.api.guard.run_token import with_token
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.streams import streaming
@@ -34,7 +36,7 @@ def page_token(api: Api) -> str:
 
 
 def test_page_token_opens_only_what_the_page_needs(manager: RunningManager, api: Api) -> None:
-    """Every route that there is: a new one is closed to pages until the table has it."""
+    """All routes are tried. A new route is closed to pages until the table lists it."""
     family = make_family(manager, api)
     token = page_token(api)
     assert token != manager.token
@@ -49,7 +51,7 @@ def test_page_token_opens_only_what_the_page_needs(manager: RunningManager, api:
         assert reached == OF_PAGES
 
 
-def test_page_token_changes_only_what_the_page_shows(
+def test_page_token_can_change_only_name_and_archived(
     manager: RunningManager, api: Api, session_id: str
 ) -> None:
     path = f"/sessions/{session_id}"
@@ -66,7 +68,7 @@ def test_page_token_changes_only_what_the_page_shows(
         assert page.post(f"{path}/runs/1/requests", message).refusal == NOT_FOR_PAGES
 
 
-def test_page_token_ends_with_its_manager(
+def test_page_token_is_invalid_after_a_restart(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     own = start_manager()
@@ -88,7 +90,7 @@ def test_revoked_page_token_ends_its_feeds(manager: RunningManager, api: Api) ->
         with streaming(manager, "/sessions", page.headers) as feed:
             feed.until("ready")
             assert api.delete(f"/dashboard/tokens/{ids[-2]}").status == 200
-            feed.rest()  # it ends
+            feed.rest()  # the feed ends
         assert page.get("/sessions").refusal == (401, "page_token_unknown")
         assert other.get("/sessions").status == 200
     gone = api.delete(f"/dashboard/tokens/{ids[-2]}")

@@ -1,4 +1,4 @@
-"""What the dashboard asks for: its files, the token for a code, sums, and who may embed it."""
+"""Routes of the dashboard: its files, the token for a code, usage sums, and allowed origins."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LINK = {**NO_TOKEN, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"
 
 @pytest.fixture
 def own_api(start_manager: Callable[..., RunningManager]) -> Iterator[Api]:
-    """A connection to a manager that holds nothing yet."""
+    """Yield a connection to an empty manager."""
     with Api(start_manager()) as opened:
         yield opened
 
 
-def test_page_and_its_files_need_no_token_and_may_do_nothing_but_their_work(api: Api) -> None:
+def test_page_and_its_files_need_no_token_and_have_strict_csp(api: Api) -> None:
     page = api.call("GET", "/", headers=NO_TOKEN)
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = page.headers["content-security-policy"].split("; ")
@@ -63,7 +63,7 @@ main()
 """
 
 
-def test_page_stays_whole_while_another_build_takes_its_place(
+def test_page_stays_complete_while_a_new_build_replaces_it(
     start_manager: Callable[..., RunningManager], tmp_path: Path
 ) -> None:
     static = tmp_path / "static"
@@ -86,7 +86,7 @@ def test_page_stays_whole_while_another_build_takes_its_place(
         assert api.call("POST", "/dashboard/token", body, NO_TOKEN).status == 200
 
 
-def test_link_of_another_page_leads_to_the_dashboard_and_to_nothing_else(api: Api) -> None:
+def test_link_from_another_page_opens_only_the_dashboard(api: Api) -> None:
     assert api.call("GET", "/", headers=LINK).status == 200
     for target in ("/sessions", "/health", "/usage"):
         assert api.call("GET", target, headers=LINK).refusal == (403, "origin_not_allowed")
@@ -97,12 +97,12 @@ def test_link_of_another_page_leads_to_the_dashboard_and_to_nothing_else(api: Ap
 @each_row(
     "target", ["/assets/", "/assets/none.js", "/..%2fcli.py", "/assets/..%2f..%2fcli.py", "/%2e%2e"]
 )
-def test_nothing_but_the_built_files_is_served(api: Api, target: str) -> None:
+def test_only_built_files_are_served(api: Api, target: str) -> None:
     assert api.get(target).status == 404
     assert api.call("GET", target, headers=NO_TOKEN).status == 401
 
 
-def test_page_gets_a_token_for_a_code_once(api: Api) -> None:
+def test_code_gives_a_token_only_once(api: Api) -> None:
     made = api.post("/dashboard/codes", {})
     assert made.status == 201
     assert made.json["expires_in_seconds"] == 60
@@ -127,7 +127,7 @@ def stopped(api: Api, name: str, agent: str | None, reason: str, tokens: int) ->
     assert api.post(f"/sessions/{name}/events", [usage, stop]).status == 201
 
 
-def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
+def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     stopped(own_api, "a", "writer", "completed", 3)
     stopped(own_api, "b", "writer", "timeout", 4)
     stopped(own_api, "c", "writer", "stopped", 0)
@@ -172,11 +172,11 @@ def test_usage_is_summed_up_by_agent_and_bucket(own_api: Api) -> None:
         "bucket=day&since=2026-11-25T00:00:00Z&utc_offset_minutes=9999", "bucket=day&since=1&x=1",
     ],
 )  # fmt: skip
-def test_usage_of_no_meaning_is_refused(api: Api, query: str) -> None:
+def test_invalid_usage_query_is_refused(api: Api, query: str) -> None:
     assert api.get(f"/usage?{query}").refusal == (422, "invalid_request")
 
 
-def test_facets_are_the_most_frequent_of_what_is_not_archived(own_api: Api) -> None:
+def test_facets_count_sessions_that_are_not_archived(own_api: Api) -> None:
     for name, agent in (("a", "x"), ("b", "y"), ("c", "y"), ("d", "z"), ("e", None)):
         stopped(own_api, name, agent, "completed", 0)
     own_api.patch("/sessions/d", {"archived": True})
@@ -201,7 +201,7 @@ QUESTION = {
 
 
 @each_row("auth", ["on", "off"])
-def test_page_of_an_allowed_origin_is_let_in_and_no_other(
+def test_only_pages_of_an_allowed_origin_are_accepted(
     start_manager: Callable[..., RunningManager], auth: str
 ) -> None:
     own = start_manager(arguments=["--auth", auth, "--allow-origin", ORIGIN])
@@ -219,10 +219,10 @@ def test_page_of_an_allowed_origin_is_let_in_and_no_other(
             for method in ("GET", "OPTIONS"):
                 refused = api.call(method, "/sessions", headers={**QUESTION, "Origin": other})
                 assert refused.refusal == (403, "origin_not_allowed")
-    assert ("everybody on this machine is let in" in own.log()) == (auth == "off")
+    assert ("every program on this machine has access" in own.log()) == (auth == "off")
 
 
-def test_question_of_a_browser_is_not_answered_where_no_origin_is_allowed(api: Api) -> None:
+def test_preflight_is_refused_if_no_origin_is_allowed(api: Api) -> None:
     assert api.call("OPTIONS", "/sessions", headers=QUESTION).refusal == (403, "origin_not_allowed")
     own = {
         name: value for name, value in QUESTION.items() if name not in ("Origin", "Sec-Fetch-Site")
@@ -230,7 +230,7 @@ def test_question_of_a_browser_is_not_answered_where_no_origin_is_allowed(api: A
     assert api.call("OPTIONS", "/sessions", headers=own).refusal == (401, "unauthorized")
 
 
-def test_with_auth_off_hosts_and_content_types_are_still_asked_for(
+def test_host_and_content_type_are_checked_with_auth_off(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     with Api(start_manager(arguments=["--auth", "off"])) as api:

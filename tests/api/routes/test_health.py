@@ -8,7 +8,7 @@ from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
-def test_health_needs_no_token_and_says_which_service_this_is(manager: RunningManager) -> None:
+def test_health_needs_no_token_and_names_the_service(manager: RunningManager) -> None:
     with urllib.request.urlopen(f"{manager.url}/health", timeout=WATCHDOG_SECONDS) as response:
         answer = json.load(response)
     assert answer == {

@@ -1,4 +1,4 @@
-"""Leases and long polls over time: expiry, restart, waiting, and the way down."""
+"""Leases and long polls over time: expiry, restart, waiting, and shutdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REQUESTS = f"{PATH}/runs/1/requests"
 ME = {"holder": "me"}
 A_TERM = DEFAULT_LEASE_SECONDS + 1
 POLL_SECONDS = 25
-"""As long as a poll may wait: all that it waits for comes before."""
+"""The longest wait of a poll. Everything that a test waits for happens before."""
 POLLS = 50
 
 
@@ -43,14 +43,14 @@ def session_of(manager: RunningManager) -> dict[str, Any]:
 
 
 def lost(manager: RunningManager) -> dict[str, Any]:
-    """The session, once it is finished."""
+    """Wait until the session is finished, and return it."""
     return wait_for(
         lambda: session if (session := session_of(manager))["status"] == "finished" else None,
         "the session is finished",
     )
 
 
-def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
+def test_run_is_lost_when_its_lease_expires_and_can_be_revived(
     start_manager: StartManager,
 ) -> None:
     own = start_manager(moves_time=True)
@@ -76,7 +76,7 @@ def test_run_without_a_word_is_lost_when_its_lease_is_over_and_taken_up_again(
         assert (session["reason"], session["exit_code"]) == ("completed", 0)
 
 
-def test_holder_that_renews_is_not_lost_and_a_session_without_a_lease_neither(
+def test_renewed_run_and_run_without_a_lease_are_not_lost(
     start_manager: StartManager,
 ) -> None:
     own = start_manager(moves_time=True)
@@ -92,7 +92,7 @@ def test_holder_that_renews_is_not_lost_and_a_session_without_a_lease_neither(
         assert api.get("/sessions/free/status").json == {"status": "running"}
 
 
-def test_manager_that_was_away_for_longer_than_a_lease_gives_every_lease_a_term(
+def test_every_lease_gets_a_full_term_after_a_long_outage(
     start_manager: StartManager,
 ) -> None:
     own = start_manager(moves_time=True)
@@ -116,8 +116,8 @@ def test_manager_that_was_away_for_longer_than_a_lease_gives_every_lease_a_term(
     assert lost(own)["finished_at"] >= renewed["lease"]["expires_at"]
 
 
-def test_poll_is_answered_by_the_next_request_at_once(manager: RunningManager) -> None:
-    """Ten rounds, so that most find the poll waiting."""
+def test_next_request_answers_the_poll_at_once(manager: RunningManager) -> None:
+    """There are ten rounds, so that the poll waits already in most of them."""
     create(manager)
     with Api(manager) as api, Api(manager) as holder, ThreadPoolExecutor(1) as thread:
         for number in range(10):
@@ -130,7 +130,7 @@ def test_poll_is_answered_by_the_next_request_at_once(manager: RunningManager) -
         assert deleting.result(WATCHDOG_SECONDS).refusal == (404, "session_not_found")
 
 
-def test_poll_for_what_is_there_does_not_wait_and_one_in_vain_ends(
+def test_poll_returns_pending_requests_at_once_or_times_out(
     manager: RunningManager, api: Api, session_id: str
 ) -> None:
     path = f"/sessions/{session_id}/runs/1/requests"
@@ -140,7 +140,7 @@ def test_poll_for_what_is_there_does_not_wait_and_one_in_vain_ends(
     assert api.get(f"{path}?wait=25").json == {"requests": [asked]}
 
 
-def test_manager_that_is_stopped_answers_all_who_wait(start_manager: StartManager) -> None:
+def test_stopping_manager_answers_all_polls(start_manager: StartManager) -> None:
     own = start_manager()
     create(own)
     head = f"Host: 127.0.0.1:{own.port}\r\nAuthorization: Bearer {own.token}\r\n\r\n"
@@ -152,17 +152,17 @@ def test_manager_that_is_stopped_answers_all_who_wait(start_manager: StartManage
             assert connection.ask(ordinary).status == 200
         for connection in waiting:
             connection.socket.sendall(poll)
-        # Answered after the polls have come in, as they were on their way before it.
+        # The polls were sent before this request, so the manager has read them once it answers it.
         assert session_of(own)["status"] == "running"
         own.process.send_signal(signal.SIGTERM)
         with ThreadPoolExecutor(POLLS) as threads:
             answers: list[Answer] = list(threads.map(lambda c: c.ask(b""), waiting))
         assert own.process.wait(WATCHDOG_SECONDS) == 0
     assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"requests":[]}')}
-    assert "trace=" not in own.log()
+    assert '"trace": ' not in own.log()
 
 
-def test_who_waits_for_one_request_is_answered_when_it_is_settled_or_its_run_has_ended(
+def test_wait_for_a_request_ends_when_it_is_settled_or_expires(
     start_manager: StartManager,
 ) -> None:
     own = start_manager()
@@ -177,7 +177,7 @@ def test_who_waits_for_one_request_is_answered_when_it_is_settled_or_its_run_has
         for waiting, request_id in ((first, "a"), (second, "b")):
             path = f"{REQUESTS}/{request_id}?wait={POLL_SECONDS}"
             waiting.socket.sendall(f"GET {path} HTTP/1.1\r\n{head}".encode())
-        # Answered after both have come in, as they were on their way before it.
+        # Both were sent before this request, so the manager has read them once it answers it.
         assert session_of(own)["status"] == "running"
         api.put(f"{REQUESTS}/a", {"state": "acknowledged"})
         api.put(f"{REQUESTS}/a", {"state": "done"})

@@ -1,4 +1,4 @@
-"""Lists: filters, pages, limits, and that nothing is out of reach however much there is."""
+"""Lists: filters, pages and limits, with many sessions and events."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def long_session() -> Iterator[Change[Any]]:
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """A manager that has much already: 5,000 sessions, and one more with 20,000 events."""
+    """Start a manager with 5,000 sessions, and one more session with 20,000 events."""
     directory = tmp_path_factory.mktemp("much")
     fill(directory / "state", much())
     fill(directory / "state", long_session())
@@ -59,13 +59,13 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager
 
 
 def filled(sessions: list[dict[str, Any]]) -> list[str]:
-    """The ids of those that were there from the start: other tests add their own."""
+    """Return the ids of the prefilled sessions, without those that other tests added."""
     ids = [session["session_id"] for session in sessions]
     return [session_id for session_id in ids if not session_id.startswith("t-")]
 
 
 def walk(api: Api, target: str) -> list[list[Any]]:
-    """The sessions of each page of a list, until there is no next one."""
+    """Return the session ids of each page of a list, up to the last page."""
     pages = []
     mark = ""
     while True:
@@ -84,7 +84,7 @@ def test_client_lists_all_sessions_newest_first(client: SessionClient) -> None:
     ]
 
 
-def test_list_without_a_limit_is_all_of_them_in_one_document(api: Api) -> None:
+def test_list_without_a_limit_has_all_sessions(api: Api) -> None:
     answer = api.get("/sessions")
     assert answer.headers["content-type"] == "application/json"
     assert filled(answer.json["sessions"]) == [
@@ -94,7 +94,7 @@ def test_list_without_a_limit_is_all_of_them_in_one_document(api: Api) -> None:
 
 
 @each_row(("project", "count"), IN_PROJECT.items())
-def test_list_is_one_document_for_any_number_of_sessions(
+def test_list_is_one_json_document_for_any_number_of_sessions(
     api: Api, project: str, count: int
 ) -> None:
     body = api.get(f"/sessions?project_dir={project}").body
@@ -121,12 +121,12 @@ def test_pages_hold_every_session_once(api: Api, project: str, sizes: list[int])
     assert together == sorted(set(together), reverse=True)
 
 
-def test_pages_of_one_session_each_are_all_of_them(api: Api) -> None:
+def test_pages_of_one_session_hold_every_session(api: Api) -> None:
     pages = walk(api, "/sessions?limit=1&id_prefix=s0001")
     assert pages == [[f"s0001{digit}"] for digit in range(9, -1, -1)]
 
 
-def test_session_created_while_pages_are_turned_moves_none_of_them(api: Api, new_id: NewId) -> None:
+def test_session_created_during_paging_does_not_shift_pages(api: Api, new_id: NewId) -> None:
     name = new_id()
 
     def create(session_id: str) -> None:
@@ -166,7 +166,9 @@ def test_session_created_while_pages_are_turned_moves_none_of_them(api: Api, new
         ("parent_session_id=none", []),
     ],
 )
-def test_filters_find_what_matches_all_of_them(api: Api, query: str, found: list[str]) -> None:
+def test_filters_find_sessions_that_match_all_of_them(
+    api: Api, query: str, found: list[str]
+) -> None:
     listed = api.get(f"/sessions?{query}").json["sessions"]
     assert [session["session_id"] for session in listed] == found
 
@@ -194,7 +196,7 @@ def test_filters_find_what_matches_all_of_them(api: Api, query: str, found: list
         "project_dir=" + "x" * 1501,
     ],
 )
-def test_parameter_that_cannot_be_is_refused(api: Api, query: str) -> None:
+def test_invalid_parameter_is_refused(api: Api, query: str) -> None:
     answer = api.get(f"/sessions?{query}")
     assert answer.refusal == (422, "invalid_request")
     assert "xxxx" not in answer.json["detail"]
@@ -217,7 +219,7 @@ def test_parameter_that_cannot_be_is_refused(api: Api, query: str) -> None:
         "event_type=%00",
     ],
 )
-def test_parameter_of_events_that_cannot_be_is_refused(api: Api, query: str) -> None:
+def test_invalid_parameter_of_events_is_refused(api: Api, query: str) -> None:
     assert api.get(f"/sessions/{LONG}/events?{query}").refusal == (422, "invalid_request")
 
 
@@ -226,7 +228,7 @@ def seqs(api: Api, query: str) -> list[int]:
     return [event["seq"] for event in answer.json["events"]]
 
 
-def test_every_event_of_a_long_session_is_in_reach(api: Api) -> None:
+def test_every_event_of_a_long_session_can_be_read(api: Api) -> None:
     read: list[int] = []
     more = True
     while more:
@@ -237,7 +239,7 @@ def test_every_event_of_a_long_session_is_in_reach(api: Api) -> None:
     assert read == list(range(1, EVENTS + 1))
 
 
-def test_events_are_read_backwards_from_the_end(api: Api) -> None:
+def test_events_can_be_read_backwards(api: Api) -> None:
     last = api.get(f"/sessions/{LONG}").json["session"]["last_seq"]
     assert seqs(api, f"before_seq={last + 1}&limit=3") == [20_000, 19_999, 19_998]
     assert seqs(api, "before_seq=4") == [3, 2, 1]
@@ -258,11 +260,11 @@ def test_events_are_read_backwards_from_the_end(api: Api) -> None:
         ("run=2", []),
     ],
 )
-def test_events_are_found_by_place_type_and_run(api: Api, query: str, expected: list[int]) -> None:
+def test_events_are_filtered_by_seq_type_and_run(api: Api, query: str, expected: list[int]) -> None:
     assert seqs(api, query) == expected
 
 
-def test_page_says_whether_there_is_more(api: Api) -> None:
+def test_has_more_is_true_only_if_more_events_follow(api: Api) -> None:
     def has_more(query: str) -> bool:
         more: bool = api.get(f"/sessions/{LONG}/events?{query}").json["has_more"]
         return more
@@ -273,7 +275,7 @@ def test_page_says_whether_there_is_more(api: Api) -> None:
     assert not has_more("before_seq=1001")
 
 
-def test_page_of_large_events_is_cut_by_their_size(api: Api, session_id: str) -> None:
+def test_page_of_large_events_is_limited_by_size(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}/events"
     large = {"event_type": "large", "text": "x" * 1_000_000}
     for _ in range(4):

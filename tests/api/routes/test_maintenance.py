@@ -1,24 +1,19 @@
-"""Backup, verification and restore as commands, beside a manager that serves and without one."""
+"""The commands backup, verify and restore, with and without a running manager."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import stat
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from tests.api.serving.test_serving import assert_failed, run
 from tests.support.api import Api
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
-from tests.support.own_disk import on_own_disk
+from tests.support.manager_command import assert_failed, run, run_on_own_disk
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 StartManager = Callable[..., RunningManager]
 COMMANDS = (["backup", "copy.db"], ["verify"], ["restore", "copy.db"])
@@ -29,7 +24,7 @@ def kept_events(path: Path) -> dict[str, int]:
         return dict(connection.execute("SELECT event_id, seq FROM events").fetchall())
 
 
-def test_backup_under_load_holds_every_event_acknowledged_before_it_began(
+def test_backup_under_load_has_every_event_acknowledged_before(
     manager: RunningManager, session_id: str, tmp_path: Path
 ) -> None:
     with load(manager, session_id, threads=4) as writing:
@@ -58,9 +53,7 @@ def test_backup_under_load_holds_every_event_acknowledged_before_it_began(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.db", "1.db", "2.db"]
 
 
-def test_database_of_a_manager_under_load_is_verified(
-    manager: RunningManager, session_id: str
-) -> None:
+def test_verify_succeeds_under_load(manager: RunningManager, session_id: str) -> None:
     with load(manager, session_id, threads=4) as writing:
         for _ in range(3):
             writing.wait_until_acknowledged(len(writing.acknowledged) + 50)
@@ -69,15 +62,15 @@ def test_database_of_a_manager_under_load_is_verified(
         assert writing.refused == []
 
 
-def test_backup_does_not_overwrite(manager: RunningManager, tmp_path: Path) -> None:
+def test_backup_does_not_overwrite_a_file(manager: RunningManager, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("x")
     ran = run(manager.home, "backup", str(precious), state=manager.state_dir)
-    assert_failed(ran, 1, str(precious), "is there already")
+    assert_failed(ran, 1, str(precious), "exists already")
     assert precious.read_text() == "x"
 
 
-def test_restore_beside_a_manager_is_refused_and_names_it(
+def test_restore_is_refused_while_a_manager_runs(
     manager: RunningManager, session_id: str, api: Api, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.db"
@@ -88,7 +81,7 @@ def test_restore_beside_a_manager_is_refused_and_names_it(
     assert api.post(f"/sessions/{session_id}/events", {"event_type": "x"}).status == 201
 
 
-def test_manager_serves_what_was_restored_and_refuses_cursors_from_before(
+def test_manager_serves_the_backup_and_refuses_older_cursors(
     start_manager: StartManager, tmp_path: Path
 ) -> None:
     own = start_manager()
@@ -106,7 +99,7 @@ def test_manager_serves_what_was_restored_and_refuses_cursors_from_before(
     assert (ran.returncode, ran.stderr) == (0, "")
     (aside,) = own.state_dir.glob("sessions.db.replaced-*")
     assert f"from {copy}: 1 sessions and 1 events\n" in ran.stdout
-    assert f"that was there is {aside}\n" in ran.stdout
+    assert f"the replaced database is kept as {aside}\n" in ran.stdout
     assert set(kept_events(aside)) == {"kept", "after"}
     own.restart()
     with Api(own) as api:
@@ -118,7 +111,7 @@ def test_manager_serves_what_was_restored_and_refuses_cursors_from_before(
         assert answer.json["code"] == "cursor_unknown"
 
 
-def test_backup_is_restored_into_a_state_directory_that_is_new(
+def test_restore_creates_a_missing_state_directory(
     manager: RunningManager, session_id: str, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.db"
@@ -129,7 +122,7 @@ def test_backup_is_restored_into_a_state_directory_that_is_new(
     assert run(tmp_path, "verify", state=state).returncode == 0
 
 
-def test_damaged_database_is_not_served_and_left_as_it_is(
+def test_damaged_database_is_not_served_and_not_changed(
     start_manager: StartManager, tmp_path: Path
 ) -> None:
     own = start_manager()
@@ -155,23 +148,12 @@ def test_damaged_database_is_not_served_and_left_as_it_is(
 
 
 @each_row("options", ["size=64k", "ro"])
-def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
+def test_backup_to_a_failing_disk_fails_and_leaves_no_file(
     manager: RunningManager, tmp_path: Path, options: str
 ) -> None:
     disk = tmp_path / "disk"
-    disk.mkdir()
     script = f"{PROGRAM} backup {disk}/copy.db; echo $?; ls -A {disk}"
-    line = on_own_disk(disk, options, ["sh", "-c", script])
-    if line is None:
-        pytest.skip("no file system of its own on this machine")
-    ran = subprocess.run(
-        line,
-        env=manager.environment(),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    ran = run_on_own_disk(disk, options, ["sh", "-c", script], manager.environment())
     assert ran.stdout == "1\n"
     (said,) = ran.stderr.splitlines()
     assert said.startswith("agent-session-manager: cannot ")
@@ -179,7 +161,9 @@ def test_backup_to_a_disk_that_does_not_take_it_says_so_and_leaves_nothing(
 
 
 @each_row("arguments", COMMANDS, ids=lambda arguments: arguments[0])
-def test_postgresql_is_left_to_its_own_tools(tmp_path: Path, arguments: list[str]) -> None:
+def test_maintenance_of_postgresql_refers_to_its_own_tools(
+    tmp_path: Path, arguments: list[str]
+) -> None:
     url = "postgresql://u:secret@127.0.0.1:1/x"
     ran = run(tmp_path, *arguments, "--database-url", url)
     assert_failed(ran, 1, "u:***@127.0.0.1:1/x", "not SQLite", "pg_dump")
@@ -187,7 +171,7 @@ def test_postgresql_is_left_to_its_own_tools(tmp_path: Path, arguments: list[str
 
 
 @each_row("arguments", COMMANDS, ids=lambda arguments: arguments[0])
-def test_database_or_backup_that_is_not_there_is_named_and_not_made(
+def test_missing_database_is_an_error_and_is_not_created(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     state = tmp_path / "state"
@@ -196,7 +180,7 @@ def test_database_or_backup_that_is_not_there_is_named_and_not_made(
     assert not (state / "sessions.db").exists()
 
 
-def test_backup_is_verified_also_where_the_manager_uses_postgresql(
+def test_backup_file_can_be_verified_with_postgresql_configured(
     manager: RunningManager, session_id: str, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.db"
@@ -205,6 +189,6 @@ def test_backup_is_verified_also_where_the_manager_uses_postgresql(
     assert run(tmp_path, "verify", str(copy), variables=other).returncode == 0
 
 
-def test_verify_of_two_databases_at_once_is_wrong_usage(tmp_path: Path) -> None:
+def test_verify_of_two_databases_is_a_usage_error(tmp_path: Path) -> None:
     ran = run(tmp_path, "verify", "copy.db", "--database-url", "sqlite:///x.db")
     assert (ran.returncode, ran.stdout) == (2, "")

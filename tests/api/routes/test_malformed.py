@@ -1,4 +1,4 @@
-"""Bodies that cannot be: each is refused in the manager's own shape, and leaves nothing behind."""
+"""Malformed bodies: the manager refuses each with its error document and stores nothing."""
 
 from __future__ import annotations
 
@@ -9,147 +9,20 @@ from typing import Any
 import pytest
 
 from agent_session_manager.api.http.body import MAX_PARTS
+from tests.api.routes.malformed_values import (
+    CHANGES_OF_WRONG_TYPE,
+    NOT_JSON,
+    NOT_KEPT,
+    OF_WRONG_TYPE,
+    SECRET,
+    SESSION_FIELDS_OF_WRONG_TYPE,
+    USAGE_OF_WRONG_TYPE,
+    event_with,
+    nested,
+)
 from tests.support.api import Answer, Api, RawConnection, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
-
-SECRET = "do-not-repeat-me"
-
-
-def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
-    return f'{{"event_type":"x","value":{opening * depth}1{closing * depth}}}'.encode()
-
-
-def event_with(value: str) -> bytes:
-    return f'{{"event_type":"x","value":{value},"other":"{SECRET}"}}'.encode()
-
-
-NOT_JSON = {
-    "space": b" \r\n",
-    "a word": b"hello",
-    "half": b'{"event_type":"x"',
-    "two": b'{"event_type":"x"}{}',
-    "comma": b'{"event_type":"x",}',
-    "comment": b'{"event_type":"x"} // x',
-    "single quotes": b"{'event_type':'x'}",
-    "NaN": event_with("NaN"),
-    "Infinity": event_with("Infinity"),
-    "-Infinity": event_with("-Infinity"),
-    "1e400": event_with("1e400"),
-    "leading zero": event_with("01"),
-    "hexadecimal": event_with("0x1"),
-    "lone high surrogate": event_with('"\\ud800"'),
-    "lone low surrogate": event_with('"\\udc00"'),
-    "surrogates turned round": event_with('"\\udc00\\ud800"'),
-    "lone surrogate in a key": event_with('{"\\ud800":1}'),
-    "surrogate in UTF-8": event_with('"') + b"\xed\xa0\x80" + b'"}',
-    "not UTF-8": b'{"event_type":"\xff"}',
-    "overlong UTF-8": b'{"event_type":"\xc0\x80"}',
-    "byte order mark": b'\xef\xbb\xbf{"event_type":"x"}',
-    "UTF-16": '{"event_type":"x"}'.encode("utf-16"),
-    "UTF-32": '{"event_type":"x"}'.encode("utf-32-be"),
-    "raw control character": b'{"event_type":"a\nb"}',
-    "raw NUL": b'{"event_type":"a\0b"}',
-    "deep lists": nested(100_000),
-    "deep objects": nested(100_000, '{"a":', "}"),
-    "deep and unclosed": b"[" * 100_000,
-    "a hundred thousand digits": event_with("9" * 100_000),
-}
-
-NOT_KEPT = {
-    "NUL in a value": event_with('"a\\u0000b"'),
-    "NUL in a key": event_with('{"a\\u0000b":1}'),
-    "NUL in a list": event_with('[["\\u0000"]]'),
-    "NUL in a name of a field": b'{"event_type":"x","a\\u0000":1}',
-    "NUL in the type": b'{"event_type":"a\\u0000"}',
-    "64 lists in the event": nested(64),
-    "64 objects in the event": nested(64, '{"a":', "}"),
-    "2^64": event_with(str(2**64)),
-    "-2^63-1": event_with(str(-(2**63) - 1)),
-    "a hundred digits": event_with("9" * 100),
-    "such a number in a list": event_with(f"[1, {2**70}]"),
-    "large number, then 1,000 lists": event_with(f"[1e300, {'[' * 1000}{']' * 1000}]"),
-}
-
-FIELDS_OF_WRONG_TYPE: dict[str, list[Any]] = {
-    "event_type": [None, 1, [], {}, "", True, "x" * 101],
-    "event_id": [1, [], {}, "", True, "x" * 201],
-    "run": ["1", 0, -1, 1.5, True, [], {}, 2**31, 1.0],
-    "session_id": [1, [], {}, "another", ""],
-    "session_name": [1, [], {}, True],
-    "timestamp": [1, [], {}, 1.5],
-    "tool_name": [1, [], {}],
-    "tool_input": ["x", 1, [], True],
-    "error": [1, [], {}, False],
-    "reason": [1, [], {}],
-    "role": [1, [], {}],
-    "exit_code": ["0", 1.5, True, [], {}, 2**31, -(2**31) - 1],
-    "usage": ["x", 1, []],
-    "content": [
-        "text",
-        1,
-        {},
-        ["text"],
-        [1],
-        [[]],
-        [None],
-        [{}],
-        [{"type": 1}],
-        [{"type": "text"}],
-        [{"type": "text", "text": 1}],
-        [{"type": "text", "text": None}],
-        [{"type": "text", "text": "fine"}, {"type": "text"}],
-    ],
-}
-
-OF_WRONG_TYPE = [
-    pytest.param(field, value, id=f"{field}-{json.dumps(value)[:40]}")
-    for field, values in FIELDS_OF_WRONG_TYPE.items()
-    for value in values
-]
-
-USAGE_OF_WRONG_TYPE = [
-    None,
-    {"input_tokens": "1"},
-    {"input_tokens": -1},
-    {"input_tokens": 1.5},
-    {"output_tokens": True},
-    {"cache_read_tokens": 10**12 + 1},
-    {"cost_microdollars": [1]},
-]
-
-SESSION_FIELDS_OF_WRONG_TYPE: dict[str, list[Any]] = {
-    "session_id": [None, 1, [], {}, "", "a/b", "../health", "é", "a" * 129, "a\n", "-a", " a"],
-    "session_name": [None, 1, [], {}, "", "x" * 201, True],
-    "project_dir": [1, [], {}, "x" * 1501, "é" * 751],
-    "agent_name": [1, [], {}, "", "x" * 201],
-    "executor": [1, [], "", "x" * 201],
-    "parent_session_id": [1, "a/b", "", "x" * 129],
-    "unique_name": ["true", 1, None, []],
-    "host": [1, "", "x" * 201],
-    "spec": ["x", 1, []],
-    "status": ["running"],
-}
-
-CHANGES_OF_WRONG_TYPE: dict[str, list[Any]] = {
-    "session_name": [1, [], "", "x" * 201],
-    "project_dir": [1, "x" * 1501],
-    "agent_name": [1, "", {}],
-    "archived": ["true", 1, []],
-    "last_resumed_at": [
-        1,
-        1.5,
-        True,
-        "",
-        "now",
-        "12",
-        "2024-13-01T00:00:00Z",
-        "2024-02-30T00:00:00Z",
-        "0001-01-01T00:00:00+14:00",
-        "9999-12-31T23:59:59-14:00",
-        [],
-    ],
-}
 
 
 def parameters(table: dict[str, list[Any]]) -> list[Any]:
@@ -161,7 +34,7 @@ def parameters(table: dict[str, list[Any]]) -> list[Any]:
 
 
 def assert_refused(api: Api, session_id: str, answer: Answer, status: int, code: str) -> None:
-    """Refused in the manager's shape, without the input, with nothing stored, and all goes on."""
+    """Check the refusal: no input in it, nothing stored, and the connection still works."""
     assert answer.refusal == (status, code)
     assert SECRET not in answer.body.decode()
     opened = api.socket
@@ -185,7 +58,7 @@ def test_body_that_is_not_json_is_refused(api: Api, session_id: str, body: bytes
 
 
 @each_row("body", NOT_KEPT.values(), ids=NOT_KEPT)
-def test_json_that_could_not_be_kept_as_it_is_is_refused(
+def test_json_that_cannot_be_stored_unchanged_is_refused(
     api: Api, session_id: str, body: bytes
 ) -> None:
     for sent in (body, b"[" + body + b"]"):
@@ -194,7 +67,7 @@ def test_json_that_could_not_be_kept_as_it_is_is_refused(
         assert_refused(api, session_id, answer, 400, answer.json["code"])
 
 
-def test_body_without_content_is_refused(api: Api, session_id: str) -> None:
+def test_empty_body_is_refused(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}"
     for answer in (
         api.call("POST", f"{path}/events", b""),
@@ -206,19 +79,19 @@ def test_body_without_content_is_refused(api: Api, session_id: str) -> None:
         assert_refused(api, session_id, answer, *answer.refusal)
 
 
-def test_many_large_numbers_are_looked_at_once(api: Api, session_id: str) -> None:
-    """Looking at the whole body for each of them would take hours."""
+def test_many_large_numbers_are_checked_in_one_pass(api: Api, session_id: str) -> None:
+    """A scan of the whole body for each number would take hours."""
     many = event_with("[" + "1e300," * (MAX_PARTS - 10) + "1]")
     assert api.call("POST", f"/sessions/{session_id}/events", many).status == 201
 
 
-def test_spec_comes_back_as_it_was(api: Api, session_id: str) -> None:
+def test_spec_is_returned_unchanged(api: Api, session_id: str) -> None:
     spec = {"numbers": [2**64 - 1, -(2**63), 1e308, 0.1], "text": "é🦾\u2028", "deep": [[[{}]]]}
     api.post(f"/sessions/{session_id}/runs", {"takeover": True, "spec": spec})
     assert api.get(f"/sessions/{session_id}/runs").json["runs"][-1]["spec"] == spec
 
 
-def test_deepest_and_largest_values_that_are_kept_come_back(api: Api, session_id: str) -> None:
+def test_deepest_and_largest_valid_values_are_returned(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}/events"
     value = event_with(f"[{2**64 - 1}, {-(2**63)}, 1e308, 5e-324, -0.0, 1E2]")
     for body in (nested(62), nested(62, '{"a":', "}"), value):
@@ -245,13 +118,13 @@ def test_field_of_another_type_refuses_its_event(
 
 
 @each_row("usage", USAGE_OF_WRONG_TYPE, ids=json.dumps)
-def test_usage_that_could_not_be_summed_is_refused(api: Api, session_id: str, usage: Any) -> None:
+def test_usage_that_cannot_be_summed_is_refused(api: Api, session_id: str, usage: Any) -> None:
     answer = api.post(f"/sessions/{session_id}/events", {"event_type": "usage", "usage": usage})
     assert_refused(api, session_id, answer, 422, "invalid_event")
 
 
 @each_row("value", [None, True, 0, 1.5, "x", [1], [[]], [None], [{}], {}])
-def test_value_that_is_no_event_is_refused(api: Api, session_id: str, value: Any) -> None:
+def test_value_that_is_not_an_event_is_refused(api: Api, session_id: str, value: Any) -> None:
     answer = api.post(f"/sessions/{session_id}/events", value)
     assert_refused(api, session_id, answer, 422, "invalid_event")
 
@@ -287,7 +160,7 @@ def test_change_of_another_type_changes_nothing(
 
 
 @each_row("value", [None, True, 0, "x", [], [{}]])
-def test_body_that_is_no_object_is_refused(api: Api, session_id: str, value: Any) -> None:
+def test_body_that_is_not_an_object_is_refused(api: Api, session_id: str, value: Any) -> None:
     for answer in (
         api.post("/sessions", value),
         api.patch(f"/sessions/{session_id}", value),
@@ -322,7 +195,7 @@ def large_request(manager: RunningManager, session_id: str, *, chunked: bool) ->
 
 
 @each_row("chunked", [False, True])
-def test_body_of_five_megabytes_is_refused_and_the_connection_goes_on(
+def test_body_of_five_megabytes_is_refused_without_a_disconnect(
     manager: RunningManager, api: Api, session_id: str, chunked: bool
 ) -> None:
     with raw_connection(manager.port) as connection:
@@ -336,20 +209,18 @@ def still_serves(connection: RawConnection, manager: RunningManager) -> bool:
     return connection.ask(health.encode()).status == 200
 
 
-def test_body_that_never_ends_is_cut_off(manager: RunningManager, api: Api) -> None:
+def test_endless_body_is_cut_off(manager: RunningManager, api: Api) -> None:
     head = large_request(manager, "none", chunked=True).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     with raw_connection(manager.port) as connection:
         connection.socket.sendall(head)
-        with pytest.raises(OSError):  # reset or broken pipe: as the system has it
+        with pytest.raises(OSError):  # reset or broken pipe, depending on the system
             for _ in range(200):
                 connection.socket.sendall(chunk)
     assert api.get("/health").status == 200
 
 
-def test_body_that_ends_early_stores_nothing(
-    manager: RunningManager, api: Api, session_id: str
-) -> None:
+def test_truncated_body_stores_nothing(manager: RunningManager, api: Api, session_id: str) -> None:
     body = b'{"event_type":"x"}'
     head = (
         f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
@@ -359,18 +230,20 @@ def test_body_that_ends_early_stores_nothing(
     with raw_connection(manager.port) as connection:
         connection.socket.sendall(head.encode() + body)
     assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 0
-    assert "trace=" not in manager.log()
+    assert '"trace": ' not in manager.log()
 
 
-def test_none_of_it_was_a_defect_of_the_manager(manager: RunningManager, api: Api) -> None:
-    """Random order or not: no request of this module may leave a trace in the log."""
+def test_malformed_requests_cause_no_internal_error(manager: RunningManager, api: Api) -> None:
+    """No request of this module may leave a traceback in the log, in any order of the tests."""
     assert api.get("/health").status == 200
-    assert "trace=" not in manager.log()
+    assert '"trace": ' not in manager.log()
     assert "defect" not in manager.log()
 
 
-def test_trailers_are_no_headers(manager: RunningManager, api: Api, session_id: str) -> None:
-    """What comes behind a body was seen by nobody who decides by headers."""
+def test_trailers_are_not_read_as_headers(
+    manager: RunningManager, api: Api, session_id: str
+) -> None:
+    """The guard has checked the headers before the trailers arrive."""
     head = (
         f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -383,7 +256,7 @@ def test_trailers_are_no_headers(manager: RunningManager, api: Api, session_id: 
 
 
 @each_row("field", ["x", "archived"])
-def test_body_of_very_many_fields_is_refused_for_that_alone(
+def test_error_for_a_body_with_very_many_fields_is_short(
     manager: RunningManager, api: Api, session_id: str, field: str
 ) -> None:
     many = {f"{field}{number}": SECRET for number in range(100_000)}
@@ -392,13 +265,13 @@ def test_body_of_very_many_fields_is_refused_for_that_alone(
     assert len(answer.body) < 1000
 
 
-def test_of_many_problems_some_are_told(api: Api, session_id: str) -> None:
+def test_error_lists_a_limited_number_of_problems(api: Api, session_id: str) -> None:
     answer = api.patch(f"/sessions/{session_id}", {f"x{number}": SECRET for number in range(90)})
     assert_refused(api, session_id, answer, 422, "invalid_request")
     assert answer.json["detail"].count("; ") == 9
 
 
-def test_query_of_very_many_parameters_is_refused_for_that_alone(api: Api) -> None:
+def test_error_for_a_query_with_very_many_parameters_is_short(api: Api) -> None:
     answer = api.get("/sessions?" + "&".join(f"p{number}=1" for number in range(1000)))
     assert answer.refusal == (422, "invalid_request")
     assert len(answer.body) < 1000

@@ -1,4 +1,4 @@
-"""Secrets in what is appended and kept; and transcripts, which are kept as they are."""
+"""Masking of secrets in stored events, and transcripts, which are stored unchanged."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ TOKEN = "ghp_" + "aB3dE5" * 6
 MASK = "[masked: github-token]"
 
 
-def test_secrets_are_masked_counted_once_and_shown_with_the_session(
-    api: Api, session_id: str
-) -> None:
+def test_secrets_are_masked_and_counted_once(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}"
     event = {"event_type": "x", "event_id": "e", "tool_input": {"a": [TOKEN, TOKEN]}}
     sent = {"event_type": "y", "note": MASK, "masked_secrets": 3}
@@ -37,13 +35,15 @@ def test_secrets_are_masked_counted_once_and_shown_with_the_session(
 
 
 @each_row("count", [-1, 10_001, "1", True])
-def test_a_count_that_makes_no_sense_is_refused(api: Api, session_id: str, count: object) -> None:
+def test_invalid_count_of_masked_secrets_is_refused(
+    api: Api, session_id: str, count: object
+) -> None:
     event = {"event_type": "x", "masked_secrets": count}
     refusal = api.post(f"/sessions/{session_id}/events", event).refusal
     assert refusal == (422, "invalid_event")
 
 
-def test_the_token_of_the_manager_is_masked_wherever_it_is_read(
+def test_control_token_is_masked_in_events(
     api: Api, manager: RunningManager, session_id: str
 ) -> None:
     path = f"/sessions/{session_id}/events"
@@ -52,7 +52,7 @@ def test_the_token_of_the_manager_is_masked_wherever_it_is_read(
     assert event["text"] == "([masked: control-token])"
 
 
-def test_earlier_clients_are_masked_too(api: Api, session_id: str) -> None:
+def test_events_of_earlier_clients_are_masked(api: Api, session_id: str) -> None:
     event = {"event_type": "message", "session_id": session_id, "session_name": "s"}
     content = [{"type": "text", "text": TOKEN}]
     api.post("/events", {**event, "timestamp": "2026-11-22T12:00:00Z", "content": content})
@@ -60,9 +60,7 @@ def test_earlier_clients_are_masked_too(api: Api, session_id: str) -> None:
     assert kept["content"] == [{"type": "text", "text": MASK}]
 
 
-def test_specs_are_masked_and_a_message_once_it_is_settled(
-    api: Api, new_id: Callable[[], str]
-) -> None:
+def test_specs_and_settled_messages_are_masked(api: Api, new_id: Callable[[], str]) -> None:
     one, spec = new_id(), {"command": ["curl", TOKEN]}
     api.post("/sessions", {"session_id": one, "session_name": one, "spec": spec})
     [run] = api.get(f"/sessions/{one}/runs").json["runs"]
@@ -79,9 +77,7 @@ def test_specs_are_masked_and_a_message_once_it_is_settled(
     assert (expired["state"], expired["payload"]) == ("expired", {"text": MASK})
 
 
-def test_lines_of_a_transcript_stay_raw_and_one_route_alone_gives_them_out(
-    api: Api, session_id: str
-) -> None:
+def test_raw_transcript_entries_are_readable_on_one_route_only(api: Api, session_id: str) -> None:
     where = f"project_key=p&session_id={session_id}"
     line = {"uuid": "u", "text": f"marker-of-a-line {TOKEN}"}
     assert api.post(f"/transcripts/entries?{where}", [line]).status == 201
@@ -105,13 +101,13 @@ def test_lines_of_a_transcript_stay_raw_and_one_route_alone_gives_them_out(
 
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
-    """A manager that keeps no transcripts."""
+    """Start a manager that stores no transcripts."""
     running = RunningManager(tmp_path_factory.mktemp("forgetful"), arguments=["--no-transcripts"])
     yield running
     running.stop()
 
 
-def test_a_manager_without_transcripts_refuses_them_and_a_mirror_goes_on(
+def test_mirror_works_with_a_manager_that_refuses_transcripts(
     forgetful: RunningManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_ORCHESTRATOR_STATE_DIR", str(forgetful.state_dir))

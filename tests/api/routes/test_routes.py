@@ -1,4 +1,4 @@
-"""What each route answers: the shape of its success, and each of its refusals."""
+"""Responses of each route: the fields of a success, and each refusal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from tests.support.rows import each_row
 NewId = Callable[[], str]
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+NEW_RUN = {
+    "run": 1,
+    "started_at": "moment",
+    "finished_at": None,
+    "exit_code": None,
+    "reason": None,
+    "host": "here",
+    "lease": None,
+}
 NO_USAGE = {
     "input_tokens": 0,
     "output_tokens": 0,
@@ -24,7 +33,7 @@ NO_USAGE = {
 
 
 def without_moments(value: dict[str, Any]) -> dict[str, Any]:
-    """The same with each moment as the word `moment`: which it is, the test cannot know."""
+    """Replace each timestamp with the word `moment`, because a test cannot know its value."""
     return {
         name: "moment" if isinstance(part, str) and MOMENT.fullmatch(part) else part
         for name, part in value.items()
@@ -72,30 +81,18 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "usage": NO_USAGE,
         "damaged": False,
         "masked_secrets": 0,
-        "run": 1,
-        "started_at": "moment",
-        "finished_at": None,
-        "exit_code": None,
-        "reason": None,
-        "host": "here",
-        "lease": None,
+        **NEW_RUN,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json
     (run,) = api.get(f"/sessions/{session_id}/runs").json["runs"]
     assert without_moments(run) == {
-        "run": 1,
-        "started_at": "moment",
-        "finished_at": None,
-        "exit_code": None,
-        "reason": None,
-        "host": "here",
-        "lease": None,
+        **NEW_RUN,
         "spec": {"argv": ["x"], "deep": [{"er": 1.5}]},
         "usage": NO_USAGE,
     }
 
 
-def test_stopped_session_says_how_it_ended(api: Api, session_id: str) -> None:
+def test_stopped_session_has_exit_code_and_reason(api: Api, session_id: str) -> None:
     stop = {"event_type": "session_stop", "exit_code": 3, "reason": "timeout"}
     assert api.post(f"/sessions/{session_id}/events", stop).status == 201
     session = api.get(f"/sessions/{session_id}").json["session"]
@@ -108,19 +105,19 @@ def test_stopped_session_says_how_it_ended(api: Api, session_id: str) -> None:
     assert MOMENT.fullmatch(session["finished_at"])
 
 
-def test_event_comes_back_flat_under_what_the_manager_knows(api: Api, session_id: str) -> None:
+def test_event_is_returned_flat_with_fields_of_the_manager(api: Api, session_id: str) -> None:
     event = {
         "event_type": "post_tool",
         "event_id": "e-1",
         "session_id": session_id,
-        "session_name": "as the caller had it",
+        "session_name": "the name that the caller sent",
         "timestamp": "2001-01-01T00:00:00Z",
         "tool_name": "Bash",
         "tool_input": {"command": "ls"},
         "tool_output": ["anything", {"at": "all"}],
         "error": None,
         "own_field": [1, 2.5, None],
-        # Given by the manager, whatever a caller sends:
+        # The manager overwrites these:
         "seq": 99,
         "recorded_at": "never",
         "late": True,
@@ -144,13 +141,13 @@ def test_unknown_type_of_event_is_stored_and_changes_nothing(api: Api, session_i
     assert api.get(f"/sessions/{session_id}/status").json == {"status": "running"}
 
 
-def test_list_of_events_is_answered_with_all_its_seqs(api: Api, session_id: str) -> None:
+def test_list_of_events_returns_all_seqs(api: Api, session_id: str) -> None:
     events = [{"event_type": "message", "event_id": str(number % 3)} for number in range(5)]
     assert api.post(f"/sessions/{session_id}/events", events).json["seqs"] == [1, 2, 3, 1, 2]
     assert api.post(f"/sessions/{session_id}/events", []).json == {"ok": True, "seqs": []}
 
 
-def test_append_says_what_its_sender_knows(api: Api, session_id: str) -> None:
+def test_append_with_an_unknown_position_is_refused(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}"
     generation = api.get(path).json["session"]["generation"]
     event = {"event_type": "x"}
@@ -169,18 +166,14 @@ def test_append_says_what_its_sender_knows(api: Api, session_id: str) -> None:
     assert api.get(path).json["session"]["last_seq"] == 3
 
 
-def test_event_sent_again_is_answered_with_its_seq_and_stored_once(
-    api: Api, session_id: str
-) -> None:
+def test_event_sent_again_gets_its_seq_and_is_stored_once(api: Api, session_id: str) -> None:
     event = {"event_type": "message", "event_id": "once"}
     for _ in range(3):
         assert api.post(f"/sessions/{session_id}/events", event).json["seqs"] == [1]
     assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 1
 
 
-def test_result_is_all_text_of_the_last_answer_whatever_its_first_block(
-    api: Api, session_id: str
-) -> None:
+def test_result_is_all_text_of_the_last_answer(api: Api, session_id: str) -> None:
     content = [
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "one"},
@@ -199,7 +192,7 @@ def test_result_is_all_text_of_the_last_answer_whatever_its_first_block(
     assert api.get(f"/sessions/{session_id}/result").json == {"result": "one\ntwo"}
 
 
-def test_older_run_answers_late_and_does_not_become_the_result(api: Api, session_id: str) -> None:
+def test_late_answer_of_an_older_run_is_not_the_result(api: Api, session_id: str) -> None:
     def answer(text: str, run: int, timestamp: str) -> dict[str, Any]:
         content = [{"type": "text", "text": text}]
         return {
@@ -244,7 +237,7 @@ def test_usage_is_summed_per_run_and_session(api: Api, session_id: str) -> None:
     }
 
 
-def test_next_run_is_for_one_alone_unless_it_is_taken_over(api: Api, session_id: str) -> None:
+def test_next_run_of_a_running_session_needs_takeover(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}"
     assert api.post(f"{path}/runs", {}).refusal == (409, "session_running")
     taken = api.post(f"{path}/runs", {"takeover": True, "host": "there", "spec": {"x": 1}})
@@ -255,7 +248,7 @@ def test_next_run_is_for_one_alone_unless_it_is_taken_over(api: Api, session_id:
     assert (first["reason"], second["reason"], second["spec"]) == ("lost", None, {"x": 1})
 
 
-def test_deleted_session_is_gone_and_says_what_went(api: Api, session_id: str) -> None:
+def test_deletion_reports_the_number_of_deleted_events(api: Api, session_id: str) -> None:
     api.post(f"/sessions/{session_id}/events", [{"event_type": "x"}] * 7)
     answer = api.delete(f"/sessions/{session_id}")
     assert (answer.status, answer.json) == (
@@ -269,13 +262,13 @@ def test_deleted_session_is_gone_and_says_what_went(api: Api, session_id: str) -
     assert api.get(f"/sessions/{session_id}/events").refusal == (404, "session_not_found")
 
 
-def test_archived_session_says_since_when_and_comes_back(api: Api, session_id: str) -> None:
+def test_archived_session_has_a_date_and_can_be_restored(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}"
     assert MOMENT.fullmatch(api.patch(path, {"archived": True}).json["session"]["archived_at"])
     assert api.patch(path, {"archived": False}).json["session"]["archived_at"] is None
 
 
-def test_resumed_at_is_kept_in_utc(api: Api, session_id: str) -> None:
+def test_last_resumed_at_is_stored_in_utc(api: Api, session_id: str) -> None:
     answer = api.patch(
         f"/sessions/{session_id}", {"last_resumed_at": "2024-02-29T23:30:00.5+02:00"}
     )
@@ -337,7 +330,7 @@ def test_conflicts_have_their_codes(api: Api, session_id: str, new_id: NewId) ->
         ("OPTIONS", "/sessions", {"GET", "POST"}),
     ],
 )
-def test_other_method_is_405_and_names_those_there_are(
+def test_unknown_method_is_405_and_lists_allowed_methods(
     api: Api, method: str, target: str, allowed: set[str]
 ) -> None:
     answer = api.call(method, target, b"{}" if method in ("PUT", "POST", "PATCH") else None)
@@ -348,7 +341,7 @@ def test_other_method_is_405_and_names_those_there_are(
 @each_row(
     "target", ["/sessions/", "/session", "/sessions/x/other", "//sessions", "/docs", "/redoc"]
 )
-def test_other_path_is_404(api: Api, target: str) -> None:
+def test_unknown_path_is_404(api: Api, target: str) -> None:
     assert api.get(target).refusal == (404, "not_found")
 
 
@@ -357,7 +350,7 @@ def test_published_openapi_document_is_served(api: Api) -> None:
     assert "/sessions/{session_id}/events" in document["paths"]
 
 
-def test_name_of_a_field_that_is_unknown_is_refused(api: Api, session_id: str) -> None:
+def test_unknown_field_is_refused(api: Api, session_id: str) -> None:
     for refused in (
         api.post("/sessions", {"session_id": "never", "session_name": "x", "sesion_name": "y"}),
         api.patch(f"/sessions/{session_id}", {"status": "finished"}),
@@ -377,14 +370,14 @@ def test_event_that_names_another_session_is_refused(api: Api, session_id: str) 
     assert refused.refusal == (422, "invalid_event")
 
 
-def test_more_events_than_a_list_may_hold_are_refused(api: Api, session_id: str) -> None:
+def test_too_long_list_of_events_is_refused(api: Api, session_id: str) -> None:
     path = f"/sessions/{session_id}/events"
     assert api.post(path, [{"event_type": "x"}] * 1000).json["seqs"][-1] == 1000
     assert api.post(path, [{"event_type": "x"}] * 1001).refusal == (413, "too_many_events")
     assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 1000
 
 
-def test_one_wrong_event_refuses_its_whole_list_and_says_which(api: Api, session_id: str) -> None:
+def test_one_invalid_event_refuses_its_whole_list(api: Api, session_id: str) -> None:
     events = [{"event_type": "x"}, {"event_type": "x", "exit_code": "1"}, {"event_type": "x"}]
     refused = api.post(f"/sessions/{session_id}/events", events)
     assert refused.refusal == (422, "invalid_event")
@@ -392,7 +385,7 @@ def test_one_wrong_event_refuses_its_whole_list_and_says_which(api: Api, session
     assert api.get(f"/sessions/{session_id}").json["session"]["last_seq"] == 0
 
 
-def test_answer_is_one_json_document(api: Api, session_id: str) -> None:
+def test_response_is_one_json_document(api: Api, session_id: str) -> None:
     answer = api.get(f"/sessions/{session_id}")
     assert int(answer.headers["content-length"]) == len(answer.body)
     assert json.loads(answer.body)

@@ -1,16 +1,16 @@
-"""Leases and requests through HTTP: what each route answers, and each of its refusals."""
+"""Leases and requests through HTTP: the responses of each route, and each refusal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.api.routes.test_routes import MOMENT, without_moments
-from tests.support.api import Api
+from tests.support.api import Answer, Api
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 
@@ -23,7 +23,7 @@ END = {"event_type": "session_stop", "exit_code": 0, "run": 1}
 
 @pytest.fixture
 def held(api: Api, new_id: NewId) -> str:
-    """The path of a session whose run 1 is held by `me`."""
+    """Return the path of a session whose run 1 is held by `me`."""
     session_id = new_id()
     new = {"session_id": session_id, "session_name": session_id, "lease": ME, "host": "here"}
     assert api.post("/sessions", new).status == 201
@@ -32,12 +32,12 @@ def held(api: Api, new_id: NewId) -> str:
 
 @pytest.fixture
 def free(session_id: str) -> str:
-    """The path of a session that nobody holds."""
+    """Return the path of a session without a lease."""
     return f"/sessions/{session_id}"
 
 
 def holder(api: Api, path: str) -> str | None:
-    """Who has the lease, as the session and its run both say it."""
+    """Return the holder of the lease, which the session and its run must both name."""
     lease = api.get(path).json["session"]["lease"]
     assert lease == api.get(f"{path}/runs").json["runs"][-1]["lease"]
     if lease is None:
@@ -53,7 +53,7 @@ def test_session_is_created_with_the_lease_of_its_run_1(api: Api, held: str) -> 
     assert session["lease"]["expires_at"] > session["created_at"]
 
 
-def test_run_is_opened_with_its_lease(api: Api, held: str) -> None:
+def test_run_is_opened_together_with_its_lease(api: Api, held: str) -> None:
     refused = api.post(f"{held}/runs", {"lease": OTHER})
     assert refused.refusal == (409, "session_running")
     assert "here" in refused.json["detail"]
@@ -65,7 +65,7 @@ def test_run_is_opened_with_its_lease(api: Api, held: str) -> None:
     assert (first["reason"], first["lease"]) == ("lost", None)
 
 
-def test_lease_is_taken_renewed_and_given_back(api: Api, free: str) -> None:
+def test_lease_can_be_taken_renewed_and_released(api: Api, free: str) -> None:
     path = f"{free}/runs/1/lease"
     taken = api.put(path, ME)
     assert (taken.status, taken.json["ok"]) == (200, True)
@@ -82,7 +82,7 @@ def test_lease_is_taken_renewed_and_given_back(api: Api, free: str) -> None:
     assert holder(api, free) == "other"
 
 
-def test_lease_is_refused_with_the_reason_why(api: Api, held: str) -> None:
+def test_refused_lease_names_the_reason(api: Api, held: str) -> None:
     assert api.put(f"{held}/runs/2/lease", ME).refusal == (404, "run_not_found")
     refused = api.put(f"{held}/runs/1/lease", OTHER)
     assert refused.refusal == (409, "lease_held")
@@ -93,7 +93,7 @@ def test_lease_is_refused_with_the_reason_why(api: Api, held: str) -> None:
     assert api.put(f"{held}/runs/1/lease", ME).refusal == (409, "run_superseded")
 
 
-def test_one_of_many_gets_the_lease(manager: RunningManager, free: str) -> None:
+def test_one_of_many_concurrent_clients_gets_the_lease(manager: RunningManager, free: str) -> None:
     def claim(name: str) -> int:
         with Api(manager) as own:
             return own.put(f"{free}/runs/1/lease", {"holder": name}).status
@@ -106,7 +106,7 @@ def test_one_of_many_gets_the_lease(manager: RunningManager, free: str) -> None:
         assert answers[holder(api, free) or ""] == 200
 
 
-def test_held_run_is_ended_by_who_names_it_alone(api: Api, held: str) -> None:
+def test_held_run_is_ended_only_by_an_event_that_names_it(api: Api, held: str) -> None:
     stop = {"event_type": "session_stop", "exit_code": 7}
     assert api.post(f"{held}/events", stop).json["seqs"] == [1]
     assert api.get(f"{held}/status").json == {"status": "running"}
@@ -115,14 +115,14 @@ def test_held_run_is_ended_by_who_names_it_alone(api: Api, held: str) -> None:
     assert (session["status"], session["exit_code"], session["lease"]) == ("finished", 0, None)
 
 
-def test_held_session_is_not_resumed_by_a_date(api: Api, held: str, free: str) -> None:
+def test_held_session_is_not_resumed_by_last_resumed_at(api: Api, held: str, free: str) -> None:
     resumed = {"last_resumed_at": "2024-01-01T00:00:00Z", "session_name": "renamed"}
     assert api.patch(held, resumed).refusal == (409, "session_running")
     assert api.get(held).json["session"]["session_name"] != "renamed"
     assert api.patch(free, resumed).json["session"]["run"] == 2
 
 
-def test_held_session_is_deleted_by_force_alone(api: Api, held: str) -> None:
+def test_held_session_is_deleted_only_with_force(api: Api, held: str) -> None:
     assert api.delete(held).refusal == (409, "session_running")
     assert api.delete(f"{held}?force=false").refusal == (409, "session_running")
     for wrong in ("force=2", "force=", "forced=true", "force=true&x=1"):
@@ -131,7 +131,7 @@ def test_held_session_is_deleted_by_force_alone(api: Api, held: str) -> None:
     assert api.put(f"{held}/runs/1/lease", ME).refusal == (404, "session_not_found")
 
 
-def test_request_is_made_once_listed_and_settled(api: Api, held: str) -> None:
+def test_request_is_created_once_then_listed_and_settled(api: Api, held: str) -> None:
     path = f"{held}/runs/1/requests"
     asked = api.post(path, {**STOP, "payload": {"why": ["it", 1.5, None]}})
     assert (asked.status, asked.json["ok"]) == (201, True)
@@ -161,7 +161,7 @@ def test_request_is_made_once_listed_and_settled(api: Api, held: str) -> None:
     assert api.post(path, STOP).json["request"] == done
 
 
-def test_end_of_the_run_settles_what_was_asked_of_it(api: Api, held: str) -> None:
+def test_end_of_the_run_settles_its_requests(api: Api, held: str) -> None:
     path = f"{held}/runs/1/requests"
     api.post(path, STOP)
     api.post(path, {"request_id": "r-2", "kind": "message", "payload": {"text": "x"}})
@@ -170,7 +170,7 @@ def test_end_of_the_run_settles_what_was_asked_of_it(api: Api, held: str) -> Non
     assert states == [("r-1", "done"), ("r-2", "expired")]
 
 
-def test_request_is_refused_where_nobody_is_to_do_it(api: Api, held: str) -> None:
+def test_request_to_a_run_that_cannot_handle_it_is_refused(api: Api, held: str) -> None:
     message = {"request_id": "r-2", "kind": "message"}
     assert api.post(f"{held}/runs/2/requests", STOP).refusal == (404, "run_not_found")
     api.post(f"{held}/runs/1/requests", STOP)
@@ -183,17 +183,19 @@ def test_request_is_refused_where_nobody_is_to_do_it(api: Api, held: str) -> Non
     assert settled.refusal == (404, "request_not_found")
 
 
+def each_answer(api: Api, run: str) -> Iterator[Answer]:
+    """Yield the answer of each route of a run."""
+    yield api.put(f"{run}/lease", ME)
+    yield api.delete(f"{run}/lease?holder=me")
+    yield api.post(f"{run}/requests", STOP)
+    yield api.get(f"{run}/requests")
+    yield api.put(f"{run}/requests/r-1", {"state": "done"})
+
+
 def test_every_route_of_an_unknown_session_is_404(api: Api) -> None:
     for unknown in ("unknown", "a" * 129, "%C3%A9", "a%0a"):
         run = f"/sessions/{unknown}/runs/1"
-        for answer in (
-            api.put(f"{run}/lease", ME),
-            api.delete(f"{run}/lease?holder=me"),
-            api.post(f"{run}/requests", STOP),
-            api.get(f"{run}/requests"),
-            api.get(f"{run}/requests?wait=5"),
-            api.put(f"{run}/requests/r-1", {"state": "done"}),
-        ):
+        for answer in (*each_answer(api, run), api.get(f"{run}/requests?wait=5")):
             assert answer.refusal == (404, "session_not_found")
 
 
@@ -237,7 +239,7 @@ def test_malformed_body_is_refused_and_changes_nothing(
 
 
 @each_row("target", ["/runs/1/lease", "/runs/1/requests", "/runs/1/requests/r-1"])
-def test_body_that_is_no_json_is_refused(api: Api, held: str, target: str) -> None:
+def test_body_that_is_not_json_is_refused(api: Api, held: str, target: str) -> None:
     method = "POST" if target.endswith("requests") else "PUT"
     for body, refusal in (
         (b"", (422, "invalid_request")),
@@ -252,19 +254,12 @@ def test_body_that_is_no_json_is_refused(api: Api, held: str, target: str) -> No
 
 
 @each_row("number", ["0", "-1", "x", "1.5", "+", "%20", "9" * 30, str(2**31)])
-def test_number_of_a_run_that_is_none_is_refused(api: Api, held: str, number: str) -> None:
-    run = f"{held}/runs/{number}"
-    for answer in (
-        api.put(f"{run}/lease", ME),
-        api.delete(f"{run}/lease?holder=me"),
-        api.post(f"{run}/requests", STOP),
-        api.get(f"{run}/requests"),
-        api.put(f"{run}/requests/r", {"state": "done"}),
-    ):
+def test_invalid_run_number_is_refused(api: Api, held: str, number: str) -> None:
+    for answer in each_answer(api, f"{held}/runs/{number}"):
         assert answer.refusal == (422, "invalid_request")
 
 
-def test_largest_number_of_a_run_is_one_that_there_is_not(api: Api, held: str) -> None:
+def test_largest_run_number_is_valid_but_not_found(api: Api, held: str) -> None:
     run = f"{held}/runs/{2**31 - 1}"
     assert api.put(f"{run}/lease", ME).refusal == (404, "run_not_found")
     assert api.post(f"{run}/requests", STOP).refusal == (404, "run_not_found")
@@ -276,21 +271,19 @@ def test_largest_number_of_a_run_is_one_that_there_is_not(api: Api, held: str) -
     ["state=x", "state=", "wait=-1", "wait=25.1", "wait=nan", "wait=inf", "wait=x", "wait=", "x=1",
      "state=pending&limit=5"],
 )  # fmt: skip
-def test_query_that_cannot_be_is_refused(api: Api, held: str, query: str) -> None:
+def test_invalid_query_is_refused(api: Api, held: str, query: str) -> None:
     assert api.get(f"{held}/runs/1/requests?{query}").refusal == (422, "invalid_request")
 
 
 @each_row("query", ["", "holder=", "holder=a%00", "holder=me&x=1", "who=me"])
-def test_release_that_does_not_say_whose_is_refused(api: Api, held: str, query: str) -> None:
+def test_release_without_a_valid_holder_is_refused(api: Api, held: str, query: str) -> None:
     answer = api.delete(f"{held}/runs/1/lease?{query}")
     assert answer.refusal == (422, "invalid_request")
     assert holder(api, held) == "me"
 
 
 @each_row("request_id", ["-a", "a" * 129, "%C3%A9", "a%0a", "a%00"])
-def test_id_of_a_request_outside_the_grammar_is_refused(
-    api: Api, held: str, request_id: str
-) -> None:
+def test_invalid_request_id_is_refused(api: Api, held: str, request_id: str) -> None:
     answer = api.put(f"{held}/runs/1/requests/{request_id}", {"state": "done"})
     assert answer.refusal == (422, "invalid_request")
 
@@ -304,7 +297,7 @@ def test_id_of_a_request_outside_the_grammar_is_refused(
         ("DELETE", "/runs", {"GET", "POST"}),
     ],
 )
-def test_other_method_is_405_and_names_those_there_are(
+def test_unknown_method_is_405_and_lists_allowed_methods(
     api: Api, held: str, method: str, target: str, allowed: set[str]
 ) -> None:
     answer = api.call(method, held + target)

@@ -1,4 +1,4 @@
-"""Disks that are full, fail or cannot be written: what is answered, and that nothing is lost."""
+"""Full, failing and read-only disks: the responses, and that no acknowledged event is lost."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.support.api import Answer, Api
 from tests.support.environment import scrubbed_environment
 from tests.support.load import stored_events
 from tests.support.manager import PROGRAM, RunningManager
+from tests.support.manager_command import run_on_own_disk
 from tests.support.own_disk import on_own_disk
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -28,12 +29,12 @@ TOKEN = "t" * 40
 
 @dataclass
 class OnOwnDisk:
-    """A manager whose state is on a disk that only it sees."""
+    """A manager whose state is on a disk that is mounted only for the manager."""
 
     process: subprocess.Popen[bytes]
     port: int
     disk: Path
-    """As it is seen from here."""
+    """The path of the disk as seen by the test."""
     token: str = TOKEN
 
 
@@ -44,7 +45,7 @@ def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]
     serve = f"exec {PROGRAM} serve --port 0 --state-dir {disk}/state"
     line = on_own_disk(disk, options, ["sh", "-c", f"{script}; {serve}"])
     if line is None:
-        pytest.skip("this machine mounts no disk for us")
+        pytest.skip("this machine cannot mount a disk for the test")
     log_path = directory / "serve.log"
     environment = {**scrubbed_environment(directory), "AGENT_ORCHESTRATOR_TOKEN": TOKEN}
     with log_path.open("wb") as log:
@@ -52,7 +53,7 @@ def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]
     try:
         said = wait_for(
             lambda: re.search(r"serving http://127.0.0.1:(\d+)", log_path.read_text()),
-            "it serves",
+            "the manager serves",
         )
         yield OnOwnDisk(process, int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
     finally:
@@ -66,7 +67,7 @@ def append(api: Api, session_id: str, number: int) -> Answer:
 
 
 def fill(api: Api, session_id: str, first: int) -> tuple[list[int], Answer]:
-    """Append until one is refused; the numbers of those that were not."""
+    """Append until an event is refused; return the accepted numbers and the refusal."""
     for number in range(first, first + 1000):
         answer = append(api, session_id, number)
         if answer.status != 201:
@@ -75,7 +76,7 @@ def fill(api: Api, session_id: str, first: int) -> tuple[list[int], Answer]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
-def test_full_disk_is_507_reads_go_on_deletes_too_and_room_is_taken_at_once(
+def test_full_disk_gives_507_but_allows_reads_and_deletes(
     tmp_path: Path,
 ) -> None:
     filler = f"head -c 1000000 /dev/zero > {tmp_path}/disk/filler"
@@ -99,7 +100,7 @@ def test_full_disk_is_507_reads_go_on_deletes_too_and_room_is_taken_at_once(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
-def test_disk_that_fails_under_a_commit_ends_the_manager_and_the_next_has_all(
+def test_failed_commit_ends_the_manager_and_loses_nothing(
     start_manager: StartManager,
 ) -> None:
     manager = start_manager()
@@ -111,38 +112,27 @@ def test_disk_that_fails_under_a_commit_ends_the_manager_and_the_next_has_all(
         resource.prlimit(manager.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, hard))
         assert append(api, "s", 4).refusal == (503, "store_unavailable")
     assert manager.process.wait(WATCHDOG_SECONDS) == 1
-    assert "the disk failed under a commit" in manager.log()
+    assert "the disk failed during a commit" in manager.log()
     assert "Traceback" not in manager.log()
     manager.restart()
     assert list(stored_events(manager, "s").values()) == [f"s-{n}" for n in acknowledged]
 
 
-def test_database_that_cannot_be_written_is_refused_and_left(tmp_path: Path) -> None:
-    """On a disk that is read-only, as that is so for root too."""
+def test_database_on_a_read_only_disk_is_refused(tmp_path: Path) -> None:
+    """The disk is read-only, because that also stops root."""
     disk = tmp_path / "disk"
-    disk.mkdir()
-    serve = [PROGRAM, "serve", "--port", "0"]
-    line = on_own_disk(disk, "ro", [*serve, "--database-url", f"sqlite:///{disk}/sessions.db"])
-    if line is None:
-        pytest.skip("this machine mounts no disk for us")
-    ended = subprocess.run(
-        line,
-        env=scrubbed_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    serve = [PROGRAM, "serve", "--port", "0", "--database-url", f"sqlite:///{disk}/sessions.db"]
+    ended = run_on_own_disk(disk, "ro", serve, scrubbed_environment(tmp_path))
     assert ended.returncode == 1
     assert f"cannot use {disk}/sessions.db: Read-only file system" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_read_only_file_is_refused_and_left(start_manager: StartManager) -> None:
-    # Root may write everywhere, but not as another user of a namespace of its own.
+def test_read_only_database_file_is_refused(start_manager: StartManager) -> None:
+    # Root may write everywhere, except as another user in a new user namespace.
     as_anyone = ("unshare", "--map-user=1000") if os.geteuid() == 0 else ()
     if as_anyone and subprocess.run([*as_anyone, "true"], check=False).returncode:
-        pytest.skip("this machine lets nobody be another user")
+        pytest.skip("this machine does not allow user namespaces")
     manager = start_manager(program=(*as_anyone, PROGRAM))
     manager.stop()
     database = manager.state_dir / "sessions.db"

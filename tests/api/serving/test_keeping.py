@@ -1,4 +1,4 @@
-"""Vacuum, exports, imports, backups by itself: as commands and as what a manager does."""
+"""Vacuum, export, import and automatic backups: as commands and as tasks of a manager."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.api.serving.test_serving import assert_failed, run
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
-from tests.support.own_disk import on_own_disk
+from tests.support.manager_command import assert_failed, run, run_on_own_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -26,14 +23,14 @@ LONG = {"event_type": "x", "text": "x" * 20_000}
 
 
 def delete_much(api: Api, session_id: str, *, lists: int = 5) -> None:
-    """Delete a session that takes some megabytes."""
+    """Delete a session of some megabytes."""
     assert api.post("/sessions", {"session_id": session_id, "session_name": "n"}).status == 201
     for _ in range(lists):
         assert api.post(f"/sessions/{session_id}/events", [LONG] * 50).status == 201
     assert api.delete(f"/sessions/{session_id}").status == 200
 
 
-def test_vacuum_asks_the_manager_that_serves_and_appends_go_on(
+def test_vacuum_runs_in_the_serving_manager_and_allows_appends(
     manager: RunningManager, api: Api, session_id: str
 ) -> None:
     database = manager.state_dir / "sessions.db"
@@ -51,7 +48,7 @@ def test_vacuum_asks_the_manager_that_serves_and_appends_go_on(
     assert again.stdout.startswith(f"{database} takes ")
 
 
-def test_vacuum_rebuilds_the_file_of_a_manager_that_is_gone(start_manager: StartManager) -> None:
+def test_vacuum_rebuilds_the_file_without_a_manager(start_manager: StartManager) -> None:
     own = start_manager()
     with Api(own) as api:
         delete_much(api, "much")
@@ -63,7 +60,7 @@ def test_vacuum_rebuilds_the_file_of_a_manager_that_is_gone(start_manager: Start
     assert json.loads(ran.stdout)["freed_bytes"] == before - after > 4_000_000
 
 
-def test_vacuum_of_a_database_that_somebody_else_serves_names_him(
+def test_vacuum_of_a_database_in_use_names_the_process(
     manager: RunningManager, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{manager.state_dir / 'sessions.db'}"
@@ -71,7 +68,7 @@ def test_vacuum_of_a_database_that_somebody_else_serves_names_him(
     assert_failed(ran, 1, f"process id {manager.pid}")
 
 
-def test_vacuum_on_a_full_disk_says_so_and_loses_nothing(
+def test_vacuum_on_a_full_disk_fails_and_loses_nothing(
     manager: RunningManager, api: Api, session_id: str, tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -79,32 +76,21 @@ def test_vacuum_on_a_full_disk_says_so_and_loses_nothing(
     copy = tmp_path / "copy.db"
     assert run(manager.home, "backup", str(copy), state=manager.state_dir).returncode == 0
     disk = tmp_path / "disk"
-    disk.mkdir()
     options = f"size={copy.stat().st_size + 200_000}"
     database = disk / "sessions.db"
     vacuum = f"TMPDIR={disk} SQLITE_TMPDIR={disk} {PROGRAM} vacuum"
     url = f"--database-url sqlite:///{database}"
     script = f"cp {copy} {database} && {vacuum} {url}; echo $?; {PROGRAM} verify {database}"
-    line = on_own_disk(disk, options, ["sh", "-c", script])
-    if line is None:
-        pytest.skip("no file system of its own on this machine")
-    ran = subprocess.run(
-        line,
-        env=manager.environment(),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    ran = run_on_own_disk(disk, options, ["sh", "-c", script], manager.environment())
     code, whole = ran.stdout.splitlines()
     assert code == "1"
     assert f"{database} is whole" in whole
     (said,) = ran.stderr.splitlines()
-    assert said.startswith(f"agent-session-manager: cannot vacuum {database}, which is as it was")
+    assert said.startswith(f"agent-session-manager: cannot vacuum {database}: ")
     assert "full" in said
 
 
-def test_everything_moves_from_beside_a_manager_to_another_state_directory(
+def test_export_of_a_served_database_imports_into_another(
     manager: RunningManager, session_id: str, api: Api, tmp_path: Path
 ) -> None:
     file, again = tmp_path / "all.jsonl", tmp_path / "again.jsonl"
@@ -128,7 +114,7 @@ def test_everything_moves_from_beside_a_manager_to_another_state_directory(
     assert again.read_bytes().partition(b"\n")[2] == file.read_bytes().partition(b"\n")[2]
 
 
-def test_export_and_import_are_parts_of_a_pipe(
+def test_export_can_be_piped_into_import(
     manager: RunningManager, session_id: str, api: Api, tmp_path: Path
 ) -> None:
     api.post(f"/sessions/{session_id}/events", [{"event_type": "x"}] * 3)
@@ -145,45 +131,34 @@ def test_export_and_import_are_parts_of_a_pipe(
     assert (ran.stdout, ran.stderr) == ("imported -: 1 sessions, 1 runs, 3 events\n", "")
 
 
-def test_what_cannot_be_exported_leaves_nothing(
+def test_failed_export_leaves_no_file(
     manager: RunningManager, session_id: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "all.jsonl"
-    arguments = ("export", str(file), "--session", "nobody")
-    assert_failed(run(manager.home, *arguments, state=manager.state_dir), 1, "no session 'nobody'")
+    arguments = ("export", str(file), "--session", "unknown")
+    assert_failed(run(manager.home, *arguments, state=manager.state_dir), 1, "no session 'unknown'")
     assert list(tmp_path.iterdir()) == []
     file.write_text("precious")
     ran = run(manager.home, "export", str(file), state=manager.state_dir)
-    assert_failed(ran, 1, str(file), "is there already")
+    assert_failed(ran, 1, str(file), "exists already")
     assert file.read_text() == "precious"
     ran = run(manager.home, "export", "--json", state=manager.state_dir)
     assert (ran.returncode, ran.stdout) == (2, "")
 
 
-def test_export_to_a_full_disk_says_so_and_leaves_nothing(
+def test_export_to_a_full_disk_fails_and_leaves_no_file(
     manager: RunningManager, session_id: str, api: Api, tmp_path: Path
 ) -> None:
     assert api.post(f"/sessions/{session_id}/events", [LONG] * 10).status == 201
     disk = tmp_path / "disk"
-    disk.mkdir()
     script = f"{PROGRAM} export {disk}/all.jsonl; echo $?; ls -A {disk}"
-    line = on_own_disk(disk, "size=64k", ["sh", "-c", script])
-    if line is None:
-        pytest.skip("no file system of its own on this machine")
-    ran = subprocess.run(
-        line,
-        env=manager.environment(),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    ran = run_on_own_disk(disk, "size=64k", ["sh", "-c", script], manager.environment())
     assert ran.stdout == "1\n"
     (said,) = ran.stderr.splitlines()
     assert said.startswith(f"agent-session-manager: cannot write in {disk}")
 
 
-def test_import_beside_a_manager_or_of_what_is_wrong_is_refused(
+def test_import_is_refused_with_a_manager_or_an_invalid_file(
     manager: RunningManager, session_id: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "all.jsonl"
@@ -203,7 +178,7 @@ def test_import_beside_a_manager_or_of_what_is_wrong_is_refused(
     assert "left as they are" in ran.stdout
 
 
-def test_person_at_a_terminal_sees_how_far_it_has_come(
+def test_export_shows_progress_on_a_terminal(
     manager: RunningManager, session_id: str, api: Api, tmp_path: Path
 ) -> None:
     api.post(f"/sessions/{session_id}/events", [{"event_type": "x"}] * 3)
@@ -226,36 +201,36 @@ def test_person_at_a_terminal_sees_how_far_it_has_come(
     assert b"100%" in seen
 
 
-def test_manager_backs_itself_up_when_it_is_told_to(start_manager: StartManager) -> None:
+def test_manager_makes_automatic_backups_if_configured(start_manager: StartManager) -> None:
     own = start_manager(arguments=["--backup-every", "24", "--backups-kept", "2"])
     directory = own.state_dir / "backups"
 
     def made() -> list[Path] | None:
         return list(directory.glob("sessions-*Z.db")) or None
 
-    (file,) = wait_for(made, "a backup is there")
+    (file,) = wait_for(made, "a backup exists")
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run(own.home, "verify", str(file)).returncode == 0
-    wait_for(lambda: f"backed up to {file}: 0 sessions" in own.log(), "it is logged")
+    wait_for(lambda: f"backed up to {file}: 0 sessions" in own.log(), "the backup is logged")
     assert own.stop() == 0
 
 
-def test_backup_that_the_manager_could_not_make_is_logged_and_it_goes_on(
+def test_failed_automatic_backup_is_logged_and_serving_continues(
     start_manager: StartManager, tmp_path: Path
 ) -> None:
     state = tmp_path / "own" / "state"
     state.mkdir(mode=0o700, parents=True)
-    (state / "backups").write_text("in the way")
+    (state / "backups").write_text("not a directory")
     own = start_manager(tmp_path / "own", arguments=["--backup-every", "1"])
-    said = f"a backup could not be made: cannot create {state / 'backups'}"
-    wait_for(lambda: said in own.log(), "it is logged")
+    said = f"a backup could not be made: {state / 'backups'}: it is not a directory"
+    wait_for(lambda: said in own.log(), "the backup is logged")
     assert "Traceback" not in own.log()
     with Api(own) as api:
         assert api.get("/health").status == 200
 
 
-def test_backups_by_itself_are_of_sqlite(tmp_path: Path) -> None:
+def test_automatic_backups_need_sqlite(tmp_path: Path) -> None:
     variables = {
         "AGENT_ORCHESTRATOR_DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x",
         "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS": "1",

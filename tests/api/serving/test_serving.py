@@ -1,4 +1,4 @@
-"""Starting, being found, being in the way of another, and stopping: the process, from outside."""
+"""The process from outside: start, discovery, conflicts with other processes, and stop."""
 
 from __future__ import annotations
 
@@ -18,36 +18,16 @@ from agent_session_manager import __version__
 from agent_session_manager.machine.discovery import discovery_path, find_manager
 from tests.support.api import Api
 from tests.support.environment import scrubbed_environment
-from tests.support.forked_command import run_forked
 from tests.support.manager import PROGRAM, RunningManager
+from tests.support.manager_command import Ran, assert_failed, run
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
-Ran = subprocess.CompletedProcess[str]
-
-
-def run(
-    home: Path, *arguments: str, variables: dict[str, str] | None = None, state: Path | None = None
-) -> Ran:
-    """Run `agent-session-manager` to its end, on `state` or on what is `home`'s default."""
-    of_state = {} if state is None else {"AGENT_ORCHESTRATOR_STATE_DIR": str(state)}
-    environment = {**scrubbed_environment(home), **of_state, **(variables or {})}
-    return run_forked(list(arguments), environment)
 
 
 def run_beside(manager: RunningManager, *arguments: str) -> Ran:
     return run(manager.home, *arguments, "--port", str(manager.port), state=manager.state_dir)
-
-
-def assert_failed(ran: Ran, code: int, *words: str) -> None:
-    """One line for a person on stderr, nothing on stdout, and no traceback."""
-    assert (ran.returncode, ran.stdout) == (code, "")
-    said = [line for line in ran.stderr.splitlines() if line.startswith("agent-session-manager: ")]
-    assert len(said) == 1, ran.stderr
-    for word in words:
-        assert word in said[0]
-    assert "Traceback" not in ran.stderr
 
 
 def mode(path: Path) -> int:
@@ -67,7 +47,7 @@ def listens_on(pid: int) -> set[tuple[str, int]]:
     return {(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN}
 
 
-def test_manager_listens_on_loopback_and_nowhere_else(manager: RunningManager) -> None:
+def test_manager_listens_only_on_loopback(manager: RunningManager) -> None:
     hosts = ["127.0.0.1", "::1"] if has_ipv6() else ["127.0.0.1"]
     assert listens_on(manager.pid) == {(host, manager.port) for host in hosts}
     for host in hosts:
@@ -78,14 +58,14 @@ def test_manager_listens_on_loopback_and_nowhere_else(manager: RunningManager) -
             assert opened.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
-def test_files_of_the_manager_are_for_its_owner_alone(manager: RunningManager) -> None:
+def test_files_of_the_manager_are_private(manager: RunningManager) -> None:
     assert mode(manager.state_dir) == 0o700
     modes = {path.name: mode(path) for path in manager.state_dir.iterdir()}
     assert {"sessions.db", "sessions.db.lock", f"manager-{manager.port}.json"} <= modes.keys()
     assert set(modes.values()) == {0o600}
 
 
-def test_manager_is_announced_while_it_serves_and_keeps_its_token(
+def test_running_manager_is_announced_and_keeps_its_token(
     start_manager: StartManager,
 ) -> None:
     own = start_manager()
@@ -102,7 +82,7 @@ def test_manager_is_announced_while_it_serves_and_keeps_its_token(
     assert find_manager(own.state_dir, own.port) is None
 
 
-def test_token_is_nowhere_but_in_its_file(manager: RunningManager) -> None:
+def test_token_is_only_in_its_file(manager: RunningManager) -> None:
     process = psutil.Process(manager.pid)
     assert manager.token not in " ".join(process.cmdline())
     assert manager.token not in " ".join(process.environ().values())
@@ -110,7 +90,7 @@ def test_token_is_nowhere_but_in_its_file(manager: RunningManager) -> None:
     assert manager.token not in repr(manager.announcement)
 
 
-def test_token_that_was_rotated_while_nobody_serves_is_refused_afterwards(
+def test_rotated_token_is_refused_by_the_next_manager(
     start_manager: StartManager,
 ) -> None:
     own = start_manager()
@@ -131,7 +111,7 @@ def test_token_that_was_rotated_while_nobody_serves_is_refused_afterwards(
         assert api.get("/sessions").refusal == (401, "unauthorized")
 
 
-def test_token_is_rotated_where_there_is_one_and_where_it_is_kept(tmp_path: Path) -> None:
+def test_token_is_rotated_only_in_an_existing_private_file(tmp_path: Path) -> None:
     ran = run(tmp_path, "rotate-token", "--port", "1", state=tmp_path)
     assert (ran.returncode, ran.stdout) == (3, "")
     assert list(tmp_path.iterdir()) == []
@@ -147,20 +127,20 @@ def test_token_is_rotated_where_there_is_one_and_where_it_is_kept(tmp_path: Path
     assert elsewhere.read_text() == "precious"
 
 
-def test_token_of_the_environment_is_the_one_that_counts(start_manager: StartManager) -> None:
-    token = "a-token-that-somebody-chose-for-a-tunnel"
+def test_manager_uses_the_token_of_the_environment(start_manager: StartManager) -> None:
+    token = "a-token-that-a-user-chose-for-a-tunnel"
     own = start_manager(variables={"AGENT_ORCHESTRATOR_TOKEN": token})
     assert own.token == token
 
 
 @each_row("number", [signal.SIGTERM, signal.SIGINT])
-def test_manager_stops_when_told_to_by_a_signal(
+def test_manager_stops_cleanly_on_a_signal(
     start_manager: StartManager, number: signal.Signals
 ) -> None:
     own = start_manager()
     own.process.send_signal(number)
     assert own.process.wait(WATCHDOG_SECONDS) == 0
-    assert "trace=" not in own.log()
+    assert '"trace": ' not in own.log()
     assert not (own.state_dir / "sessions.db-wal").exists()
 
 
@@ -177,15 +157,13 @@ def test_second_manager_on_the_database_names_the_first(manager: RunningManager)
     assert find_manager(manager.state_dir, manager.port) == manager.announcement
 
 
-def test_port_that_another_state_directory_serves_is_in_use(
-    manager: RunningManager, tmp_path: Path
-) -> None:
+def test_port_of_another_state_directory_is_in_use(manager: RunningManager, tmp_path: Path) -> None:
     ran = run(tmp_path, "serve", "--port", str(manager.port))
     assert_failed(ran, 1, str(manager.port), "another program", "--port")
 
 
 @each_row("address", ["127.0.0.1", "::1", "0.0.0.0"])
-def test_port_of_a_stranger_is_named_and_not_shared(tmp_path: Path, address: str) -> None:
+def test_port_of_another_program_is_an_error(tmp_path: Path, address: str) -> None:
     if ":" in address and not has_ipv6():
         pytest.skip("this machine has no ::1")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -194,7 +172,7 @@ def test_port_of_a_stranger_is_named_and_not_shared(tmp_path: Path, address: str
         assert_failed(run(tmp_path, "serve", "--port", port), 1, port, "another program")
 
 
-def test_status_says_who_serves_without_the_token(manager: RunningManager) -> None:
+def test_status_describes_the_manager_without_the_token(manager: RunningManager) -> None:
     ran = run_beside(manager, "status")
     assert (ran.returncode, ran.stderr) == (0, "")
     for word in (manager.url, str(manager.pid), __version__, "sessions.db"):
@@ -213,7 +191,7 @@ def test_status_says_who_serves_without_the_token(manager: RunningManager) -> No
     assert manager.token not in ran.stdout + as_json.stdout
 
 
-def test_status_of_none_is_3(tmp_path: Path) -> None:
+def test_status_without_manager_exits_3(tmp_path: Path) -> None:
     ran = run(tmp_path, "status", "--port", "1")
     assert (ran.returncode, "no manager serves on port 1" in ran.stdout) == (3, True)
     as_json = run(tmp_path, "status", "--port", "1", "--json")
@@ -223,7 +201,7 @@ def test_status_of_none_is_3(tmp_path: Path) -> None:
     )
 
 
-def test_stop_returns_when_the_manager_is_gone(start_manager: StartManager) -> None:
+def test_stop_returns_after_the_manager_has_exited(start_manager: StartManager) -> None:
     own = start_manager()
     ran = run_beside(own, "stop")
     assert (ran.returncode, ran.stdout) == (0, f"stopped {own.url}\n")
@@ -233,7 +211,7 @@ def test_stop_returns_when_the_manager_is_gone(start_manager: StartManager) -> N
     assert str(own.port) in again.stderr
 
 
-def test_logs_are_those_of_the_manager_in_the_background(tmp_path: Path) -> None:
+def test_logs_prints_the_log_of_a_background_manager(tmp_path: Path) -> None:
     log = tmp_path / "manager-1.log"
     missing = run(tmp_path, "logs", "--port", "1", state=tmp_path)
     assert (missing.returncode, missing.stdout) == (3, "")
@@ -258,7 +236,7 @@ def test_logs_and_status_find_the_manager_on_another_port(
     assert (missing.returncode, f"--port {own.port}" in missing.stderr) == (3, True)
 
 
-def test_followed_log_goes_on_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+def test_followed_log_prints_new_lines_until_ctrl_c(tmp_path: Path) -> None:
     log = tmp_path / "manager-1.log"
     log.write_text("before\n")
     out = tmp_path / "out"
@@ -270,10 +248,10 @@ def test_followed_log_goes_on_and_ends_with_ctrl_c(tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(lambda: out.read_text() == "before\n", "what was there")
+        wait_for(lambda: out.read_text() == "before\n", "the old line is printed")
         with log.open("a") as appended:
             appended.write("after\n")
-        wait_for(lambda: out.read_text() == "before\nafter\n", "what came")
+        wait_for(lambda: out.read_text() == "before\nafter\n", "the new line is printed")
         following.send_signal(signal.SIGINT)
         assert following.wait(WATCHDOG_SECONDS) == 0
         assert out.read_text() == "before\nafter\n"
@@ -292,13 +270,13 @@ def test_openapi_is_printed_without_a_manager(tmp_path: Path) -> None:
 @each_row(
     "arguments", [["--help"], ["-h"], ["serve", "--help"], ["status", "-h"], ["logs", "--help"]]
 )
-def test_help_is_an_answer(tmp_path: Path, arguments: Sequence[str]) -> None:
+def test_help_prints_usage(tmp_path: Path, arguments: Sequence[str]) -> None:
     ran = run(tmp_path, *arguments)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("Usage: agent-session-manager")
 
 
-def test_version_is_an_answer(tmp_path: Path) -> None:
+def test_version_prints_the_version(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout == f"agent-session-manager, version {__version__}\n"
 
 
@@ -306,19 +284,19 @@ def test_version_is_an_answer(tmp_path: Path) -> None:
     "arguments",
     [["nonsense"], ["serve", "--port", "65536"], ["serve", "--port", "x"], ["status", "x"]],
 )
-def test_wrong_usage_is_2(tmp_path: Path, arguments: Sequence[str]) -> None:
+def test_usage_error_exits_2(tmp_path: Path, arguments: Sequence[str]) -> None:
     ran = run(tmp_path, *arguments)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "Traceback" not in ran.stderr
 
 
 @each_row("command", ["serve", "status", "stop", "logs", "rotate-token"])
-def test_setting_that_cannot_be_used_is_2_and_named(tmp_path: Path, command: str) -> None:
+def test_invalid_setting_exits_2_and_names_it(tmp_path: Path, command: str) -> None:
     ran = run(tmp_path, command, variables={"AGENT_ORCHESTRATOR_PORT": "http"})
     assert_failed(ran, 2, "AGENT_ORCHESTRATOR_PORT", "'http'")
 
 
-def test_state_directory_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+def test_state_directory_open_to_others_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o755)
@@ -326,7 +304,7 @@ def test_state_directory_that_others_can_enter_is_refused(tmp_path: Path) -> Non
     assert list(state.iterdir()) == []
 
 
-def test_discovery_file_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_discovery_file_that_is_a_link_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     state = tmp_path / "state"
@@ -339,7 +317,7 @@ def test_discovery_file_that_is_not_ours_is_refused_and_left_alone(tmp_path: Pat
     assert elsewhere.read_text() == "precious"
 
 
-def test_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+def test_unavailable_database_error_names_its_url(tmp_path: Path) -> None:
     ran = run(
         tmp_path, "serve", "--port", "0", "--database-url", "postgresql://u:secret@127.0.0.1:1/x"
     )
@@ -347,9 +325,9 @@ def test_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert "secret" not in ran.stderr
 
 
-def test_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_refused_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "precious"
-    content = b"x"  # so short that SQLite itself would take it for empty
+    content = b"x"  # so short that SQLite treats the file as empty
     path.touch(0o600)
     path.write_bytes(content)
     ran = run(tmp_path, "serve", "--port", "0", "--database-url", f"sqlite:///{path}")
@@ -358,26 +336,26 @@ def test_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> 
     assert not path.with_name("precious-wal").exists()
 
 
-ENDED_EARLY = """\
+STOPPED_EARLY = """\
 import os, signal, sys
 from agent_session_manager import serve as serving
 from agent_session_manager.cli.main import main
 
 serve = serving._Server.serve
 
-async def ended_first(self, sockets=None):
+async def stop_first(self, sockets=None):
     os.kill(os.getpid(), signal.SIGTERM)
     await serve(self, sockets)
 
-serving._Server.serve = ended_first
+serving._Server.serve = stop_first
 main(["serve", "--port", "0", "--state-dir", sys.argv[1]])
 """
 
 
-def test_manager_that_is_ended_in_the_moment_in_which_it_begins_to_serve_ends(
+def test_signal_at_the_start_of_serving_stops_the_manager(
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-c", ENDED_EARLY, str(tmp_path / "state")]
+    command = [sys.executable, "-c", STOPPED_EARLY, str(tmp_path / "state")]
     ended = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stderr.splitlines()[-1])["message"] == "stopped"

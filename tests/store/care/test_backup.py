@@ -1,4 +1,4 @@
-"""Copies of a SQLite database: made, kept before a migration, and put back."""
+"""Copies of a SQLite database: backups, copies before a migration, and restores."""
 
 from __future__ import annotations
 
@@ -22,23 +22,20 @@ from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.queries import EventFilter
-from tests.store.promises.conformance import SOME, START, append, create
+from tests.store.conftest import OpenStores
+from tests.store.foreign_database import make_foreign_database
+from tests.store.promises.changes import append, create
+from tests.store.promises.events import SOME
+from tests.store.promises.stepped_clock import START
 from tests.support.earlier_schema import make_database
 
 NEWEST = known_revisions()[-1]
-OpenStores = Callable[[str], SqlStore]
-
-
-@pytest.fixture
-def database(sqlite_url: str) -> Path:
-    return Path(sqlite_url.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where a backup goes: a directory of its own, so that what is left there is seen."""
+    """Return the path of a backup in an empty directory, so that a test sees leftover files."""
     directory = tmp_path / "backups"
     directory.mkdir()
     return directory / "copy.db"
@@ -59,7 +56,7 @@ def refused(work: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def test_backup_of_an_open_store_holds_all_of_it_in_one_private_file(
+def test_backup_of_an_open_store_is_one_complete_private_file(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -73,15 +70,17 @@ def test_backup_of_an_open_store_holds_all_of_it_in_one_private_file(
     assert (contents.sessions, contents.events) == (1, 50)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert verify(file) == (contents, [])
-    assert names(file.parent) == {"copy.db"}, "no log, and no temporary file"
+    assert names(file.parent) == {"copy.db"}, "a WAL or a temporary file is left"
     assert open_stores(f"sqlite:///{file}").list_events(
         "s", EventFilter(), limit=99
     ) == store.list_events("s", EventFilter(), limit=99)
 
 
-KILLED_WITH_A_LOG = """\
+KILLED_WITH_A_WAL = """\
 import os, signal, sys
-from tests.store.promises.conformance import SOME, SteppedClock, append, create
+from tests.store.promises.changes import append, create
+from tests.store.promises.events import SOME
+from tests.store.promises.stepped_clock import SteppedClock
 from agent_session_manager.sql.store import open_store
 store = open_store(sys.argv[1], clock=SteppedClock())
 create(store)
@@ -90,16 +89,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def leave_a_log(url: str) -> None:
-    """Be killed with everything in the log and nothing in the file."""
-    ran = subprocess.run([sys.executable, "-c", KILLED_WITH_A_LOG, url], timeout=60, check=False)
+def leave_a_wal(url: str) -> None:
+    """Kill a writer when its data is in the WAL only, and not in the database file."""
+    ran = subprocess.run([sys.executable, "-c", KILLED_WITH_A_WAL, url], timeout=60, check=False)
     assert ran.returncode == -9
 
 
-def test_backup_reads_the_log_of_a_killed_manager_and_leaves_it_to_the_next(
+def test_backup_reads_the_wal_of_a_killed_manager_unchanged(
     sqlite_url: str, database: Path, file: Path
 ) -> None:
-    leave_a_log(sqlite_url)
+    leave_a_wal(sqlite_url)
     log = database.with_name("sessions.db-wal")
     before = database.read_bytes(), log.read_bytes()
     assert back_up(database, file).events == 50
@@ -108,7 +107,7 @@ def test_backup_reads_the_log_of_a_killed_manager_and_leaves_it_to_the_next(
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "broken link"])
-def test_nothing_is_overwritten_by_a_backup(
+def test_backup_overwrites_nothing(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path, kind: str
 ) -> None:
     open_stores(sqlite_url)
@@ -124,12 +123,12 @@ def test_nothing_is_overwritten_by_a_backup(
         case _:
             file.symlink_to(elsewhere)
     before = names(file.parent)
-    assert "is there already" in refused(lambda: back_up(database, file))
+    assert "exists already" in refused(lambda: back_up(database, file))
     assert names(file.parent) == before
     assert kind == "directory" or kind == "broken link" or file.read_text() == "precious"
 
 
-def test_backup_into_a_directory_that_there_is_not_is_refused(
+def test_backup_into_a_missing_directory_is_refused(
     sqlite_url: str, open_stores: OpenStores, database: Path, tmp_path: Path
 ) -> None:
     open_stores(sqlite_url)
@@ -138,10 +137,9 @@ def test_backup_into_a_directory_that_there_is_not_is_refused(
     )
 
 
-def test_backup_of_what_is_not_there_or_not_ours_leaves_nothing(database: Path, file: Path) -> None:
+def test_backup_of_a_missing_or_foreign_database_is_refused(database: Path, file: Path) -> None:
     assert "no database at" in refused(lambda: back_up(database, file))
-    with closing(sqlite3.connect(database)) as other:
-        other.execute("CREATE TABLE mine (x)")
+    make_foreign_database(database)
     assert "not a database of agent-session-manager" in refused(lambda: back_up(database, file))
     assert names(file.parent) == set()
 
@@ -160,7 +158,7 @@ def test_damaged_database_is_not_backed_up(
     assert names(file.parent) == set()
 
 
-def test_database_is_kept_as_it_was_before_a_migration(
+def test_database_is_copied_before_a_migration(
     sqlite_url: str, open_stores: OpenStores, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_database(sqlite_url, "0003")
@@ -175,7 +173,7 @@ def test_database_is_kept_as_it_was_before_a_migration(
     assert store.get_session("s1").last_seq == 3
 
 
-def test_new_and_migrated_databases_are_not_kept(
+def test_new_and_migrated_databases_are_not_copied(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     open_stores(sqlite_url).close()
@@ -183,7 +181,7 @@ def test_new_and_migrated_databases_are_not_kept(
     assert not list(database.parent.glob("*.before-*"))
 
 
-def test_three_databases_at_most_are_kept_before_migrations(
+def test_three_newest_copies_before_migrations_are_kept(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     make_database(sqlite_url, "0003")
@@ -196,7 +194,7 @@ def test_three_databases_at_most_are_kept_before_migrations(
     assert kept == {"0002", "0003", NEWEST}
 
 
-def test_database_that_cannot_be_kept_is_not_migrated(
+def test_database_that_cannot_be_copied_is_not_migrated(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     make_database(sqlite_url, "0003")
@@ -205,7 +203,7 @@ def test_database_that_cannot_be_kept_is_not_migrated(
     assert ask(database, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 
-def test_restored_record_is_that_of_the_backup_and_the_other_is_kept(
+def test_restore_replaces_the_database_and_keeps_the_old_one(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -215,7 +213,7 @@ def test_restored_record_is_that_of_the_backup_and_the_other_is_kept(
     append(store, SOME)
     store.close()
     left = database.with_name(".sessions.db.abcd1234.partial")
-    left.write_text("what a restore that was killed has left")
+    left.write_text("left by a killed restore")
     done = restore(file, database, now=START)
     assert done.replaced == database.with_name("sessions.db.replaced-20261122T120000Z")
     assert ask(done.replaced, "SELECT count(*) FROM events") == [(2,)]
@@ -232,7 +230,7 @@ def test_restored_record_is_that_of_the_backup_and_the_other_is_kept(
     assert append(again, SOME) == [2]
 
 
-def test_cursors_from_before_a_restore_are_unknown(
+def test_cursors_are_unknown_after_a_restore(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -251,7 +249,7 @@ def test_cursors_from_before_a_restore_are_unknown(
     assert generation not in renewed
 
 
-def test_restore_where_there_is_no_database(
+def test_restore_works_without_a_present_database(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path, tmp_path: Path
 ) -> None:
     create(open_stores(sqlite_url))
@@ -261,7 +259,7 @@ def test_restore_where_there_is_no_database(
     assert open_stores(f"sqlite:///{elsewhere}").get_status("s") == "running"
 
 
-def test_restore_of_an_earlier_schema_is_migrated_by_the_next_start(
+def test_restored_earlier_schema_is_migrated_by_the_next_start(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
     make_database(f"sqlite:///{file}", "0003")
@@ -271,7 +269,7 @@ def test_restore_of_an_earlier_schema_is_migrated_by_the_next_start(
     assert session.generation != "s1"
 
 
-def test_restore_over_an_open_store_is_refused_and_names_its_process(
+def test_restore_over_an_open_store_names_the_process(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -285,7 +283,7 @@ def test_restore_over_an_open_store_is_refused_and_names_its_process(
 
 
 @pytest.mark.parametrize("kind", ["damaged", "broken record", "no database", "none", "itself"])
-def test_restore_of_what_is_not_whole_changes_nothing(
+def test_restore_of_a_damaged_or_missing_file_changes_nothing(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path, kind: str
 ) -> None:
     store = open_stores(sqlite_url)
@@ -301,7 +299,7 @@ def test_restore_of_what_is_not_whole_changes_nothing(
                 connection.execute("DELETE FROM events WHERE seq = 7")
                 connection.commit()
         case "no database":
-            file.write_text("a text that is longer than what a header of a database has\n" * 9)
+            file.write_text("a text that is longer than the header of a database file\n" * 9)
         case "none":
             file.unlink()
         case _:
@@ -311,10 +309,10 @@ def test_restore_of_what_is_not_whole_changes_nothing(
     assert (names(database.parent), database.read_bytes()) == before
 
 
-def test_log_of_the_present_database_is_in_what_is_kept(
+def test_wal_of_the_replaced_database_is_kept_with_it(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
-    leave_a_log(sqlite_url)
+    leave_a_wal(sqlite_url)
     back_up(database, file)
     done = restore(file, database, now=START)
     assert done.replaced is not None
@@ -324,14 +322,14 @@ def test_log_of_the_present_database_is_in_what_is_kept(
     assert open_stores(sqlite_url).get_session("s").last_seq == 50
 
 
-def test_database_too_damaged_to_open_is_kept_with_its_log(
+def test_database_too_damaged_to_open_can_be_replaced(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
-    leave_a_log(sqlite_url)
+    leave_a_wal(sqlite_url)
     back_up(database, file)
     database.write_bytes(b"\xff" * 4096)
     log = database.with_name("sessions.db-wal")
-    log.write_bytes(b"what is left of a log")
+    log.write_bytes(b"the rest of a WAL")
     done = restore(file, database, now=START)
     assert done.replaced is not None
     assert done.replaced.read_bytes() == b"\xff" * 4096
@@ -339,11 +337,11 @@ def test_database_too_damaged_to_open_is_kept_with_its_log(
     assert open_stores(sqlite_url).get_session("s").last_seq == 50
 
 
-def test_database_that_is_being_read_is_not_replaced(
+def test_database_with_an_open_reader_is_not_replaced(
     sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
-    """Its reader would lose the log from under it."""
-    leave_a_log(sqlite_url)
+    """A replacement would remove the WAL that the reader uses."""
+    leave_a_wal(sqlite_url)
     back_up(database, file)
     with closing(sqlite3.connect(database, isolation_level=None)) as reader:
         reader.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""Records that no request could have made: imports refuse them, and reads survive them."""
+"""Records that no request can create: imports refuse them, and reads survive them."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ GROUPS: tuple[dict[str, dict[str, Any]], ...] = (
         "summary": {"version": 1, "updated_at": 1, "summary": "{}"},
     },
 )  # fmt: skip
-"""A session and a transcript as an export has them, each with one of everything."""
+"""A session and a transcript in the form of an export, with one record of each kind."""
 STRUCTURE = {"session_id", "last_run", "last_seq", "run", "seq", "position", "last_position"}
-"""Where a line belongs: other values make another export."""
+"""The columns that say where a line belongs; they are not changed."""
 
 HOSTILE: tuple[Any, ...] = (
     None, True, 7, -1, 2**31, 2**53 + 1, 2**62, 2**63 - 1, -(2**63), 0.5, "", "x" * 5000, "\0",
@@ -97,15 +97,15 @@ def id_of(group: Group) -> str:
     return str(next(iter(group.values()))["session_id"])
 
 
-def taken_variants(values: tuple[Any, ...]) -> list[Group]:
-    """Groups that hold, column by column, whichever of the values an import takes there."""
+def accepted_variants(values: tuple[Any, ...]) -> list[Group]:
+    """Return groups that together contain each value that an import accepts in each column."""
     made = []
     for number, group in enumerate(GROUPS):
         taken = {
             (kind, column): [
                 value
                 for value in values
-                if is_taken(changed(named(group, "x"), kind, **{column: value}))
+                if is_accepted(changed(named(group, "x"), kind, **{column: value}))
             ]
             for kind, line in group.items()
             for column in line.keys() - STRUCTURE
@@ -119,7 +119,7 @@ def taken_variants(values: tuple[Any, ...]) -> list[Group]:
     return made
 
 
-def is_taken(group: Group) -> bool:
+def is_accepted(group: Group) -> bool:
     try:
         for kind, line in group.items():
             KINDS[kind].to_row(orjson.loads(orjson.dumps(line)), 1)
@@ -140,7 +140,7 @@ def export_of(groups: list[Group]) -> bytes:
 
 
 def targets(app: FastAPI, session_id: str) -> Iterator[str]:
-    """Every route that reads, of a session where it is of one."""
+    """Yield the targets of all routes that read, for this session where a route needs one."""
     for path, methods in app.openapi()["paths"].items():
         if "get" not in methods:
             continue
@@ -158,7 +158,7 @@ def targets(app: FastAPI, session_id: str) -> Iterator[str]:
 
 
 async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered]:
-    """What every route says of each session; in the end each can be deleted."""
+    """Ask every route about each session, then delete each session; return all answers."""
     found: dict[str, Answered] = {}
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
     async with Manager.open(store) as manager:
@@ -174,18 +174,18 @@ async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered
     return found
 
 
-def take_in(directory: Path, groups: list[Group]) -> None:
+def import_groups(directory: Path, groups: list[Group]) -> None:
     import_export(f"sqlite:///{directory / 'sessions.db'}", io.BytesIO(export_of(groups)))
 
 
 @settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(st.just(HOSTILE) | st.tuples(VALUES, VALUES))
-def test_import_that_is_taken_is_read_by_every_route(values: tuple[Any, ...]) -> None:
-    taken = taken_variants(values)
+def test_accepted_import_can_be_read_through_every_route(values: tuple[Any, ...]) -> None:
+    taken = accepted_variants(values)
     if not taken:
         return
     with TemporaryDirectory() as directory:
-        take_in(Path(directory), taken)
+        import_groups(Path(directory), taken)
         said = asyncio.run(answers(Path(directory), list(map(id_of, taken))))
     wrong = {target: answer.body for target, answer in said.items() if answer.status >= 500}
     assert wrong == {}
@@ -194,7 +194,7 @@ def test_import_that_is_taken_is_read_by_every_route(values: tuple[Any, ...]) ->
     assert said["left"].json["sessions"] == []
 
 
-def test_import_refuses_what_no_request_can_make() -> None:
+def test_import_refuses_values_that_no_request_can_create() -> None:
     refused: list[tuple[str, str, Any]] = [
         ("session", "session_name", ""),
         ("session", "session_name", "x" * 5000),
@@ -209,8 +209,8 @@ def test_import_refuses_what_no_request_can_make() -> None:
     ]
     for kind, column, value in refused:
         [group] = [named(group, "x") for group in GROUPS if kind in group]
-        assert is_taken(group)
-        assert not is_taken(changed(group, kind, **{column: value})), (kind, column, value)
+        assert is_accepted(group)
+        assert not is_accepted(changed(group, kind, **{column: value})), (kind, column, value)
 
 
 DAMAGES: tuple[Any, ...] = (2**62, -(2**63), "text", b"\xff\xfe", 0.5, "", "not UTF-8")
@@ -223,11 +223,11 @@ TABLES = {
 }
 
 
-def test_damaged_record_spoils_no_list_and_can_be_deleted(tmp_path: Path) -> None:
+def test_damaged_record_breaks_no_list_and_can_be_deleted(tmp_path: Path) -> None:
     places = {
         (kind, value): named(GROUPS[0], f"{kind} {value!r}") for kind in TABLES for value in DAMAGES
     }
-    take_in(tmp_path, list(places.values()))
+    import_groups(tmp_path, list(places.values()))
     with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection, connection:
         for (kind, value), group in places.items():
             table, where = TABLES[kind]
@@ -261,8 +261,8 @@ TEXTS = {
 }
 
 
-def test_verify_names_what_is_not_text(tmp_path: Path) -> None:
-    take_in(tmp_path, [named(group, "x") for group in GROUPS])
+def test_verify_names_values_that_are_not_text(tmp_path: Path) -> None:
+    import_groups(tmp_path, [named(group, "x") for group in GROUPS])
     path = tmp_path / "sessions.db"
     assert verify(path)[1] == []
     for damage in (NOT_UTF_8, "x'00'"):

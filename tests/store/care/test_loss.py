@@ -1,11 +1,10 @@
-"""What the disk lost or changed is seen, told, and accepted only when somebody says so."""
+"""Loss and change of data on the disk: detected, reported, and accepted only by a command."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,23 +30,19 @@ from agent_session_manager.sql.database.errors import DatabaseError, is_broken, 
 from agent_session_manager.sql.database.head import read_head
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.queries import EventFilter
-from tests.store.promises.conformance import SteppedClock, append, create
+from tests.store.conftest import OpenStores
+from tests.store.promises.changes import append, create
+from tests.store.promises.stepped_clock import SteppedClock
+from tests.store.refusal import refusal
 from tests.support.rows import each_row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-TEXT = "a text that stands nowhere else in the file"
-
-OpenStores = Callable[[str], SqlStore]
-
-
-@pytest.fixture
-def database(sqlite_url: str) -> Path:
-    return Path(sqlite_url.removeprefix("sqlite:///"))
+TEXT = "a text that is nowhere else in the file"
 
 
 @pytest.fixture
 def killed(sqlite_url: str, open_stores: OpenStores, tmp_path: Path) -> Path:
-    """What a killed manager leaves: three events in the database, two more in its log."""
+    """Make the files of a killed manager: three events in the database, two more in its WAL."""
     served = open_stores(sqlite_url)
     create(served)
     stop = {"event_type": "session_stop", "exit_code": 0}
@@ -74,20 +69,14 @@ def opened(database: Path) -> SqlStore:
     return open_store(f"sqlite:///{database}", clock=SteppedClock())
 
 
-def refusal(database: Path) -> str:
-    with pytest.raises(DatabaseError) as caught:
-        opened(database).close()
-    return str(caught.value)
-
-
 def change_text(database: Path) -> None:
-    with closing(sqlite3.connect(database)) as behind_our_back:
+    with closing(sqlite3.connect(database)) as other:
         change = "UPDATE events SET fields = replace(fields, 'text', 'test') WHERE seq = 2"
-        assert behind_our_back.execute(change).rowcount == 1
-        behind_our_back.commit()
+        assert other.execute(change).rowcount == 1
+        other.commit()
 
 
-def test_head_says_what_was_acknowledged_last(
+def test_head_counts_acknowledged_commits_and_events(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -102,7 +91,7 @@ def test_head_says_what_was_acknowledged_last(
     assert read_head(database) == after
 
 
-def test_lost_log_is_told_with_what_is_missing(killed: Path) -> None:
+def test_lost_wal_is_reported_with_the_missing_commits(killed: Path) -> None:
     log_of(killed).unlink()
     assert "its last 2 commits are missing, and with them 2 events" in refusal(killed)
     _, problems = verify(killed)
@@ -110,7 +99,7 @@ def test_lost_log_is_told_with_what_is_missing(killed: Path) -> None:
     assert "its last 2 commits are missing" in problems[0]
 
 
-def test_lost_database_is_not_made_anew(killed: Path) -> None:
+def test_lost_database_is_not_created_again(killed: Path) -> None:
     killed.unlink()
     log_of(killed).unlink()
     assert "commits are missing" in refusal(killed)
@@ -121,7 +110,7 @@ def test_lost_database_is_not_made_anew(killed: Path) -> None:
     store.close()
 
 
-def test_accepted_loss_is_kept_aside_and_readers_begin_anew(killed: Path) -> None:
+def test_accepted_loss_keeps_a_copy_and_makes_readers_reload(killed: Path) -> None:
     with closing(sqlite3.connect(f"{killed.as_uri()}?mode=ro", uri=True)) as connection:
         generation, position = connection.execute(
             "SELECT generation, position FROM feed"
@@ -143,10 +132,10 @@ def test_accepted_loss_is_kept_aside_and_readers_begin_anew(killed: Path) -> Non
     assert sorted(killed.parent.glob("*.replaced-*")) == [done.kept]
 
 
-def test_changed_event_is_refused_at_start_and_stands_replaced_once_accepted(killed: Path) -> None:
+def test_changed_event_is_refused_until_its_loss_is_accepted(killed: Path) -> None:
     change_text(killed)
-    assert "session 's': its event 2 is not what was stored" in refusal(killed)
-    assert verify(killed)[1] == ["session 's': its event 2 is not what was stored"]
+    assert "session 's': event 2 does not match its checksum" in refusal(killed)
+    assert verify(killed)[1] == ["session 's': event 2 does not match its checksum"]
     accept_loss(killed, now=NOW)
     assert verify(killed)[1] == []
     store = opened(killed)
@@ -158,7 +147,7 @@ def test_changed_event_is_refused_at_start_and_stands_replaced_once_accepted(kil
         store.close()
 
 
-def test_event_that_changes_while_it_is_served_is_never_shown(
+def test_event_changed_while_served_is_shown_as_damaged(
     sqlite_url: str, killed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = opened(killed)
@@ -173,7 +162,7 @@ def test_event_that_changes_while_it_is_served_is_never_shown(
         store.close()
 
 
-def test_restored_backup_is_not_taken_for_a_loss(killed: Path, tmp_path: Path) -> None:
+def test_restored_backup_is_not_a_loss(killed: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.db"
     back_up(killed, backup)
     store = opened(killed)
@@ -183,14 +172,14 @@ def test_restored_backup_is_not_taken_for_a_loss(killed: Path, tmp_path: Path) -
     opened(killed).close()
 
 
-def test_damaged_head_does_not_stop_a_whole_database(killed: Path) -> None:
+def test_damaged_head_does_not_block_an_intact_database(killed: Path) -> None:
     head = killed.with_name("sessions.db.head")
     head.write_bytes(head.read_bytes()[:20])
     opened(killed).close()
     assert read_head(killed) is not None
 
 
-def test_reader_that_holds_on_makes_the_log_grow_is_told_once_and_the_log_shrinks_after(
+def test_long_read_makes_the_wal_grow_and_is_logged_once(
     sqlite_url: str, open_stores: OpenStores, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_stores(sqlite_url)
@@ -210,10 +199,10 @@ def test_reader_that_holds_on_makes_the_log_grow_is_told_once_and_the_log_shrink
     assert log_of(database).stat().st_size == 0
 
 
-def test_only_the_connection_that_writes_ever_checkpoints(
+def test_only_the_writing_connection_checkpoints(
     sqlite_url: str, open_stores: OpenStores, database: Path, killed: Path, tmp_path: Path
 ) -> None:
-    """The log of what a killed manager left stays as it is, whoever reads and is the last to go."""
+    """Readers leave the WAL of a killed manager unchanged, even the last to close."""
     log = log_of(killed).read_bytes()
     verify(killed)
     back_up(killed, tmp_path / "copy.db")
@@ -231,7 +220,7 @@ def test_only_the_connection_that_writes_ever_checkpoints(
 
 
 def failure(code: int) -> OperationalError:
-    cause = sqlite3.OperationalError("said by the database")
+    cause = sqlite3.OperationalError("error text of the database")
     cause.sqlite_errorcode = code
     return OperationalError("INSERT", {}, cause)
 
@@ -247,15 +236,13 @@ def failure(code: int) -> OperationalError:
         (sqlite3.SQLITE_BUSY, StoreUnavailableError, False),
     ],
 )
-def test_what_the_database_says_is_told_apart_by_its_code(
-    code: int, kind: type[Any], ends: bool
-) -> None:
+def test_database_errors_are_classified_by_code(code: int, kind: type[Any], ends: bool) -> None:
     error = failure(code)
     assert type(refusal_of(error)) is kind
     assert is_broken(error.orig) is ends
 
 
-def test_full_disk_of_postgresql_is_told_too() -> None:
+def test_full_disk_of_postgresql_is_a_disk_full_error() -> None:
     errors = pytest.importorskip("psycopg.errors")
     error = OperationalError("INSERT", {}, errors.DiskFull("no space"))
     assert type(refusal_of(error)) is DiskFullError

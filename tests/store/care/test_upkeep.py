@@ -1,11 +1,10 @@
-"""What a manager does to its record by itself, with a real store and a clock that is moved."""
+"""Automatic tasks of a manager, with a real store and a clock that the test moves."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +15,12 @@ from agent_session_manager.domain.event import parse_event
 from agent_session_manager.feed.frames import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.settings import Settings
+from agent_session_manager.settings import load_settings
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.store.changes import CreateSession, UpdateSession
 from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
-from tests.store.promises.conformance import SteppedClock
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.loops import run
 
 STOP = {"event_type": "session_stop"}
@@ -38,9 +37,7 @@ async def ids(manager: Manager) -> set[str]:
     return {session.session_id for session in page.sessions}
 
 
-def test_followers_of_a_session_are_told_when_retention_deletes_it(
-    sqlite_url: str, clock: SteppedClock
-) -> None:
+def test_followers_get_the_deletion_by_retention(sqlite_url: str, clock: SteppedClock) -> None:
     passed = 0.0
 
     async def scenario() -> None:
@@ -78,28 +75,28 @@ def test_followers_of_a_session_are_told_when_retention_deletes_it(
 
 
 async def _deleted(frames: AsyncGenerator[Frame]) -> None:
-    """Read until the feed says that its session is gone."""
+    """Read the feed until its session is deleted."""
     async for frame in frames:
         if isinstance(frame, SessionDeleted):
             return
 
 
-def test_nothing_is_done_that_is_not_asked_for(sqlite_url: str, clock: SteppedClock) -> None:
+def test_upkeep_does_nothing_by_default(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
         async with Manager.open(store) as manager:
-            before = asyncio.all_tasks()
             upkeep = Upkeep(
-                manager, Settings(state_dir=Path("/none")), database=None, time=Time(clock=clock)
+                manager, load_settings({}, state_dir="/none"), database=None, time=Time(clock=clock)
             )
             async with upkeep.going_on():
-                assert asyncio.all_tasks() == before
+                names = {task.get_name() for task in asyncio.all_tasks()}
+                assert "reaper" in names and not {"retention", "backups"} & names
             assert (upkeep.retention, upkeep.backups) == (None, None)
 
     run(scenario())
 
 
-def test_person_who_takes_a_session_back_has_the_whole_term_again(
+def test_unarchived_session_gets_a_full_retention_term(
     sqlite_url: str, clock: SteppedClock
 ) -> None:
     async def scenario() -> None:
@@ -117,7 +114,7 @@ def test_person_who_takes_a_session_back_has_the_whole_term_again(
     run(scenario())
 
 
-def test_manager_that_is_stopping_vacuums_no_more(sqlite_url: str, clock: SteppedClock) -> None:
+def test_stopped_manager_does_not_vacuum(sqlite_url: str, clock: SteppedClock) -> None:
     async def scenario() -> None:
         store = open_store(sqlite_url, clock=clock)
         async with Manager.open(store) as manager:

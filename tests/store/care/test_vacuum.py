@@ -1,9 +1,8 @@
-"""Giving space back: a little at a time by the store, and all at once where nobody serves."""
+"""Vacuum: in small steps by the store, and of the whole file if no manager serves it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,24 +12,20 @@ from agent_session_manager.domain.errors import VacuumNotPossibleError
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
-from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter
 from agent_session_manager.store.space import Space
-from tests.store.promises.conformance import append, create, made, says
+from tests.store.conftest import OpenStores
+from tests.store.foreign_database import make_foreign_database
+from tests.store.promises.changes import append, create, made
+from tests.store.promises.events import says
 
-OpenStores = Callable[[str], SqlStore]
 SESSIONS = 20
 
 
-@pytest.fixture
-def database(sqlite_url: str) -> Path:
-    return Path(sqlite_url.removeprefix("sqlite:///"))
-
-
 def half_deleted(store: Store) -> None:
-    """Many sessions, of which every second is gone."""
+    """Create many sessions and delete every second one."""
     for number in range(SESSIONS):
         create(store, f"s{number}")
         append(store, *[says("x" * 20_000)] * 10, session_id=f"s{number}")
@@ -46,7 +41,7 @@ def kept(store: Store) -> list[object]:
     ]
 
 
-def test_store_gives_back_as_many_pages_as_it_is_asked_and_keeps_all_else(
+def test_free_some_releases_the_given_number_of_pages(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -59,7 +54,7 @@ def test_store_gives_back_as_many_pages_as_it_is_asked_and_keeps_all_else(
         free_bytes=before.free_bytes - 100 * before.page_bytes,
         page_bytes=before.page_bytes,
     )
-    append(store, says("meanwhile"), session_id="s1")
+    append(store, says("between"), session_id="s1")
     record = kept(store)
     while after.free_bytes:
         after = store.free_some(100)
@@ -69,7 +64,7 @@ def test_store_gives_back_as_many_pages_as_it_is_asked_and_keeps_all_else(
     assert verify(database)[1] == []
 
 
-def test_file_is_rebuilt_where_nobody_serves(
+def test_vacuum_rebuilds_a_file_that_is_not_served(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -85,7 +80,7 @@ def test_file_is_rebuilt_where_nobody_serves(
     assert kept(open_stores(sqlite_url)) == record
 
 
-def test_file_that_was_made_before_is_rebuilt_once_and_then_shrinks_while_it_is_served(
+def test_older_file_shrinks_while_served_after_one_vacuum(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     database.touch(mode=0o600)
@@ -106,7 +101,7 @@ def test_file_that_was_made_before_is_rebuilt_once_and_then_shrinks_while_it_is_
     assert again.free_some(1).total_bytes == before.total_bytes - before.page_bytes
 
 
-def test_file_that_is_served_is_left_alone(
+def test_vacuum_of_a_served_file_is_refused(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     half_deleted(open_stores(sqlite_url))
@@ -114,12 +109,11 @@ def test_file_that_is_served_is_left_alone(
         vacuum(database)
 
 
-def test_what_is_no_database_of_ours_is_left_as_it_is(database: Path) -> None:
+def test_vacuum_of_a_missing_or_foreign_database_is_refused(database: Path) -> None:
     with pytest.raises(DatabaseError, match="no database at"):
         vacuum(database)
     assert not database.exists()
-    with closing(sqlite3.connect(database)) as other:
-        other.execute("CREATE TABLE mine (x)")
+    make_foreign_database(database)
     before = database.read_bytes()
     with pytest.raises(DatabaseError, match="not a database of"):
         vacuum(database)
@@ -127,6 +121,6 @@ def test_what_is_no_database_of_ours_is_left_as_it_is(database: Path) -> None:
 
 
 @pytest.mark.xdist_group("postgresql")
-def test_postgresql_is_left_to_its_own_vacuum(postgresql_url: str, open_stores: OpenStores) -> None:
+def test_vacuum_of_postgresql_is_refused(postgresql_url: str, open_stores: OpenStores) -> None:
     with pytest.raises(VacuumNotPossibleError, match="PostgreSQL"):
         open_stores(postgresql_url).free_some(1)

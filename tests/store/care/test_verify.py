@@ -1,4 +1,4 @@
-"""What is wrong with a SQLite database is seen: by `verify`, and by whoever opens it to serve."""
+"""Damage of a SQLite database is detected by `verify`, and when a manager opens it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,23 @@ from agent_session_manager.sql.care.verify import Contents, refuse_damaged, veri
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.changes import DeleteSession
-from tests.store.promises.conformance import SOME, SteppedClock, append, create, made
+from tests.store.conftest import OpenStores
+from tests.store.foreign_database import make_foreign_database
+from tests.store.promises.changes import append, create, made
+from tests.store.promises.events import SOME
+from tests.store.refusal import refusal
 from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row
 
 NEWEST = known_revisions()[-1]
 
-OpenStores = Callable[[str], SqlStore]
 PAGE = 4096
 
 
 @pytest.fixture
-def database(sqlite_url: str) -> Path:
-    return Path(sqlite_url.removeprefix("sqlite:///"))
-
-
-@pytest.fixture
 def filled(sqlite_url: str, open_stores: OpenStores, database: Path) -> Path:
-    """A closed database with sessions and events in it, and one session that was deleted."""
+    """Make a closed database with sessions, events and one deleted session."""
     store = open_stores(sqlite_url)
     for name in ("s", "gone", "other"):
         create(store, name)
@@ -50,13 +47,7 @@ def filled(sqlite_url: str, open_stores: OpenStores, database: Path) -> Path:
     return database
 
 
-def refusal(path: Path) -> str:
-    with pytest.raises(DatabaseError) as caught:
-        open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
-    return str(caught.value)
-
-
-def refusal_of_a_large_one(path: Path) -> str | None:
+def refusal_of_a_large_database(path: Path) -> str | None:
     opened = open_database(f"sqlite:///{path}")
     try:
         refuse_damaged(opened, whole_up_to=0)
@@ -67,12 +58,12 @@ def refusal_of_a_large_one(path: Path) -> str | None:
     return None
 
 
-def test_what_the_store_writes_is_whole(filled: Path) -> None:
+def test_database_of_the_store_is_valid(filled: Path) -> None:
     assert verify(filled) == (Contents(revision=NEWEST, sessions=2, events=101), [])
-    assert refusal_of_a_large_one(filled) is None
+    assert refusal_of_a_large_database(filled) is None
 
 
-def test_open_store_is_verified_beside_it(
+def test_open_store_can_be_verified(
     sqlite_url: str, open_stores: OpenStores, database: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -83,9 +74,7 @@ def test_open_store_is_verified_beside_it(
 
 
 @each_row("revision", known_revisions())
-def test_database_of_an_earlier_version_is_verified_as_what_it_is(
-    tmp_path: Path, revision: str
-) -> None:
+def test_database_of_an_earlier_version_can_be_verified(tmp_path: Path, revision: str) -> None:
     make_database(f"sqlite:///{tmp_path}/sessions.db", revision)
     assert verify(tmp_path / "sessions.db") == (
         Contents(revision=revision, sessions=1, events=3),
@@ -94,7 +83,7 @@ def test_database_of_an_earlier_version_is_verified_as_what_it_is(
 
 
 def copied(database: Path, directory: Path) -> Path:
-    """A database and what stands beside it, in another directory."""
+    """Copy a database and the files next to it to another directory."""
     for each in database.parent.glob(f"{database.name}*"):
         shutil.copy(each, directory)
     return directory / database.name
@@ -147,7 +136,7 @@ BROKEN = {
 
 
 @each_row("what", BROKEN)
-def test_record_that_is_not_whole_is_told(filled: Path, tmp_path: Path, what: str) -> None:
+def test_incomplete_record_is_reported(filled: Path, tmp_path: Path, what: str) -> None:
     statement, text = BROKEN[what]
     filled = copied(filled, tmp_path)
     with closing(sqlite3.connect(filled)) as connection:
@@ -156,7 +145,7 @@ def test_record_that_is_not_whole_is_told(filled: Path, tmp_path: Path, what: st
     assert text in verify(filled)[1]
 
 
-def test_index_that_does_not_agree_with_its_table_is_told(filled: Path) -> None:
+def test_index_that_disagrees_with_its_table_is_reported(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         statement = "DELETE FROM sqlite_master WHERE name = 'ix_sessions_parent'"
@@ -165,14 +154,12 @@ def test_index_that_does_not_agree_with_its_table_is_told(filled: Path) -> None:
     assert verify(filled)[1] != []
 
 
-def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
-    filled: Path, tmp_path: Path
-) -> None:
+def test_each_destroyed_page_is_detected_before_any_write(filled: Path, tmp_path: Path) -> None:
     content = filled.read_bytes()
     pages = len(content) // PAGE
     assert pages > 20
     for page in range(pages):
-        at = page * PAGE + (100 if page == 0 else 0)  # behind the header of the file
+        at = page * PAGE + (100 if page == 0 else 0)  # after the header of the file
         damaged = content[:at] + b"\xff" * 16 + content[at + 16 :]
         path = tmp_path / f"page-{page}.db"
         path.touch(0o600)
@@ -196,7 +183,7 @@ def test_each_page_that_is_destroyed_is_seen_before_the_database_is_touched(
     ],
     ids=["no header", "header", "half", "a page less", "the beginning"],
 )
-def test_header_or_length_that_is_wrong_is_seen_also_where_not_all_is_read(
+def test_wrong_header_or_length_is_detected_on_a_partial_read(
     filled: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     filled = copied(filled, tmp_path)
@@ -207,9 +194,7 @@ def test_header_or_length_that_is_wrong_is_seen_also_where_not_all_is_read(
     assert filled.read_bytes() == damaged
 
 
-def test_of_a_large_database_the_small_tables_are_read_at_the_start(
-    filled: Path, tmp_path: Path
-) -> None:
+def test_start_checks_the_small_tables_of_a_large_database(filled: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(filled)) as connection:
         roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall())
     content = filled.read_bytes()
@@ -219,7 +204,7 @@ def test_of_a_large_database_the_small_tables_are_read_at_the_start(
         path = tmp_path / f"{table}.db"
         path.touch(0o600)
         path.write_bytes(content[:at] + b"\xff" * 16 + content[at + 16 :])
-        return refusal_of_a_large_one(path) is not None
+        return refusal_of_a_large_database(path) is not None
 
     assert {table for table in ("sessions", "runs", "feed", "requests") if seen(table)} == {
         "sessions",
@@ -227,14 +212,14 @@ def test_of_a_large_database_the_small_tables_are_read_at_the_start(
         "feed",
         "requests",
     }
-    assert not seen("transcript_entries"), "as large as the disk: this is left to verify"
+    assert not seen("transcript_entries"), "the start reads a large table; only verify should"
     half = tmp_path / "half.db"
     half.touch(0o600)
     half.write_bytes(content[: len(content) // 2])
-    assert refusal_of_a_large_one(half) is not None
+    assert refusal_of_a_large_database(half) is not None
 
 
-def test_log_of_a_damaged_database_is_not_folded_into_it_by_looking(
+def test_check_of_a_damaged_database_does_not_checkpoint(
     sqlite_url: str, open_stores: OpenStores, database: Path, tmp_path: Path
 ) -> None:
     store = open_stores(sqlite_url)
@@ -251,18 +236,17 @@ def test_log_of_a_damaged_database_is_not_folded_into_it_by_looking(
     assert Path(f"{copy}-wal").read_bytes() == log
 
 
-def test_file_that_is_not_there_and_one_that_is_not_ours_are_not_whole(database: Path) -> None:
+def test_missing_and_foreign_files_fail_verification(database: Path) -> None:
     with pytest.raises(DatabaseError, match="no database at"):
         verify(database)
     assert not database.exists()
-    with closing(sqlite3.connect(database)) as other:
-        other.execute("CREATE TABLE mine (x)")
+    make_foreign_database(database)
     contents, (problem,) = verify(database)
     assert contents is None
     assert problem.startswith(f"{database} is not a database of agent-session-manager: its schema")
 
 
-def test_schema_of_a_newer_version_is_not_judged(filled: Path) -> None:
+def test_database_of_a_newer_version_is_not_checked(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
         connection.commit()

@@ -1,17 +1,8 @@
-"""How a database is opened, owned, brought up to date and left, on each kind."""
+"""Opening and migrating a database, and its settings, with SQLite and with PostgreSQL."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import sqlite3
-import stat
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +12,22 @@ from sqlalchemy.exc import OperationalError
 
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
-from agent_session_manager.sql.database.owner import Owner
-from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import CreateSession, DeleteSession
 from agent_session_manager.store.queries import EventFilter, SessionFilter
-from agent_shared import place
-from tests.store.conftest import sqlite_url_in
-from tests.store.promises.conformance import (
-    SOME,
-    SteppedClock,
-    append,
-    create,
-    made,
-    says,
-    stop,
-    update,
-)
+from tests.store.conftest import OpenStores, sqlite_url_in
+from tests.store.promises.changes import append, create, made, update
+from tests.store.promises.events import SOME, says, stop
+from tests.store.refusal import refusal
 from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
-
-OpenStores = Callable[[str], SqlStore]
 
 
-def path_of(sqlite_url: str) -> Path:
-    return Path(sqlite_url.removeprefix("sqlite:///"))
-
-
-def refusal(url: str) -> str:
-    with pytest.raises(DatabaseError) as caught:
-        open_store(url, clock=SteppedClock()).close()
-    return str(caught.value)
-
-
-def test_reserved_names_of_before_are_migrated_to_one_form(
+def test_reserved_names_are_migrated_to_one_unicode_form(
     database_url: str, open_stores: OpenStores
 ) -> None:
-    """Of two sessions with one name in two forms, both keep what they have."""
+    """Two sessions with one name in two Unicode forms both keep their names."""
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     make_database(database_url, "0006", sessions=3)
     held = {"s1": ("/p", decomposed), "s2": ("/q", decomposed), "s3": ("/q", composed)}
@@ -85,9 +53,7 @@ def test_reserved_names_of_before_are_migrated_to_one_form(
     assert update(store, "s2", archived=True).session_name == decomposed
 
 
-def test_opening_again_changes_nothing_and_finds_everything(
-    database_url: str, open_stores: OpenStores
-) -> None:
+def test_reopened_database_is_complete(database_url: str, open_stores: OpenStores) -> None:
     first = open_stores(database_url)
     session = create(first, spec={"x": 1}, unique_name=True)
     append(first, {"event_type": "some", "event_id": "1", "field": "é🦾"})
@@ -99,7 +65,7 @@ def test_opening_again_changes_nothing_and_finds_everything(
     assert append(again, {"event_type": "some", "event_id": "1"}, SOME) == [1, 2]
 
 
-def test_database_of_a_newer_version_is_refused_and_left_as_it_is(
+def test_database_of_a_newer_version_is_refused_and_unchanged(
     database_url: str, open_stores: OpenStores
 ) -> None:
     open_stores(database_url).close()
@@ -117,7 +83,7 @@ def test_database_of_a_newer_version_is_refused_and_left_as_it_is(
     assert version == "from_the_future"
 
 
-def test_session_created_anew_has_a_generation_of_its_own(
+def test_session_with_a_reused_id_has_a_new_generation(
     database_url: str, open_stores: OpenStores
 ) -> None:
     store = open_stores(database_url)
@@ -130,9 +96,7 @@ def test_session_created_anew_has_a_generation_of_its_own(
     assert len(generations) == 3
 
 
-def test_nothing_of_a_deleted_session_stays_in_the_tables(
-    database_url: str, open_stores: OpenStores
-) -> None:
+def test_deleted_session_leaves_no_rows(database_url: str, open_stores: OpenStores) -> None:
     store = open_stores(database_url)
     create(store)
     append(store, *[SOME] * 10)
@@ -151,9 +115,7 @@ def pragma(database: Database, *, writer: bool, name: str) -> object:
         return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
-def test_sqlite_flushes_each_commit_to_a_log_of_its_own(
-    sqlite_url: str, open_stores: OpenStores
-) -> None:
+def test_sqlite_uses_wal_and_flushes_each_commit(sqlite_url: str, open_stores: OpenStores) -> None:
     database = open_stores(sqlite_url)._database
     full = 2
     assert {
@@ -192,17 +154,15 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "of a project": lambda store: store.list_sessions(SessionFilter(project_dir="/p"), limit=1),
     "by prefix": lambda store: store.list_sessions(SessionFilter(id_prefix="s"), limit=1),
 }
-
-
 ALLOWED = {
-    "all": {"SCAN sessions"},  # from the end of the table, and cut by the limit
-    "by prefix": {"USE TEMP B-TREE FOR ORDER BY"},  # of those alone that have it
+    "all": {"SCAN sessions"},  # scans from the end of the table, up to the limit
+    "by prefix": {"USE TEMP B-TREE FOR ORDER BY"},  # sorts only the matching sessions
     "by name anywhere": {"USE TEMP B-TREE FOR ORDER BY"},  # the same
 }
 
 
 @each_row("name", READS)
-def test_no_read_looks_at_a_whole_table(tmp_path: Path, open_stores: OpenStores, name: str) -> None:
+def test_no_read_scans_a_whole_table(tmp_path: Path, open_stores: OpenStores, name: str) -> None:
     store = open_stores(sqlite_url_in(tmp_path))
     create(store)
     append(store, says("x"), stop())
@@ -225,9 +185,7 @@ def test_no_read_looks_at_a_whole_table(tmp_path: Path, open_stores: OpenStores,
 
 
 @pytest.mark.xdist_group("postgresql")
-def test_postgresql_answers_once_it_is_on_disk(
-    postgresql_url: str, open_stores: OpenStores
-) -> None:
+def test_postgresql_commits_are_synchronous(postgresql_url: str, open_stores: OpenStores) -> None:
     database = open_stores(postgresql_url)._database
     for engine in (database.writing, database.reading):
         with engine.connect() as connection:
@@ -243,7 +201,7 @@ def test_postgresql_answers_once_it_is_on_disk(
 
 
 @pytest.mark.xdist_group("postgresql")
-def test_store_that_cannot_reach_its_database_says_so(
+def test_store_without_its_database_is_unavailable(
     postgresql_url: str, open_stores: OpenStores
 ) -> None:
     store = open_stores(postgresql_url)
@@ -268,178 +226,10 @@ def test_store_that_cannot_reach_its_database_says_so(
     assert append(store, SOME) == [1]
 
 
-def test_sqlite_file_has_one_owner_who_is_named(sqlite_url: str, open_stores: OpenStores) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    said = refusal(sqlite_url)
-    assert str(path_of(sqlite_url)) in said
-    assert f"process id {os.getpid()}:" in said
-    store.close()
-    assert open_stores(sqlite_url).get_status("s") == "running"
-
-
-OWN_AND_WAIT = """\
-import sys, time
-from agent_session_manager.sql.database.open import open_database
-database = open_database(sys.argv[1])
-print("owned", flush=True)
-time.sleep(60)
-"""
-
-
-def test_owner_that_was_killed_owns_nothing_any_more(
-    sqlite_url: str, open_stores: OpenStores
-) -> None:
-    command = [sys.executable, "-c", OWN_AND_WAIT, sqlite_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
-        try:
-            assert owner.stdout is not None
-            assert owner.stdout.readline() == "owned\n"
-            assert f"process id {owner.pid}:" in refusal(sqlite_url)
-        finally:
-            owner.kill()
-            owner.wait(WATCHDOG_SECONDS)
-    assert create(open_stores(sqlite_url)).session_id == "s"
-
-
-NAME_OF_ANOTHER_START = Owner(
-    pid=os.getpid(), started="1", processes=place.processes(), host=place.host()
-)
-
-
-@each_row("left", [b"", b"999999999\n", json.dumps(asdict(NAME_OF_ANOTHER_START)).encode(), b"{"])
-def test_owner_that_has_the_lock_and_has_not_written_its_name_yet_is_waited_for(
-    tmp_path: Path, left: bytes
-) -> None:
-    """Whatever stands there until then: nothing, or the name of one that was killed."""
-    sqlite_url = sqlite_url_in(tmp_path)
-    lock = path_of(sqlite_url).with_name("sessions.db.lock")
-    lock.touch(mode=0o600)
-    lock.write_bytes(left)
-    with lock.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-        def write_name() -> None:
-            file.seek(0)
-            file.write(f"{os.getpid()}\n".encode())
-            file.truncate()
-            file.flush()
-
-        writing = threading.Timer(0.1, write_name)
-        writing.start()
-        said = refusal(sqlite_url)
-        writing.join()
-    assert f"process id {os.getpid()}:" in said
-
-
-def test_owner_in_another_container_is_named_with_its_host(tmp_path: Path) -> None:
-    """Its process id may be anybody's here, and is not looked for."""
-    sqlite_url = sqlite_url_in(tmp_path)
-    lock = path_of(sqlite_url).with_name("sessions.db.lock")
-    lock.touch(mode=0o600)
-    elsewhere = replace(NAME_OF_ANOTHER_START, processes="other", host="box")
-    lock.write_text(json.dumps(asdict(elsewhere)))
-    with lock.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        said = refusal(sqlite_url)
-    assert f"a manager on box, in another container or machine (process id {os.getpid()} " in said
-
-
-def test_sqlite_files_are_for_their_owner_alone(sqlite_url: str, open_stores: OpenStores) -> None:
-    before = os.umask(0)
-    try:
-        store = open_stores(sqlite_url)
-        create(store)
-    finally:
-        os.umask(before)
-    files = {
-        path.name: stat.S_IMODE(path.stat().st_mode)
-        for path in path_of(sqlite_url).parent.iterdir()
-    }
-    assert files == {
-        "sessions.db": 0o600,
-        "sessions.db-shm": 0o600,
-        "sessions.db-wal": 0o600,
-        "sessions.db.ballast": 0o600,
-        "sessions.db.head": 0o600,
-        "sessions.db.lock": 0o600,
-    }
-
-
-@each_row("suffix", ["", ".lock"])
-def test_sqlite_file_or_lock_that_is_a_link_is_refused(tmp_path: Path, suffix: str) -> None:
-    sqlite_url = sqlite_url_in(tmp_path)
-    path = path_of(sqlite_url)
-    elsewhere = path.with_name("elsewhere")
-    elsewhere.touch(0o600)
-    path.with_name(path.name + suffix).symlink_to(elsewhere)
-    assert f"{path}{suffix}: it is a link" in refusal(sqlite_url)
-    assert elsewhere.read_bytes() == b""
-
-
-@each_row(
-    "content",
-    [b"x", b"precious text\n" * 300, b"SQLite format 2\0" + b"\0" * 4080, b"\0" * 4096],
-    ids=["one byte", "text", "another format", "zeros"],
-)
-def test_file_that_is_no_database_is_refused_and_left_as_it_is(
-    tmp_path: Path, content: bytes
-) -> None:
-    sqlite_url = sqlite_url_in(tmp_path)
-    path = path_of(sqlite_url)
-    path.touch(0o600)
-    path.write_bytes(content)
-    assert "is not a database" in refusal(sqlite_url)
-    assert path.read_bytes() == content
-
-
-def test_damaged_database_is_refused_and_left_as_it_is(
-    sqlite_url: str, open_stores: OpenStores
-) -> None:
-    open_stores(sqlite_url).close()
-    path = path_of(sqlite_url)
-    content = path.read_bytes()
-    damaged = content[:16] + b"\xff" * 84 + content[100:]
-    path.write_bytes(damaged)
-    assert str(path) in refusal(sqlite_url)
-    assert path.read_bytes() == damaged
-
-
-def test_database_of_another_program_keeps_its_tables(sqlite_url: str) -> None:
-    path = path_of(sqlite_url)
-    path.touch(0o600)
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE sessions (mine TEXT)")
-    other.execute("INSERT INTO sessions VALUES ('precious')")
-    other.commit()
-    other.close()
-    assert str(path) in refusal(sqlite_url)
-    other = sqlite3.connect(path)
-    assert other.execute("SELECT * FROM sessions").fetchall() == [("precious",)]
-    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("sessions",)]
-    other.close()
-
-
-@each_row("content", [b"", None], ids=["empty", "none"])
-def test_empty_file_becomes_the_database(
-    tmp_path: Path, open_stores: OpenStores, content: bytes | None
-) -> None:
-    sqlite_url = sqlite_url_in(tmp_path)
-    if content is not None:
-        path_of(sqlite_url).touch(0o600)
-        path_of(sqlite_url).write_bytes(content)
-    assert create(open_stores(sqlite_url)).session_id == "s"
-
-
-def test_directory_is_not_a_database(sqlite_url: str) -> None:
-    path_of(sqlite_url).mkdir()
-    assert "directory" in refusal(sqlite_url)
-
-
 @each_row(
     "url", ["sqlite://", "sqlite:///:memory:", "mysql://h/d", "nonsense", "", "sqlite:////no/dir/x"]
 )
-def test_url_that_means_no_database_of_ours_is_refused(url: str) -> None:
+def test_unsupported_url_is_refused(url: str) -> None:
     assert refusal(url)
 
 
@@ -447,18 +237,3 @@ def test_password_is_not_shown() -> None:
     said = refusal("postgresql://someone:secret@127.0.0.1:1/none")
     assert "someone:***@127.0.0.1:1/none" in said
     assert "secret" not in said
-
-
-def test_closed_store_leaves_one_file_with_everything_in_it(
-    sqlite_url: str, open_stores: OpenStores
-) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, *[SOME] * 100)
-    store.get_session("s")
-    store.close()
-    path = path_of(sqlite_url)
-    assert not path.with_name(path.name + "-wal").exists()
-    kept = sqlite3.connect(path)
-    assert kept.execute("SELECT count(*) FROM events").fetchone() == (100,)
-    kept.close()

@@ -1,4 +1,4 @@
-"""A schema is code: a file with any part that our migrations do not make is used by nothing."""
+"""A schema is code: a file with a part that our migrations do not create is never used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.importer import import_export
-from tests.store.promises.conformance import SOME, SteppedClock, append, create
+from tests.store.promises.changes import append, create
+from tests.store.promises.events import SOME
+from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.earlier_schema import make_database
 from tests.support.endless_pages import make_endless
 from tests.support.rows import each_row
@@ -67,7 +69,7 @@ def crafted(whole: Path, path: Path, statements: str) -> Path:
 
 
 def refusals(file: Path, directory: Path) -> dict[str, str]:
-    """What each use of a file says; nothing where it is used."""
+    """Return the error of each use of a file, or "" if the use succeeds."""
     now = datetime.now(UTC)
     exported = io.BytesIO()
     uses: dict[str, Callable[[], object]] = {
@@ -89,7 +91,7 @@ def refusals(file: Path, directory: Path) -> dict[str, str]:
 
 
 @each_row("part", PARTS)
-def test_file_with_a_foreign_part_is_refused_by_everything(
+def test_file_with_a_foreign_part_is_refused_by_every_command(
     whole: Path, tmp_path: Path, part: str
 ) -> None:
     file = crafted(whole, tmp_path / "crafted.db", PARTS[part])
@@ -102,36 +104,38 @@ def test_file_with_a_foreign_part_is_refused_by_everything(
 
 
 @each_row("table", ["events", "runs", "sessions"])
-def test_file_without_an_end_is_refused_by_everything(
+def test_endless_file_is_refused_by_every_command(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    if table == "sessions":  # each step of an export reads much: fewer of them show the same
+    if table == "sessions":  # each step of an export reads much, so fewer steps are enough
         monkeypatch.setattr(readonly, "_STEPS_OF_ANY", 1_000_000)
         monkeypatch.setattr(readonly, "_STEPS_OF_A_BYTE", 1)
     file = Path(shutil.copy(whole, tmp_path / "endless.db"))
     make_endless(file, table)
     before = file.read_bytes()
     said = refusals(file, tmp_path)
-    assert {use for use, text in said.items() if not text} <= {"export"}, "it reads by indexes"
+    assert {use for use, text in said.items() if not text} <= {"export"}, (
+        "only export reads by indexes"
+    )
     assert "more steps than" in said["verify"]
     assert file.read_bytes() == before
     assert not (tmp_path / "restored.db").exists()
     assert not (tmp_path / "backup.db").exists()
 
 
-def test_schema_of_every_revision_is_taken(tmp_path: Path) -> None:
+def test_schema_of_every_revision_is_accepted(tmp_path: Path) -> None:
     for revision in known_revisions():
         file = tmp_path / f"{revision}.db"
         make_database(f"sqlite:///{file}", revision)
         assert verify(file)[1] == []
 
 
-def test_analysed_database_is_taken(whole: Path, tmp_path: Path) -> None:
+def test_analysed_database_is_accepted(whole: Path, tmp_path: Path) -> None:
     file = crafted(whole, tmp_path / "analysed.db", "ANALYZE")
     assert verify(file)[1] == []
 
 
-def test_restore_takes_no_token_from_a_file(whole: Path, tmp_path: Path) -> None:
+def test_restore_does_not_copy_tokens(whole: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(whole)) as connection:
         assert connection.execute("SELECT count(*) FROM run_tokens").fetchone() == (1,)
     restore(whole, tmp_path / "restored.db", now=datetime.now(UTC))

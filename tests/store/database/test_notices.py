@@ -1,4 +1,4 @@
-"""What a store hears of others on the same PostgreSQL, and that it makes up for what it missed."""
+"""Notices between stores on one PostgreSQL, and recovery from missed notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sqlalchemy import create_engine, make_url, text
 from agent_session_manager.sql.database.notices import MAX_PAYLOAD_BYTES
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import CreateSession, DeleteSession
-from tests.store.promises.conformance import SOME, append, appending, create
+from tests.store.promises.changes import append, appending, create
+from tests.store.promises.events import SOME
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("postgresql")
@@ -19,18 +20,18 @@ Stores = Callable[[str], SqlStore]
 
 
 class Heard:
-    """What came, in order; a store that begins to watch says first that all may be new."""
+    """The notices in order. The first is None: any session may have changed before the watch."""
 
     def __init__(self, store: SqlStore) -> None:
         self.notices: list[set[str] | None] = []
         store.watch(self._notice)
-        wait_for(lambda: self.notices == [None], "it watches")
+        wait_for(lambda: self.notices == [None], "the store watches")
 
     def _notice(self, session_ids: Collection[str] | None) -> None:
         self.notices.append(None if session_ids is None else set(session_ids))
 
 
-def test_each_commit_is_heard_with_the_sessions_that_it_changed(
+def test_each_commit_sends_the_ids_of_changed_sessions(
     postgresql_url: str, open_stores: Stores
 ) -> None:
     here, there = open_stores(postgresql_url), open_stores(postgresql_url)
@@ -40,11 +41,11 @@ def test_each_commit_is_heard_with_the_sessions_that_it_changed(
     there.commit([appending("unknown", SOME)])
     there.commit([DeleteSession(session_id="b")])
     expected = [None, {"a", "b"}, {"a"}, {"b"}]
-    wait_for(lambda: len(heard.notices) >= len(expected), "all is heard")
+    wait_for(lambda: len(heard.notices) >= len(expected), "all notices arrive")
     assert heard.notices == expected
 
 
-def test_more_sessions_than_a_notice_can_name_are_all(
+def test_notice_for_too_many_sessions_means_any_session(
     postgresql_url: str, open_stores: Stores
 ) -> None:
     here, there = open_stores(postgresql_url), open_stores(postgresql_url)
@@ -54,13 +55,13 @@ def test_more_sessions_than_a_notice_can_name_are_all(
     wait_for(lambda: heard.notices == [None, None], "anything may have changed")
 
 
-def test_who_lost_its_connection_hears_that_anything_may_have_changed(
+def test_reconnected_store_reports_that_any_session_may_differ(
     postgresql_url: str, open_stores: Stores
 ) -> None:
     here, there = open_stores(postgresql_url), open_stores(postgresql_url)
     heard = Heard(here)
     create(there)
-    wait_for(lambda: heard.notices == [None, {"s"}], "the first is heard")
+    wait_for(lambda: heard.notices == [None, {"s"}], "the first notice arrives")
     engine = create_engine(make_url(postgresql_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         listening = (
@@ -68,12 +69,12 @@ def test_who_lost_its_connection_hears_that_anything_may_have_changed(
         )
         assert connection.execute(text(listening)).scalars().all() == [True]
     engine.dispose()
-    wait_for(lambda: heard.notices == [None, {"s"}, None], "it listens again")
+    wait_for(lambda: heard.notices == [None, {"s"}, None], "the store listens again")
     append(there, SOME)
-    wait_for(lambda: heard.notices[3:] == [{"s"}], "and hears")
+    wait_for(lambda: heard.notices[3:] == [{"s"}], "the next notice arrives")
 
 
-def test_on_sqlite_there_is_nobody_else_to_hear_of(sqlite_url: str, open_stores: Stores) -> None:
+def test_store_on_sqlite_gets_no_notices(sqlite_url: str, open_stores: Stores) -> None:
     store = open_stores(sqlite_url)
     heard: list[object] = []
     store.watch(heard.append)

@@ -1,4 +1,4 @@
-"""Several managers on one PostgreSQL: what one of them commits, the others' readers see at once."""
+"""Several managers on one PostgreSQL: readers of each see the commits of all at once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
 from tests.support.streams import seqs_in, streaming
+from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
-AT_ONCE_SECONDS = 20.0
-"""Less than a long poll: nothing is brought by the time that passes."""
 EVENTS = "/sessions/s/events"
 WRITERS = 4
 
@@ -31,15 +30,15 @@ def two(
         assert manager.stop() == 0, manager.log()
 
 
-def test_follower_at_one_sees_what_is_appended_at_the_other(
+def test_follower_sees_events_appended_at_another_manager(
     two: tuple[RunningManager, RunningManager],
 ) -> None:
     here, there = two
     with Api(there) as api:
         api.post("/sessions", {"session_id": "s", "session_name": "s"})
         with (
-            streaming(here, "/sessions/s/events", seconds=AT_ONCE_SECONDS) as stream,
-            streaming(here, "/sessions", seconds=AT_ONCE_SECONDS) as every,
+            streaming(here, "/sessions/s/events") as stream,
+            streaming(here, "/sessions") as every,
         ):
             stream.next()
             every.next()
@@ -52,7 +51,7 @@ def test_follower_at_one_sees_what_is_appended_at_the_other(
 
 
 @pytest.mark.stress
-def test_followers_at_both_see_all_that_is_written_at_either(
+def test_followers_at_two_managers_see_events_of_both(
     campaign: Campaign, two: tuple[RunningManager, RunningManager]
 ) -> None:
     count = campaign.count(short=200, long=10_000)
@@ -74,11 +73,11 @@ def test_followers_at_both_see_all_that_is_written_at_either(
         with Api(two[1]) as api:
             api.post(EVENTS, {"event_type": "session_stop"})
         for follower in following:
-            assert follower.result(60) == list(range(1, count + 2))
-    campaign.tell(f"{count} events at two managers on one PostgreSQL: followers at both saw all")
+            assert follower.result(WATCHDOG_SECONDS) == list(range(1, count + 2))
+    campaign.tell(f"{count} events at two managers on one PostgreSQL: both followers got all")
 
 
-def test_request_made_at_one_wakes_who_waits_at_the_other(
+def test_request_wakes_a_poll_at_another_manager(
     two: tuple[RunningManager, RunningManager],
 ) -> None:
     here, there = two
@@ -87,5 +86,5 @@ def test_request_made_at_one_wakes_who_waits_at_the_other(
         api.post("/sessions", {"session_id": "s", "session_name": "s"})
         waiting = threads.submit(api.get, f"{requests}?state=pending&wait=25")
         assert other.post(requests, {"request_id": "r", "kind": "stop"}).status == 201
-        (found,) = waiting.result(AT_ONCE_SECONDS).json["requests"]
+        (found,) = waiting.result(WATCHDOG_SECONDS).json["requests"]
     assert found["request_id"] == "r"

@@ -1,4 +1,4 @@
-"""A new database is made in one step, an old one by migrations: both end with the same schema."""
+"""A new database is created in one step, an old one is migrated; both get the same schema."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def parts_of(connection: Connection) -> set[tuple[Any, ...]]:
-    """All that a schema is made of; the order of a table's columns means nothing."""
+    """Return all parts of a schema, without the order of the columns."""
     if connection.dialect.name == "sqlite":
         return {tuple(to_part(*row)) for row in connection.execute(text(SCHEMA))}
     return {tuple(row) for query in OF_POSTGRESQL for row in connection.execute(text(query))}
 
 
 def rows_of(connection: Connection) -> dict[str, list[Any]]:
-    """What is in each table; the generation of the feed is another each time."""
+    """Return the rows of each table, without the random generation of the feed."""
     found: dict[str, list[Any]] = {
         name: [dict(row) for row in connection.execute(table.select()).mappings()]
         for name, table in metadata.tables.items()
@@ -69,7 +69,7 @@ def rows_of(connection: Connection) -> dict[str, list[Any]]:
     return {**found, "alembic_version": read_revisions(connection) or []}
 
 
-def test_new_database_has_the_schema_that_migrations_make(database: Database) -> None:
+def test_new_database_has_the_schema_of_the_migrations(database: Database) -> None:
     makers: dict[str, Callable[[Connection], None]] = {
         "created": create_newest,
         "migrated": run_migrations,
@@ -83,17 +83,17 @@ def test_new_database_has_the_schema_that_migrations_make(database: Database) ->
             transaction.rollback()
     assert made["created"][0] ^ made["migrated"][0] == set()
     assert made["created"] == made["migrated"]
-    assert len(made["created"][0]) > 2 * len(metadata.tables), "it was looked at"
+    assert len(made["created"][0]) > 2 * len(metadata.tables), "the schema has too few parts"
 
 
-def test_revisions_are_those_that_the_migrations_name() -> None:
+def test_known_revisions_match_the_migrations() -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     named = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert list(known_revisions()) == named[::-1]
 
 
-def test_start_without_migrations_does_not_import_alembic(sqlite_url: str) -> None:
+def test_start_without_a_migration_does_not_import_alembic(sqlite_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", OPEN_AND_OPEN_AGAIN, sqlite_url],
         capture_output=True,

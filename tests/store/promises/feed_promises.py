@@ -1,4 +1,4 @@
-"""Promise 11 of `store/protocol.py`: what those who follow the list of all sessions are told."""
+"""Promise 11 of `store/protocol.py`: the changes that followers of all sessions receive."""
 
 from __future__ import annotations
 
@@ -27,25 +27,14 @@ from agent_session_manager.store.feeds import ChangedSession, Changes
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.retention import ArchiveSessions
-from tests.store.promises.conformance import (
-    SOME,
-    Promise,
-    SteppedClock,
-    append,
-    appending,
-    create,
-    made,
-    open_run,
-    says,
-    stop,
-    update,
-    used,
-)
+from tests.store.promises.changes import append, appending, create, made, open_run, update
+from tests.store.promises.events import SOME, says, stop, used
 from tests.store.promises.lease_promises import TERM, claim, release
+from tests.store.promises.stepped_clock import SteppedClock
 
 
 def told(changes: Changes) -> list[str]:
-    """Each change as a word: what happened to whom."""
+    """Return each change in words: the kind of change and the session id."""
     return [
         f"{'new' if change.is_new else 'changed'} {change.session.session_id}"
         if isinstance(change, ChangedSession)
@@ -92,7 +81,9 @@ def promise_11_each_change_moves_its_session_past_the_head(
         assert told(changes_since(store, found.cursor)) == []
 
 
-def promise_11_what_changes_no_session_tells_nobody(store: Store, clock: SteppedClock) -> None:
+def promise_11_commit_without_a_session_change_adds_no_change(
+    store: Store, clock: SteppedClock
+) -> None:
     create(store, holder="me")
     append(store, {**SOME, "event_id": "known"})
     cursor = store.feeds.head()
@@ -107,7 +98,7 @@ def promise_11_what_changes_no_session_tells_nobody(store: Store, clock: Stepped
     assert told(changes_since(store, cursor)) == []
 
 
-def promise_11_a_session_is_told_once_as_it_is_now_and_deletions_too(
+def promise_11_changes_hold_each_session_once_and_deletions(
     store: Store, clock: SteppedClock
 ) -> None:
     begin = store.feeds.head()
@@ -124,11 +115,11 @@ def promise_11_a_session_is_told_once_as_it_is_now_and_deletions_too(
     assert told(changes_since(store, middle)) == ["deleted b", "changed a", "new b"]
 
 
-def promise_11_pages_of_changes_hold_all_of_them_in_order(
+def promise_11_pages_of_changes_hold_all_changes_in_order(
     store: Store, clock: SteppedClock
 ) -> None:
     begin = store.feeds.head()
-    # Many in one commit, as appends are made together.
+    # Many changes in one commit, like a batch of appends.
     store.commit([CreateSession(session_id=f"s{n}", session_name="n") for n in range(6)])
     store.commit([appending(f"s{n}", SOME) for n in (3, 1, 5)])
     made(store, DeleteSession(session_id="s2"))
@@ -144,12 +135,12 @@ def promise_11_pages_of_changes_hold_all_of_them_in_order(
         cursor = page.cursor
         if not page.has_more:
             break
-    # By pages, what was there before the page began counts as changed: readers take both as news.
+    # A session that existed before the page began counts as changed. Readers handle both alike.
     assert seen == ["new s0", "new s4", "changed s3", "changed s1", "changed s5", "deleted s2"]
     assert cursor == store.feeds.head()
 
 
-def promise_11_a_child_that_comes_or_goes_is_told_of_its_parent(
+def promise_11_parent_changes_when_a_child_is_added_or_deleted(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, "parent")
@@ -163,10 +154,10 @@ def promise_11_a_child_that_comes_or_goes_is_told_of_its_parent(
     assert store.get_session("parent").child_count == 0
 
 
-def promise_11_what_happens_below_a_session_is_told_of_it(
+def promise_11_ancestors_change_when_a_descendant_changes(
     store: Store, clock: SteppedClock
 ) -> None:
-    """Whatever starts, ends, hides or removes a session moves all that count it."""
+    """A start, end, archiving or deletion of a session changes all sessions that count it."""
 
     def below(session_id: str) -> tuple[int, int]:
         session = store.get_session(session_id)
@@ -212,9 +203,7 @@ def promise_11_what_happens_below_a_session_is_told_of_it(
     assert listed == [store.get_session("lead")]
 
 
-def promise_11_a_cursor_of_another_database_or_past_the_head_is_refused(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_11_foreign_or_future_cursor_is_refused(store: Store, clock: SteppedClock) -> None:
     create(store)
     head = store.feeds.head()
     for wrong in (
@@ -226,7 +215,7 @@ def promise_11_a_cursor_of_another_database_or_past_the_head_is_refused(
         assert refused.value.head == str(head)
 
 
-def promise_11_who_missed_too_many_deletions_is_told_to_read_anew(
+def promise_11_cursor_before_too_many_deletions_is_refused(
     store: Store, clock: SteppedClock
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -243,7 +232,7 @@ def promise_11_who_missed_too_many_deletions_is_told_to_read_anew(
     assert told(changes_since(store, cursors[3])) == ["deleted d"]
 
 
-def promise_11_a_session_is_read_with_all_events_up_to_its_last_seq(
+def promise_11_session_is_read_with_events_up_to_its_last_seq(
     store: Store, clock: SteppedClock
 ) -> None:
     created = create(store)
@@ -275,10 +264,8 @@ class _Interrupted:
         return found
 
 
-def promise_11_session_that_goes_while_changes_are_read_is_told_of_all_the_same(
-    store: Store, clock: SteppedClock
-) -> None:
-    """A reader that already has events of the session would otherwise never hear of it."""
+def promise_11_session_deleted_during_a_read_is_reported(store: Store, clock: SteppedClock) -> None:
+    """Otherwise a reader that has events of the session would never learn of its deletion."""
     assert isinstance(store, SqlStore)
     for statements in (1, 2, 3):
         session_id = f"s{statements}"
@@ -299,8 +286,3 @@ def promise_11_session_that_goes_while_changes_are_read_is_told_of_all_the_same(
         later = changes_since(store, changes.cursor)
         assert told(changes) in ([f"new {session_id}"], [f"deleted {session_id}"])
         assert [*told(changes), *told(later)][-1] == f"deleted {session_id}"
-
-
-FEED_PROMISES: list[Promise] = [
-    value for name, value in list(globals().items()) if name.startswith("promise_")
-]

@@ -1,6 +1,6 @@
-"""What every store keeps of leases: promise 9 of `store/protocol.py`.
+"""Promise 9 of `store/protocol.py`: leases.
 
-The store's leases last `TERM` seconds of the clock that it was opened with.
+The leases of the store last `TERM` seconds of its clock.
 """
 
 from __future__ import annotations
@@ -30,26 +30,15 @@ from agent_session_manager.store.changes import (
 )
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter
-from tests.store.promises.conformance import (
-    SOME,
-    START,
-    Promise,
-    SteppedClock,
-    append,
-    appending,
-    create,
-    made,
-    open_run,
-    seqs_of,
-    stop,
-    update,
-)
+from tests.store.promises.changes import append, appending, create, made, open_run, seqs_of, update
+from tests.store.promises.events import SOME, stop
+from tests.store.promises.stepped_clock import START, SteppedClock
 
 TERM = DEFAULT_LEASE_SECONDS
 
 
 def lease_until(clock: SteppedClock, holder: str = "me") -> Lease:
-    """A lease that was given now."""
+    """Return a lease that starts now."""
     return Lease(holder=holder, expires_at=clock.now + timedelta(seconds=TERM))
 
 
@@ -70,14 +59,12 @@ def release(store: Store, holder: str = "me", *, run: int = 1) -> Session:
 
 
 def lose(store: Store, clock: SteppedClock) -> None:
-    """Let every lease expire, and reap."""
+    """Let every lease expire, and reap the runs."""
     clock.move(TERM)
     assert isinstance(made(store, ReapLeases()), list)
 
 
-def promise_9_lease_is_there_from_the_start_and_read_back(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_new_run_has_its_lease_from_the_start(store: Store, clock: SteppedClock) -> None:
     created = create(store, holder="me", host="h")
     held = Run(run=1, started_at=START, host="h", lease=lease_until(clock))
     assert created.newest_run == held
@@ -90,7 +77,7 @@ def promise_9_lease_is_there_from_the_start_and_read_back(
     assert create(store, "free").newest_run.lease is None
 
 
-def promise_9_one_holds_the_lease_and_renews_it(store: Store, clock: SteppedClock) -> None:
+def promise_9_only_the_holder_can_renew_the_lease(store: Store, clock: SteppedClock) -> None:
     create(store)
     assert claim(store).newest_run.lease == lease_until(clock)
     clock.move(TERM - 1)
@@ -101,7 +88,7 @@ def promise_9_one_holds_the_lease_and_renews_it(store: Store, clock: SteppedCloc
     assert store.get_session("s").newest_run.lease == lease_until(clock)
 
 
-def promise_9_renewing_changes_nothing_but_the_expiry(store: Store, clock: SteppedClock) -> None:
+def promise_9_renewing_changes_only_the_expiry(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me", spec={"x": 1}, host="h")
     append(store, SOME)
     before, (run,) = store.get_session("s"), store.list_runs("s")
@@ -112,9 +99,7 @@ def promise_9_renewing_changes_nothing_but_the_expiry(store: Store, clock: Stepp
     assert store.list_runs("s") == [replace(run, lease=lease_until(clock))]
 
 
-def promise_9_only_the_newest_run_that_is_open_can_be_held(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_only_the_newest_open_run_can_be_held(store: Store, clock: SteppedClock) -> None:
     assert isinstance(try_claim(store), SessionNotFoundError)
     create(store, holder="me")
     assert isinstance(try_claim(store, run=2), RunNotFoundError)
@@ -136,9 +121,7 @@ def promise_9_end_of_the_run_ends_the_lease(store: Store, clock: SteppedClock) -
     assert store.get_session("s").newest_run.reason is Reason.COMPLETED
 
 
-def promise_9_stop_that_names_no_run_does_not_end_one_that_is_held(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_stop_without_a_run_does_not_end_a_held_run(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     before = store.get_session("s")
     assert append(store, stop(exit_code=9)) == [1]
@@ -148,7 +131,7 @@ def promise_9_stop_that_names_no_run_does_not_end_one_that_is_held(
     assert seqs_of(store) == [1, 2]
 
 
-def promise_9_expired_lease_holds_until_it_is_reaped(store: Store, clock: SteppedClock) -> None:
+def promise_9_expired_lease_is_held_until_it_is_reaped(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     clock.move(TERM - 0.000001)
     assert made(store, ReapLeases()) == []
@@ -187,7 +170,7 @@ def promise_9_reaped_run_is_lost_and_its_session_finished(
     assert store.get_status("never held") == "running"
 
 
-def promise_9_next_expiry_is_that_of_the_first_lease(store: Store, clock: SteppedClock) -> None:
+def promise_9_next_expiry_is_the_earliest_of_all_leases(store: Store, clock: SteppedClock) -> None:
     assert store.next_expiry() is None
     create(store, "a")
     assert store.next_expiry() is None
@@ -205,9 +188,7 @@ def promise_9_next_expiry_is_that_of_the_first_lease(store: Store, clock: Steppe
     assert store.next_expiry() is None
 
 
-def promise_9_lost_run_is_taken_up_again_by_its_own_holder_alone(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_lost_run_can_be_revived_only_by_its_holder(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     append(store, SOME)
     before = store.get_session("s")
@@ -229,9 +210,7 @@ def promise_9_lost_run_is_taken_up_again_by_its_own_holder_alone(
     assert [event.late for event in events] == [False] * 3
 
 
-def promise_9_lost_run_can_be_lost_and_taken_up_many_times(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_run_can_be_lost_and_revived_many_times(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     for _ in range(3):
         lose(store, clock)
@@ -239,9 +218,7 @@ def promise_9_lost_run_can_be_lost_and_taken_up_many_times(
         assert claim(store).status == "running"
 
 
-def promise_9_lost_run_stays_lost_once_there_is_a_newer_one(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_lost_run_stays_lost_after_a_newer_run(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     lose(store, clock)
     lost_at = clock.now
@@ -254,7 +231,7 @@ def promise_9_lost_run_stays_lost_once_there_is_a_newer_one(
     assert (second.finished_at, second.lease) == (None, lease_until(clock, "next"))
 
 
-def promise_9_lost_run_takes_its_true_end(store: Store, clock: SteppedClock) -> None:
+def promise_9_lost_run_accepts_its_later_end(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     lose(store, clock)
     clock.move(1)
@@ -273,9 +250,7 @@ def promise_9_lost_run_takes_its_true_end(store: Store, clock: SteppedClock) -> 
     assert store.get_session("s").newest_run == newest
 
 
-def promise_9_released_lease_is_free_and_its_run_is_never_reaped(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_9_run_with_a_released_lease_is_never_reaped(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     assert release(store, "other").newest_run.lease == lease_until(clock)
     assert release(store).newest_run.lease is None
@@ -307,7 +282,7 @@ def promise_9_extending_gives_every_lease_one_full_term(store: Store, clock: Ste
     assert made(store, ExtendLeases()) == 0
 
 
-def promise_9_extending_by_a_time_gives_one_full_term_at_most(
+def promise_9_extending_by_a_time_gives_at_most_one_full_term(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, session_id="a", holder="a")
@@ -319,10 +294,10 @@ def promise_9_extending_by_a_time_gives_one_full_term_at_most(
         assert lease.expires_at == clock.now + timedelta(seconds=min(left, TERM))
 
 
-def promise_9_run_is_opened_under_the_number_that_was_expected(
+def promise_9_run_is_opened_only_under_the_expected_number(
     store: Store, clock: SteppedClock
 ) -> None:
-    """Who read the session before another run was opened, and perhaps ended, opens none."""
+    """A client that read the session before another run was opened cannot open a run."""
     create(store, holder="first")
     expected = OpenRun(session_id="s", run=2, takeover=True, holder="second")
     raced = store.commit([expected, expected])
@@ -364,7 +339,7 @@ def promise_9_held_session_can_be_renamed_and_archived(store: Store, clock: Step
     assert claim(store).newest_run.lease == lease_until(clock)
 
 
-def promise_9_held_session_is_deleted_by_force_alone(store: Store, clock: SteppedClock) -> None:
+def promise_9_held_session_is_deleted_only_with_force(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     append(store, SOME)
     assert isinstance(made(store, DeleteSession(session_id="s")), SessionRunningError)
@@ -402,8 +377,3 @@ def promise_9_changes_of_one_batch_see_each_other(store: Store, clock: SteppedCl
         RunSupersededError,
     ]
     assert [run.exit_code for run in store.list_runs("s")] == [3, None]
-
-
-LEASE_PROMISES: list[Promise] = [
-    function for name, function in list(globals().items()) if name.startswith("promise_")
-]

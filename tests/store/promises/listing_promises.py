@@ -1,4 +1,4 @@
-"""Promise 7 of `store/protocol.py`, for every order of a list and each of its filters."""
+"""Promise 7 of `store/protocol.py`, for every order and every filter of a list."""
 
 from __future__ import annotations
 
@@ -11,19 +11,9 @@ from agent_session_manager.domain.session import State
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter, Mark, SessionFilter, SessionSort
-from tests.store.promises.conformance import (
-    SOME,
-    Promise,
-    SteppedClock,
-    append,
-    create,
-    made,
-    open_run,
-    says,
-    stop,
-    update,
-    used,
-)
+from tests.store.promises.changes import append, create, made, open_run, update
+from tests.store.promises.events import SOME, says, stop, used
+from tests.store.promises.stepped_clock import SteppedClock
 
 
 def ids(store: Store, sort: SessionSort = SessionSort.CREATED, **where: Any) -> list[str]:
@@ -33,7 +23,7 @@ def ids(store: Store, sort: SessionSort = SessionSort.CREATED, **where: Any) -> 
 
 
 def walked(store: Store, sort: SessionSort) -> list[str]:
-    """All ids, by pages of two."""
+    """Return all ids, read in pages of two."""
     seen: list[str] = []
     after: Mark | None = None
     while True:
@@ -44,7 +34,7 @@ def walked(store: Store, sort: SessionSort) -> list[str]:
         after = page.next_page
 
 
-def promise_7_each_order_is_what_it_says_and_its_pages_hold_every_session_once(
+def promise_7_each_order_is_correct_and_its_pages_complete(
     store: Store, clock: SteppedClock
 ) -> None:
     for session_id, name, tokens in (
@@ -66,7 +56,7 @@ def promise_7_each_order_is_what_it_says_and_its_pages_hold_every_session_once(
         assert walked(store, sort) == expected, sort
 
 
-def promise_7_a_mark_of_another_order_is_refused(store: Store, clock: SteppedClock) -> None:
+def promise_7_page_mark_of_another_order_is_refused(store: Store, clock: SteppedClock) -> None:
     for sort, wrong in (
         (SessionSort.CREATED, ("a", 1)), (SessionSort.NAME, (1, 1)), (SessionSort.NAME, ("a",)),
         (SessionSort.CREATED, ("1",)), (SessionSort.COST, (1,)), (SessionSort.ACTIVITY, ()),
@@ -97,7 +87,7 @@ def promise_7_sessions_are_found_by_their_state(store: Store, clock: SteppedCloc
         assert {store.get_session(session_id).state for session_id in named} == {state}
 
 
-def promise_7_sessions_are_found_by_any_part_of_what_names_them(
+def promise_7_sessions_are_found_by_part_of_id_name_or_project(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, "id-one", session_name="Fix Login", project_dir="/home/me/web", agent_name="rev")
@@ -115,7 +105,7 @@ def promise_7_sessions_are_found_by_any_part_of_what_names_them(
     assert ids(store, project="web", text="100") == []
 
 
-def promise_7_sessions_are_found_by_executor_and_by_having_a_parent(
+def promise_7_sessions_are_found_by_executor_and_by_top_level(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, "p", executor="claude")
@@ -129,9 +119,7 @@ def promise_7_sessions_are_found_by_executor_and_by_having_a_parent(
     assert store.get_session("p").child_count == 0
 
 
-def promise_7_events_with_an_error_are_found_and_no_other(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_7_only_events_with_an_error_are_found(store: Store, clock: SteppedClock) -> None:
     create(store)
     append(
         store,
@@ -139,7 +127,7 @@ def promise_7_events_with_an_error_are_found_and_no_other(
         SOME,
         {**SOME, "error": None},
         says('it said "error": "none"'),
-        {**SOME, "tool_output": {"error": "not its own"}},
+        {**SOME, "tool_output": {"error": "of the tool"}},
         {**SOME, "error": ""},
         {**SOME, "error": "last"},
     )
@@ -152,8 +140,3 @@ def promise_7_events_with_an_error_are_found_and_no_other(
     assert found(limit=1) == ([1], True)
     assert found(limit=1, after_seq=1) == ([6], True)
     assert found(limit=2, before_seq=8) == ([7, 6], True)
-
-
-LISTING_PROMISES: list[Promise] = [
-    value for name, value in list(globals().items()) if name.startswith("promise_")
-]

@@ -1,4 +1,4 @@
-"""What every store keeps of requests to runs: promise 10 of `store/protocol.py`."""
+"""Promise 10 of `store/protocol.py`: requests to runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,10 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
 from agent_session_manager.store.changes import CreateRequest, DeleteSession, SettleRequest
 from agent_session_manager.store.protocol import Store
-from tests.store.promises.conformance import (
-    START,
-    Promise,
-    SteppedClock,
-    append,
-    create,
-    made,
-    open_run,
-    stop,
-)
+from tests.store.promises.changes import append, create, made, open_run
+from tests.store.promises.events import stop
 from tests.store.promises.lease_promises import claim, lose
+from tests.store.promises.stepped_clock import START, SteppedClock
 
 
 def ask(store: Store, request_id: str = "r", *, run: int = 1, **fields: Any) -> Request:
@@ -69,11 +62,11 @@ def settle(
 
 
 def states(store: Store, run: int = 1) -> dict[str, tuple[RequestState, datetime | None]]:
-    """How far each request has come, and since when that is final."""
+    """Return the state of each request, and the time at which it was settled."""
     return {r.request_id: (r.state, r.settled_at) for r in store.list_requests("s", run)}
 
 
-def promise_10_request_is_read_back_whole(store: Store, clock: SteppedClock) -> None:
+def promise_10_request_is_read_back_complete(store: Store, clock: SteppedClock) -> None:
     create(store)
     payload = {"text": "naïve 🦾\u2028", "n": [1.5, None, 2**63]}
     asked = ask(store, "r-1", payload=payload)
@@ -90,7 +83,7 @@ def promise_10_request_is_read_back_whole(store: Store, clock: SteppedClock) -> 
     assert store.list_requests("s", 1) == [asked]
 
 
-def promise_10_asking_again_is_asking_once(store: Store, clock: SteppedClock) -> None:
+def promise_10_request_sent_again_is_stored_once(store: Store, clock: SteppedClock) -> None:
     create(store)
     asked = ask(store, kind=RequestKind.STOP)
     clock.move(1)
@@ -116,9 +109,7 @@ def promise_10_asking_again_is_asking_once(store: Store, clock: SteppedClock) ->
     assert list(states(store, 2)) == ["r", "twice"]
 
 
-def promise_10_requests_are_listed_in_the_order_in_which_they_were_made(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_10_requests_are_listed_in_order_of_creation(store: Store, clock: SteppedClock) -> None:
     create(store)
     create(store, "other")
     made_in_order = ["z", "a", "m", "0"]
@@ -142,7 +133,7 @@ def promise_10_requests_are_listed_in_the_order_in_which_they_were_made(
         store.list_requests("none", 1)
 
 
-def promise_10_request_comes_as_far_as_it_is_said_to_and_a_final_state_stays(
+def promise_10_request_takes_each_state_until_a_final_one(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store)
@@ -171,9 +162,7 @@ def promise_10_request_comes_as_far_as_it_is_said_to_and_a_final_state_stays(
         assert isinstance(made(store, change), error)
 
 
-def promise_10_request_is_for_the_newest_run_while_it_is_open(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_10_request_needs_the_newest_open_run(store: Store, clock: SteppedClock) -> None:
     def refusal(run: int) -> type[OrchestratorError]:
         outcome = try_ask(store, run=run)
         assert isinstance(outcome, OrchestratorError)
@@ -192,7 +181,7 @@ def promise_10_request_is_for_the_newest_run_while_it_is_open(
 
 
 def several_requests(store: Store) -> None:
-    """One of each kind that waits, one that was seen, and one that is done."""
+    """Create a pending request of each kind, one that is acknowledged, and one that is done."""
     ask(store, "stop", kind=RequestKind.STOP)
     ask(store, "message")
     ask(store, "seen")
@@ -210,9 +199,7 @@ def expired(at: datetime) -> dict[str, tuple[RequestState, datetime | None]]:
     }
 
 
-def promise_10_end_of_the_run_expires_what_was_not_done_and_a_stop_is_done(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_10_end_of_the_run_settles_its_open_requests(store: Store, clock: SteppedClock) -> None:
     create(store)
     create(store, "other")
     several_requests(store)
@@ -223,7 +210,7 @@ def promise_10_end_of_the_run_expires_what_was_not_done_and_a_stop_is_done(
     assert store.list_requests("other", 1) == [untouched]
 
 
-def promise_10_takeover_expires_what_was_not_done(store: Store, clock: SteppedClock) -> None:
+def promise_10_takeover_settles_the_open_requests(store: Store, clock: SteppedClock) -> None:
     create(store, holder="me")
     several_requests(store)
     clock.move(1)
@@ -231,7 +218,7 @@ def promise_10_takeover_expires_what_was_not_done(store: Store, clock: SteppedCl
     assert states(store) == expired(clock.now)
 
 
-def promise_10_request_to_a_run_that_was_lost_waits_for_its_holder(
+def promise_10_request_to_a_lost_run_waits_for_its_holder(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, holder="me")
@@ -246,7 +233,7 @@ def promise_10_request_to_a_run_that_was_lost_waits_for_its_holder(
     assert states(store) == expired(clock.now)
 
 
-def promise_10_request_to_a_run_that_was_lost_expires_with_the_next_run(
+def promise_10_request_to_a_lost_run_expires_with_the_next(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store, holder="me")
@@ -266,8 +253,3 @@ def promise_10_requests_are_deleted_with_their_session(store: Store, clock: Step
     create(store)
     assert store.list_requests("s", 1) == []
     assert store.list_requests("other", 1) == [kept]
-
-
-REQUEST_PROMISES: list[Promise] = [
-    function for name, function in list(globals().items()) if name.startswith("promise_")
-]

@@ -1,4 +1,4 @@
-"""Promise 13 of the store: what retention archives and deletes, and what it never does."""
+"""Promise 13 of `store/protocol.py`: sessions that retention archives, deletes or keeps."""
 
 from __future__ import annotations
 
@@ -16,17 +16,9 @@ from agent_session_manager.store.retention import (
     RetentionChange,
 )
 from agent_session_manager.store.transcripts import AppendTranscript
-from tests.store.promises.conformance import (
-    SOME,
-    Promise,
-    SteppedClock,
-    append,
-    create,
-    made,
-    open_run,
-    stop,
-    update,
-)
+from tests.store.promises.changes import append, create, made, open_run, update
+from tests.store.promises.events import SOME, stop
+from tests.store.promises.stepped_clock import SteppedClock
 
 DAY = 24 * 3600.0
 
@@ -37,7 +29,7 @@ def finished(store: Store, session_id: str, **fields: object) -> None:
 
 
 def due(store: Store, clock: SteppedClock, change: type[RetentionChange]) -> list[str]:
-    """Who has been left alone for a day."""
+    """Return the sessions without activity for a day."""
     before = clock.now - timedelta(days=1)
     return [one.session_id for one in store.retention.find_due(change, before, limit=99)]
 
@@ -45,7 +37,7 @@ def due(store: Store, clock: SteppedClock, change: type[RetentionChange]) -> lis
 def retired(
     store: Store, clock: SteppedClock, change: type[RetentionChange], *session_ids: str
 ) -> list[str]:
-    """Which of them a change is made of, after a look that found them all."""
+    """Apply a retention change to these sessions and return the ids that it changed."""
     asked = change(session_ids=session_ids, before=clock.now - timedelta(days=1))
     outcome = made(store, asked)
     assert isinstance(outcome, list)
@@ -59,7 +51,7 @@ def ids(store: Store, *, archived: bool | None = None) -> list[str]:
     return sorted(session.session_id for session in page.sessions)
 
 
-def promise_13_finished_sessions_are_archived_after_the_term_and_not_before(
+def promise_13_finished_sessions_are_archived_after_the_term(
     store: Store, clock: SteppedClock
 ) -> None:
     finished(store, "old", unique_name=True)
@@ -74,11 +66,13 @@ def promise_13_finished_sessions_are_archived_after_the_term_and_not_before(
     assert ids(store, archived=True) == ["old"]
     changes = store.feeds.read_changes(cursor, limit=9).changes
     assert len(changes) == 1
-    create(store, "other", session_name="old", unique_name=True)  # its name is free
+    create(store, "other", session_name="old", unique_name=True)  # the name is free
     assert due(store, clock, ArchiveSessions) == []
 
 
-def promise_13_what_runs_or_is_held_is_never_touched(store: Store, clock: SteppedClock) -> None:
+def promise_13_running_and_held_sessions_are_never_changed(
+    store: Store, clock: SteppedClock
+) -> None:
     create(store, "running")
     create(store, "held", holder="h")
     create(store, "archived and running")
@@ -88,14 +82,14 @@ def promise_13_what_runs_or_is_held_is_never_touched(store: Store, clock: Steppe
     clock.move(3 * DAY)
     open_run(store, "resumed")
     clock.move(3 * DAY)
-    everybody = ids(store)
+    names = ids(store)
     for change in (ArchiveSessions, DeleteArchived):
         assert due(store, clock, change) == []
-        assert retired(store, clock, change, *everybody) == []
-    assert ids(store) == everybody
+        assert retired(store, clock, change, *names) == []
+    assert ids(store) == names
 
 
-def promise_13_archived_sessions_are_deleted_after_the_term_and_feeds_are_told(
+def promise_13_archived_sessions_are_deleted_after_the_term(
     store: Store, clock: SteppedClock
 ) -> None:
     finished(store, "mine")
@@ -114,9 +108,7 @@ def promise_13_archived_sessions_are_deleted_after_the_term_and_feeds_are_told(
     assert told.session_id == "mine"
 
 
-def promise_13_activity_and_a_person_give_the_whole_term_again(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_13_activity_and_unarchiving_restart_the_term(store: Store, clock: SteppedClock) -> None:
     finished(store, "event")
     finished(store, "run")
     finished(store, "back")
@@ -136,7 +128,7 @@ def promise_13_activity_and_a_person_give_the_whole_term_again(
     assert due(store, clock, ArchiveSessions) == ["back"]
 
 
-def promise_13_families_go_from_the_youngest_up(store: Store, clock: SteppedClock) -> None:
+def promise_13_children_are_retired_before_their_parents(store: Store, clock: SteppedClock) -> None:
     finished(store, "parent")
     finished(store, "child", parent_session_id="parent")
     create(store, "running child", parent_session_id="child")
@@ -154,7 +146,7 @@ def promise_13_families_go_from_the_youngest_up(store: Store, clock: SteppedCloc
     assert due(store, clock, DeleteArchived) == ["running child"]
 
 
-def promise_13_rows_say_how_much_a_deletion_would_be(store: Store, clock: SteppedClock) -> None:
+def promise_13_due_sessions_have_a_count_of_rows(store: Store, clock: SteppedClock) -> None:
     create(store, "s")
     append(store, *[SOME] * 9, stop())
     _transcribe(store, "s", 5)
@@ -164,9 +156,7 @@ def promise_13_rows_say_how_much_a_deletion_would_be(store: Store, clock: Steppe
     assert store.retention.find_due(ArchiveSessions, clock.now, limit=0) == []
 
 
-def promise_13_transcripts_are_deleted_when_nothing_of_their_session_was_appended(
-    store: Store, clock: SteppedClock
-) -> None:
+def promise_13_transcripts_are_deleted_after_the_term(store: Store, clock: SteppedClock) -> None:
     for name in ("unknown", "alive", "running"):
         _transcribe(store, name, 3)
     finished(store, "finished")
@@ -175,9 +165,9 @@ def promise_13_transcripts_are_deleted_when_nothing_of_their_session_was_appende
     clock.move(DAY)
     _transcribe(store, "alive", 4, subpath="subagents/1")
     cursor = store.feeds.head()
-    everybody = ("unknown", "alive", "running", "finished")
+    names = ("unknown", "alive", "running", "finished")
     assert due(store, clock, DeleteTranscripts) == ["finished", "unknown"]
-    assert sorted(retired(store, clock, DeleteTranscripts, *everybody)) == ["finished", "unknown"]
+    assert sorted(retired(store, clock, DeleteTranscripts, *names)) == ["finished", "unknown"]
     assert due(store, clock, DeleteTranscripts) == []
     assert store.get_session("finished").last_seq == 2
     assert store.feeds.read_changes(cursor, limit=9).changes == []
@@ -187,8 +177,3 @@ def _transcribe(store: Store, session_id: str, count: int, subpath: str | None =
     key = TranscriptKey(project_key="p", session_id=session_id, subpath=subpath)
     entries = [NewEntry(line=f'{{"n":{n}}}', entry_id=f"{n}") for n in range(count)]
     made(store, AppendTranscript(key=key, entries=entries))
-
-
-RETENTION_PROMISES: list[Promise] = [
-    value for name, value in list(globals().items()) if name.startswith("promise_")
-]

@@ -1,4 +1,4 @@
-"""Promise 12: the tokens of runs, and what is below the session of a run."""
+"""Promise 12 of `store/protocol.py`: the tokens of runs, and the family of a session."""
 
 from __future__ import annotations
 
@@ -24,23 +24,17 @@ from agent_session_manager.store.changes import (
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import SessionFilter
 from agent_session_manager.store.transcripts import AppendTranscript
-from tests.store.promises.conformance import Promise, SteppedClock, append, create, made
-
-TOKEN_PROMISES: list[Promise] = []
-
-
-def promise(function: Promise) -> Promise:
-    TOKEN_PROMISES.append(function)
-    return function
+from tests.store.promises.changes import append, create, made
+from tests.store.promises.stepped_clock import SteppedClock
 
 
 def id_of(name: str) -> str:
-    """An id as a run may choose it."""
+    """Return an id in the form that a run may choose."""
     return str(uuid5(NAMESPACE_URL, name))
 
 
 def caller(store: Store, session_id: str = "s") -> RunCaller:
-    """The run of a session whose token is the session's id."""
+    """Return the run of a session whose token is the session's id."""
     found = store.run_tokens.find_caller(digest_of(session_id))
     assert found is not None
     return found
@@ -69,8 +63,7 @@ def created_by(store: Store, run: RunCaller, session_id: str, parent: str | None
     )
 
 
-@promise
-def promise_12_a_token_is_known_by_its_digest_alone(store: Store, _clock: SteppedClock) -> None:
+def promise_12_token_is_found_only_by_its_digest(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     assert store.run_tokens.find_caller(digest_of("s")) == caller(store)
     assert (caller(store).session_id, caller(store).run) == ("s", 1)
@@ -78,28 +71,25 @@ def promise_12_a_token_is_known_by_its_digest_alone(store: Store, _clock: Steppe
         assert store.run_tokens.find_caller(other) is None
 
 
-@promise
-def promise_12_each_run_has_a_token_of_its_own(store: Store, clock: SteppedClock) -> None:
+def promise_12_each_run_has_its_own_token(store: Store, clock: SteppedClock) -> None:
     leased(store)
     clock.move(3600)
     assert made(store, ReapLeases()) == ["s"]
-    assert caller(store).run == 1  # lost, and perhaps its holder comes back
+    assert caller(store).run == 1  # the run is lost, but its holder may return
     made(store, OpenRun(session_id="s", holder="other", token_digest=digest_of("2")))
     assert [caller(store, token).run for token in ("s", "2")] == [1, 2]
     made(store, OpenRun(session_id="s", takeover=True))
     assert [caller(store, token).run for token in ("s", "2")] == [1, 2]
 
 
-@promise
-def promise_12_a_refused_change_leaves_no_token(store: Store, _clock: SteppedClock) -> None:
+def promise_12_refused_change_stores_no_token(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     refused = made(store, OpenRun(session_id="s", token_digest=digest_of("2")))
     assert isinstance(refused, Exception)
     assert store.run_tokens.find_caller(digest_of("2")) is None
 
 
-@promise
-def promise_12_a_token_is_valid_until_it_is_revoked(store: Store, _clock: SteppedClock) -> None:
+def promise_12_token_is_valid_until_it_is_revoked(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     append(store, {"event_type": "session_stop", "run": 1})
     made(store, OpenRun(session_id="s", holder="h", token_digest=digest_of("2")))
@@ -112,8 +102,7 @@ def promise_12_a_token_is_valid_until_it_is_revoked(store: Store, _clock: Steppe
     assert isinstance(unknown, SessionNotFoundError)
 
 
-@promise
-def promise_12_a_token_goes_with_its_session(store: Store, _clock: SteppedClock) -> None:
+def promise_12_token_is_deleted_with_its_session(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     old = caller(store)
     made(store, DeleteSession(session_id="s", force=True))
@@ -126,8 +115,7 @@ def promise_12_a_token_goes_with_its_session(store: Store, _clock: SteppedClock)
     assert store.run_tokens.list_family(old) == {}
 
 
-@promise
-def promise_12_a_family_is_a_session_and_all_below_it(store: Store, _clock: SteppedClock) -> None:
+def promise_12_family_is_a_session_and_its_descendants(store: Store, _clock: SteppedClock) -> None:
     create(store, "parent")
     leased(store, "s", parent="parent")
     for session_id, parent in (("child", "s"), ("grandchild", "child"), ("sibling", "parent")):
@@ -149,8 +137,7 @@ def promise_12_a_family_is_a_session_and_all_below_it(store: Store, _clock: Step
     assert named.sessions == []
 
 
-@promise
-def promise_12_who_names_a_session_before_it_is_there_is_not_below_it(
+def promise_12_older_session_is_not_in_its_parents_family(
     store: Store, _clock: SteppedClock
 ) -> None:
     create(store, "early", parent_session_id="s")
@@ -164,10 +151,7 @@ def promise_12_who_names_a_session_before_it_is_there_is_not_below_it(
     assert set(store.run_tokens.list_family(run)) == {"s", "late"}
 
 
-@promise
-def promise_12_sessions_that_name_each_other_as_parent_are_no_circle(
-    store: Store, _clock: SteppedClock
-) -> None:
+def promise_12_circular_parents_are_not_a_family(store: Store, _clock: SteppedClock) -> None:
     create(store, "a", parent_session_id="b")
     create(store, "b", parent_session_id="a")
     create(store, "self", parent_session_id="self")
@@ -176,8 +160,9 @@ def promise_12_sessions_that_name_each_other_as_parent_are_no_circle(
     assert [store.run_tokens.is_in_family(run, one) for one in ("a", "b", "self")] == [False] * 3
 
 
-@promise
-def promise_12_what_a_run_creates_is_below_its_own(store: Store, _clock: SteppedClock) -> None:
+def promise_12_session_created_by_a_run_is_in_its_family(
+    store: Store, _clock: SteppedClock
+) -> None:
     create(store, "stranger")
     leased(store)
     run = caller(store)
@@ -194,11 +179,10 @@ def promise_12_what_a_run_creates_is_below_its_own(store: Store, _clock: Stepped
     assert store.get_status(id_of("new")) == "not_existent"
 
 
-@promise
-def promise_12_a_run_takes_no_id_under_which_there_is_something(
+def promise_12_run_cannot_create_a_session_with_a_used_id(
     store: Store, _clock: SteppedClock
 ) -> None:
-    """It is refused with the same words whatever it is; its own are told apart."""
+    """All refusals have the same text, except for ids in the family of the run."""
     leased(store)
     run = caller(store)
     orphan, transcript, stranger, child = map(id_of, ("gone", "elsewhere", "stranger", "child"))
@@ -217,12 +201,11 @@ def promise_12_a_run_takes_no_id_under_which_there_is_something(
     assert isinstance(created_by(store, run, child), SessionExistsError)
     for session_id in (orphan, transcript):
         assert store.get_status(session_id) == "not_existent"
-        create(store, session_id)  # anybody else may
+        create(store, session_id)  # other clients may use the id
 
 
-@promise
-def promise_12_a_run_creates_in_its_own_project_alone(store: Store, _clock: SteppedClock) -> None:
-    """Or without one, where it takes no name from anybody."""
+def promise_12_run_creates_sessions_only_in_its_project(store: Store, _clock: SteppedClock) -> None:
+    """It may also create a session without a project, if the name is not unique."""
     create(store, "elsewhere", session_name="n", project_dir="/other", unique_name=True)
     projects = (
         "/p",
@@ -264,8 +247,7 @@ def promise_12_a_run_creates_in_its_own_project_alone(store: Store, _clock: Step
         assert all(isinstance(one, NotForRunsError) for one in refused)
 
 
-@promise
-def promise_12_a_run_is_not_told_who_has_a_name(store: Store, _clock: SteppedClock) -> None:
+def promise_12_run_does_not_learn_the_holder_of_a_name(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     create(store, "secret-id", session_name="taken", unique_name=True)
     refused = created_by(store, caller(store), id_of("new"))
@@ -273,10 +255,7 @@ def promise_12_a_run_is_not_told_who_has_a_name(store: Store, _clock: SteppedClo
     assert (refused.holder_id, "secret-id" in str(refused)) == (None, False)
 
 
-@promise
-def promise_12_a_run_whose_session_is_gone_creates_nothing(
-    store: Store, _clock: SteppedClock
-) -> None:
+def promise_12_run_of_a_deleted_session_creates_nothing(store: Store, _clock: SteppedClock) -> None:
     leased(store)
     run = caller(store)
     made(store, DeleteSession(session_id="s", force=True))

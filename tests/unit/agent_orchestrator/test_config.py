@@ -20,7 +20,7 @@ PREFIX = "AGENT_ORCHESTRATOR_"
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working directory, in which nothing is written."""
+    """The working directory; it must stay empty."""
     project = tmp_path.resolve() / "project"
     project.mkdir()
     monkeypatch.chdir(project)
@@ -42,7 +42,7 @@ def test_names_are_those_of_the_contract() -> None:
     ]
 
 
-def test_nothing_given_is_all_defaults_below_the_working_directory(project: Path) -> None:
+def test_defaults_are_below_the_working_directory(project: Path) -> None:
     assert load_config() == Config(
         project_dir=project,
         sessions_dir=project / ".agent-orchestrator" / "agent-sessions",
@@ -52,7 +52,7 @@ def test_nothing_given_is_all_defaults_below_the_working_directory(project: Path
     )
 
 
-def test_environment_is_before_defaults_and_flags_are_before_both(
+def test_flags_override_the_environment_and_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path.resolve()
@@ -81,7 +81,7 @@ def test_environment_is_before_defaults_and_flags_are_before_both(
     )
 
 
-def test_defaults_are_below_the_project_that_was_given(tmp_path: Path) -> None:
+def test_defaults_are_below_a_given_project(tmp_path: Path) -> None:
     given = tmp_path.resolve() / "given"
     given.mkdir()
     config = load_config(str(given))
@@ -89,9 +89,7 @@ def test_defaults_are_below_the_project_that_was_given(tmp_path: Path) -> None:
     assert config.agents_dir == given / ".agent-orchestrator" / "agents"
 
 
-def test_empty_value_is_as_if_it_was_not_given(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_value_counts_as_not_given(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "PROJECT_DIR",
         "SESSIONS_DIR",
@@ -104,7 +102,7 @@ def test_empty_value_is_as_if_it_was_not_given(
     assert load_config().project_dir == project
 
 
-def test_relative_paths_are_of_the_working_directory(project: Path) -> None:
+def test_relative_paths_start_at_the_working_directory(project: Path) -> None:
     config = load_config("..", "s", "../a/b/../c")
     assert (config.project_dir, config.sessions_dir, config.agents_dir) == (
         project.parent,
@@ -113,7 +111,7 @@ def test_relative_paths_are_of_the_working_directory(project: Path) -> None:
     )
 
 
-def test_home_is_understood(own_home: Path) -> None:
+def test_tilde_means_the_home_directory(own_home: Path) -> None:
     config = load_config("~", "~/s")
     assert (config.project_dir, config.sessions_dir) == (
         own_home.resolve(),
@@ -144,7 +142,7 @@ def test_logging_is_switched_off(monkeypatch: pytest.MonkeyPatch, value: str) ->
 
 
 def refusal(*flags: str | None) -> str:
-    with pytest.raises(ValueError) as caught:  # the text is what is looked at
+    with pytest.raises(ValueError) as caught:  # the tests check the text
         load_config(*flags)
     return str(caught.value)
 
@@ -153,7 +151,7 @@ NO_DIRECTORY = ["/no/such/project", "/etc/passwd", "~no-such-user/x", "x" * 300]
 
 
 @each_row("given", NO_DIRECTORY)
-def test_project_that_is_not_there_is_named_with_its_variable(
+def test_missing_project_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     said = refusal(given)
@@ -165,7 +163,7 @@ def test_project_that_is_not_there_is_named_with_its_variable(
 
 @each_row(("variable", "place"), [("SESSIONS_DIR", 1), ("AGENTS_DIR", 2)])
 @each_row("given", ["/etc/passwd", "/etc/passwd/below", "~no-such-user/x", "x" * 300])
-def test_directory_that_cannot_be_created_is_named_with_its_variable(
+def test_impossible_directory_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, place: int, given: str
 ) -> None:
     flags: list[str | None] = [None, None, None]
@@ -177,7 +175,7 @@ def test_directory_that_cannot_be_created_is_named_with_its_variable(
     assert refusal() == said
 
 
-def test_links_in_a_circle_are_no_directory(tmp_path: Path) -> None:
+def test_circular_links_are_not_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert str(tmp_path / "a") in refusal(str(tmp_path / "a"))
@@ -209,18 +207,16 @@ def test_url_is_kept_as_it_was_given(monkeypatch: pytest.MonkeyPatch, url: str) 
     assert load_config().session_manager_url == url
 
 
-def test_switch_that_is_none_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_switch_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + "ENABLE_LOGGING", "maybe")
     assert refusal() == f"{PREFIX}ENABLE_LOGGING is 'maybe', neither true nor false"
 
 
-def test_checkout_that_cannot_be_written_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_checkout_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = tmp_path.resolve() / "checkout"
     checkout.mkdir(mode=0o555)
     monkeypatch.chdir(checkout)
-    # As root nothing is read-only: what counts is that nobody asks whether it can be written.
+    # For root nothing is read-only, so `os.access` denies everything instead.
     monkeypatch.setattr(os, "access", lambda *_: False)
     config = load_config()
     assert config.sessions_dir == checkout / ".agent-orchestrator" / "agent-sessions"

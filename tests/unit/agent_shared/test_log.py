@@ -1,4 +1,4 @@
-"""A log has one line for each record, and no text in it can look like another."""
+"""Logs have one line per record, and no logged text can look like another record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = [
     "half \ud800 of a pair",
     "é ü 漢 👍 stay",
 ]
-OBEYED = re.compile(
+TERMINAL_CONTROLS = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -47,8 +47,8 @@ def _nothing(_record: logging.LogRecord) -> bool:
 
 @pytest.fixture(params=["manager", "commands"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    """Log as the manager or as commands do; what was logged so far."""
-    # What pytest shows of a test would have in it what no other process can be sent.
+    """Set up logging as the manager or as commands do; yield a function that reads the log."""
+    # Pytest's report of a test would contain texts that cannot be sent to another process.
     plugin = request.config.pluginmanager.get_plugin("logging-plugin")
     assert plugin is not None
     handler = plugin.report_handler
@@ -71,13 +71,13 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
 
 
 @each_row("text", HOSTILE)
-def test_record_is_one_line_whatever_is_in_it(log: Log, text: str) -> None:
+def test_record_with_any_text_is_one_line(log: Log, text: str) -> None:
     before = log()
     logging.getLogger(f"some.{text}").warning("about %s", text)
     written = log().removeprefix(before)
     assert written.endswith("\n")
     (line,) = written.splitlines()
-    assert OBEYED.findall(line) == []
+    assert TERMINAL_CONTROLS.findall(line) == []
     fields = fields_of(line)
     assert fields["message"] == f"about {text}"
     assert fields["level"] == "warning"
@@ -85,7 +85,7 @@ def test_record_is_one_line_whatever_is_in_it(log: Log, text: str) -> None:
 
 
 @each_row("text", HOSTILE)
-def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: str) -> None:
+def test_trace_is_one_field_without_the_error_message(log: Log, text: str) -> None:
     class OwnError(Exception):
         pass
 
@@ -100,7 +100,7 @@ def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: st
     (line,) = log().removeprefix(before).splitlines()
     fields = fields_of(line)
     assert (fields["message"], fields["error"]) == ("it failed", "OwnError")
-    assert fields["trace"].startswith("test_log_lines.py:")
+    assert fields["trace"].startswith("test_log.py:")
     assert "[KeyError]" in fields["trace"]
     assert "secret" not in line
 
@@ -109,7 +109,7 @@ def test_trace_is_one_field_without_what_an_error_was_made_of(log: Log, text: st
     "error",
     [OSError(28, "No space left on device", "/a"), sqlite3.OperationalError("disk I/O error\nx")],
 )
-def test_what_a_system_says_of_an_error_is_kept(log: Log, error: Exception) -> None:
+def test_message_of_a_system_error_is_kept(log: Log, error: Exception) -> None:
     before = log()
     try:
         raise error
@@ -118,7 +118,7 @@ def test_what_a_system_says_of_an_error_is_kept(log: Log, error: Exception) -> N
     assert str(error).splitlines()[0] in fields_of(log().removeprefix(before).strip())["error"]
 
 
-def test_what_nobody_caught_is_a_line_too(log: Log) -> None:
+def test_uncaught_error_is_logged_as_one_line(log: Log) -> None:
     try:
         raise ValueError("secret\nforged")
     except ValueError as exc:
@@ -132,7 +132,7 @@ def test_long_text_is_cut(log: Log) -> None:
     assert len(log()) < 10_000
 
 
-def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
+def test_errors_do_not_contain_statement_parameters(tmp_path: Path) -> None:
     from agent_session_manager.sql.database.open import open_database
 
     database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
@@ -144,7 +144,7 @@ def test_parameters_of_a_statement_are_in_no_error(tmp_path: Path) -> None:
 
 
 @each_row("text", HOSTILE)
-def test_line_that_a_program_wrote_by_itself_is_shown_without_what_is_obeyed(text: str) -> None:
+def test_line_of_a_program_is_shown_without_controls(text: str) -> None:
     shown = module.shown(text)
-    assert OBEYED.findall(shown.replace("\t", "")) == []
+    assert TERMINAL_CONTROLS.findall(shown.replace("\t", "")) == []
     assert module.shown("a\tb\nc") == "a\tb\nc"

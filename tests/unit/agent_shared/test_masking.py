@@ -19,7 +19,7 @@ from tests.support.rows import each_row
 TOKEN = "ghp_" + "aB3dE5" * 6
 
 
-def test_a_secret_is_masked_where_it_stands_and_what_is_masked_stays_so() -> None:
+def test_secret_is_masked_and_masked_text_is_unchanged() -> None:
     chance = Random(3)
     for kind in 20 * list(KINDS):
         secret, text = planted(chance, kind)
@@ -32,12 +32,12 @@ def test_a_secret_is_masked_where_it_stands_and_what_is_masked_stays_so() -> Non
 
 
 def _quoted(text: str, depth: int) -> str:
-    """A text as JSON within JSON has it."""
+    """Return the text as it appears in nested JSON strings."""
     return text if not depth else _quoted(json.dumps(text)[1:-1], depth - 1)
 
 
 def _contexts() -> Iterator[str]:
-    """What may stand before a secret: any character, and an escape of any layer of a text."""
+    """Yield prefixes of a secret: any character, and escapes of any encoding layer."""
     yield from map(chr, range(1, 128))
     yield from ("task", "TASK_", "a1b2", "\ufeff", "é", "\u200b", "ſ", "\u0130", "中")
     colours = ("[0m", "[32m", "[1;32m", "[38;5;196m", "[38;2;1;2;3m", "[K", "[2K", "[?25h")
@@ -49,7 +49,7 @@ def _contexts() -> Iterator[str]:
     yield from ("%20", "%3D", "%3d", "%0A", "%22", "x%253D", "%25253D", "&nbsp;", "=0A", "a=3D")
 
 
-def test_known_secret_is_masked_whatever_stands_before_it() -> None:
+def test_secret_is_masked_after_any_prefix() -> None:
     chance = Random(7)
     masker = Masker("t" * 43)
     seen: list[tuple[str, str]] = []
@@ -89,11 +89,11 @@ def test_known_secret_is_masked_whatever_stands_before_it() -> None:
         "docker run -u 1000:1000 image; curl -u me https://x; design=a1",
     ],
 )
-def test_clean_text_stays_as_it_is(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert Masking().text(text) == text
 
 
-def test_names_give_their_values_away_and_stay() -> None:
+def test_value_of_a_secret_key_is_masked_and_the_key_is_kept() -> None:
     value = {"password": "Tr0ub4dor&3x", "note": "fine", "list": [{"api_key": "Zk3j9Xq2Lm5Pw8Rt"}]}
     masking = Masking()
     assert masking.value(value) == {
@@ -104,7 +104,7 @@ def test_names_give_their_values_away_and_stay() -> None:
     assert masking.count == 2
 
 
-def test_fields_by_which_an_event_is_told_apart_are_never_masked() -> None:
+def test_identifying_fields_of_an_event_are_never_masked() -> None:
     kept = dict.fromkeys(("event_id", "event_type", "session_id", "tool_use_id"), TOKEN)
     assert Masking().event({**kept, "other": TOKEN}) == {
         **kept,
@@ -113,21 +113,21 @@ def test_fields_by_which_an_event_is_told_apart_are_never_masked() -> None:
     }
 
 
-def test_a_count_that_came_is_added_to_and_has_a_limit() -> None:
+def test_received_count_is_increased_up_to_a_limit() -> None:
     assert Masking().event({"a": TOKEN, "masked_secrets": 2})["masked_secrets"] == 3
     assert Masking().event({"a": TOKEN, "masked_secrets": MAX_COUNT})["masked_secrets"] == MAX_COUNT
 
 
-def test_the_tokens_of_our_own_are_masked_by_their_text() -> None:
+def test_our_own_tokens_are_masked_by_their_text() -> None:
     masking = Masking(known={"our-own-token-0123456789": "control-token"})
     assert masking.text("say our-own-token-0123456789!") == "say [masked: control-token]!"
 
 
-def test_a_secret_across_the_cut_of_a_shortened_text_is_masked_whole() -> None:
+def test_secret_across_the_cut_of_a_text_is_masked_completely() -> None:
     for place in range(480, 520):
         output = OutputText(limit=1000)
         text = "\n" * place + TOKEN + "\n" * 5000 + TOKEN + "\n" * place
-        for start in range(0, len(text), 7):  # as it comes: in pieces that know of no secret
+        for start in range(0, len(text), 7):  # in chunks that cut the secrets anywhere
             output.add(text[start : start + 7].encode())
         event = create_event("message", **output.fields())
         assert TOKEN[:8] not in str(event)
@@ -154,7 +154,7 @@ def _event(body: str) -> NewEvent:
     return event
 
 
-def test_the_search_in_the_bytes_of_a_body_leaves_out_no_rule_that_is_needed() -> None:
+def test_search_in_a_body_skips_no_needed_rule() -> None:
     chance = Random(5)
     for kind in 10 * list(KINDS):
         secret, text = planted(chance, kind)
@@ -170,11 +170,11 @@ def test_escapes_in_a_body_hide_no_secret_and_no_token_of_ours() -> None:
         assert event.masked_secrets == 1
 
 
-def test_a_body_without_an_anchor_is_not_looked_at() -> None:
+def test_body_without_an_anchor_is_not_searched() -> None:
     event = _event('{"event_type": "x", "tool_output": "nothing here"}')
     assert event == NewEvent(event_type="x", fields={"tool_output": "nothing here"})
 
 
-def test_every_kind_is_named_as_a_mask_can_be() -> None:
+def test_every_kind_is_a_valid_name_of_a_mask() -> None:
     assert all(re.fullmatch(r"[a-z-]{1,40}", rule.kind) for rule in RULES)
     assert rules_for("") == tuple(rule for rule in RULES if not rule.anchors)

@@ -1,4 +1,4 @@
-"""Files of one person alone, as the manager and as commands open them."""
+"""Private files, as the manager and as commands open them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from agent_session_manager.sql.database.open import open_database
 from agent_shared import private_files
 from tests.support.rows import each_row
 
-NOBODY = 65534
-OTHER_OWNER = "belongs to the user with number"
+OTHER_USER = 65534
+OTHER_OWNER = "belongs to another user"
 
 
 @pytest.fixture(autouse=True)
-def _let_everybody_in_by_default() -> Iterator[None]:
-    """What is private is so whatever the umask says."""
+def _without_umask() -> Iterator[None]:
+    """Set the umask to 0: private files must not depend on it."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -45,7 +45,7 @@ def a_link_to_nothing(path: Path) -> str:
 def another_name(path: Path) -> str:
     path.with_suffix(".elsewhere").touch(0o600)
     path.hardlink_to(path.with_suffix(".elsewhere"))
-    return "has another name"
+    return "has more than one name"
 
 
 def a_pipe(path: Path) -> str:
@@ -63,17 +63,17 @@ def open_to_all(path: Path) -> str:
     return f"open to others: chmod 600 {path}"
 
 
-def of_somebody_else(path: Path) -> str:
+def of_another_user(path: Path) -> str:
     if os.geteuid() == 0:
         path.touch(0o600)
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, OTHER_USER, OTHER_USER)
         return OTHER_OWNER
-    path.symlink_to("/etc/passwd")  # what somebody else owns can only be linked to
+    path.symlink_to("/etc/passwd")  # without root, a file of another user can only be linked to
     return "is a link"
 
 
 WAYS = [a_link, a_link_to_nothing, another_name, a_pipe, open_to_a_group, open_to_all,
-        of_somebody_else]  # fmt: skip
+        of_another_user]  # fmt: skip
 Spoil = Callable[[Path], str]
 
 
@@ -134,7 +134,7 @@ def refusal(opening: Callable[[], object]) -> str:
 
 @each_row("opening", OPENINGS)
 @each_row("spoil", WAYS)
-def test_what_is_not_private_is_refused_and_named_with_what_to_do(
+def test_file_that_is_not_private_is_refused_with_advice(
     tmp_path: Path, opening: Open, spoil: Spoil
 ) -> None:
     path = path_in(tmp_path)
@@ -148,7 +148,7 @@ def test_what_is_not_private_is_refused_and_named_with_what_to_do(
 
 
 @each_row("opening", OPENINGS)
-def test_what_is_not_there_is_made_private_and_opened_again(tmp_path: Path, opening: Open) -> None:
+def test_missing_file_is_created_private_and_opened_again(tmp_path: Path, opening: Open) -> None:
     path = path_in(tmp_path)
     for _ in range(2):
         if opening is opened_as_a_database:
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_made_private_and_opened_again(tmp_path: Path, open
 
 @each_row("spoil", WAYS)
 @each_row("suffix", ["-wal", "-shm", ".lock", ".head", ".ballast"])
-def test_what_stands_beside_a_database_is_looked_at_too(
+def test_files_next_to_a_database_are_checked_too(
     tmp_path: Path, suffix: str, spoil: Spoil
 ) -> None:
     path = path_in(tmp_path)
@@ -171,23 +171,21 @@ def test_what_stands_beside_a_database_is_looked_at_too(
 
 @each_row("spoil", WAYS)
 @each_row("suffix", ["-wal", "-shm"])
-def test_what_stands_beside_an_outbox_is_looked_at_too(
-    tmp_path: Path, suffix: str, spoil: Spoil
-) -> None:
+def test_files_next_to_an_outbox_are_checked_too(tmp_path: Path, suffix: str, spoil: Spoil) -> None:
     path = path_in(tmp_path)
     said = spoil(Path(f"{path}{suffix}"))
     assert said in refusal(lambda: opened_as_an_outbox(path))
 
 
 @each_row("spoil", WAYS)
-def test_lock_of_an_outbox_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+def test_lock_of_an_outbox_is_checked_too(tmp_path: Path, spoil: Spoil) -> None:
     path = path_in(tmp_path)
     said = spoil(path.with_suffix(".lock"))
     assert said in refusal(lambda: opened_as_an_outbox(path))
 
 
 @each_row("spoil", [w for w in WAYS if w is not another_name])
-def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+def test_seal_key_is_checked_too(tmp_path: Path, spoil: Spoil) -> None:
     state = tmp_path / "state"
     state.mkdir(0o700)
     said = spoil(state / "seal.key")
@@ -195,7 +193,7 @@ def test_key_that_seals_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
 
 
 @each_row("spoil", WAYS)
-def test_file_of_a_registered_run_is_looked_at_too(tmp_path: Path, spoil: Spoil) -> None:
+def test_file_of_a_registered_run_is_checked_too(tmp_path: Path, spoil: Spoil) -> None:
     run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
     directory = tmp_path / "state" / "runs"
     directory.mkdir(0o700, parents=True)
@@ -208,7 +206,7 @@ def test_file_of_a_registered_run_is_looked_at_too(tmp_path: Path, spoil: Spoil)
     assert said in refusal(register)
 
 
-def test_key_and_registered_run_are_made_private(tmp_path: Path) -> None:
+def test_seal_key_and_registered_run_are_created_private(tmp_path: Path) -> None:
     state = tmp_path / "state"
     run = RegisteredRun(session_id="s", session_name="s", project_dir="/", run=1, pid=1, marker="m")
     seal({}, session_id="s", run=1, state_dir=state)
@@ -220,22 +218,22 @@ def test_key_and_registered_run_are_made_private(tmp_path: Path) -> None:
     assert made == {"seal.key": 0o600, "runs": 0o700, "runs/s.1.json": 0o600}
 
 
-def test_directory_in_which_others_can_write_holds_no_database(path: Path) -> None:
+def test_database_is_refused_in_a_directory_others_can_write(path: Path) -> None:
     path.parent.chmod(0o1777)
     said = refusal(lambda: opened_as_a_database(path))
     assert f"others can write in {path.parent}: chmod go-w" in said
     assert list(path.parent.iterdir()) == []
 
 
-def test_directory_of_somebody_else_holds_no_database(path: Path) -> None:
+def test_database_is_refused_in_a_directory_of_another_user(path: Path) -> None:
     if os.geteuid() != 0:
-        assert "not yours" in refusal(lambda: opened_as_a_database(Path("/proc/1/x")))
+        assert "belongs to another user" in refusal(lambda: opened_as_a_database(Path("/proc/1/x")))
         return
-    os.chown(path.parent, NOBODY, NOBODY)
-    assert f"{path.parent} is not yours" in refusal(lambda: opened_as_a_database(path))
+    os.chown(path.parent, OTHER_USER, OTHER_USER)
+    assert f"{path.parent} belongs to another user" in refusal(lambda: opened_as_a_database(path))
 
 
-def test_state_directory_that_is_open_to_others_is_refused_by_commands(tmp_path: Path) -> None:
+def test_state_directory_open_to_others_is_refused_by_commands(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(0o755)
     said = refusal(lambda: private_files.make_state_directory(state))
@@ -245,7 +243,7 @@ def test_state_directory_that_is_open_to_others_is_refused_by_commands(tmp_path:
     assert "not a directory of yours" in refusal(lambda: private_files.make_state_directory(link))
 
 
-def test_database_that_a_killed_restore_left_with_two_names_is_taken(path: Path) -> None:
+def test_database_with_two_names_after_a_killed_restore_opens(path: Path) -> None:
     opened_as_a_database(path)
     log = Path(f"{path}-wal")
     log.touch(0o600)
@@ -256,11 +254,11 @@ def test_database_that_a_killed_restore_left_with_two_names_is_taken(path: Path)
 
 def test_backup_is_private(path: Path, tmp_path: Path) -> None:
     from agent_session_manager.sql.store import open_store
-    from tests.store.promises.conformance import SteppedClock
+    from tests.store.promises.stepped_clock import SteppedClock
 
     open_store(f"sqlite:///{path}", clock=SteppedClock()).close()
     copy = path.with_name("copy.db")
     back_up(path, copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     a_link(path.with_name("taken.db"))
-    assert "nothing is overwritten" in refusal(lambda: back_up(path, path.with_name("taken.db")))
+    assert "was not overwritten" in refusal(lambda: back_up(path, path.with_name("taken.db")))

@@ -16,7 +16,7 @@ FILES = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"/" not
 
 
 @given(name=FILES)
-def test_path_of_any_bytes_comes_back_from_its_url(name: bytes) -> None:
+def test_path_of_any_bytes_survives_a_round_trip(name: bytes) -> None:
     path = Path(os.fsdecode(b"/state/" + name + b"/sessions.db"))
     url = sqlite_url.sqlite_url(path)
     assert url.isascii()
@@ -24,7 +24,7 @@ def test_path_of_any_bytes_comes_back_from_its_url(name: bytes) -> None:
     assert shown(parse_url(url)) == url
 
 
-def test_url_that_a_person_writes_need_not_be_encoded() -> None:
+def test_url_written_by_hand_need_not_be_encoded() -> None:
     for url, path in {
         "sqlite:////a b/ü.db": "/a b/ü.db",
         "sqlite:///beside.db": "beside.db",
@@ -34,12 +34,12 @@ def test_url_that_a_person_writes_need_not_be_encoded() -> None:
         assert file_of(parse_url(url)) == Path(path) == sqlite_url.path_in(url)
 
 
-def test_url_without_a_file_names_none() -> None:
+def test_url_without_a_file_has_no_path() -> None:
     for url in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql://h/db", "x"):
         assert sqlite_url.path_in(url) is None
 
 
-def test_url_that_cannot_be_used_is_refused_without_its_password() -> None:
+def test_unusable_url_is_refused_without_its_password() -> None:
     for url, problem in {
         "garbage": "not a database URL: 'garbage'",
         "postgresql://u:secret@h:abc/x": "not a database URL: 'postgresql://***@h:abc/x'",
@@ -47,7 +47,7 @@ def test_url_that_cannot_be_used_is_refused_without_its_password() -> None:
         "mysql://u:secret@h/x": "mysql is not supported: use sqlite:///PATH or postgresql://…",
         "sqlite://": "a SQLite database needs a file: sqlite:///PATH",
         "sqlite:///:memory:": "a SQLite database needs a file: sqlite:///PATH",
-        "sqlite:////a%00b": "no path has a NUL in it: sqlite:////a%00b",
+        "sqlite:////a%00b": "a path cannot contain NUL: sqlite:////a%00b",
     }.items():
         with pytest.raises(DatabaseError) as refused:
             open_database(url)

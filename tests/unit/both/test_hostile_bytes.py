@@ -1,4 +1,4 @@
-"""Properties of what takes bytes and texts of others: whatever comes is a value or a refusal."""
+"""Properties of functions that read foreign input: any input is a value or a refusal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 
 @given(st.lists(st.tuples(OBJECTS, st.none() | CURSORS)), st.randoms(use_true_random=False))
 @MANY
-def test_frames_come_out_as_they_went_in_whatever_breaks_lines_in_them(
+def test_frames_with_any_line_breaks_survive_a_round_trip(
     frames: list[tuple[dict[str, Any], Cursor | None]], chance: Any
 ) -> None:
     sent = b"".join(_framed("event", orjson.dumps(body), cursor) for body, cursor in frames)
@@ -57,7 +57,7 @@ def test_frames_come_out_as_they_went_in_whatever_breaks_lines_in_them(
 
 @given(st.lists(st.binary() | st.sampled_from([b"\n\n", b"event: x\ndata: ", b"{}", b"id: "])))
 @MANY
-def test_bytes_of_no_feed_are_frames_or_an_error(chunks: list[bytes]) -> None:
+def test_any_bytes_are_frames_or_an_error(chunks: list[bytes]) -> None:
     parser = FrameParser()
     with suppress(SessionClientError):
         for chunk in chunks:
@@ -72,7 +72,7 @@ def test_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
 
 @given(st.text() | st.from_regex(r"[0-9a-f]*:[0-9٠-٩]*"))
 @MANY
-def test_text_is_a_cursor_that_is_written_so_or_refused(text: str) -> None:
+def test_text_is_a_cursor_or_refused(text: str) -> None:
     with suppress(InvalidRequestError):
         cursor = parse_cursor(text)
         assert 0 <= cursor.number < 2**63
@@ -90,30 +90,30 @@ def test_mark_of_a_page_is_read_as_it_was_written(mark: list[str | int]) -> None
 
 @given(st.text() | st.text("ABCabc019-_=+/"))
 @MANY
-def test_text_is_a_mark_or_refused(text: str) -> None:
+def test_text_is_a_page_mark_or_refused(text: str) -> None:
     with suppress(InvalidRequestError):
         assert isinstance(parse_page(text), tuple)
 
 
 @given(HOSTILE)
 @MANY
-def test_nothing_that_is_shown_drives_a_terminal(text: str) -> None:
+def test_shown_text_has_no_terminal_controls(text: str) -> None:
     shown = clean(text)
     assert FORBIDDEN.search(shown) is None
-    shown.encode()  # no half of a surrogate pair either
+    shown.encode()  # no lone surrogate either
     assert clean(shown) == shown
     assert len(one_line(text).splitlines()) <= 1
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs"])))
 @MANY
-def test_text_that_drives_nothing_is_shown_as_it_is(text: str) -> None:
+def test_text_without_controls_is_shown_unchanged(text: str) -> None:
     assert clean(text) == text
 
 
 @given(st.lists(OBJECTS), st.sampled_from([None, 1]))
 @MANY
-def test_elements_of_an_array_are_the_texts_that_they_were(
+def test_elements_of_an_array_keep_their_text(
     values: list[dict[str, Any]], indent: int | None
 ) -> None:
     text = json.dumps(values, indent=indent)

@@ -1,4 +1,4 @@
-"""Whatever stands in the environment, a command ends with a sentence and never with "a defect"."""
+"""Commands end with a plain error in any environment, and never with an internal error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from agent_orchestrator.console.command import USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
-from tests.commands.shell import arguments_of
+from tests.commands.command_names import arguments_of
 from tests.support.own_signals import signals_kept
 from tests.support.recording import refused_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 DIFFERENT = ("ao-dashboard", "ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-new")
-"""Of the commands, those that use the environment in different ways."""
-ODD = ("", " ", "~", "~nobody-of-this-name/x", "relative/x", "/dev/null/x", "x" * 5000, "\udcff\n")
+"""Commands that use the environment in different ways."""
+ODD = ("", " ", "~", "~no-such-user/x", "relative/x", "/dev/null/x", "x" * 5000, "\udcff\n")
 """A byte that is not UTF-8 is a lone surrogate here."""
 PROXIES = (
     "",
@@ -32,7 +32,7 @@ PROXIES = (
     "http://0.0.0.0:99999",
 )
 OUR_OWN = ("PROJECT_DIR", "SESSIONS_DIR", "AGENTS_DIR", "STATE_DIR", "TOKEN")
-"""Without that of the manager's URL: commands start a manager where it is empty."""
+"""The variable of the manager's URL is not here: if it is empty, commands start a manager."""
 VARIABLES = {
     **{PREFIX + name: ODD for name in (*OUR_OWN, "ENABLE_LOGGING", "SESSION_ID", "RUN")},
     **{PREFIX + name: ODD for name in ("RUN_TOKEN", "RUN_MANAGER_URL")},
@@ -50,14 +50,14 @@ VARIABLES = {
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """An environment in which the manager is on another machine: proxies count for its URL."""
+    """An environment with the manager on another machine, so that proxies apply to its URL."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(PREFIX + "SESSION_MANAGER_URL", "http://0.0.0.0:1")
     monkeypatch.setenv(PREFIX + "STATE_DIR", str(tmp_path / "state"))
     yield monkeypatch
 
 
-def test_odd_variables_end_no_command_as_a_defect(elsewhere: pytest.MonkeyPatch) -> None:
+def test_odd_variables_cause_no_internal_error(elsewhere: pytest.MonkeyPatch) -> None:
     wrong = []
     for command in DIFFERENT:
         module = command.removeprefix("ao-").replace("-", "_")
@@ -67,7 +67,7 @@ def test_odd_variables_end_no_command_as_a_defect(elsewhere: pytest.MonkeyPatch)
                 with elsewhere.context() as patch, signals_kept():
                     patch.setenv(variable, value)
                     result = CliRunner().invoke(main, arguments_of(command), prog_name=command)
-                if result.exit_code not in (0, 1, 2, 3) or "a defect" in result.output:
+                if result.exit_code not in (0, 1, 2, 3) or "internal error" in result.output:
                     wrong.append((command, variable, value[:40], result.output, result.exception))
     assert wrong == []
 
@@ -98,7 +98,7 @@ def test_client_of_loopback_ignores_odd_proxies(monkeypatch: pytest.MonkeyPatch)
         client.get_status("x")
 
 
-def test_manager_settings_raise_their_own_error_for_odd_variables(tmp_path: Path) -> None:
+def test_manager_settings_raise_settings_error_for_odd_values(tmp_path: Path) -> None:
     names = [*(PREFIX + name for name in _settings_variables()), "HOME", "XDG_STATE_HOME"]
     defaults = load_settings({PREFIX + "STATE_DIR": str(tmp_path)})
     for name in names:
@@ -114,7 +114,7 @@ def test_manager_settings_raise_their_own_error_for_odd_variables(tmp_path: Path
 
 
 def _settings_variables() -> set[str]:
-    """The names that the manager looks for in its environment."""
+    """Return the names of the variables that the manager reads."""
     asked = set()
 
     class Recording(dict[str, str]):
@@ -143,7 +143,7 @@ def test_unsearchable_directory_still_has_a_name(
         os.seteuid(0)
     assert named == here
     assert caught.value.exit_code == USAGE
-    assert f"{here} is gone, or this user may not search it" in str(caught.value)
+    assert f"{here} is gone or not searchable for this user" in str(caught.value)
 
 
 def test_removed_directory_still_has_a_name(

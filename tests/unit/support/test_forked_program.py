@@ -1,4 +1,4 @@
-"""What is forked begins as what is started, and ends as it: see `tests/support/zygote.py`."""
+"""A forked program begins and ends like a started one; see `tests/support/zygote.py`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ json.dump({
 """
 
 
-def test_forked_program_begins_as_one_that_is_started(tmp_path: Path) -> None:
+def test_forked_program_begins_like_a_started_program(tmp_path: Path) -> None:
     script = tmp_path / "dumper"
     script.write_text(DUMPER)
     environment = {**scrubbed_environment(tmp_path), "ODD": "\udcff"}
@@ -72,7 +72,7 @@ def test_forked_program_begins_as_one_that_is_started(tmp_path: Path) -> None:
         "import os; os.close(1)",
     ],
 )
-def test_forked_program_ends_as_one_that_is_started(tmp_path: Path, source: str) -> None:
+def test_forked_program_ends_like_a_started_program(tmp_path: Path, source: str) -> None:
     script = tmp_path / "program"
     script.write_text(source)
     environment = scrubbed_environment(tmp_path)
@@ -87,14 +87,14 @@ def test_forked_program_ends_as_one_that_is_started(tmp_path: Path, source: str)
     assert stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]
 
 
-def test_forked_program_is_a_zombie_until_its_end_is_heard_of(tmp_path: Path) -> None:
+def test_forked_program_is_a_zombie_until_it_is_waited_for(tmp_path: Path) -> None:
     script = tmp_path / "program"
     script.write_text("import time; print('here', flush=True); time.sleep(60)")
     forked = ForkedProgram(
         [str(script)], environment=scrubbed_environment(tmp_path), directory=tmp_path
     )
     assert forked.poll() is None
-    wait_for(lambda: psutil.Process(forked.pid).name() == "program", "it has its name")
+    wait_for(lambda: psutil.Process(forked.pid).name() == "program", "the program has its name")
     with pytest.raises(subprocess.TimeoutExpired):
         forked.communicate(timeout=0)
     os.kill(forked.pid, signal.SIGTERM)
@@ -111,7 +111,7 @@ def test_forked_program_is_a_zombie_until_its_end_is_heard_of(tmp_path: Path) ->
         ({"PYTHONUTF8": "0"}, False),
     ],
 )
-def test_other_environment_of_python_is_not_forked_for(
+def test_program_is_forked_only_with_the_same_python_variables(
     tmp_path: Path, changed: dict[str, str], forks: bool
 ) -> None:
     assert can_fork({**scrubbed_environment(tmp_path), **changed}) is forks

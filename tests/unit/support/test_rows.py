@@ -9,7 +9,7 @@ import pytest
 from tests.support.rows import each_row
 
 
-def test_each_wrong_row_is_named_and_the_rest_is_tried() -> None:
+def test_each_failing_row_is_named_and_all_rows_are_tried() -> None:
     tried = []
 
     @each_row("row", [1, 2, 3, 4, 5])
@@ -25,7 +25,7 @@ def test_each_wrong_row_is_named_and_the_rest_is_tried() -> None:
     assert [failure.__notes__ for failure in caught.value.exceptions] == [["row: 2"], ["row: 4"]]
 
 
-def test_tables_above_each_other_are_combined() -> None:
+def test_stacked_tables_are_combined() -> None:
     tried = []
 
     @each_row("a, b", [(1, 2), pytest.param(3, 4, id="x")])
@@ -54,7 +54,7 @@ def test_row_has_its_own_directory_and_patches(
     assert "OF_ONE_ROW" not in os.environ
 
 
-def test_row_that_is_skipped_is_told() -> None:
+def test_skipped_row_is_reported() -> None:
     @each_row("number", [1, 2])
     def check(number: int) -> None:
         if number == 2:

@@ -1,1 +1,1 @@
-"""The routes of the earlier system, for its clients: they go when those have gone."""
+"""The routes of the earlier system. They will be removed when its clients are gone."""

@@ -1,8 +1,8 @@
 """The routes that clients of the earlier system call.
 
-Deprecated from the first day: they go as a whole, with `earlier_ws.py`, their tests and
-`docs/earlier-clients.md`. What is said here is what those clients say, and everything is kept and
-decided by what serves the other routes.
+Deprecated from the first day. They will be removed together with `websocket.py`, their tests and
+`docs/how-to/migrate-from-the-earlier-system.md`. This module only translates requests and
+responses: the code behind the other routes stores and decides everything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import JsonRoute, parse_json
@@ -22,7 +22,7 @@ from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import masker_of
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.wire.common import to_text
-from agent_session_manager.api.wire.events import event_to_wire
+from agent_session_manager.api.wire.events import manager_fields
 from agent_session_manager.api.wire.limits import MAX_PAGE
 from agent_session_manager.api.wire.sessions import SessionAnswer, SessionChangesBody, session_body
 from agent_session_manager.domain.errors import (
@@ -51,7 +51,7 @@ _EVENT = {
         }
     },
 }
-# What the earlier system's events have always: those clients look for it, and find null.
+# Fields of every event in the earlier system. Its clients expect them, if only with null.
 _ALL_FIELDS = dict.fromkeys(
     (
         "session_name",
@@ -72,17 +72,20 @@ class OkAnswer(BaseModel):
 
 
 class EarlierEventsAnswer(BaseModel):
-    events: list[dict[str, Any]]
+    events: list[dict[str, Any]] = Field(description="Oldest first")
 
 
 @router.post(
     "/events",
     response_model=OkAnswer,
-    responses=refusals(404, 413, 415, 503, 507),
+    responses=refusals(
+        *(404, 413, 415, 503, 507),
+        codes=("session_not_found", "invalid_event", "invalid_name", "disk_full"),
+    ),
     openapi_extra={"requestBody": _EVENT},
 )
 async def append_event(request: Request, manager: Served) -> Response:
-    """Append one event; `session_start` also creates its session, or sets it running again."""
+    """Append one event; `session_start` also creates its session, or opens its next run."""
     body = await request.body()
     masker = masker_of(request)
 
@@ -100,7 +103,7 @@ async def append_event(request: Request, manager: Served) -> Response:
 
 @router.get("/events/{session_id}", response_model=EarlierEventsAnswer, responses=refusals(503))
 async def list_all_events(session_id: Id, manager: Served) -> Response:
-    """List all events of a session, the oldest first; none of an unknown one."""
+    """List all events of a session, oldest first; the list of an unknown session is empty."""
     first = await _page(manager, session_id, 0)
     return StreamingResponse(_all(manager, session_id, first), media_type="application/json")
 
@@ -108,24 +111,29 @@ async def list_all_events(session_id: Id, manager: Served) -> Response:
 @router.patch(
     "/sessions/{session_id}/metadata",
     response_model=SessionAnswer,
-    responses=refusals(404, 409, 413, 415),
+    responses=refusals(
+        *(404, 409, 413, 415),
+        codes=("session_not_found", "name_taken", "session_running", "invalid_name"),
+    ),
 )
 async def update_metadata(session_id: Id, body: SessionChangesBody, manager: Served) -> Response:
-    """Change what is given, as `PATCH /sessions/{session_id}` does."""
+    """Change the given fields, as `PATCH /sessions/{session_id}` does."""
     change = UpdateSession(session_id=session_id, **body.model_dump())
     return answer(SessionAnswer(session=session_body(await manager.update_session(change))))
 
 
 def earlier_event(event: Event, session_id: str) -> dict[str, Any]:
-    """An event as the earlier system shows it; the fields that it did not know stay in it."""
-    timestamp = event.fields.get("timestamp") or to_text(event.recorded_at)
-    shown = {**_ALL_FIELDS, **event_to_wire(event, session_id), "timestamp": timestamp}
+    """Return an event in the form of the earlier system; fields unknown to it are kept."""
+    fields = event.fields
+    timestamp = fields.get("timestamp") or to_text(event.recorded_at)
+    own = manager_fields(event, session_id)
+    shown = {**_ALL_FIELDS, **fields, **own, "timestamp": timestamp}
     return {**shown, "id": event.number}
 
 
 def _parse(value: Any) -> tuple[str, str, NewEvent]:
     if not isinstance(value, dict):
-        raise InvalidEventError("an event is a JSON object")
+        raise InvalidEventError("an event must be a JSON object")
     for name in _REQUIRED:
         if not isinstance(value.get(name), str):
             raise InvalidEventError(f"{name} is required: a string")
@@ -133,17 +141,17 @@ def _parse(value: Any) -> tuple[str, str, NewEvent]:
     event = parse_event(value, session_id=session_id)
     if event.event_type == "session_start":
         if not is_session_id(session_id):
-            raise InvalidEventError("session_id cannot be the id of a session")
+            raise InvalidEventError("session_id is not a valid session id")
         if not 0 < len(session_name) <= MAX_NAME_CHARS:
             raise InvalidEventError(f"session_name has 1 to {MAX_NAME_CHARS} characters")
     return session_id, session_name, event
 
 
 async def _start(manager: Manager, session_id: str, session_name: str) -> None:
-    """Have the session running: as a new one, or by its next run.
+    """Create the session, or open its next run.
 
-    Of several starts at once one creates it, or opens the run. One of a session that is running,
-    such as a start that is sent again, leaves it as it is.
+    If several starts arrive at once, one of them creates the session or opens the run. A start of
+    a running session changes nothing, for example a start that is sent again.
     """
     try:
         new = CreateSession(session_id=session_id, session_name=session_name)
@@ -154,7 +162,7 @@ async def _start(manager: Manager, session_id: str, session_name: str) -> None:
 
 
 async def _page(manager: Manager, session_id: str, after_seq: int) -> EventPage:
-    """Some events past a seq; none of a session that is not there, or not any more."""
+    """Return a page of the events past a seq; it is empty if the session does not exist."""
     where = EventFilter(after_seq=after_seq)
     try:
         return await manager.list_events(session_id, where, limit=MAX_PAGE)
@@ -163,7 +171,7 @@ async def _page(manager: Manager, session_id: str, after_seq: int) -> EventPage:
 
 
 async def _all(manager: Manager, session_id: str, page: EventPage) -> AsyncIterator[bytes]:
-    """All events as one JSON document, page by page, so that no session is too long."""
+    """Yield all events as one JSON document, page by page, so that memory use is bounded."""
     yield b'{"events":['
     separator = b""
     while page.events:

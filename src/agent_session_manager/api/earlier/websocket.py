@@ -1,8 +1,8 @@
-"""The WebSocket of the earlier system: what there is, and then everything that happens.
+"""The WebSocket of the earlier system: the current sessions, then all changes and events.
 
-A reader has two cursors and no queue, as in every other feed: it gets each event of all sessions
-once, in the order of their commit, and one that takes nothing for a while is cut off. What it says
-is read and ignored.
+A reader has two cursors and no queue, as in every other feed. It gets each event of all sessions
+once, in commit order. A reader that takes nothing for a while is disconnected. Messages from the
+reader are read and ignored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 MAX_SESSIONS = 1000
 SECONDS_PER_READER = 0.001
-"""What each reader may cost: the more there are, the more each is told at once."""
+"""Pause per open reader: with many readers, each gets larger batches less often."""
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 
@@ -59,16 +59,16 @@ class _SessionFrame(BaseModel):
 
 @router.websocket("/ws")
 async def follow_everything(websocket: WebSocket) -> None:
-    """Send everything until the reader leaves, takes nothing any more, or the manager stops."""
+    """Send everything until the reader leaves or stalls, or the manager stops."""
     manager: Manager = websocket.app.state.manager
     try:
-        with manager.reading() as rung:
+        with manager.reading() as changed:
             beginning = await manager.read_beginning(limit=MAX_SESSIONS)
             await websocket.accept()
-            frames = _frames(manager, rung, beginning)
+            frames = _frames(manager, changed, beginning)
             await send_until_left(_send(websocket, frames), _left(websocket))
     except OrchestratorError as exc:
-        logger.info("a WebSocket cannot go on, its reader may come back: %s", exc)
+        logger.info("a WebSocket was closed, its reader may reconnect: %s", exc)
         with suppress(WebSocketDisconnect):
             await websocket.close(TRY_AGAIN_LATER)
 
@@ -87,12 +87,12 @@ async def _left(websocket: WebSocket) -> None:
 
 
 async def _frames(
-    manager: Manager, rung: asyncio.Event, beginning: Beginning
+    manager: Manager, changed: asyncio.Event, beginning: Beginning
 ) -> AsyncGenerator[str]:
-    """Yield what there is and then what happens, until the manager stops.
+    """Yield the current sessions, then changes and events, until the manager stops.
 
-    Events are sent as soon as they are there, changes of sessions at most once a second, but
-    always ahead of the events that they explain: the first of a session, its starts and stops.
+    Events are sent at once, changes of sessions at most once a second. But a change is always sent
+    before the events that it explains: the first event of a session, its starts and its stops.
     """
     cursor = known = beginning.cursor
     number = beginning.number
@@ -100,7 +100,7 @@ async def _frames(
     now = asyncio.get_running_loop().time
     list_at = 0.0
     while not manager.is_stopping:
-        rung.clear()
+        changed.clear()
         events = await manager.read_events(number, EVENTS_AT_ONCE, CHARS_AT_ONCE)
         is_due = now() >= list_at
         if is_due or any(_explained(event) for _, event in events):
@@ -110,13 +110,13 @@ async def _frames(
                 yield _change(change)
             known = known if found.has_more else cursor
             if found.has_more or any(isinstance(gone, DeletedSession) for gone in found.changes):
-                continue  # and read the events anew: no more those of a session that is gone
+                continue  # and read the events again, without those of a deleted session
             list_at = now() + LIST_PACE_SECONDS
         if not events:
-            await _wait_for(rung, HEARTBEAT_SECONDS if is_due else list_at - now())
+            await _wait_for(changed, HEARTBEAT_SECONDS if is_due else list_at - now())
             continue
         is_full = _is_full(events)
-        while events:  # a reader that is slow to take them keeps no more than it has to
+        while events:  # a slow reader must keep no more events in memory than needed
             session_id, event = events.pop(0)
             yield _event(event, session_id)
             number = event.number
@@ -125,8 +125,8 @@ async def _frames(
 
 
 def _is_full(events: Sequence[tuple[str, Event]]) -> bool:
-    """Whether there may be more than was read at once."""
-    chars = sum(event.size for _, event in events)
+    """Return whether the read reached a limit, so that more events may follow."""
+    chars = sum(len(event.fields_json) for _, event in events)
     return len(events) >= EVENTS_AT_ONCE or chars >= CHARS_AT_ONCE
 
 
@@ -134,9 +134,9 @@ def _explained(event: Event) -> bool:
     return event.seq == 1 or event.event_type in ("session_start", "session_stop")
 
 
-async def _wait_for(rung: asyncio.Event, seconds: float) -> None:
+async def _wait_for(changed: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(rung.wait(), seconds)
+        await asyncio.wait_for(changed.wait(), seconds)
 
 
 def _change(change: ChangedSession | DeletedSession) -> str:

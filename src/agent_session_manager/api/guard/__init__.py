@@ -1,1 +1,1 @@
-"""What a request passes before a route: who it is from, what it may do, whether there is room."""
+"""Checks before a route: who sends a request, what the sender may do, and the load limits."""

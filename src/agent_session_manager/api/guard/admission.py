@@ -1,9 +1,10 @@
-"""How much is under way at once: beyond it a request is refused at once, and comes again later.
+"""Limits on concurrent requests: a request beyond them gets 503 at once and can be sent again.
 
-Whoever waits on purpose (a feed, a request with a `wait`) takes no part in it, and `GET /health` is
-always answered. What is let in has an answer within a time, whatever became of it.
+Feeds and requests with a `wait` do not count, and `GET /health` is always answered. Every accepted
+request gets a response within a time limit, even if its work has not finished.
 
-A run has a share of this, and so have all runs together: an agent cannot keep others out.
+One run, and all runs together, can use only a share of the limits. So an agent cannot lock out
+other callers.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from agent_session_manager.domain.run_token import RunCaller
 
 MAX_REQUESTS = 128
 MAX_HELD_BYTES = 128 * 1024 * 1024
-"""Of bodies that are being read or stored. Parsed they take several times as much."""
+"""Total size of the bodies being read or stored. A parsed body takes several times its size."""
 SHARE_OF_A_RUN = 0.25
-"""Of both bounds: what the requests with one token of a run can take."""
+"""Share of both limits that the requests with one run token can use."""
 SHARE_OF_RUNS = 0.75
-"""Of both bounds: what the requests of all runs can take. The rest is for people."""
+"""Share of both limits that the requests of all runs can use. The rest is for people."""
 BEGUN_PER_TURN = 16
-"""Of the loop. So no turn is long, and who is refused hears of it soon."""
+"""Requests started per event-loop turn: keeps turns short and rejections fast."""
 ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 
@@ -36,7 +37,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class _Budget:
-    """A bound on requests and on bytes of bodies, and what of it is in use."""
+    """Limits on the number of requests and the bytes of their bodies, with the current use."""
 
     def __init__(self, max_requests: float, max_held_bytes: float) -> None:
         self._max_requests = max_requests
@@ -53,9 +54,9 @@ class _Budget:
 
 
 class Admission:
-    """Lets a request through to `app`, or answers 503.
+    """Middleware that passes a request to `app`, or answers 503.
 
-    The time that a caller takes to send a body does not count: its connection sees to that.
+    The time that a caller takes to send a body does not count: its connection has a deadline.
     """
 
     def __init__(
@@ -73,13 +74,13 @@ class Admission:
             for share in (SHARE_OF_RUNS, SHARE_OF_A_RUN)
         )
         self._of_callers: WeakValueDictionary[RunCaller | None, _Budget] = WeakValueDictionary()
-        """Of runs with requests under way; None: of all runs together."""
+        """Budgets of the runs with open requests; the key None is for all runs together."""
         self._answer_seconds = answer_seconds
         self._since: dict[asyncio.Task[Any], float | None] = {}
-        """Since when each is worked on; None while it is its caller that is waited for."""
+        """Start of the work on each request; None while the server waits for the caller."""
         self._expired: set[asyncio.Task[Any]] = set()
         self._begun = 0
-        """In this turn of the loop."""
+        """Requests started in this turn of the loop."""
         self._watch: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +99,7 @@ class Admission:
                 budget.requests -= 1
 
     def _budgets(self, caller: RunCaller | None) -> list[_Budget]:
-        """What a request has to fit into: of one with the token of a run also the run's share."""
+        """Return the budgets for a request; a request of a run also needs the shares of runs."""
         if caller is None:
             return [self._of_all]
         of_runs = self._of_callers.setdefault(None, self._of_runs())
@@ -151,8 +152,8 @@ class Admission:
                 budget.held_bytes -= held
 
     async def _take_turn(self) -> None:
-        """Wait while as many as may have begun in this turn."""
-        while self._begun >= BEGUN_PER_TURN:  # noqa: ASYNC110  # a turn is what is waited for
+        """Wait until this turn of the loop has room for one more request."""
+        while self._begun >= BEGUN_PER_TURN:  # noqa: ASYNC110  # waits for a turn
             await asyncio.sleep(0)
         if not self._begun:
             asyncio.get_running_loop().call_soon(self._next_turn)
@@ -162,7 +163,7 @@ class Admission:
         self._begun = 0
 
     def _look(self) -> None:
-        """Give up what has taken too long, each second while anything is under way."""
+        """Cancel requests that take too long; runs each second while any request is open."""
         loop = asyncio.get_running_loop()
         latest = loop.time() - self._answer_seconds
         for task, since in self._since.items():
@@ -173,7 +174,7 @@ class Admission:
 
 
 async def _took_too_long(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = "it took too long; a change may still be made: send it again"
+    detail = "the request took too long; its change may still be made: send it again"
     await error_response(503, "timed_out", detail)(scope, receive, send)
 
 

@@ -1,9 +1,9 @@
-"""Who is let in: the outermost layer, in front of every route, for HTTP and WebSocket alike.
+"""Authentication and origin checks: the outermost layer, for HTTP and WebSocket alike.
 
-A service on loopback is reachable from every page that a browser on this machine shows. The Host
-list stops DNS rebinding, Origin and Sec-Fetch-Site stop other pages, the content type stops
-requests that a page can send without asking, and the token stops everyone else. All of it is
-decided on the raw headers, never on a URL that was put together from them.
+Every page in a browser on this machine can reach a service on loopback. The Host list stops DNS
+rebinding. Origin and Sec-Fetch-Site stop other pages. The content type stops requests that a page
+can send without a preflight. The token stops everyone else. All checks use the raw headers, never
+a URL that is built from them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, Run
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_PARAMETERS = 100
-"""In the query, where an unknown one is refused: each costs time."""
+"""Maximum number of query parameters: refusing an unknown parameter costs time."""
 _SINGLE = frozenset(
     (
         *(b"host", b"origin", b"authorization", b"content-type", b"content-encoding"),
@@ -30,6 +30,9 @@ _SINGLE = frozenset(
     )
 )
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_JSON_LINES = b"application/jsonl"
+_LINES_PATHS = frozenset({"/transcripts/entries"})
+"""Paths whose body may be JSON lines. A page of another site cannot send this type unasked."""
 
 _OWN_SITE = (b"none", b"same-origin")
 _QUESTION = b"access-control-request-method"
@@ -39,34 +42,34 @@ _OF_DATA = (
     (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-"""For what is no page: nobody shows it as one, and nobody keeps it."""
+"""Headers of responses that are not pages: browsers neither render nor cache them."""
 
 _BEARER = "Bearer "
 _UNAUTHORIZED = (
     401,
     "unauthorized",
-    "the manager's token is needed: its clients on this machine find it by themselves, "
-    "others are given it in AGENT_ORCHESTRATOR_TOKEN",
+    "the manager's token is missing or wrong: clients on this machine find it automatically, "
+    "other clients need it in AGENT_ORCHESTRATOR_TOKEN",
 )
 _UNKNOWN_RUN = (
     401,
     "run_token_unknown",
-    "this token of a run is not valid any more: it was revoked, or its session deleted",
+    "this token of a run is no longer valid: it was revoked, or its session was deleted",
 )
 
 _UNKNOWN_PAGE = (
     401,
     "page_token_unknown",
-    "this page token is not valid any more: the manager was restarted, or the token revoked; "
+    "this page token is no longer valid: the manager was restarted, or the token was revoked; "
     "run ao-dashboard",
 )
 
 FindCaller = Callable[[str], Awaitable[RunCaller | None]]
-"""The run whose token this is, if it is one's."""
+"""Finds the run that a run token or agent token belongs to."""
 
 
 def _as_data(send: Send) -> Send:
-    """Send answers as data, but for those that have a policy of their own."""
+    """Add the headers for data to each response that has no content security policy."""
 
     async def send_as_data(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -79,7 +82,7 @@ def _as_data(send: Send) -> Send:
 
 
 class Guard:
-    """Lets a request through to `app`, or answers it."""
+    """Middleware that passes a request to `app`, or refuses it."""
 
     def __init__(  # noqa: PLR0913  # a parameter for each rule
         self,
@@ -95,13 +98,12 @@ class Guard:
         find_caller: FindCaller | None = None,
         page_tokens: PageTokens | None = None,
     ) -> None:
-        """Ask for `token` on all but the open paths; with None on none.
+        """Require `token` on all paths except the open ones; with None, never require a token.
 
-        Whoever has a run's token instead, which `find_caller` knows, is let in as that run, and a
-        page with one of `page_tokens` as a page.
+        `find_caller` authenticates runs by their tokens, and `page_tokens` authenticates pages.
 
-        `hosts` are our names, `tls_hosts` those of them whose pages have https alone. `origins` are
-        those of other pages that are let in, `page_paths` what links of other pages may lead to.
+        `hosts` are our names. `tls_hosts` are those names whose pages are served over https only.
+        Pages of `origins` are accepted as well. Links on other pages may lead to `page_paths`.
         Refused tokens are counted in `failures`.
         """
         self._app = app
@@ -109,8 +111,8 @@ class Guard:
         self._failures = failures
         plain, tls = (frozenset(h.lower().encode() for h in each) for each in (hosts, tls_hosts))
         self._hosts = plain | tls
-        # A tunnel may end TLS in front of us; its own page is then one of https. Nobody but us
-        # has a page of ours with TLS: a plain one of such a name is somebody else's.
+        # A tunnel may terminate TLS in front of us, so https origins of all our names are ours.
+        # We serve `tls_hosts` with TLS only, so an http origin of these names is not ours.
         self._origins = frozenset(
             [b"https://" + host for host in self._hosts] + [b"http://" + host for host in plain]
         )
@@ -130,7 +132,7 @@ class Guard:
         if scope["type"] == "websocket":
             if refusal is None:
                 return await self._app(scope, receive, send)
-            # Before it is accepted: the server answers 403 to the handshake.
+            # The handshake is not accepted yet: the server answers it with 403.
             return await send({"type": "websocket.close", "code": 1008})
         send = _as_data(send)
         if refusal is None and PAGE in scope and self._page_tokens is not None:
@@ -145,25 +147,25 @@ class Guard:
         return await response(scope, receive, send)
 
     def _refusal(self, scope: Scope, seen: dict[bytes, bytes]) -> Refusal | None:
-        """What is wrong with a request, whoever makes it. Fills in which headers it has."""
+        """Return why a request is refused for any caller, or None. Fills `seen` with headers."""
         size = 0
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             if name in _SINGLE and name in seen:
-                return 400, "duplicate_header", f"there are two {name.decode()} headers"
+                return 400, "duplicate_header", f"send only one {name.decode()} header"
             seen[name] = value
         if size > MAX_HEADER_BYTES:
             return 431, "headers_too_large", f"headers have at most {MAX_HEADER_BYTES} bytes"
         return self._foreign(scope, seen) or self._unusable(scope, seen)
 
     def _is_let_in(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        """Whether it has the token that controls all, or needs none."""
+        """Return whether a request has the manager's token, or needs no token."""
         if self._authorization is None or self._is_open(scope, headers):
             return True
         return hmac.compare_digest(headers.get(b"authorization", b""), self._authorization)
 
     def _is_open(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        """Whether no token is needed: also to ask, as browsers do, what a page may ask for."""
+        """Return whether a request needs no token: an open path, or a CORS preflight."""
         is_question = scope.get("method") == "OPTIONS" and _QUESTION in headers
         is_other_page = headers.get(b"origin") in self._other_origins
         return scope["path"] in self._open_paths or (is_question and is_other_page)
@@ -179,12 +181,12 @@ class Guard:
         if origin in self._other_origins:
             return None
         if origin is not None and origin not in self._origins:
-            return 403, "origin_not_allowed", "pages of another origin are not let in"
+            return 403, "origin_not_allowed", "this Origin is not allowed: see --allow-origin"
         is_link = (
             headers.get(b"sec-fetch-mode") == b"navigate" and scope["path"] in self._page_paths
         )
         if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITE and not is_link:
-            return 403, "origin_not_allowed", "pages of another site are not let in"
+            return 403, "origin_not_allowed", "requests from pages of another site are not allowed"
         return None
 
     def _unusable(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
@@ -193,7 +195,8 @@ class Guard:
         if scope.get("method") not in _WITH_BODY:
             return None
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-        if kind != b"application/json":
+        may_be_lines = kind == _JSON_LINES and scope["path"] in _LINES_PATHS
+        if kind != b"application/json" and not may_be_lines:
             return 415, "json_only", "send Content-Type: application/json"
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return 415, "no_compression", "a compressed body is not accepted"
@@ -202,7 +205,7 @@ class Guard:
     async def _unless_run_or_page(
         self, scope: Scope, headers: dict[bytes, bytes]
     ) -> Refusal | None:
-        """Let a run or a page in that has a token of its own, and note which one it is."""
+        """Authenticate a run or a page by its token, and store the caller in the scope."""
         given = headers.get(b"authorization", b"").decode("latin-1")
         token = given.removeprefix(_BEARER)
         is_of_a_page = given.startswith(_BEARER + PAGE_PREFIX)

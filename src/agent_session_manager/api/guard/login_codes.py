@@ -1,6 +1,7 @@
-"""Codes that a browser is opened with: each is good once, for a page token, and not for long.
+"""One-time codes that open the dashboard: a browser exchanges a code for a page token.
 
-A token itself would stay in the browser's history.
+A code is valid once and for a short time. A token in the address would stay in the browser's
+history.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ MAX_CODES = 100
 
 
 class Codes:
-    """The codes that were given and not used yet. They are in memory: a restart ends them."""
+    """The codes that were created and not used yet. They are in memory: a restart voids them."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._ends: dict[str, float] = {}
         self._used: dict[str, float] = {}
-        """Codes that were exchanged, until they would have ended."""
+        """Codes that were exchanged, with the time until which they are remembered."""
 
     def create(self) -> str:
-        """Give out a code.
+        """Create a code.
 
         Raises:
-            OverloadedError: too many are waiting to be used.
+            OverloadedError: too many codes wait to be used.
         """
         now = self._monotonic()
         self._ends = {code: end for code, end in self._ends.items() if end > now}
@@ -43,18 +44,18 @@ class Codes:
         return code
 
     def use(self, given: str, *, peer: str) -> None:
-        """Use a code up, and log who did: `peer` is their address.
+        """Use a code up, and log `peer`, the address of its user.
 
         Raises:
-            CodeNotValidError: it was used already, is too old, or was never given.
+            CodeNotValidError: the code was used before, has expired, or was never created.
         """
         code = _find(given, self._ends)
         if code is None:
             if _find(given, self._used) is not None:
                 logger.warning(
-                    "a dashboard code was used before and %s asked for it again: if you did not "
-                    "open its address twice, another user may have opened the dashboard; to make "
-                    "all page tokens invalid, restart the manager",
+                    "a dashboard code was used before and %s sent it again: if you did not open "
+                    "its address twice, another user may have opened the dashboard; restart the "
+                    "manager to revoke all page tokens",
                     peer,
                 )
             raise CodeNotValidError
@@ -66,6 +67,6 @@ class Codes:
 
 
 def _find(given: str, codes: dict[str, float]) -> str | None:
-    """Return the code that was given, after a comparison with every one of them."""
+    """Return the code equal to `given`, or None. Compares all codes, so timing reveals nothing."""
     found = [code for code in codes if hmac.compare_digest(code.encode(), given.encode())]
     return found[0] if found else None

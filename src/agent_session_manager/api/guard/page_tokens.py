@@ -1,7 +1,8 @@
-"""Tokens of dashboard pages: each opens what a page needs, and only while this manager runs.
+"""Tokens of dashboard pages: a token opens the routes of the page while this manager runs.
 
-A page sends its token to whatever answers on the manager's port. That may be somebody else once the
-manager has ended, so a page never gets the manager's own token: what it has opens nothing by then.
+A page sends its token to the program that listens on the manager's port. After the manager has
+ended, this may be another program. So a page never gets the manager's own token, and its page
+token is void by then.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ MAX_TOKENS = 50
 
 
 class PageTokens:
-    """The tokens that are valid, by their digests, in memory only.
+    """The valid tokens, by their digests, in memory only.
 
-    Beyond `MAX_TOKENS` the one that was unused for longest makes room.
+    Beyond `MAX_TOKENS` a new token replaces the least recently used one.
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
@@ -38,7 +39,7 @@ class PageTokens:
         """Create a token and return it; only its digest is kept."""
         if len(self._tokens) >= MAX_TOKENS:
             oldest = min(self._tokens.values(), key=lambda t: (t.open_requests, t.last_used_at))
-            logger.warning("page token %s made room for a new one", oldest.token_id)
+            logger.warning("page token %s was revoked to make room for a new one", oldest.token_id)
             self.revoke(oldest.token_id)
         token = PAGE_PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
@@ -55,7 +56,7 @@ class PageTokens:
         return sorted(self._tokens.values(), key=lambda token: token.created_at)
 
     def revoke(self, token_id: str) -> None:
-        """Make a token invalid at once, and end the feeds that are open with it.
+        """Revoke a token at once, and end the feeds that are open with it.
 
         Raises:
             PageTokenNotFoundError: no valid token has this id.
@@ -70,7 +71,7 @@ class PageTokens:
     async def serve(
         self, token: PageToken, app: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve a request of a page; once the token is revoked, the page counts as disconnected."""
+        """Serve a request of a page; when its token is revoked, `app` sees a disconnect."""
         is_open = False
 
         async def send_noting(message: Message) -> None:
@@ -103,5 +104,5 @@ def _until_revoked(receive: Receive, token: PageToken) -> Receive:
 
 
 def _digest(token: str) -> bytes:
-    # Looked up by digest, so that how long it takes tells nothing about a token.
+    # A lookup by digest: its duration reveals nothing about a token.
     return hashlib.sha256(token.encode()).digest()

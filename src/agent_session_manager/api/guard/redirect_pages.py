@@ -1,7 +1,7 @@
-"""Files that lead a browser to the dashboard, for their owner alone.
+"""Files that redirect a browser to the dashboard, readable by their owner only.
 
-A browser that is started with an address has it in its arguments, which every user of the machine
-can read. So `ao-dashboard` starts it with the name of such a file, and the file has the code.
+Every user of the machine can read the arguments of a process. So `ao-dashboard` starts the browser
+with the name of a file, and the file contains the code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PAGE = """\
 
 
 class RedirectPages:
-    """The files of the codes that were not exchanged yet, in the state directory."""
+    """The files of codes that were not exchanged yet, in the state directory."""
 
     def __init__(self, directory: Path, *, port: int) -> None:
         self._directory = directory
@@ -35,7 +35,7 @@ class RedirectPages:
         """Write the file of a code, with mode 0600, and return its name.
 
         Raises:
-            OSError: it cannot be written; nothing is left of it.
+            OSError: the file cannot be written; no part of it is left.
         """
         path = self._directory / f"{self._prefix}{secrets.token_hex(16)}.html"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,7 +57,7 @@ class RedirectPages:
                 path.unlink(missing_ok=True)
 
     def remove_all(self) -> None:
-        """Remove every file of this port, also those that a killed manager left."""
+        """Remove every file of this port, including files that a killed manager left."""
         self._path_by_code.clear()
         for path in self._directory.glob(f"{self._prefix}*.html"):
             with suppress(OSError):

@@ -1,8 +1,8 @@
-"""What a run may do with its token: each route says so itself, and what says nothing is refused.
+"""Permissions of runs: each route declares what a run may do; without a declaration it may not.
 
-The guard lets a run in as such; here it is held to what the route that it asks for has declared.
-Everything outside its family (`store/run_tokens.py`) does not exist for a run where it reads, and
-is refused without a look where it writes.
+The guard authenticates a run. This module checks its request against the declaration of the route.
+A run that reads outside its family (`store/run_tokens.py`) gets 404. A run that writes outside its
+session gets 403, without a lookup.
 """
 
 from __future__ import annotations
@@ -35,28 +35,29 @@ _FOR_PAGES = "_for_pages"
 
 
 class Reach(Enum):
-    """What a run may do at a route."""
+    """The access of a run to a route."""
 
     OWN_SESSION = auto()
-    """The session in the path has to be its own."""
+    """The session in the path must be the run's own."""
     OWN_RUN = auto()
-    """And the run in the path itself: an older one has nothing to do with a newer one's lease.
+    """The run in the path must be the caller: an older run must not touch a newer run's lease.
 
-    For the supervisor alone, as is the next: no agent answers what is asked of its run.
+    Only supervisors have this access, as with `OWN_TRANSCRIPT`: an agent must not settle requests
+    to its run.
     """
     OWN_TRANSCRIPT = auto()
-    """The `session_id` in the query has to be its own."""
+    """The `session_id` in the query must be the run's own."""
     FAMILY = auto()
-    """The session in the path is its own or below it; any other does not exist."""
+    """The session in the path must be the run's own or below it; any other one gets 404."""
     HANDLER = auto()
-    """The handler looks at who asks (`caller_of`) and keeps to the family."""
+    """The handler checks the caller (`caller_of`) and restricts itself to the family."""
 
 
 _OF_SUPERVISORS = (Reach.OWN_RUN, Reach.OWN_TRANSCRIPT)
 
 
 def for_runs(reach: Reach) -> Callable[[H], H]:
-    """Declare beside a route what a run may do there."""
+    """Declare the access of runs to a route."""
 
     def declare(handler: H) -> H:
         setattr(handler, _DECLARED, reach)
@@ -66,16 +67,16 @@ def for_runs(reach: Reach) -> Callable[[H], H]:
 
 
 def for_pages(handler: H) -> H:
-    """Declare beside a route that the dashboard's page needs it."""
+    """Declare that the dashboard's page needs a route."""
     setattr(handler, _FOR_PAGES, True)
     return handler
 
 
 class Confined:
-    """Passes on what a run or a page may do, and what everybody else asks for."""
+    """Middleware that refuses requests which a run or a page may not make."""
 
     def __init__(self, app: ASGIApp, routes: FastAPI) -> None:
-        """Stand in front of `app`, whose routes are those of `routes` as they are now."""
+        """Check requests to `app` against the routes that `routes` has now."""
         self._app = app
         self._manager: Manager = routes.state.manager
         self._routes: list[tuple[Pattern[str], set[str] | None, Callable[..., Any] | None]] = [
@@ -135,14 +136,14 @@ class Confined:
             raise NotForRunsError
 
     def _find(self, scope: Scope) -> tuple[Reach | None, dict[str, str]]:
-        """What the route declares for runs, and the parts of its path."""
+        """Return the access of runs to the matching route, and the parts of its path."""
         endpoint, parts = self._match(scope)
         return getattr(endpoint, _DECLARED, None), parts
 
     def _match(self, scope: Scope) -> tuple[Callable[..., Any] | None, dict[str, str]]:
-        """The handler that answers this request, and the parts of its path.
+        """Return the handler of a request and the parts of its path.
 
-        The first that matches, as the framework takes it.
+        The first matching route wins, as in the framework.
         """
         method = scope.get("method")
         for path, methods, endpoint in self._routes:

@@ -1,7 +1,7 @@
-"""How often a token or a code was refused of late: beyond a limit, guessing is answered otherwise.
+"""A limit on failed authentications: further failures within a minute get 429.
 
-There is one budget, whoever asks and over whichever address of loopback: programs on this machine
-cannot be told apart. It is for refusals alone: the right token is never kept waiting for others.
+All callers share one budget, because programs on this machine cannot be distinguished. Only
+failures count: a valid token always works.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from agent_session_manager.api.wire.limits import MAX_FAILURES, WINDOW_SECONDS
 TOO_MANY = (
     429,
     "too_many_failures",
-    f"a token or a code was refused {MAX_FAILURES} times within a minute; the right one is taken",
+    f"{MAX_FAILURES} tokens or codes were refused within a minute; a valid one still works",
 )
 
 
 class Failures:
-    """The refusals of the last minute. What was answered with 429 is not one of them."""
+    """The failures of the last minute, without those that got 429."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._refused_at: deque[float] = deque(maxlen=MAX_FAILURES)
 
     def add(self) -> bool:
-        """Count one more; False, and it is not counted, when there were too many already."""
+        """Count one failure. Return False, and do not count it, if the limit is reached."""
         now = self._monotonic()
         is_full = len(self._refused_at) == MAX_FAILURES
         if is_full and now - self._refused_at[0] < WINDOW_SECONDS:

@@ -1,1 +1,1 @@
-"""What every route uses of HTTP: bodies, responses, errors and streams."""
+"""HTTP code that all routes share: bodies, responses, errors and streams."""

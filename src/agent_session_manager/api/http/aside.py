@@ -1,9 +1,10 @@
 """Work that grows with a body, kept off the event loop.
 
-A small body is worked on at once. A larger one waits for its turn: one at a time is worked on, and
-each caller has one that waits, so that many bodies of one caller do not hold up those of others.
-A large one is worked on in a thread, which waits after every few steps until the loop has made a
-turn: a thread alone would keep the interpreter to itself.
+A small body is processed at once. Larger bodies are processed one at a time, and each caller has
+one body in the queue. So a caller with many bodies does not delay other callers.
+
+A large body is processed in a thread. After every few steps the thread waits until the loop has
+made a turn: otherwise it would hold the interpreter lock.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ Pause = Callable[[], None]
 MUCH_BYTES = 4096
 LARGE_BYTES = 64 * 1024
 
-# One for all bodies: several would be no faster, but each would keep some of the memory it has had.
+# One thread for all bodies: more threads are not faster, and each would retain freed memory.
 _thread = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
 
 class Turns:
-    """The order in which bodies that are not small are worked on."""
+    """The queue of bodies that are not small."""
 
     def __init__(self) -> None:
         self._of_all = asyncio.Lock()
@@ -48,7 +49,7 @@ class Turns:
 
 
 class GivenUpError(Exception):
-    """Nobody waits any longer for what a thread works on."""
+    """The caller no longer waits for the work of the thread."""
 
 
 class _TurnOfTheLoop:
@@ -62,14 +63,14 @@ class _TurnOfTheLoop:
         turned = threading.Event()
         self._loop.call_soon_threadsafe(turned.set)
         while not turned.wait(1.0):
-            if self._loop.is_closed():  # before it came to this
+            if self._loop.is_closed():  # before it ran the callback
                 raise GivenUpError
         if self.is_given_up:
             raise GivenUpError
 
 
 async def in_thread(work: Callable[[Pause], T]) -> T:
-    """Do some work in the thread; it calls what it is given after every few steps."""
+    """Run `work` in the thread; it calls its argument after every few steps."""
     pause = _TurnOfTheLoop()
     try:
         return await asyncio.get_running_loop().run_in_executor(_thread, work, pause)
@@ -78,7 +79,7 @@ async def in_thread(work: Callable[[Pause], T]) -> T:
 
 
 async def in_turn(request: HTTPConnection, size: int, work: Callable[[Pause | None], T]) -> T:
-    """Do the work on a body of this size: without a pause if it is small enough."""
+    """Run `work` for a body of this size; it gets None instead of a pause if the body is small."""
     if size <= MUCH_BYTES:
         return work(None)
     turns: Turns = request.app.state.turns

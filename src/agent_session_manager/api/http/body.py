@@ -1,8 +1,8 @@
-"""Reading a request's JSON: once, strictly, and within limits.
+"""Reads a request's JSON: once, strictly, and within limits.
 
-Refused here, before anything looks at it: what is larger than the limit, has too many values, is no
-JSON, is nested too deeply, holds NUL (PostgreSQL cannot store it) or a number that cannot be kept
-as it is. A lone surrogate, NaN and 1e400 are no JSON to orjson in the first place.
+This module refuses a body that is too large, has too many values, is nested too deeply or is not
+valid JSON. It also refuses NUL, which PostgreSQL cannot store, and numbers that cannot be stored
+exactly. For orjson, a lone surrogate, NaN and 1e400 are not valid JSON.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DRAINED_BYTES = 7 * MAX_BODY_BYTES
-"""A body is read on this far over its limit, so that its sender gets to see the answer."""
+"""Bytes that are read and discarded past the limit, so that the sender can receive the response."""
 MAX_PARTS = 250_000
-"""Commas and opening brackets outside of texts. A body of nothing but `[],` takes thirty times its
-size once it is read, and Python gives that back late: this many parts take 30 MB at most."""
+"""Commas and opening brackets outside of strings. A body of only `[],` needs 30 times its size once
+it is parsed, and Python frees that memory late. This many parts need at most 30 MB."""
 _PART = rb'(?:(?:[^",\[{]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+[,\[{])'
 _PARTS_AT_ONCE = 1000
 _PARTS = re.compile(_PART + b"{%d}+" % _PARTS_AT_ONCE, re.DOTALL)
@@ -38,14 +38,14 @@ _NUL = re.compile(rb"\\u0000")
 
 
 async def read_through(body: bytes, read: Callable[[bytes], T]) -> T:
-    """What `read` makes of a body; a large one is read in a thread, so that nobody waits for it."""
+    """Return `read(body)`. A large body is read in a thread: it must not block the event loop."""
     if len(body) <= LARGE_BYTES:
         return read(body)
     return await in_thread(lambda _pause: read(body))
 
 
 class JsonRequest(Request):
-    """A request whose body is read by the rules of this module."""
+    """A request whose body is read with the limits of this module."""
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
@@ -57,7 +57,7 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route whose handler sees a `JsonRequest`."""
+    """A route whose handler receives a `JsonRequest`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -69,10 +69,10 @@ class JsonRoute(APIRoute):
 
 
 async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """The body of a request.
+    """Return the body of a request.
 
     Raises:
-        RequestError: 413 when it is larger than `max_bytes`, 400 when it is not all there.
+        RequestError: 413 if the body is larger than `max_bytes`, 400 if it is incomplete.
     """
     drained = max_bytes + MAX_DRAINED_BYTES
     chunks: list[bytes] = []
@@ -84,23 +84,25 @@ async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> byt
                 chunks.append(chunk)
             elif size > drained:
                 break
-    except ClientDisconnect:  # nobody is there any more to be told, and nothing of ours is wrong
-        raise RequestError(400, "incomplete_body", "the body ended early") from None
+    except ClientDisconnect:  # the client no longer reads the response, and this is not a defect
+        raise RequestError(
+            400, "incomplete_body", "the connection closed before the end of the body"
+        ) from None
     if size > max_bytes:
         raise RequestError(
             413,
             "body_too_large",
-            f"a body has at most {max_bytes} bytes",
+            f"the body has more than {max_bytes} bytes",
             headers={"Connection": "close"} if size > drained else None,
         )
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
 
     Raises:
-        RequestError: 400, with what is wrong with it.
+        RequestError: 400, with the reason.
     """
     check_parts(body, MAX_PARTS)
     try:
@@ -108,19 +110,19 @@ def parse_json(body: bytes) -> Any:
     except orjson.JSONDecodeError as exc:
         raise RequestError(400, "invalid_json", f"the body is not JSON: {exc.msg}") from None
     with refused_as_request():
-        # NUL can only come as this escape, so that texts are looked at only where it occurs.
+        # JSON can contain NUL only as this escape, so strings are checked only if it occurs.
         is_rounded = check_value(
             value, may_hold_nul=_NUL.search(body) is not None, max_depth=MAX_DEPTH
         )
     if is_rounded:
-        # orjson reads an integer of more than 64 bits as a float: see how it was written.
+        # orjson reads an integer of more than 64 bits as a float: check the text of each integer.
         json.loads(body, parse_int=_fitting_int)
     return value
 
 
 @contextmanager
 def refused_as_request() -> Iterator[None]:
-    """Answer 400 to JSON that cannot be kept."""
+    """Turn an `UnstorableJsonError` in the block into a 400."""
     try:
         yield
     except UnstorableJsonError as exc:
@@ -128,29 +130,31 @@ def refused_as_request() -> Iterator[None]:
 
 
 def check_parts(body: bytes, limit: int) -> None:
-    """Refuse a body with more commas and opening brackets outside of texts: thousands of them.
+    """Refuse a body with more than `limit` commas and opening brackets outside of strings.
+
+    `limit` is a multiple of 1000.
 
     Raises:
         RequestError: 400 `too_many_values`.
     """
-    # Most bodies have fewer even with those in their texts, which are not cheap to tell apart.
+    # Most bodies have fewer even if strings are included, and excluding strings is slow.
     if sum(map(body.count, (b",", b"[", b"{"))) <= limit:
         return
     at = 0
-    for _ in range(limit // _PARTS_AT_ONCE):  # so that no single call is long
+    for _ in range(limit // _PARTS_AT_ONCE):  # in steps, so that no single call takes long
         found = _PARTS.match(body, at)
         if found is None:
             return
         at = found.end()
     if _ONE_PART.match(body, at):
         raise RequestError(
-            400, "too_many_values", f"a body has at most {limit} commas and opening brackets"
+            400, "too_many_values", f"the body has more than {limit} commas and opening brackets"
         )
 
 
 def _fitting_int(text: str) -> int:
     if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
         raise RequestError(
-            400, "number_out_of_range", "an integer of more than 64 bits cannot be kept: send text"
+            400, "number_out_of_range", "an integer has more than 64 bits: send it as a string"
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""Who makes a request, as the guard has found out: a run, a dashboard page, or the person."""
+"""The caller that the guard has authenticated: a run, a dashboard page, or the person."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.requests import HTTPConnection
 from agent_session_manager.domain.run_token import RunCaller
 
 CALLER = "agent_session_manager.run"
-"""Where in the scope of a request the run is that makes it; absent for everybody else."""
+"""Scope key of the run that makes a request; absent for all other callers."""
 PAGE = "agent_session_manager.page"
-"""Where the page token is that a request was made with; absent for everybody else."""
+"""Scope key of the page token of a request; absent for all other callers."""
 
 
 @dataclass(kw_only=True, eq=False)
 class PageToken:
-    """One browser that was let in; all its tabs share the token."""
+    """One signed-in browser; all its tabs share the token."""
 
     token_id: str
     created_at: datetime
@@ -28,12 +28,12 @@ class PageToken:
 
 
 def page_of(request: HTTPConnection) -> PageToken | None:
-    """The page token that this request was made with, if it was made with one."""
+    """Return the page token of a request, or None."""
     page: PageToken | None = request.scope.get(PAGE)
     return page
 
 
 def caller_of(request: HTTPConnection) -> RunCaller | None:
-    """The run that makes this request, if one does."""
+    """Return the run that makes a request, or None."""
     caller: RunCaller | None = request.scope.get(CALLER)
     return caller

@@ -1,4 +1,4 @@
-"""What handlers are given: the manager, and the parts of paths and queries that several have."""
+"""Parameters that several handlers share: the manager, and parts of paths and queries."""
 
 from __future__ import annotations
 
@@ -20,4 +20,7 @@ Served = Annotated[Manager, Depends(manager_of)]
 QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_PATH_BYTES)]
 Id = Annotated[str, Path(description="The session's id")]
 RunNumber = Annotated[int, Path(ge=1, lt=2**31, description="The run's number")]
-RequestId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+RequestId = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", description="The request's id"),
+]

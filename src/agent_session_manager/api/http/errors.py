@@ -1,4 +1,4 @@
-"""The one table between what went wrong and what HTTP says of it."""
+"""The mapping of errors to HTTP responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from agent_session_manager.domain import errors
 logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS = 10
-"""So many are told of a request in which more is wrong."""
+"""Maximum number of validation errors reported per request."""
 RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1, 507: 2}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
@@ -56,13 +56,19 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.OverloadedError: (503, "overloaded"),
 }
 
+STATUS_OF = {
+    **{code: status for status, code in STATUS.values()},
+    **dict.fromkeys(("too_many_events", "too_many_entries"), 413),
+    "too_many_failures": 429,
+}
+"""Status of each error code that a route can document as its own."""
 
 Refusal = tuple[int, str, str]
 """Status, code and detail of an error."""
 
 
 class RequestError(HTTPException):
-    """The request itself is unusable, whatever it is about."""
+    """The HTTP request is unusable, independent of its route."""
 
     def __init__(
         self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
@@ -109,7 +115,7 @@ async def _http_error(request: Request, exc: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> set[str]:
-    """What can be done at this path: the framework names the methods of its first route only."""
+    """Return all methods of a path; the framework names those of the first route only."""
     path = request.scope["path"]
     routes = iter_route_contexts(request.app.routes)
     return {
@@ -118,10 +124,10 @@ def _methods_at(request: Request) -> set[str]:
 
 
 async def _validation_error(_request: Request, exc: Exception) -> Response:
-    """Say where and what, and never repeat the input: it may be huge, or a secret."""
+    """Report the field and the problem, but never the input: it may be huge, or a secret."""
     assert isinstance(exc, RequestValidationError)
     for error in exc.errors():
-        # What a validator raised and the frames of the framework hold each other, and the body.
+        # The validator's error and the framework's frames refer to each other and to the body.
         cause = error.get("ctx", {}).get("error")
         if isinstance(cause, Exception):
             cause.with_traceback(None)
@@ -130,12 +136,12 @@ async def _validation_error(_request: Request, exc: Exception) -> Response:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """`body.session_name` without the part that only we know; a name of the caller's is cut."""
+    """Return the path of a field as clients know it; long names from the client are cut."""
     parts = [str(part)[:100] for part in location if part not in ("body", "query", "path")]
     return ".".join(parts) or "body"
 
 
 async def _our_defect(request: Request, exc: Exception) -> Response:
-    # With the error attached and not in the text: the log has the trace, the caller the fact.
+    # The log gets the traceback, the caller only a short message.
     logger.error("defect while answering %s", request.method, exc_info=exc)
-    return error_response(500, "internal_error", "the manager has a defect; its log says more")
+    return error_response(500, "internal_error", "internal error; see the manager's log")

@@ -1,7 +1,8 @@
-"""Masking what arrives, before anything else sees it.
+"""Masking of secrets in request bodies, before any other code sees them.
 
-All anchors of all rules are looked for at once in the bytes of a body, by an automaton: where none
-is, which is nearly always, no text in it is looked at. Where some are, only their rules are tried.
+An automaton searches the bytes of a body for all anchors of all rules at once. Most bodies contain
+no anchor, and their texts are not examined. Otherwise only the rules of the found anchors are
+tried.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from agent_shared.masking_rules import ANCHORLESS, RULES, Rule
 
 CONTROL_TOKEN = "control-token"
 
-# Characters that an anchor can have, written as escapes: then its bytes say nothing.
+# Escaped characters of anchors. In a body with these, the bytes of an anchor may differ.
 _ESCAPED = re.compile(rb"\\u00[2-7]|\\/")
 _URL = b"://"
 MAX_SEARCHED_AT_ONCE = 64 * 1024
 
 
 class Masker:
-    """Masks by the rules, and the manager's own token by its text."""
+    """The masking of texts that match a rule, and of the manager's own token."""
 
     def __init__(self, token: str = "") -> None:
         self._known = {token: CONTROL_TOKEN} if token else {}
-        # Searched for in lower case; one that counts in its own case only is compared where found.
+        # The search is in lower case. Case-sensitive anchors are compared again where found.
         self._anchors = [anchor.encode() for anchor in (*ANCHORS, *self._known)]
         self._automaton = BytesAhoCorasick(
             [anchor.lower() for anchor in self._anchors], implementation=Implementation.DFA
@@ -47,13 +48,13 @@ class Masker:
     def events(
         self, events: list[NewEvent], body: bytes, pause: Pause | None = None
     ) -> list[NewEvent]:
-        """The events that came in a body, with their texts masked and counted."""
+        """Return the events of a body with their secrets masked and counted."""
         effort = Effort(pause)
         rules = self._rules_for(body, effort)
         return events if rules is None else [self._event(event, rules, effort) for event in events]
 
     def value(self, value: Any, pause: Pause | None = None) -> Any:
-        """A JSON value with its texts masked."""
+        """Return a JSON value with its secrets masked."""
         return Masking(known=self._known, effort=Effort(pause)).value(value)
 
     def _event(self, event: NewEvent, rules: Sequence[Rule], effort: Effort) -> NewEvent:
@@ -64,7 +65,7 @@ class Masker:
         return event._replace(fields=fields, masked_secrets=fields["masked_secrets"])
 
     def _rules_for(self, body: bytes, effort: Effort) -> Sequence[Rule] | None:
-        """The rules that may find something in a body; None: it holds no secret."""
+        """Return the rules that may match in a body, or None if it contains no secret."""
         if b"\\" in body and _ESCAPED.search(body):
             return RULES
         found = self._anchors_in(body, effort)
@@ -82,7 +83,7 @@ class Masker:
     def _anchors_in(self, body: bytes, effort: Effort) -> set[bytes]:
         folded = body.lower()
         found = set()
-        if len(body) > MAX_SEARCHED_AT_ONCE:  # which would list every place of each of them
+        if len(body) > MAX_SEARCHED_AT_ONCE:  # the automaton would list every match
             for anchor in self._anchors:
                 effort.spend(1 + len(body) // CHARACTERS_A_STEP)
                 if anchor in (folded if anchor in self._any_case else body):
@@ -96,7 +97,7 @@ class Masker:
 
 
 async def masked(request: Request, value: Any) -> Any:
-    """A part of the body of a request, with its texts masked."""
+    """Return a part of a request's body with its secrets masked."""
     masker = masker_of(request)
     size = len(await request.body())
     return await in_turn(request, size, lambda pause: masker.value(value, pause))

@@ -1,4 +1,4 @@
-"""The marks of pages, as a text that nobody has to understand."""
+"""The marks of pages as opaque texts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ def page_text(mark: Mark) -> str:
 
 
 def parse_page(text: str) -> Mark:
-    """The mark that a page ended with; whether it is one of the order asked for, the store sees.
+    """Return the mark at the end of a page. The store checks that it fits the requested order.
 
     Raises:
-        InvalidRequestError: it is of no page.
+        InvalidRequestError: the text is not a mark of a page.
     """
     try:
         padded = text.encode() + b"=" * (-len(text) % 4)
         mark = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
         return tuple(mark)
     except (ValueError, TypeError):
-        raise InvalidRequestError("page is the `next_page` of the page before") from None
+        raise InvalidRequestError(
+            "page is not valid: use the `next_page` of the previous page"
+        ) from None

@@ -1,11 +1,14 @@
-"""How an answer is put together, and how a route documents its errors."""
+"""Responses of routes, and the documentation of their errors."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
+
+from agent_session_manager.api.http.errors import STATUS_OF
 
 _OF_EVERY_ROUTE = (400, 401, 403, 422, 429, 431, 503)
 
@@ -18,12 +21,19 @@ def dump(model: BaseModel) -> bytes:
     return model.__pydantic_serializer__.to_json(model)
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route, all of one shape: its own, and what every route may say.
+def refusals(*statuses: int, codes: Sequence[str] = ()) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of a route: those of every route, its own `statuses`, its own `codes`.
 
-    Their shape is named and not handed over: the framework would build it for each of them, which
-    took a third of the import.
+    All errors have one shape. It is given by its name and not as a class: the framework would build
+    the class again for each error, which took a third of the import.
     """
     shape = {"$ref": "#/components/schemas/ErrorAnswer"}
     content = {"application/json": {"schema": shape}}
-    return {status: {"content": content} for status in (*_OF_EVERY_ROUTE, *statuses)}
+    documented: dict[int | str, dict[str, Any]] = {
+        status: {"content": content} for status in (*_OF_EVERY_ROUTE, *statuses)
+    }
+    for code in codes:
+        error = documented[STATUS_OF[code]]
+        before = f"{error['description']}, " if "description" in error else "Codes: "
+        error["description"] = f"{before}`{code}`"
+    return documented

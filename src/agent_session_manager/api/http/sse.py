@@ -1,7 +1,7 @@
-"""Feeds as server-sent events: which frames there are, and how they reach their reader.
+"""Feeds as server-sent events: encodes frames and sends them.
 
-What can be refused is refused before the first byte. A reader that takes nothing for a while is
-cut off; it comes back with its cursor, as one does that lost its connection.
+A request is refused before the first byte, or not at all. A stalled reader is disconnected. It can
+reconnect with its cursor, as after a lost connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.http.responses import dump
-from agent_session_manager.api.wire.events import event_to_wire
+from agent_session_manager.api.wire.events import event_to_json
 from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDeletedFrame, session_body
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
 _SLICE_BYTES = 16 * 1024
-"""What is sent at once, and what is kept for a reader that does not take it."""
+"""Bytes sent at once, and the most that is kept for a stalled reader."""
 _PING = b": ping\n\n"
 _BYE = b"event: bye\ndata: {}\n\n"
 
@@ -58,43 +58,43 @@ def wants_stream(request: Request) -> bool:
 
 
 def cursor_of(request: Request, given: str | None) -> Cursor | None:
-    """Where to go on: what a reader that comes back says, else the `cursor` of its URL."""
+    """Return the cursor to continue from: of a reconnecting reader, else of the URL."""
     text = request.headers.get("last-event-id") or given
     return None if text is None else parse_cursor(text)
 
 
 def streamed(what: str) -> dict[int | str, dict[str, Any]]:
-    """How a route documents that it also answers with a feed."""
+    """Document that a route also responds with a feed."""
     schema = {"type": "string", "description": f"Server-sent events: {what}"}
     return {200: {"content": {MEDIA_TYPE: {"schema": schema}}}}
 
 
 def refuse_others(query: BaseModel, allowed: set[str]) -> None:
-    """Refuse what was asked of a list and has no meaning in a feed.
+    """Refuse query parameters that apply to lists but not to feeds.
 
     Raises:
-        InvalidRequestError: something was given besides what is allowed.
+        InvalidRequestError: the query has a parameter that is not in `allowed`.
     """
     others = query.model_fields_set - allowed
     if others:
-        raise InvalidRequestError(f"a feed takes no {', '.join(sorted(others))}")
+        raise InvalidRequestError(f"not allowed for a feed: {', '.join(sorted(others))}")
 
 
 async def answer_with_session(frames: AsyncGenerator[Frame], session_id: str) -> Response:
-    """Answer with the feed of a session.
+    """Respond with the feed of a session.
 
     Raises:
-        OrchestratorError: it cannot be followed from there.
+        OrchestratorError: the session cannot be followed from the cursor.
     """
     first = await anext(frames)
     return _EventStream(first, frames, lambda frame: _of_session(frame, session_id))
 
 
 async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
-    """Answer with the feed of all sessions.
+    """Respond with the feed of all sessions.
 
     Raises:
-        OrchestratorError: it cannot be followed from there.
+        OrchestratorError: the list cannot be followed from the cursor.
     """
     first = await anext(frames)
     assert isinstance(first, ListChanged)
@@ -103,7 +103,7 @@ async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
 
 
 class _EventStream(Response, Generic[F]):
-    """Sends frames until they end, their reader is gone, or it takes nothing any more."""
+    """Sends frames until they end, or the reader disconnects or stalls."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class _EventStream(Response, Generic[F]):
         async with aclosing(self._rest) as frames:
             try:
                 while True:
-                    whole = memoryview(chunk)  # cut without a copy
+                    whole = memoryview(chunk)  # sliced without a copy
                     for begin in range(0, len(whole), _SLICE_BYTES):
                         body = whole[begin : begin + _SLICE_BYTES]
                         await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -139,9 +139,9 @@ class _EventStream(Response, Generic[F]):
             except StopAsyncIteration:
                 await send({"type": "http.response.body", "body": b""})
             except StalledReaderError:
-                logger.info("a reader that took nothing was cut off")
+                logger.info("a stalled reader was disconnected")
             except OrchestratorError as exc:
-                logger.info("a feed cannot go on, its reader may come back: %s", exc)
+                logger.info("a feed was closed, its reader may reconnect: %s", exc)
                 await send({"type": "http.response.body", "body": _BYE})
 
 
@@ -169,7 +169,7 @@ def _of_session(frame: Frame, session_id: str) -> bytes:
 
 
 def _events(frame: EventsAdded, session_id: str) -> bytes:
-    """The events for any of their readers: joined once, whoever comes first."""
+    """Return the encoded events; the first reader encodes them for all."""
     batch = frame.batch
     if batch.encoded is None:
         batch.encoded = b"".join(
@@ -179,11 +179,11 @@ def _events(frame: EventsAdded, session_id: str) -> bytes:
 
 
 def _event(published: Published, session_id: str, generation: str) -> bytes:
-    """The event for any of its readers: encoded once, whoever comes first."""
+    """Return the encoded event; the first reader encodes it for all."""
     if published.encoded is None:
         event = published.event
         cursor = Cursor(generation=generation, number=event.seq)
-        body = orjson.dumps(event_to_wire(event, session_id))
+        body = orjson.dumps(event_to_json(event, session_id))
         published.encoded = _framed("event", body, cursor)
     return published.encoded
 
@@ -218,6 +218,6 @@ def _named(name: str, body: BaseModel) -> bytes:
 
 
 def _framed(name: str, body: bytes, cursor: Cursor | None) -> bytes:
-    """One frame. JSON as we write it holds no line break, so its text is one line of data."""
+    """Return one frame. Our JSON contains no line break, so it is one line of data."""
     identity = b"" if cursor is None else b"id: %b\n" % str(cursor).encode()
     return b"event: %b\n%bdata: %b\n\n" % (name.encode(), identity, body)

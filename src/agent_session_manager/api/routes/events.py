@@ -1,7 +1,7 @@
 """The routes of events.
 
-Appending is what the service does most, so it is served ahead of the framework, which documents
-it; `api/http/body.py` and `domain/event.py` check what it is given.
+Appends are the most frequent requests, so they are served ahead of the framework, which documents
+them. `api/http/body.py` and `domain/event.py` check their bodies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.wire.events import AppendedAnswer, EventsAnswer, event_to_wire
+from agent_session_manager.api.wire.events import AppendedAnswer, EventsAnswer, event_to_json
 from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
@@ -61,7 +61,7 @@ _KNOWN = {
     "in": "query",
     "required": False,
     "schema": {"type": "string"},
-    "description": "A cursor of the session: 409 `record_behind` where it does not reach that far",
+    "description": "A cursor of the session that the client has received; see idempotency",
 }
 
 
@@ -69,14 +69,21 @@ _KNOWN = {
     "/sessions/{session_id}/events",
     status_code=201,
     response_model=AppendedAnswer,
-    responses=refusals(404, 409, 413, 415, 503, 507),
+    responses=refusals(
+        *(404, 409, 413, 415, 503, 507),
+        codes=(
+            *("session_not_found", "record_behind", "too_many_events", "invalid_event"),
+            "disk_full",
+        ),
+    ),
     openapi_extra={"requestBody": _ONE_OR_MANY, "parameters": [_KNOWN]},
 )
 @for_runs(Reach.OWN_SESSION)
 async def append_events(request: Request, session_id: Id) -> Response:
-    """Append one event, or a list of up to 1,000 as one transaction; answered once on disk.
+    """Append one event, or a list of up to 1,000: all or none. They are then on the disk.
 
-    What a run appends is of that run, whether it says so or not.
+    Events that a run or its agent appends belong to that run. An event of theirs with another `run`
+    is refused.
     """
     known = _known_of(request)
     body = await request.body()
@@ -94,8 +101,8 @@ async def append_events(request: Request, session_id: Id) -> Response:
 
 
 def _known_of(request: Request) -> Cursor | None:
-    """How far the sender knows the session to have come, where it says so."""
-    if not request.scope["query_string"]:  # as of nearly all, and a look would cost them time
+    """Return the cursor in `known`, if the query has one."""
+    if not request.scope["query_string"]:  # nearly all requests: saves the time to parse it
         return None
     given = request.query_params.getlist("known")
     if len(given) > 1:
@@ -104,10 +111,10 @@ def _known_of(request: Request) -> Cursor | None:
 
 
 def _of_run(event: NewEvent, run: int) -> NewEvent:
-    """The event as one of this run.
+    """Return the event as one of this run.
 
     Raises:
-        NotForRunsError: it says that it is of another.
+        NotForRunsError: the event names another run.
     """
     if event.run not in (None, run):
         raise NotForRunsError
@@ -127,37 +134,55 @@ def _parse(body: Any, session_id: str) -> list[NewEvent]:
 
 
 class EventsQuery(BaseModel):
-    """Which events to list. An unknown parameter is refused, not ignored."""
+    """The filters of a list. An unknown parameter is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    after_seq: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
-    before_seq: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
-    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)
-    event_type: QueryText | None = None
-    run: int | None = Field(default=None, ge=1, lt=2**31)
-    has_error: bool | None = Field(default=None, description="`true`: only those with an `error`")
-    cursor: QueryText | None = Field(default=None, description="Where a feed goes on")
+    after_seq: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_NUMBER,
+        description="Only events after this `seq`, oldest first; also for the feed",
+    )
+    before_seq: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_NUMBER,
+        description="Only events before this `seq`, newest first; not together with `after_seq`",
+    )
+    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE, description="Size of a page")
+    event_type: QueryText | None = Field(default=None, description="Only of this type")
+    run: int | None = Field(default=None, ge=1, lt=2**31, description="Only of this run")
+    has_error: bool | None = Field(default=None, description="`true`: only events with an `error`")
+    cursor: QueryText | None = Field(
+        default=None, description="Only for the feed: the position after which it begins"
+    )
     follow: Literal["run", "forever"] = Field(
-        default="run", description="Whether a feed ends when everything was read and the run ended"
+        default="run",
+        description="Only for the feed: whether it ends when the session is finished",
     )
 
 
 @router.get(
     "/sessions/{session_id}/events",
     response_model=EventsAnswer,
-    responses={**refusals(404, 410, 503), **streamed("the feed of the session")},
+    responses={
+        **refusals(404, 410, 503, codes=("session_not_found", "cursor_unknown", "overloaded")),
+        **streamed("the feed of the session"),
+    },
 )
 @for_runs(Reach.FAMILY)
 @for_pages
 async def list_events(
     request: Request, session_id: Id, manager: Served, query: Annotated[EventsQuery, Query()]
 ) -> Response:
-    """List events: past `after_seq` going up, or before `before_seq` going down.
+    """List events of a session, oldest first, or with `before_seq` newest first.
 
-    `has_more` says whether there are more in that direction; a page of large events may hold
-    fewer than `limit`. With `Accept: text/event-stream` the feed of the session, past `cursor` or
-    `after_seq`.
+    A page ends after `limit` events, or after about 8 MiB. If `has_more` is true, there are more
+    events in the same direction: repeat the request with the last `seq`.
+
+    With `Accept: text/event-stream` the answer is the feed of the session, after `cursor` or
+    `after_seq`; it accepts no other parameter but `follow`.
     """
     if wants_stream(request):
         refuse_others(query, {"after_seq", "cursor", "follow"})
@@ -169,7 +194,7 @@ async def list_events(
     where = EventFilter(**query.model_dump(exclude={"limit", "cursor", "follow"}))
     page = await manager.list_events(session_id, where, limit=query.limit)
     body = {
-        "events": [event_to_wire(event, session_id) for event in page.events],
+        "events": [event_to_json(event, session_id) for event in page.events],
         "has_more": page.has_more,
     }
     return Response(orjson.dumps(body), media_type="application/json")

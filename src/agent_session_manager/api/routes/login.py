@@ -1,11 +1,12 @@
-"""Letting dashboard pages in: one-time codes, and the tokens that pages get for them."""
+"""Login of dashboard pages: one-time codes, and the page tokens that they are exchanged for."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from agent_session_manager.api.guard.login_codes import LIFETIME_SECONDS, Codes
 from agent_session_manager.api.guard.page_tokens import PageTokens
@@ -37,12 +38,13 @@ router = APIRouter(route_class=JsonRoute, tags=["dashboard"])
     "/dashboard/codes",
     status_code=201,
     response_model=CodeAnswer,
-    responses=refusals(413, 415, 503),
+    responses=refusals(413, 415, 503, codes=("overloaded",)),
 )
 async def create_code(request: Request, body: CodeRequestBody | None = None) -> Response:
-    """Give out a code with which a page gets a token: once, and within a minute.
+    """Create a code that a page can exchange for a token, once and within a minute.
 
-    With `file` also write a file that leads a browser there, until the code is void.
+    With `file`, also write a file that redirects a browser to the dashboard. The file is removed
+    once the code is void.
     """
     codes: Codes = request.app.state.codes
     code = codes.create()
@@ -52,7 +54,7 @@ async def create_code(request: Request, body: CodeRequestBody | None = None) -> 
 
 
 def _create_file(request: Request, code: str) -> str | None:
-    """Write the file of a code; None where the state directory takes none, as on a full disk."""
+    """Write the file of a code; return None if that fails, for example on a full disk."""
     pages: RedirectPages | None = request.app.state.redirect_pages
     if pages is None:
         return None
@@ -65,9 +67,13 @@ def _create_file(request: Request, code: str) -> str | None:
     return name
 
 
-@router.post(TOKEN_PATH, response_model=TokenAnswer, responses=refusals(413, 415))
+@router.post(
+    TOKEN_PATH,
+    response_model=TokenAnswer,
+    responses=refusals(413, 415, codes=("code_not_valid", "too_many_failures")),
+)
 async def exchange_code(body: CodeBody, request: Request) -> Response:
-    """Exchange a code for a page token; needs no token. 401 `code_not_valid` for any other code."""
+    """Exchange a code for a page token; the request needs no token."""
     codes: Codes = request.app.state.codes
     failures: Failures = request.app.state.failures
     pages: RedirectPages | None = request.app.state.redirect_pages
@@ -85,26 +91,35 @@ async def exchange_code(body: CodeBody, request: Request) -> Response:
 
 @router.get("/dashboard/tokens", response_model=PageTokensAnswer, responses=refusals())
 async def list_page_tokens(request: Request) -> Response:
-    """List the valid page tokens, oldest first: one for each browser that was let in."""
+    """List the valid page tokens, oldest first; each signed-in browser has one."""
     found = page_tokens_of(request).list()
     return answer(PageTokensAnswer(tokens=[PageTokenBody.model_validate(each) for each in found]))
 
 
 @router.delete(
-    "/dashboard/tokens/own", response_model=PageTokenRevokedAnswer, responses=refusals(404)
+    "/dashboard/tokens/own",
+    response_model=PageTokenRevokedAnswer,
+    responses=refusals(404, codes=("page_token_not_found",)),
 )
 @for_pages
 async def sign_out(request: Request) -> Response:
-    """Revoke the page token that this request is made with: all tabs of the browser are out."""
+    """Revoke the page token of this request; this signs out all tabs of the browser.
+
+    404 `page_token_not_found` if the request has another kind of token.
+    """
     page = page_of(request)
     page_tokens_of(request).revoke("own" if page is None else page.token_id)
     return answer(PageTokenRevokedAnswer())
 
 
 @router.delete(
-    "/dashboard/tokens/{token_id}", response_model=PageTokenRevokedAnswer, responses=refusals(404)
+    "/dashboard/tokens/{token_id}",
+    response_model=PageTokenRevokedAnswer,
+    responses=refusals(404, codes=("page_token_not_found",)),
 )
-async def revoke_page_token(token_id: str, request: Request) -> Response:
+async def revoke_page_token(
+    token_id: Annotated[str, Path(description="The `token_id` of a page token")], request: Request
+) -> Response:
     """Revoke a page token, and end the feeds that are open with it."""
     page_tokens_of(request).revoke(token_id)
     return answer(PageTokenRevokedAnswer())

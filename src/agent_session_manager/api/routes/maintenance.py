@@ -1,9 +1,9 @@
-"""The route of maintenance: what `agent-session-manager` asks of the manager that serves."""
+"""The maintenance route, which `agent-session-manager vacuum` calls on a running manager."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.depends import Served
@@ -13,18 +13,24 @@ router = APIRouter(route_class=JsonRoute, tags=["maintenance"])
 
 
 class VacuumAnswer(BaseModel):
-    """What the database took before, what it takes now, and the difference."""
+    """The size of the database before and after, and the difference."""
 
-    before_bytes: int
-    after_bytes: int
-    freed_bytes: int
+    before_bytes: int = Field(description="Size of the database before")
+    after_bytes: int = Field(description="Size of the database now")
+    freed_bytes: int = Field(description="The difference")
 
 
 @router.post(
-    "/maintenance/vacuum", response_model=VacuumAnswer, responses=refusals(409, 413, 415, 503)
+    "/maintenance/vacuum",
+    response_model=VacuumAnswer,
+    responses=refusals(409, 413, 415, 503, codes=("vacuum_not_possible",)),
 )
 async def vacuum(manager: Served) -> Response:
-    """Give the space of deleted sessions back to the disk, while everything else goes on."""
+    """Return the space of deleted data to the file system, while the manager serves.
+
+    The space is freed in small steps between commits; the answer comes after the last one. A
+    request that arrives during a vacuum waits for its end.
+    """
     freed = await manager.vacuum()
     return answer(
         VacuumAnswer(

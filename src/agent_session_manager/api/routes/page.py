@@ -24,16 +24,16 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def page_paths() -> frozenset[str]:
-    """The paths of the page's files: whoever opens the page has no token yet."""
+    """Return the paths of the page's files, which need no token: a new page has no token yet."""
     names = (path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
     return frozenset({"/", *(f"/{name}" for name in names)})
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page's files as they are now, each at its own path and nothing beside them.
+    """Serve the page's files as they are now, each at its own path, and no other files.
 
-    They are kept in memory: the files of another build, which may take their place on the disk
-    while the manager serves, have other names and speak to another manager.
+    The files are kept in memory. Another build may replace them on the disk while the manager
+    serves; its files have other names and are made for another manager.
     """
     files = {path: (STATIC / (path[1:] or "index.html")) for path in page_paths()}
     contents = {path: file.read_bytes() for path, file in files.items() if file.is_file()}
@@ -46,7 +46,7 @@ def add_page(app: FastAPI) -> None:
                 404,
                 "not_built",
                 "the dashboard was not built when the manager started: run make dashboard, and "
-                "start the manager again",
+                "restart the manager",
             )
         is_page = files[path].name == "index.html"
         caching = "no-cache" if is_page else _FOR_EVER

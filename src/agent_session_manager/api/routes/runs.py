@@ -1,4 +1,4 @@
-"""The routes of runs: opening one, the lease on it, and what others want of it."""
+"""The routes of runs, their leases, and the requests to them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,15 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
     "/sessions/{session_id}/runs",
     status_code=201,
     response_model=RunOpenedAnswer,
-    responses=refusals(404, 409, 413, 415),
+    responses=refusals(
+        *(404, 409, 413, 415), codes=("session_not_found", "session_running", "run_not_next")
+    ),
 )
 async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: Served) -> Response:
-    """Open the next run, for one caller alone: 409 `session_running` while the newest is open.
+    """Open the next run; refused while the newest run is open, unless `takeover` is true.
 
-    With a lease the answer has the tokens of that run.
+    If several clients open it at the same time, one of them succeeds. With a `lease` the answer
+    also has the tokens of the run.
     """
     token = None if body.lease is None else create_run_token()
     change = OpenRun(
@@ -73,11 +76,15 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
     return answer(run_opened(await manager.open_run(change), token), 201)
 
 
-@router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=refusals(404))
+@router.get(
+    "/sessions/{session_id}/runs",
+    response_model=RunsAnswer,
+    responses=refusals(404, codes=("session_not_found",)),
+)
 @for_runs(Reach.FAMILY)
 @for_pages
 async def list_runs(session_id: Id, manager: Served) -> Response:
-    """List the runs of a session, oldest first, with what each needs to be repeated."""
+    """List the runs of a session, oldest first, with the `spec` that is needed to repeat each."""
     runs = await manager.list_runs(session_id)
     return answer(RunsAnswer(runs=[run_body(run) for run in runs]))
 
@@ -85,16 +92,24 @@ async def list_runs(session_id: Id, manager: Served) -> Response:
 @router.put(
     "/sessions/{session_id}/runs/{run}/lease",
     response_model=SessionAnswer,
-    responses=refusals(404, 409, 413, 415),
+    responses=refusals(
+        *(404, 409, 413, 415),
+        codes=(
+            *("session_not_found", "run_not_found"),
+            *("lease_held", "run_finished", "run_superseded"),
+        ),
+    ),
 )
 @for_runs(Reach.OWN_RUN)
 async def claim_lease(
     session_id: Id, run: RunNumber, body: LeaseClaimBody, manager: Served
 ) -> Response:
-    """Take the lease on a run, keep it for another term, or take a lost run up again.
+    """Take or renew the lease on the newest run; this also reopens a lost run.
 
-    409 `run_superseded` when a newer run exists, `run_finished` when this one has ended,
-    `lease_held` when another holder has it.
+    A lease that no holder has is taken. The holder's own lease is renewed for a full term. A `lost`
+    run is opened again for the holder that had it. After any other answer the run does not belong
+    to the client: 409 `run_superseded` if there is a newer run, `run_finished` if the run has
+    ended, `lease_held` if another holder has the lease.
     """
     change = ClaimLease(session_id=session_id, run=run, holder=body.holder)
     return answer(SessionAnswer(session=session_body(await manager.claim_lease(change))))
@@ -103,19 +118,27 @@ async def claim_lease(
 class _Holder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    holder: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+    holder: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00]*$",
+        description="The holder that releases the lease",
+    )
 
 
 @router.delete(
     "/sessions/{session_id}/runs/{run}/lease",
     response_model=SessionAnswer,
-    responses=refusals(404),
+    responses=refusals(404, codes=("session_not_found",)),
 )
 @for_runs(Reach.OWN_RUN)
 async def release_lease(
     session_id: Id, run: RunNumber, query: Annotated[_Holder, Query()], manager: Served
 ) -> Response:
-    """Give the lease back; one that is not held any more counts as given back."""
+    """Release the lease. The end of the run does this too.
+
+    A lease that the holder no longer has counts as released.
+    """
     change = ReleaseLease(session_id=session_id, run=run, holder=query.holder)
     return answer(SessionAnswer(session=session_body(await manager.release_lease(change))))
 
@@ -123,11 +146,15 @@ async def release_lease(
 @router.delete(
     "/sessions/{session_id}/runs/{run}/token",
     response_model=RunTokenRevokedAnswer,
-    responses=refusals(404),
+    responses=refusals(404, codes=("session_not_found",)),
 )
 @for_runs(Reach.OWN_RUN)
 async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> Response:
-    """Revoke the tokens of a run; such as are not valid any more count as revoked."""
+    """Revoke the run token and the agent token of a run.
+
+    Supervisors do this when the manager has everything. Tokens that are no longer valid count as
+    revoked.
+    """
     await manager.revoke_run_token(RevokeRunToken(session_id=session_id, run=run))
     return answer(RunTokenRevokedAnswer())
 
@@ -136,15 +163,22 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
     "/sessions/{session_id}/runs/{run}/requests",
     status_code=201,
     response_model=RequestAnswer,
-    responses=refusals(404, 409, 413, 415),
+    responses=refusals(
+        *(404, 409, 413, 415),
+        codes=("session_not_found", "run_not_found", "run_finished", "run_superseded"),
+    ),
 )
 @for_pages
 async def create_request(
     request: Request, session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
 ) -> Response:
-    """Ask something of an open run; the same `request_id` again answers with what was asked."""
+    """Create a request to an open run: a stop or a message.
+
+    A `request_id` that the run already has returns the existing request. A page token allows only
+    requests of the kind `stop`.
+    """
     if page_of(request) is not None and body.kind != RequestKind.STOP:
-        raise NotForPagesError("a page token allows requests to stop only")
+        raise NotForPagesError("a page token allows stop requests only")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
     return _answer_request(await manager.create_request(change), 201)
 
@@ -152,25 +186,29 @@ async def create_request(
 class _RequestsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    state: RequestState | None = None
+    state: RequestState | None = Field(default=None, description="Only in this state")
     wait: float = Field(
         default=0.0,
         ge=0.0,
         le=MAX_WAIT_SECONDS,
-        description="Seconds to wait for one, where there is none yet",
+        description="Seconds to wait for a request if the list is empty",
     )
 
 
 @router.get(
     "/sessions/{session_id}/runs/{run}/requests",
     response_model=RequestsAnswer,
-    responses=refusals(404),
+    responses=refusals(404, codes=("session_not_found",)),
 )
 @for_runs(Reach.OWN_RUN)
 async def list_requests(
     session_id: Id, run: RunNumber, query: Annotated[_RequestsQuery, Query()], manager: Served
 ) -> Response:
-    """List the requests to a run, in the order in which they were made."""
+    """List the requests to a run, in the order in which they were made.
+
+    With `wait`, the answer comes as soon as there is a request. It has an empty list if the time is
+    up or the manager stops.
+    """
     found = await manager.list_requests(session_id, run, state=query.state, wait_seconds=query.wait)
     return answer(
         RequestsAnswer(requests=[RequestBody.model_validate(request) for request in found])
@@ -184,14 +222,14 @@ class _WaitQuery(BaseModel):
         default=0.0,
         ge=0.0,
         le=MAX_WAIT_SECONDS,
-        description="Seconds to wait until it is settled, or its run has ended",
+        description="Seconds to wait until the request is settled or its run has ended",
     )
 
 
 @router.get(
     "/sessions/{session_id}/runs/{run}/requests/{request_id}",
     response_model=RequestAnswer,
-    responses=refusals(404),
+    responses=refusals(404, codes=("session_not_found", "request_not_found")),
 )
 @for_runs(Reach.OWN_RUN)
 async def get_request(
@@ -201,7 +239,11 @@ async def get_request(
     query: Annotated[_WaitQuery, Query()],
     manager: Served,
 ) -> Response:
-    """Get a request, and with a wait see how far it comes."""
+    """Get a request.
+
+    With `wait`, the answer comes as soon as the request is settled, its run has ended, or the time
+    is up.
+    """
     found = await manager.get_request(session_id, run, request_id, wait_seconds=query.wait)
     return _answer_request(found)
 
@@ -209,7 +251,7 @@ async def get_request(
 @router.put(
     "/sessions/{session_id}/runs/{run}/requests/{request_id}",
     response_model=RequestAnswer,
-    responses=refusals(404, 413, 415),
+    responses=refusals(404, 413, 415, codes=("session_not_found", "request_not_found")),
 )
 @for_runs(Reach.OWN_RUN)
 async def settle_request(
@@ -220,7 +262,7 @@ async def settle_request(
     body: RequestProgressBody,
     manager: Served,
 ) -> Response:
-    """Say how far a request has come; a final state stays as it is."""
+    """Set the state of a request; a final state does not change."""
     change = SettleRequest(
         session_id=session_id,
         run=run,

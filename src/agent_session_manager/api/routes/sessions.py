@@ -1,4 +1,4 @@
-"""The routes of sessions and runs. A handler translates; it does not decide."""
+"""The routes of sessions. A handler translates; it does not decide."""
 
 from __future__ import annotations
 
@@ -49,13 +49,17 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 
 
 @router.post(
-    "/sessions", status_code=201, response_model=RunOpenedAnswer, responses=refusals(409, 413, 415)
+    "/sessions",
+    status_code=201,
+    response_model=RunOpenedAnswer,
+    responses=refusals(409, 413, 415, codes=("session_exists", "name_taken", "invalid_name")),
 )
 @for_runs(Reach.HANDLER)
 async def create_session(request: Request, body: NewSessionBody, manager: Served) -> Response:
-    """Create a session under an id of the caller's; its run 1 is open.
+    """Create a session; its run 1 is open.
 
-    With a lease the answer has the tokens of that run. What a run creates is below its own session.
+    The client chooses the id. With a `lease` the answer also has the tokens of run 1. A session
+    that a run creates is below the run's own session.
     """
     token = None if body.lease is None else create_run_token()
     new = CreateSession(
@@ -69,46 +73,75 @@ async def create_session(request: Request, body: NewSessionBody, manager: Served
 
 
 class SessionsQuery(BaseModel):
-    """Which sessions to list. An unknown parameter is refused, not ignored."""
+    """The filters and the order of a list. An unknown parameter is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    session_name: QueryText | None = None
-    project_dir: QueryText | None = None
-    agent_name: QueryText | None = None
-    status: Literal["running", "finished"] | None = None
-    parent_session_id: QueryText | None = None
-    id_prefix: QueryText | None = None
-    archived: bool | None = None
-    executor: QueryText | None = None
-    state: State | None = None
+    session_name: QueryText | None = Field(default=None, description="Only with this name")
+    project_dir: QueryText | None = Field(default=None, description="Only of this project")
+    agent_name: QueryText | None = Field(default=None, description="Only of this agent")
+    status: Literal["running", "finished"] | None = Field(
+        default=None, description="Only with this status"
+    )
+    parent_session_id: QueryText | None = Field(
+        default=None, description="Only sessions that were started from inside this session"
+    )
+    id_prefix: QueryText | None = Field(
+        default=None, description="Only if the id begins with this text"
+    )
+    archived: bool | None = Field(
+        default=None, description="`true`: only archived sessions; `false`: only others"
+    )
+    executor: QueryText | None = Field(default=None, description="Only of this executor")
+    state: State | None = Field(default=None, description="Only in this state")
     text: QueryText | None = Field(
-        default=None, description="Some part of its name, project, agent or id"
+        default=None, description="Part of its name, project, agent or id; not case-sensitive"
     )
-    project: QueryText | None = Field(default=None, description="Some part of its project's path")
+    project: QueryText | None = Field(
+        default=None, description="Part of its project's path; not case-sensitive"
+    )
     top_level: bool | None = Field(
-        default=None, description="Whether it was started from inside no other session"
+        default=None, description="`true`: only sessions without a parent; `false`: only others"
     )
-    sort: SessionSort = SessionSort.CREATED
-    limit: int | None = Field(default=None, ge=1, le=MAX_PAGE)
-    page: QueryText | None = Field(default=None, description="The `next_page` of the one before")
-    cursor: QueryText | None = Field(default=None, description="Where a feed goes on")
+    sort: SessionSort = Field(
+        default=SessionSort.CREATED,
+        description="By creation (newest first), last change (newest first), name, or cost "
+        "(highest first)",
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PAGE,
+        description=f"Size of a page; {MAX_PAGE:,} if only `page` is given",
+    )
+    page: QueryText | None = Field(
+        default=None, description="The `next_page` of the previous page, with the same `sort`"
+    )
+    cursor: QueryText | None = Field(
+        default=None, description="Only for the feed: the position after which it begins"
+    )
 
 
 @router.get(
     "/sessions",
     response_model=SessionsAnswer,
-    responses={**refusals(410, 503), **streamed("the feed of all sessions")},
+    responses={
+        **refusals(410, 503, codes=("cursor_unknown", "overloaded")),
+        **streamed("the feed of all sessions"),
+    },
 )
 @for_runs(Reach.HANDLER)
 @for_pages
 async def list_sessions(
     request: Request, manager: Served, query: Annotated[SessionsQuery, Query()]
 ) -> Response:
-    """List sessions, newest first: all of them, or with `limit` a page and its `next_page`.
+    """List sessions, newest first.
 
-    With `Accept: text/event-stream` the feed of all sessions, past `cursor` or from now on. For a
-    run all sessions are its own and those below it.
+    A session is listed if it passes all given filters. Without `limit` and `page` the answer has
+    all sessions, without `next_page` and `cursor`. With one of them it has a page.
+
+    With `Accept: text/event-stream` the answer is the feed of all sessions, after `cursor` or from
+    now on; it accepts no other parameter. A run gets only its own session and those below it.
     """
     caller = caller_of(request)
     if wants_stream(request):
@@ -139,7 +172,7 @@ async def list_sessions(
 
 
 async def _all(manager: Manager, where: SessionFilter, sort: SessionSort) -> AsyncIterator[bytes]:
-    """All sessions as one JSON document, page by page, so that no list is too long."""
+    """Yield all sessions as one JSON document, page by page, so that memory use is bounded."""
     page = await manager.list_sessions(where, limit=MAX_PAGE, sort=sort)
     separator = b'{"sessions":['
     while True:
@@ -156,7 +189,11 @@ def _dump_session(session: Session) -> bytes:
     return dump(session_body(session))
 
 
-@router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=refusals(404))
+@router.get(
+    "/sessions/{session_id}",
+    response_model=SessionAnswer,
+    responses=refusals(404, codes=("session_not_found",)),
+)
 @for_runs(Reach.FAMILY)
 @for_pages
 async def get_session(session_id: Id, manager: Served) -> Response:
@@ -167,7 +204,7 @@ async def get_session(session_id: Id, manager: Served) -> Response:
 @router.get("/sessions/{session_id}/status", response_model=StatusAnswer, responses=refusals())
 @for_runs(Reach.HANDLER)
 async def get_status(request: Request, session_id: Id, manager: Served) -> Response:
-    """Get `running`, `finished` or `not_existent`: always 200."""
+    """Get the status of a session: `not_existent` if there is no such session."""
     caller = caller_of(request)
     if caller is not None and not await manager.is_in_family(caller, session_id):
         return answer(StatusAnswer(status="not_existent"))
@@ -175,25 +212,45 @@ async def get_status(request: Request, session_id: Id, manager: Served) -> Respo
 
 
 @router.get(
-    "/sessions/{session_id}/result", response_model=ResultAnswer, responses=refusals(404, 409)
+    "/sessions/{session_id}/result",
+    response_model=ResultAnswer,
+    responses=refusals(
+        *(404, 409, 500),
+        codes=("session_not_found", "session_not_finished", "no_result", "event_damaged"),
+    ),
 )
 @for_runs(Reach.FAMILY)
 @for_pages
 async def get_result(session_id: Id, manager: Served) -> Response:
-    """Get the text of the last assistant message of the newest run, once it is finished."""
+    """Get the result: the text of the last assistant message of the newest run, once it has ended.
+
+    Messages without text and messages of subagents (with a `parent_tool_use_id`) do not count. The
+    text blocks of the message are joined with line breaks. If the message came in several events,
+    the result is the text of all its parts, with nothing between them.
+    """
     return answer(ResultAnswer(result=await manager.get_result(session_id)))
 
 
 @router.patch(
     "/sessions/{session_id}",
     response_model=SessionAnswer,
-    responses=refusals(404, 409, 413, 415),
+    responses=refusals(
+        *(404, 409, 413, 415),
+        codes=("session_not_found", "name_taken", "session_running", "invalid_name"),
+    ),
 )
 @for_pages
 async def update_session(
     request: Request, session_id: Id, body: SessionChangesBody, manager: Served
 ) -> Response:
-    """Change what is given, and nothing else."""
+    """Change the given fields; fields that are absent or null stay as they are.
+
+    `last_resumed_at` opens the next run: the session is `running` again, and a run that is open is
+    closed as `lost`. If that run has a lease, the whole request is refused: 409 `session_running`.
+
+    An archived session still accepts events. `archived: false` counts as activity for retention. A
+    page token can change `session_name` and `archived` only.
+    """
     if page_of(request) is not None and not body.model_fields_set <= _CHANGES_OF_PAGES:
         allowed = ", ".join(sorted(_CHANGES_OF_PAGES))
         raise NotForPagesError(f"a page token allows changes of {allowed} only")
@@ -204,15 +261,22 @@ async def update_session(
 class DeleteQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    force: bool = Field(default=False, description="Also while somebody holds its lease")
+    force: bool = Field(default=False, description="Delete it even if its newest run has a lease")
 
 
-@router.delete("/sessions/{session_id}", response_model=DeletedAnswer, responses=refusals(404, 409))
+@router.delete(
+    "/sessions/{session_id}",
+    response_model=DeletedAnswer,
+    responses=refusals(404, 409, codes=("session_not_found", "session_running")),
+)
 @for_pages
 async def delete_session(
     session_id: Id, query: Annotated[DeleteQuery, Query()], manager: Served
 ) -> Response:
-    """Delete a session, its runs and its events: 409 while somebody holds its lease."""
+    """Delete a session with its runs, events and transcripts; its id is free again.
+
+    If its newest run has a lease, the request is refused unless `force` is true.
+    """
     count = await manager.delete_session(session_id, force=query.force)
     counts = DeletedCounts(session=True, events_count=count)
     return answer(DeletedAnswer(session_id=session_id, deleted=counts))

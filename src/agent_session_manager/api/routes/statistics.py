@@ -1,4 +1,4 @@
-"""What the dashboard sums up: usage by time and agent, and what there is to filter by."""
+"""Statistics for the dashboard: usage by time and agent, and the values to filter by."""
 
 from __future__ import annotations
 
@@ -31,30 +31,32 @@ _BUCKETS = {
 }
 _MAX_OFFSET_MINUTES = 24 * 60
 
-router = APIRouter(route_class=JsonRoute, tags=["dashboard"])
+router = APIRouter(route_class=JsonRoute, tags=["statistics"])
 
 
 class UsageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    bucket: Literal["day", "hour"]
-    since: GivenMoment
+    bucket: Literal["day", "hour"] = Field(description="Length of a bucket")
+    since: GivenMoment = Field(
+        description="Only runs that began since; at most 400 days ago by day, 14 by hour"
+    )
     utc_offset_minutes: int = Field(
         default=0,
         ge=-_MAX_OFFSET_MINUTES,
         le=_MAX_OFFSET_MINUTES,
-        description="By how much the clock is ahead of UTC at whose midnight days begin",
+        description="Offset from UTC of the clock at whose midnight a day begins, if there is no "
+        "`time_zone`",
     )
     time_zone: str | None = Field(
         default=None,
         max_length=100,
-        description="The zone whose days are summed up, by its IANA name, such as Europe/Berlin; "
-        "instead of an offset, which is another one after the clock was changed",
+        description="IANA name of the time zone whose days are summed up, such as `Europe/Berlin`",
     )
 
     @property
     def zone(self) -> tzinfo:
-        """The zone; the offset where none is given, or the machine does not know it."""
+        """The time zone; the offset if no zone is given or the machine does not know it."""
         if self.time_zone is not None:
             with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
                 return ZoneInfo(self.time_zone)
@@ -64,10 +66,16 @@ class UsageQuery(BaseModel):
 @router.get("/usage", response_model=UsageAnswer, responses=refusals())
 @for_pages
 async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> Response:
-    """Sum up the runs that began since a moment, for each day or hour and each agent."""
+    """Sum up the runs that began since a moment, for each day or hour and each agent.
+
+    Use `time_zone` rather than an offset, which changes with daylight saving time. A zone that the
+    manager's machine does not know is ignored.
+    """
     bucket, furthest = _BUCKETS[query.bucket]
     if datetime.now(UTC) - query.since > furthest:
-        raise InvalidRequestError(f"since: at most {furthest.days} days ago, by {query.bucket}")
+        raise InvalidRequestError(
+            f"since must be at most {furthest.days} days ago for {query.bucket}"
+        )
     found = await manager.sum_usage(since=query.since, bucket=bucket, zone=query.zone)
     return answer(UsageAnswer(rows=[UsageRowBody.model_validate(row) for row in found]))
 
@@ -75,7 +83,7 @@ async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> R
 @router.get("/facets", response_model=FacetsAnswer, responses=refusals())
 @for_pages
 async def list_facets(manager: Served) -> Response:
-    """List the projects and agents of sessions that are not archived, the most frequent first."""
+    """List the projects and agents of sessions that are not archived, the 200 most frequent."""
     found = await manager.list_facets(limit=MAX_FACETS)
     return answer(
         FacetsAnswer(

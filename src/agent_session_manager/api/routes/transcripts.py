@@ -1,7 +1,8 @@
-"""The routes of transcripts. Entries and summaries pass through as the JSON texts that they are."""
+"""The routes of transcripts. Entries and summaries pass through as unchanged JSON texts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import orjson
@@ -35,7 +36,7 @@ from agent_session_manager.api.wire.transcripts import (
     transcript_body,
 )
 from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.domain.raw_json import check_object, decode, split_array
+from agent_session_manager.domain.raw_json import check_object, decode, split_array, split_lines
 from agent_session_manager.domain.transcript import MAX_ENTRIES_PER_APPEND, NewEntry, parse_entry
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -44,11 +45,13 @@ from agent_session_manager.store.transcripts import (
 )
 
 MAX_APPEND_BYTES = 32 * 1024 * 1024
-"""One line can be large, and is not cut: an agent is to read back exactly what it wrote."""
+"""A single line can be large. It is never cut: an agent must read back its exact record."""
 
 MAX_APPEND_PARTS = 500_000
-"""Commas and opening brackets outside of texts: a reader of JSON does not stop between two."""
+"""Commas and opening brackets outside of strings. The JSON parser cannot pause between two."""
 ENTRIES_AT_ONCE = 100
+
+Split = Callable[[str], Iterator[tuple[str, Any]]]
 
 router = APIRouter(tags=["transcripts"])
 
@@ -61,7 +64,13 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
     "/transcripts/entries",
     status_code=201,
     response_model=AppendedEntriesAnswer,
-    responses=refusals(409, 413, 415, 503, 507),
+    responses=refusals(
+        *(409, 413, 415, 503, 507),
+        codes=(
+            *("transcripts_off", "record_behind", "too_many_entries", "invalid_entry"),
+            "disk_full",
+        ),
+    ),
     openapi_extra=_documented_body(
         {"type": "array", "items": {"type": "object"}, "maxItems": MAX_ENTRIES_PER_APPEND}
     ),
@@ -70,12 +79,18 @@ def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
 async def append_entries(
     request: Request, query: Annotated[AppendQuery, Query()], manager: Served
 ) -> Response:
-    """Append entries, as one; those that it has already (by `uuid`) are left out."""
+    """Append up to 10,000 entries: all or none.
+
+    The body may also be JSON lines, one entry a line, with `Content-Type: application/jsonl`.
+    Entries that the transcript already has are skipped. A request with an invalid entry stores
+    nothing.
+    """
     body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
+    split = split_lines if _is_lines(request) else split_array
     entries = await in_turn(
         request,
         len(body),
-        lambda pause: _parse_entries(body, batch_id=query.batch_id, pause=pause),
+        lambda pause: _parse_entries(body, split, batch_id=query.batch_id, pause=pause),
     )
     change = AppendTranscript(key=query.key, entries=entries, known=query.known)
     done = await manager.transcripts.append(change)
@@ -84,25 +99,39 @@ async def append_entries(
     )
 
 
-def _parse_entries(body: bytes, *, batch_id: str | None, pause: Pause | None) -> list[NewEntry]:
+def _is_lines(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    return kind.strip().lower() == "application/jsonl"
+
+
+def _parse_entries(
+    body: bytes, split: Split, *, batch_id: str | None, pause: Pause | None
+) -> list[NewEntry]:
     check_parts(body, MAX_APPEND_PARTS)
     entries: list[NewEntry] = []
     with refused_as_request():
-        for index, (line, value) in enumerate(split_array(decode(body))):
+        for index, (line, value) in enumerate(split(decode(body))):
             if pause is not None and index % ENTRIES_AT_ONCE == 0:
                 pause()
             if index == MAX_ENTRIES_PER_APPEND:
                 raise RequestError(
-                    413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} can be sent at once"
+                    413, "too_many_entries", f"at most {MAX_ENTRIES_PER_APPEND} entries per request"
                 )
             entries.append(parse_entry(value, line, index=index, batch_id=batch_id))
     return entries
 
 
-@router.get("/transcripts/entries", response_model=EntriesAnswer, responses=refusals(404))
+@router.get(
+    "/transcripts/entries",
+    response_model=EntriesAnswer,
+    responses=refusals(404, codes=("transcript_not_found",)),
+)
 @for_runs(Reach.OWN_TRANSCRIPT)
 async def list_entries(query: Annotated[EntriesQuery, Query()], manager: Served) -> Response:
-    """List the entries past the position `after`, in order; a page ends after about 4 MiB."""
+    """List the entries of a transcript, in order.
+
+    A page ends after `limit` entries, or after about 4 MiB. One entry alone may be larger.
+    """
     page = await manager.transcripts.list_entries(query.key, after=query.after, limit=query.limit)
     body = {
         "entries": [orjson.Fragment(line) for line in page.lines],
@@ -131,7 +160,10 @@ async def list_transcripts(
 
 @router.delete("/transcripts", response_model=TranscriptsDeletedAnswer, responses=refusals())
 async def delete_transcript(query: Annotated[KeyQuery, Query()], manager: Served) -> Response:
-    """Delete a transcript, with a main one those of its subagents and its summary."""
+    """Delete a transcript; with a main one, also its summary and its subagents' transcripts.
+
+    Deleting a session deletes all its transcripts, under every project key.
+    """
     count = await manager.transcripts.delete(query.key)
     return answer(TranscriptsDeletedAnswer(transcripts_count=count))
 
@@ -161,16 +193,23 @@ async def list_summaries(query: Annotated[SummariesQuery, Query()], manager: Ser
 @router.put(
     "/transcripts/summaries",
     response_model=SummaryPutAnswer,
-    responses=refusals(404, 409, 413, 415, 503, 507),
+    responses=refusals(
+        *(404, 409, 413, 415, 503, 507),
+        codes=("transcripts_off", "transcript_not_found", "version_conflict", "disk_full"),
+    ),
     openapi_extra=_documented_body({"type": "object"}),
 )
 @for_runs(Reach.OWN_TRANSCRIPT)
 async def put_summary(
     request: Request, query: Annotated[SummaryQuery, Query()], manager: Served
 ) -> Response:
-    """Replace the summary of a main transcript: 409 `version_conflict` if it is another by now."""
+    """Replace the summary of a main transcript, if its version is the expected one.
+
+    After 409 `version_conflict`: list the summary, read the entries after its `version`, and try
+    again.
+    """
     if query.version <= query.expected_version:
-        raise InvalidRequestError("version is not past expected_version")
+        raise InvalidRequestError("version must be greater than expected_version")
     body = await read_body(request)
     text = await in_turn(request, len(body), lambda _pause: _parse_summary(body))
     change = PutTranscriptSummary(

@@ -1,1 +1,1 @@
-"""Shapes on the wire, and the two ways between them and the domain."""
+"""Shapes on the wire, and their conversion to and from the domain."""

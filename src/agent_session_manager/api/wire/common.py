@@ -1,6 +1,6 @@
-"""The shapes that travel: what a body may hold, and what an answer looks like.
+"""Shapes that several modules share: request bodies and responses.
 
-The OpenAPI document is made from these, and they only ever grow.
+The OpenAPI document is generated from the shapes. They may gain fields, but never lose any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from agent_session_manager.domain.session import MAX_NAME_CHARS, MAX_PATH_BYTES,
 
 
 def to_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds: as text in the order of time."""
+    """Format a time as ISO 8601 in UTC with microseconds; the texts sort by time."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -34,16 +34,16 @@ def _fits_an_index(text: str) -> str:
 
 
 def _parse_moment(value: Any) -> datetime:
-    """ISO 8601 and nothing else: pydantic would also take seconds since 1970, as number or text."""
+    """Parse ISO 8601 only; pydantic would also accept seconds since 1970, as number or text."""
     try:
         moment = datetime.fromisoformat(value)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("not a moment in ISO 8601") from None
+        raise ValueError("not a date and time in ISO 8601") from None
 
 
 MAX_FIELDS = 100
-"""More than any body of ours has: each that is unknown costs time and memory to be refused."""
+"""More than any valid body has. Refusing an unknown field costs time and memory."""
 
 SessionId = Annotated[str, StringConstraints(pattern=f"^{SESSION_ID.pattern}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
@@ -53,7 +53,7 @@ GivenMoment = Annotated[datetime, BeforeValidator(_parse_moment)]
 
 
 class Given(BaseModel):
-    """A body: unknown fields are refused, and nothing is turned into another type."""
+    """Base of request bodies: unknown fields are refused, and types are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -61,14 +61,14 @@ class Given(BaseModel):
     @classmethod
     def _has_few_fields(cls, value: Any) -> Any:
         if isinstance(value, dict) and len(value) > MAX_FIELDS:
-            raise ValueError(f"there are more than {MAX_FIELDS} fields")
+            raise ValueError(f"more than {MAX_FIELDS} fields")
         return value
 
 
 class HealthAnswer(BaseModel):
-    service: str
-    version: str
-    instance: str
+    service: str = Field(description="Always `agent-session-manager`")
+    version: str = Field(description="Version of the manager")
+    instance: str = Field(description="Id of this process of the manager; new after a restart")
 
 
 class ErrorAnswer(BaseModel):
@@ -83,20 +83,20 @@ class LeaseClaimBody(Given):
 class LeaseBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    holder: str
-    expires_at: Moment
+    holder: str = Field(description="The process that drives the run")
+    expires_at: Moment = Field(description="End of the lease, if it is not renewed")
 
 
 class UsageBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int
-    cache_creation_tokens: int
+    input_tokens: int = Field(description="Tokens that models read, without the cache")
+    output_tokens: int = Field(description="Tokens that models wrote")
+    cache_read_tokens: int = Field(description="Tokens that models read from the cache")
+    cache_creation_tokens: int = Field(description="Tokens that models wrote to the cache")
     cost_microdollars: int = Field(
         description="Millionths of a US dollar, for all tokens but the unpriced ones"
     )
     unpriced_tokens: int = Field(
-        description="Tokens of all kinds whose cost is unknown: 0 as cost then does not mean free"
+        description="Tokens of all kinds with unknown cost; the cost does not include them"
     )

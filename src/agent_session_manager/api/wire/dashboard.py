@@ -1,4 +1,4 @@
-"""The shapes that only the dashboard asks for."""
+"""Shapes that only the dashboard uses."""
 
 from __future__ import annotations
 
@@ -10,56 +10,62 @@ from agent_session_manager.api.wire.common import Given, Moment, UsageBody
 
 
 class UsageRowBody(BaseModel):
-    """The runs of one agent that began within a bucket of time."""
+    """The runs of one agent that began within one time bucket."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    start: Moment
-    agent_name: str | None
-    runs: int
-    failed: int = Field(description="Also by time or budget")
-    stopped: int
-    lost: int
-    usage: UsageBody
+    start: Moment = Field(description="Time at which the bucket begins")
+    agent_name: str | None = Field(description="Name of the agent definition")
+    runs: int = Field(description="Number of runs")
+    failed: int = Field(description="Includes runs that exceeded their time limit or budget")
+    stopped: int = Field(description="Number of stopped runs")
+    lost: int = Field(description="Number of lost runs")
+    usage: UsageBody = Field(description="Sum of the runs")
 
 
 class UsageAnswer(BaseModel):
-    rows: list[UsageRowBody]
+    rows: list[UsageRowBody] = Field(description="One row per bucket and agent")
 
 
 class ProjectFacet(BaseModel):
-    project_dir: str
-    count: int
+    project_dir: str = Field(description="Directory of the project")
+    count: int = Field(description="Number of sessions")
 
 
 class AgentFacet(BaseModel):
-    agent_name: str
-    count: int
+    agent_name: str = Field(description="Name of the agent definition")
+    count: int = Field(description="Number of sessions")
 
 
 class FacetsAnswer(BaseModel):
-    projects: list[ProjectFacet]
-    agents: list[AgentFacet]
+    projects: list[ProjectFacet] = Field(description="Most frequent first")
+    agents: list[AgentFacet] = Field(description="Most frequent first")
 
 
 class CodeRequestBody(Given):
-    file: bool = Field(default=False, description="Also write a file that leads a browser there")
+    file: bool = Field(
+        default=False, description="Also write a file that redirects a browser to the dashboard"
+    )
 
 
 class CodeAnswer(BaseModel):
     ok: bool = True
-    code: str
-    expires_in_seconds: float
-    file: str | None = Field(description="Its name in the manager's state directory")
+    code: str = Field(description="The code")
+    expires_in_seconds: float = Field(description="Time in which the code can be used")
+    file: str | None = Field(
+        description="Name of the file in the manager's state directory; null if there is no file"
+    )
 
 
 class CodeBody(Given):
-    code: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="The code"
+    )
 
 
 class TokenAnswer(BaseModel):
     ok: bool = True
-    token: str = Field(description="A page token: it opens what the dashboard needs")
+    token: str = Field(description="A page token; it opens the routes that the dashboard needs")
 
 
 class PageTokenBody(BaseModel):
@@ -67,14 +73,14 @@ class PageTokenBody(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    token_id: str
-    created_at: Moment
-    last_used_at: Moment
-    open_requests: int
+    token_id: str = Field(description="Id of the token")
+    created_at: Moment = Field(description="Time of its creation")
+    last_used_at: Moment = Field(description="Time of the last request with it")
+    open_requests: int = Field(description="Number of open requests with it")
 
 
 class PageTokensAnswer(BaseModel):
-    tokens: list[PageTokenBody]
+    tokens: list[PageTokenBody] = Field(description="Oldest first; one for each browser")
 
 
 class PageTokenRevokedAnswer(BaseModel):

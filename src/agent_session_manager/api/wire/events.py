@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.wire.common import to_text
@@ -12,57 +13,66 @@ from agent_session_manager.domain.event import Event
 
 class AppendedAnswer(BaseModel):
     ok: bool = True
-    seqs: list[int]
+    seqs: list[int] = Field(description="`seq` of each event, in the order of the request")
 
 
 class TextBlock(BaseModel):
     model_config = ConfigDict(extra="allow")
 
-    type: str
-    text: str | None = None
+    type: str = Field(description="Type of the block")
+    text: str | None = Field(default=None, description="Required in a block of the type `text`")
 
 
 class NewEventBody(BaseModel):
-    """An event as a caller gives it. Unknown types and further fields are kept as they came."""
+    """An event as a client sends it. Unknown types and additional fields are stored unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
-    event_type: str
+    event_type: str = Field(description="Its type, 1 to 100 characters")
     event_id: str | None = Field(
-        default=None, description="Sending it again answers with the stored seq"
+        default=None, description="An id that was sent before returns the stored seq"
     )
     run: int | None = Field(default=None, description="Default: the newest run")
-    session_id: str | None = None
-    session_name: str | None = None
-    timestamp: str | None = None
-    tool_name: str | None = None
-    tool_input: dict[str, Any] | None = None
-    tool_output: Any = None
-    error: str | None = None
-    exit_code: int | None = None
-    reason: str | None = None
-    role: str | None = None
-    content: list[TextBlock] | None = None
+    session_id: str | None = Field(default=None, description="The id in the path, or absent")
+    session_name: str | None = Field(default=None, description="Name of the session")
+    timestamp: str | None = Field(default=None, description="Time of the client's clock")
+    tool_name: str | None = Field(default=None, description="Name of the tool")
+    tool_input: dict[str, Any] | None = Field(default=None, description="Input of the tool")
+    tool_output: Any = Field(default=None, description="Output of the tool")
+    error: str | None = Field(default=None, description="Error text")
+    exit_code: int | None = Field(default=None, description="Exit code of the run, 32 bits")
+    reason: str | None = Field(default=None, description="Reason for the end of the run")
+    role: str | None = Field(default=None, description="Author of a message")
+    content: list[TextBlock] | None = Field(default=None, description="Blocks of a message")
     masked_secrets: int | None = Field(
-        default=None, description="Secrets in its texts that were replaced by a mask"
+        default=None, description="Number of secrets in its texts that were masked"
     )
 
 
 class EventBody(NewEventBody):
-    seq: int
-    recorded_at: str
-    late: bool = Field(description="It came when its run was not the newest any more")
+    seq: int = Field(description="Position in the session: 1, 2, 3 …, without gaps")
+    recorded_at: str = Field(description="Time at which the manager stored it")
+    late: bool = Field(description="The event arrived when its run was no longer the newest")
 
 
 class EventsAnswer(BaseModel):
-    events: list[EventBody]
-    has_more: bool
+    events: list[EventBody] = Field(description="In the requested order")
+    has_more: bool = Field(description="Whether there are more in the same direction")
 
 
-def event_to_wire(event: Event, session_id: str) -> dict[str, Any]:
-    """The event's own fields, flat, under what the manager knows of it."""
+def event_to_json(event: Event, session_id: str) -> orjson.Fragment:
+    """Put the manager's keys before the stored fields, which are not parsed.
+
+    `parse_event` removes these keys from the fields, so none occurs twice.
+    """
+    own = orjson.dumps(manager_fields(event, session_id))
+    stored = event.fields_json
+    return orjson.Fragment(own if stored == "{}" else own[:-1] + b"," + stored[1:].encode())
+
+
+def manager_fields(event: Event, session_id: str) -> dict[str, Any]:
+    """Return the fields of an event that only the manager sets."""
     return {
-        **event.fields,
         "seq": event.seq,
         "event_type": event.event_type,
         "session_id": session_id,

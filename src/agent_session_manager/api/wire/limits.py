@@ -1,4 +1,4 @@
-"""Limits that several routes have, and that clients are told of."""
+"""Limits that several routes share and that clients can see."""
 
 from __future__ import annotations
 

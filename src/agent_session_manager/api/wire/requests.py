@@ -13,33 +13,41 @@ MAX_DETAIL_CHARS = 4000
 
 
 class NewRequestBody(Given):
-    request_id: SessionId = Field(description="Made by the caller: asking twice is asking once")
-    kind: Annotated[RequestKind, Field(strict=False)]
-    payload: dict[str, Any] = Field(default_factory=dict)
+    request_id: SessionId = Field(
+        description="Chosen by the client; a known id creates no second request"
+    )
+    kind: Annotated[RequestKind, Field(strict=False, description="The kind of the request")]
+    payload: dict[str, Any] = Field(
+        default_factory=dict, description='Of a message `{"text": TEXT}`; stored unchanged'
+    )
 
 
 class RequestProgressBody(Given):
-    state: Literal["acknowledged", "done", "refused"]
-    detail: Annotated[str, StringConstraints(max_length=MAX_DETAIL_CHARS)] | None = None
+    state: Literal["acknowledged", "done", "refused"] = Field(description="The new state")
+    detail: Annotated[str, StringConstraints(max_length=MAX_DETAIL_CHARS)] | None = Field(
+        default=None, description="Explanation for people"
+    )
 
 
 class RequestBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    request_id: str
-    run: int
-    kind: RequestKind
-    payload: dict[str, Any]
-    state: RequestState
-    detail: str | None
-    created_at: Moment
-    settled_at: Moment | None
+    request_id: str = Field(description="The request's id")
+    run: int = Field(description="Number of the run")
+    kind: RequestKind = Field(description="The kind of the request")
+    payload: dict[str, Any] = Field(
+        description="As it was sent; credentials in it are masked once the request is settled"
+    )
+    state: RequestState = Field(description="The state of the request")
+    detail: str | None = Field(description="Explanation for people")
+    created_at: Moment = Field(description="Time of its creation")
+    settled_at: Moment | None = Field(description="Time of its final state; null before")
 
 
 class RequestAnswer(BaseModel):
     ok: bool = True
-    request: RequestBody
+    request: RequestBody = Field(description="The request as it is now")
 
 
 class RequestsAnswer(BaseModel):
-    requests: list[RequestBody]
+    requests: list[RequestBody] = Field(description="In the order in which they were made")

@@ -20,38 +20,51 @@ from agent_session_manager.domain.session import Reason, Run, Session
 
 
 class NewRunBody(Given):
-    run: int | None = Field(default=None, description="409 `run_not_next` if its number is another")
-    takeover: bool = Field(
-        default=False, description="Also when the newest run is open, which then counts as lost"
+    run: int | None = Field(
+        default=None,
+        description="Number that the run must have: 409 `run_not_next` if another run was opened",
     )
-    host: Name | None = None
-    spec: dict[str, Any] | None = None
-    lease: LeaseClaimBody | None = None
+    takeover: bool = Field(
+        default=False, description="Close the newest run as `lost` if it is open"
+    )
+    host: Name | None = Field(default=None, description="Machine on which the run executes")
+    spec: dict[str, Any] | None = Field(
+        default=None,
+        description="Data that is needed to repeat the run; only credentials in it are masked",
+    )
+    lease: LeaseClaimBody | None = Field(
+        default=None,
+        description="Lease on the run from its start; the run is lost when the lease expires",
+    )
 
 
 class RunBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    run: int
-    started_at: Moment
-    finished_at: Moment | None
-    exit_code: int | None
-    reason: Reason | None
-    host: str | None
-    lease: LeaseBody | None
-    spec: dict[str, Any] | None
-    usage: UsageBody
+    run: int = Field(description="Number of the run: 1, 2, 3 …")
+    started_at: Moment = Field(description="Start of the run")
+    finished_at: Moment | None = Field(description="End of the run; null while it is open")
+    exit_code: int | None = Field(description="Exit code of the run")
+    reason: Reason | None = Field(description="End of the run; null while it is open")
+    host: str | None = Field(description="Machine on which the run executes")
+    lease: LeaseBody | None = Field(description="Lease on the run, if a holder has it")
+    spec: dict[str, Any] | None = Field(description="Data that is needed to repeat the run")
+    usage: UsageBody = Field(description="Tokens and cost of the run")
 
 
 class RunOpenedAnswer(SessionAnswer):
-    """With the tokens of a run that is leased; they are never said again."""
+    """A session with the tokens of its leased run; they are never returned again."""
 
-    run_token: str | None = Field(default=None, description="For the run's supervisor")
-    agent_token: str | None = Field(default=None, description="For its agent: opens less")
+    run_token: str | None = Field(
+        default=None, description="Only with a lease: for the run's supervisor"
+    )
+    agent_token: str | None = Field(
+        default=None, description="Only with a lease: for the run's agent; allows less"
+    )
 
 
 class RunsAnswer(BaseModel):
-    runs: list[RunBody]
+    runs: list[RunBody] = Field(description="Oldest first")
 
 
 class RunTokenRevokedAnswer(BaseModel):
@@ -59,7 +72,7 @@ class RunTokenRevokedAnswer(BaseModel):
 
 
 def run_opened(session: Session, token: str | None) -> SessionAnswer:
-    """The answer to who opened a run: with its token, where it has one."""
+    """Return the response to an opened run, with the run's tokens if it has a lease."""
     body = session_body(session)
     if token is None:
         return SessionAnswer(session=body)

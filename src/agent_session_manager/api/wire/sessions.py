@@ -17,108 +17,138 @@ from agent_session_manager.api.wire.common import (
     SessionId,
     UsageBody,
 )
-from agent_session_manager.domain.session import Reason, Session, State, Status
+from agent_session_manager.domain.session import (
+    MAX_PATH_BYTES,
+    Reason,
+    Session,
+    State,
+    Status,
+)
 
 
 class NewSessionBody(Given):
-    session_id: SessionId
-    session_name: Name
-    project_dir: Path | None = None
-    agent_name: Name | None = None
-    executor: Name | None = None
-    parent_session_id: SessionId | None = None
+    session_id: SessionId = Field(description="Chosen by the client")
+    session_name: Name = Field(
+        description="Without invisible characters, and without whitespace at its ends"
+    )
+    project_dir: Path | None = Field(
+        default=None, description=f"Directory of its project; up to {MAX_PATH_BYTES:,} bytes"
+    )
+    agent_name: Name | None = Field(default=None, description="Name of its agent definition")
+    executor: Name | None = Field(
+        default=None, description="Kind of its agent, such as `claude` or `command`"
+    )
+    parent_session_id: SessionId | None = Field(
+        default=None, description="Session from inside which it is started; not checked"
+    )
     unique_name: bool = Field(
         default=False, description="Reserve the name in its project: 409 `name_taken` if it is held"
     )
-    host: Name | None = Field(default=None, description="Where run 1 executes")
+    host: Name | None = Field(default=None, description="Machine on which run 1 executes")
     spec: dict[str, Any] | None = Field(
-        default=None, description="What run 1 needs to be repeated; kept as it came"
+        default=None,
+        description="Data that is needed to repeat run 1; only credentials in it are masked",
     )
     lease: LeaseClaimBody | None = Field(
-        default=None, description="Hold run 1 from the start: it is lost when the lease expires"
+        default=None,
+        description="Lease on run 1 from its start; the run is lost when the lease expires",
     )
 
 
 class SessionChangesBody(Given):
-    session_name: Name | None = None
-    project_dir: Path | None = None
-    agent_name: Name | None = None
-    last_resumed_at: GivenMoment | None = Field(
-        default=None, description="Opens the next run; the session is running again"
+    session_name: Name | None = Field(
+        default=None, description="Without invisible characters or whitespace at its ends"
     )
-    archived: bool | None = None
+    project_dir: Path | None = Field(
+        default=None, description=f"Directory of its project; up to {MAX_PATH_BYTES:,} bytes"
+    )
+    agent_name: Name | None = Field(default=None, description="Name of its agent definition")
+    last_resumed_at: GivenMoment | None = Field(
+        default=None, description="Any time opens the next run; without an offset it is UTC"
+    )
+    archived: bool | None = Field(
+        default=None, description="`true`: archive the session; `false`: undo that"
+    )
 
 
 class SessionBody(BaseModel):
-    """A session. What follows `run` is of its newest run."""
+    """A session. The fields from `run` on belong to its newest run."""
 
-    session_id: str
-    session_name: str
-    status: Status
-    state: State = Field(description="The status, and where it is finished how it ended")
-    created_at: Moment
-    last_resumed_at: Moment | None
-    project_dir: str | None
-    agent_name: str | None
-    executor: str | None
-    parent_session_id: str | None
-    child_count: int = Field(description="Sessions that were started from inside it")
-    children_running: int = Field(description="Sessions up to 8 levels below it that run")
-    children_failed: int = Field(description="The same that failed or were lost, not archived")
-    generation: str = Field(description="Another one where the id was used anew: see cursors")
-    last_seq: int
-    last_activity_at: Moment
-    archived_at: Moment | None
-    usage: UsageBody = Field(description="Of all runs together")
-    masked_secrets: int = Field(description="Secrets that were masked in its events")
-    damaged: bool = Field(
-        description="Whether the database holds something in its place that cannot be read"
+    session_id: str = Field(description="The session's id")
+    session_name: str = Field(description="The session's name")
+    status: Status = Field(description="`running` while the newest run is open, else `finished`")
+    state: State = Field(description="The status; if it is finished, how the newest run ended")
+    created_at: Moment = Field(description="Time of its creation")
+    last_resumed_at: Moment | None = Field(description="Time of the last resume")
+    project_dir: str | None = Field(description="Directory of its project")
+    agent_name: str | None = Field(description="Name of its agent definition")
+    executor: str | None = Field(description="Kind of its agent, such as `claude` or `command`")
+    parent_session_id: str | None = Field(description="Session from inside which it was started")
+    child_count: int = Field(description="Number of sessions that were started from inside it")
+    children_running: int = Field(description="Number of running sessions up to 8 levels below it")
+    children_failed: int = Field(
+        description="Number of failed or lost sessions up to 8 levels below it, not archived"
     )
-    run: int
-    started_at: Moment
-    finished_at: Moment | None
-    exit_code: int | None
-    reason: Reason | None
-    host: str | None
-    lease: LeaseBody | None
+    generation: str = Field(
+        description="Changes when a deleted session's id is reused; see cursors"
+    )
+    last_seq: int = Field(description="`seq` of its newest event, or 0")
+    last_activity_at: Moment = Field(
+        description="Time of the last event, or of the last start or end of a run"
+    )
+    archived_at: Moment | None = Field(description="Time at which it was archived")
+    usage: UsageBody = Field(description="Sum of all runs")
+    masked_secrets: int = Field(description="Number of secrets masked in its events")
+    damaged: bool = Field(
+        description="True if stored values cannot be read; placeholders are shown instead"
+    )
+    run: int = Field(description="Number of the newest run")
+    started_at: Moment = Field(description="Start of the newest run")
+    finished_at: Moment | None = Field(description="End of the newest run; null while it is open")
+    exit_code: int | None = Field(description="Exit code of the newest run")
+    reason: Reason | None = Field(description="End of the newest run; null while it is open")
+    host: str | None = Field(description="Machine on which the newest run executes")
+    lease: LeaseBody | None = Field(description="Lease on the newest run, if a holder has it")
 
 
 class SessionAnswer(BaseModel):
     ok: bool = True
-    session: SessionBody
+    session: SessionBody = Field(description="The session as it is now")
 
 
 class SessionsAnswer(BaseModel):
-    sessions: list[SessionBody]
-    next_page: str | None = Field(default=None, description="Give it as `page` for the next ones")
+    sessions: list[SessionBody] = Field(description="In the order of `sort`")
+    next_page: str | None = Field(
+        default=None, description="Value of `page` for the next page; null on the last page"
+    )
     cursor: str | None = Field(
-        default=None, description="Of a page: from where the feed of all sessions goes on"
+        default=None, description="Only with a page: where the feed of all sessions continues"
     )
 
 
 class SessionDeletedFrame(BaseModel):
-    """In a feed: a session that is gone."""
+    """A feed frame for a deleted session."""
 
     session_id: str
 
 
 class StatusAnswer(BaseModel):
-    status: Status
+    status: Status = Field(description="Status of the session")
 
 
 class ResultAnswer(BaseModel):
-    result: str
+    result: str = Field(description="The result")
 
 
 class DeletedCounts(BaseModel):
-    session: bool
-    events_count: int
+    session: bool = Field(description="Always true")
+    events_count: int = Field(description="Number of deleted events")
 
 
 class DeletedAnswer(BaseModel):
     ok: bool = True
-    session_id: str
-    deleted: DeletedCounts
+    session_id: str = Field(description="The session's id")
+    deleted: DeletedCounts = Field(description="The deleted data")
 
 
 def session_body(session: Session) -> SessionBody:

@@ -30,14 +30,14 @@ KeyText = Annotated[
 
 
 class _Query(BaseModel):
-    """An unknown parameter is refused, not ignored."""
+    """Base of queries: an unknown parameter is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class SessionKeyQuery(_Query):
-    project_key: KeyText = Field(description="Any text; the agent's name for a directory")
-    session_id: SessionId
+    project_key: KeyText = Field(description="The agent's name for a directory")
+    session_id: SessionId = Field(description="Id of a session, which need not exist")
 
     @property
     def key(self) -> TranscriptKey:
@@ -46,7 +46,8 @@ class SessionKeyQuery(_Query):
 
 class KeyQuery(SessionKeyQuery):
     subpath: KeyText | None = Field(
-        default=None, description="Names the transcript of a subagent; without it the main one"
+        default=None,
+        description="Names another transcript of the session; omit it for the main one",
     )
 
     @property
@@ -58,81 +59,104 @@ class KeyQuery(SessionKeyQuery):
 
 class AppendQuery(KeyQuery):
     batch_id: SessionId | None = Field(
-        default=None, description="By which entries without a `uuid` are known when sent again"
+        default=None, description="Identifies entries without a `uuid` when they are sent again"
     )
     known: int = Field(
         default=0,
         ge=0,
         le=MAX_NUMBER,
-        description="A position: 409 `record_behind` where the transcript does not reach that far",
+        description="A position; 409 `record_behind` if the transcript ends before it",
     )
 
 
 class EntriesQuery(KeyQuery):
-    after: int = Field(default=0, ge=0, le=MAX_NUMBER)
-    limit: int = Field(default=MAX_ENTRIES_PER_APPEND, ge=1, le=MAX_ENTRIES_PER_APPEND)
+    after: int = Field(
+        default=0, ge=0, le=MAX_NUMBER, description="Only entries after this position"
+    )
+    limit: int = Field(
+        default=MAX_ENTRIES_PER_APPEND,
+        ge=1,
+        le=MAX_ENTRIES_PER_APPEND,
+        description="Size of a page",
+    )
 
 
 class SummariesQuery(_Query):
-    project_key: KeyText
-    session_id: SessionId | None = None
-    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)
-    page: int = Field(default=0, ge=0, le=MAX_NUMBER)
+    project_key: KeyText = Field(description="The agent's name for a directory")
+    session_id: SessionId | None = Field(default=None, description="Only of this session")
+    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE, description="Size of a page")
+    page: int = Field(
+        default=0, ge=0, le=MAX_NUMBER, description="The `next_page` of the previous page"
+    )
 
 
 class TranscriptsQuery(SummariesQuery):
-    main: bool | None = Field(default=None, description="Only main transcripts, or only others")
+    main: bool | None = Field(
+        default=None, description="`true`: only main ones; `false`: only others"
+    )
 
 
 class SummaryQuery(SessionKeyQuery):
-    expected_version: int = Field(ge=0, le=MAX_NUMBER)
-    version: int = Field(ge=1, le=MAX_NUMBER, description="How many entries are in the summary")
+    expected_version: int = Field(
+        ge=0, le=MAX_NUMBER, description="Version of the stored summary, or 0 before the first"
+    )
+    version: int = Field(ge=1, le=MAX_NUMBER, description="Number of entries in the summary")
 
 
 class TranscriptBody(BaseModel):
-    project_key: str
-    session_id: str
-    subpath: str | None
-    last_position: int
-    updated_at: Moment
+    project_key: str = Field(description="The agent's name for a directory")
+    session_id: str = Field(description="Id of its session")
+    subpath: str | None = Field(description="Null for the main transcript")
+    last_position: int = Field(description="Position of its newest entry")
+    updated_at: Moment = Field(description="Time of the last append")
 
 
 class TranscriptsAnswer(BaseModel):
-    transcripts: list[TranscriptBody]
-    next_page: str | None
+    transcripts: list[TranscriptBody] = Field(description="In the order in which they began")
+    next_page: str | None = Field(
+        description="Value of `page` for the next page; null on the last page"
+    )
 
 
 class AppendedEntriesAnswer(BaseModel):
     ok: bool = True
-    appended: int = Field(description="How many of the entries were new")
-    last_position: int
+    appended: int = Field(description="Number of new entries")
+    last_position: int = Field(description="Position of the newest entry of the transcript")
 
 
 class EntriesAnswer(BaseModel):
-    entries: list[dict[str, Any]]
-    next_after: int | None = Field(description="Give it as `after` for the next ones")
+    entries: list[dict[str, Any]] = Field(description="The entries, byte for byte as sent")
+    next_after: int | None = Field(
+        description="Value of `after` for the next page; null on the last page"
+    )
 
 
 class SummaryBody(BaseModel):
-    session_id: str
-    version: int
-    updated_at: Moment
-    summary: dict[str, Any]
+    session_id: str = Field(description="Id of its session")
+    version: int = Field(description="Number of entries in the summary")
+    updated_at: Moment = Field(
+        description="That of the transcript; earlier if the summary lacks entries"
+    )
+    summary: dict[str, Any] = Field(description="As its client sent it")
 
 
 class SummariesAnswer(BaseModel):
-    summaries: list[SummaryBody]
-    next_page: str | None
+    summaries: list[SummaryBody] = Field(
+        description="In the order in which their transcripts began"
+    )
+    next_page: str | None = Field(
+        description="Value of `page` for the next page; null on the last page"
+    )
 
 
 class SummaryPutAnswer(BaseModel):
     ok: bool = True
-    version: int
+    version: int = Field(description="The new version")
 
 
 class TranscriptsDeletedAnswer(BaseModel):
     ok: bool = True
-    transcripts_count: int
+    transcripts_count: int = Field(description="Number of deleted transcripts")
 
 
 def transcript_body(transcript: Transcript) -> TranscriptBody:

@@ -1,7 +1,7 @@
-"""Going on with a database that has lost something, because somebody says so.
+"""Accepting the loss of data in a database, so that managers serve it again.
 
-What is lost stays lost, and the record says it: in the place of an event that cannot be read there
-is one that tells so, and all generations are new, so no reader goes on with an old cursor.
+The lost data is not recovered. Each unreadable event is replaced by an event of the type `damaged`.
+All generations change, so that no reader continues with an old cursor.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _REPLACE = """
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """What was lost, and where the database is as it was before."""
+    """The accepted losses, and the copy of the database from before."""
 
     losses: list[str]
     kept: Path | None
-    """None: there was no database any more."""
+    """None: the database was missing."""
 
 
 def accept_loss(database: Path, *, now: datetime) -> Accepted:
-    """Let managers serve a database that they refuse since something of it is missing.
+    """Make a database usable again that managers refuse because of lost data.
 
     Raises:
-        DatabaseError: nothing is missing, or it is damaged beyond what can be told; nothing was
-            changed.
+        DatabaseError: nothing is missing, or there is damage other than unreadable events; nothing
+            was changed.
     """
     with owned_alone(database):
         try:
@@ -91,8 +91,8 @@ def _find_losses(database: Path) -> tuple[list[str], list[DamagedEvent]]:
             problems += broken(connection, contents.revision)
         if problems:
             raise DatabaseError(
-                f"{database} is damaged beyond single events ({problems[0]}): "
-                "put a backup in its place: agent-session-manager restore FILE"
+                f"{database} has damage other than unreadable events ({problems[0]}): "
+                "restore a backup: agent-session-manager restore FILE"
             )
         damaged = [] if reached is None else list(damaged_events(connection))
     losses = ([missing] if missing else []) + [str(event) for event in damaged]
@@ -102,7 +102,7 @@ def _find_losses(database: Path) -> tuple[list[str], list[DamagedEvent]]:
 
 
 def _keep(database: Path, now: datetime) -> Path:
-    """Copy the files as they are, before SQLite looks at the log and drops what it cannot read."""
+    """Copy the files before SQLite opens them: it drops the part of the WAL that is not valid."""
     kept = replaced_path(database, now)
     for suffix in ("-wal", ""):
         source = database.with_name(database.name + suffix)
@@ -114,7 +114,7 @@ def _keep(database: Path, now: datetime) -> Path:
 
 
 def _replace(connection: sqlite3.Connection, event: DamagedEvent) -> None:
-    """Put an event that says so in the place of one that cannot be read."""
+    """Replace an unreadable event by an event of the type `damaged`."""
     run, late, recorded_at = connection.execute(_ROW, (event.number,)).fetchone()
     fields = orjson.dumps({"error": DAMAGED_TEXT})
     checksum = event_checksum(

@@ -1,8 +1,8 @@
-"""Copies of a SQLite database: of one moment, checked, private, and there whole or not at all.
+"""Copies of a SQLite database: consistent, checked, private and complete.
 
-Made through SQLite's own backup, from a connection that cannot write: a manager may go on
-meanwhile, and what it had acknowledged before is in the copy. A copy is one file, without a log
-beside it.
+The copy is made with SQLite's backup API from a read-only connection. A manager can serve the
+database during the backup; the copy has all commits that were acknowledged before. A copy is one
+file, without a WAL. It gets its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from agent_session_manager.sql.database.errors import DatabaseError
 KEPT_BEFORE_MIGRATIONS = 3
 _SUFFIX = ".partial"
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_RANDOM_CHARS = 8  # what mkstemp puts before the suffix
+_RANDOM_CHARS = 8  # number of characters that mkstemp puts before the suffix
 
 
 def back_up(database: Path, file: Path) -> Contents:
-    """Copy a database to a file that is not there yet; it is on the disk when this returns.
+    """Copy a database to a new file. The file is on the disk when this returns.
 
     Raises:
-        DatabaseError: the file is there, or the database cannot be copied or is damaged.
+        DatabaseError: the file exists, or the database cannot be copied or is damaged.
     """
     refuse_taken(file)
     with copied(database, beside=file) as copy:
@@ -39,7 +39,7 @@ def back_up(database: Path, file: Path) -> Contents:
 
 
 def back_up_before(revision: str, database: Path) -> Path:
-    """Keep the database as it is before the migration to a revision, and not more than a few."""
+    """Back up the database before the migration to a revision, and delete all but a few backups."""
     file = database.with_name(f"{database.name}.before-{revision}")
     clear_cut_off(file)
     with copied(database, beside=file) as copy:
@@ -55,10 +55,10 @@ def back_up_before(revision: str, database: Path) -> Path:
 
 @contextmanager
 def copied(source: Path, *, beside: Path) -> Iterator[Path]:
-    """A copy under a temporary name, on the same file system as `beside`; gone when left.
+    """Yield a copy with a temporary name in the directory of `beside`; it is deleted afterwards.
 
     Raises:
-        DatabaseError: it cannot be made.
+        DatabaseError: the copy cannot be made.
     """
     with unfinished(beside) as copy:
         _copy(source, copy)
@@ -67,10 +67,12 @@ def copied(source: Path, *, beside: Path) -> Iterator[Path]:
 
 @contextmanager
 def unfinished(beside: Path) -> Iterator[Path]:
-    """An empty private file under a temporary name, on the file system of `beside`; gone when left.
+    """Yield an empty private file with a temporary name in the directory of `beside`.
+
+    The file is deleted afterwards, unless it was renamed.
 
     Raises:
-        DatabaseError: it cannot be made.
+        DatabaseError: the file cannot be created.
     """
     try:
         descriptor, name = tempfile.mkstemp(
@@ -87,16 +89,19 @@ def unfinished(beside: Path) -> Iterator[Path]:
 
 
 def clear_cut_off(file: Path) -> None:
-    """Remove what is left of copies that were to be `file`; for its owner, as none is made now."""
+    """Delete the remains of interrupted copies to `file`.
+
+    Call it only as the owner of the database, so that no copy is in progress.
+    """
     for left in file.parent.glob(f".{file.name}.{'?' * _RANDOM_CHARS}{_SUFFIX}*"):
         left.unlink()
 
 
 def put_in_place(copy: Path, file: Path) -> None:
-    """Give a copy its name; when this returns, both are on the disk.
+    """Rename a copy to `file`; when this returns, the data and the name are on the disk.
 
     Raises:
-        DatabaseError: it cannot be had there.
+        DatabaseError: the file cannot be written.
     """
     try:
         flush(copy)
@@ -107,7 +112,7 @@ def put_in_place(copy: Path, file: Path) -> None:
 
 
 def _copy(source: Path, copy: Path) -> None:
-    """Without a journal and without flushes: a copy that is not finished is thrown away."""
+    """Copy without a journal and without flushes: an incomplete copy is deleted."""
     try:
         with (
             reading_alone(source) as reading,
@@ -136,21 +141,21 @@ def _checked(copy: Path, source: Path) -> Contents:
 
 def _damaged(source: Path, found: str) -> DatabaseError:
     return DatabaseError(
-        f"{source} is damaged, and so would be a copy of it ({found}); "
-        "all that is wrong with it: agent-session-manager verify"
+        f"{source} is damaged ({found}) and was not copied. "
+        "To list all problems: agent-session-manager verify"
     )
 
 
 def refuse_taken(file: Path) -> None:
-    """Raise where a file is there already, or cannot be made."""
+    """Raise if the file exists already, or its directory does not."""
     if os.path.lexists(file):
-        raise DatabaseError(f"{file} is there already, and nothing is overwritten")
+        raise DatabaseError(f"{file} exists already and was not overwritten")
     if not file.parent.is_dir():
         raise DatabaseError(f"there is no directory {file.parent}")
 
 
 def flush(path: Path) -> None:
-    """Bring a file, or the names in a directory, to the disk."""
+    """Flush a file, or the names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A file that is there under its name only once it is whole."""
+"""Writing a file that gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agent_session_manager.sql.database.errors import DatabaseError
 
 @contextmanager
 def written_whole(file: Path) -> Iterator[BinaryIO]:
-    """Write a private file that is not there yet; it is on the disk when the block has ended.
+    """Write a new private file. It is on the disk when the block has ended.
 
     Raises:
-        DatabaseError: it is there, or cannot be written; nothing is left of it.
+        DatabaseError: the file exists or cannot be written; no partial file remains.
     """
     refuse_taken(file)
     with unfinished(file) as made:

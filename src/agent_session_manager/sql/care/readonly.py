@@ -1,4 +1,4 @@
-"""Reading a database beside the manager that serves it, which notices nothing of it."""
+"""Reading a database while a manager serves it, without an effect on the manager."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _ONLY_READING = {"postgresql_readonly": True}
 _STEPS_AT_ONCE = 100_000
 _STEPS_OF_ANY = 10_000_000
 _STEPS_OF_A_BYTE = 20
-"""To check and read a database of the smallest rows takes 1.3 steps of SQLite for each byte."""
+"""Checking and reading a database with the smallest rows takes 1.3 SQLite steps per byte."""
 
 
 @contextmanager
 def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a SQLite file, also to one that a manager is writing to.
+    """Open a read-only connection to a SQLite file, even while a manager writes to it.
 
-    Its schema is one that our migrations make. It cannot write and never checkpoints, not even
-    when it is the last to close: the one connection that does belongs to the owner.
+    The schema is checked: only schemas that our migrations create are accepted. The connection
+    never checkpoints, even if it is the last to close: only the owner's connection may.
 
     Raises:
-        DatabaseError: there is no such file, its schema is another, or reading it takes more steps
-            than a file of its size can need: pages that point to each other have no end.
-        sqlite3.DatabaseError: it cannot be read.
+        DatabaseError: the file does not exist, has another schema, or takes more steps to read
+            than its size allows. Pages that point to each other would never end.
+        sqlite3.DatabaseError: the file cannot be read.
     """
     if not path.is_file():
         raise DatabaseError(f"there is no database at {path}")
@@ -50,14 +50,14 @@ def reading_alone(path: Path) -> Iterator[sqlite3.Connection]:
         if foreign is not None:
             raise DatabaseError(
                 f"{path} is not a database of agent-session-manager: its schema has {foreign}, "
-                "which no version makes; it was left as it is"
+                "which no version creates; it was not changed"
             )
         yield connection
 
 
 @contextmanager
 def _bounded(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Let SQLite take as many steps as a file of this size can need, and no more."""
+    """Limit SQLite to the number of steps that a file of this size can need."""
     files = (path, path.with_name(f"{path.name}-wal"))
     size = sum(file.stat().st_size for file in files if file.exists())
     turns = iter(range((_STEPS_OF_ANY + size * _STEPS_OF_A_BYTE) // _STEPS_AT_ONCE))
@@ -68,19 +68,19 @@ def _bounded(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
             raise
         raise DatabaseError(
-            f"{path} is damaged, or was made to keep its reader busy: reading it takes more steps "
-            f"than {size} bytes can need; it was left as it is. Use another file, or a backup"
+            f"{path} is damaged or malicious: reading it takes more steps than {size} bytes can "
+            "need; it was not changed. Use another file or a backup"
         ) from exc
 
 
 @contextmanager
 def reading_one_moment(url: str) -> Iterator[Connection]:
-    """A transaction that sees the database as it is when it first reads, and changes nothing.
+    """Open a read-only transaction with one consistent view of the database.
 
-    A manager may serve meanwhile.
+    A manager can serve the database during the transaction.
 
     Raises:
-        DatabaseError: there is no such database, or it cannot be reached.
+        DatabaseError: the database does not exist or cannot be reached.
     """
     parsed = parse_url(url)
     with ExitStack() as stack:

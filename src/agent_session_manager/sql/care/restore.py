@@ -1,7 +1,7 @@
-"""Putting a backup in the place of a SQLite database, which is kept aside.
+"""Restoring a backup of a SQLite database. The replaced database is kept under another name.
 
-At every moment there is a database under the name: the present one or the restored one, whole.
-The restored record has new generations, so a reader that comes back with an old cursor is told so.
+At every moment the name leads to a complete database: the present one or the restored one. The
+restored record has new generations, so a reader with an old cursor gets an error.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ _LOGS = ("-wal", "-shm")
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """What was done."""
+    """The result of a restore."""
 
     contents: Contents
     replaced: Path | None
-    """Where the database is that was there before; None: there was none."""
+    """Path of the replaced database; None: there was no database before."""
 
 
 def restore(file: Path, database: Path, *, now: datetime) -> Restored:
-    """Put a copy of `file` in the place of a database that nobody serves.
+    """Replace a database that no manager serves by a copy of `file`.
 
     Raises:
-        DatabaseError: a manager serves it, or `file` is not a whole database; nothing was changed.
+        DatabaseError: a manager serves the database, or `file` is damaged or not a database;
+            nothing was changed.
     """
     with owned_alone(database):
         _refuse_itself(file, database)
@@ -46,8 +47,8 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
             contents, problems = verify(copy)
             if contents is None or problems:
                 raise DatabaseError(
-                    f"{file} is not whole, and nothing was changed: {problems[0]}; "
-                    f"all that is wrong with it: agent-session-manager verify {file}"
+                    f"{file} cannot be restored: {problems[0]}; nothing was changed. "
+                    f"To list all problems: agent-session-manager verify {file}"
                 )
             try:
                 renew(copy)
@@ -60,16 +61,16 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
 
 
 def owned_alone(database: Path) -> ExitStack:
-    """Own a database that nobody serves.
+    """Become the owner of a database that no manager serves.
 
     Raises:
-        DatabaseError: a manager serves it.
+        DatabaseError: a manager serves the database.
     """
     try:
         return owned(database)
     except DatabaseInUseError as exc:
         raise DatabaseError(
-            f"{database} belongs to {exc.owner}: stop it first: agent-session-manager stop"
+            f"{database} is in use by {exc.owner}: stop it first: agent-session-manager stop"
         ) from exc
     except OSError as exc:
         raise DatabaseError(f"cannot use {database}: {exc.strerror}") from exc
@@ -77,13 +78,13 @@ def owned_alone(database: Path) -> ExitStack:
 
 def _refuse_itself(file: Path, database: Path) -> None:
     if database.is_symlink():
-        raise DatabaseError(f"{database} is a link; nothing was changed")
+        raise DatabaseError(f"{database} is a symbolic link; nothing was changed")
     if database.exists() and file.exists() and file.samefile(database):
-        raise DatabaseError(f"{file} is the database itself")
+        raise DatabaseError(f"{file} is the database itself; nothing was changed")
 
 
 def _forget_head(database: Path) -> None:
-    """A backup is behind the head of what it replaces, and that is no loss."""
+    """Delete the head: a restored backup is behind it, which is not a loss."""
     try:
         remove_head(database)
         flush(database.parent)
@@ -92,9 +93,10 @@ def _forget_head(database: Path) -> None:
 
 
 def renew(copy: Path) -> None:
-    """Give the record new generations: events that a reader has seen may not be in it.
+    """Give the record new generations: events that a reader has seen may be missing in it.
 
-    No token of a run is taken from a file: a person's next command delivers what its run still has.
+    Run tokens from a backup are deleted. A person's next command delivers the events that a run
+    still has.
     """
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.create_function("new_generation", 0, lambda: uuid4().hex)
@@ -109,9 +111,9 @@ def renew(copy: Path) -> None:
 
 
 def _set_aside(database: Path, now: datetime) -> Path:
-    """Give the present database a second name, with all that its log holds.
+    """Link the present database to a second name, including the commits in its WAL.
 
-    The log of one that is too damaged to be opened keeps its name beside it.
+    If the database is too damaged to be opened, its WAL is linked, too.
     """
     aside = replaced_path(database, now)
     try:
@@ -133,12 +135,12 @@ def _set_aside(database: Path, now: datetime) -> Path:
 
 
 def replaced_path(database: Path, now: datetime) -> Path:
-    """Where a database is kept that another one takes the place of."""
+    """Return the path under which a replaced database is kept."""
     return database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
 
 
 def fold_log(database: Path) -> None:
-    """Bring the log into the file; as its owner we are the one who may."""
+    """Checkpoint the WAL into the file. Only the owner may do this."""
     connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
     with closing(connection):
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

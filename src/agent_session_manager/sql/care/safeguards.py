@@ -1,4 +1,4 @@
-"""What a SQLite database needs beside its transactions: its head, its log kept short, ballast."""
+"""Safeguards of a SQLite database: its head, a short WAL, and the ballast."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COUNT = "UPDATE feed SET commits = commits + 1"
 
 
 class Safeguards:
-    """For one open database, used by its writing thread only."""
+    """The safeguards of one open database. Used only by the writing thread."""
 
     def __init__(self, database: Database, path: Path, monotonic: Callable[[], float]) -> None:
-        """Take over a database that is whole and migrated.
+        """Start for a database that is undamaged and migrated.
 
         Raises:
-            DatabaseError: what is beside it cannot be written.
+            DatabaseError: the head cannot be written.
         """
         self._database = database
         self._monotonic = monotonic
@@ -55,13 +55,13 @@ class Safeguards:
         raw = _driver_connection(connection)
         if raw.total_changes == self._changes:
             return None
-        # Straight to the driver, as this is part of every commit.
+        # Use the driver directly, because every commit runs this.
         raw.execute(_COUNT).close()
         self._changes = raw.total_changes
         return Reached(*raw.execute(CURRENT).fetchone())
 
     def committed(self, reached: Reached) -> None:
-        """Note a commit that is durable, before anybody is told of it."""
+        """Record a durable commit, before the store acknowledges it."""
         self._head.write(reached)
         now = self._monotonic()
         if now - self._looked_at >= _LOOK_SECONDS:
@@ -69,21 +69,21 @@ class Safeguards:
             self._look_at_log()
 
     def make_room(self) -> bool:
-        """Free some of a full disk, for a deletion; return whether there was any.
+        """Free space on a full disk for a deletion; return whether there was a ballast.
 
-        With the ballast gone the log can be brought into the database, and what it took is free.
+        Without the ballast, there is space to checkpoint the WAL, which frees the space of the WAL.
 
         Raises:
             StoreBrokenError: the disk failed.
         """
         released = self._ballast.release()
         if released:
-            logger.warning("the disk is full: the ballast was given up so that one can delete")
+            logger.warning("the disk is full: the ballast was deleted to make space for deletions")
             self._shorten_log()
         return released
 
     def rest(self) -> None:
-        """Nothing happens: bring a long log into the database, where no reader is in the way.
+        """Restore the ballast, and checkpoint a long WAL unless a reader blocks it.
 
         Raises:
             StoreBrokenError: the disk failed.
@@ -101,7 +101,7 @@ class Safeguards:
         try:
             connection = borrowed.driver_connection
             assert isinstance(connection, sqlite3.Connection)
-            # A reader is not waited for: meanwhile nobody could write.
+            # Do not wait for readers: the wait would block all writes.
             connection.execute("PRAGMA busy_timeout = 0").close()
             try:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
@@ -111,7 +111,7 @@ class Safeguards:
         except sqlite3.Error as exc:
             if is_broken(exc):
                 raise StoreBrokenError(str(exc)) from exc
-            logger.info("the log of the database stays long: %s", exc)
+            logger.info("cannot shorten the WAL of the database: %s", exc)
         finally:
             borrowed.close()
 
@@ -135,7 +135,7 @@ class Safeguards:
 
 
 def open_safeguards(database: Database, monotonic: Callable[[], float]) -> Safeguards | None:
-    """None on PostgreSQL, which looks after itself."""
+    """Return the safeguards of a SQLite database; None on PostgreSQL, which needs none."""
     return None if database.path is None else Safeguards(database, database.path, monotonic)
 
 

@@ -1,8 +1,8 @@
-"""Giving the space of what was deleted back to the disk.
+"""Returning the space of deleted data to the file system.
 
-New databases keep track of who points to which page, so a manager frees a few at a time between its
-commits. Without a manager the file is rebuilt as a whole, which also gives that to one that was
-made without it. Whatever ends either halfway, the record is as it was.
+New databases use incremental auto-vacuum, so a manager frees a few pages between its commits.
+Without a manager the whole file is rebuilt, which also turns incremental auto-vacuum on for an
+older file. If either is interrupted, the record is unchanged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from agent_session_manager.store.space import Freed, Space
 
 
 def vacuum(database: Path) -> Freed:
-    """Rebuild a database that nobody serves, without the space of what was deleted.
+    """Rebuild a database that no manager serves, without the space of deleted data.
 
     Raises:
-        DatabaseInUseError: a manager serves it.
-        DatabaseError: it cannot be rebuilt; it is as it was.
+        DatabaseInUseError: a manager serves the database.
+        DatabaseError: the database cannot be rebuilt; it was not changed.
     """
     if not database.is_file():
         raise DatabaseError(f"there is no database at {database}")
@@ -41,16 +41,16 @@ def vacuum(database: Path) -> Freed:
             return _rebuild(database)
         except sqlite3.DatabaseError as exc:
             raise DatabaseError(
-                f"cannot vacuum {database}, which is as it was: {exc}. It needs as much free space "
-                "as the database takes, beside it and where temporary files go"
+                f"cannot vacuum {database}: {exc}; it was not changed. A vacuum needs as much free "
+                "space as the database takes, in its directory and in that of temporary files"
             ) from exc
 
 
 def _refuse_damaged(found: list[str], database: Path) -> None:
     if found:
         raise DatabaseError(
-            f"{database} is damaged ({found[0]}) and would be after it, too; it is as it was. "
-            "All that is wrong with it: agent-session-manager verify"
+            f"{database} is damaged ({found[0]}), which a vacuum does not repair; it was not "
+            "changed. To list all problems: agent-session-manager verify"
         )
 
 
@@ -66,19 +66,19 @@ def _rebuild(database: Path) -> Freed:
 
 
 def free_some(connection: sqlite3.Connection, pages: int) -> Space:
-    """Free so many pages, in a transaction of their own, and say what is left.
+    """Free up to `pages` unused pages in one transaction; return the size after that.
 
     Raises:
-        VacuumNotPossibleError: the database does not keep track of its pages.
-        sqlite3.DatabaseError: it cannot be done now.
+        VacuumNotPossibleError: the database does not use incremental auto-vacuum.
+        sqlite3.DatabaseError: the pages cannot be freed now.
     """
     if _ask(connection, "auto_vacuum") != INCREMENTAL:
         raise VacuumNotPossibleError(
-            "this database was made by an earlier version: stop the manager, run "
-            "agent-session-manager vacuum once, and from then on one can do it while it serves"
+            "this database was created by an earlier version: stop the manager and run "
+            "agent-session-manager vacuum once; then a running manager can vacuum it, too"
         )
-    # As a script, because `execute` takes the first step of a statement only: one page.
-    if pages:  # 0 would mean all
+    # Not `execute`: it runs only the first step of the statement, which frees one page.
+    if pages:  # 0 would free all pages
         connection.executescript(f"PRAGMA incremental_vacuum({pages})").close()
     space = measure(connection)
     if not space.free_bytes:

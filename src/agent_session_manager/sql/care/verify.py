@@ -1,8 +1,8 @@
-"""Whether a SQLite database is what it should be: its pages, its references, and our record in it.
+"""Checks of a SQLite database: its pages, its references, and the record in it.
 
-Reads of one moment, from a connection that cannot write, so a manager may serve meanwhile. What
-SQLite cannot see is held to checksums and to the head: bytes inside an event that were changed on
-the disk, and the end of a log that was lost.
+A check uses one consistent view from a read-only connection, so a manager can serve the database
+during the check. Checksums and the head show damage that SQLite does not detect: changed bytes in
+an event, and a lost end of the WAL.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.checksums import damaged_events
 
 CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
-"""How large a database may be to be read whole at each start, which takes 2 s for each GB."""
+"""Databases up to this size are read completely at each start, which takes 2 s per GB."""
 CHECKED_EVENTS_BYTES = 64 * 1024 * 1024
-"""How much of the newest events of a larger one is held to its checksums at each start."""
+"""Size of the newest events in a larger database whose checksums are checked at each start."""
 LARGE_TABLES = ("events", "transcript_entries")
 _SHOWN_OF_A_KIND = 20
 _TEXTS = ("TEXT", "VARCHAR")
@@ -32,7 +32,7 @@ _TEXTS = ("TEXT", "VARCHAR")
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is in a database."""
+    """The contents of a database, as numbers."""
 
     revision: str
     sessions: int
@@ -44,7 +44,7 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True)
 class _Invariant:
-    """What must not be found: rows of `statement`, each told in the words of `text`."""
+    """A rule of the record: each row of `statement` breaks it; `text` formats the message."""
 
     since: str
     statement: str
@@ -99,21 +99,21 @@ _INVARIANTS = (
 
 
 def verify(path: Path) -> tuple[Contents | None, list[str]]:
-    """Say what is in a database, and all that is wrong with it.
+    """Return the contents of a database, and all problems found in it.
 
     Raises:
-        DatabaseError: there is no such file.
+        DatabaseError: the file does not exist.
     """
     problems: list[str] = []
     contents = None
     try:
-        head = read_head(path)  # before the rest: a manager that serves moves on meanwhile
+        head = read_head(path)  # first, because a manager may commit during the check
         with reading_alone(path) as connection:
             connection.text_factory = read_text
             connection.execute("BEGIN")
             problems += damage(connection)
             missing = loss(head, read_reached(connection))
-            problems += [] if missing is None else [f"what was acknowledged is lost: {missing}"]
+            problems += [] if missing is None else [f"acknowledged commits are lost: {missing}"]
             contents = read_contents(connection, path)
             problems += broken(connection, contents.revision)
             problems += map(str, islice(damaged_events(connection), _SHOWN_OF_A_KIND))
@@ -126,15 +126,15 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite itself says of its pages and indexes."""
+    """Return the problems that SQLite finds in its pages and indexes."""
     return list(_said(connection, "integrity_check"))
 
 
 def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
-    """Count what is in a database of ours.
+    """Count the sessions and events in a database.
 
     Raises:
-        DatabaseError: it is somebody else's.
+        DatabaseError: the database is not one of this program, or of a newer version.
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if "alembic_version" not in tables:
@@ -145,7 +145,7 @@ def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
             f"{path} has the schema {revision!r}, which this version does not know: "
             "was it written by a newer agent-session-manager?"
         )
-    # Row by row: count(*) is one step, however many rows there are.
+    # sum(1) instead of count(*), which is one step and so escapes the limit of steps.
     sessions, events = (
         connection.execute(f"SELECT coalesce(sum(1), 0) FROM {table}").fetchone()[0]
         for table in ("sessions", "events")
@@ -154,12 +154,13 @@ def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
 
 
 def refuse_damaged(database: Database, *, whole_up_to: int = CHECKED_WHOLE_BYTES) -> None:
-    """Look at a SQLite database before the first connection that could change it.
+    """Check a SQLite database before the first connection that could change it.
 
-    A larger one is not read whole: its header, its length and its small tables are.
+    Of a database larger than `whole_up_to`, only a part is checked: its header, its length, its
+    small tables and its newest events.
 
     Raises:
-        DatabaseError: it is damaged; it was left as it is.
+        DatabaseError: the database is damaged; it was not changed.
     """
     path = database.path
     if path is None:
@@ -179,10 +180,10 @@ def refuse_damaged(database: Database, *, whole_up_to: int = CHECKED_WHOLE_BYTES
         found = [str(exc)]
     if found:
         raise DatabaseError(
-            f"{path} is damaged ({found[0]}); it was left as it is. "
-            "All that is wrong with it: agent-session-manager verify; "
-            "to put a backup in its place: agent-session-manager restore FILE; "
-            "to go on without events that cannot be read: agent-session-manager accept-loss"
+            f"{path} is damaged ({found[0]}); it was not changed. "
+            "To list all problems: agent-session-manager verify; "
+            "to restore a backup: agent-session-manager restore FILE; "
+            "to continue without unreadable events: agent-session-manager accept-loss"
         )
     if missing is not None:
         raise DatabaseError(refusal(path, missing))
@@ -200,7 +201,7 @@ def _damage_at_start(connection: sqlite3.Connection, is_whole: bool) -> Iterator
 
 
 def _no_text(connection: sqlite3.Connection) -> Iterator[str]:
-    """Name what is in the place of a text, and is none: events are held to their checksums."""
+    """Yield a problem for each text column without UTF-8 text. Events have checksums instead."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
         described = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
@@ -215,7 +216,7 @@ def _no_text(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
-    """What a check of SQLite's finds, line by line."""
+    """Yield the problems that a check of SQLite finds, line by line."""
     for (said,) in connection.execute(f"PRAGMA {check}"):
         for line in str(said).splitlines():
             if line != "ok" and not line.startswith("***"):  # a heading
@@ -223,7 +224,7 @@ def _said(connection: sqlite3.Connection, check: str) -> Iterator[str]:
 
 
 def broken(connection: sqlite3.Connection, revision: str) -> Iterator[str]:
-    """What is wrong with references, and with the record itself."""
+    """Yield the problems in references, and those in the record."""
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield f"{table}: row {row} belongs to no row of {parent}"
     revisions = known_revisions()

@@ -1,7 +1,7 @@
-"""Ballast: room on the disk that is kept for deletions, which need some too.
+"""Ballast: disk space that is reserved for deletions.
 
-On a full disk SQLite cannot write the log that says what is to be deleted, so nothing could be
-freed. The ballast is given up for that, and made again when there is room for it.
+A deletion needs disk space too: on a full disk SQLite cannot write its WAL, so nothing could be
+deleted. The ballast file is removed in that case, and created again when there is space for it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from pathlib import Path
 
 BALLAST_BYTES = 16 * 1024 * 1024
 _SHARE = 8
-"""It takes no more than this part of what is free."""
+"""The ballast takes at most this fraction of the free space: one eighth."""
 _LEAST_BYTES = 64 * 1024
 
 
 class Ballast:
-    """A file beside the database."""
+    """The ballast file in the directory of the database."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def make(self) -> None:
-        """Take the room, where there is enough of it and none is kept yet."""
+        """Create the file, if it does not exist yet and the disk has enough free space."""
         try:
             if self._path.is_symlink() or (self._path.exists() and self._path.stat().st_size):
                 return
@@ -34,7 +34,7 @@ class Ballast:
             self.release()
 
     def release(self) -> bool:
-        """Give it up; return whether there was any."""
+        """Delete the file; return whether that freed space."""
         try:
             had = self._path.stat().st_size > 0
             self._path.unlink()
@@ -43,7 +43,7 @@ class Ballast:
         return had
 
     def _allocate(self, size: int) -> None:
-        """As zeros that are written: a file with holes takes no room."""
+        """Allocate the blocks: a sparse file would reserve no space."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
         try:

@@ -25,11 +25,11 @@ class Database:
     reading: Engine
     _closing: ExitStack = field(default_factory=ExitStack)
     notices: Notices | None = None
-    """Where several managers may serve one database; else nobody has to be told."""
+    """Notices to other managers; None if no other manager can serve this database."""
 
     @property
     def shown_url(self) -> str:
-        """Where the data is; see `shown`."""
+        """The URL of the database without a password; see `shown`."""
         return shown(self.url)
 
     @property
@@ -38,23 +38,23 @@ class Database:
         return file_of(self.url) if self.url.get_backend_name() == "sqlite" else None
 
     def notify(self, connection: Connection, session_ids: Collection[str]) -> None:
-        """Tell other managers, when this transaction commits, which sessions it changed."""
+        """Notify other managers, when this transaction commits, of the sessions that it changed."""
         if self.notices is not None and session_ids:
             self.notices.send(connection, session_ids)
 
     def notify_of_everything(self, connection: Connection) -> None:
-        """Tell other managers, when this transaction commits, that anything may have changed."""
+        """Notify other managers, when this transaction commits, that any session may differ."""
         if self.notices is not None:
             self.notices.send(connection, {ANY})
 
     def watch(self, notice: Notice) -> None:
-        """Call `notice`, from a thread, with what other managers say; None: anything may be new."""
+        """Call `notice` from a thread with session ids that other managers changed; None: any."""
         if self.notices is not None:
             self.notices.start(notice)
             self._closing.callback(self.notices.stop)
 
     def close(self) -> None:
-        """Give the connections and the file back. The last to go checkpoints the WAL."""
+        """Close the connections and release the file. The last connection checkpoints the WAL."""
         self.reading.dispose()
         self.writing.dispose()
         self._closing.close()

@@ -1,4 +1,4 @@
-"""What the database says when it cannot: to wait, that the disk is full, or that it is over."""
+"""Errors of the database: it is unavailable, its disk is full, or its disk failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agent_session_manager.domain.errors import (
 )
 
 _PRIMARY = 0xFF
-"""The part of a code of SQLite's that says the kind of an error."""
+"""Mask for the primary result code in an extended result code of SQLite."""
 _SHARED_MEMORY = frozenset(
     {
         sqlite3.SQLITE_IOERR_SHMOPEN,
@@ -23,12 +23,12 @@ _SHARED_MEMORY = frozenset(
         sqlite3.SQLITE_IOERR_SHMMAP,
     }
 )
-"""Of the index of the log, which holds nothing that is to last."""
+"""Errors of the WAL index, which has no durable data."""
 _POSTGRESQL_DISK_FULL = "53100"
 
 
 def refusal_of(exc: SQLAlchemyError) -> OrchestratorError:
-    """What the database said, without our SQL and without anybody's values."""
+    """Return the error for a caller, without SQL statements and without values."""
     cause = exc.orig if isinstance(exc, DBAPIError) else exc
     error: OrchestratorError
     if _is_disk_full(cause):
@@ -40,10 +40,10 @@ def refusal_of(exc: SQLAlchemyError) -> OrchestratorError:
 
 
 def is_broken(cause: BaseException | None) -> bool:
-    """Whether a commit failed at the disk.
+    """Return whether a commit failed because of the disk.
 
-    What a failed flush had to bring there may be forgotten by the system, and the next flush said
-    to be fine: going on could acknowledge what is on no disk.
+    After a failed fsync, the kernel may drop the unwritten pages, and the next fsync may succeed.
+    So a store that continued could acknowledge data that is not on the disk.
     """
     code = getattr(cause, "sqlite_errorcode", None)
     return (
@@ -67,9 +67,7 @@ class DatabaseInUseError(DatabaseError):
     """The file belongs to another process."""
 
     def __init__(self, path: Path, owner: str) -> None:
-        super().__init__(
-            f"{path} belongs to {owner}: stop that one, or give this one another database"
-        )
+        super().__init__(f"{path} is in use by {owner}: stop it, or use another database")
         self.path = path
         self.owner = owner
-        """It, as it is named in a sentence."""
+        """Description of the process, for an error message."""

@@ -1,8 +1,8 @@
-"""Text in a SQLite file that is not UTF-8: of another program, or damaged on the disk.
+"""Text in a SQLite file that is not UTF-8: written by another program, or damaged on the disk.
 
-Python refuses a whole result for one such value. Here a result that has one is read again, with
-bytes in its place: who makes values of rows takes those for damage of that row alone. Nothing
-changes for results without one, and decoding them costs nothing more.
+Python refuses a whole result if one value cannot be decoded. This module reads the result again,
+with bytes in the place of that value. The row conversion then treats only that row as damaged.
+Results without undecodable text are read as usual, at no extra cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _READS = ("SELECT", "WITH")
 
 
 def read_text(value: bytes) -> str | bytes:
-    """The text, or what is there in its place."""
+    """Return the text, or the bytes if they are not UTF-8."""
     try:
         return str(value, "utf-8")
     except UnicodeDecodeError:
@@ -25,14 +25,14 @@ def read_text(value: bytes) -> str | bytes:
 
 
 class ForeignTextConnection(sqlite3.Connection):
-    """A connection that reads text of any encoding."""
+    """A connection that can read text that is not UTF-8."""
 
     def cursor(self, factory: Any = None) -> Any:
         return super().cursor(factory or _Cursor)
 
 
 class _Cursor(sqlite3.Cursor):
-    """Asks again, from where it is, after a value that cannot be decoded."""
+    """A cursor that repeats its query after an undecodable value and continues at the same row."""
 
     _statement = ""
     _parameters: Any = ()
@@ -64,6 +64,6 @@ class _Cursor(sqlite3.Cursor):
                 raise
         self.connection.text_factory = read_text
         super().execute(self._statement, self._parameters)
-        if self._taken:  # of 0 it would give all
+        if self._taken:  # fetchmany(0) would return all rows
             super().fetchmany(self._taken)
         return fetch()

@@ -1,9 +1,9 @@
-"""The head: how far the database had come, kept beside it, so that a loss is seen.
+"""The head: a file with the database's high-water mark, with which a loss of commits is detected.
 
-SQLite takes a log that was damaged or deleted for one that ends there, and says that all is well.
-The head is written after each commit and before anybody is told of it, so a database that is
-behind its head has lost what was acknowledged. It is overwritten in place, which a killed process
-leaves behind, and brought to the disk once a second, after the database it speaks of.
+If the WAL was damaged or deleted, SQLite uses its valid part and reports no error. The head is
+written after each commit and before the commit is acknowledged. So a database behind its head has
+lost acknowledged commits. The file is overwritten in place: the write survives a killed process.
+It is flushed to the disk once a second, after the database.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ CURRENT = """
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a database has come."""
+    """The high-water mark of a database: its generation, commits and events."""
 
     generation: str
     commits: int
     events: int
-    """The number of its newest event, which is never given again."""
+    """The highest event number so far; a number is never used again."""
 
 
 class Head:
-    """The file, open for writing from construction until `close`. Used by one thread at a time."""
+    """The head file, open from construction until `close`. Used by one thread at a time."""
 
     def __init__(
         self, path: Path, reached: Reached, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Open it, and write where the database is now.
+        """Open the file and write the database's current high-water mark.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._path = path
@@ -65,7 +65,7 @@ class Head:
             raise
 
     def write(self, reached: Reached) -> None:
-        """Say that a commit is durable. A head that cannot be written stops nobody."""
+        """Record a durable commit. An error is logged and not raised."""
         assert self._descriptor is not None
         try:
             os.pwrite(self._descriptor, _dump(reached), 0)
@@ -75,13 +75,13 @@ class Head:
                 os.fsync(self._descriptor)
         except OSError as exc:
             if not self._is_failing:
-                logger.error("cannot write %s: %s; a loss may not be seen", self._path, exc)
+                logger.error("cannot write %s: %s; a loss may go undetected", self._path, exc)
             self._is_failing = True
         else:
             self._is_failing = False
 
     def close(self) -> None:
-        """May be called again."""
+        """Flush and close the file. Can be called again."""
         if self._descriptor is None:
             return
         try:
@@ -98,10 +98,10 @@ def head_path(database: Path) -> Path:
 
 
 def read_head(database: Path) -> Reached | None:
-    """What the head of a database says; None where there is none, or it cannot be used.
+    """Return the high-water mark in a database's head; None if the head is missing or damaged.
 
     Raises:
-        OSError: it is there and cannot be read.
+        OSError: the head exists and cannot be read.
     """
     path = head_path(database)
     try:
@@ -114,19 +114,19 @@ def read_head(database: Path) -> Reached | None:
         os.close(descriptor)
     body, checksum = content[: _BODY.size], content[_BODY.size :]
     if len(content) != _BODY.size + _CHECKSUM.size or checksum != _CHECKSUM.pack(crc32(body)):
-        logger.warning("%s is damaged: whether anything was lost is not known", path)
+        logger.warning("%s is damaged: cannot tell whether commits were lost", path)
         return None
     _, generation, commits, events = _BODY.unpack(body)
     return Reached(generation.decode("ascii", "replace"), commits, events)
 
 
 def remove_head(database: Path) -> None:
-    """Forget how far a database had come, because another is to take its place."""
+    """Delete the head of a database, because another database replaces it."""
     head_path(database).unlink(missing_ok=True)
 
 
 def read_reached(connection: sqlite3.Connection) -> Reached | None:
-    """How far a database has come; None where it has no record of it."""
+    """Return the current high-water mark of a database; None if the database does not store it."""
     try:
         row = connection.execute(CURRENT).fetchone()
     except sqlite3.OperationalError as exc:
@@ -142,13 +142,13 @@ def read_reached(connection: sqlite3.Connection) -> Reached | None:
 
 
 def loss(head: Reached | None, found: Reached | None) -> str | None:
-    """What a database lacks of what its head says that it had; None: nothing."""
+    """Return the loss of a database compared with its head, as a text; None: no loss."""
     if head is None or head.commits == 0:
         return None
     if found is None:
         return f"all of its {head.commits} commits are missing"
     if found.generation != head.generation:
-        return "it is not the database that was served here last"
+        return "it is not the database that was last served here"
     if found.commits < head.commits:
         missing = f"its last {head.commits - found.commits} commits are missing"
         events = head.events - found.events
@@ -159,11 +159,11 @@ def loss(head: Reached | None, found: Reached | None) -> str | None:
 
 
 def refusal(database: Path, missing: str) -> str:
-    """What is said to who starts a manager on a database that has lost something."""
+    """Return the error message for the start of a manager on a database with a loss."""
     return (
-        f"{database} has lost what was acknowledged: {missing}; it was left as it is. "
-        "To put a backup in its place: agent-session-manager restore FILE; "
-        "to go on with what is there: agent-session-manager accept-loss"
+        f"{database} has lost acknowledged commits: {missing}; it was not changed. "
+        "To restore a backup: agent-session-manager restore FILE; "
+        "to continue with the remaining data: agent-session-manager accept-loss"
     )
 
 

@@ -1,8 +1,7 @@
-"""Notices between managers on one PostgreSQL: which sessions somebody has changed.
+"""Notices between managers on one PostgreSQL database: the ids of changed sessions.
 
-A notice is sent by the transaction that makes the change, so nobody hears of what was not
-committed, and all hear of it at once. One that was missed while the database was away is made up
-for by saying that anything may have changed.
+The transaction of a change sends the notice, so PostgreSQL delivers it only after the commit. After
+a lost connection, notices may be missing. The manager then assumes that any session has changed.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ logger = logging.getLogger(__name__)
 
 _CHANNEL = "agent_session_manager"
 ANY = "*"
-"""Sent in the place of an id: anything may have changed."""
+"""Sent instead of ids: any session may have changed."""
 MAX_PAYLOAD_BYTES = 7999
-"""PostgreSQL takes no longer ones."""
+"""The limit of PostgreSQL for the payload of a notification."""
 _LOOK_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
 
 
 class Notices:
-    """Sends notices, and from `start` to `stop` hears them in a thread of its own."""
+    """Sends notices, and from `start` to `stop` receives notices in a separate thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -57,17 +56,17 @@ class Notices:
                 with self._engine.connect() as connection:
                     self._hear(connection, notice)
             except (SQLAlchemyError, OSError) as exc:
-                logger.warning("notices cannot be heard: %s", exc)
+                logger.warning("cannot listen for notices: %s", exc)
             except self._engine.dialect.loaded_dbapi.Error as exc:
-                logger.warning("notices cannot be heard any more: %s", exc)
+                logger.warning("lost the connection for notices: %s", exc)
             self._stopping.wait(_RETRY_SECONDS)
 
     def _hear(self, connection: Connection, notice: Notice) -> None:
         driver: Any = connection.connection.driver_connection
-        connection.detach()  # it listens for as long as it lives, so it goes back into no pool
+        connection.detach()  # it listens until it is closed, so it must not return to the pool
         driver.autocommit = True
         driver.execute(f"LISTEN {_CHANNEL}")
-        notice(None)  # of what came before, nothing was heard
+        notice(None)  # earlier notices were not received
         while not self._stopping.is_set():
             for heard in driver.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                 notice(None if heard.payload == ANY else heard.payload.split(","))

@@ -12,8 +12,8 @@ def open_database(url: str) -> Database:
     """Open the database at an SQLAlchemy URL, `sqlite:///PATH` or `postgresql://…`.
 
     Raises:
-        DatabaseError: the URL is of neither kind, the file belongs to another process or cannot
-            be used.
+        DatabaseError: the URL is of neither kind, or the file is in use by another process or
+            cannot be used.
     """
     parsed = parse_url(url)
     match parsed.get_backend_name():

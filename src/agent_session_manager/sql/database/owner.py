@@ -1,4 +1,4 @@
-"""The name in the lock of a SQLite file: which process owns it, for whoever is refused."""
+"""The owner of a SQLite file, as its lock file names it. Error messages show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent_shared import place
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A process, and what tells it from others that have its number elsewhere or had it before."""
+    """A process. The other fields distinguish it from processes that have or had the same pid."""
 
     pid: int
     started: str | None = None
@@ -32,13 +32,13 @@ class Owner:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it lives; of a process elsewhere that cannot be known."""
+        """True if the process is running here; False also for a process elsewhere."""
         started = place.start_of(self.pid)
         return not self.is_elsewhere and started is not None and self.started in (None, started)
 
 
 def write_owner(descriptor: int) -> None:
-    """Say in the lock that is held by us who we are."""
+    """Write this process into the lock file that it holds."""
     pid = os.getpid()
     owner = Owner(
         pid=pid, started=place.start_of(pid), processes=place.processes(), host=place.host()
@@ -47,7 +47,7 @@ def write_owner(descriptor: int) -> None:
 
 
 def read_owner(descriptor: int) -> Owner | None:
-    """Return the last process that said so; None where none did, or it was half-written."""
+    """Return the owner in a lock file; None if there is no owner, or a partly written one."""
     try:
         said = json.loads(os.pread(descriptor, 4096, 0))
         # Older managers wrote their process id alone.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from contextlib import ExitStack
@@ -10,21 +9,22 @@ from pathlib import Path
 
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
 from agent_session_manager.sql.database.owner import read_owner, write_owner
+from agent_shared.locks import take_lock
 from agent_shared.private_files import NotPrivateError, open_private
 
 _NAMED_SECONDS = 60.0
-"""A watchdog: from its lock to its name in it an owner does nothing else."""
-_UNNAMED = "a process that has not said which it is"
+"""Timeout for the owner's name: an owner writes it right after it has taken the lock."""
+_UNNAMED = "an unidentified process"
 _LOOK_EVERY_SECONDS = 0.005
 
 
 def owned(path: Path) -> ExitStack:
-    """Hold the lock beside the file that makes us its one owner.
+    """Take the lock that makes this process the only owner of the file.
 
     Raises:
-        DatabaseInUseError: another process is.
-        DatabaseError: what is there under the name of the lock is not a private file.
-        OSError: it cannot be opened.
+        DatabaseInUseError: another process owns the file.
+        DatabaseError: the lock file is not a private file.
+        OSError: the lock file cannot be opened.
     """
     lock_path = path.with_name(path.name + ".lock")
     stack = ExitStack()
@@ -34,9 +34,9 @@ def owned(path: Path) -> ExitStack:
         raise DatabaseError(str(exc)) from exc
     stack.callback(os.close, descriptor)
     deadline = time.monotonic() + _NAMED_SECONDS
-    while not _lock(descriptor):
+    while not take_lock(descriptor):
         owner = read_owner(descriptor)
-        # What stands there may still be the name of an owner that was killed.
+        # The lock file may still name an owner that was killed.
         is_known = owner is not None and (owner.is_alive or owner.is_elsewhere)
         if is_known or time.monotonic() > deadline:
             stack.close()
@@ -46,11 +46,3 @@ def owned(path: Path) -> ExitStack:
     write_owner(descriptor)
     stack.callback(os.ftruncate, descriptor, 0)
     return stack
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

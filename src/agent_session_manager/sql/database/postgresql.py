@@ -1,4 +1,4 @@
-"""PostgreSQL: its connections, and one writer at a time."""
+"""PostgreSQL: connections, and one writer at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.url import POSTGRESQL
 from agent_session_manager.store.protocol import READERS
 
-_WRITING = 0x414F  # "AO": the number of a lock means what the database's users agree on
+_WRITING = 0x414F  # "AO": the number of an advisory lock, chosen by the application
 
 
 def open_postgresql(url: URL) -> Database:
@@ -43,9 +43,9 @@ def postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
 
 
 def _begin_alone(connection: RawSql) -> None:
-    """Let one manager write at a time, as SQLite does.
+    """Allow one writing manager at a time, as SQLite does.
 
-    Row locks would not do: who has waited for a row sees that row anew, but what it is joined with
-    as it was before.
+    Row locks are not enough: after waiting for a row, a transaction reads the new version of that
+    row, but old versions of the rows that are joined with it.
     """
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING})")

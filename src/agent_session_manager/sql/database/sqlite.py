@@ -1,7 +1,7 @@
-"""SQLite: a file that is ours alone, and its connections.
+"""SQLite: a private file with one owner process, and its connections.
 
-The connection that writes is the only one that checkpoints, which keeps versions older than 3.51.3
-clear of their WAL-reset defect. The file belongs to one process, held by a lock beside it.
+Only the writing connection checkpoints. This avoids the WAL-reset defect of SQLite versions older
+than 3.51.3. One process owns the file, through a lock file in the same directory.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from agent_session_manager.store.protocol import READERS
 from agent_shared.private_files import NotPrivateError, check_private, open_private
 
 INCREMENTAL = 2
-"""SQLite's number for files that can be made smaller step by step; it is given to new ones only."""
+"""The auto_vacuum mode for files that can shrink step by step; only new files get it."""
 BUSY_TIMEOUT_SECONDS = 5.0
 LOG_KEPT_BYTES = 16 * 1024 * 1024
-"""What stays of a log that was longer once, when it begins anew."""
+"""Size to which SQLite truncates a longer WAL when it resets the WAL."""
 _SQLITE_HEADER = b"SQLite format 3\0"
 
 
@@ -42,7 +42,7 @@ def open_sqlite(url: URL) -> Database:
         try:
             _check_directory(path.parent)
             stack.enter_context(ownership.owned(path))
-            # A restore that was killed may have left each with a second name, beside it.
+            # A restore that was killed may have left a second hard link to each file.
             aside = list(path.parent.glob(f"{path.name}.replaced-*"))
             _check_beside(path, aside)
             _refuse_missing(path)
@@ -51,7 +51,7 @@ def open_sqlite(url: URL) -> Database:
             raise DatabaseError(str(exc)) from exc
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
-        # Connections that are opened for reading only can never checkpoint, whoever closes last.
+        # A read-only connection never checkpoints, even if it is the last to close.
         writing = _sqlite_engine(url, partial(_connect, path, "rw"), connections=1)
         reading = _sqlite_engine(url, partial(_connect, path, "ro"), connections=READERS)
         event.listen(writing, "connect", _prepare_sqlite_writer)
@@ -61,15 +61,17 @@ def open_sqlite(url: URL) -> Database:
 
 
 def _check_directory(directory: Path) -> None:
-    """Refuse a directory in which others could put something under a name of ours.
+    """Refuse a directory in which other users could create files.
 
     Raises:
-        DatabaseError: they could.
-        OSError: there is none, or it cannot be looked at.
+        DatabaseError: other users could.
+        OSError: the directory does not exist or cannot be read.
     """
     status = directory.stat()
     if status.st_uid not in (os.geteuid(), 0):
-        raise DatabaseError(f"{directory} is not yours: keep the database in a directory of yours")
+        raise DatabaseError(
+            f"{directory} belongs to another user: keep the database in a directory that you own"
+        )
     if status.st_mode & 0o022:
         raise DatabaseError(
             f"others can write in {directory}: chmod go-w {directory}, or keep the database in "
@@ -78,19 +80,23 @@ def _check_directory(directory: Path) -> None:
 
 
 def _check_beside(path: Path, aside: Collection[Path]) -> None:
-    """Refuse a file beside the database that is opened by its name and is not private."""
+    """Refuse files of the database that are not private: WAL, shared memory, head and ballast."""
     sqlites = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
     for beside in (*sqlites, head_path(path), ballast_path(path)):
         check_private(beside, links=_links(beside, aside))
 
 
 def _links(path: Path, aside: Collection[Path]) -> int:
-    """How many names it may have: one, and that of its copy under `aside`."""
+    """Return the allowed number of hard links: one, and one for each link in `aside`."""
     return 1 + (sum(map(path.samefile, aside)) if path.exists() else 0)
 
 
 def _refuse_missing(path: Path) -> None:
-    """Where its head says that there was a database, none is made in its place."""
+    """Refuse to create a database if a head shows that there was one.
+
+    Raises:
+        DatabaseError: the database is missing.
+    """
     if path.exists() and path.stat().st_size:
         return
     missing = loss(read_head(path), None)
@@ -99,14 +105,14 @@ def _refuse_missing(path: Path) -> None:
 
 
 def _create_or_check(path: Path, links: int) -> None:
-    """Create the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
+    """Create the file with access for its owner only; SQLite gives `-wal` and `-shm` the same mode.
 
-    A file that is there must be a database: SQLite takes a short one for empty and overwrites it.
+    An existing file must be a database: SQLite treats a short file as empty and overwrites it.
     """
     file = open_private(path, links=links)
     try:
         if os.pread(file, len(_SQLITE_HEADER), 0) not in (b"", _SQLITE_HEADER):
-            raise DatabaseError(f"{path} is not a database; it was left as it is")
+            raise DatabaseError(f"{path} is not a database; it was not changed")
     finally:
         os.close(file)
 
@@ -136,10 +142,10 @@ def _sqlite_engine(
 
 
 def distrust(connection: sqlite3.Connection) -> None:
-    """Prepare for a file that others may have written.
+    """Protect a connection from a file that others may have written.
 
-    No function of its schema is called, no cell outside of its page is read, and no statement
-    reaches the file behind SQLite's tables.
+    SQLite then calls no unsafe functions from the schema, checks the size of each cell, and accepts
+    no statements that can corrupt the file.
     """
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
@@ -149,12 +155,12 @@ def distrust(connection: sqlite3.Connection) -> None:
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
     pragmas = (
-        f"auto_vacuum = {INCREMENTAL}",  # before anything is written
+        f"auto_vacuum = {INCREMENTAL}",  # must come before the first write
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         f"journal_size_limit = {LOG_KEPT_BYTES}",
-        # What is deleted is overwritten, but for what was moved within pages that others share.
+        # Overwrite deleted data. Remains can survive in pages that other rows share.
         "secure_delete = ON",
     )
     distrust(connection)

@@ -1,4 +1,4 @@
-"""URLs of databases: what they lead to, and how they are shown."""
+"""URLs of databases: parsing them, and showing them without a password."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ POSTGRESQL = "postgresql+psycopg"
 
 
 def sqlite_path(url: str) -> Path:
-    """The file that an SQLAlchemy URL means.
+    """Return the SQLite file of an SQLAlchemy URL.
 
     Raises:
-        DatabaseError: it is not a SQLite database.
+        DatabaseError: the URL is not that of a SQLite database.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseError(
-            f"{shown(parsed)} is not SQLite: PostgreSQL is backed up, checked and restored with "
-            "its own tools: pg_dump, pg_amcheck, pg_restore"
+            f"{shown(parsed)} is not SQLite: back up, check and restore PostgreSQL with its "
+            "tools pg_dump, pg_amcheck and pg_restore"
         )
     return file_of(parsed)
 
@@ -36,15 +36,15 @@ def not_supported(kind: str) -> DatabaseError:
 def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError) as exc:  # the latter for a port that is no number
+    except (ArgumentError, ValueError) as exc:  # ValueError: the port is not a number
         told = re.sub("//[^/]*@", "//***@", url)  # it may have a password
         raise DatabaseError(f"not a database URL: {told!r}") from exc
-    path = path_in(url)  # SQLAlchemy takes bytes that are not UTF-8 for others
+    path = path_in(url)  # SQLAlchemy replaces bytes that are not UTF-8
     return parsed if path is None else parsed.set(database=str(path))
 
 
 def shown(url: URL) -> str:
-    """Return a URL that can be shown and parsed again: without a password, and ASCII only."""
+    """Return a URL without a password, in ASCII only, that can be parsed again."""
     if url.get_backend_name() == "sqlite" and url.database:
         return sqlite_url(Path(url.database))
     return url.render_as_string(hide_password=True)
@@ -54,5 +54,5 @@ def file_of(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise DatabaseError("a SQLite database needs a file: sqlite:///PATH")
     if "\0" in url.database:
-        raise DatabaseError(f"no path has a NUL in it: {shown(url)}")
+        raise DatabaseError(f"a path cannot contain NUL: {shown(url)}")
     return Path(url.database)

@@ -1,7 +1,7 @@
-"""The schema of a SQLite file, held against the one that we make.
+"""Comparison of a SQLite file's schema with the schema that our migrations create.
 
 A schema is code: triggers, views, defaults and indexes are expressions that SQLite evaluates when
-a table is read or written. So it is compared before anything in the file is used.
+a table is read or written. So the schema is compared before any data in the file is used.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from agent_session_manager.sql.migrations.revisions import known_revisions
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 _VERSIONS = "alembic_version"
 _OF_SQLITE = re.compile("sqlite_stat[0-9]")
-"""Tables of ANALYZE, which hold figures for the planner."""
+"""Tables that ANALYZE creates, with statistics for the query planner."""
 _SPACE_AND_QUOTES = re.compile(r'[\s"]+')
 
 
 class Part(NamedTuple):
-    """A table, an index, or whatever else a schema has."""
+    """A table, an index, or another object of a schema."""
 
     kind: str
     name: str
@@ -37,10 +37,9 @@ class Part(NamedTuple):
 
 
 def foreign_part(connection: sqlite3.Connection) -> Part | None:
-    """Return a part of the schema that we have not made, or made otherwise.
+    """Return a part of the schema that our migrations do not create, or create differently.
 
-    Of a revision that this version does not know nothing more is said than that it has no trigger,
-    view or virtual table.
+    For an unknown revision, only triggers, views and virtual tables are found.
     """
     found = {
         part
@@ -70,7 +69,7 @@ def _made_by_us(revision: str) -> frozenset[Part]:
             if revision == known_revisions()[-1]:
                 create_newest(connection)
             else:
-                # Late: see `migrate.py`.
+                # A late import: see `migrate.py`.
                 from agent_session_manager.sql.migrations.run import run_migrations
 
                 run_migrations(connection, revision)
@@ -84,7 +83,7 @@ def to_part(kind: str, name: str, table: str, statement: str | None) -> Part:
 
 
 def _sorted(statement: str) -> str:
-    """The statement with its columns and constraints in one order: migrations have several."""
+    """Return the statement with sorted columns and constraints: their order can differ."""
     head, _, inside = statement.partition("(")
     parts = [""]
     depth = 0

@@ -1,6 +1,6 @@
-"""The newest schema, made in one step: that of `tables.py`, with what the migrations put into it.
+"""Creation of the newest schema in one step: the tables of `tables.py`, and their first rows.
 
-A test holds it equal to what the migrations make, one after the other.
+A test checks that the result is the same as that of all migrations.
 """
 
 from __future__ import annotations
@@ -28,18 +28,21 @@ _versions = Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
-"""Where Alembic keeps the revision, as it makes it."""
+"""The table in which Alembic stores the revision, defined as Alembic creates it."""
 
 
 def read_revisions(connection: Connection) -> list[str] | None:
-    """What the database says it is at: one revision, if it is ours; None if it was never said."""
+    """Return the revisions in the database; None if it has no table of revisions.
+
+    A database of ours has exactly one revision.
+    """
     if not inspect(connection).has_table(_versions.name):
         return None
     return list(connection.scalars(select(_versions.c.version_num)))
 
 
 def create_newest(connection: Connection) -> None:
-    """Make it in a database that has none of its tables, within the connection's transaction."""
+    """Create the schema in an empty database, within the transaction of the connection."""
     for tables in (metadata, _versions.metadata):
         tables.create_all(connection, checkfirst=False)
     connection.execute(insert(_versions).values(version_num=known_revisions()[-1]))

@@ -1,4 +1,4 @@
-"""The revisions that a database's schema can have, as the files of the migrations name them."""
+"""The revisions of the database schema, from the file names of the migrations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ MIGRATIONS = Path(__file__).parent
 
 @cache
 def known_revisions() -> tuple[str, ...]:
-    """All that this version knows, the newest last."""
+    """Return all revisions that this version knows, newest last."""
     files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
     return tuple(sorted(file.name.partition("_")[0] for file in files))

@@ -1,4 +1,4 @@
-"""Running migrations, with Alembic: it is imported where there are some to run, and not before."""
+"""Running migrations with Alembic. Imported only if there are migrations to run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from agent_session_manager.sql.migrations.revisions import MIGRATIONS
 
 
 def run_migrations(connection: Connection, up_to: str = "head") -> None:
-    """Bring a schema to a later revision, within the transaction of the connection.
+    """Migrate a schema to a later revision, within the transaction of the connection.
 
     Raises:
-        DatabaseError: it has a revision that is not known.
+        DatabaseError: the schema has an unknown revision.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -24,6 +24,6 @@ def run_migrations(connection: Connection, up_to: str = "head") -> None:
         command.upgrade(config, up_to)
     except CommandError as exc:
         raise DatabaseError(
-            f"the database is not one that this version knows ({exc}): "
+            f"this version does not know the schema of the database ({exc}): "
             "was it written by a newer agent-session-manager?"
         ) from exc

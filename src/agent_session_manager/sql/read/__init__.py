@@ -1,1 +1,1 @@
-"""What is read in SQL, one file for each kind."""
+"""Reads in SQL: one module for each kind of data."""

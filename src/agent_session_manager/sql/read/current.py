@@ -1,4 +1,4 @@
-"""How a session stands, seen from within the transaction that is about to change it."""
+"""The current state of a session, read within the transaction that changes it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHOLE = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_i
 
 
 def find_current(connection: Connection, session_id: str) -> Row[Any] | None:
-    """The session's row with the state of its newest run, locked until the transaction ends."""
+    """Return the session's row with the state of its newest run, and lock it."""
     return connection.execute(_CURRENT, {"session_id": session_id}).one_or_none()
 
 
@@ -36,7 +36,7 @@ def get_current(connection: Connection, session_id: str) -> Row[Any]:
 
 
 def get_whole(connection: Connection, session_id: str) -> Session:
-    """The session as it is now, in this transaction."""
+    """Return the session as this transaction sees it."""
     return to_session(connection, connection.execute(_WHOLE, {"session_id": session_id}).one())
 
 

@@ -1,7 +1,7 @@
-"""What is below a session: how many of it run, and how many failed.
+"""The descendants of a session: how many are running, and how many have failed.
 
-Counted when a session is read and not kept, so that no end of a run can leave it wrong. A session
-is counted for at most `LEVELS` of those above it, which bounds the work in a deep family.
+They are counted when a session is read. The counts are not stored, so they cannot become wrong. A
+session counts for at most `LEVELS` levels of ancestors, which limits the work in a deep family.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 
 LEVELS = 8
-"""How far down a session is counted for those above it."""
+"""Number of levels below a session whose sessions are counted."""
 
 _roots = select(
     sessions.c.number.label("root"),
@@ -63,7 +63,7 @@ _ANCESTORS = select(_line.c.number).distinct().where(_line.c.level > 0).order_by
 
 
 def to_sessions(connection: Connection, found: Sequence[Row[Any]]) -> list[Session]:
-    """The sessions in rows of `WHOLE_SESSIONS`, with what is below them."""
+    """Return the sessions in rows of `WHOLE_SESSIONS`, with the counts of their descendants."""
     parents = [row.number for row in found if row.child_count]
     counts = {}
     if parents:
@@ -82,5 +82,5 @@ def to_session(connection: Connection, found: Row[Any]) -> Session:
 
 
 def ancestors_of(connection: Connection, numbers: Iterable[int]) -> list[int]:
-    """The numbers of the sessions above these that count them."""
+    """Return the numbers of the ancestors that count these sessions."""
     return list(connection.scalars(_ANCESTORS, {"numbers": list(numbers)}))

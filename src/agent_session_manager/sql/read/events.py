@@ -1,4 +1,4 @@
-"""Events of a session: a page of them, and the answer that they end with."""
+"""Events of a session: pages of them, and the result of the newest run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.store.queries import EventFilter, EventPage
 
 PAGE_BYTES = 8 * 1024 * 1024
-"""What the events of one page hold at most, give or take the last of them."""
+"""Size after which a page of events ends; its last event may exceed it."""
 _ROWS_AT_ONCE = 25
 _ERROR = '"error":'
 _ANSWER = (
@@ -73,10 +73,10 @@ def get_result(connection: Connection, session_id: str) -> str:
 def list_events(
     connection: Connection, session_id: str, where: EventFilter, *, limit: int
 ) -> EventPage:
-    """Read a page: at most `limit` events, and fewer once it holds `PAGE_BYTES`."""
+    """Read a page of at most `limit` events. It ends earlier if it reaches `PAGE_BYTES`."""
     query = select(events)
     if where.has_error:
-        # As the text may stand anywhere in an event, those that hold it are looked into.
+        # The text can be anywhere in an event, so the rows that contain it are checked below.
         query = query.where(events.c.fields.contains(_ERROR, autoescape=True))
     else:
         query = query.limit(limit + 1)
@@ -100,7 +100,7 @@ def list_events(
             if len(page) == limit or size >= PAGE_BYTES:
                 return EventPage(events=page, has_more=True)
             page.append(event)
-            size += event.size
+            size += len(event.fields_json)
     return EventPage(events=page, has_more=False)
 
 
@@ -108,6 +108,6 @@ def _fields_of(row: Row[Any], session_id: str) -> dict[str, Any]:
     with suppress(ValueError, TypeError, KeyError):
         if rows.is_whole(row, session_id):
             fields = rows.parse_fields(row.fields)
-            joined_text(fields)  # which is what it is read for
+            joined_text(fields)  # raises if the content is damaged
             return fields
     raise EventDamagedError(session_id, row.seq)

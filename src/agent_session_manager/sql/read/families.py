@@ -20,7 +20,7 @@ _CALLER = (
     .where(run_tokens.c.digest == bindparam("digest"))
 )
 
-# From a session upwards: as far as its line is long, however large a family is.
+# The query goes from a session up to its ancestors, so its cost does not depend on the family size.
 _line = (
     select(sessions.c.number, sessions.c.parent_session_id)
     .where(sessions.c.session_id == bindparam("session_id"))
@@ -46,11 +46,11 @@ _IS_SPOKEN_FOR = select(literal(1, Integer)).where(
 )
 _PROJECT = select(sessions.c.project_dir).where(sessions.c.number == bindparam("number"))
 _UUID = re.compile("[0-9a-f]{8}(-?)[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{12}")
-"""An id of another form can be the name of a session, or of a file of somebody else."""
+"""The form of ids that a run may use: another id could equal a session's name or a file name."""
 
 
 class SqlRunTokens:
-    """Reads through connections that `read` lends."""
+    """Reads through connections from `read`."""
 
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
@@ -73,7 +73,7 @@ class SqlRunTokens:
 
 
 def is_below(caller: RunCaller) -> ColumnElement[bool]:
-    """Whether a row of `sessions` is of the caller's family."""
+    """Return the condition that a row of `sessions` is in the caller's family."""
     known = sessions.alias("known")
     family = (
         select(known.c.number, known.c.session_id)
@@ -94,14 +94,14 @@ def is_below(caller: RunCaller) -> ColumnElement[bool]:
 
 
 def parent_for(connection: Connection, new: CreateSession) -> str | None:
-    """Return the parent of a new session: of one that a run creates, its own if none is given.
+    """Return the parent of a new session. The default for a run is the run's own session.
 
-    Checked before anything else, and refused with one text: a run learns nothing of the sessions
-    of others, and gets at nothing that exists under an id already.
+    This check comes first and has only one error text. So a run learns nothing about other
+    sessions, and gets no access to data that exists under an id already.
 
     Raises:
-        NotForRunsError: the id is not a UUID or in use by others, the parent is not in the run's
-            family, or the project is not its own.
+        NotForRunsError: the id is not a UUID or is in use outside the family. Or the parent is not
+            in the family, or the project is not the run's own.
     """
     caller = new.caller
     if caller is None:
@@ -119,13 +119,17 @@ def parent_for(connection: Connection, new: CreateSession) -> str | None:
         )
     ):
         raise NotForRunsError(
-            "a run creates sessions under a new UUID, below its own session, in its own project"
+            "a run may create sessions only with a new UUID, below its own session and in its own "
+            "project"
         )
     return parent
 
 
 def _may_create_in(own_project: str | None, new: CreateSession) -> bool:
-    """Whether a run creates this in its project or below it; without a project it takes no name."""
+    """Return whether the new session is in the run's project or in a directory below it.
+
+    A session without a project is allowed if the run has none, or if it reserves no name.
+    """
     if new.project_dir is None:
         return own_project is None or not new.unique_name
     project = PurePosixPath(new.project_dir)

@@ -1,4 +1,4 @@
-"""What feeds are made of, read in SQL for both databases."""
+"""Reads for feeds, in SQL for both databases."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _HEAD = (
     _HEAD_POSITION,
     select(func.coalesce(func.max(events.c.number), 0)).scalar_subquery().label("head_number"),
 )
-# Of one moment, because it is one statement.
+# One statement, so that the sessions and the head are of the same snapshot.
 _NEWEST = (
     rows.WHOLE_SESSIONS.add_columns(*_HEAD)
     .order_by(sessions.c.number.desc())
@@ -59,7 +59,7 @@ _SOME_CHANGED = (
     .limit(bindparam("count"))
     .subquery()
 )
-# The head comes also where no session was changed: in a row without one.
+# If no session was changed, the head is in a row without a session.
 _CHANGED = (
     select(feed.c.position.label("head_position"), _SOME_CHANGED)
     .select_from(feed.outerjoin(_SOME_CHANGED, true()))
@@ -77,7 +77,7 @@ _DELETED = (
 
 
 class SqlFeeds:
-    """Reads through connections that `read` lends."""
+    """Reads of a database, through the connections from `read`."""
 
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
@@ -85,7 +85,7 @@ class SqlFeeds:
     def read_session(
         self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
     ) -> SessionNews:
-        """Read the session first: its events up to its `last_seq` are then there to be read."""
+        """Read the session first: then all events up to its `last_seq` can be read."""
         with self._read() as connection:
             found = connection.execute(_SESSION, {"session_id": session_id}).one_or_none()
             if found is None:
@@ -100,11 +100,11 @@ class SqlFeeds:
             )
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
-        """Read what was changed up to the head, in the order of positions.
+        """Read the changes up to the head, in the order of positions.
 
-        The head is read in one statement with the sessions: one that is changed between two would
-        have moved past the head, and its creation would be told to nobody; one that has gone would
-        be told neither as created nor as deleted.
+        One statement reads the head and the sessions. With two statements, a session that changes
+        between them would move past the head, and readers would miss its creation. Of a session
+        deleted between them, readers would miss the creation and the deletion.
         """
         with self._read() as connection:
             where = {"after": after.number, "count": limit + 1}
@@ -138,7 +138,7 @@ class SqlFeeds:
             return _head(connection.execute(_FEED).one())
 
     def begin(self, *, limit: int) -> Beginning:
-        """Read the head before it too: where there is no session yet, it is not beside one."""
+        """Read the head alone as well: without sessions, the second query returns no row."""
         with self._read() as connection:
             head = connection.execute(select(*_HEAD)).one()
             newest = connection.execute(_NEWEST, {"count": limit}).all()
@@ -162,7 +162,7 @@ class SqlFeeds:
 def _some(
     connection: Connection, query: Select[Any], where: dict[str, int], max_chars: int = MAX_CHARS
 ) -> list[Row[Any]]:
-    """The rows of events that a query finds, up to so many that they are large enough."""
+    """Return the rows of events that a query finds, until their size reaches `max_chars`."""
     found: list[Row[Any]] = []
     size = 0
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Which sessions retention may archive or delete, in SQL. Promise 13 of the store."""
+"""The query for sessions that retention may archive or delete. Promise 13 of the store."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _RUNNING = select(literal(1)).where(
 
 
 class SqlRetention:
-    """Reads through connections that `read` lends."""
+    """Reads through connections from `read`."""
 
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
@@ -59,7 +59,7 @@ class SqlRetention:
 
 
 def due(change: type[RetentionChange], before: int) -> Select[Any]:
-    """The sessions that a change of this kind is about, those first that waited longest."""
+    """Return the query for sessions that are due for a kind of change, longest idle first."""
     if change is DeleteTranscripts:
         return (
             select(transcripts.c.session_id, func.sum(transcripts.c.last_position).label("weight"))

@@ -1,4 +1,4 @@
-"""Runs of a session, what is asked of them, and when the first of their leases expires."""
+"""Runs of a session, requests to them, and the earliest expiry of all leases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def list_runs(connection: Connection, session_id: str) -> list[Run]:
 def list_requests(
     connection: Connection, session_id: str, run: int, *, state: RequestState | None = None
 ) -> list[Request]:
-    """List the requests to a run, in the order in which they were made."""
+    """List the requests to a run, in the order of their creation."""
     query = select(requests).where(requests.c.run == run).order_by(requests.c.number)
     if state is not None:
         query = query.where(requests.c.state == state.value)
@@ -35,6 +35,6 @@ def list_requests(
 
 
 def next_expiry(connection: Connection) -> datetime | None:
-    """When the first of all leases expires; None while there are none."""
+    """Return the earliest expiry of all leases; None if there are no leases."""
     moment = connection.scalar(_NEXT_EXPIRY)
     return None if moment is None else rows.to_nearest_moment(moment)

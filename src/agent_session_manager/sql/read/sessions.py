@@ -1,4 +1,4 @@
-"""Lists of sessions: which, in which order, and where a page goes on."""
+"""Lists of sessions: filters, sort orders and pages."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _EQUAL = (
 )
 _SEARCHED = ("session_name", "project_dir", "agent_name", "session_id")
 
-# Sorts after every character that an id can hold.
+# Sorts after every character that an id can contain.
 _AFTER_ANY_ID = "~"
 
-# By what, and whether from the largest down. The last column of each tells all sessions apart.
+# Sort columns, each with whether it is descending. The last column of each order is unique.
 _ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
     SessionSort.CREATED: [(sessions.c.number, True)],
     SessionSort.ACTIVITY: [(sessions.c.changed_position, True)],
@@ -38,7 +38,7 @@ _ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
 _SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))
 _STATUS = select(sessions.c.status).where(sessions.c.session_id == bindparam("session_id"))
 NUMBER = select(sessions.c.number).where(sessions.c.session_id == bindparam("session_id"))
-"""The number of a session: see `one`."""
+"""Query for the number of a session; use it with `one`."""
 
 
 def get_session(connection: Connection, session_id: str) -> Session:
@@ -49,7 +49,7 @@ def get_status(connection: Connection, session_id: str) -> Status:
     status = connection.scalar(_STATUS, {"session_id": session_id})
     if status is None:
         return "not_existent"
-    return "running" if status == "running" else "finished"  # also of one that is damaged
+    return "running" if status == "running" else "finished"  # also if the status is damaged
 
 
 def list_sessions(
@@ -63,14 +63,14 @@ def list_sessions(
     """Read one page: the sessions past `after` in the order.
 
     Raises:
-        InvalidRequestError: `after` is no mark of this order.
+        InvalidRequestError: `after` is not a mark of this order.
     """
     order = _ORDERS[sort]
     query = rows.WHOLE_SESSIONS.where(*_conditions(where)).limit(limit + 1)
     query = query.order_by(*(column.desc() if down else column for column, down in order))
     if after is not None:
         if [type(value) for value in after] != [column.type.python_type for column, _ in order]:
-            raise InvalidRequestError("page is the `next_page` of a page in the same order")
+            raise InvalidRequestError("page must be the `next_page` of a page in the same order")
         query = query.where(_is_past(order, after))
     found = connection.execute(_with_marks(query, order)).all()
     page = found[:limit]
@@ -86,7 +86,7 @@ def _with_marks(query: Select[Any], order: list[tuple[ColumnElement[Any], bool]]
 
 
 def _is_past(order: list[tuple[ColumnElement[Any], bool]], mark: Mark) -> ColumnElement[bool]:
-    """As tuples are compared, but that each column has a direction of its own."""
+    """Compare as tuples are compared, but with a direction for each column."""
     (column, down), *others = order
     further = column < mark[0] if down else column > mark[0]
     if not others:
@@ -124,7 +124,7 @@ def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
 
 
 def _has(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-    """Whether a column holds a text, in small letters or large ones; no index can answer that."""
+    """Return whether a column contains a text, in any case. No index can be used."""
     return column.icontains(part, autoescape=True)
 
 
@@ -132,7 +132,7 @@ def one(connection: Connection, query: Select[Any], session_id: str) -> Row[Any]
     """Return the one row of a query by `session_id`.
 
     Raises:
-        SessionNotFoundError: there is none.
+        SessionNotFoundError: there is no row.
     """
     found = connection.execute(query, {"session_id": session_id}).one_or_none()
     if found is None:

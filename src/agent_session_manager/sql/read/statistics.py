@@ -16,17 +16,17 @@ from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.store.statistics import Facet, Facets, UsageRow
 
 MAX_DAYS = 402
-"""For how many days after `since` a change of the clock is looked for."""
+"""Number of days after `since` in which changes of the time zone's offset are searched."""
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("runs", "failed", "stopped", "lost")
 MAX_COUNTED = 10**15
-"""Of tokens and costs of one run: those of thousands of runs can be added in 64 bits."""
+"""Maximum of tokens and costs of one run: the sum of thousands of runs still fits 64 bits."""
 LAST_STARTED = rows.to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
 class SqlStatistics:
-    """Reads through connections that `read` lends."""
+    """Reads of a database, through the connections from `read`."""
 
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
@@ -53,7 +53,7 @@ class SqlStatistics:
 
 
 def _sum_of(span: Span, end: int | None, bucket: timedelta) -> Select[Any]:
-    """Sum up by bucket and agent what began within a span of one offset."""
+    """Sum the runs that began within a span of one offset, by bucket and agent."""
     size, shift = bucket // _MICROSECOND, span.offset // _MICROSECOND
     number = ((runs.c.started_at + shift) // size).label("number")
     query = (
@@ -72,7 +72,7 @@ def _sum_of(span: Span, end: int | None, bucket: timedelta) -> Select[Any]:
 
 
 def _start_of(local: timedelta, bucket: timedelta, span: Span, zone: tzinfo) -> datetime:
-    """Return when the bucket begins that is so long after 1970 by the zone's clock."""
+    """Return the start of the bucket whose local time is `local` after 1970."""
     if bucket < timedelta(days=1):
         return _EPOCH + local - span.offset
     return day_start(zone, _EPOCH + local)
@@ -100,7 +100,7 @@ def _added(one: UsageRow, other: UsageRow) -> UsageRow:
 
 
 def _counted(column: Column[int]) -> ColumnElement[int]:
-    """What is added up: a damaged count is none, and would make the sum overflow."""
+    """Return the count to add. A damaged count counts as 0, or the sum would overflow."""
     return case((column.between(0, MAX_COUNTED), column), else_=0)
 
 

@@ -1,4 +1,4 @@
-"""Reading transcripts, in SQL for both databases: in pages, and never more than a page at once."""
+"""Reading transcripts in SQL, one page at a time, for both databases."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from agent_session_manager.store.transcripts import (
 )
 
 MAIN = ""
-"""The subpath of a main transcript, as it is stored."""
+"""The stored subpath of a main transcript."""
 PAGE_BYTES = 4 * 1024 * 1024
-"""What the lines of one page hold at most, unless it is one line that is larger by itself."""
+"""Maximum size of the lines in a page. A larger line is returned alone in a page."""
 
 _SUMMARIES = select(
     transcripts.c.number,
@@ -43,15 +43,15 @@ _TRANSCRIPT = select(transcripts).where(
 
 
 class SqlTranscripts:
-    """Reads through connections that `read` lends."""
+    """Reads through connections from `read`."""
 
     def __init__(self, read: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._read = read
 
     def list_entries(self, key: TranscriptKey, *, after: int, limit: int) -> EntryPage:
-        """Read the entries past `after`: at most `limit` of them, and `PAGE_BYTES`.
+        """Read the entries after `after`: at most `limit` entries and `PAGE_BYTES`.
 
-        They are measured before any is read, so that even large ones are not read for nothing.
+        The entries are measured before they are read, so that no large line is read in vain.
         """
         entries = transcript_entries.c
         with self._read() as connection:
@@ -104,7 +104,7 @@ def find_transcript(connection: Connection, key: TranscriptKey) -> Row[Any] | No
 
 
 def columns_of(key: TranscriptKey) -> dict[str, str]:
-    """The columns by which a transcript is found."""
+    """Return the key columns of a transcript."""
     return {
         "project_key": key.project_key,
         "session_id": key.session_id,
@@ -113,7 +113,7 @@ def columns_of(key: TranscriptKey) -> dict[str, str]:
 
 
 def _last_of_page(sizes: Iterable[tuple[int, int]]) -> int:
-    """The last position that fits; the first one does in any case."""
+    """Return the last position that fits in a page; the first entry always does."""
     total = 0
     last = 0
     for position, size in sizes:

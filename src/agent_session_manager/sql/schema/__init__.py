@@ -1,1 +1,1 @@
-"""The tables, and what their rows become."""
+"""The tables, and the conversion of their rows."""

@@ -1,7 +1,7 @@
-"""Checksums of events: by them a bit is seen that the disk changed inside a row.
+"""Checksums of events: they detect bits that the disk changed inside a row.
 
-CRC-32 of all that makes up the event and of the session that it belongs to, by the session's id
-and not by an internal number: an event keeps its checksum wherever its record is brought.
+A checksum is the CRC-32 of all columns of the event and of its session id. It does not contain
+internal numbers, so an event keeps its checksum in another database.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from zlib import crc32
 
 DAMAGED = "damaged"
-"""The type of what stands in the place of an event that is not what was stored."""
+"""Event type of the placeholder for a damaged event."""
 DAMAGED_TEXT = "this event was damaged on the disk, and is not shown"
 
-# What `event_checksum` takes, put together as it does: as bytes, whatever the disk made of them.
+# The same bytes that `event_checksum` takes. BLOB, because damaged text may not be valid UTF-8.
 _ROWS = """
     SELECT session_id, seq, events.number, checksum,
         CAST(session_id || char(0) || seq || char(0) || coalesce(event_id, '') || char(0) || run
@@ -30,14 +30,14 @@ _COLUMN = "SELECT 1 FROM pragma_table_info('events') WHERE name = 'checksum'"
 
 @dataclass(frozen=True, kw_only=True)
 class DamagedEvent:
-    """One that is not what its checksum says."""
+    """An event that does not match its checksum."""
 
     number: int
     session_id: str
     seq: int
 
     def __str__(self) -> str:
-        return f"session {self.session_id!r}: its event {self.seq} is not what was stored"
+        return f"session {self.session_id!r}: event {self.seq} does not match its checksum"
 
 
 def event_checksum(  # noqa: PLR0913  # a parameter for each column
@@ -50,7 +50,7 @@ def event_checksum(  # noqa: PLR0913  # a parameter for each column
     recorded_at: int,
     fields: bytes,
 ) -> int:
-    """`fields` as they are stored, in UTF-8; `late` is 0 or 1."""
+    """Return the checksum of an event. `fields` is the stored text in UTF-8; `late` is 0 or 1."""
     rest = f"{session_id}\0{seq}\0{event_id or ''}\0{run}\0{late}\0{event_type}\0{recorded_at}\0"
     return crc32(fields, crc32(rest.encode()))
 
@@ -58,10 +58,10 @@ def event_checksum(  # noqa: PLR0913  # a parameter for each column
 def damaged_events(
     connection: sqlite3.Connection, *, max_bytes: int | None = None
 ) -> Iterator[DamagedEvent]:
-    """Find events that were changed behind our back, the newest first.
+    """Yield the events that do not match their checksum, newest first.
 
-    With `max_bytes` it ends once it has read so much of them. Rows of a schema that has no
-    checksums, and of before there were any, are not looked at.
+    With `max_bytes`, reading stops after that many bytes of event fields. Events without a
+    checksum are skipped: those of an earlier schema, and those stored before checksums existed.
     """
     if connection.execute(_COLUMN).fetchone() is None:
         return

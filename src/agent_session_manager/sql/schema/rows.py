@@ -1,4 +1,4 @@
-"""Rows to values and back: moments, JSON, and which column belongs to which value."""
+"""Conversion between rows and values: moments, JSON, and the columns of each value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_
     "child_count", "number", "session_number", "answer_seq"
 }  # fmt: skip
 
-# The newest run of a session travels in the session's row, under names of its own.
+# Rows of sessions include the newest run of each session, with this prefix before its columns.
 _RUN_PREFIX = "run_"
 NEWEST_RUN_COLUMNS = [
     column.label(_RUN_PREFIX + column.name)
@@ -52,7 +52,7 @@ WHOLE_SESSIONS = select(
     .scalar_subquery()
     .label("child_count"),
 ).join_from(sessions, runs, WITH_NEWEST_RUN)
-"""What `to_session` reads."""
+"""The rows that `to_session` reads."""
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -76,18 +76,18 @@ def parse_fields(text: str) -> dict[str, Any]:
 
 
 def _lease(holder: str | None, expires_at: int | None) -> Lease | None:
-    """The lease that is held; of a lost run the holder is remembered and the lease is gone."""
+    """Return the lease, if there is one. A lost run has a holder, but no lease."""
     if holder is None or expires_at is None:
         return None
     return Lease(holder=holder, expires_at=to_moment(expires_at))
 
 
 _UNREADABLE = (ValueError, TypeError, OverflowError)
-"""What reading a value raises that cannot have been stored by us."""
+"""Errors of reading a damaged value, which the store cannot have written."""
 
 
 def readable_fields(text: str) -> dict[str, Any]:
-    """The fields in a text; none of one that is damaged."""
+    """Return the fields in a text; empty if the text is damaged."""
     try:
         return parse_fields(text)
     except _UNREADABLE:
@@ -102,9 +102,10 @@ def _or_nearest(read: Callable[[Any], Any], value: Any, nearest: T) -> T | Any:
 
 
 def _salvaged(columns: Any) -> dict[str, Any]:
-    """The columns of a row, with something that can be shown in the place of what cannot be.
+    """Return the columns of a row, with placeholders for damaged values.
 
-    A moment becomes the first one there is, a count 0, a text what it reads as, an end a failure.
+    A damaged moment becomes the earliest moment, a count becomes 0, a reason becomes `failed`.
+    Bytes that are not UTF-8 are replaced in a text.
     """
     salvaged: dict[str, Any] = {}
     for label, value in columns.items():
@@ -129,17 +130,20 @@ def _salvaged(columns: Any) -> dict[str, Any]:
 
 
 def readable_text(value: Any) -> str:
-    """The text in a column, also where something else is in its place."""
+    """Return the value of a text column as text, also if it has another type."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def to_nearest_moment(microseconds: int) -> datetime:
-    """The moment, or where there is none the last that can be: no damaged lease expires before."""
+    """Return the moment, or the latest possible one if the value is damaged.
+
+    So a lease with a damaged expiry never expires.
+    """
     return _or_nearest(to_moment, microseconds, _LAST)
 
 
 def to_reason(value: str | None) -> Reason | None:
-    """The reason of an end, also of one that says what we do not know."""
+    """Return the end reason of a run; an unknown reason becomes `failed`."""
     return None if value is None else _or_nearest(Reason, value, Reason.FAILED)
 
 
@@ -156,7 +160,7 @@ def to_session(row: Row[Any]) -> Session:
 
 
 def _read(make: Callable[[Any], T], columns: Any, what: str) -> T:
-    """What a row stands for; where it is damaged, as much of it as can be shown."""
+    """Return the value of a row; for a damaged row, with placeholders for unreadable columns."""
     try:
         return make(columns)
     except _UNREADABLE as exc:
@@ -199,9 +203,9 @@ def _to_usage(columns: Any, prefix: str = "") -> Usage:
 
 
 def _of(kind: type[T], value: Any) -> T:
-    """The value, if it is of this kind: a column of SQLite can hold any."""
+    """Return the value if it has this type: a SQLite column can hold values of any type."""
     if type(value) is not kind:
-        raise TypeError(f"{type(value).__name__} in the place of {kind.__name__}")
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
     return value
 
 
@@ -231,9 +235,12 @@ def _to_session(columns: Any) -> Session:
     )
 
 
+_DAMAGED_FIELDS = orjson.dumps({"error": DAMAGED_TEXT}).decode()
+
+
 def to_event(row: Row[Any], session_id: str) -> Event:
-    """The event in a row; where that is not what was stored, one that says so in its place."""
-    whole = is_whole(row, session_id) and _is_readable(row)
+    """Return the event in a row. A damaged event is replaced by one that names the damage."""
+    whole = _is_readable(row, session_id)
     if not whole:
         logger.error("event %d of session %r is damaged on the disk", row.seq, session_id)
     return Event(
@@ -243,26 +250,32 @@ def to_event(row: Row[Any], session_id: str) -> Event:
         run=row.run,
         late=row.late,
         recorded_at=_or_nearest(to_moment, row.recorded_at, _FIRST),
-        fields=parse_fields(row.fields) if whole else {"error": DAMAGED_TEXT},
-        size=len(row.fields),
+        fields_json=row.fields if whole else _DAMAGED_FIELDS,
         number=row.number,
     )
 
 
-def _is_readable(row: Row[Any]) -> bool:
-    """Whether what the row says can be shown; that it is what was stored does not make it so."""
+def _is_readable(row: Row[Any], session_id: str) -> bool:
+    """Return whether the row is the stored one and can be shown.
+
+    Fields with a checksum are not parsed: the checksum was made of JSON. Without a checksum a
+    column may hold anything.
+    """
     try:
+        if not is_whole(row, session_id):
+            return False
         to_moment(row.recorded_at)
         _of(str, row.event_type)
         _optional(str, row.event_id)
-        parse_fields(row.fields)
+        if row.checksum is None:
+            parse_fields(row.fields)
         return True
     except _UNREADABLE:
         return False
 
 
 def is_whole(row: Row[Any], session_id: str) -> bool:
-    """Whether the row of an event is what was stored, as far as it has a checksum."""
+    """Return whether the row of an event matches its checksum, or has no checksum."""
     return row.checksum is None or row.checksum == event_checksum(
         session_id,
         row.seq,

@@ -1,7 +1,7 @@
-"""The tables, as SQLAlchemy Core knows them; a test holds them equal to those of `migrations`.
+"""The tables in SQLAlchemy Core. A test checks that `migrations` creates the same tables.
 
-Moments are integers: microseconds since 1970 in UTC, on both databases. Sessions have an internal
-number beside their id, so that the large tables carry eight bytes and not the caller's text.
+Moments are integers on both databases: microseconds since 1970 in UTC. Sessions have an internal
+number along with their id, so that the large tables store eight bytes and not the caller's text.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself only in a column of exactly this type.
+# SQLite numbers rows automatically only in a column of exactly this type.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 
-# Compared byte by byte, so that the ids with one prefix are one range of the index.
+# Compared byte by byte, so that ids with the same prefix are one range of the index.
 _SessionId = String(128).with_variant(String(128, collation="C"), "postgresql")
 
 
@@ -49,7 +49,7 @@ sessions = Table(
     metadata,
     Column("number", _Number, primary_key=True, autoincrement=True),
     Column("session_id", _SessionId, nullable=False),
-    # Changes when a session is created anew under its old id: an old cursor is then recognised.
+    # Changes when a deleted session's id is reused, so that old cursors are recognised.
     Column("generation", String(32), nullable=False),
     Column("session_name", Text, nullable=False),
     Column("project_dir", Text),
@@ -64,12 +64,12 @@ sessions = Table(
     Column("last_run", Integer, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("unique_name", Boolean, nullable=False),
-    # The reservation of a name: both set, or neither. A UNIQUE over a NULL project would let
-    # duplicates through, so "no project" is the empty string here.
+    # The reservation of a name: both columns are set, or neither. A UNIQUE over a NULL project
+    # would allow duplicates, so "no project" is the empty string here.
     Column("reserved_project", Text),
     Column("reserved_name", Text),
     *_usage_columns(),
-    # Positions in the feed of all sessions: of the newest change, and of the first.
+    # Positions in the feed of all sessions: of the newest change, and of the creation.
     Column("changed_position", BigInteger, nullable=False, server_default="0"),
     Column("created_position", BigInteger, nullable=False, server_default="0"),
     Column("masked_secrets", BigInteger, nullable=False, server_default="0"),
@@ -97,14 +97,14 @@ runs = Table(
     Column("spec", Text),
     Column("lease_holder", Text),
     Column("lease_expires_at", BigInteger),
-    # The newest assistant message with text: what a result is read from.
+    # The newest assistant message with text, which is the result of the run.
     Column("answer_seq", BigInteger),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_runs_session", ondelete="CASCADE"
     ),
-    # Only leases that can expire: what the reaper looks at.
+    # Only runs with a lease: the reaper searches these.
     Index(
         "ix_runs_lease",
         "lease_expires_at",
@@ -114,7 +114,7 @@ runs = Table(
     Index("ix_runs_started_at", "started_at"),
 )
 
-# What a run may authenticate itself with: only digests, the tokens themselves are with the runs.
+# Digests of the tokens with which runs authenticate. Only the runs have the tokens themselves.
 run_tokens = Table(
     "run_tokens",
     metadata,
@@ -147,15 +147,15 @@ requests = Table(
     ),
 )
 
-# What each model request of a run used, as far as events have told it: the detail of the sums in
-# `runs`. It follows from the `usage` events.
+# The usage of each model request of a run: the details of the sums in `runs`. It is derived from
+# the `usage` events.
 model_requests = Table(
     "model_requests",
     metadata,
     Column("session_number", BigInteger, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("run", Integer, nullable=False),
-    # Whether a total that the agent told later has this request in it.
+    # True if a later total of the agent includes this request.
     Column("covered", Boolean, nullable=False),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "request_id", name="pk_model_requests"),
@@ -180,13 +180,13 @@ events = Table(
     Column("event_type", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("fields", Text, nullable=False),
-    # CRC-32 of the row; NULL for events that were stored before there was one.
+    # CRC-32 of the row; NULL for events that were stored before checksums existed.
     Column("checksum", BigInteger),
     UniqueConstraint("session_number", "seq", name="uq_events_seq"),
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_events_session", ondelete="CASCADE"
     ),
-    # Only events that have an id: it is what makes sending twice harmless.
+    # Only events that have an id: an event that is sent twice is stored once.
     Index(
         "uq_events_event_id",
         "session_number",
@@ -195,18 +195,19 @@ events = Table(
         sqlite_where=Column("event_id", Text).is_not(None),
         postgresql_where=Column("event_id", Text).is_not(None),
     ),
-    # No number comes twice, also when the newest events are deleted: readers go by it.
+    # A number is never used again, even if the newest events are deleted: readers rely on it.
     sqlite_autoincrement=True,
 )
 
-# One row: how far the feed of all sessions has come, and since when it tells of what was deleted.
+# One row: the last position of the feed of all sessions, and the position since which deletions
+# are recorded.
 feed = Table(
     "feed",
     metadata,
     Column("generation", String(32), primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("complete_after", BigInteger, nullable=False),
-    # How many transactions there were, on SQLite: what the head beside the database is held to.
+    # Number of transactions, on SQLite only: it is compared with the head file of the database.
     Column("commits", BigInteger, nullable=False, server_default="0"),
 )
 
@@ -217,14 +218,14 @@ deleted_sessions = Table(
     Column("session_id", String(128), nullable=False),
 )
 
-# Without a session beside them: agents write transcripts of sessions that we do not know.
+# Transcripts have no foreign key to sessions: agents also send transcripts of unknown sessions.
 transcripts = Table(
     "transcripts",
     metadata,
     Column("number", _Number, primary_key=True, autoincrement=True),
     Column("project_key", Text, nullable=False),
     Column("session_id", String(128), nullable=False),
-    # Empty for the main transcript: a UNIQUE over NULL would let duplicates through.
+    # Empty for the main transcript: a UNIQUE over NULL would allow duplicates.
     Column("subpath", Text, nullable=False),
     Column("last_position", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -239,7 +240,7 @@ transcript_entries = Table(
     Column("transcript_number", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("entry_id", Text),
-    # In bytes, and before the line: a page is measured without reading what it holds.
+    # In bytes, and stored before the line: a page is measured without reading its lines.
     Column("size", Integer, nullable=False),
     Column("line", Text, nullable=False),
     PrimaryKeyConstraint("transcript_number", "position", name="pk_transcript_entries"),

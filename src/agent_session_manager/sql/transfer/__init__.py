@@ -1,1 +1,1 @@
-"""Export and import: one format, its writer and its reader."""
+"""Export and import: the format, its writer and its reader."""

@@ -1,4 +1,4 @@
-"""Writing all that is kept as JSON lines: of one moment, from either database, in little memory."""
+"""Export of the whole record as JSON lines: one consistent view, written as a stream."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from agent_session_manager.sql.transfer.format import (
 )
 
 Progress = Callable[[int, int], None]
-"""Told how many lines of how many are written."""
+"""Called with the number of written lines, and the approximate total."""
 
 _ROWS_AT_ONCE = 500
 _TOLD_EVERY = 1000
@@ -53,11 +53,12 @@ def export(
     session_ids: Sequence[str] = (),
     progress: Progress = lambda _done, _total: None,
 ) -> dict[str, int]:
-    """Write everything, or some sessions with their transcripts; return how much of what.
+    """Write everything, or some sessions with their transcripts; return the count of each kind.
 
     Raises:
-        DatabaseError: it cannot be read, or a session is not there; what was written is no export.
-        OSError: it cannot be written.
+        DatabaseError: the database cannot be read, or a session does not exist. The written part
+            is not a valid export.
+        OSError: the export cannot be written.
     """
     with reading_one_moment(url) as connection:
         try:
@@ -67,13 +68,13 @@ def export(
             raise DatabaseError(f"cannot read the database: {exc.orig}") from exc
         except orjson.JSONDecodeError as exc:
             raise DatabaseError(
-                f"the database is damaged, a row is not JSON any more ({exc}); "
-                "all that is wrong with it: agent-session-manager verify"
+                f"the database is damaged: a row is not valid JSON ({exc}). "
+                "To list all problems: agent-session-manager verify"
             ) from exc
 
 
 class _Exporting:
-    """One export. Rows come as streams that are sorted alike, and are merged on the way."""
+    """One export. It reads each table as a stream in the same order, and merges the streams."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class _Exporting:
         self._digest = hashlib.sha256()
         self._counts = {kind.counted: 0 for kind in KINDS.values()}
         self._open = ExitStack()
-        """What is being read; nothing of it outlives the connection."""
+        """The open results; they are closed before the connection."""
         self._done = 0
         self._total = 0
 
@@ -116,8 +117,8 @@ class _Exporting:
             raise DatabaseError("this is not a database of agent-session-manager") from exc
         if found != newest:
             raise DatabaseError(
-                f"the database has the schema {found!r}, and this version exports {newest!r}: "
-                "serve it once with this version, which migrates it"
+                f"the database has the schema {found!r}, but this version exports {newest!r}: "
+                "serve the database once with this version to migrate it"
             )
 
     def _check_sessions(self) -> None:
@@ -128,7 +129,7 @@ class _Exporting:
             raise DatabaseError(f"there is no session {', '.join(map(repr, sorted(missing)))}")
 
     def _count(self) -> int:
-        """How many lines there will be, about: what progress is measured by."""
+        """Return the approximate number of lines, for the progress."""
         if self._session_ids:
             query = select(func.sum(sessions.c.last_seq))
             return int(self._connection.scalar(self._only(query)) or 0)
@@ -206,7 +207,7 @@ class _Exporting:
 
 
 class _Stream:
-    """Rows that are sorted by a number, handed out to whose number it is."""
+    """Rows sorted by an owner's number, which `take` yields for one owner at a time."""
 
     def __init__(self, rows: Iterator[Row[Any]], column: str) -> None:
         self._rows = rows

@@ -1,8 +1,9 @@
-"""The lines of an export: which there are, what each holds, and what it may hold.
+"""The lines of an export: their types, their fields, and the valid values of each field.
 
-JSON lines, in one order: a header; each session, followed by its runs, its requests and its events;
-each transcript, followed by its entries and its summary; a trailer with counts and a checksum. What
-a line may hold is what the tables may, so that what was read can be stored. `docs/export.md`.
+An export consists of JSON lines in this order: a header; each session, followed by its runs, its
+requests and its events; each transcript, followed by its entries and its summary; a trailer with
+counts and a checksum. A field accepts the same values as its table column, so every valid line can
+be stored. See `docs/reference/export-format.md`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ FORMAT = "agent-session-manager export"
 VERSION = 2
 READABLE_VERSIONS = (1, 2)
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""No line of ours is longer: what is appended at once is not, however it is escaped."""
+"""No exported line is longer: one append is always smaller, even with all characters escaped."""
 MAX_NUMBER = 2**63 - 1
 MIN_MOMENT = to_microseconds(datetime(1, 1, 2, tzinfo=UTC))
 MAX_MOMENT = to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
@@ -63,7 +64,7 @@ Check = Callable[[Any], bool]
 
 
 class ImportRefusedError(Exception):
-    """What is to be imported cannot be; the text says why, and nothing was changed."""
+    """The import is refused; the text says why, and nothing was changed."""
 
 
 def line_refused(number: int, problem: str) -> ImportRefusedError:
@@ -128,44 +129,46 @@ def _or_null(check: Check) -> Check:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kind:
-    """A line that stands for a row: its columns, in order, and what each may be."""
+    """A kind of line, for the rows of one table: its columns in order, each with a check."""
 
     name: str
     counted: str
-    """What the trailer calls how many there are."""
+    """Name of the count in the trailer."""
     table: Table
     columns: dict[str, Check]
     added: dict[str, Any] = field(default_factory=dict)
-    """Columns that exports of version 1 lack, and what they stand for there."""
+    """Default values of the columns that exports of version 1 lack."""
     taking: Taking | None = None
-    """Checks and masks what the columns hold together."""
+    """Checks and masks the values of the columns together."""
 
     def to_line(self, row: Row[Any]) -> bytes:
         values: dict[str, Any] = {"type": self.name}
         found = row._mapping
         for name, check in self.columns.items():
             value = found[name]
-            # A text that is JSON stands as that, and not as a text.
+            # A column with a JSON text is exported as a JSON value, not as a string.
             values[name] = orjson.loads(value) if check in _AS_JSON and value else value
         return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
 
     def to_row(self, values: dict[str, Any], number: int) -> dict[str, Any]:
-        """The row that a line stands for.
+        """Return the row of a line.
 
         Raises:
-            ImportRefusedError: a value is missing, unknown, or not what it may be.
+            ImportRefusedError: a field is missing, unknown, or has an invalid value.
         """
         values = {**self.added, **values}
         if values.keys() != self.columns.keys():
             wrong = ", ".join(sorted(values.keys() ^ self.columns.keys()))
-            raise line_refused(number, f"a {self.name} with these missing or unknown: {wrong}")
+            raise line_refused(
+                number, f"fields of this {self.name} are missing or unknown: {wrong}"
+            )
         for name, check in self.columns.items():
             if not check(values[name]):
-                raise line_refused(number, f"{name} of a {self.name} is not what it may be")
+                raise line_refused(number, f"{name} of this {self.name} has an invalid value")
         try:
             taken = take(values, self.taking)
         except NotStorableError as exc:
-            raise line_refused(number, f"a {self.name} that cannot be kept: {exc}") from exc
+            raise line_refused(number, f"this {self.name} cannot be stored: {exc}") from exc
         row = {}
         for name, check in self.columns.items():
             value = taken[name]
@@ -290,9 +293,9 @@ KINDS = {kind.name: kind for kind in (SESSION, RUN, REQUEST, EVENT, TRANSCRIPT, 
 
 NOT_EXPORTED = {
     "sessions": {
-        "number",  # of this database alone
-        "generation",  # of this record alone: an import is another
-        "reserved_project",  # follow from the name, and from whether it is archived
+        "number",  # valid in this database only
+        "generation",  # an import is a new record with a new generation
+        "reserved_project",  # derived from the name, and from whether the session is archived
         "reserved_name",
         "changed_position",
         "created_position",
@@ -304,7 +307,7 @@ NOT_EXPORTED = {
     "transcript_entries": {"transcript_number", "size"},
     "transcript_summaries": {"transcript_number"},
 }
-"""What is left out of each table, because it means nothing elsewhere or follows from the rest."""
+"""Columns that are not exported: they have no meaning in another database, or are derived."""
 TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions", "model_requests"}
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -323,7 +326,7 @@ def header_line(*, exported_at: int, generation: str, is_whole: bool) -> bytes:
 
 
 def check_header(values: dict[str, Any]) -> None:
-    """Raise where this is not the first line of an export that we can read."""
+    """Raise if this is not the header of an export that this version can read."""
     if values.get("type") != "header" or values.get("format") != FORMAT:
         raise line_refused(1, "this is not an export of agent-session-manager")
     if values.get("version") not in READABLE_VERSIONS:
@@ -342,7 +345,7 @@ def check_header(values: dict[str, Any]) -> None:
         "whole": _flag,
     }
     if values.keys() != known.keys() or not all(known[n](v) for n, v in values.items()):
-        raise line_refused(1, "the header is not what it should be")
+        raise line_refused(1, "the header is not valid")
 
 
 def trailer_line(counts: dict[str, int], digest: str) -> bytes:
@@ -351,11 +354,11 @@ def trailer_line(counts: dict[str, int], digest: str) -> bytes:
 
 
 def check_trailer(values: dict[str, Any], number: int, counts: dict[str, int], digest: str) -> None:
-    """Raise where the last line does not agree with the lines before it."""
+    """Raise if the trailer does not match the lines before it."""
     told = values.get("sha256")
     if not isinstance(told, str) or not _HEX_SHA256.fullmatch(told):
         raise line_refused(number, "the trailer has no checksum")
     if values != {"type": "trailer", **counts, "sha256": told}:
-        raise line_refused(number, "the counts of the trailer are not those of the lines before")
+        raise line_refused(number, "the counts of the trailer do not match the lines before it")
     if told != digest:
-        raise line_refused(number, "the checksum of the trailer is not that of the lines before")
+        raise line_refused(number, "the checksum of the trailer does not match the lines before it")

@@ -1,7 +1,7 @@
-"""Taking an export in, all of it or nothing: one transaction, of the one who owns the database.
+"""Import of an export: all of it or nothing, in one transaction of the owner of the database.
 
-What comes in gets new numbers, positions and generations: it is another record of the same
-sessions, and a cursor of where it came from means nothing here.
+Imported rows get new numbers, positions and generations. The import is a new record of the same
+sessions, so cursors of the exported database are not valid here.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ _HOLDER = select(sessions.c.session_id, sessions.c.number).where(
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What came of an import."""
+    """The result of an import."""
 
     counts: dict[str, int]
-    """How many of each kind were taken in."""
+    """Number of imported lines of each kind."""
     skipped: list[str]
-    """The sessions and transcripts that were there already, and were left as they are."""
+    """The sessions and transcripts that existed already; they were not changed."""
 
 
 def import_export(
@@ -81,12 +81,14 @@ def import_export(
     skip_existing: bool = False,
     progress: Callable[[int], None] = lambda _read: None,
 ) -> Imported:
-    """Take in what `lines` holds, into a database that may be new; it is on the disk then.
+    """Import `lines` into a new or existing database. The import is durable when this returns.
+
+    After an error, the database is unchanged.
 
     Raises:
-        ImportRefusedError: it is not a whole export, or something in it is there already.
+        ImportRefusedError: `lines` is not a valid export, or a part of it exists already.
         DatabaseInUseError: a manager serves the database.
-        DatabaseError: it cannot be used. In every case nothing was changed.
+        DatabaseError: the database cannot be used.
     """
     database = open_database(url)
     try:
@@ -118,11 +120,11 @@ class _Owner:
     kind: Kind
     row: dict[str, Any]
     number: int | None
-    """In this database; None: it is left out, because it is there already."""
+    """Number of its row in this database; None: it is skipped because it exists already."""
     seen: dict[Kind, int] = field(default_factory=dict)
-    """How many lines of each kind it has had."""
+    """Number of its lines read so far, by kind."""
     masked: int = 0
-    """Secrets that are masked in its events, also those that the import has masked."""
+    """Number of masked secrets in its events, including those that the import has masked."""
 
     @property
     def name(self) -> str:
@@ -130,7 +132,7 @@ class _Owner:
 
 
 class _Importing:
-    """The transaction of an import, while the lines go by."""
+    """The transaction of an import, which takes one line after the other."""
 
     def __init__(self, connection: Connection, *, skip_existing: bool) -> None:
         self._connection = connection
@@ -143,13 +145,13 @@ class _Importing:
         self._waiting: list[Line] = []
         self.counts = {kind.counted: 0 for kind in KINDS.values()}
         self.existing: dict[str, None] = {}
-        """In the order of the lines."""
+        """Names of the skipped sessions and transcripts, in the order of the lines."""
 
     def take(self, line: Line) -> None:
-        """Take one more line.
+        """Import the next line.
 
         Raises:
-            ImportRefusedError: it does not belong where it is.
+            ImportRefusedError: the line is in the wrong place.
         """
         number, kind, row = line
         if kind in _PARENT:
@@ -157,22 +159,22 @@ class _Importing:
             return
         self._end_owner(number)
         if self._owner is not None and _ORDER[kind] < _ORDER[self._owner.kind]:
-            raise line_refused(number, f"a {kind.name} stands behind the transcripts")
+            raise line_refused(number, f"a {kind.name} comes after the first transcript")
         self._owner = self._open(number, kind, row)
 
     def finish(self) -> None:
-        """End the last session, and refuse what is there already.
+        """Finish the last session or transcript, and the import.
 
         Raises:
-            ImportRefusedError: something is, and is not to be skipped.
+            ImportRefusedError: a part exists already and existing parts are not skipped.
         """
         self._end_owner(None)
         if self.existing and not self._skip_existing:
             shown = ", ".join(islice(self.existing, _SHOWN))
             more = len(self.existing) - _SHOWN
             raise ImportRefusedError(
-                f"these are there already: {shown}{f' and {more} more' if more > 0 else ''}; "
-                "nothing was changed. To leave them as they are: --skip-existing"
+                f"these exist already: {shown}{f' and {more} more' if more > 0 else ''}; "
+                "nothing was changed. To import all others: --skip-existing"
             )
         self._give_positions()
 
@@ -181,10 +183,10 @@ class _Importing:
         found = self._connection.scalar(_FIND[kind], key)
         owner = _Owner(kind=kind, row=row, number=None)
         if found is not None and found > self._before[kind.table]:
-            raise line_refused(number, f"{owner.name} comes a second time")
+            raise line_refused(number, f"{owner.name} occurs twice")
         if found is not None:
             if owner.name in self.existing:
-                raise line_refused(number, f"{owner.name} comes a second time")
+                raise line_refused(number, f"{owner.name} occurs twice")
             self.existing[owner.name] = None
             return owner
         values = row | self._reservation(number, row) if kind is SESSION else row
@@ -195,7 +197,7 @@ class _Importing:
         return owner
 
     def _reservation(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
-        """What a session has beside what its line says."""
+        """Return the columns of a session that are not in its line."""
         added: dict[str, Any] = {"generation": uuid4().hex}
         if not row["unique_name"] or row["archived_at"] is not None:
             return added
@@ -203,20 +205,20 @@ class _Importing:
         holder = self._connection.execute(_HOLDER, wanted).one_or_none()
         if holder is not None:
             is_here = holder.number <= self._before[sessions]
-            where = "here is" if is_here else "in the export is also"
+            where = "in this database" if is_here else "in the export"
             raise line_refused(
                 number,
-                f"session {row['session_id']!r} has the name {row['session_name']!r} for itself in "
-                f"its project, and {where} {holder.session_id!r}: rename or archive one of them",
+                f"session {row['session_id']!r} reserves the name {row['session_name']!r} in its "
+                f"project, as does {holder.session_id!r} {where}: rename or archive one of them",
             )
         return added | {"reserved_project": wanted["project"], "reserved_name": wanted["name"]}
 
     def _take_part(self, number: int, kind: Kind, row: dict[str, Any]) -> None:
         owner = self._owner
         if owner is None or owner.kind is not _PARENT[kind]:
-            raise line_refused(number, f"a {kind.name} without a {_PARENT[kind].name} before it")
+            raise line_refused(number, f"this {kind.name} has no {_PARENT[kind].name} before it")
         if any(_ORDER[kind] < _ORDER[seen] for seen in owner.seen):
-            raise line_refused(number, f"a {kind.name} of {owner.name} stands too late")
+            raise line_refused(number, f"a {kind.name} of {owner.name} is out of order")
         place = owner.seen[kind] = owner.seen.get(kind, 0) + 1
         problem = _misplaced(kind, row, place, owner)
         if problem:
@@ -254,10 +256,10 @@ class _Importing:
         except IntegrityError as exc:
             lines = f"lines {first} to {last}"
             raise ImportRefusedError(
-                f"{lines}: the same {kind.name} comes a second time; nothing was changed"
+                f"{lines}: the same {kind.name} occurs twice; nothing was changed"
             ) from exc
         if kind is EVENT:
-            # The sums came with the runs: only what they consist of is made anew.
+            # The sums were imported with the runs. Only the rows behind them are created here.
             count_usage(self._connection, list(self._usage_told()))
         self.counts[kind.counted] += len(self._waiting)
         self._waiting.clear()
@@ -270,13 +272,13 @@ class _Importing:
                 new = parse_event(
                     {**orjson.loads(row["fields"]), "event_type": "usage"}, session_id=""
                 )
-            except InvalidEventError:  # an export may hold what no manager would have stored
+            except InvalidEventError:  # an export may have events that no manager would store
                 continue
             assert new.usage is not None
             yield UsageTold(row["session_number"], row["run"], new.request_id, new.usage)
 
     def _end_owner(self, number: int | None) -> None:
-        """Raise where the session or transcript before this line is not whole."""
+        """Finish the session or transcript before this line; raise if it is incomplete."""
         self._write()
         owner = self._owner
         if owner is None:
@@ -289,7 +291,7 @@ class _Importing:
         for kind, count in expected.items():
             seen = owner.seen.get(kind, 0)
             if seen != count:
-                problem = f"{owner.name} has {seen} {kind.counted}, and should have {count}"
+                problem = f"{owner.name} has {seen} {kind.counted} instead of {count}"
                 where = "the end" if number is None else f"line {number}"
                 raise ImportRefusedError(f"before {where}: {problem}; nothing was changed")
         if owner.number is not None and owner.masked > owner.row.get("masked_secrets", 0):
@@ -300,7 +302,7 @@ class _Importing:
             )
 
     def _give_positions(self) -> None:
-        """Let the sessions come into the feed as created one by one, and changed as they were."""
+        """Give the sessions feed positions: first all creations, then all last changes."""
         count = self.counts[SESSION.counted]
         if not count:
             return
@@ -330,15 +332,15 @@ def _masked_in(fields: str) -> int:
 
 
 def _misplaced(kind: Kind, row: dict[str, Any], place: int, owner: _Owner) -> str | None:
-    """What is wrong with where a line stands, if anything is."""
+    """Return the problem with the place of a line, or None."""
     if kind is RUN and row["run"] != place:
-        return f"run {row['run']} where run {place} should be"
+        return f"run {row['run']} instead of run {place}"
     if kind is EVENT and row["seq"] != place:
-        return f"event {row['seq']} where event {place} should be"
+        return f"event {row['seq']} instead of event {place}"
     if kind is ENTRY and row["position"] != place:
-        return f"entry {row['position']} where entry {place} should be"
+        return f"entry {row['position']} instead of entry {place}"
     if kind is SUMMARY and place > 1:
         return "a second summary"
     if kind in (REQUEST, EVENT) and row["run"] > owner.row["last_run"]:
-        return f"{kind.name} of run {row['run']}, which there is not,"
+        return f"{kind.name} of run {row['run']}, which does not exist,"
     return None

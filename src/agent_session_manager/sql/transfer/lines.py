@@ -1,6 +1,6 @@
-"""Reading an export line by line: each is looked at, none is trusted, and none is kept.
+"""Reading an export line by line. Every line is checked, and none is kept in memory.
 
-Ends without an error only after a trailer that agrees with all the lines before it.
+Reading succeeds only if the trailer matches all lines before it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from agent_session_manager.sql.transfer.format import (
 )
 
 Line = tuple[int, Kind, dict[str, Any]]
-"""Its number in the file, what it stands for, and the row."""
+"""The line number in the file, the kind of the line, and its row."""
 
 
 def read_lines(lines: BinaryIO, progress: Callable[[int], None]) -> Iterator[Line]:
-    """Yield what stands between header and trailer; `progress` is told the bytes that were read.
+    """Yield the lines between header and trailer; call `progress` with the size of each line.
 
     Raises:
-        ImportRefusedError: something is not as it should be, with the number of the line.
+        ImportRefusedError: a line is not valid; the text has its number.
     """
     number = 1
     header = _next(lines, number)
     if not header:
-        raise ImportRefusedError("there is nothing to import: not even a header")
+        raise ImportRefusedError("the export is empty: it has no header")
     progress(len(header))
     check_header(_parsed(header, number))
     digest = hashlib.sha256()
@@ -55,13 +55,13 @@ def read_lines(lines: BinaryIO, progress: Callable[[int], None]) -> Iterator[Lin
             break
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None:
-            raise line_refused(number, f"there are no lines of type {name!r:.80}")
+            raise line_refused(number, f"unexpected line of type {name!r:.80}")
         del values["type"]
         digest.update(line)
         counts[kind.counted] += 1
         yield number, kind, kind.to_row(values, number)
     if lines.read(1):
-        raise line_refused(number + 1, "something stands behind the trailer")
+        raise line_refused(number + 1, "unexpected data after the trailer")
 
 
 def _next(lines: BinaryIO, number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What the values of an import have to be: the same checks and masks as for what comes over HTTP.
+"""Checks and masks for the values of an import, the same as for values that arrive over HTTP.
 
 Each function takes the columns of a line and returns them as they are stored.
 """
@@ -21,14 +21,14 @@ _JSON_COLUMNS = ("fields", "spec", "payload")
 
 
 class NotStorableError(Exception):
-    """A value that no request could have brought in."""
+    """A value that a manager would not accept over HTTP."""
 
 
 def take(values: Values, taking: Taking | None) -> Values:
     """Check and mask the values of a line.
 
     Raises:
-        NotStorableError: with what is wrong.
+        NotStorableError: a value is not valid; the text says why.
     """
     try:
         for name in _JSON_COLUMNS:
@@ -39,11 +39,11 @@ def take(values: Values, taking: Taking | None) -> Values:
 
 
 def take_event(values: Values) -> Values:
-    """An event, read as if it were appended."""
+    """Check and mask an event as if it were appended."""
     own = {name: values[name] for name in ("event_type", "event_id", "run")}
     fields = values["fields"]
     if fields.keys() & own.keys() or parse_event(fields | own, session_id="").fields != fields:
-        raise NotStorableError("its fields have names that are given by the manager")
+        raise NotStorableError("its fields include a name that only the manager sets")
     return values | {"fields": Masking().event(fields)}
 
 
@@ -52,13 +52,13 @@ def take_run(values: Values) -> Values:
 
 
 def take_request(values: Values) -> Values:
-    """A request with its credentials masked, settled or not: it is of another machine's run."""
+    """Mask the credentials of a request, even if it is open: its run is on another machine."""
     masking = Masking()
     return values | {name: masking.value(values[name]) for name in ("payload", "detail")}
 
 
 def take_entry(values: Values) -> Values:
-    """A line of a transcript, kept as it came if it is a JSON object."""
+    """Check that a line of a transcript is a JSON object; its text is not changed."""
     return values | {"line": check_object(values["line"])}
 
 

@@ -1,1 +1,1 @@
-"""What is written in SQL, one file for each kind, within one transaction."""
+"""Writes in SQL, within one transaction: one module for each kind of data."""

@@ -1,4 +1,4 @@
-"""Telling the sessions above that something below them has changed."""
+"""Marking the ancestors of a changed session as changed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TOLD = (
 
 
 def tell_above(connection: Connection, numbers: Iterable[int]) -> None:
-    """Let readers of lists know of those above that something below them has changed."""
+    """Mark the ancestors of these sessions as changed, for readers of the feed."""
     tell(connection, ancestors_of(connection, numbers))
 
 
 def tell(connection: Connection, numbers: Sequence[int]) -> None:
-    """Let readers of lists know that something below these sessions has changed."""
+    """Mark these sessions as changed, for readers of the feed: a session below them changed."""
     if numbers:
         first = take_positions(connection, len(numbers))
         moved = [{"of": number, "position": at} for at, number in enumerate(numbers, first)]

@@ -1,7 +1,7 @@
 """Appends of one transaction, made together.
 
-The events of all appends are numbered in memory from one look at their sessions, and then written
-with one statement each for events, sessions and runs. This is the path that speed depends on.
+One query reads the sessions of all appends. The events are numbered in memory, and then written
+with a few statements: events, sessions, runs. The throughput of the manager depends on this path.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SESSIONS = (
     )
     .join_from(sessions, runs, WITH_NEWEST_RUN)
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
-    # In one order for everybody, so that two managers on one database cannot block each other.
+    # All managers lock sessions in the same order, so two managers cannot deadlock.
     .order_by(sessions.c.session_id)
     .with_for_update(of=sessions)
 )
@@ -81,7 +81,7 @@ _MOVE_ON = (
         changed_position=bindparam("position"),
     )
 )
-# By itself, because it has an index: to set it as it is would cost as much as to change it.
+# A separate update, because `status` has an index: setting it unchanged costs as much as a change.
 _FINISHED = update(sessions).where(sessions.c.number == bindparam("of")).values(status="finished")
 _ANSWERED = (
     update(runs)
@@ -118,7 +118,7 @@ _ENDED = (
 
 @dataclass
 class _Writes:
-    """What a batch of appends comes to, ready for one statement each."""
+    """The writes of a batch of appends: parameters of one statement for each field."""
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
     """In the order of `_COLUMNS`."""
@@ -130,10 +130,10 @@ class _Writes:
     ended_children: list[int] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
-        """Insert all that the database does not have yet; return whether it had none.
+        """Insert the events that are not stored yet; return whether all were new.
 
-        Many rows in one statement and straight to the driver: while it runs the other threads do
-        too, and care for each row on the way would cost more than its insert.
+        Each statement inserts many rows and goes directly to the driver. During a statement other
+        threads can run. With SQLAlchemy, each row would cost more than its insert.
         """
         mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
         row = f"({', '.join(mark for _ in _COLUMNS)})"
@@ -173,7 +173,7 @@ class _Writes:
 
 
 class _SessionInBatch:
-    """One session while a batch is numbered: where it stands, and what it knows already."""
+    """One session while a batch is numbered: its last seq, newest run and known event ids."""
 
     def __init__(self, row: Any, known: dict[str, int]) -> None:
         self.number: int = row.number
@@ -189,7 +189,7 @@ class _SessionInBatch:
         return Cursor(generation=self.generation, number=self.last_seq)
 
     def append(self, new_events: Sequence[NewEvent], writes: _Writes, now: int) -> list[int]:
-        """Number the events, those that are known already by what they have, and return it."""
+        """Number the events and return their seqs. A known event keeps its seq."""
         last_seq = self.last_seq
         seqs = [
             (new.event_id is not None and self.known.get(new.event_id))
@@ -247,9 +247,9 @@ class _SessionInBatch:
 
 
 def append_all(connection: Connection, appends: Sequence[AppendEvents], *, now: int) -> list[Any]:
-    """Append in order; one outcome each: the seqs, or why it was refused as a whole.
+    """Append in order; return an outcome for each append: its seqs, or the error that refused it.
 
-    Hardly any event is sent twice, so the database is not asked whether it has them: it says so.
+    Few events are sent twice. So known events are not queried first: the insert detects them.
     """
     wanted = sorted({append.session_id for append in appends})
     found = connection.execute(_SESSIONS, {"session_ids": wanted}).all()
@@ -258,7 +258,7 @@ def append_all(connection: Connection, appends: Sequence[AppendEvents], *, now: 
         connection.execute(_TAKE_BACK, [{"of": row.number, "after": row.last_seq} for row in found])
         outcomes, writes = _number(appends, found, _known_ids(connection, appends, found), now)
         if not writes.insert_events(connection):
-            raise RuntimeError("an event is in the database and cannot be found there")
+            raise RuntimeError("the insert found a stored event id, but the query for it did not")
     writes.update_the_rest(connection)
     return outcomes
 
@@ -269,7 +269,7 @@ def _number(
     known: dict[str, dict[str, int]],
     now: int,
 ) -> tuple[list[Any], _Writes]:
-    """What the appends come to, where `known` are the seqs of events that are there already."""
+    """Return the outcomes and writes of the appends; `known` has the seqs of stored events."""
     in_batch = {
         row.session_id: _SessionInBatch(row, known.get(row.session_id, {})) for row in found
     }

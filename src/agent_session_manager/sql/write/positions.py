@@ -1,9 +1,8 @@
-"""What changes have in common: their positions in the feed of all sessions, and their moments.
+"""Positions of changes in the feed of all sessions, and moments of changes.
 
-A position is given in the transaction that makes a change.
-
-One writes at a time, so positions are taken and become visible in the same order: a reader that
-has seen one has missed none before it.
+A change gets its position in its own transaction. Only one transaction writes at a time, so
+positions become visible in ascending order: a reader that has seen a position has missed none
+before it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from agent_session_manager.sql.schema.tables import deleted_sessions, feed
 
 KEPT_DELETIONS = 10_000
-"""How many deletions are told to readers that come back; one that missed more lists anew."""
+"""Number of deletions that the feed keeps; a reader that missed more must list everything again."""
 
 _MOVE_ON = update(feed).values(position=feed.c.position + bindparam("count"))
 _POSITION = select(feed.c.position)
@@ -40,14 +39,14 @@ _LAST_TO_GO = (
 
 
 def take_positions(connection: Connection, count: int = 1) -> int:
-    """Take the next positions, so many of them, and return the first."""
+    """Take the next `count` positions and return the first."""
     connection.execute(_MOVE_ON, {"count": count})
     position: int = connection.execute(_POSITION).scalar_one()
     return position - count + 1
 
 
 def record_deletion(connection: Connection, session_id: str) -> None:
-    """Let readers know that a session is gone; the oldest of what they were told is forgotten."""
+    """Record in the feed that a session was deleted, and drop the oldest deletions."""
     values = {"position": take_positions(connection), "session_id": session_id}
     connection.execute(insert(deleted_sessions), values)
     last_to_go = connection.scalar(_LAST_TO_GO, {"kept": KEPT_DELETIONS})
@@ -58,9 +57,9 @@ def record_deletion(connection: Connection, session_id: str) -> None:
 
 
 def not_before(begin: Column[int], now: Any) -> ColumnElement[int]:
-    """The moment `now` as the end of what began at `begin`: nothing lasts less than no time.
+    """Return `now`, or `begin` if it is later, so that no duration is negative.
 
-    The clock may have been set back in between.
+    `begin` is later than `now` if the clock was set back in between.
     """
     end = cast(now, BigInteger)
     return case((begin > end, begin), else_=end)

@@ -29,7 +29,7 @@ _EXPIRE = (
         requests.c.run <= bindparam("up_to_run"),
         requests.c.state.in_(_OPEN),
     )
-    # A stop was what the run's end has done, whoever brought it about.
+    # The end of the run fulfils a stop request, even if the run ended for another reason.
     .values(
         state=case(
             (requests.c.kind == RequestKind.STOP.value, RequestState.DONE.value),
@@ -97,7 +97,7 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
             settled_at=(
                 not_before(requests.c.created_at, now) if change.state in FINAL_STATES else None
             ),
-            # The agent got it as it was meant; from now on it is only a record.
+            # The agent has received the unmasked payload; from now on it is only a record.
             **({"payload": _masked(found.payload)} if change.state in FINAL_STATES else {}),
         )
     )
@@ -105,7 +105,7 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
 
 
 def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
-    """Expire what nobody will do any more: the open requests to this run and to older ones."""
+    """Settle the open requests to this run and to older runs, which nothing will fulfil."""
     which = {"of": number, "up_to_run": up_to_run}
     for row in connection.execute(_MESSAGES, which).all():
         masked = _masked(rows.readable_fields(row.payload))

@@ -1,4 +1,4 @@
-"""What retention archives and deletes, in SQL. Promise 13 of the store."""
+"""Archiving and deleting for retention, in SQL. Promise 13 of the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from agent_session_manager.store.retention import (
 
 
 def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: int) -> list[str]:
-    """As somebody would who archives them: their names are free from then on."""
+    """Archive those sessions that are still due, as a user would: their names become free."""
     found = _still_due(connection, change)
     position = take_positions(connection, len(found)) if found else 0
     for place, session_id in enumerate(found):
@@ -46,7 +46,7 @@ def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: in
 def delete_archived(
     connection: Connection, change: DeleteArchived, delete_one: Callable[[str], object]
 ) -> list[str]:
-    """As somebody would who deletes them: `delete_one` does, and tells the feeds."""
+    """Delete those sessions that are still due; `delete_one` also records it in the feed."""
     found = _still_due(connection, change)
     for session_id in found:
         delete_one(session_id)

@@ -1,4 +1,4 @@
-"""Tokens of runs: only their digests are written."""
+"""Tokens of runs: only their digests are stored."""
 
 from __future__ import annotations
 

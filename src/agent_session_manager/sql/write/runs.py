@@ -1,7 +1,7 @@
 """Runs and their leases, as changes of one transaction.
 
-A lease that has expired but was not reaped yet still holds: only the reaper gives a run up, and
-only for everybody at once.
+An expired lease is still valid until the reaper closes its run. So all readers see the run as lost
+at the same time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from agent_session_manager.store.changes import ClaimLease, OpenRun, ReleaseLeas
 
 @dataclass(frozen=True, kw_only=True)
 class NewRun:
-    """What a run starts with."""
+    """The initial values of a run."""
 
     host: str | None = None
     spec: dict[str, Any] | None = None
@@ -49,9 +49,9 @@ class NewRun:
 
 
 class Runs:
-    """The runs of a transaction that is open on `connection`.
+    """Changes of runs in the open transaction of `connection`.
 
-    `now` is its one moment and `term` how long a lease lasts, both in microseconds.
+    `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
     def __init__(self, connection: Connection, *, now: int, term: int) -> None:
@@ -79,14 +79,14 @@ class Runs:
         return get_whole(self._connection, change.session_id)
 
     def check_resume(self, current: Row[Any], *, exclusive: bool, takeover: bool = False) -> None:
-        """Raise where the next run must not be opened."""
+        """Raise if the next run must not be opened."""
         newest = newest_run(current)
         effect = effect_of_resume(newest, exclusive=exclusive, takeover=takeover)
         if effect is Effect.REFUSE:
             raise SessionRunningError(current.session_id, newest.run, current.host)
 
     def open_next(self, current: Row[Any], new: NewRun) -> None:
-        """Open the next run. One that is open still is given up: nobody can end it any more."""
+        """Open the next run. A run that is still open is closed as `lost`: it can no longer end."""
         newest = newest_run(current)
         if not newest.finished:
             self._close_as_lost(current.number, newest.run)
@@ -121,7 +121,7 @@ class Runs:
         match effect_of_claim(newest, run=change.run, holder=change.holder):
             case Effect.RENEW:
                 self._lease(current.number, change.run, change.holder)
-                if newest.holder is None:  # another term is nothing that a list has to tell
+                if newest.holder is None:  # a renewal changes nothing that lists show
                     self._tell(current.number)
             case Effect.REOPEN:
                 self._lease(current.number, change.run, change.holder)
@@ -150,7 +150,7 @@ class Runs:
         return get_whole(self._connection, change.session_id)
 
     def _tell(self, number: int) -> None:
-        """Let readers of lists know of a change that is no activity."""
+        """Record a change in the feed that does not count as activity."""
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
@@ -158,7 +158,7 @@ class Runs:
         )
 
     def extend_all(self, by: timedelta | None) -> int:
-        """Extend every lease, to one full term from now at most; None: to that."""
+        """Extend every lease, at most to one full term from now; None: to exactly one full term."""
         full = self._now + self._term
         extended: ColumnElement[int] = literal(full)
         if by is not None:
@@ -171,7 +171,7 @@ class Runs:
         ).rowcount
 
     def reap(self) -> list[str]:
-        """Close as `lost` every run whose lease has expired; return whose they were."""
+        """Close each run whose lease has expired as `lost`; return their session ids."""
         expired = self._connection.execute(
             select(runs.c.session_number, runs.c.run, sessions.c.last_run, sessions.c.session_id)
             .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
@@ -185,9 +185,9 @@ class Runs:
         return [row.session_id for row in expired]
 
     def _close_as_lost(self, number: int, run: int) -> None:
-        """Close a run that nobody will end; its holder is remembered, for when it comes back.
+        """Close a run whose holder is silent. The holder stays recorded, so that it can return.
 
-        What was asked of it waits for that too: a stop must not be forgotten by a silence.
+        Open requests stay open, too: a stop must not be lost because the holder was silent.
         """
         self._connection.execute(
             update(runs)
@@ -200,7 +200,7 @@ class Runs:
         )
 
     def _lease(self, number: int, run: int, holder: str) -> None:
-        """Give the holder one term; the run is open, or open again."""
+        """Give the holder a lease for one term, and reopen the run if it was closed."""
         self._connection.execute(
             update(runs)
             .where(runs.c.session_number == number, runs.c.run == run)
@@ -221,7 +221,7 @@ class Runs:
         )
 
     def touched(self) -> dict[str, int]:
-        """What every change sets in the row of its session."""
+        """Return the columns that every change sets in the row of its session."""
         position = take_positions(self._connection)
         return {"last_activity_at": self._now, "changed_position": position}
 

@@ -1,8 +1,8 @@
 """One transaction of the writer: a batch of changes, made in order.
 
-Every change looks before it writes, so one that is refused has left no trace when its error is
-noted as its outcome, and the transaction goes on with the next. Appends that follow one another
-are made together: one look at their sessions, one insert of all their events.
+Every change checks its conditions before it writes. So a refused change has written nothing: its
+outcome is its error, and the transaction continues with the next change. Consecutive appends are
+made together: one read of their sessions, one insert of all their events.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ _HOLDER = select(sessions.c.session_id).where(
 
 
 class Transaction:
-    """A transaction that is open on `connection`.
+    """The open transaction of `connection`.
 
-    Every moment in it is `now`, and a lease lasts for `term`, both in microseconds.
+    `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
     def __init__(self, connection: Connection, *, now: int, term: int) -> None:
@@ -157,7 +157,7 @@ class Transaction:
             archived = change.archived
             values["archived_at"] = self._now if archived else None
             tell_above(self._connection, [current.number])
-            if not archived:  # somebody wants it: retention counts from now on
+            if not archived:  # the session is used again: retention counts from now
                 values["last_activity_at"] = self._now
         if current.unique_name and values.keys() & _RESERVED_BY:
             reservation = _NONE
@@ -213,7 +213,7 @@ class Transaction:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reservation:
-    """What keeps others of a project from a name; both None where nothing is reserved."""
+    """The reservation of a name in a project; without values if nothing is reserved."""
 
     project: str | None = None
     name: str | None = None
@@ -225,7 +225,7 @@ class _Reservation:
 
 _NONE = _Reservation()
 _RESERVED_BY = frozenset({"session_name", "project_dir", "archived_at"})
-"""What of a session decides what it reserves."""
+"""Fields of a session that determine its reservation."""
 
 
 def _reservation(session_name: str, project_dir: str | None) -> _Reservation:
@@ -251,4 +251,4 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     DeleteArchived: lambda t, change: delete_archived(t._connection, change, t._delete_one),
     DeleteTranscripts: lambda t, change: delete_transcripts(t._connection, change),
 }
-"""What makes a change of each kind, but for appends: those are made together."""
+"""The function that makes each kind of change. Appends are missing: they are made together."""

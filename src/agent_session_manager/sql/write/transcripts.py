@@ -37,7 +37,7 @@ _KNOWN_IDS = select(transcript_entries.c.entry_id).where(
 def append_transcript(
     connection: Connection, change: AppendTranscript, *, now: int
 ) -> AppendedEntries:
-    """Append what is not there yet. A batch without anything new leaves no trace."""
+    """Append the entries that are new. A batch without new entries changes nothing."""
     found = find_transcript(connection, change.key)
     last = 0 if found is None else found.last_position
     if last < change.known:
@@ -54,7 +54,7 @@ def append_transcript(
         number = inserted.inserted_primary_key[0]
     else:
         number = found.number
-        # Always a later millisecond, whatever the clock does: see `Transcript.updated_at`.
+        # Always a later millisecond, even if the clock was set back: see `Transcript.updated_at`.
         head["updated_at"] = max(now, found.updated_at + _MILLISECOND)
         connection.execute(update(transcripts).where(transcripts.c.number == number), head)
     for start in range(0, len(new), _ROWS_AT_ONCE):
@@ -112,7 +112,7 @@ def delete_transcript(connection: Connection, change: DeleteTranscript) -> int:
 
 
 def delete_transcripts_of(connection: Connection, session_id: str) -> int:
-    """Delete all transcripts of a session, whichever project they are filed under."""
+    """Delete all transcripts of a session, under every project key."""
     return _delete(connection, transcripts.c.session_id == session_id)
 
 
@@ -126,7 +126,7 @@ def _delete(connection: Connection, *where: ColumnElement[bool]) -> int:
 
 
 def _known_ids(connection: Connection, number: int, entries: Sequence[NewEntry]) -> set[str]:
-    """Which of the entries are there already."""
+    """Return the ids of those entries that the transcript has already."""
     ids = [entry.entry_id for entry in entries if entry.entry_id is not None]
     known: set[str] = set()
     for start in range(0, len(ids), _IDS_AT_ONCE):
@@ -136,7 +136,7 @@ def _known_ids(connection: Connection, number: int, entries: Sequence[NewEntry])
 
 
 def _without_known(entries: Iterable[NewEntry], known: set[str]) -> Iterable[NewEntry]:
-    """Those that are new, each once. Adds them to `known`."""
+    """Yield the new entries, each once. Adds their ids to `known`."""
     for entry in entries:
         if entry.entry_id is not None:
             if entry.entry_id in known:

@@ -1,8 +1,8 @@
-"""Counting usage: what each model request used, and the sums of runs and sessions.
+"""Counting usage: the usage of each model request, and the sums of runs and sessions.
 
-A run that is stopped, lost or still running has told of its requests one by one; the agent's own
-total comes at the end of a turn. The total then stands for the requests that were told before it:
-they stay as its detail, and are never added to it.
+A run reports its model requests one by one, and the agent reports a total at the end of a turn. The
+total replaces the requests that were reported before it. They are stored as details of the total
+and not added to it. A run that was stopped or lost may have reported requests without a total.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _RAISE = (
 
 
 class UsageTold(NamedTuple):
-    """A `usage` event: of one model request, or a total of the run."""
+    """A `usage` event: the usage of one model request, or a total of the run."""
 
     number: int
-    """The session's."""
+    """Number of the session."""
     run: int
     request_id: str | None
     usage: Usage
@@ -63,9 +63,9 @@ Added = dict[tuple[int, int], Counts]
 
 
 def count_usage(connection: Connection, told: Sequence[UsageTold]) -> Added:
-    """Keep what the requests used; return what that adds to each session's number and run.
+    """Store the usage of the requests; return the difference for each session number and run.
 
-    A sum can go down: where a total is less than the requests that it stands for.
+    The difference is negative if a total is less than the requests that it replaces.
     """
     added: Added = defaultdict(lambda: dict.fromkeys(USAGE_COLUMNS, 0))
     for number in dict.fromkeys(event.number for event in told):

@@ -16,7 +16,7 @@ from tests.support.rows import each_row
 
 @dataclass
 class Places:
-    """The three places of definitions, and ways to write into them."""
+    """The three directories of agent definitions, and methods that write definitions there."""
 
     agents_dir: Path
     project_dir: Path
@@ -64,7 +64,7 @@ def places_in(tmp_path: Path) -> Places:
     return Places(tmp_path / "agents", tmp_path / "project", tmp_path / "home")
 
 
-def test_a_folder_with_agent_json_is_an_agent_with_prompt_and_servers(places: Places) -> None:
+def test_folder_with_agent_json_is_an_agent(places: Places) -> None:
     source = places.ours(
         "reviewer",
         {
@@ -92,14 +92,14 @@ def test_a_folder_with_agent_json_is_an_agent_with_prompt_and_servers(places: Pl
     )
 
 
-def test_a_command_makes_it_an_agent_of_the_command_executor(places: Places) -> None:
+def test_definition_with_a_command_uses_the_command_executor(places: Places) -> None:
     source = places.ours("counter", {"command": ["wc", "-l"]})
     assert places.find("counter") == Agent(
         name="counter", source=source, executor="command", command=("wc", "-l")
     )
 
 
-def test_a_markdown_file_is_an_agent_as_claude_code_reads_it(places: Places) -> None:
+def test_markdown_file_is_read_as_claude_code_reads_it(places: Places) -> None:
     source = places.claudes(
         places.project_dir,
         "team/reviewer.md",
@@ -119,7 +119,7 @@ def test_a_markdown_file_is_an_agent_as_claude_code_reads_it(places: Places) -> 
     )
 
 
-def test_a_description_with_colons_is_read_though_it_is_no_yaml(places: Places) -> None:
+def test_description_with_colons_is_read_although_not_yaml(places: Places) -> None:
     places.claudes(
         places.home,
         "helper.md",
@@ -134,14 +134,14 @@ def test_a_description_with_colons_is_read_though_it_is_no_yaml(places: Places) 
     )
 
 
-def test_no_tools_is_not_all_tools(places: Places) -> None:
+def test_empty_tool_list_does_not_mean_all_tools(places: Places) -> None:
     places.ours("mute", {"tools": []})
     places.ours("free", {"tools": ["*"]})
     places.ours("usual", {})
     assert [agent.tools for agent in places.list().agents] == [None, (), None]
 
 
-def test_ours_goes_before_the_projects_and_the_projects_before_the_persons(
+def test_agents_dir_precedes_project_and_project_precedes_home(
     places: Places,
 ) -> None:
     markdown = "---\nname: {}\ndescription: {}\n---\nprompt"
@@ -164,14 +164,14 @@ BROKEN: dict[str, tuple[object, str]] = {
     "syntax": ('{"name": ', "Expecting value"),
     "not an object": ([1], "must be a JSON object"),
     "unknown key": ({"descripton": "x"}, "unknown key 'descripton'"),
-    "wrong type": ({"tools": "Read"}, "tools must be a list of texts"),
-    "empty command": ({"command": [""]}, "command must be a list of texts"),
-    "empty name": ({"name": " "}, "name must be a text"),
+    "wrong type": ({"tools": "Read"}, "tools must be a list of non-empty strings"),
+    "empty command": ({"command": [""]}, "command must be a list of non-empty strings"),
+    "empty name": ({"name": " "}, "name must be a non-empty string"),
 }
 
 
 @each_row(("definition", "problem"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_definition_says_what_is_wrong_and_hides_no_other(
+def test_broken_definition_is_reported_and_hides_no_other(
     tmp_path: Path, definition: object, problem: str
 ) -> None:
     places = places_in(tmp_path)
@@ -185,7 +185,7 @@ def test_a_broken_definition_says_what_is_wrong_and_hides_no_other(
     assert problem in str(error)
 
 
-def test_finding_a_broken_definition_raises_and_does_not_fall_back_to_another(
+def test_find_raises_for_a_broken_definition_without_fallback(
     places: Places,
 ) -> None:
     broken = places.ours("helper", {"model": 3})
@@ -203,7 +203,7 @@ def test_finding_a_broken_definition_raises_and_does_not_fall_back_to_another(
         ('{"mcpServers": {"a": 1}}', "agent.mcp.json: mcpServers"),
     ],
 )
-def test_broken_servers_are_an_error_that_names_their_file(
+def test_broken_mcp_servers_file_is_named_in_the_error(
     tmp_path: Path, servers: str, problem: str
 ) -> None:
     places = places_in(tmp_path)
@@ -219,7 +219,7 @@ def test_broken_servers_are_an_error_that_names_their_file(
         ("---\ndescription: x\n---\n", "no name"),
         ("---\nname: helper\n---\n", "no description"),
         ("---\nname: 'x\n---\n", "not YAML"),
-        ("---\nname: 7\ndescription: d\n---\n", "name must be a text"),
+        ("---\nname: 7\ndescription: d\n---\n", "name must be a non-empty string"),
         ("---\nname: a:b\ndescription: d\n---\n", "has a colon"),
         ("---\n- a\n---\n", "key: value"),
     ],
@@ -244,10 +244,10 @@ HOSTILE = {
     "commas": "tools: " + "," * 100_000,
     "parentheses": "tools: " + "(" * 100_000 + "," * 100_000,
 }
-"""What a file can do to its reader; each takes bounded work, counted in parts and not in time."""
+"""Definitions that overload a naive reader; the work for each is limited by counts, not time."""
 
 
-def test_no_file_hangs_the_reader_or_hides_another(places: Places, tmp_path: Path) -> None:
+def test_hostile_file_neither_hangs_nor_hides_other_agents(places: Places, tmp_path: Path) -> None:
     text = "---\nname: {}\ndescription: d\n{}\n---\nprompt"
     places.claudes(places.project_dir, "sound.md", text.format("sound", ""))
     folder = places.project_dir / ".claude" / "agents"
@@ -274,19 +274,19 @@ def test_no_file_hangs_the_reader_or_hides_another(places: Places, tmp_path: Pat
     )
 
 
-def test_a_broken_markdown_file_hides_no_agent_of_its_files_name(places: Places) -> None:
+def test_broken_markdown_file_hides_no_agent_of_the_same_name(places: Places) -> None:
     places.claudes(places.project_dir, "helper.md", "---\nname: helper\n---\nno description")
     places.claudes(places.home, "x.md", "---\nname: helper\ndescription: d\n---\nprompt")
     assert places.find("helper").description == "d"
     assert [agent.name for agent in places.list().agents] == ["helper"]
 
 
-def test_a_markdown_file_without_front_matter_is_no_definition(places: Places) -> None:
+def test_markdown_file_without_front_matter_is_not_a_definition(places: Places) -> None:
     places.claudes(places.project_dir, "README.md", "# Our agents\n")
     assert places.list() == AgentListing(agents=(), errors=())
 
 
-def test_an_unknown_name_lists_the_known(places: Places) -> None:
+def test_unknown_name_lists_the_known_agents(places: Places) -> None:
     places.ours("one", {})
     places.claudes(places.project_dir, "two.md", "---\nname: two\ndescription: d\n---\n")
     with pytest.raises(AgentError) as caught:
@@ -295,7 +295,7 @@ def test_an_unknown_name_lists_the_known(places: Places) -> None:
 
 
 @each_row("name", ["../secret", "/secret", ".", "", "one/../../secret"])
-def test_a_name_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
+def test_agent_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     places = places_in(tmp_path)
     places.ours("one", {})
     places.agents_dir.parent.joinpath("secret").mkdir()
@@ -304,8 +304,8 @@ def test_a_name_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
         places.find(name)
 
 
-def test_nothing_is_created_where_there_is_nothing(places: Places, tmp_path: Path) -> None:
-    with pytest.raises(AgentError, match="there are none"):
+def test_look_up_creates_no_directories(places: Places, tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="no agents are defined"):
         places.find("one")
     created: list[Any] = list(tmp_path.iterdir())
     assert created == []
@@ -313,9 +313,9 @@ def test_nothing_is_created_where_there_is_nothing(places: Places, tmp_path: Pat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 def test_agent_that_another_user_could_write_is_passed_over(tmp_path: Path) -> None:
-    """In a parent of the project; whatever part of its path is not ours alone."""
+    """Tries an agent in a parent of the project, and each part of its path."""
     changes: dict[str, Callable[[Path], object]] = {
-        "a stranger's": lambda path: os.chown(path, 12345, 12345),
+        "of another user": lambda path: os.chown(path, 12345, 12345),
         "all can write": lambda path: path.chmod(0o777),
     }
     for number, part in enumerate((".claude", ".claude/agents", ".claude/agents/evil.md")):
@@ -327,5 +327,5 @@ def test_agent_that_another_user_could_write_is_passed_over(tmp_path: Path) -> N
             assert places.find("evil").source == parent / ".claude/agents/evil.md"
             change(parent / part)
             assert places.list().agents == ()
-            with pytest.raises(AgentError, match=f"passed over: {parent / part} "):
+            with pytest.raises(AgentError, match=f"ignored: {parent / part} "):
                 places.find("evil")

@@ -1,4 +1,4 @@
-"""What each model request used, counted from the CLI's frames."""
+"""Usage of each model request, counted from the CLI's frames."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ FRAMES = LINES | st.builds(
 
 
 @given(st.lists(FRAMES, max_size=4))
-def test_any_frame_is_survived(frames: list[Frame]) -> None:
+def test_any_frame_is_accepted(frames: list[Frame]) -> None:
     for told in told_by(frames):
         assert all(count >= 0 for count in told["fields"]["usage"].values())
 

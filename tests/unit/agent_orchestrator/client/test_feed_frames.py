@@ -1,4 +1,4 @@
-"""Reading a feed: frames out of bytes."""
+"""Parsing the bytes of a feed into frames."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def parsed(*chunks: bytes) -> list[Frame]:
     return [frame for chunk in chunks for frame in parser.feed(chunk)]
 
 
-def test_frames_are_the_same_wherever_their_bytes_were_cut() -> None:
+def test_frames_do_not_depend_on_how_bytes_are_split() -> None:
     assert parsed(FEED) == FRAMES
     assert parsed(*(FEED[n : n + 1] for n in range(len(FEED)))) == FRAMES
     for place in range(len(FEED)):
         assert parsed(FEED[:place], FEED[place:]) == FRAMES
 
 
-def test_frame_that_is_not_whole_is_no_frame() -> None:
+def test_incomplete_frame_is_not_returned() -> None:
     assert parsed(FEED[:-1]) == FRAMES[:-1]
 
 
@@ -48,12 +48,12 @@ def test_frame_that_is_not_whole_is_no_frame() -> None:
         b"event: \xff\ndata: {}\n\n",
     ],
 )
-def test_what_no_manager_sends_is_an_error(text: bytes) -> None:
-    with pytest.raises(SessionClientError, match="a frame that cannot be read"):
+def test_invalid_frame_is_an_error(text: bytes) -> None:
+    with pytest.raises(SessionClientError, match="invalid frame in the feed"):
         parsed(text)
 
 
-def test_frame_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_frame_is_refused_at_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "MAX_FRAME_BYTES", 100)
     with pytest.raises(SessionClientError, match="more than 100 bytes"):
         parsed(b"event: event\n", b"data: " + b"x" * 100)

@@ -1,4 +1,4 @@
-"""A run's token on the client's side: where it goes, and what is told nothing of it."""
+"""A run's token on the client's side: managers and processes that do and do not receive it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SESSION = a_session("s")
 
 
 def inside(patch: pytest.MonkeyPatch, url: str = URL) -> None:
-    """Be inside a run of this manager."""
+    """Set the variables that a run of this manager has."""
     for name, value in run_variables(TOKEN, url).items():
         patch.setenv(name, value)
 
@@ -57,18 +57,18 @@ def test_token_is_for_one_manager(
 
 
 @each_row("url", ["", "http://127.0.0.1:no", "http://[::1"])
-def test_token_without_a_manager_is_for_none(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_token_without_a_manager_is_never_used(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     inside(monkeypatch, url)
     assert run_token_for(URL) is None
     assert run_token_for("http://") is None or url == ""
 
 
-def test_outside_of_all_runs_there_is_no_token() -> None:
+def test_token_is_missing_outside_of_runs() -> None:
     assert run_token_for(URL) is None
     assert run_variables(None, URL) == {}
 
 
-def test_neither_agents_nor_supervisors_get_the_token_of_the_run_around(
+def test_nested_runs_do_not_inherit_the_outer_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inside(monkeypatch)
@@ -79,14 +79,14 @@ def test_neither_agents_nor_supervisors_get_the_token_of_the_run_around(
     assert "AGENT_ORCHESTRATOR_TOKEN" not in agent_environment()
 
 
-def test_assignment_hands_the_token_over_and_does_not_show_it() -> None:
+def test_assignment_carries_the_token_but_does_not_show_it() -> None:
     assignment = replace(ASSIGNMENT, run_token=TOKEN, agent_token="agent-x")
     assert Assignment.from_json(assignment.to_json()) == assignment
     assert not [token for token in (TOKEN, "agent-x") if token in repr(assignment)]
 
 
 @each_row("is_configured", [True, False])
-def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
+def test_token_is_sent_to_a_local_port_only_if_configured(
     is_configured: bool,
 ) -> None:
     with (
@@ -100,7 +100,7 @@ def test_port_of_this_machine_gets_it_only_where_somebody_vouches_for_it(
 
 
 @each_row("opened", ["create_named_session", "open_run"])
-def test_tokens_of_an_opened_run_are_beside_its_session(opened: str) -> None:
+def test_opened_run_returns_its_session_and_tokens(opened: str) -> None:
     opening = {"session": SESSION, "run_token": TOKEN, "agent_token": "agent-x"}
     reply = json_reply(opening, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
@@ -111,7 +111,7 @@ def test_tokens_of_an_opened_run_are_beside_its_session(opened: str) -> None:
     assert found == (SESSION, RunTokens(run=TOKEN, agent="agent-x"))
 
 
-def test_older_manager_gives_none() -> None:
+def test_older_manager_returns_no_tokens() -> None:
     reply = json_reply({"session": SESSION}, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
         assert client.open_run("s", holder="h") == (SESSION, RunTokens())

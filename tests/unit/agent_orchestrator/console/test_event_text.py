@@ -1,4 +1,4 @@
-"""Events as `ao-logs` shows them: any event, in any zone, grouped by the subagent it is of."""
+"""Events as `ao-logs` shows them: any event, in any time zone, grouped by subagent."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(st.lists(FIELDS, max_size=6))
-def test_any_json_is_survived_and_no_event_is_lost(fields: list[Event]) -> None:
+def test_any_json_is_shown_and_no_event_is_lost(fields: list[Event]) -> None:
     events = [{"seq": seq, **each} for seq, each in enumerate(fields)]
     ordered = list(by_parent(events))
     assert sorted(each["seq"] for each in ordered) == list(range(len(events)))
@@ -96,7 +96,7 @@ def test_any_json_is_survived_and_no_event_is_lost(fields: list[Event]) -> None:
         describe(each)
 
 
-def test_what_a_subagent_did_stands_under_its_call() -> None:
+def test_subagent_events_are_listed_below_their_call() -> None:
     given_to = {"tool_name": "Agent", "tool_input": {"subagent_type": "Explore"}}
     events = [
         event(1, "message", role="user"),
@@ -138,10 +138,10 @@ def test_what_a_subagent_did_stands_under_its_call() -> None:
     depths = [(len(line) - len(line.lstrip())) // 2 for line in lines[1:]]
     assert depths == [0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 2, 1, 0, 1, 0, 0]
     as_they_come = shown(events)
-    assert sorted(as_they_come) == sorted(lines)  # only the order is another one
+    assert sorted(as_they_come) == sorted(lines)  # only the order differs
 
 
-def test_call_that_never_ends_holds_no_event_back_for_ever() -> None:
+def test_unfinished_call_delays_no_event_for_ever() -> None:
     lost = [event(1, "pre_tool", "a"), event(2, "session_stop"), event(3, "message")]
     seen = []
     for each in by_parent(iter(lost)):
@@ -151,7 +151,7 @@ def test_call_that_never_ends_holds_no_event_back_for_ever() -> None:
     assert [each["seq"] for each in by_parent(ongoing)] == [1, 2]
 
 
-def test_moments_are_local_with_date_and_offset_at_each_change() -> None:
+def test_times_are_local_with_date_and_offset_at_each_change() -> None:
     def at(moment: datetime, zone: str) -> list[str]:
         text = EventText(ZoneInfo(zone))
         steps = (moment + timedelta(minutes=30 * step) for step in range(4))

@@ -9,7 +9,7 @@ from agent_orchestrator.console.output import ago, answer, answer_json, clean, o
 from tests.support.rows import each_row
 
 REMOVED = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks of direction, which are taken out."""
+"""Direction marks, which are removed."""
 
 
 def escaped(character: str) -> str:
@@ -37,11 +37,11 @@ def escaped(character: str) -> str:
         ("half \ud800 a pair", "half  a pair"),
     ],
 )
-def test_what_a_terminal_would_obey_is_taken_out(text: str, cleaned: str) -> None:
+def test_terminal_controls_are_removed(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-def test_of_all_control_characters_only_tab_and_line_break_are_left() -> None:
+def test_only_tab_and_line_break_remain_of_all_controls() -> None:
     every_one = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
     assert clean("".join(c for c in every_one if c != "\x1b") + "\x1b") == "\t\n"
 
@@ -51,20 +51,18 @@ def test_cleaning_again_changes_nothing() -> None:
     assert clean(clean(text)) == clean(text)
 
 
-def test_a_long_text_is_cleaned_in_a_time_that_grows_with_its_length() -> None:
-    """Bounded by the suite's own time-out: a backtracking pattern would take hours."""
+def test_long_text_is_cleaned_in_linear_time() -> None:
+    """The timeout of the suite is the limit: a backtracking pattern would take hours."""
     for start in ("\x1b[", "\x1b]", "\x1b[;", "\x1b]x", "\x1b(", "\x1b"):
         assert clean(start * 300_000 + "\nend").endswith("\nend")
 
 
-def test_names_that_differ_in_invisible_characters_look_different() -> None:
-    """Every character of Unicode that shows nothing, behind a letter, an emoji and at the edge."""
+def test_names_with_invisible_characters_look_different() -> None:
+    """Tries every invisible character of Unicode within a name and at both of its ends."""
     ignored = {chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) == "Cf"}
     shown = {chr(n) for n in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2)}
     fillers = set("\u00ad\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe0f\uffa0\U000e0100")
-    prefixed = {
-        c for c in ignored if 0x110BD <= ord(c) <= 0x13455
-    }  # signs with a shape of their own
+    prefixed = {c for c in ignored if 0x110BD <= ord(c) <= 0x13455}  # visible signs
     for character in (ignored | fillers) - shown - prefixed - REMOVED:
         for name in (f"review{character}", f"{character}review", f"re{character}{character}view"):
             assert one_line(name) == name.replace(character, escaped(character)), ascii(name)
@@ -73,12 +71,12 @@ def test_names_that_differ_in_invisible_characters_look_different() -> None:
     assert one_line("é\u200d\u200d") == "é\u200d\\u200d"
 
 
-def test_one_line_is_one_line_whatever_breaks_lines() -> None:
+def test_one_line_replaces_every_kind_of_line_break() -> None:
     assert one_line(" a\nb\r\nc\x0bd\u2028e\u2029f\x85g\t h ") == "a b cd e fg h"
 
 
 @each_row(("text", "printed"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")])
-def test_an_answer_ends_its_last_line(
+def test_answer_ends_with_a_line_break(
     capsys: pytest.CaptureFixture[str], text: str, printed: str
 ) -> None:
     answer(text)
@@ -90,7 +88,7 @@ def test_json_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == '{\n  "a": "\\u001b]0;\\u009b\\u202e\\u00e4\\ud800\\n"\n}\n'
 
 
-def test_a_table_has_columns_as_wide_as_their_widest_cell(
+def test_table_columns_are_as_wide_as_their_widest_cell(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     table([["one", ""], ["num\nber \x1b[31mtwo", "x"]], header=["NAME", "STATE"])
@@ -111,5 +109,5 @@ def test_a_table_has_columns_as_wide_as_their_widest_cell(
         ("2025-01-01T12:00:00.000000Z", "366 d"),
     ],
 )
-def test_how_long_ago_is_said_in_the_largest_unit(moment: str | None, said: str) -> None:
+def test_age_is_shown_in_the_largest_unit(moment: str | None, said: str) -> None:
     assert ago(moment, now=datetime(2026, 1, 2, 12, tzinfo=UTC)) == said

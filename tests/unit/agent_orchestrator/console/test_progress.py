@@ -42,17 +42,17 @@ def text(*texts: str) -> list[dict[str, str]]:
         ({}, ""),
     ],
 )
-def test_an_event_says_what_the_agent_does(event: dict[str, Any], said: str) -> None:
+def test_event_is_described_as_an_activity(event: dict[str, Any], said: str) -> None:
     assert describe(event) == said
 
 
-def test_what_is_said_is_short_and_drives_no_terminal() -> None:
+def test_description_is_short_and_has_no_controls() -> None:
     hostile = "\x1b]52;c;ZXZpbA==\x07\u202e" + "x" * 200
     call = {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": {"command": hostile}}
     assert describe(call) == ("Bash: " + "x" * 200)[: MAX_CHARS - 1] + "…"
 
 
-def test_where_nobody_looks_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_hidden_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("x") as show:
         show({"event_type": "thinking"})
     assert capsys.readouterr() == ("", "")

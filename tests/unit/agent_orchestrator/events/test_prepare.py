@@ -24,7 +24,7 @@ def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-def test_an_event_that_fits_is_left_as_it_is() -> None:
+def test_event_within_the_limits_is_unchanged() -> None:
     event = {
         "event_type": "pre_tool",
         "tool_input": {"a": ["ä\n\t\U0001f600", 1, None, True, 1.5]},
@@ -33,7 +33,7 @@ def test_an_event_that_fits_is_left_as_it_is() -> None:
     assert prepare(event) == event
 
 
-def test_a_long_text_keeps_its_head_and_tail_and_says_how_long_it_was() -> None:
+def test_long_text_keeps_head_tail_and_original_length() -> None:
     text = "head" + "x" * TOO_LONG + "tail"
     event = prepare({"tool_input": {"content": text}, "content": text_content(text)})
     (block,) = event["content"]
@@ -55,7 +55,7 @@ def test_a_text_is_cut_between_characters() -> None:
     assert "�" not in shortened
 
 
-def test_what_no_store_takes_is_replaced_also_deep_inside_and_in_keys() -> None:
+def test_unstorable_characters_are_replaced_at_any_depth() -> None:
     assert prepare({"tool_input": {"a\x00": [{"b": "x\ud800y"}]}, "tool_output": "\x00"}) == {
         "tool_input": {"a�": [{"b": "x�y"}]},
         "tool_output": "�",
@@ -63,7 +63,7 @@ def test_what_no_store_takes_is_replaced_also_deep_inside_and_in_keys() -> None:
     }
 
 
-def test_a_number_that_no_store_takes_becomes_a_text() -> None:
+def test_unstorable_number_becomes_a_text() -> None:
     kept = [2**64 - 1, -(2**63), 1e308, True]
     assert prepare({"tool_input": {"a": [2**64, -(2**63) - 1, float("nan"), *kept]}}) == {
         "tool_input": {"a": [str(2**64), str(-(2**63) - 1), "nan", *kept]},
@@ -71,7 +71,7 @@ def test_a_number_that_no_store_takes_becomes_a_text() -> None:
     }
 
 
-def test_many_texts_that_each_fit_are_shortened_when_they_are_too_much_together() -> None:
+def test_many_texts_are_shortened_if_together_too_long() -> None:
     texts = ["x" * (TEXT_BYTES_LIMIT - 1)] * 40
     event = prepare({"tool_input": {"edits": texts}})
     assert size(event) <= EVENT_BYTES_LIMIT
@@ -87,8 +87,8 @@ def test_too_many_small_parts_become_a_shortened_text() -> None:
     assert size(event) <= EVENT_BYTES_LIMIT
 
 
-def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text() -> None:
-    # Too many with as many again, if each of the six counts: one in six is 100,000 of them.
+def test_values_with_too_many_parts_become_texts() -> None:
+    # Each group has six parts. Two copies together exceed the limit, one copy does not.
     parts = [0, [], {}, {"a": [""]}] * (EVENT_PARTS_LIMIT // (2 * 6) + 200)
     event = prepare({"tool_input": {"a": parts}, "tool_output": parts, "exit_code": 1})
     assert parse_json(json.dumps(event).encode()) == event
@@ -98,12 +98,12 @@ def test_what_the_manager_would_refuse_for_its_many_parts_becomes_a_text() -> No
     }
 
 
-def test_marks_in_texts_are_no_parts() -> None:
+def test_brackets_in_texts_do_not_count_as_parts() -> None:
     event = {"content": text_content("[,{" * 150_000)}
     assert prepare(event) == event
 
 
-def test_too_deep_a_value_becomes_a_text() -> None:
+def test_value_nested_too_deeply_becomes_a_text() -> None:
     nested: Any = "x"
     for _ in range(500):
         nested = [nested]
@@ -116,25 +116,25 @@ def test_too_deep_a_value_becomes_a_text() -> None:
     assert list(event["shortened"]) == [f"tool_input.deep{'.0' * depth}"]
 
 
-def test_a_mark_that_is_there_already_stays() -> None:
+def test_existing_mark_is_kept() -> None:
     text = "ä" * TEXT_BYTES_LIMIT
     event = prepare({"content": text_content(text), "shortened": {"content.0.text": 9_999_999}})
     assert event["shortened"] == {"content.0.text": 9_999_999}
 
 
-def test_preparing_twice_changes_nothing_more() -> None:
+def test_preparing_twice_has_no_further_effect() -> None:
     once = prepare({"tool_output": "\x00" + "x" * TOO_LONG})
     assert prepare(once) == once
 
 
-def test_a_created_event_has_type_id_and_time_and_no_empty_fields() -> None:
+def test_created_event_has_type_id_time_and_no_empty_fields() -> None:
     event = create_event("retry", "id-1", attempt=0, status_code=None)
     assert event.pop("timestamp").endswith("+00:00")
     assert event == {"event_type": "retry", "event_id": "id-1", "attempt": 0}
     assert create_event("retry")["event_id"] != create_event("retry")["event_id"]
 
 
-def test_output_is_decoded_across_chunks_and_bad_bytes_are_replaced() -> None:
+def test_output_is_decoded_across_chunks() -> None:
     output = OutputText()
     for byte in "aä😀".encode() + b"\xff" + b"z" + "ä".encode()[:1]:
         output.add(bytes([byte]))
@@ -142,7 +142,7 @@ def test_output_is_decoded_across_chunks_and_bad_bytes_are_replaced() -> None:
     assert output.fields() == {"content": text_content("aä😀�z�")}
 
 
-def test_much_output_costs_little_memory_and_keeps_head_and_tail() -> None:
+def test_large_output_keeps_head_and_tail_in_little_memory() -> None:
     output = OutputText(limit=100)
     for number in range(10_000):
         output.add(b"%06d\n" % number)

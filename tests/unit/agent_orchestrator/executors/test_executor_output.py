@@ -22,7 +22,7 @@ def text_of(events: list[Event]) -> str:
 
 
 def written(output: Output, *chunks: bytes, final: bool = True) -> list[Event]:
-    """Write chunks, each taken as soon as it came, as if the program had paused after it."""
+    """Write chunks and take the events of each at once, as if the program paused after it."""
     events: list[Event] = []
     for chunk in chunks:
         output.add(chunk)
@@ -32,7 +32,7 @@ def written(output: Output, *chunks: bytes, final: bool = True) -> list[Event]:
     return [*events, *output.take(final=final)]
 
 
-def test_parts_say_what_they_continue() -> None:
+def test_parts_name_the_event_that_they_continue() -> None:
     first, second, third = written(
         Output("message", role="assistant"), b"one\n", b"two", b" three\n"
     )
@@ -89,7 +89,7 @@ def test_secret_is_masked_wherever_the_output_is_cut(
         events = written(output, text[:cut].encode(), text[cut:].encode())
         told = text_of(events)
         assert f"[masked: {kind}]" in told, cut
-        # No more is told of it than a word that could be any.
+        # At most 12 consecutive characters of the secret are visible.
         half = secret.rpartition("=")[2]
         assert not any(half[n : n + 13] in told for n in range(len(half) - 13)), cut
         assert sum(event["masked_secrets"] for event in events if "masked_secrets" in event) >= 1
@@ -122,7 +122,7 @@ def test_beginning_and_end_are_kept_and_the_rest_counted(size: int, kind: str) -
     assert mark
     assert expected.startswith(begin)
     assert expected.endswith(end)
-    # Exactly so many, but for what a character at the cut has.
+    # The count is exact, except for up to three bytes of a character at the cut.
     assert size - limit <= omitted <= size - limit + 3
     kept = sum(len(text.encode().replace("\ufffd".encode(), b"?")) for text in (begin, end))
     assert kept == size - omitted
@@ -134,8 +134,8 @@ def test_last_lines_are_masked() -> None:
     assert output.last_lines(2) == "second\ntoken [masked: github-token]"
 
 
-def test_many_small_writes_are_not_read_again_and_again() -> None:
-    """Beyond the limit a write costs what it has, and not what is kept."""
+def test_cost_of_a_write_does_not_depend_on_the_kept_output() -> None:
+    """Beyond the limit, a write costs its own size, not the size of the kept output."""
     output: Any = Output("message", limit=100_000)
     output.add(b"x\n" * 60_000)
     list(output.take())

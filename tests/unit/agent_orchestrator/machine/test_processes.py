@@ -24,16 +24,16 @@ from tests.support.loops import run
 
 HERE = Path.cwd()
 PATIENT = Grace(interrupt_seconds=60, terminate_seconds=60, kill_seconds=60)
-"""For children that react: how long they take does not matter."""
+"""For children that react to signals, however long they take."""
 IMPATIENT = Grace(interrupt_seconds=0, terminate_seconds=0, kill_seconds=60)
-"""For children that do not."""
+"""For children that do not react to signals."""
 
 
 async def start(beacon: Beacon, *kinds: str) -> Child:
     return await Child.start(beacon.command(*kinds), environment={}, directory=HERE)
 
 
-def test_child_gets_the_given_environment_and_its_runs_marker_and_nothing_else(
+def test_child_gets_only_the_given_environment_and_the_marker(
     tmp_path: Path,
 ) -> None:
     program = "import json, os; print(json.dumps([dict(os.environ), os.getsid(0), os.getcwd()]))"
@@ -56,7 +56,7 @@ def test_child_gets_the_given_environment_and_its_runs_marker_and_nothing_else(
     assert (session, directory) == (pid, str(tmp_path))
 
 
-def test_wait_is_for_the_program_and_not_for_who_holds_its_pipes() -> None:
+def test_wait_ends_with_the_program_even_if_pipes_stay_open() -> None:
     async def act() -> tuple[int, bool]:
         async with Beacon.open() as beacon:
             child = await start(beacon, "detached")
@@ -71,7 +71,7 @@ def test_wait_is_for_the_program_and_not_for_who_holds_its_pipes() -> None:
     assert run(act()) == (0, True)
 
 
-def test_stop_interrupts_first_and_lets_a_program_end_by_itself() -> None:
+def test_stop_interrupts_first_and_lets_a_program_end() -> None:
     async def act() -> int | None:
         async with Beacon.open() as beacon:
             child = await start(beacon, "polite")
@@ -84,7 +84,7 @@ def test_stop_interrupts_first_and_lets_a_program_end_by_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", ["parent", "scrubbing"])
-def test_stop_reaches_children_in_sessions_of_their_own(kind: str) -> None:
+def test_stop_reaches_children_in_other_process_sessions(kind: str) -> None:
     async def act() -> set[psutil.Process]:
         async with Beacon.open() as beacon:
             child = await start(beacon, kind)
@@ -98,7 +98,7 @@ def test_stop_reaches_children_in_sessions_of_their_own(kind: str) -> None:
     assert run(act()) == set()
 
 
-def test_stop_reaches_a_process_that_detached_itself_and_lost_its_parent() -> None:
+def test_stop_reaches_a_detached_process_without_parent() -> None:
     async def act() -> tuple[int, int]:
         async with Beacon.open() as beacon:
             child = await start(beacon, "detached")
@@ -114,7 +114,7 @@ def test_stop_reaches_a_process_that_detached_itself_and_lost_its_parent() -> No
     assert parent not in (pid, os.getpid())
 
 
-def test_what_ignores_interrupt_and_termination_is_killed() -> None:
+def test_program_that_ignores_signals_is_killed() -> None:
     async def act() -> int | None:
         async with Beacon.open() as beacon:
             child = await start(beacon, "stubborn")
@@ -126,7 +126,7 @@ def test_what_ignores_interrupt_and_termination_is_killed() -> None:
     assert run(act()) == -signal.SIGKILL
 
 
-def test_stop_goes_on_until_none_is_left_of_those_that_start_others_when_told_to_end() -> None:
+def test_stop_also_ends_processes_started_during_the_stop() -> None:
     async def act() -> set[psutil.Process]:
         async with Beacon.open() as beacon:
             child = await start(beacon, "stubborn", "hydra")
@@ -173,7 +173,7 @@ def test_a_cancelled_stop_finishes_first() -> None:
 
 
 def test_cancelled_start_leaves_no_process() -> None:
-    """Cancel in each of the loop's turns that a start takes; the program lives in most of them."""
+    """Cancels in each event-loop turn of a start; in most of them the program runs already."""
 
     async def act(turns: int) -> tuple[bool, bool]:
         token = uuid4().hex
@@ -214,7 +214,7 @@ def test_stopping_a_run_that_has_ended_does_nothing() -> None:
     assert run(act()) == 0
 
 
-def test_a_pid_that_has_another_owner_by_now_is_not_a_process_of_the_run() -> None:
+def test_reused_pid_is_not_a_process_of_the_run() -> None:
     async def act() -> tuple[set[psutil.Process], int | None]:
         async with Beacon.open() as beacon:
             child = await start(beacon, "polite")
@@ -229,6 +229,6 @@ def test_a_pid_that_has_another_owner_by_now_is_not_a_process_of_the_run() -> No
     assert run(act()) == (set(), 0)
 
 
-def test_exit_codes_and_signals_are_told_as_a_shell_tells_them() -> None:
+def test_exit_codes_and_signals_are_reported_as_by_a_shell() -> None:
     assert [shell_exit_code(code) for code in (0, 3, -9)] == [0, 3, 137]
     assert [signal_name(number) for number in (9, 15, 40)] == ["SIGKILL", "SIGTERM", "signal 40"]

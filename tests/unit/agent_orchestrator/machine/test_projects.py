@@ -10,7 +10,7 @@ import pytest
 from agent_orchestrator.machine.ownership import find_doubt
 from agent_orchestrator.machine.projects import Project, find_project
 
-STRANGER = 65534
+OTHER_USER = 65534
 
 
 def directory(path: Path) -> Path:
@@ -19,7 +19,7 @@ def directory(path: Path) -> Path:
 
 
 def git(*arguments: str, cwd: Path) -> str | None:
-    """Run git with no settings but its defaults; return its answer, None where it refuses."""
+    """Run git with its default settings; return its output, or None if it fails."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(
         ["git", *arguments], cwd=cwd, env=environment, capture_output=True, check=False
@@ -117,12 +117,12 @@ TREES: dict[str, Callable[[Path], object]] = {
     "a file of text": a_file_of(b"hello\n"),
     "a file that names nothing": a_file_of(b"gitdir: nowhere\n"),
     "a file of NUL": a_file_of(b"gitdir: \0\n"),
-    "a file that is no UTF-8": a_file_of(b"gitdir: \xff\n"),
+    "a file that is not UTF-8": a_file_of(b"gitdir: \xff\n"),
 }
 
 
-def test_repository_is_what_git_calls_one(tmp_path: Path) -> None:
-    """Asks git itself. Where git ends with an error about a broken file, there is no repository."""
+def test_repository_detection_agrees_with_git(tmp_path: Path) -> None:
+    """Compares with git itself. If git fails because of a broken file, there is no repository."""
     wrong = {}
     for number, (what, make) in enumerate(TREES.items()):
         base = directory(tmp_path / str(number))
@@ -138,14 +138,14 @@ def test_repository_is_what_git_calls_one(tmp_path: Path) -> None:
     assert wrong == {}
 
 
-def owned(path: Path, user: int = STRANGER, mode: int | None = None) -> None:
+def owned(path: Path, user: int = OTHER_USER, mode: int | None = None) -> None:
     os.chown(path, user, user, follow_symlinks=False)
     if mode is not None:
         path.chmod(mode)
 
 
 def give_to_a_group(path: Path) -> None:
-    os.chown(path, 0, STRANGER)
+    os.chown(path, 0, OTHER_USER)
     path.chmod(0o775)
 
 
@@ -159,8 +159,8 @@ def test_marker_of_another_user_is_passed_over(tmp_path: Path) -> None:
         return repository(root) / ".git"
 
     changes: dict[str, Callable[[Path, Path], object]] = {
-        "marker of a stranger": lambda root, marker: owned(marker),
-        "directory of a stranger": lambda root, marker: owned(root),
+        "marker of another user": lambda root, marker: owned(marker),
+        "directory of another user": lambda root, marker: owned(root),
         "marker that all can write": lambda root, marker: marker.chmod(0o777),
         "directory that all can write": lambda root, marker: root.chmod(0o1777),
         "directory of a group": lambda root, marker: give_to_a_group(root),
@@ -180,7 +180,7 @@ def test_marker_of_another_user_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
-def test_project_above_a_doubtful_one_is_found(tmp_path: Path) -> None:
+def test_project_above_an_untrusted_project_is_found(tmp_path: Path) -> None:
     outer = repository(tmp_path / "outer")
     middle = directory(outer / "middle")
     owned(directory(middle / ".agent-orchestrator"))
@@ -190,7 +190,7 @@ def test_project_above_a_doubtful_one_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
-def test_doubt_names_whose_a_path_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doubt_names_the_owner_of_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = directory(tmp_path / "x")
     assert find_doubt(path) is None
     assert find_doubt(tmp_path / "nothing") is None

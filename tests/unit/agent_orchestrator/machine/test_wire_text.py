@@ -17,7 +17,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_any_bytes_come_back_as_they_were(value: Any) -> None:
+def test_any_bytes_survive_a_round_trip(value: Any) -> None:
     sent = json.dumps(to_wire(value), ensure_ascii=False).encode()
     if not (isinstance(value, dict) and value.keys() == {"base64"}):
         assert from_wire(json.loads(sent)) == value
@@ -28,7 +28,7 @@ def test_bytes_are_shown_as_text(name: bytes) -> None:
     wire_text(os.fsdecode(name)).encode()
 
 
-def test_text_stays_as_it_is() -> None:
+def test_valid_text_is_unchanged() -> None:
     assert wire_text("käse \\xff") == "käse \\xff"
     assert wire_text(os.fsdecode(b"caf\xe9")) == "caf\\xe9"
     assert to_wire(["käse"]) == ["käse"]

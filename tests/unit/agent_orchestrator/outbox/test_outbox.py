@@ -1,17 +1,14 @@
+"""An outbox keeps its events in order, for one holder at a time, until they are removed."""
+
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import stat
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
-from typing import Any
 
 import pytest
 
@@ -21,7 +18,6 @@ from agent_orchestrator.outbox.outbox import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
     Outbox,
-    OutboxError,
     OutboxHeldError,
     Refused,
     Run,
@@ -30,62 +26,20 @@ from agent_orchestrator.outbox.outbox import (
 from tests.support.own_disk import on_own_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
+from tests.unit.agent_orchestrator.outbox.filled_outbox import (
+    RUN,
+    command_to_fill,
+    event,
+    lines,
+    path_in,
+    running,
+    waiting_ids,
+)
 
-ROOT = Path(__file__).parents[4]
-RUN = Run(session_id="s", run=3, url="http://127.0.0.1:8765")
 ROOM = 512 * 1024
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return path_in(tmp_path)
-
-
-def path_in(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "outbox" / "s.3.db"
-
-
-@pytest.fixture
-def outbox(path: Path) -> Iterator[Outbox]:
-    with Outbox(path, RUN) as opened:
-        yield opened
-
-
-def event(number: int, **fields: Any) -> dict[str, Any]:
-    return {"event_type": "x", "event_id": str(number), **fields}
-
-
-def waiting_ids(outbox: Outbox) -> list[int]:
-    """The ids of all events that wait, in order, read batch by batch; they are gone then."""
-    found = []
-    while batch := outbox.next_batch():
-        found += [int(waiting.item["event_id"]) for waiting in batch]
-        outbox.remove(batch)
-    return found
-
-
-def command_to_fill(path: Path, *numbers: int) -> list[str]:
-    given = [str(number) for number in (*numbers, 0, 0, 0)[:3]]
-    return [sys.executable, "-m", "tests.support.filling_outbox", str(path), *given]
-
-
-@contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def lines(process: subprocess.Popen[str]) -> Iterator[str]:
-    assert process.stdout is not None
-    return (line.strip() for line in process.stdout)
-
-
-def test_event_comes_out_as_it_went_in(outbox: Outbox) -> None:
+def test_event_is_read_as_it_was_added(outbox: Outbox) -> None:
     one = event(1, text="naïve 🦾\u2028\n", deep=[{"a": [None, True, 1.5, 2**63]}])
     outbox.add(one)
     (waiting,) = outbox.next_batch()
@@ -93,7 +47,7 @@ def test_event_comes_out_as_it_went_in(outbox: Outbox) -> None:
     assert outbox.count_waiting() == 1
 
 
-def test_events_come_out_in_the_order_in_which_they_went_in(outbox: Outbox) -> None:
+def test_events_are_read_in_the_order_of_their_addition(outbox: Outbox) -> None:
     for number in range(1, 100):
         outbox.add(event(number))
     outbox.remove(outbox.next_batch()[:40])
@@ -102,7 +56,7 @@ def test_events_come_out_in_the_order_in_which_they_went_in(outbox: Outbox) -> N
     assert outbox.next_batch() == []
 
 
-def test_batch_is_cut_by_count(outbox: Outbox) -> None:
+def test_batch_is_limited_by_count(outbox: Outbox) -> None:
     for number in range(MAX_BATCH_EVENTS + 1):
         outbox.add(event(number))
     first = outbox.next_batch()
@@ -111,7 +65,7 @@ def test_batch_is_cut_by_count(outbox: Outbox) -> None:
     assert len(outbox.next_batch()) == 1
 
 
-def test_batch_is_cut_by_bytes_as_they_are_sent_and_holds_one_event_at_least(
+def test_batch_is_limited_by_bytes_but_holds_at_least_one_event(
     outbox: Outbox,
 ) -> None:
     for number, text in enumerate(
@@ -128,19 +82,19 @@ def test_batch_is_cut_by_bytes_as_they_are_sent_and_holds_one_event_at_least(
     assert len(outbox.next_batch()) == 2
 
 
-def test_batch_that_is_not_removed_comes_again(outbox: Outbox) -> None:
+def test_batch_is_returned_again_until_it_is_removed(outbox: Outbox) -> None:
     outbox.add(event(1))
     assert outbox.next_batch() == outbox.next_batch()
 
 
 @each_row("value", [float("nan"), float("inf"), "\ud800", {1, 2}])
-def test_event_that_could_never_be_sent_is_not_taken(outbox: Outbox, value: object) -> None:
+def test_event_that_cannot_be_sent_is_refused(outbox: Outbox, value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         outbox.add(event(1, value=value))
     assert outbox.count_waiting() == 0
 
 
-def test_it_says_whose_it_is_whoever_opens_it(path: Path) -> None:
+def test_outbox_keeps_its_run_when_opened_for_another(path: Path) -> None:
     with Outbox(path, RUN) as outbox:
         outbox.add(event(1))
     with Outbox(path) as outbox:
@@ -164,7 +118,7 @@ def test_empty_outbox_is_removed_when_it_is_closed(path: Path) -> None:
     assert list_outboxes(path.parent) == []
 
 
-def test_outbox_with_something_in_it_stays(path: Path) -> None:
+def test_outbox_with_events_is_kept(path: Path) -> None:
     with Outbox(path, RUN) as outbox:
         outbox.add(event(1))
         outbox.add(event(2))
@@ -178,7 +132,7 @@ def test_outbox_with_something_in_it_stays(path: Path) -> None:
         assert (outbox.count_waiting(), len(outbox.list_refused())) == (0, 1)
 
 
-def test_refused_event_is_put_aside_with_the_reason(outbox: Outbox) -> None:
+def test_refused_event_is_kept_with_the_reason(outbox: Outbox) -> None:
     for number in range(1, 5):
         outbox.add(event(number))
     batch = outbox.next_batch()
@@ -223,7 +177,7 @@ def test_items_of_an_earlier_version_get_their_kinds(path: Path) -> None:
         assert kinds == [EVENT, "transcript", EVENT]
 
 
-def test_one_has_it_at_a_time(path: Path) -> None:
+def test_outbox_has_one_holder_at_a_time(path: Path) -> None:
     with Outbox(path, RUN) as outbox:
         outbox.add(event(1))
         for run in (RUN, None):
@@ -234,7 +188,7 @@ def test_one_has_it_at_a_time(path: Path) -> None:
         assert waiting_ids(next_one) == [1]
 
 
-def test_one_process_has_it_at_a_time_and_a_kill_frees_it(path: Path) -> None:
+def test_killed_process_releases_its_outbox(path: Path) -> None:
     with running(command_to_fill(path, 3)) as holder:
         for line in lines(holder):
             if line.startswith("waiting"):
@@ -248,7 +202,7 @@ def test_one_process_has_it_at_a_time_and_a_kill_frees_it(path: Path) -> None:
 
 
 @each_row("count", [1, 7, 50, 200])
-def test_every_event_that_was_taken_is_there_after_a_kill(tmp_path: Path, count: int) -> None:
+def test_every_accepted_event_survives_a_kill(tmp_path: Path, count: int) -> None:
     path = path_in(tmp_path)
     with running(command_to_fill(path, 1_000_000)) as filling:
         taken = 0
@@ -263,7 +217,7 @@ def test_every_event_that_was_taken_is_there_after_a_kill(tmp_path: Path, count:
     assert taken <= len(found) <= taken + 1
 
 
-def test_threads_add_at_once_and_each_keeps_its_order(outbox: Outbox) -> None:
+def test_events_of_each_concurrent_thread_stay_in_order(outbox: Outbox) -> None:
     together = Barrier(8)
 
     def add_many(thread: int) -> None:
@@ -280,7 +234,7 @@ def test_threads_add_at_once_and_each_keeps_its_order(outbox: Outbox) -> None:
         assert own == list(range(thread * 1000, thread * 1000 + 50))
 
 
-def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox) -> None:
+def test_every_change_notifies_a_waiting_thread(outbox: Outbox) -> None:
     outbox.add(event(1))
     outbox.add(event(2))
     first, second = outbox.next_batch()
@@ -298,7 +252,7 @@ def test_whatever_comes_or_leaves_notifies_who_waits_for_a_change(outbox: Outbox
 
 
 @each_row("with_limit", [False, True], ids=["tiny disk", "limit on files"])
-def test_full_disk_is_told_and_what_was_taken_before_and_after_is_there(
+def test_full_disk_is_reported_and_loses_no_accepted_event(
     tmp_path: Path, with_limit: bool
 ) -> None:
     directory = tmp_path / "disk"
@@ -309,7 +263,7 @@ def test_full_disk_is_told_and_what_was_taken_before_and_after_is_there(
         script = f"head -c {ROOM} /dev/zero > {directory}/ballast && exec {' '.join(command)}"
         on_disk = on_own_disk(directory, f"size={2 * ROOM}", ["sh", "-c", script])
         if on_disk is None:
-            pytest.skip("this machine mounts no disk for us")
+            pytest.skip("this machine allows no mounts")
         command = on_disk
     with running(command) as filling:
         said = []
@@ -326,98 +280,7 @@ def test_full_disk_is_told_and_what_was_taken_before_and_after_is_there(
     assert said[-1] == f"waiting {len(added)} from 1"
 
 
-def refusal_of(make: Callable[[], object]) -> str:
-    with pytest.raises(OutboxError) as caught:
-        make()
-    assert type(caught.value) is OutboxError
-    return str(caught.value)
-
-
-def test_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file")
-    path = tmp_path / "state" / "outbox" / "s.db"
-    said = refusal_of(lambda: Outbox(path, RUN))
-    assert str(path) in said and "Not a directory" in said
-
-
-def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    directory = tmp_path / "outbox"
-    directory.mkdir(mode=0o500)
-    path = directory / "s.db"
-    if os.geteuid() != 0:
-        assert "Permission denied" in refusal_of(lambda: Outbox(path, RUN))
-        return
-    on_disk = on_own_disk(directory, "ro", command_to_fill(path, 1))
-    if on_disk is None:
-        pytest.skip("root may write everywhere, and this machine mounts nothing for us")
-    ran = subprocess.run(
-        on_disk, cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False
-    )
-    assert (ran.returncode, ran.stdout) == (1, "")
-    last = ran.stderr.splitlines()[-1]
-    assert last == (
-        f"agent_orchestrator.outbox.outbox.OutboxError: cannot open the outbox {path}: "
-        "Read-only file system"
-    )
-
-
-@each_row("name", ["s.3.db", "s.3.lock"])
-def test_link_is_not_followed(tmp_path: Path, name: str) -> None:
-    path = path_in(tmp_path)
-    path.parent.mkdir(parents=True)
-    theirs = tmp_path / "theirs"
-    theirs.write_text("precious")
-    (path.parent / name).symlink_to(theirs)
-    for run in (RUN, None):
-        refusal_of(lambda: Outbox(path, run))  # noqa: B023
-    assert theirs.read_text() == "precious"
-
-
-def test_outbox_that_is_not_there_is_not_made_by_opening_it(path: Path) -> None:
-    assert list_outboxes(path.parent) == []
-    refusal_of(lambda: Outbox(path))
-    path.parent.mkdir(parents=True)
-    refusal_of(lambda: Outbox(path))
-    assert list(path.parent.iterdir()) == []
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/dev/fd").iterdir())
-
-
-def test_file_that_is_no_outbox_is_told_and_let_go_of(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    path.with_suffix(".lock").touch(0o600)
-    path.touch(0o600)
-    before = open_files()
-    path.write_bytes(b"not a database, and longer than its header would be" * 100)
-    for _ in range(3):
-        assert "not a database" in refusal_of(lambda: Outbox(path))
-    path.write_bytes(b"")
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE run (something_else TEXT)")
-    for _ in range(3):
-        refusal_of(lambda: Outbox(path))
-    assert open_files() == before
-
-
-@each_row("with_database", [True, False])
-def test_outbox_whose_maker_was_killed_at_its_birth_is_removed_by_opening_it(
-    tmp_path: Path, with_database: bool
-) -> None:
-    path = path_in(tmp_path)
-    path.parent.mkdir(parents=True)
-    path.with_suffix(".lock").touch(0o600)
-    if with_database:
-        path.touch(0o600)
-    before = open_files()
-    assert list_outboxes(path.parent) == [path]
-    assert "it was removed" in refusal_of(lambda: Outbox(path))
-    assert list(path.parent.iterdir()) == []
-    assert open_files() == before
-
-
-def test_outbox_that_another_process_has_can_be_counted(outbox: Outbox) -> None:
+def test_held_outbox_can_be_counted(outbox: Outbox) -> None:
     assert peek(outbox.path) == (0, 0)
     outbox.add(event(1))
     outbox.add(event(2))
@@ -425,14 +288,8 @@ def test_outbox_that_another_process_has_can_be_counted(outbox: Outbox) -> None:
     assert waiting_ids(outbox) == [1, 2]
 
 
-def test_outbox_that_is_gone_cannot_be_counted_and_is_not_made(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    assert str(path) in refusal_of(lambda: peek(path))
-    assert list(path.parent.iterdir()) == []
-
-
-def test_outbox_is_read_by_other_versions_of_ours(path: Path) -> None:
-    """The tables are kept from version to version: what a dead supervisor left is delivered."""
+def test_tables_can_be_read_by_other_versions(path: Path) -> None:
+    """Another version may deliver the outbox of a dead supervisor: the tables must not change."""
     with Outbox(path, RUN) as outbox:
         outbox.add(event(1))
         outbox.add(event(2))

@@ -65,13 +65,13 @@ def with_agent(agent: Agent) -> Assignment:
     ],
     ids=["full", "bare agent", "all tools", "no tools", "no agent"],
 )
-def test_assignment_is_the_same_on_the_other_side(assignment: Assignment) -> None:
+def test_assignment_survives_a_round_trip(assignment: Assignment) -> None:
     text = assignment.to_json()
     assert Assignment.from_json(text) == assignment
     assert "\n" not in text
 
 
-def test_prompt_of_any_bytes_a_terminal_can_give_is_handed_over() -> None:
-    """Bytes that are not UTF-8 come in as lone surrogates, which ASCII can carry."""
+def test_prompt_that_is_not_utf_8_survives_a_round_trip() -> None:
+    """Python reads bytes that are not UTF-8 as lone surrogates; JSON escapes these in ASCII."""
     assignment = replace(ASSIGNMENT, prompt="a\udcffb")
     assert Assignment.from_json(assignment.to_json().encode("ascii").decode()) == assignment

@@ -47,7 +47,7 @@ with registered(run, Path(sys.argv[1])):
 
 @contextmanager
 def supervisor(state_dir: Path, session_id: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that has a run of this session registered, until its stdin ends."""
+    """Start a process that registers a run of this session until its stdin ends."""
     command = [sys.executable, "-c", SUPERVISING, str(state_dir), session_id]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -76,7 +76,7 @@ def test_run_is_registered_while_it_lasts(tmp_path: Path) -> None:
     assert list(registry_dir(state_dir).iterdir()) == []
 
 
-def test_runs_are_told_apart_by_session_and_number(tmp_path: Path) -> None:
+def test_runs_are_distinguished_by_session_and_number(tmp_path: Path) -> None:
     runs = [
         replace(RUN, session_id=name, run=number) for name in ("a", "a.1") for number in (1, 11)
     ]
@@ -91,7 +91,7 @@ def test_runs_are_told_apart_by_session_and_number(tmp_path: Path) -> None:
         }  # fmt: skip
 
 
-def test_supervisor_that_was_killed_is_told_from_those_that_live(tmp_path: Path) -> None:
+def test_killed_supervisor_is_distinguished_from_live_ones(tmp_path: Path) -> None:
     with supervisor(tmp_path, "killed") as killed, supervisor(tmp_path, "alive") as alive:
         assert supervised(tmp_path) == {"alive": True, "killed": True}
         killed.kill()
@@ -106,7 +106,7 @@ def test_supervisor_that_was_killed_is_told_from_those_that_live(tmp_path: Path)
         assert list_registered(tmp_path) == []
 
 
-def test_run_whose_supervisor_failed_stays_like_that_of_one_that_died(tmp_path: Path) -> None:
+def test_run_of_a_failed_supervisor_stays_registered(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), registered(RUN, tmp_path):
         raise ZeroDivisionError
     assert supervised(tmp_path) == {"s": False}
@@ -115,13 +115,13 @@ def test_run_whose_supervisor_failed_stays_like_that_of_one_that_died(tmp_path: 
     assert list_registered(tmp_path) == []
 
 
-def test_looking_again_and_again_disturbs_nobody(tmp_path: Path) -> None:
+def test_repeated_listing_does_not_change_the_result(tmp_path: Path) -> None:
     with registered(RUN, tmp_path):
         for _ in range(100):
             assert supervised(tmp_path) == {"s": True}
 
 
-def test_living_supervisors_and_managers_are_spared_and_dead_ones_are_not(
+def test_only_live_supervisors_and_managers_are_spared(
     tmp_path: Path, start_manager: Callable[..., RunningManager]
 ) -> None:
     own = start_manager()
@@ -137,7 +137,7 @@ def test_living_supervisors_and_managers_are_spared_and_dead_ones_are_not(
     assert spared_pids(tmp_path / "none") == set()
 
 
-def test_what_a_process_id_and_a_free_lock_say_depends_on_their_place(tmp_path: Path) -> None:
+def test_pid_and_free_lock_are_judged_by_their_place(tmp_path: Path) -> None:
     boot, here = RUN.processes.partition(" ")[0], RUN.processes
     cases = {
         "here": (here, RUN.host, True, True),
@@ -163,7 +163,7 @@ def test_what_a_process_id_and_a_free_lock_say_depends_on_their_place(tmp_path: 
         entry.path.unlink()
 
 
-def test_entry_of_an_older_version_is_of_this_place(tmp_path: Path) -> None:
+def test_entry_of_an_older_version_counts_as_local(tmp_path: Path) -> None:
     said = asdict(RUN)
     del said["host"], said["processes"]
     with registered(RUN, tmp_path):
@@ -173,7 +173,7 @@ def test_entry_of_an_older_version_is_of_this_place(tmp_path: Path) -> None:
         assert {e.run.session_id for e in list_registered(tmp_path) if e.is_here} == {"old", "s"}
 
 
-def test_contract_file_names_a_place_as_all_others_do() -> None:
+def test_contract_file_names_places_like_other_modules() -> None:
     assert (_namespace("pid"), _namespace("net")) == (place.processes(), place.network())
 
 
@@ -190,7 +190,7 @@ def test_contract_file_names_a_place_as_all_others_do() -> None:
         "\ufffe" * 9,
     ],
 )
-def test_file_that_cannot_be_read_is_left_out(tmp_path: Path, content: str) -> None:
+def test_unreadable_file_is_ignored(tmp_path: Path, content: str) -> None:
     with registered(RUN, tmp_path):
         (registry_dir(tmp_path) / "a.1.json").write_text(content, "utf-8")
         (tmp_path / "manager-1.json").write_text(content, "utf-8")

@@ -1,4 +1,4 @@
-"""Requests to a run, from a loopback manager of the test's own."""
+"""Requests to a run, from a fake manager on loopback."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
 
 
-class Told:
-    """An executor that notes what it is told."""
+class RecordingExecutor:
+    """An executor that records the messages that it receives."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -25,8 +25,8 @@ class Told:
         self.texts.append(text)
 
 
-def test_request_a_manager_tells_of_again_is_done_once() -> None:
-    """As one does whose record was put back to before it was done."""
+def test_repeated_request_is_executed_once() -> None:
+    """A manager repeats a request after its database was restored to an earlier state."""
     request = {
         "request_id": "r",
         "run": 1,
@@ -41,7 +41,7 @@ def test_request_a_manager_tells_of_again_is_done_once() -> None:
     loops: list[asyncio.AbstractEventLoop] = []
     again = asyncio.Event()
 
-    async def obey(url: str, executor: Told) -> list[dict[str, Any]]:
+    async def settle_twice(url: str, executor: RecordingExecutor) -> list[dict[str, Any]]:
         recorded: list[dict[str, Any]] = []
         assignment = Assignment(
             url=url,
@@ -57,15 +57,15 @@ def test_request_a_manager_tells_of_again_is_done_once() -> None:
         requests = Requests(
             assignment,
             order=StopOrder(),
-            executor=cast(Executor, executor),  # of which nothing else is asked
+            executor=cast(Executor, executor),  # only `send` is used
             record=recorded.append,
         )
-        obeying = asyncio.create_task(requests.obey())
+        handling = asyncio.create_task(requests.serve())
         settled_twice = asyncio.create_task(again.wait())
-        await asyncio.wait({obeying, settled_twice}, return_when=asyncio.FIRST_COMPLETED)
-        obeying.cancel()
-        await asyncio.wait({obeying})
-        assert obeying.cancelled(), obeying.exception()
+        await asyncio.wait({handling, settled_twice}, return_when=asyncio.FIRST_COMPLETED)
+        handling.cancel()
+        await asyncio.wait({handling})
+        assert handling.cancelled(), handling.exception()
         return recorded
 
     def answer(received: Received) -> Reply:
@@ -76,15 +76,15 @@ def test_request_a_manager_tells_of_again_is_done_once() -> None:
             loops[0].call_soon_threadsafe(again.set)
         return json_reply({"ok": True, "request": request})
 
-    told = Told()
+    told = RecordingExecutor()
 
     async def whole() -> list[dict[str, Any]]:
         loops.append(asyncio.get_running_loop())
         with recording(answer) as server:
-            return await obey(server.url, told)
+            return await settle_twice(server.url, told)
 
     recorded = run(whole())
-    gc.collect()  # a connection that nobody has closed fails this test
+    gc.collect()  # an unclosed connection fails this test
     assert told.texts == ["hint"]
     assert [event["role"] for event in recorded] == ["user"]
     assert settled[0] == settled[1]

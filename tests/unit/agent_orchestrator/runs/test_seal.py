@@ -20,13 +20,13 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "state"
 
 
-def test_a_sealed_spec_is_ours_and_says_the_same(state_dir: Path) -> None:
+def test_sealed_spec_is_ours_and_unchanged(state_dir: Path) -> None:
     sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     assert {name: value for name, value in sealed.items() if name != "seal"} == SPEC
     assert is_ours(sealed, session_id="s", run=1, state_dir=state_dir)
 
 
-def test_the_order_in_which_a_manager_returns_it_does_not_matter(state_dir: Path) -> None:
+def test_seal_does_not_depend_on_the_order_of_keys(state_dir: Path) -> None:
     sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     turned = dict(reversed(sealed.items()))
     assert is_ours(turned, session_id="s", run=1, state_dir=state_dir)
@@ -57,16 +57,14 @@ def test_a_spec_without_a_seal_is_not_ours(state_dir: Path, spec: dict[str, Any]
     assert not is_ours(spec, session_id="s", run=1, state_dir=state_dir)
 
 
-def test_seal_is_for_one_run_of_one_session_and_one_state_directory(
-    state_dir: Path, tmp_path: Path
-) -> None:
+def test_seal_is_bound_to_run_session_and_state_directory(state_dir: Path, tmp_path: Path) -> None:
     sealed = seal(SPEC, session_id="s", run=1, state_dir=state_dir)
     assert not is_ours(sealed, session_id="t", run=1, state_dir=state_dir)
     assert not is_ours(sealed, session_id="s", run=2, state_dir=state_dir)
     assert not is_ours(sealed, session_id="s", run=1, state_dir=tmp_path / "other")
 
 
-def test_the_key_is_private_made_once_and_nothing_else_is_left(state_dir: Path) -> None:
+def test_key_is_private_and_created_once(state_dir: Path) -> None:
     seals = {seal(SPEC, session_id="s", run=1, state_dir=state_dir)["seal"] for _ in range(2)}
     assert len(seals) == 1
     (key,) = state_dir.iterdir()
@@ -75,7 +73,7 @@ def test_the_key_is_private_made_once_and_nothing_else_is_left(state_dir: Path) 
     assert len(key.read_bytes()) == 32
 
 
-def test_those_who_race_for_the_first_key_get_the_same_one(state_dir: Path) -> None:
+def test_threads_racing_for_the_first_key_get_the_same_key(state_dir: Path) -> None:
     racers = 16
     together = threading.Barrier(racers)
 
@@ -89,7 +87,7 @@ def test_those_who_race_for_the_first_key_get_the_same_one(state_dir: Path) -> N
 
 
 @each_row("content", [b"", b"short"])
-def test_a_key_that_is_not_whole_seals_nothing(tmp_path: Path, content: bytes) -> None:
+def test_incomplete_key_is_refused(tmp_path: Path, content: bytes) -> None:
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     (state_dir / "seal.key").write_bytes(content)
@@ -98,7 +96,7 @@ def test_a_key_that_is_not_whole_seals_nothing(tmp_path: Path, content: bytes) -
     assert caught.value.filename == str(state_dir / "seal.key")
 
 
-def test_a_key_that_is_a_link_is_not_followed(state_dir: Path, tmp_path: Path) -> None:
+def test_key_that_is_a_link_is_refused(state_dir: Path, tmp_path: Path) -> None:
     state_dir.mkdir(parents=True)
     theirs = tmp_path / "theirs"
     theirs.write_bytes(b"k" * 32)

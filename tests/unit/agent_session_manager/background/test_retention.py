@@ -1,4 +1,4 @@
-"""Retention, in a world whose clock and time the test moves."""
+"""Retention, with a clock and a monotonic time that the test moves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KINDS = (ArchiveSessions, DeleteArchived, DeleteTranscripts)
 
 @dataclass
 class Kept:
-    """A session that was left alone at `since`, with so many rows."""
+    """A session without activity since `since`, with `rows` rows."""
 
     since: datetime
     rows: int = 10
@@ -43,12 +43,12 @@ class Kept:
 
 
 class World:
-    """A clock, the time that passes, what is due, and what retention made of it."""
+    """A clock, a monotonic time, due sessions, and a record of the retention's changes."""
 
     def __init__(self, terms: Terms | None = None) -> None:
         self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
         self.passed = 1000.0
-        self.is_away = False
+        self.is_unavailable = False
         self.kept: dict[type[RetentionChange], dict[str, Kept]] = {kind: {} for kind in KINDS}
         self.retired: list[RetentionChange] = []
         self.retention = Retention(
@@ -63,8 +63,8 @@ class World:
     async def find_due(
         self, change: type[RetentionChange], before: datetime, *, limit: int
     ) -> list[Due]:
-        if self.is_away:
-            raise StoreUnavailableError("the database is away")
+        if self.is_unavailable:
+            raise StoreUnavailableError("the database is unavailable")
         kept = self.kept[change]
         due = [
             Due(session_id=name, rows=one.rows)
@@ -80,7 +80,7 @@ class World:
         return list(change.session_ids)
 
     def look(self, seconds: float = LOOK_SECONDS, *, clock: float | None = None) -> list[str]:
-        """Whom a look after so many seconds touches, where the clock moves as much or by else."""
+        """Let `seconds` pass, run retention once, and return the ids of the changed sessions."""
         self.passed += seconds
         self.now += timedelta(seconds=seconds if clock is None else clock)
         before = len(self.retired)
@@ -90,14 +90,14 @@ class World:
 
 @pytest.fixture
 def started() -> World:
-    """It has looked once; from here on an hour is enough."""
+    """Return a world after the first run of retention."""
     world = World()
     assert world.look(0) == []
     return world
 
 
 @each_row("kind", KINDS)
-def test_first_look_touches_nothing_and_the_second_what_was_due_at_both(
+def test_session_is_retired_only_if_due_in_two_runs(
     kind: type[RetentionChange],
 ) -> None:
     world = World()
@@ -112,14 +112,14 @@ def test_first_look_touches_nothing_and_the_second_what_was_due_at_both(
 
 
 @each_row("jump", [THREE_DAYS, 3600.0, -THREE_DAYS, MAX_DRIFT_SECONDS + 1])
-def test_clock_that_is_set_costs_nobody_anything_at_once(started: World, jump: float) -> None:
-    started.add(DeleteArchived, "in use until a moment ago", timedelta())
+def test_clock_change_retires_no_session_at_once(started: World, jump: float) -> None:
+    started.add(DeleteArchived, "recently used", timedelta())
     for _ in range(3):
         assert started.look() == []
     assert started.look(clock=LOOK_SECONDS + jump) == []
 
 
-def test_clock_that_jumps_three_days_and_is_set_right_within_the_hour_deletes_nothing(
+def test_clock_jump_corrected_within_an_hour_deletes_nothing(
     started: World,
 ) -> None:
     started.add(DeleteArchived, "young", timedelta())
@@ -129,30 +129,30 @@ def test_clock_that_jumps_three_days_and_is_set_right_within_the_hour_deletes_no
     assert started.kept[DeleteArchived] != {}
 
 
-def test_without_the_look_at_the_time_that_passed_a_jump_would_delete(
+def test_clock_jump_deletes_without_the_drift_check(
     started: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The unsafe variant: it believes its clock."""
+    """The unsafe variant trusts its clock."""
     monkeypatch.setattr(retention, "MAX_DRIFT_SECONDS", float("inf"))
     started.add(DeleteArchived, "young", timedelta())
     started.look(clock=LOOK_SECONDS + THREE_DAYS)
     assert started.look(clock=LOOK_SECONDS - THREE_DAYS) == ["young"]
 
 
-def test_machine_that_slept_waits_another_hour(started: World) -> None:
+def test_retention_waits_another_hour_after_a_sleep(started: World) -> None:
     started.add(ArchiveSessions, "old", 99 * DAY)
     assert started.look(LOOK_SECONDS, clock=THREE_DAYS) == []
     assert started.look() == ["old"]
 
 
-def test_looks_that_follow_one_another_too_soon_are_no_hour(started: World) -> None:
+def test_runs_in_quick_succession_do_not_count(started: World) -> None:
     started.add(ArchiveSessions, "old", 99 * DAY)
     for _ in range(10):
         assert started.look(60) == []
     assert started.look() == ["old"]
 
 
-def test_only_what_is_asked_for_is_done() -> None:
+def test_only_configured_terms_apply() -> None:
     world = World(Terms(delete_archived=DAY))
     for kind in KINDS:
         world.add(kind, kind.__name__, 99 * DAY)
@@ -162,7 +162,7 @@ def test_only_what_is_asked_for_is_done() -> None:
     assert Terms(delete_transcripts=DAY).are_set
 
 
-def test_batches_are_small_and_a_large_session_goes_by_itself(started: World) -> None:
+def test_batches_are_small_and_a_large_session_is_alone(started: World) -> None:
     for number in range(SESSIONS_AT_ONCE + 1):
         started.add(DeleteArchived, f"small {number}", 9 * DAY, rows=1)
     started.add(DeleteArchived, "large", 9 * DAY, rows=100 * ROWS_AT_ONCE)
@@ -172,7 +172,7 @@ def test_batches_are_small_and_a_large_session_goes_by_itself(started: World) ->
     assert [len(change.session_ids) for change in started.retired] == [SESSIONS_AT_ONCE, 1, 1, 2, 1]
 
 
-def test_parent_goes_in_the_same_look_as_its_last_child(
+def test_parent_is_retired_in_the_same_run_as_its_last_child(
     started: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     started.add(ArchiveSessions, "parent", 9 * DAY)
@@ -185,10 +185,10 @@ def test_parent_goes_in_the_same_look_as_its_last_child(
     assert "1, 2 since the start" in caplog.text
 
 
-def test_what_could_not_be_done_is_done_at_the_next_look(started: World) -> None:
+def test_failed_change_is_repeated_in_the_next_run(started: World) -> None:
     started.add(ArchiveSessions, "old", 99 * DAY)
-    started.is_away = True
+    started.is_unavailable = True
     with pytest.raises(StoreUnavailableError):
         started.look()
-    started.is_away = False
+    started.is_unavailable = False
     assert started.look() == ["old"]

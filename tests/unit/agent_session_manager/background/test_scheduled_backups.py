@@ -1,4 +1,4 @@
-"""Backups that are made by themselves, in a world whose clock and time the test moves."""
+"""Automatic backups, with a clock and a monotonic time that the test moves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = 24 * HOUR
 
 
 class World:
-    """A clock, the time that passes, and a disk that may be full."""
+    """A clock, a monotonic time, and a disk that may be full."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "backups"
@@ -35,7 +35,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        """Start anew: nothing is known but what is on the disk."""
+        """Start the backups again, with only the files on the disk as state."""
         self.backups = Backups(
             self.directory,
             "sessions",
@@ -53,7 +53,7 @@ class World:
         return "nothing"
 
     def look(self, seconds: float = LOOK_SECONDS, *, clock: float | None = None) -> int:
-        """How often one was tried by a look after so many seconds."""
+        """Let `seconds` pass, run the schedule once, and return the number of attempts."""
         self.passed += seconds
         self.now += timedelta(seconds=seconds if clock is None else clock)
         before = self.tries
@@ -74,7 +74,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_first_look_makes_one_named_by_the_time_in_a_directory_for_its_owner_only(
+def test_first_backup_is_named_by_time_in_a_private_directory(
     world: World,
 ) -> None:
     assert world.look(0) == 1
@@ -82,7 +82,7 @@ def test_first_look_makes_one_named_by_the_time_in_a_directory_for_its_owner_onl
     assert stat.S_IMODE(world.directory.stat().st_mode) == 0o700
 
 
-def test_one_is_made_each_time_that_the_time_has_passed_and_only_the_newest_are_kept(
+def test_backups_are_periodic_and_only_the_newest_are_kept(
     world: World,
 ) -> None:
     assert world.look(0) == 1
@@ -92,7 +92,7 @@ def test_one_is_made_each_time_that_the_time_has_passed_and_only_the_newest_are_
     assert world.names == [f"sessions-202611{day}T120000Z.db" for day in (24, 25, 26)]
 
 
-def test_start_makes_none_while_the_newest_is_young_enough(world: World) -> None:
+def test_start_makes_no_backup_if_the_newest_is_recent(world: World) -> None:
     world.look(0)
     world.start()
     assert world.look(HOUR) == 0
@@ -100,9 +100,7 @@ def test_start_makes_none_while_the_newest_is_young_enough(world: World) -> None
 
 
 @each_row("jump", [-30 * DAY, 30 * DAY])
-def test_clock_that_is_set_does_not_end_backups_or_cost_the_one_just_made(
-    world: World, jump: float
-) -> None:
+def test_clock_change_neither_stops_nor_deletes_backups(world: World, jump: float) -> None:
     for _ in range(4):
         world.look(DAY)
     assert world.look(HOUR, clock=jump) == 0
@@ -114,7 +112,7 @@ def test_clock_that_is_set_does_not_end_backups_or_cost_the_one_just_made(
     assert world.look(2 * DAY) == 1
 
 
-def test_one_that_fails_is_counted_and_tried_again_and_nothing_is_removed_for_it(
+def test_failed_backup_is_retried_and_deletes_no_older_one(
     world: World,
 ) -> None:
     for _ in range(3):
@@ -133,7 +131,7 @@ def test_one_that_fails_is_counted_and_tried_again_and_nothing_is_removed_for_it
     assert world.backups.made == 4
 
 
-def test_what_somebody_else_put_there_stays(world: World) -> None:
+def test_files_of_other_programs_are_kept(world: World) -> None:
     world.look(0)
     others = ["notes.txt", "sessions-before-the-move.db", "sessions-monday.db", "other-1Z.db"]
     for name in others:
@@ -144,7 +142,7 @@ def test_what_somebody_else_put_there_stays(world: World) -> None:
     assert len(world.names) == 3 + len(others)
 
 
-def test_what_is_left_of_one_that_was_killed_goes_with_the_next(world: World) -> None:
+def test_partial_file_of_a_killed_backup_is_removed(world: World) -> None:
     world.look(0)
     left = world.directory / ".sessions-20261122T110000Z.db.abcd1234.partial"
     left.touch()
@@ -152,7 +150,7 @@ def test_what_is_left_of_one_that_was_killed_goes_with_the_next(world: World) ->
     assert not left.exists()
 
 
-def test_directory_that_others_can_enter_is_refused(world: World) -> None:
+def test_directory_open_to_others_is_refused(world: World) -> None:
     world.directory.mkdir(mode=0o755)
     world.directory.chmod(0o755)
     with pytest.raises(DiscoveryError):

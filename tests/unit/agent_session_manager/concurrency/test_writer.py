@@ -1,4 +1,4 @@
-"""The writer, with a store that commits when it is let."""
+"""The writer, with a store whose commits the test controls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 
 class GatedStore:
-    """Knows the session `known` only. Each commit begins by waiting for the gate."""
+    """A store without the session `unknown`. Each commit first waits for the gate."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -54,7 +54,7 @@ def append(session_id: str) -> AppendEvents:
 
 
 def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> GatedStore:
-    """Run a scenario with a writer whose store has its gate shut; all ends within 5 seconds."""
+    """Run a scenario with a writer whose store has a closed gate, with a time-out."""
     store = GatedStore()
 
     async def bounded() -> None:
@@ -70,18 +70,18 @@ def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> 
 
 
 async def begun(store: GatedStore) -> None:
-    """A commit is under way."""
+    """Wait until a commit has begun."""
     assert await asyncio.to_thread(store.began.acquire, timeout=WATCHDOG_SECONDS)
 
 
 async def sent(writer: Writer, *session_ids: str) -> list[asyncio.Task[Any]]:
-    """Commits that wait in the writer, in this order."""
+    """Send commits to the writer, in this order, and return their tasks."""
     tasks = [asyncio.create_task(writer.commit(append(each))) for each in session_ids]
-    await asyncio.sleep(0)  # each of them runs until it waits
+    await asyncio.sleep(0)  # each task runs until it waits
     return tasks
 
 
-def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+def test_changes_during_a_commit_share_the_next_commit() -> None:
     async def scenario(store: GatedStore, writer: Writer) -> None:
         first = await sent(writer, "first")
         await begun(store)
@@ -104,7 +104,7 @@ def test_commit_is_never_larger_than_its_limit(monkeypatch: pytest.MonkeyPatch) 
     assert run(scenario).commits == [list("abc"), list("def"), list("gh")]
 
 
-def test_caller_alone_waits_for_nobody() -> None:
+def test_single_caller_is_committed_at_once() -> None:
     async def scenario(store: GatedStore, writer: Writer) -> None:
         store.gate.set()
         for n in range(3):
@@ -113,7 +113,7 @@ def test_caller_alone_waits_for_nobody() -> None:
     assert run(scenario).commits == [["s"], ["s"], ["s"]]
 
 
-def test_unknown_session_fails_its_own_append_and_not_its_neighbours() -> None:
+def test_append_to_an_unknown_session_fails_alone() -> None:
     async def scenario(store: GatedStore, writer: Writer) -> None:
         before, unknown, after = await sent(writer, "before", "unknown", "after")
         store.gate.set()
@@ -138,7 +138,7 @@ def test_event_of_a_cancelled_caller_is_still_committed() -> None:
     assert run(scenario).stored == ["during", "waiting", "other"]
 
 
-def test_store_that_raises_fails_its_callers_and_does_not_end_the_writer() -> None:
+def test_failing_commit_does_not_end_the_writer() -> None:
     async def scenario(store: GatedStore, writer: Writer) -> None:
         store.gate.set()
         store.fails = True
@@ -152,7 +152,7 @@ def test_store_that_raises_fails_its_callers_and_does_not_end_the_writer() -> No
     run(scenario)
 
 
-def test_more_than_it_holds_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_beyond_the_queue_limit_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
 
     async def scenario(store: GatedStore, writer: Writer) -> None:
@@ -168,7 +168,7 @@ def test_more_than_it_holds_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert run(scenario).stored == ["under way", "a", "b", "c", "later"]
 
 
-def test_leaving_commits_what_waits_and_refuses_what_comes() -> None:
+def test_closed_writer_commits_its_queue_and_refuses_new_changes() -> None:
     store = GatedStore()
 
     async def scenario() -> None:

@@ -34,7 +34,7 @@ def test_only_the_type_is_required() -> None:
     assert parse_event({"event_type": "x"}, session_id="s") == NewEvent(event_type="x", fields={})
 
 
-def test_fields_are_kept_as_they_came_and_the_managers_own_are_not() -> None:
+def test_fields_are_kept_except_those_of_the_manager() -> None:
     given = {
         "event_type": "post_tool",
         "event_id": "1",
@@ -61,7 +61,7 @@ def test_fields_are_kept_as_they_came_and_the_managers_own_are_not() -> None:
     assert given == before
 
 
-def test_longest_values_are_taken() -> None:
+def test_longest_values_are_accepted() -> None:
     event = parse(event_type="x" * MAX_TYPE_CHARS, event_id="é" * MAX_EVENT_ID_CHARS, run=2**31 - 1)
     assert len(event.event_id or "") == MAX_EVENT_ID_CHARS
     assert parse(exit_code=-(2**31)).fields == {"exit_code": -(2**31)}
@@ -69,10 +69,10 @@ def test_longest_values_are_taken() -> None:
 
 @each_row("value", [None, 1, "x", [], True, 1.5])
 def test_event_is_an_object(value: Any) -> None:
-    assert problem(value) == "an event is a JSON object"
+    assert problem(value) == "an event must be a JSON object"
 
 
-def test_error_names_the_place_in_a_list() -> None:
+def test_error_names_the_index_in_a_list() -> None:
     assert problem({}, index=7).startswith("event 7: event_type is required")
 
 
@@ -110,7 +110,7 @@ def test_answer_is_a_message_of_the_assistant_with_text(
     assert parse(event_type="thinking", **fields).is_answer is False
 
 
-def test_stop_carries_its_end_and_nothing_else_does() -> None:
+def test_only_a_stop_event_has_an_end() -> None:
     assert parse(event_type="session_stop", exit_code=3).end == RunEnd(
         exit_code=3, reason=Reason.FAILED
     )
@@ -118,7 +118,7 @@ def test_stop_carries_its_end_and_nothing_else_does() -> None:
     assert parse(event_type="session_stopped", exit_code=3).end is None
 
 
-def test_usage_is_counted_of_usage_events_alone() -> None:
+def test_only_usage_events_have_usage() -> None:
     counts = {"input_tokens": 1, "cost_microdollars": MAX_USAGE, "output_tokens": None, "own": "x"}
     event = parse(event_type="usage", usage=counts)
     assert event.usage == Usage(input_tokens=1, cost_microdollars=MAX_USAGE)
@@ -126,7 +126,7 @@ def test_usage_is_counted_of_usage_events_alone() -> None:
     assert parse(event_type="message", usage={"input_tokens": "many"}).usage is None
 
 
-def test_text_is_joined_whatever_is_between() -> None:
+def test_text_blocks_are_joined_across_other_blocks() -> None:
     blocks = [
         {"type": "text", "text": "one"},
         {"type": "image"},

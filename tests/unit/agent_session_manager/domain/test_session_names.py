@@ -1,4 +1,4 @@
-"""Which names a new session may have: nothing in one may be invisible."""
+"""Names of new sessions: invisible characters are refused."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def problem_of(name: str) -> str:
     return str(caught.value)
 
 
-def test_name_is_refused_with_the_character_and_its_place() -> None:
+def test_refused_name_error_has_character_and_position() -> None:
     for name in GOOD:
         check_name(name)
     assert [(name, problem_of(name).split("has ")[1].split(":")[0]) for name, _ in BAD] == list(BAD)
 
 
-def test_no_character_that_is_not_seen_is_part_of_a_name() -> None:
-    """What the commands mark, and each character that Unicode calls a control or a format."""
+def test_name_cannot_contain_invisible_characters() -> None:
+    """These are the characters that the commands mark, and all control and format characters."""
     unseen = {"Cc", "Cf", "Zl", "Zp"}
     for number in (*range(0xD800), *range(0xE000, 0x110000)):
         character = chr(number)
@@ -54,7 +54,7 @@ def test_no_character_that_is_not_seen_is_part_of_a_name() -> None:
             assert f"U+{number:04X}" in problem_of(f"a{character}b")
 
 
-def test_two_ways_to_write_a_name_are_one() -> None:
+def test_unicode_forms_of_a_name_are_equal() -> None:
     forms = [unicodedata.normalize(form, "Ǻ café 각") for form in ("NFC", "NFD")]
     assert forms[0] != forms[1]
     assert reserved_name(forms[0]) == reserved_name(forms[1]) == forms[0]

@@ -39,14 +39,14 @@ LOST_WITHOUT_HOLDER = RunState(run=2, finished=True, reason=Reason.LOST)
         (LOST_WITHOUT_HOLDER, 2, Effect.CLOSE),
     ],
 )
-def test_stop_ends_the_newest_run_alone_and_once(
+def test_stop_ends_only_the_newest_run_and_only_once(
     newest: RunState, named_run: int | None, effect: Effect
 ) -> None:
     assert effect_of_stop(newest, named_run=named_run) is effect
 
 
 @each_row("reason", [reason for reason in Reason if reason is not Reason.LOST])
-def test_end_that_is_known_stays(reason: Reason) -> None:
+def test_known_end_is_final(reason: Reason) -> None:
     ended = RunState(run=2, finished=True, reason=reason)
     assert effect_of_stop(ended, named_run=2) is Effect.NOTHING
     assert effect_of_claim(ended, run=2, holder="me") is Effect.REFUSE
@@ -65,14 +65,14 @@ def test_end_that_is_known_stays(reason: Reason) -> None:
         (LOST, False, Effect.OPEN_NEXT),
     ],
 )
-def test_resume_is_refused_while_another_may_drive_the_session(
+def test_resume_is_refused_while_a_run_is_open(
     newest: RunState, exclusive: bool, effect: Effect
 ) -> None:
     assert effect_of_resume(newest, exclusive=exclusive) is effect
 
 
 @each_row("newest", [OPEN, HELD, ENDED, LOST])
-def test_takeover_opens_the_next_run_whatever_the_newest_does(newest: RunState) -> None:
+def test_takeover_opens_the_next_run_in_any_state(newest: RunState) -> None:
     assert effect_of_resume(newest, exclusive=True, takeover=True) is Effect.OPEN_NEXT
 
 
@@ -89,7 +89,7 @@ def test_takeover_opens_the_next_run_whatever_the_newest_does(newest: RunState) 
         *((newest, run, "me", Effect.REFUSE) for newest in (OPEN, HELD, LOST) for run in (1, 3)),
     ],
 )
-def test_lease_is_for_one_on_the_newest_run_and_a_lost_run_for_who_had_it(
+def test_lease_is_granted_on_the_newest_run_to_one_holder(
     newest: RunState, run: int, holder: str, effect: Effect
 ) -> None:
     assert effect_of_claim(newest, run=run, holder=holder) is effect
@@ -107,19 +107,19 @@ def test_event_of_an_older_run_is_late() -> None:
         (None, 1, Reason.FAILED),
         (None, -15, Reason.FAILED),
         ("", 1, Reason.FAILED),
-        ("done by hand", 0, Reason.COMPLETED),
+        ("another reason", 0, Reason.COMPLETED),
         ("COMPLETED", 1, Reason.FAILED),
         *((reason.value, 1, reason) for reason in Reason),
     ],
 )
-def test_reason_is_the_callers_where_it_is_one_of_ours(
+def test_reason_of_the_caller_is_used_if_it_is_known(
     text: str | None, exit_code: int | None, reason: Reason
 ) -> None:
     assert end_reason(text, exit_code) is reason
 
 
 @each_row("text", ["a", "0", "A.b_c:d-e", "x" * 128])
-def test_id_within_the_grammar(text: str) -> None:
+def test_valid_session_id(text: str) -> None:
     assert is_session_id(text)
 
 
@@ -143,5 +143,5 @@ def test_id_within_the_grammar(text: str) -> None:
         "a%2Fb",
     ],
 )
-def test_id_outside_the_grammar(text: str) -> None:
+def test_invalid_session_id(text: str) -> None:
     assert not is_session_id(text)

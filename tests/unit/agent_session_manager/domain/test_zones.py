@@ -1,4 +1,4 @@
-"""Where a zone's clock changes, and where its days begin."""
+"""Offset changes and starts of days in time zones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_spans_change_where_the_clock_does() -> None:
+def test_spans_split_at_offset_changes() -> None:
     since = moment("2026-01-01T12:34:56.789")
     table: dict[str, list[tuple[str, float]]] = {
         "UTC": [],
@@ -33,7 +33,7 @@ def test_spans_change_where_the_clock_does() -> None:
     assert fixed.offset == timedelta(minutes=90)
 
 
-def test_days_begin_at_the_zones_midnight_or_where_it_is_skipped() -> None:
+def test_day_starts_at_midnight_or_at_the_skipped_hour() -> None:
     table = {
         ("Europe/Berlin", "2026-03-29"): "2026-03-28T23:00",
         ("Europe/Berlin", "2026-03-30"): "2026-03-29T22:00",

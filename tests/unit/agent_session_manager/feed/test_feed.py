@@ -1,4 +1,4 @@
-"""The feed itself: how many may read, and what a reader is told when it cannot go on."""
+"""The feed: the limit of readers, and the frames and errors that end a feed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from agent_session_manager.concurrency.reader import Reader
-from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     CursorUnknownError,
@@ -33,18 +33,18 @@ from tests.unit.agent_session_manager.feed.test_tail import SESSION, _event
 
 
 class Source:
-    """One session that grows, and a list in which nothing changes."""
+    """One session that grows, and a list without changes."""
 
     def __init__(self) -> None:
         self.session = SESSION
         self.fails = False
-        self.bells = Bells()
+        self.wakeups = Wakeups()
         self.feeds = self
-        self.feed = Feed(self.bells, cast(Reader, self))
+        self.feed = Feed(self.wakeups, cast(Reader, self))
 
     def append(self) -> None:
         self.session = replace(self.session, last_seq=self.session.last_seq + 1)
-        self.bells.ring(["s"])
+        self.wakeups.notify(["s"])
 
     async def read(self, query: Callable[[Any], Any]) -> Any:
         return query(self)
@@ -59,7 +59,7 @@ class Source:
         return Changes(changes=[], cursor=after, has_more=False)
 
 
-def test_only_so_many_read_at_once_and_who_leaves_makes_room(
+def test_number_of_readers_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "MAX_READERS", 2)
@@ -81,7 +81,7 @@ def test_only_so_many_read_at_once_and_who_leaves_makes_room(
     run(scenario())
 
 
-def test_store_that_goes_away_is_raised_and_the_next_reader_goes_on_from_there() -> None:
+def test_store_failure_ends_a_feed_that_can_be_resumed() -> None:
     async def scenario() -> None:
         source = Source()
         async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
@@ -104,7 +104,7 @@ def test_store_that_goes_away_is_raised_and_the_next_reader_goes_on_from_there()
     run(scenario())
 
 
-def test_cursor_past_the_head_or_of_another_session_is_refused_with_the_head() -> None:
+def test_invalid_cursor_is_refused_with_the_head() -> None:
     async def scenario() -> None:
         source = Source()
         source.append()
@@ -119,7 +119,7 @@ def test_cursor_past_the_head_or_of_another_session_is_refused_with_the_head() -
     run(scenario())
 
 
-def test_reader_to_whom_nothing_happens_hears_that_it_is_not_forgotten(
+def test_idle_reader_gets_heartbeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
@@ -130,7 +130,7 @@ def test_reader_to_whom_nothing_happens_hears_that_it_is_not_forgotten(
         async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
             await anext(frames)
             assert await anext(frames) == Heartbeat()
-            # What no bell rang for, as a notice got lost, is seen with the next one.
+            # A change without a wakeup, after a lost notice, is sent with the next heartbeat.
             source.session = replace(source.session, last_seq=1)
             while (frame := await anext(frames)) == Heartbeat():
                 pass
@@ -142,14 +142,14 @@ def test_reader_to_whom_nothing_happens_hears_that_it_is_not_forgotten(
     run(scenario())
 
 
-def test_all_who_read_are_told_that_the_manager_stops() -> None:
+def test_readers_get_a_stopping_frame_when_the_manager_stops() -> None:
     async def scenario() -> None:
         source = Source()
         async with aclosing(source.feed.follow("s", 0, forever=True)) as frames:
             await anext(frames)
             waiting = asyncio.ensure_future(anext(frames))
-            await asyncio.sleep(0)  # it runs until it waits
-            source.bells.close()
+            await asyncio.sleep(0)  # the task runs until it waits
+            source.wakeups.close()
             assert await waiting == Stopping()
 
     run(scenario())

@@ -1,4 +1,4 @@
-"""The tail: one look at the store for all who follow a session."""
+"""The tail: one read of the store for all followers of a session."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ SESSION = Session(
 
 
 class Record:
-    """A session whose reads are counted."""
+    """A session that records its reads."""
 
     def __init__(self) -> None:
         self.session: Session | None = SESSION
         self.reads: list[int] = []
-        self.rung = asyncio.Event()
-        self.tail = Tail("s", self.rung, self._read)
+        self.changed = asyncio.Event()
+        self.tail = Tail("s", self.changed, self._read)
 
     def append(self, count: int = 1) -> None:
         assert self.session is not None
         self.session = replace(self.session, last_seq=self.session.last_seq + count)
-        self.rung.set()
+        self.changed.set()
 
     async def seqs(self, after: int, *, fresh: bool = False) -> list[int]:
         news = await self.tail.look(after, fresh=fresh)
@@ -76,12 +76,11 @@ def _event(seq: int) -> Event:
         run=1,
         late=False,
         recorded_at=NOW,
-        fields={},
-        size=10,
+        fields_json='{"n":"ab"}',
     )
 
 
-def test_all_who_follow_share_one_look_for_each_change() -> None:
+def test_all_followers_share_one_read_for_each_change() -> None:
     async def scenario() -> None:
         record = Record()
         record.append(10)
@@ -100,7 +99,7 @@ def test_all_who_follow_share_one_look_for_each_change() -> None:
     run(scenario())
 
 
-def test_who_is_further_back_reads_by_itself_and_reaches_the_tail() -> None:
+def test_reader_far_behind_reads_alone_and_reaches_the_tail() -> None:
     async def scenario() -> None:
         record = Record()
         record.append(1000)
@@ -115,7 +114,7 @@ def test_who_is_further_back_reads_by_itself_and_reaches_the_tail() -> None:
 
 
 @each_row("limit", ["MAX_EVENTS", "MAX_CHARS"])
-def test_tail_is_bounded_and_what_it_dropped_is_still_read(
+def test_tail_is_bounded_and_dropped_events_can_be_read(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(module, limit, 100 if limit == "MAX_EVENTS" else 1000)
@@ -135,7 +134,7 @@ def test_tail_is_bounded_and_what_it_dropped_is_still_read(
     run(scenario())
 
 
-def test_burst_that_does_not_fit_is_left_to_each() -> None:
+def test_burst_larger_than_the_tail_is_read_completely() -> None:
     async def scenario() -> None:
         record = Record()
         await record.seqs(0)
@@ -148,25 +147,25 @@ def test_burst_that_does_not_fit_is_left_to_each() -> None:
     run(scenario())
 
 
-def test_without_a_ring_the_store_is_asked_only_if_it_is_wanted() -> None:
+def test_without_a_wakeup_only_a_fresh_look_reads_the_store() -> None:
     async def scenario() -> None:
         record = Record()
         await record.seqs(0)
         record.append(1)
-        record.rung.clear()  # as where a notice of another manager got lost
+        record.changed.clear()  # as after a lost notice of another manager
         assert await record.seqs(0) == []
         assert await record.seqs(0, fresh=True) == [1]
 
     run(scenario())
 
 
-def test_session_that_is_created_anew_is_told_apart() -> None:
+def test_session_with_a_reused_id_is_detected() -> None:
     async def scenario() -> None:
         record = Record()
         record.append(5)
         await record.seqs(5)
         record.session = replace(SESSION, generation="second", last_seq=7)
-        record.rung.set()
+        record.changed.set()
         news = await record.tail.look(5)
         assert (news.session.generation, news.session.last_seq) == ("second", 7)
 
@@ -178,12 +177,12 @@ async def _refused(look: Callable[[], Awaitable[object]]) -> None:
         await look()
 
 
-def test_look_that_failed_is_made_again_by_the_next() -> None:
+def test_failed_look_is_repeated_by_the_next_reader() -> None:
     async def scenario() -> None:
         record = Record()
         await record.seqs(0)
         there, record.session = record.session, None
-        record.rung.set()
+        record.changed.set()
         for _ in range(2):
             await _refused(lambda: record.seqs(0))
         record.session = there

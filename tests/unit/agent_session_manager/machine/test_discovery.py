@@ -47,7 +47,7 @@ def announced(
         file.close()
 
 
-def test_manager_is_found_while_it_holds_its_file_and_not_after(tmp_path: Path) -> None:
+def test_manager_is_found_only_while_it_holds_its_file(tmp_path: Path) -> None:
     assert find_manager(tmp_path, PORT) is None
     with announced(tmp_path):
         assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
@@ -62,21 +62,21 @@ def test_manager_that_has_not_announced_itself_is_not_found(tmp_path: Path) -> N
     file.close()
 
 
-def test_pipe_in_the_place_of_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_pipe_instead_of_the_file_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(discovery_path(tmp_path, PORT))
     assert find_manager(tmp_path, PORT) is None
 
 
-def test_token_is_kept_from_manager_to_manager(tmp_path: Path) -> None:
+def test_token_is_kept_for_the_next_manager(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass
-    for _ in range(2):  # the first of them fails before it serves
+    for _ in range(2):  # the first manager fails before it serves
         file = DiscoveryFile(discovery_path(tmp_path, PORT))
         assert file.kept_token == "secret-token"
         file.close()
 
 
-def test_token_outlives_a_manager_that_was_killed_before_it_served(tmp_path: Path) -> None:
+def test_token_survives_a_kill_before_serving(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass
     path = discovery_path(tmp_path, PORT)
@@ -84,7 +84,7 @@ def test_token_outlives_a_manager_that_was_killed_before_it_served(tmp_path: Pat
         starting = DiscoveryFile(path)
         left = path.read_bytes()
         starting.close()
-        path.write_bytes(left)  # as it is after a kill: nothing was put back
+        path.write_bytes(left)  # as after a kill: the close was not executed
     file = DiscoveryFile(path)
     assert file.kept_token == "secret-token"
     file.rotate_token()
@@ -95,7 +95,7 @@ def test_token_outlives_a_manager_that_was_killed_before_it_served(tmp_path: Pat
     file.close()
 
 
-def test_token_that_was_rotated_is_another_one_and_kept(tmp_path: Path) -> None:
+def test_rotated_token_is_new_and_kept(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass
     file = DiscoveryFile(discovery_path(tmp_path, PORT))
@@ -113,7 +113,7 @@ def test_token_that_was_rotated_is_another_one_and_kept(tmp_path: Path) -> None:
     assert Announcement(**content) == replace(ANNOUNCEMENT, token=token)
 
 
-def test_predecessor_is_not_found_in_the_file_of_one_that_is_starting(tmp_path: Path) -> None:
+def test_starting_manager_does_not_announce_its_predecessor(tmp_path: Path) -> None:
     with announced(tmp_path):
         pass
     starting = DiscoveryFile(discovery_path(tmp_path, PORT))
@@ -131,14 +131,14 @@ def test_first_token_is_random_and_long(tmp_path: Path) -> None:
     assert min(map(len, tokens)) >= 43
 
 
-def test_shorter_announcement_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+def test_shorter_announcement_replaces_a_longer_one(tmp_path: Path) -> None:
     with announced(tmp_path, replace(ANNOUNCEMENT, database="x" * 1000)):
         pass
     with announced(tmp_path):
         assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
 
 
-def test_second_manager_is_refused_while_the_first_holds_its_file(tmp_path: Path) -> None:
+def test_second_manager_is_refused_while_the_first_runs(tmp_path: Path) -> None:
     with announced(tmp_path), pytest.raises(ManagerPresentError) as caught:
         DiscoveryFile(discovery_path(tmp_path, PORT))
     assert f"{ANNOUNCEMENT.url} already (process {os.getpid()}, " in str(caught.value)
@@ -158,7 +158,7 @@ def test_manager_of_another_container_is_refused_with_its_host(tmp_path: Path) -
             DiscoveryFile(discovery_path(tmp_path, PORT))
 
 
-def test_client_that_is_stopped_while_it_looks_keeps_no_manager_from_starting(
+def test_lock_of_a_stopped_client_does_not_block_a_start(
     tmp_path: Path,
 ) -> None:
     path = discovery_path(tmp_path, PORT)
@@ -171,7 +171,7 @@ def test_client_that_is_stopped_while_it_looks_keeps_no_manager_from_starting(
 
 
 @each_row("name", ["manager-8765.lock", "manager-8765.json"])
-def test_manager_waits_for_one_that_has_released_half(tmp_path: Path, name: str) -> None:
+def test_manager_waits_for_one_that_has_released_one_lock(tmp_path: Path, name: str) -> None:
     with announced(tmp_path):
         pass
     with (tmp_path / name).open("rb") as held, ThreadPoolExecutor(1) as thread:
@@ -182,7 +182,7 @@ def test_manager_waits_for_one_that_has_released_half(tmp_path: Path, name: str)
         starting.result(WAIT_SECONDS).close()
 
 
-def test_older_manager_which_has_one_lock_is_not_waited_for(tmp_path: Path) -> None:
+def test_manager_does_not_wait_for_an_older_version(tmp_path: Path) -> None:
     path = discovery_path(tmp_path, PORT)
     path.touch(0o600)
     older = {"url": ANNOUNCEMENT.url, "pid": 7, "instance": "i", "version": "0", "database": "d"}
@@ -206,7 +206,7 @@ def test_all_managers_of_a_state_directory_are_found(tmp_path: Path) -> None:
     file.close()
 
 
-def test_start_that_was_killed_halfway_is_no_obstacle(tmp_path: Path) -> None:
+def test_killed_start_does_not_block_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "manager-8765.new").write_text("half")
     with announced(tmp_path):
         assert find_manager(tmp_path, PORT) == ANNOUNCEMENT
@@ -214,9 +214,7 @@ def test_start_that_was_killed_halfway_is_no_obstacle(tmp_path: Path) -> None:
 
 
 @each_row("content", [b"", b"{", b"[]", b"null", b'{"token": "x"}', b"\xff"])
-def test_file_with_other_content_is_no_manager_and_keeps_no_token(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_file_with_invalid_content_is_ignored(tmp_path: Path, content: bytes) -> None:
     path = discovery_path(tmp_path, PORT)
     path.touch(0o600)
     path.write_bytes(content)
@@ -242,9 +240,7 @@ def readable_by_others(path: Path) -> None:
 
 
 @each_row("make", [linked, hard_linked, readable_by_others, Path.mkdir, os.mkfifo])
-def test_file_that_is_not_a_private_one_of_ours_is_refused(
-    tmp_path: Path, make: Callable[[Path], None]
-) -> None:
+def test_file_that_is_not_private_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = discovery_path(tmp_path, PORT)
     make(path)
     with pytest.raises(DiscoveryError, match=str(path)):
@@ -258,7 +254,7 @@ def test_link_is_not_followed_to_a_manager(tmp_path: Path) -> None:
             find_manager(tmp_path, 1)
 
 
-def test_state_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+def test_state_directory_is_created_private(tmp_path: Path) -> None:
     state_dir = tmp_path / "a" / "b"
     before = os.umask(0)
     try:

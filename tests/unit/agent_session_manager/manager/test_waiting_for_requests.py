@@ -1,4 +1,4 @@
-"""Waiting at the manager for requests, with a store that answers when it is let."""
+"""Waits of the manager for requests, with a store whose answers the test controls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from agent_session_manager.concurrency.reader import Reader
-from agent_session_manager.concurrency.wakeups import Bells
+from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
@@ -33,8 +33,8 @@ REQUEST = Request(
 )
 
 
-class LookedAtStore:
-    """Has the requests that the test puts in; a look takes its answer, and gives it when let."""
+class GatedStore:
+    """A store with the requests of the test. A read takes its result, then waits for the test."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -50,81 +50,73 @@ class LookedAtStore:
         return seen
 
 
-Scenario = Callable[
-    [LookedAtStore, Bells, "asyncio.Task[list[Request]]"], Coroutine[Any, Any, None]
-]
+Waiting = asyncio.Task[list[Request]]
+Scenario = Callable[[GatedStore, Wakeups, Waiting], Coroutine[Any, Any, None]]
 
 
 def while_waiting(scenario: Scenario, *, wait_seconds: float = 3600.0) -> list[Request]:
-    """What a wait that has taken its first look, and waits for the answer to it, comes to."""
-    store, bells = LookedAtStore(), Bells()
+    """Run a scenario during the first read of a wait, and return the result of the wait."""
+    store, wakeups = GatedStore(), Wakeups()
 
     async def wait() -> list[Request]:
-        # A part of a store and no writer: all that reading needs.
+        # Reads need only a part of a store, and no writer.
         part = cast(Store, store)
         with closing(Reader(part)) as reader:
-            manager = Manager(part, cast(Writer, None), reader, bells)
+            manager = Manager(part, cast(Writer, None), reader, wakeups)
             waiting = asyncio.create_task(manager.list_requests("s", 1, wait_seconds=wait_seconds))
             await looked(store)
-            await scenario(store, bells, waiting)
+            await scenario(store, wakeups, waiting)
             return await waiting
 
     return run(wait())
 
 
-async def looked(store: LookedAtStore) -> None:
+async def looked(store: GatedStore) -> None:
     assert await asyncio.to_thread(store.looked.acquire, timeout=WATCHDOG_SECONDS)
 
 
-def test_request_made_between_the_look_and_the_wait_is_not_missed() -> None:
-    async def scenario(
-        store: LookedAtStore, bells: Bells, waiting: asyncio.Task[list[Request]]
-    ) -> None:
+def test_request_created_between_read_and_wait_is_not_missed() -> None:
+    async def scenario(store: GatedStore, wakeups: Wakeups, waiting: Waiting) -> None:
         store.requests.append(REQUEST)
-        bells.ring("s")
+        wakeups.notify("s")
         store.let.release(2)
 
     assert while_waiting(scenario) == [REQUEST]
 
 
-def test_bell_that_rings_for_nothing_of_ours_goes_unheard() -> None:
-    async def scenario(
-        store: LookedAtStore, bells: Bells, waiting: asyncio.Task[list[Request]]
-    ) -> None:
+def test_wakeup_without_a_new_request_does_not_end_the_wait() -> None:
+    async def scenario(store: GatedStore, wakeups: Wakeups, waiting: Waiting) -> None:
         for _ in range(3):
-            bells.ring("s")
+            wakeups.notify("s")
             store.let.release()
             await looked(store)
         assert not waiting.done()
         store.requests.append(REQUEST)
-        bells.ring("s")
+        wakeups.notify("s")
         store.let.release(2)
 
     assert while_waiting(scenario) == [REQUEST]
 
 
-def test_wait_ends_with_what_there_is_when_nobody_is_to_wait_any_more() -> None:
-    async def scenario(
-        store: LookedAtStore, bells: Bells, waiting: asyncio.Task[list[Request]]
-    ) -> None:
-        bells.close()
+def test_wait_returns_current_state_on_shutdown() -> None:
+    async def scenario(store: GatedStore, wakeups: Wakeups, waiting: Waiting) -> None:
+        wakeups.close()
         store.let.release(2)
 
     assert while_waiting(scenario) == []
 
 
-def test_wait_ends_with_nothing_when_its_time_is_up() -> None:
-    async def scenario(
-        store: LookedAtStore, bells: Bells, waiting: asyncio.Task[list[Request]]
-    ) -> None:
+def test_wait_returns_nothing_after_its_timeout() -> None:
+    async def scenario(store: GatedStore, wakeups: Wakeups, waiting: Waiting) -> None:
         store.let.release(2)
 
     assert while_waiting(scenario, wait_seconds=0.05) == []
 
 
-def test_id_that_no_session_can_have_is_not_looked_for() -> None:
+def test_invalid_session_id_is_not_looked_up() -> None:
     async def wait() -> None:
-        manager = Manager(cast(Store, None), cast(Writer, None), Reader(cast(Store, None)), Bells())
+        store, writer = cast(Store, None), cast(Writer, None)
+        manager = Manager(store, writer, Reader(store), Wakeups())
         with pytest.raises(SessionNotFoundError):
             await manager.list_requests("-", 1, wait_seconds=60)
 

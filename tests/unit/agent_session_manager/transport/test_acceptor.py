@@ -18,12 +18,12 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 COUNT = 200
 TURNS = 20
-"""Few beside so many, and enough for a connection to begin."""
+"""Far fewer than `COUNT`, but enough for a connection to start."""
 
 
 @pytest.fixture
 def awaited() -> Iterator[socket.socket]:
-    """A socket that listens, and so many who wait to be taken."""
+    """Yield a listening socket with `COUNT` connections that wait to be accepted."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=COUNT))
         for _ in range(COUNT):
@@ -38,7 +38,7 @@ async def pass_turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_all_who_wait_are_taken_at_once(awaited: socket.socket) -> None:
+def test_all_waiting_connections_are_accepted_at_once(awaited: socket.socket) -> None:
     begun = 0
 
     class Protocol(asyncio.Protocol):
@@ -51,25 +51,25 @@ def test_all_who_wait_are_taken_at_once(awaited: socket.socket) -> None:
         accepting = Accepting(awaited, Protocol)
         await pass_turns()
         accepting.close()
-        await pass_turns()  # those that were taken close
+        await pass_turns()  # the accepted connections close
 
     uvloop.run(turn())
     assert begun == COUNT
 
 
-def test_who_comes_after_the_end_is_not_taken(awaited: socket.socket) -> None:
-    async def nobody() -> None:
+def test_closed_acceptor_accepts_no_connection(awaited: socket.socket) -> None:
+    async def scenario() -> None:
         accepting = Accepting(awaited, asyncio.Protocol)
         accepting.close()
         await accepting.wait_closed()
         await pass_turns()
 
-    uvloop.run(nobody())
+    uvloop.run(scenario())
     awaited.accept()[0].close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
-def test_manager_without_descriptors_serves_those_it_has_and_takes_others_later(
+def test_manager_without_free_descriptors_keeps_serving(
     start_manager: Callable[..., RunningManager],
 ) -> None:
     manager = start_manager()
@@ -84,7 +84,9 @@ def test_manager_without_descriptors_serves_those_it_has_and_takes_others_later(
                 stack.enter_context(
                     closing(socket.create_connection(address, timeout=WATCHDOG_SECONDS))
                 )
-            wait_for(lambda: "no connection can be taken for now" in manager.log(), "it says so")
+            wait_for(
+                lambda: "cannot accept connections for now" in manager.log(), "the manager logs it"
+            )
             assert api.get("/health").status == 200
         with Api(manager) as later:
             assert later.get("/health").status == 200

@@ -1,4 +1,4 @@
-"""Requests that do not come whole in time, and what is left alone however long it takes."""
+"""Time-outs of incomplete requests, and connections that are never timed out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Client:
         return self._reader.at_eof() or self._reader.exception() is not None
 
     async def ended(self, loop: SteppedLoop) -> bytes:
-        """Let time pass until the connection is ended; return what came before that."""
+        """Let time pass until the connection is closed; return the bytes received before."""
         reading = asyncio.create_task(self._reader.read())
         while not reading.done():
             await loop.advance(STEP_SECONDS)
@@ -130,7 +130,7 @@ async def serving() -> AsyncIterator[Site]:
 
 
 @each_row("before, half", product([b"", WHOLE], HALF.values()))
-def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> None:
+def test_connection_with_an_incomplete_request_is_closed(before: bytes, half: bytes) -> None:
     async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             client = await site.open(before)
@@ -143,7 +143,7 @@ def test_connection_with_half_a_request_is_ended(before: bytes, half: bytes) -> 
 
 
 @each_row("begin", [POST + b"X-Long: ", POST + b"Content-Length: 999\r\n\r\n"])
-def test_request_that_goes_on_byte_by_byte_gets_no_more_time(begin: bytes) -> None:
+def test_request_sent_byte_by_byte_gets_no_extra_time(begin: bytes) -> None:
     async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             client = await site.open(begin)
@@ -172,7 +172,7 @@ def test_large_body_gets_time_for_each_part_of_it() -> None:
     run_stepped(ask)
 
 
-def test_what_waits_for_no_request_goes_on() -> None:
+def test_streams_and_websockets_are_not_timed_out() -> None:
     async def ask(loop: SteppedLoop) -> None:
         async with serving() as site:
             stream, kept, socket = [await site.open(s) for s in (STREAM, WHOLE, UPGRADE)]

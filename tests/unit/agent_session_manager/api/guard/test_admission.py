@@ -1,4 +1,4 @@
-"""How much is let in at once, with an application that answers when it is let."""
+"""Limits of concurrent requests, with an application whose answers the test controls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.rows import each_row
 
 
 class Gated:
-    """Answers 200 with the size of the body it was given, once the gate is open."""
+    """An application that answers 200 with the size of the body, once the gate is open."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -56,7 +56,7 @@ class Gated:
 
 
 class Caller:
-    """One request, in a task of its own as a server has it."""
+    """One request in a separate task, as in a server."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Caller:
         return int(self._messages[0]["status"])
 
     async def refusal(self) -> tuple[int, str, bytes]:
-        """Status, code and when to come again."""
+        """Return the status, the error code and the Retry-After header."""
         status = await self.status()
         headers = dict(self._messages[0]["headers"])
         return status, orjson.loads(self._messages[1]["body"])["code"], headers[b"retry-after"]
@@ -102,7 +102,7 @@ def play(scenario: Callable[[Gated], Coroutine[Any, Any, None]]) -> None:
     run(with_its_own())
 
 
-def test_what_is_too_much_at_once_is_refused_and_let_in_later() -> None:
+def test_too_many_requests_are_refused_and_later_accepted() -> None:
     async def scenario(gated: Gated) -> None:
         app = Admission(gated, max_requests=2)
         first = [Caller(app, "/x"), Caller(app, "/x")]
@@ -115,7 +115,7 @@ def test_what_is_too_much_at_once_is_refused_and_let_in_later() -> None:
     play(scenario)
 
 
-def test_of_many_only_a_few_begin_in_a_turn_and_all_in_their_order() -> None:
+def test_few_requests_start_per_turn_and_all_in_order() -> None:
     begun: list[str] = []
 
     async def note(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +138,7 @@ def test_of_many_only_a_few_begin_in_a_turn_and_all_in_their_order() -> None:
     ("target", "accept"),
     [("/health", "*/*"), ("/x/requests?wait=25", "*/*"), ("/sessions", "text/event-stream")],
 )
-def test_who_waits_on_purpose_takes_no_place_and_needs_none(target: str, accept: str) -> None:
+def test_polls_and_streams_do_not_count_toward_the_limit(target: str, accept: str) -> None:
     async def scenario(gated: Gated) -> None:
         app = Admission(gated, max_requests=1)
         waiting = [Caller(app, target, accept=accept) for _ in range(3)]
@@ -153,7 +153,7 @@ def test_who_waits_on_purpose_takes_no_place_and_needs_none(target: str, accept:
     play(scenario)
 
 
-def test_bodies_have_a_bound_together() -> None:
+def test_total_size_of_bodies_is_limited() -> None:
     async def scenario(gated: Gated) -> None:
         app = Admission(gated, max_held_bytes=10)
         first = Caller(app, "/x", b"1234567")
@@ -177,33 +177,33 @@ def agent_of(number: int) -> RunCaller:
     [({"max_requests": 8}, [b""] * 2), ({"max_held_bytes": 80}, [b"x" * 8, b"x" * 12])],
     ids=["requests", "bytes"],
 )
-def test_runs_have_a_share_and_leave_one_to_people(
+def test_each_run_has_a_share_and_a_share_is_left_for_users(
     bounds: dict[str, int], bodies: list[bytes]
 ) -> None:
-    """Three runs take a quarter each: then a fourth run is refused, and a person is let in."""
+    """Three runs use a quarter each. Then a fourth run is refused, and a user is accepted."""
     body = bodies[0]
 
     async def scenario(gated: Gated) -> None:
         app = Admission(gated, **bounds)
-        let_in: list[Caller] = []
+        accepted: list[Caller] = []
         for number in range(3):
             for each in bodies:
-                let_in.append(Caller(app, "/x", each, run=agent_of(number)))
-                await gated.reaches(len(let_in))
+                accepted.append(Caller(app, "/x", each, run=agent_of(number)))
+                await gated.reaches(len(accepted))
             more = Caller(app, "/x", body, run=agent_of(number))
             assert await more.refusal() == (503, "overloaded", b"1")
         fourth = Caller(app, "/x", body, run=agent_of(3))
         assert await fourth.refusal() == (503, "overloaded", b"1")
-        let_in.append(Caller(app, "/x", body))
-        await gated.reaches(len(let_in))
+        accepted.append(Caller(app, "/x", body))
+        await gated.reaches(len(accepted))
         gated.gate.set()
-        assert {await caller.status() for caller in let_in} == {200}
+        assert {await caller.status() for caller in accepted} == {200}
         assert await Caller(app, "/x", body, run=agent_of(0)).status() == 200
 
     play(scenario)
 
 
-def test_what_takes_too_long_is_given_up_and_told() -> None:
+def test_slow_request_times_out_with_503() -> None:
     async def scenario(loop: SteppedLoop) -> None:
         gated = Gated()
         app = Admission(gated, max_requests=1, answer_seconds=30)
@@ -221,8 +221,8 @@ def test_what_takes_too_long_is_given_up_and_told() -> None:
     run_stepped(scenario)
 
 
-def test_who_takes_too_long_without_a_bound_is_waited_for() -> None:
-    """The other tests of this module would pass for nothing if this did not."""
+def test_without_admission_all_requests_are_accepted() -> None:
+    """This shows that the refusals in the other tests come from the admission."""
 
     async def scenario(gated: Gated) -> None:
         callers = [Caller(gated, "/x") for _ in range(3)]  # type: ignore[arg-type]  # unbounded
@@ -233,7 +233,7 @@ def test_who_takes_too_long_without_a_bound_is_waited_for() -> None:
     play(scenario)
 
 
-def test_a_caller_that_leaves_is_no_caller_that_took_too_long() -> None:
+def test_cancelled_request_frees_its_place() -> None:
     async def scenario(gated: Gated) -> None:
         app = Admission(gated, max_requests=1)
         caller = Caller(app, "/x")
@@ -247,6 +247,6 @@ def test_a_caller_that_leaves_is_no_caller_that_took_too_long() -> None:
     play(scenario)
 
 
-def test_the_application_is_served_with_it() -> None:
+def test_application_is_served_with_admission() -> None:
     served = guarded(build_app(None, instance=""), token=None, hosts=[])
     assert isinstance(served._app._app, Admission)  # type: ignore[attr-defined]

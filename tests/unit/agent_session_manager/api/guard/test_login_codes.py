@@ -1,4 +1,4 @@
-"""Codes for the dashboard: each is good once, and for a minute."""
+"""Codes for the dashboard: each is valid once, and for one minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_code_is_good_once() -> None:
+def test_code_is_valid_once() -> None:
     codes = Codes(monotonic=Clock())
     first, second = codes.create(), codes.create()
     assert first != second
@@ -26,7 +26,7 @@ def test_code_is_good_once() -> None:
     codes.use(second, peer="x")
 
 
-def test_code_is_good_for_a_minute() -> None:
+def test_code_is_valid_for_one_minute() -> None:
     clock = Clock()
     codes = Codes(monotonic=clock)
     early, late = codes.create(), codes.create()
@@ -37,7 +37,7 @@ def test_code_is_good_for_a_minute() -> None:
         codes.use(late, peer="x")
 
 
-def test_only_so_many_codes_wait_and_old_ones_make_room() -> None:
+def test_number_of_codes_is_limited_until_old_ones_expire() -> None:
     clock = Clock()
     codes = Codes(monotonic=clock)
     for _ in range(MAX_CODES):

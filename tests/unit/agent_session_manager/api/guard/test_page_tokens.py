@@ -1,4 +1,4 @@
-"""Page tokens: how many there are, and which one makes room."""
+"""Page tokens: their limit, and the token that is revoked when the limit is reached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-def test_unused_page_token_makes_room() -> None:
+def test_unused_page_token_is_revoked_at_the_limit() -> None:
     clock = Clock()
     tokens = PageTokens(clock=clock)
     made = [tokens.create() for _ in range(MAX_TOKENS)]

@@ -1,4 +1,4 @@
-"""Refused tokens: so many within a minute, in any minute, and no more."""
+"""Rate limit of refused tokens: up to 20 in any minute."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def count(failures: Failures, times: int) -> list[bool]:
     return [failures.add() for _ in range(times)]
 
 
-def test_budget_is_of_twenty() -> None:
+def test_budget_is_twenty_failures() -> None:
     failures = Failures(monotonic=Clock())
     assert count(failures, 25) == [True] * 20 + [False] * 5
 
 
 @each_row("tries", [1, 1000])
-def test_budget_is_whole_again_a_minute_after_it_was_used_up_whatever_was_tried_since(
+def test_budget_is_full_again_one_minute_after_exhaustion(
     tries: int,
 ) -> None:
     clock = Clock()
@@ -36,7 +36,7 @@ def test_budget_is_whole_again_a_minute_after_it_was_used_up_whatever_was_tried_
     assert count(failures, MAX_FAILURES + 1) == [True] * MAX_FAILURES + [False]
 
 
-def test_no_minute_has_more_than_the_budget() -> None:
+def test_no_minute_exceeds_the_budget() -> None:
     clock = Clock()
     failures = Failures(monotonic=clock)
     counted_at = []

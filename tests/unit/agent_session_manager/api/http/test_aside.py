@@ -1,4 +1,4 @@
-"""Bodies at the limits: what they cost is counted in steps and turns of the loop, not in time."""
+"""Bodies at the limits: the tests count steps and turns of the event loop instead of time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANCHORS = sorted({anchor for rule in RULES for anchor in rule.anchors or (".",)}
 
 
 def texts(anchor: str, size: int) -> Iterator[str]:
-    """Texts in which a rule begins everywhere: it finds something, nothing, or ends late."""
+    """Yield texts in which a rule starts at every place and finds a match, none, or a late one."""
     for piece in (
         anchor,
         f"{anchor}a1B2c3D4e5 ",
@@ -39,7 +39,7 @@ def steps_of(value: Any) -> int:
     return effort.steps
 
 
-def test_steps_of_masking_grow_no_faster_than_a_body() -> None:
+def test_steps_of_masking_are_linear_in_the_body() -> None:
     few, many = 2_000, 8_000
     for anchor in ANCHORS:
         for small, large in zip(texts(anchor, few), texts(anchor, many), strict=True):
@@ -49,7 +49,7 @@ def test_steps_of_masking_grow_no_faster_than_a_body() -> None:
         assert steps_of(names[1]) <= 4 * (steps_of(names[0]) + 10), anchor
 
 
-def test_names_past_the_limit_are_masked_untried() -> None:
+def test_values_of_names_past_the_limit_are_always_masked() -> None:
     masked = Masking().value({f"password{n}": "not a secret" for n in range(MAX_NAMES + 1)})
     assert set(masked.values()) == {"not a secret"}
     effort = Effort()
@@ -60,7 +60,7 @@ def test_names_past_the_limit_are_masked_untried() -> None:
 
 
 def hostile_values() -> Iterator[Any]:
-    """Large values that call for all that masking can do."""
+    """Yield large values that make masking as expensive as possible."""
     yield {f"passw{n:06d}": "a1b2C3d4" for n in range(8_000)}
     yield "passw=a1b2C3d4 " * 16_000
     yield "eyJ" * 50_000
@@ -98,7 +98,7 @@ async def turns_until_answered(app: Any, method: str, path: str, body: bytes) ->
     return loop.turns - before
 
 
-def test_loop_goes_on_while_a_body_is_masked(tmp_path: Path) -> None:
+def test_event_loop_runs_while_a_body_is_masked(tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=CountingLoop) as runner:
         runner.run(_post_hostile_bodies(tmp_path))
 
@@ -119,7 +119,7 @@ async def _post_hostile_bodies(directory: Path) -> None:
                 assert turns >= effort.steps // (2 * STEPS_AT_ONCE), (path, turns, effort.steps)
 
 
-def test_caller_with_many_bodies_holds_up_no_other() -> None:
+def test_caller_with_many_bodies_does_not_block_others() -> None:
     order: list[str] = []
     callers = [RunCaller(session_id=name, session_number=n, run=1) for n, name in enumerate("ab")]
 
@@ -137,11 +137,11 @@ def test_caller_with_many_bodies_holds_up_no_other() -> None:
     assert order.index("b") == 1
 
 
-def test_thread_stops_when_nobody_waits_for_it() -> None:
-    asyncio.run(_give_up())
+def test_thread_stops_when_its_task_is_cancelled() -> None:
+    asyncio.run(_cancel_task())
 
 
-async def _give_up() -> None:
+async def _cancel_task() -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     began = asyncio.Event()

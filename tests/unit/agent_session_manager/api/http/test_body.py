@@ -37,13 +37,13 @@ def code_of(body: bytes) -> str:
 
 @given(values)
 @settings(max_examples=200)
-def test_json_is_read_as_it_is(value: Any) -> None:
+def test_json_is_parsed_unchanged(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=200))
 @settings(max_examples=500)
-def test_any_bytes_are_a_value_or_a_refusal(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     try:
         value = parse_json(body)
     except RequestError as refusal:
@@ -59,7 +59,7 @@ def test_integer_that_would_be_rounded_is_refused(number: int) -> None:
 
 
 @each_row("text", ["1e300", "-1e300", "1e19", "9223372036854775808.0"])
-def test_large_float_is_taken(text: str) -> None:
+def test_large_float_is_accepted(text: str) -> None:
     assert parse_json(text.encode()) == float(text)
 
 
@@ -76,27 +76,27 @@ def test_depth_is_limited(opening: str, closing: str) -> None:
     ("value", "parts"),
     [(b"1", 1), (b'",[{"', 1), (b"[]", 2), (b"{}", 2), (b'{"a":1}', 2), (b'[{},",[{"]', 4)],
 )
-def test_values_are_limited(value: bytes, parts: int) -> None:
+def test_number_of_values_is_limited(value: bytes, parts: int) -> None:
     fitting = MAX_PARTS // parts
     assert len(parse_json(b"[" + b",".join([value] * fitting) + b"]")) == fitting
     assert code_of(b"[" + b",".join([value] * (fitting + 1)) + b"]") == "too_many_values"
 
 
 @each_row("text", ["[,{" * MAX_PARTS, '",[{\\' * MAX_PARTS, "," * 10**6 + '"'])
-def test_what_texts_hold_counts_for_nothing(text: str) -> None:
+def test_characters_in_strings_do_not_count_as_values(text: str) -> None:
     assert parse_json(orjson.dumps([text])) == [text]
 
 
 @each_row("end", [b"", b"\\", b'\\"'])
-def test_text_without_an_end_is_looked_through_once(end: bytes) -> None:
-    """Not once from each of its quotation marks, which would take minutes."""
+def test_unterminated_string_is_scanned_once(end: bytes) -> None:
+    """A scan from each of its quotation marks would take minutes."""
     assert code_of(b'["' + b'\\",[' * 10**6 + end) == "invalid_json"
 
 
 @each_row("text", [r'"\u0000"', r'["a", "\u0000"]', r'{"\u0000": 1}', r'{"a": ["\u0000"]}'])
-def test_nul_is_refused_wherever_it_is(text: str) -> None:
+def test_nul_is_refused_in_every_place(text: str) -> None:
     assert code_of(text.encode()) == "nul_character"
 
 
-def test_escaped_backslash_before_u0000_is_no_nul() -> None:
+def test_escaped_backslash_before_u0000_is_not_a_nul() -> None:
     assert parse_json(rb'"\\u0000"') == "\\u0000"

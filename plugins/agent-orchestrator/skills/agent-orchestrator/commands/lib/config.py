@@ -1,7 +1,7 @@
 """
 Configuration
 
-Where a command works and which manager it talks to. Precedence: flag, environment, default.
+The directories and the manager of a command. Precedence: flag, environment, default.
 """
 
 import os
@@ -19,7 +19,7 @@ ENV_SESSION_MANAGER_URL = "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL"
 DEFAULT_SESSION_MANAGER_URL = "http://127.0.0.1:8765"
 
 _NO_PATH = (OSError, RuntimeError)
-"""What a path raises that is too long, goes round in circles, or is in nobody's home."""
+"""Errors of a path that is too long, has a loop of links, or names an unknown home directory."""
 
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCHES |= {"": False, "0": False, "false": False, "no": False, "off": False}
@@ -27,7 +27,7 @@ _SWITCHES |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 @dataclass
 class Config:
-    """What a command was told; the directories are absolute and need not exist."""
+    """Configuration of a command. The directories are absolute and need not exist."""
 
     project_dir: Path
     sessions_dir: Path
@@ -41,11 +41,11 @@ def load_config(
     cli_sessions_dir: Optional[str] = None,
     cli_agents_dir: Optional[str] = None,
 ) -> Config:
-    """Put the configuration together. Creates nothing; a default path is not checked.
+    """Load the configuration. Creates nothing and does not check default paths.
 
     Raises:
-        ValueError: the project directory is missing, a path that was given cannot be created, or
-            a value cannot be used; the message names the variable and the value.
+        ValueError: the project directory does not exist, a given path cannot be created, or a value
+            is invalid. The message names the variable and the value.
     """
     project_dir = _project_dir(cli_project_dir)
     own = project_dir / ".agent-orchestrator"
@@ -92,7 +92,7 @@ def _url(variable: str, default: str) -> str:
     try:
         parts = urlsplit(given)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, or half an IPv6 address
+    except ValueError:  # a port that is not a number, or an incomplete IPv6 address
         usable = False
     if not usable:
         raise ValueError(f"{variable} is {given!r}, not an http:// or https:// URL")

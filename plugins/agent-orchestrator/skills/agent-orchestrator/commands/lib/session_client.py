@@ -17,7 +17,7 @@ import httpx
 
 try:
     import fcntl
-except ImportError:  # no manager runs on such a system: there is none to discover
+except ImportError:  # no manager runs on systems without fcntl
     fcntl = None  # type: ignore[assignment]
 
 _T = TypeVar("_T")
@@ -26,14 +26,14 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _PAGE = 1000
 _NAMESPACES: Dict[str, str] = {}
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Where a manager listens. Any other loopback address can be taken by another user."""
+"""Addresses that a manager listens on. Another user can take any other loopback address."""
 
 
 class SessionClientError(Exception):
     """Base exception for session client errors.
 
-    `status_code` is the HTTP status and `code` the manager's own name for the error; each is None
-    where the answer had none.
+    `status_code` is the HTTP status and `code` the manager's own name for the error. Each is None
+    if the response does not contain it.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class SessionNotFoundError(SessionClientError):
 
 
 class SessionClient:
-    """One pooled connection to a manager, for any number of threads, until `close()`.
+    """Pooled connection to a manager, for any number of threads, until `close()`.
 
-    The token of a manager on this machine is found by itself (its discovery file); that of a
-    remote one is `AGENT_ORCHESTRATOR_TOKEN`. Whatever goes wrong is a `SessionClientError`.
+    The client reads the token of a local manager from the discovery file. The token of a remote
+    manager is `AGENT_ORCHESTRATOR_TOKEN`. Every failure raises `SessionClientError`.
     """
 
     def __init__(self, base_url: str, timeout: float = 5.0):
@@ -67,7 +67,7 @@ class SessionClient:
             self._http = httpx.Client(
                 timeout=timeout,
                 auth=self._authorize,
-                trust_env=not _is_loopback(self._url.host),  # or a proxy would get our requests
+                trust_env=not _is_loopback(self._url.host),  # no proxy for loopback
                 verify=verify,
             )
         except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
@@ -111,7 +111,7 @@ class SessionClient:
     ) -> Optional[Dict[str, Any]]:
         """Get the newest session of this name that is not archived, or None.
 
-        With `project_dir` only a session of that project, without it of any.
+        `project_dir` limits the search to the sessions of that project.
         """
         query = {"session_name": session_name, "archived": "false", "limit": "1"}
         if project_dir is not None:
@@ -180,7 +180,7 @@ class SessionClient:
         path: str,
         body: Any = None,
     ) -> _T:
-        """Send one request and return the one part of its answer that counts."""
+        """Send one request and return the part of the response under `key`."""
         answer = self._request(method, path, body)
         part = answer.get(key)
         if not isinstance(part, kind):
@@ -188,7 +188,7 @@ class SessionClient:
         return part
 
     def _do(self, method: str, path: str, body: Any = None) -> None:
-        """Send one request whose answer says only that it is done."""
+        """Send one request whose response only confirms success."""
         if not self._get("ok", bool, method, path, body):
             raise self._misshapen(method, path)
 
@@ -198,7 +198,7 @@ class SessionClient:
         )
 
     def _request(self, method: str, path: str, body: Any = None) -> Dict[str, Any]:
-        """Send one request and return the parsed answer, or raise what went wrong."""
+        """Send one request and return the parsed response."""
         content = None
         if body is not None:
             try:
@@ -209,10 +209,16 @@ class SessionClient:
                 ) from exc
         return self._exchange(method, path, content)
 
-    def _exchange(self, method: str, path: str, content: Optional[bytes]) -> Dict[str, Any]:
-        """Send one request whose body, if any, is JSON already, and return the parsed answer."""
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        content: Optional[bytes],
+        content_type: str = "application/json",
+    ) -> Dict[str, Any]:
+        """Send one request with an optional JSON body, and return the parsed response."""
         what = f"{method} {self.base_url}{path}"
-        headers = {} if content is None else {"Content-Type": "application/json"}
+        headers = {} if content is None else {"Content-Type": content_type}
         try:
             response = self._http.request(
                 method, self.base_url + path, content=content, headers=headers
@@ -237,11 +243,11 @@ class SessionClient:
     def _token(self) -> Optional[str]:
         return _find_token(self._url)
 
-    def _authorize(self, request: httpx.Request) -> httpx.Request:
-        """Add the token, looked up for each request: a manager may have gone since the last."""
+    def _authorize(self, request: "httpx.Request") -> "httpx.Request":
+        """Add the token. It is looked up for each request, as the manager may have stopped."""
         token = self._token()
         if token and not (token.isascii() and token.isprintable()):
-            # Said here: httpx would repeat it in its own error.
+            # Checked here, because httpx would include the token in its own error.
             raise SessionClientError(f"{self.base_url}: its token cannot be sent in a header")
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
@@ -258,7 +264,7 @@ def _is_session_id(session_id: str) -> bool:
 
 
 def _path(session_id: str) -> str:
-    """The path of a session. An id that none can have is not asked for: it might be a route."""
+    """Return the path of a session. An invalid id is never sent, as it might match a route."""
     if not _is_session_id(session_id):
         raise SessionNotFoundError(f"no session {session_id!r}: not a session id", 404)
     return f"/sessions/{session_id}"
@@ -272,7 +278,7 @@ def _query(parameters: Mapping[str, str]) -> str:
     return "?" + "&".join(pairs)
 
 
-def _refusal(what: str, response: httpx.Response, answer: Any) -> SessionClientError:
+def _refusal(what: str, response: "httpx.Response", answer: Any) -> SessionClientError:
     said = answer if isinstance(answer, dict) else {}
     detail = said.get("detail") or response.reason_phrase or "no reason given"
     code = said.get("code") if isinstance(said.get("code"), str) else None
@@ -281,10 +287,13 @@ def _refusal(what: str, response: httpx.Response, answer: Any) -> SessionClientE
     return kind(message, status_code=response.status_code, code=code)
 
 
-def _trusted(url: httpx.URL) -> Any:
-    """Whose certificates are good: `SSL_CERT_FILE` counts for loopback too, where no proxy does."""
+def _trusted(url: "httpx.URL") -> Any:
+    """Return the certificates to trust.
+
+    `SSL_CERT_FILE` applies to loopback addresses too, although proxy settings do not.
+    """
     if url.scheme == "http":
-        return False  # none are looked at, and loading them takes time
+        return False  # HTTP uses no certificates, and loading them takes time
     try:
         return httpx.create_ssl_context()
     except (OSError, ValueError) as exc:
@@ -295,11 +304,12 @@ def _is_loopback(host: str) -> bool:
     return host in _OUR_LOOPBACK or host.startswith("127.")
 
 
-def _find_token(url: httpx.URL) -> Optional[str]:
-    """The token for this manager, and for no other.
+def _find_token(url: "httpx.URL") -> Optional[str]:
+    """Return the token for this manager.
 
-    On this machine it is the one of the manager that serves there now. The configured token goes
-    to remote managers, and to a loopback address only where that is the configured URL (a tunnel).
+    For a local manager, it is the token of the manager that serves there now. The configured token
+    is sent to remote managers. It is sent to a loopback address only if that is the configured URL,
+    for example of a tunnel.
     """
     token = None
     if url.host in _OUR_LOOPBACK:
@@ -322,18 +332,19 @@ def _state_dir() -> Path:
 
 
 def _discover(port: int) -> Optional[Dict[str, Any]]:
-    """The discovery file of the manager that serves on this port, if that is a port of ours.
+    """Return the discovery file of the manager on this port of our network namespace.
 
-    A container that shares the directory has ports of its own: on ours a stranger may listen.
+    A container that shares the directory has its own ports. Another program may use the same port
+    here.
     """
     found = _read_held(port)
-    if found is None or not isinstance(found.get("token"), str):  # it does not serve yet
+    if found is None or not isinstance(found.get("token"), str):  # not serving yet
         return None
     return found if found.get("network", _namespace("net")) == _namespace("net") else None
 
 
 def _read_held(port: int) -> Optional[Dict[str, Any]]:
-    """What the discovery file says, if a manager lives that holds it."""
+    """Return the content of the discovery file, if a running manager holds its lock."""
     if fcntl is None:
         return None
     try:
@@ -351,7 +362,7 @@ def _read_held(port: int) -> Optional[Dict[str, Any]]:
         except BlockingIOError:
             found = json.loads(os.read(descriptor, 65536))
             return found if isinstance(found, dict) else None
-        return None  # nobody holds it: whoever listens there is not the manager that wrote it
+        return None  # not locked: the manager that wrote the file has ended
     except (OSError, ValueError):
         return None
     finally:
@@ -359,9 +370,10 @@ def _read_held(port: int) -> Optional[Dict[str, Any]]:
 
 
 def _namespace(kind: str) -> str:
-    """Which process ids ("pid") or ports ("net") mean the same as ours: this boot, and ours of it.
+    """Return the identifier of our process id ("pid") or network ("net") namespace on this boot.
 
-    Empty on systems without namespaces. The manager names them in the same way.
+    Process ids and ports are only valid within one namespace. The identifier is empty on systems
+    without namespaces. The manager builds it in the same way.
     """
     if kind not in _NAMESPACES:
         try:

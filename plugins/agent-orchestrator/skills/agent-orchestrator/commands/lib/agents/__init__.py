@@ -1,1 +1,1 @@
-"""Definitions of agents: their form, and where they are found."""
+"""Agent definitions: their formats and their locations."""

@@ -1,4 +1,4 @@
-"""What a definition of an agent says, whichever form it has."""
+"""The content of an agent definition, in any format."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 MAX_FILE_BYTES = 1 << 20
 """Claude Code ignores a larger definition."""
 Fields = dict[str, Any]
-"""What a definition says, before it is known to be usable."""
+"""The fields of a definition, before they are checked."""
 
 
 class AgentError(Exception):
-    """An agent definition cannot be used, or there is none of that name."""
+    """An error: an agent definition is not valid, or no agent has that name."""
 
     def __init__(self, name: str, problem: str, source: Path | None = None) -> None:
         super().__init__(f"{source}: {problem}" if source else problem)
         self.name = name
         self.source = source
         self.is_of_the_name = source is not None and source.name == "agent.json"
-        """Whether it hides others of its name: the name of a Markdown file means nothing."""
+        """True if it hides other agents of its name, which a Markdown file cannot do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """A named definition: what an executor applies to a run."""
+    """A named definition that an executor applies to a run."""
 
     name: str
     source: Path
@@ -37,24 +37,24 @@ class Agent:
     command: tuple[str, ...] = ()
     system_prompt: str | None = None
     tools: tuple[str, ...] | None = None
-    """The only tools it has; `None` leaves them all, an empty tuple none."""
+    """The only tools of the agent; `None` allows all tools, an empty tuple allows none."""
     disallowed_tools: tuple[str, ...] = ()
     model: str | None = None
     permission_mode: str | None = None
     mcp_servers: dict[str, Any] = field(default_factory=dict)
-    """Name to configuration, as in `mcpServers` of Claude Code's `.mcp.json`."""
+    """Configurations by name, as in `mcpServers` of Claude Code's `.mcp.json`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentListing:
-    """All agents that can be used, and what is wrong with the others."""
+    """All agents that can be used, and the errors of the others."""
 
     agents: tuple[Agent, ...]
     errors: tuple[AgentError, ...]
 
 
 def text_of(source: Path, *, errors: str = "strict") -> str:
-    """Return the text of a regular file of bounded size; nothing else can make a reader wait."""
+    """Return the text of a small regular file; refuse others, as a pipe can block its reader."""
     descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -87,7 +87,7 @@ def _text(fields: Fields, key: str) -> str | None:
     value = fields.get(key)
     if value is None or (isinstance(value, str) and value.strip()):
         return value
-    raise ValueError(f"{key} must be a text that is not empty")
+    raise ValueError(f"{key} must be a non-empty string")
 
 
 def _texts(fields: Fields, key: str) -> tuple[str, ...] | None:
@@ -96,11 +96,11 @@ def _texts(fields: Fields, key: str) -> tuple[str, ...] | None:
         return None
     if isinstance(value, list) and all(isinstance(text, str) and text for text in value):
         return tuple(value)
-    raise ValueError(f"{key} must be a list of texts")
+    raise ValueError(f"{key} must be a list of non-empty strings")
 
 
 def mapping_of(fields: Fields, key: str) -> Fields:
     value = fields.get(key, {})
     if isinstance(value, dict) and all(isinstance(server, dict) for server in value.values()):
         return value
-    raise ValueError(f"{key} must map a name to an object")
+    raise ValueError(f"{key} must map names to objects")

@@ -1,4 +1,4 @@
-"""Where definitions are found, and which of two that have one name counts."""
+"""Finding agent definitions, and choosing between definitions of the same name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .markdown import fields_of_markdown
 
 
 def list_agents(*, agents_dir: Path, project_dir: Path, claude_dir: Path) -> AgentListing:
-    """Read every definition; of several with one name only the one that counts is listed."""
+    """Read every definition; of several with the same name, list the one with precedence."""
     chosen: dict[str, Agent | AgentError] = {}
     errors = []
     for found in _definitions(agents_dir, project_dir, claude_dir):
@@ -28,12 +28,12 @@ def list_agents(*, agents_dir: Path, project_dir: Path, claude_dir: Path) -> Age
 
 
 def find_agent(name: str, *, agents_dir: Path, project_dir: Path, claude_dir: Path) -> Agent:
-    """Return the agent that a name means.
+    """Return the agent with this name.
 
     Names are compared, never joined to a path, so that no name leads out of the folders.
 
     Raises:
-        AgentError: nothing has that name, or the definition that has it cannot be used.
+        AgentError: no agent has that name, or its definition is not valid.
     """
     known = set()
     broken = None
@@ -48,14 +48,14 @@ def find_agent(name: str, *, agents_dir: Path, project_dir: Path, claude_dir: Pa
             broken = broken or found
     if broken is not None:
         raise broken
-    names = f"there are: {', '.join(sorted(known))}" if known else "there are none"
+    names = f"there are: {', '.join(sorted(known))}" if known else "no agents are defined"
     raise AgentError(name, f"no agent {name!r}; {names}")
 
 
 def _definitions(
     agents_dir: Path, project_dir: Path, claude_dir: Path
 ) -> Iterator[Agent | AgentError]:
-    """Yield every definition, the one that counts for a name first."""
+    """Yield every definition; the first definition of a name has precedence."""
     for folder in _entries(agents_dir):
         if isinstance(folder, AgentError):
             yield folder
@@ -67,12 +67,12 @@ def _definitions(
     for base in (*_project_dirs(project_dir), claude_dir):
         root = base if base == claude_dir else base / ".claude"
         is_of_a_parent = base not in (project_dir, claude_dir)
-        # Of one directory the last one counts, as for Claude Code.
+        # Within one directory the last file has precedence, as in Claude Code.
         for source in reversed(list(_markdown_files(root / "agents", seen))):
             if isinstance(source, AgentError):
                 yield source
             elif is_of_a_parent and (doubt := find_doubt_below(base, source)):
-                yield AgentError(source.stem, f"it is passed over: {doubt}", source)
+                yield AgentError(source.stem, f"ignored: {doubt}", source)
             elif (found := _read(source, source.stem, fields_of_markdown)) is not None:
                 yield found
 
@@ -80,7 +80,7 @@ def _definitions(
 def _project_dirs(project_dir: Path) -> Iterator[Path]:
     """Yield the directories whose agents Claude Code reads for a project, the nearest first."""
     for directory in (project_dir, *project_dir.parents):
-        # What stands in a parent decides what runs, so it has to be ours.
+        # Files in a parent decide which programs run, so the parent must be ours.
         if directory == project_dir or not find_doubt(directory):
             yield directory
         if is_repository(directory / ".git"):
@@ -97,7 +97,7 @@ def _entries(directory: Path) -> Sequence[Path | AgentError]:
 
 
 def _markdown_files(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path | AgentError]:
-    """Yield the `.md` files of a directory and those below, links followed, each directory once."""
+    """Yield the `.md` files of a directory tree; follow links, visit each directory once."""
     waiting = [directory]
     while waiting:
         path = waiting.pop()
@@ -121,7 +121,7 @@ def _markdown_files(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Pat
 def _read(
     source: Path, name: str, read: Callable[[Path], Fields | None]
 ) -> Agent | AgentError | None:
-    """Read one definition; None where a file is not meant as one."""
+    """Read one definition; return None if the file is not meant as a definition."""
     try:
         fields = read(source)
         if fields is None:
@@ -131,5 +131,5 @@ def _read(
         return agent_from(source, fields)
     except RecursionError:
         return AgentError(name, "it is nested too deeply", source)
-    except (OSError, ValueError) as exc:  # a broken JSON text is a ValueError
+    except (OSError, ValueError) as exc:  # invalid JSON is a ValueError
         return AgentError(name, str(exc), source)

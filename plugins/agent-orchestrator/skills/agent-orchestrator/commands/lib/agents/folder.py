@@ -1,4 +1,4 @@
-"""A definition as a folder: `agent.json` and a prompt beside it."""
+"""Agent definitions as folders: `agent.json` and a prompt next to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fields_of_folder(source: Path) -> Fields:
     fields = _json_object(source)
     if unknown := sorted(fields.keys() - AGENT_JSON_KEYS):
         known = ", ".join(sorted(AGENT_JSON_KEYS))
-        raise ValueError(f"unknown key {unknown[0]!r}; known are: {known}")
+        raise ValueError(f"unknown key {unknown[0]!r}; known keys: {known}")
     prompt = source.with_name("agent.system-prompt.md")
     if prompt.exists():
         fields["system_prompt"] = text_of(prompt) or None

@@ -1,7 +1,7 @@
 """The front matter of an agent's file, as Claude Code reads it.
 
-Claude Code parses YAML 1.2, and quotes the values that are not YAML, such as a description with
-colons in it; so does this. Whatever is in a file, it takes bounded work.
+Claude Code parses YAML 1.2 and quotes values that are not YAML, for example a description that
+contains colons. This module does the same. Its work is bounded for every file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 FRONT_MATTER = re.compile(r"---[^\S\n]*\n(.*?)---\s*\n?", re.DOTALL)
-"""Claude Code ends it at the next three dashes, wherever they stand."""
+"""Claude Code ends it at the next three dashes, even within a line."""
 MAX_NODES = 10_000
-"""Parts of a front matter, each counted as often as an alias repeats it."""
+"""Maximum of nodes in a front matter; each repetition by an alias counts."""
 TOO_MUCH = f"the front matter has, or expands to, more than {MAX_NODES} parts"
 
 _SCALARS = {
@@ -30,14 +30,14 @@ _SCALARS = {
     ),
     "merge": (r"<<", "<"),
 }
-"""What is no text without quotes in the core schema of YAML 1.2: its form and its first letters."""
+"""Unquoted values that are not strings in YAML 1.2's core schema: form, first characters."""
 
 
 def split(text: str) -> tuple[str, str] | None:
-    """Return the front matter and what follows it; None where a file begins with none.
+    """Return the front matter and the text after it, or None if the file has no front matter.
 
     Raises:
-        ValueError: it does not end.
+        ValueError: the closing line is missing.
     """
     if not re.match(r"---[^\S\n]*\n", text):
         return None
@@ -48,10 +48,10 @@ def split(text: str) -> tuple[str, str] | None:
 
 
 def parse(text: str) -> Mapping[str, Any]:
-    """Parse what stands between the dashes.
+    """Parse the text between the dashes.
 
     Raises:
-        ValueError: it is not `key: value` lines, or expands to too much.
+        ValueError: the text is not `key: value` lines, or expands to too many nodes.
     """
     try:
         try:
@@ -66,7 +66,7 @@ def parse(text: str) -> Mapping[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    """Quote the values of lines that are no YAML by themselves."""
+    """Quote the values of lines that are not valid YAML alone."""
     text = re.sub(r"(?m)^\t+", "  ", text)
     return re.sub(r"(?m)^([\w-]+):[ \t]+([^\s\"'].*)$", _quote, text)
 
@@ -80,7 +80,7 @@ def _quote(line: re.Match[str]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2: `yes` and `2026-01-01` are texts."""
+    """A loader of YAML 1.2, where `yes` and `2026-01-01` are strings."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     composed = 0
@@ -128,7 +128,7 @@ def _load(text: str) -> Any:
 
 
 def _refuse_too_much(root: yaml.Node) -> None:
-    """Count before anything is made of it: aliases of aliases double with each line."""
+    """Count the nodes before building values: nested aliases double the size with each line."""
     waiting, count = [root], 0
     while waiting:
         node = waiting.pop()

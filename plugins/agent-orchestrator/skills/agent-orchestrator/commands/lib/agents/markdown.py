@@ -1,4 +1,4 @@
-"""A definition as a Markdown file with front matter, as Claude Code has it."""
+"""Agent definitions as Markdown files with front matter, in the format of Claude Code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLAUDE_KEYS = {
 def fields_of_markdown(source: Path) -> Fields | None:
     text = text_of(source, errors="replace")
     if not text.startswith("---"):
-        return None  # a README beside them
+        return None  # a README next to definitions
     from . import front_matter  # late: it imports YAML, and most projects have none of these files
 
     parts = front_matter.split(text)
@@ -31,7 +31,7 @@ def fields_of_markdown(source: Path) -> Fields | None:
         if not front.get(key):
             raise ValueError(f"the front matter has no {key}: Claude Code ignores this file")
         if not isinstance(front[key], str):
-            raise ValueError(f"{key} must be a text that is not empty")
+            raise ValueError(f"{key} must be a non-empty string")
     if front["name"].startswith("-") or ":" in front["name"]:
         raise ValueError("the name begins with `-` or has a colon: Claude Code ignores this file")
     fields = {ours: front[theirs] for theirs, ours in CLAUDE_KEYS.items() if theirs in front}
@@ -44,7 +44,7 @@ def fields_of_markdown(source: Path) -> Fields | None:
 
 
 def _inline_servers(given: Any) -> Fields:
-    """Return the servers that are defined in the file; one that is only named is the person's."""
+    """Return the servers that the file defines; the person defines those that it only names."""
     parts = given if isinstance(given, list) else [given]
     return {
         name: server for part in parts if isinstance(part, dict) for name, server in part.items()
@@ -52,7 +52,7 @@ def _inline_servers(given: Any) -> Fields:
 
 
 def _split_tools(tools: str) -> list[str]:
-    """Cut at the commas that are not inside parentheses: `Read, Bash(git log:*, git diff:*)`."""
+    """Split at commas outside parentheses: `Read, Bash(git log:*, git diff:*)`."""
     parts, begin, depth = [], 0, 0
     for place, character in enumerate(tools):
         if character == "(":

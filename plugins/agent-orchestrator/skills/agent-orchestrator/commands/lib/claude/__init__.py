@@ -1,1 +1,1 @@
-"""Claude Code: how it is started, what it says, and what that means."""
+"""Claude Code: its process, its messages, and their translation into events."""

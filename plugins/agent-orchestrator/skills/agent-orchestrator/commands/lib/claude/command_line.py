@@ -1,10 +1,10 @@
-"""Claude Code's command line as the SDK's transport, started by us.
+"""Transport of the SDK that starts Claude Code's command line itself.
 
-The SDK's own transport puts `os.environ` under the environment it is given, gives an unwilling CLI
-five seconds before it signals it and leaves the tools of a killed one alive. So the process is ours
-(`processes.Child`): exactly the environment of the spec, a session of its own, and one ladder for
-the CLI and all its tools. What the SDK is for, the control protocol and the messages, stays the
-SDK's. Importing this imports the SDK.
+The SDK's own transport adds `os.environ` to the environment that it gets. It waits five seconds
+before it signals a CLI that does not end, and does not stop the tools of a killed CLI. So this
+transport uses `processes.Child`: exactly the environment of the spec, a separate POSIX session, and
+one series of signals for the CLI and all its tools. The SDK still handles the control protocol and
+the messages. Importing this module imports the SDK.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ OF_THE_OUTER_SESSION = frozenset(
         "CLAUDE_PID",
     }
 )
-"""What Claude Code tells its tools about itself: an agent started by one of them is another."""
+"""Variables that Claude Code sets for its tools. An agent started by a tool must not get them."""
 
 
 def find_cli(environment: Mapping[str, str]) -> str:
-    """Return the CLI that comes with the SDK, else the one the person has."""
+    """Return the CLI that comes with the SDK, else the one that the user has installed."""
     bundled = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
     home = Path(environment.get("HOME", "/nonexistent"))
     on_path = shutil.which("claude", path=environment.get("PATH", ""))
@@ -59,18 +59,18 @@ def find_cli(environment: Mapping[str, str]) -> str:
             return str(candidate)
     raise ExecutorError(
         "Claude Code is not installed: run `npm install -g @anthropic-ai/claude-code`, "
-        "or install a claude-agent-sdk wheel that brings it along"
+        "or install a claude-agent-sdk wheel that includes it"
     )
 
 
 def arguments_of(execution: Execution, files: Path) -> list[str]:
-    """Return the CLI's arguments; what may be long or secret goes into `files`."""
+    """Return the CLI's arguments. Values that may be long or secret go into `files`."""
     spec, continues = execution.spec, execution.continues
     agent = spec.agent
     arguments = ["--output-format=stream-json", "--input-format=stream-json", "--verbose"]
-    # Also where nobody keeps the transcript: only its lines say what a model request used.
+    # Also if no transcript is kept: only its lines have the usage of each model request.
     arguments.append("--session-mirror")
-    # The person's own settings apply, as on their terminal.
+    # The user's own settings apply, as in a terminal.
     arguments.append("--setting-sources=user,project,local")
     # `=` because a value could otherwise be taken for a flag.
     if continues.fork_of is not None:
@@ -93,7 +93,7 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
         prompt.write_text(storable(agent.system_prompt), "utf-8")
         arguments.append(f"--append-system-prompt-file={prompt}")
     if agent.tools is not None:
-        # The flag takes names; what a pattern lets a tool do is allowed beside it.
+        # This flag takes names only; patterns go into --allowedTools.
         names = dict.fromkeys(tool.partition("(")[0].strip() for tool in agent.tools)
         arguments.append(f"--tools={','.join(names)}")
         if patterns := [tool for tool in agent.tools if "(" in tool]:
@@ -108,10 +108,10 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
 
 
 def environment_of(execution: Execution) -> dict[str, str]:
-    """Return the agent's environment with the little that the CLI needs from us."""
+    """Return the agent's environment with the variables that the CLI needs from us."""
     given = {k: v for k, v in execution.environment.items() if k not in OF_THE_OUTER_SESSION}
     return {
-        # A background shell that never ends would keep the run from ending, for ten minutes.
+        # A background shell that never ends would delay the end of the run by ten minutes.
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         **given,
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
@@ -143,9 +143,9 @@ class CommandLine(Transport):
         self._requests = RequestCounter()
         self.stderr = OutputText(STDERR_BYTES_LIMIT)
         self.usage_by_result: dict[str, dict[str, Any]] = {}
-        """Result to model to usage since the result before it, which the SDK's message lacks."""
+        """By result and model: usage since the previous result. The SDK's message lacks it."""
         self.origins: dict[str, str] = {}
-        """User message to where its text comes from, which the SDK's message lacks."""
+        """By user message: the origin of its text. The SDK's message lacks it."""
 
     @property
     def exit_code(self) -> int | None:
@@ -162,12 +162,12 @@ class CommandLine(Transport):
 
     async def write(self, data: str) -> None:
         if self._child is None or self._child.exit_code is not None:
-            raise CLIConnectionError("Claude Code does not run")
+            raise CLIConnectionError("Claude Code is not running")
         try:
             self._child.stdin.write(data.encode())
             await self._child.stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as exc:
-            raise CLIConnectionError("Claude Code does not listen") from exc
+            raise CLIConnectionError("Claude Code has closed its input") from exc
 
     async def end_input(self) -> None:
         if self._child is not None:
@@ -204,7 +204,7 @@ class CommandLine(Transport):
                 self.usage_by_result[str(frame.get("uuid"))] = usage
 
     async def wait(self, seconds: float) -> None:
-        """Wait for the CLI's end and all it had to say, for so long."""
+        """Wait up to `seconds` for the end of the CLI, and read the rest of its stderr."""
         if self._child is not None and self._drain is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -213,12 +213,12 @@ class CommandLine(Transport):
             self.stderr.add(b"", final=True)
 
     async def stop(self, grace: Grace | None = None) -> None:
-        """Stop the CLI with all its tools; what it said can still be read."""
+        """Stop the CLI with all its tools. Its output can still be read."""
         if self._child is not None:
             await self._child.stop(grace)
 
     async def close(self) -> None:
-        """Let go of the CLI; one that has not ended by itself is stopped with all its tools."""
+        """Release the CLI. If it has not ended normally, stop it with all its tools."""
         if self._child is None or self._is_closing:
             return
         self._is_closing = True
@@ -236,7 +236,7 @@ class CommandLine(Transport):
 
 
 def _origin(frame: Mapping[str, Any], is_compacted: bool) -> str:
-    """Say where a user message comes from: the CLI sends none that a person has written."""
+    """Return the origin of a user message. The CLI sends none that a person has written."""
     if frame.get("isCompactSummary") or (is_compacted and frame.get("isSynthetic")):
         return "compaction"
     origin = frame.get("origin")
@@ -246,7 +246,7 @@ def _origin(frame: Mapping[str, Any], is_compacted: bool) -> str:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """Parse one line; some builds of the CLI also print lines that are no message."""
+    """Parse one line. Some builds of the CLI also print lines that are not messages."""
     line = line.strip()
     if not line.startswith(b"{"):
         return None

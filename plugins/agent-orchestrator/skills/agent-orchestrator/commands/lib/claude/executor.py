@@ -1,8 +1,8 @@
-"""Claude Code as an executor, through the official SDK, which is imported only when it runs.
+"""Executor for Claude Code, through the official SDK, which is imported only for a run.
 
-One run is one process of the CLI: prompt in, messages out, and the end of its input once everything
-it was told has had its result. Then it is read until it ends by itself, so that an answer it gives
-after that (a subagent that came back) is not lost.
+One run is one process of the CLI. The executor sends the prompt, and closes the input once every
+message to the agent has its result. It reads the output until the process ends. So a later answer
+is not lost, for example that of a subagent that came back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..machine.processes import Grace, shell_exit_code, signal_name
+from .sdk import import_sdk
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 END_SECONDS = 5.0
-"""How long the CLI may take to end, once it has closed its output or refused to start."""
+"""Time for the CLI to end after it has closed its output or refused to start."""
 ERROR_LINES = 10
 LOGIN = "run `claude` and then /login there, or set ANTHROPIC_API_KEY"
 ROOT = "run as another user, or choose another permission mode"
 SILENCE = logging.NullHandler()
-"""Keeps the SDK from printing on a person's terminal what the session's events say."""
+"""Keeps the SDK from printing to the terminal. The session's events have the same content."""
 
 
 class ClaudeExecutor:
@@ -45,7 +46,7 @@ class ClaudeExecutor:
     def __init__(
         self, execution: Execution, *, cli_path: str | None = None, grace: Grace | None = None
     ) -> None:
-        """`cli_path` replaces the CLI that would be found, `grace` how it stops."""
+        """Use `cli_path` instead of the CLI found by `find_cli`; `grace` sets how it is stopped."""
         self._grace = grace
         self._execution = execution
         self._spec = execution.spec
@@ -57,13 +58,14 @@ class ClaudeExecutor:
             not is_forked and continues.conversation_id
         ) or execution.session_id
         self._unanswered: set[str] = set()
-        """The ids of what the agent was told and has not had its result for."""
+        """Ids of the messages to the agent that have no result yet."""
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
-        """Run one turn of the conversation, or what the agent makes of it."""
+        """Run one turn of the conversation, or more if the agent continues."""
         prompt, prompt_id = storable(prompt), str(uuid.uuid4())
         yield create_event("message", prompt_id, role="user", content=text_content(prompt))
         try:
+            import_sdk()
             from claude_agent_sdk import ClaudeSDKClient
 
             from .translation import Translation
@@ -88,7 +90,7 @@ class ClaudeExecutor:
                 await self._begin(client, cli, prompt, prompt_id)
                 async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
                     while True:
-                        # Shielded: a cancelled SDK loses the message that it is just handing over.
+                        # Shielded: a cancelled SDK loses the message that it is about to return.
                         reading = asyncio.ensure_future(anext(events, None))
                         try:
                             event = await asyncio.shield(reading)
@@ -100,7 +102,7 @@ class ClaudeExecutor:
                             break
                         yield event
             finally:
-                # Ours first: the SDK may be interrupted before it comes to it.
+                # Closed here first: the SDK may be interrupted before it does.
                 try:
                     await cli.close()
                 finally:
@@ -114,7 +116,7 @@ class ClaudeExecutor:
         yield _session_stop(translation, cli)
 
     def _options(self) -> ClaudeAgentOptions:
-        """Only what the SDK itself does; what the CLI is to do is in its arguments."""
+        """Return the options of the SDK itself. Those of the CLI are in its arguments."""
         from claude_agent_sdk import ClaudeAgentOptions
 
         return ClaudeAgentOptions(
@@ -124,9 +126,9 @@ class ClaudeExecutor:
         )
 
     async def send(self, text: str, message_id: str) -> None:
-        """Tell the running agent something; while it answers already, that is one more turn."""
+        """Send a message to the running agent. If it is already answering, this adds a turn."""
         if self._client is None:
-            raise ExecutorError("the agent does not listen: it has not begun, or is done")
+            raise ExecutorError("the agent accepts no messages: it has not started or has finished")
         self._unanswered.add(message_id)
         await self._client.query(_prompts(storable(text), message_id))
 
@@ -147,13 +149,13 @@ class ClaudeExecutor:
     async def _begin(
         self, client: ClaudeSDKClient, cli: CommandLine, prompt: str, prompt_id: str
     ) -> None:
-        """Start the CLI and hand it the prompt; from then on it can be told more."""
+        """Start the CLI and send it the prompt. From then on it accepts further messages."""
         try:
             await client.connect()
             self._unanswered.add(prompt_id)
             await client.query(_prompts(prompt, prompt_id))
             self._client = client
-        # Whatever it is: the SDK raises a bare Exception for a refusal and for a time-out.
+        # Any error: the SDK raises a bare Exception for a refusal and for a timeout.
         except Exception as exc:
             await cli.wait(END_SECONDS)
             why = cli.stderr.last_lines(ERROR_LINES) or str(exc)
@@ -163,7 +165,7 @@ class ClaudeExecutor:
     async def _messages(
         self, client: ClaudeSDKClient, cli: CommandLine, translation: Translation
     ) -> AsyncGenerator[Event, None]:
-        """Yield the events of all messages until the CLI ends, however it ends."""
+        """Yield the events of all messages until the CLI ends or fails."""
         from claude_agent_sdk import ProcessError, ResultMessage
 
         try:
@@ -176,9 +178,9 @@ class ClaudeExecutor:
                     yield event
                 if translation.is_hopeless:
                     return
-        # The end of an executor's run loop: a run whose CLI or SDK failed still ends with its stop.
+        # Any error: a run whose CLI or SDK failed must still end with its `session_stop`.
         except Exception as exc:
-            # An exit code, or a failed result that was yielded already, is no news to the stop.
+            # The stop already covers an exit code, or a failed result that was yielded before.
             if not isinstance(exc, ProcessError):
                 logger.info("reading Claude Code's messages failed", exc_info=True)
                 translation.breakdown = str(exc)
@@ -188,7 +190,7 @@ class ClaudeExecutor:
         await cli.wait(END_SECONDS)
 
     def _moved_to(self, message: Message) -> str | None:
-        """The conversation to which the agent has gone on, as it does with `/clear`."""
+        """Return the new conversation if the agent has moved to one, as it does with `/clear`."""
         is_start = getattr(message, "subtype", None) == "init"
         found = getattr(message, "data", {}).get("session_id") if is_start else None
         if not isinstance(found, str) or found == self._conversation_id:
@@ -202,7 +204,7 @@ class ClaudeExecutor:
         reading: asyncio.Future[Event | None],
         events: AsyncGenerator[Event, None],
     ) -> list[Event]:
-        """Stop the CLI and return what it still says: what was in its pipe, and what it used."""
+        """Stop the CLI, and return the events of its last output and its usage."""
         self._client = None
         stopping = asyncio.create_task(cli.stop(self._grace), name="stop claude")
         try:
@@ -212,7 +214,7 @@ class ClaudeExecutor:
             await stopping
 
     async def _note_result(self, result: ResultMessage, cli: CommandLine) -> None:
-        """End the CLI's input once there is nothing left that it was told and has not done."""
+        """Close the CLI's input once every message to it has its result."""
         answered = result.user_message_uuids
         if answered is None or result.is_error:
             self._unanswered.clear()
@@ -224,7 +226,7 @@ class ClaudeExecutor:
 
 
 async def _prompts(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, object]]:
-    # Our id, so that the transcript's line and our event are known to be the same.
+    # Our id connects the transcript's line with our event.
     yield {
         "type": "user",
         "uuid": prompt_id,
@@ -250,7 +252,7 @@ def _session_stop(translation: Translation, cli: CommandLine) -> Event:
 
 
 def _failure(translation: Translation, cli: CommandLine) -> str:
-    """Say in one sentence why the run failed; a failed result's subtype may say `success`."""
+    """Return one sentence on why the run failed. A failed result's subtype may be `success`."""
     result = translation.result
     said = ""
     if result is not None and result.is_error:
@@ -260,7 +262,7 @@ def _failure(translation: Translation, cli: CommandLine) -> str:
     if said:
         return said
     if translation.breakdown is not None:
-        return f"what Claude Code said could not be read: {translation.breakdown}"
+        return f"the output of Claude Code could not be read: {translation.breakdown}"
     last_lines = cli.stderr.last_lines(ERROR_LINES)
     why = f": {last_lines}" if last_lines else ""
     code = cli.exit_code or 0

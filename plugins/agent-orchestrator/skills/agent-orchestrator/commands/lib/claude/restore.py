@@ -1,8 +1,8 @@
-"""Bringing back to this machine what is missing here of Claude Code's transcripts.
+"""Restores the missing parts of Claude Code's transcripts on this machine.
 
-It is written where the person's own Claude Code keeps its transcripts, under the key of the
-directory here. The CLI then resumes as it always does, with the person's agents, skills and login;
-a plain `claude --resume` sees the same conversation.
+The parts are written where the user's own Claude Code keeps its transcripts, under the key of the
+local project directory. The CLI then resumes as usual, with the user's agents, skills and login. A
+plain `claude --resume` sees the same conversation.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..machine.environment import claude_dir
 from ..session_client import SessionNotFoundError
 from ..shared.private_files import make_directories
 from ..transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
+from .sdk import import_sdk
 
 if TYPE_CHECKING:
     pass
@@ -38,16 +39,18 @@ def restore(
     environment: Mapping[str, str],
     here: Path,
 ) -> int:
-    """Write what is missing here of a session's transcripts; return how many lines that was.
+    """Write the missing lines of a session's transcripts here, and return their number.
 
-    Of several conversations it is the given one, else the first, which has the session's own id.
-    `environment` is the agent's: it says where its records are. They go under the key of the
-    project's directory `here`; a transcript that is under another key is continued where it is.
+    `conversation_id` selects one of several conversations. The default is the first, which has the
+    session's own id. `environment` is the agent's; it determines the directory of the transcripts.
+    New transcripts go under the key of the project directory `here`. A transcript that exists under
+    another key is extended in its place.
 
     Raises:
-        SessionClientError: the manager cannot be asked.
+        SessionClientError: a request to the manager failed.
         OSError: the transcript cannot be written.
     """
+    import_sdk()
     from claude_agent_sdk import project_key_for_directory
 
     projects = claude_dir(environment) / "projects"
@@ -70,7 +73,7 @@ def restore(
             subpath = subpath[len(own) + 1 :]
         path = _below(main.with_suffix(""), subpath)
         if path is None:
-            logger.warning("a subpath leads elsewhere: %r", transcript["subpath"])
+            logger.warning("ignored an unsafe subpath: %r", transcript["subpath"])
             continue
         entries = list(_entries(manager, {**where, "subpath": transcript["subpath"]}))
         written += _complete(path, (entry for entry in entries if entry.get("type") != _METADATA))
@@ -83,13 +86,13 @@ def _entries(manager: ManagerClient, transcript: dict[str, str]) -> Iterable[Jso
 
 
 def _complete(path: Path, entries: Iterable[Json]) -> int:
-    """Write the entries that a file lacks to its end; a file that is not there is made whole."""
+    """Append the missing entries to a file, or create it. Return the number of lines."""
     if not path.exists():
         lines = [_line(entry) for entry in entries]
         _write_whole(path, "".join(lines))
         return len(lines)
     known = _known_ids(path)
-    # A line without an id is of the moment, such as what is in the queue: it is not made up for.
+    # A line without an id is temporary, for example a queue entry, and is not restored.
     missing = [_line(entry) for entry in entries if entry.get("uuid", None) not in known]
     if missing:
         with path.open("a", encoding="utf-8") as file:
@@ -101,7 +104,7 @@ def _complete(path: Path, entries: Iterable[Json]) -> int:
 
 
 def _ends_its_line(path: Path) -> bool:
-    """Whether a file ends with a line break, or holds nothing; a killed process leaves less."""
+    """Return whether a file is empty or ends with a line break. A killed process may cut a line."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
@@ -114,7 +117,7 @@ def _known_ids(path: Path) -> set[str | None]:
         for line in file:
             try:
                 entry = json.loads(line)
-            except ValueError:  # half a line, of a process that was killed
+            except ValueError:  # half a line from a killed process
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("uuid"), str):
                 known.add(entry["uuid"])
@@ -122,7 +125,7 @@ def _known_ids(path: Path) -> set[str | None]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file for its owner only, whole or not at all."""
+    """Write a file for its owner only, completely or not at all."""
     make_directories(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".restore-")
     try:
@@ -137,7 +140,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _write_metadata(path: Path, entries: list[Json]) -> None:
-    """What is known of a subagent stands beside its transcript; the last word counts."""
+    """Write a subagent's metadata next to its transcript. The last entry counts."""
     found = [entry for entry in entries if entry.get("type") == _METADATA]
     if found:
         fields: dict[str, Any] = {key: value for key, value in found[-1].items() if key != "type"}
@@ -145,7 +148,7 @@ def _write_metadata(path: Path, entries: list[Json]) -> None:
 
 
 def _below(directory: Path, subpath: str | None) -> Path | None:
-    """The file of a subpath, or None where it would not be below the directory."""
+    """Return the file of a subpath, or None if it would be outside of the directory."""
     parts = PurePosixPath(subpath or "").parts
     if not parts or any(part in ("..", "/", ".") or "\0" in part for part in parts):
         return None

@@ -1,7 +1,7 @@
-"""From the SDK's messages to events; importing this imports the SDK.
+"""Translates the SDK's messages into events. Importing this module imports the SDK.
 
-Knows what the messages mean and nothing of processes: the same messages give the same events with
-the same ids.
+It knows the meaning of the messages, and does not depend on processes. The same messages give the
+same events with the same ids.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from ..events.prepare import create_event, text_content
 from . import usage
 
 Usage = Mapping[str, Mapping[str, Any]]
-"""Model to what it used, as the CLI writes it in `modelUsage`."""
+"""Usage by model, as the CLI writes it in `modelUsage`."""
 
 AUTHENTICATION_FAILED = "authentication_failed"
 AUTHENTICATION_ATTEMPTS = 3
-"""Refused credentials do not get better: the CLI itself would go on for three minutes."""
+"""Retrying refused credentials is useless, but the CLI would do it for three minutes."""
 
 SERVER_PROBLEMS = {
     "failed": "did not start, and its tools are missing: try its command by hand",
     "needs-auth": "needs a login, and its tools are missing: run `claude` and then /mcp there",
     "ignored": "is ignored by Claude Code, and its tools are missing: check its definition; every "
-    "value of `env` must be a text",
+    "value of `env` must be a string",
 }
-"""What a status of an MCP server means, where it means that the agent does not have its tools."""
+"""Statuses of an MCP server that leave the agent without its tools, each with an explanation."""
 
 
 class Translation:
-    """The events of one run; remembers what a later message does not repeat."""
+    """Translates the messages of one run; stores values that later messages do not repeat."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class Translation:
         self._denied: set[str] = set()
         self._subagents: dict[str, tuple[str | None, str]] = {}
         self.result: ResultMessage | None = None
-        """The newest: a run has one for each time the agent went on by itself."""
+        """The newest result. A run has several if the agent continued without a prompt."""
         self.api_error: str | None = None
         """The kind of the newest error that ended a turn."""
         self.is_hopeless = False
-        """Whether it is no use to wait for the result."""
+        """True if waiting for the result is useless."""
         self.breakdown: str | None = None
-        """Why the messages ended before the CLI did, where that was not the CLI's doing."""
+        """Reason why reading failed before the CLI ended; None if it did not fail."""
 
     def events(self, message: Message) -> Iterator[Event]:
-        """Yield what one message says."""
+        """Yield the events of one message."""
         match message:
             case AssistantMessage():
                 yield from self._assistant(message)
@@ -107,14 +107,14 @@ class Translation:
                 yield create_event("usage", message.data["event_id"], **message.data["fields"])
 
     def last_events(self) -> Iterator[Event]:
-        """Yield what is still owed when no message will come any more."""
+        """Yield the missing events after the last message."""
         for tool_use_id in list(self._open_calls):
             yield self._post_tool(tool_use_id, None, "the run ended before the tool did")
         for task_id, (_, status) in list(self._subagents.items()):
             yield self._subagent_stop(task_id, status, None)
 
     def _missing_servers(self, reported: Any) -> Iterator[Event]:
-        """Say which MCP servers do not work; the CLI only lists them, and again at every turn."""
+        """Yield each new problem of an MCP server. The CLI repeats all states at every turn."""
         found = {
             str(server.get("name")): str(server.get("status"))
             for server in (reported if isinstance(reported, list) else [])
@@ -131,7 +131,7 @@ class Translation:
     def _assistant(self, message: AssistantMessage) -> Iterator[Event]:
         content = [block.text for block in message.content if isinstance(block, TextBlock)]
         if message.error is not None:
-            # Words of the CLI, not of the model: they must not become the answer.
+            # A text of the CLI, not of the model: it must not become the answer.
             self.api_error = message.error
             yield create_event(
                 "diagnostic", f"{message.uuid}:error", content=text_content("\n".join(content))
@@ -164,7 +164,7 @@ class Translation:
                 yield self._tool_result(block)
             elif isinstance(block, TextBlock):
                 text += block.text
-        # What a subagent is told is the input of the call that started it.
+        # The prompt of a subagent is already the input of the call that started it.
         if text and message.parent_tool_use_id is None:
             event_id = message.uuid and f"{message.uuid}:0"
             origin = self._origins.get(str(message.uuid), "system")
@@ -226,7 +226,7 @@ class Translation:
         )
 
     def _note_subagent(self, message: TaskUpdatedMessage) -> None:
-        """Keep an end that the CLI may not announce in a second message."""
+        """Store a final status, as the CLI may not send it in a second message."""
         if message.status in TERMINAL_TASK_STATUSES:
             tool_use_id, _ = self._subagents[message.task_id]
             self._subagents[message.task_id] = tool_use_id, str(message.status)
@@ -265,7 +265,7 @@ class Translation:
         yield create_event("usage", f"{message.uuid}:usage", usage=self._usage(message))
 
     def _usage(self, message: ResultMessage) -> dict[str, int]:
-        """Return what this result adds; the totals in it are of the whole session."""
+        """Return the usage that this result adds. Its totals are those of the whole session."""
         cost_before, self._cost_so_far = self._cost_so_far, message.total_cost_usd
         models = self._usage_by_result.get(str(message.uuid))
         if models is not None:  # subagents and side calls included
@@ -278,7 +278,7 @@ class Translation:
             "cache_creation_tokens": usage.get("cache_creation_input_tokens") or 0,
         }
         if message.total_cost_usd is None or cost_before is None:
-            return tokens  # an older CLI, resumed: how much of the total is ours is unknown
+            return tokens  # an older CLI, resumed: our part of the total is unknown
         cost = message.total_cost_usd - cost_before
         return {**tokens, "cost_microdollars": round(cost * 1_000_000)}
 

@@ -1,9 +1,9 @@
-"""What each model request of a run used, from the frames of the CLI, as it happens.
+"""Usage of each model request of a run, read from the frames of the CLI during the run.
 
-Two kinds of frames tell of it. An `assistant` frame comes while the answer is still being made: its
-input is right, its output is not yet. The transcript's line of the same message has the final
-counters, and a subagent's last answer stands nowhere else. One request yields several of both, with
-one message id.
+Two kinds of frames report it. An `assistant` frame comes while the answer is still being made: its
+input counters are final, but its output counters are not. The transcript's line of the same message
+has the final counters. Only that line has the usage of a subagent's last answer. One request yields
+several frames of both kinds, with one message id.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SUBTYPE = "agent_orchestrator_usage"
-"""Marks the frames of ours: to the SDK they are system messages."""
+"""Marks our own frames, which are system messages to the SDK."""
 SYNTHETIC = "<synthetic>"
-"""The model of a message that the CLI made by itself."""
+"""The model of a message that the CLI made without a model."""
 _COUNTERS = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
@@ -24,27 +24,27 @@ _COUNTERS = {
     "reasoning_tokens": ("output_tokens_details", "thinking_tokens"),
     "web_searches": ("server_tool_use", "web_search_requests"),
 }
-"""Our name of a counter, and where it stands in the API's `usage`."""
+"""Our name of a counter, and its path in the API's `usage`."""
 MAX_ID_CHARS = 180
-"""An event id, which is a little longer, may have 200."""
+"""An event id is a little longer, and may have up to 200 characters."""
 MAX_COUNT = 10**12
-"""The manager takes no larger one."""
+"""The manager accepts no larger count."""
 _DETAILS = ("service_tier", "speed", "inference_geo")
 
 Frame = dict[str, Any]
 
 
 class RequestCounter:
-    """The model requests of one process of the CLI; each is known by its message id."""
+    """Counters of the model requests of one CLI process, by message id."""
 
     def __init__(self) -> None:
         self._usage: dict[str, dict[str, int]] = {}
         self._times_told: dict[str, int] = {}
         self._tool_use_ids: dict[str, str] = {}
-        """Subagent to the call that started it."""
+        """By subagent: the call that started it."""
 
     def told_by(self, frame: Frame) -> Iterator[Frame]:
-        """Yield a frame of ours for each request of which this frame says more than was known."""
+        """Yield one of our frames for each request whose counters this frame raises."""
         match frame:
             case {"type": "assistant"}:
                 yield from self._note(frame, frame.get("parent_tool_use_id"), is_live=True)
@@ -58,7 +58,7 @@ class RequestCounter:
                         yield from self._note(entry, self._tool_use_ids.get(agent), is_live=is_live)
 
     def _note(self, line: Frame, parent: object, *, is_live: bool) -> Iterator[Frame]:
-        """Raise the counters of a line's request; one that is not live only adds to a known one."""
+        """Raise the counters of a line's request. If not `is_live`, only update a known request."""
         message = line.get("message")
         if not isinstance(message, dict) or message.get("model") == SYNTHETIC:
             return
@@ -67,7 +67,7 @@ class RequestCounter:
             return
         request_id = request_id[:MAX_ID_CHARS]
         if line.get("error") or line.get("isApiErrorMessage"):
-            return  # the CLI's own words: no model was asked, or it has not answered
+            return  # a text of the CLI: no model was asked, or it has not answered
         known = self._usage.get(request_id)
         if known is None and not is_live:
             return
@@ -93,13 +93,13 @@ class RequestCounter:
 
 
 def _is_copied(entry: Frame) -> bool:
-    """Return whether a line of a transcript was copied from the session that this is a fork of."""
+    """Return whether a transcript's line was copied from the session that was forked."""
     origin = entry.get("requestSessionId")
     return origin is not None and origin != entry.get("sessionId")
 
 
 def _counters(usage: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Yield the counters that are known; one that is missing is unknown, and not 0."""
+    """Yield the known counters. A missing counter is unknown, not 0."""
     for name, path in _COUNTERS.items():
         value: Any = usage
         for key in path:

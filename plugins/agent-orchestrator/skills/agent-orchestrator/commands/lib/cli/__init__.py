@@ -1,3 +1,5 @@
 """The commands."""
 
-from ..machine import fast_start as fast_start
+from ..machine.fast_start import import_when_used
+
+import_when_used("httpx")

@@ -1,4 +1,4 @@
-"""`ao-clean`: delete sessions and what is kept of them, or archive them and take them back."""
+"""`ao-clean`: delete, purge, archive or unarchive sessions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..client.errors import NAME_TAKEN, SESSION_RUNNING
 from ..client.manager import Json, ManagerClient
 from ..config import Config
 from ..console.command import (
+    CHANGES,
     DONE,
     FAILED,
     NOT_FOUND,
@@ -17,10 +18,9 @@ from ..console.command import (
     Command,
     CommandError,
     configure,
-    json_option,
-    project_option,
 )
 from ..console.connect import open_manager
+from ..console.options import json_option, project_option
 from ..console.output import ago, answer, answer_json, note, one_line, tell
 from ..machine.environment import claude_dir, state_dir
 from ..runs.conversations import list_our_conversations
@@ -38,16 +38,38 @@ EXAMPLES = """\
   ao-clean --unarchive fix-login"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
 @click.argument("sessions", nargs=-1)
-@click.option("--all", "all_of_project", is_flag=True, help="All sessions of this project.")
-@click.option("--purge", "purges", is_flag=True, help="Also what lies on this machine; asks.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also those that say running with nobody behind it.")
-@click.option("--archive", is_flag=True, help="Put them away instead; nothing is lost.")
-@click.option("--unarchive", is_flag=True, help="Take archived ones back instead.")
+@click.option(
+    "--all",
+    "all_of_project",
+    is_flag=True,
+    help="All sessions of this project. Lists them and asks first.",
+)
+@click.option(
+    "--purge",
+    "purges",
+    is_flag=True,
+    help="Also delete the files that your runs left on this machine. Lists the sessions and asks "
+    "first.",
+)
+@click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    help="Do not ask. Needed with `--all` and `--purge` if stdin is not a terminal.",
+)
+@click.option(
+    "--force", is_flag=True, help="Also delete sessions that are `running` without a supervisor."
+)
+@click.option("--archive", is_flag=True, help="Archive instead of deleting. Does not ask.")
+@click.option(
+    "--unarchive",
+    is_flag=True,
+    help="Unarchive instead. Refused if another session has taken the name.",
+)
 @project_option
-@json_option
+@json_option("Print JSON: the ids as `deleted`, `archived` or `unarchived`, and files as `purged`.")
 def main(  # noqa: PLR0913  # a parameter for each option
     sessions: tuple[str, ...],
     all_of_project: bool,
@@ -59,11 +81,18 @@ def main(  # noqa: PLR0913  # a parameter for each option
     project_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Delete SESSIONS with all of their events; or, after asking, all of this project.
+    """Delete SESSIONS with their runs, events and transcripts, or archive them.
 
-    A running session is left alone; --force deletes it unless a supervisor is behind it. Sessions
-    of other projects are reached by their whole id, or with --project-dir. With --archive they
-    are only put away: out of the lists, their names free; `ao-list-sessions --archived` has them.
+    An archived session is complete, but it is not listed and its name is free. `ao-list-sessions
+    --archived` lists it until it is unarchived, or until the manager's retention deletes it.
+
+    `--purge` also deletes files on this machine, for the runs that you started here: events that
+    wait for the manager or were refused, the files of dead supervisors, and Claude Code's own
+    transcripts. The command prints each deleted file. Backups are not changed.
+
+    A running session is kept. `--force` deletes it if it has no supervisor; otherwise `ao-stop` it
+    first. Exit code 3 if an argument matches no session (the others are deleted), 1 if a named
+    session was kept.
     """
     if archive and unarchive:
         raise CommandError("give --archive or --unarchive, not both", USAGE)
@@ -98,9 +127,9 @@ def main(  # noqa: PLR0913  # a parameter for each option
 
 
 def _ours(manager: ManagerClient, session: Session) -> tuple[list[Json], list[str]]:
-    """The runs of a session that this person started on this machine; none if it is gone.
+    """Return the runs that this person started on this machine, and their later conversations.
 
-    And the conversations that their agents began in them, beside the first.
+    Both lists are empty if the session is gone.
     """
     session_id = session["session_id"]
     try:
@@ -112,7 +141,7 @@ def _ours(manager: ManagerClient, session: Session) -> tuple[list[Json], list[st
 
 
 def _purge(deleted: list[Session], ours: dict[str, tuple[list[Json], list[str]]]) -> list[str]:
-    """Remove what is left here of sessions that are deleted; return the paths."""
+    """Remove the files of deleted sessions from this machine; return their paths."""
     return [
         str(path)
         for session_id in (session["session_id"] for session in deleted)
@@ -125,7 +154,7 @@ def _purge(deleted: list[Session], ours: dict[str, tuple[list[Json], list[str]]]
 def _answer_archived(
     manager: ManagerClient, chosen: list[Session], archive: bool, as_json: bool
 ) -> None:
-    """Archive sessions, or take them back; those that are so already stay as they are."""
+    """Archive or unarchive sessions, and print those that were changed."""
     changed = []
     for session in chosen:
         if (session["archived_at"] is not None) == archive:
@@ -136,18 +165,18 @@ def _answer_archived(
             if exc.code != NAME_TAKEN:
                 raise
             raise CommandError(
-                f"another session of its project is named {session['session_name']!r} by now: "
-                "ao-rename that one first"
+                f"another session of the project has taken the name {session['session_name']!r}: "
+                "ao-rename that session first"
             ) from exc
     if as_json:
         answer_json({"archived" if archive else "unarchived": [s["session_id"] for s in changed]})
         return
     for session in changed:
-        answer(one_line(f"{'archived' if archive else 'took back'} {_described(session)}"))
+        answer(one_line(f"{'archived' if archive else 'unarchived'} {_described(session)}"))
 
 
 def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session], bool]:
-    """Delete sessions; return those that were, and whether one is supervised and was not."""
+    """Delete sessions. Return the deleted ones, and whether a supervised session was refused."""
     deleted = []
     refused = False
     for session in doomed:
@@ -165,7 +194,7 @@ def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session
 def _choose(
     manager: ManagerClient, arguments: tuple[str, ...], config: Config
 ) -> tuple[list[Session], bool]:
-    """The sessions that are meant, each once, and whether one of the arguments means none."""
+    """Return the chosen sessions, each once, and whether an argument matched no session."""
     if not arguments:
         return list(manager.find_sessions(project_dir=str(config.project_dir))), False
     found: dict[str, Session] = {}
@@ -185,7 +214,7 @@ def _ask(doomed: list[Session]) -> None:
     for session in doomed:
         tell(_described(session))
     if not sys.stdin.isatty():
-        raise CommandError("nobody can be asked here: add --yes to delete these", USAGE)
+        raise CommandError("stdin is not a terminal, so you cannot be asked: add --yes", USAGE)
     if not click.confirm(f"Delete these {len(doomed)} sessions and their events?", err=True):
         raise CommandError("nothing was deleted")
 

@@ -1,8 +1,8 @@
-"""`ao-dashboard`: the manager's page in the person's browser.
+"""`ao-dashboard`: open the manager's page in the person's browser.
 
-The page gets the token for a code that is good once, and for a minute. Every user of this machine
-can read the arguments of the browser's process, so the browser is started with the name of a file
-that only this person can read; the manager writes it with the code in it, and removes it.
+The page exchanges a code for its token. A code is valid once, for one minute. Every user of this
+machine can read the arguments of the browser's process. The browser is therefore started with the
+name of a file that only this person can read. The manager writes the code into it, and removes it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import click
 
+from ..client.find_manager import PROGRAM
 from ..client.manager import Json, ManagerClient
-from ..client.start_manager import PROGRAM
 from ..console.browsers import find_browser
-from ..console.command import Command, CommandError, configure, json_option
+from ..console.command import Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.options import json_option
 from ..console.output import answer, answer_json, note
 from ..machine.environment import agent_environment, state_dir
 from ..session_client import SessionNotFoundError
@@ -35,13 +36,20 @@ _FILE_NAME = re.compile(r"dashboard-[0-9]{1,5}-[0-9a-f]{32}\.html")
 
 
 @click.command(cls=Command, examples=EXAMPLES)
-@click.option("--print", "print_only", is_flag=True, help="Only print the address to open.")
-@json_option
+@click.option("--print", "print_only", is_flag=True, help="Print the address and open no browser.")
+@json_option("Print the address as JSON: `url`, and whether the browser was `opened`.")
 def main(print_only: bool, as_json: bool) -> None:
-    """Open the dashboard in the browser: all sessions, and what happens in them.
+    """Open the manager's page in your browser.
 
-    Where no browser can be opened from here, its address is printed. It opens one browser, within a
-    minute.
+    The page gets its token in exchange for a code, which is valid once and for one minute. The
+    manager logs each use of a code and warns of a second one. The browser is started with a private
+    file that holds the code, because other users can read the arguments of a process. The manager
+    removes the file when the code was used or has expired.
+
+    If no browser can read that file, the command prints an address with the code instead: over SSH,
+    under WSL, without a screen, with a browser in a sandbox (snap, flatpak), or if the manager is
+    on another machine. The address is valid on the manager's machine. From another machine, log in
+    with `ssh -L 8765:127.0.0.1:8765 HOST` and run the command there.
     """
     browser = None if print_only else find_browser(agent_environment())
     with open_manager(configure(must_exist=False), for_people=True) as manager:
@@ -74,7 +82,7 @@ def _create_code(manager: ManagerClient, *, with_file: bool) -> Json:
 
 
 def _open(browser: webbrowser.BaseBrowser, name: object) -> bool:
-    """Open the file of that name; False where it is not here, as with a manager elsewhere."""
+    """Open the file of this name. Return False if it is not here: the manager may be elsewhere."""
     if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
         return False
     path = state_dir() / name

@@ -1,4 +1,4 @@
-"""`ao-doctor`: what is wrong here, and what to do about it."""
+"""`ao-doctor`: find problems on this machine and print how to fix them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import click
 
 from ..client.connect import client_of
-from ..client.start_manager import find_manager
-from ..console.command import DONE, FAILED, Command, configure, json_option, project_option
+from ..client.find_manager import find_manager
+from ..console.command import DONE, FAILED, Command, configure
 from ..console.connect import url_of
+from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json, note, one_line
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
@@ -39,14 +40,20 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 @click.option(
     "--fix",
     is_flag=True,
-    help="Stop what runs of dead supervisors have left, and send what was refused once more.",
+    help="First stop the processes that dead supervisors have left, and send refused events again.",
 )
 @project_option
-@json_option
+@json_option("Print a JSON list of `about`, `text` and `advice`, which is null without a problem.")
 def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
-    """Check manager, database, state, executors, undelivered events, supervisors and sessions.
+    """Find problems on this machine, and print how to fix each of them.
 
-    Starts nothing. Exit 1 if something is not as it should be.
+    Checks that the manager answers and has the version of the commands, that the state directory is
+    private, and that the Claude Agent SDK is installed. Finds events that the manager does not have
+    yet or has refused, dead supervisors, and sessions that are `running` without a supervisor and
+    without an event for a day. Starts nothing and changes nothing.
+
+    Each line begins with `ok`, with `!!` for a problem, or with `?` for a possible one, such as
+    missing credentials, which only Claude Code needs. Exit code 1 if there is a problem.
     """
     config = configure(project_dir, must_exist=False)
     state = state_dir()
@@ -60,7 +67,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     port = (address.port or 80) if address.hostname in _LOCAL else None
     with client_of(url) as manager:
         if fix and (count := retry_refused(manager, outbox_dir(state))):
-            note(f"{count} events or lines of transcripts are sent once more")
+            note(f"sending {count} refused events or transcript lines again")
             deliver_leftovers(manager, outbox_dir(state))
         findings: list[Finding] = [
             *check_manager(manager, port),

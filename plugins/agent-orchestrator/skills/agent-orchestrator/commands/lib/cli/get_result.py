@@ -5,15 +5,9 @@ from __future__ import annotations
 import click
 
 from ..client.errors import NO_RESULT, SESSION_NOT_FINISHED
-from ..console.command import (
-    NOT_FINISHED,
-    Command,
-    CommandError,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import NOT_FINISHED, READS, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json
 from ..session_client import SessionClientError
 from ..sessions.resolve import resolve
@@ -23,12 +17,17 @@ EXAMPLES = """\
   ao-get-result fix-login --json | jq -r .result"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=READS)
 @click.argument("session")
 @project_option
-@json_option
+@json_option("Print `session_id` and `result` as JSON.")
 def main(session: str, project_dir: str | None, as_json: bool) -> None:
-    """Print what the agent answered last; exit code 4 while it is still running."""
+    """Print the last answer of SESSION.
+
+    This is the text of the last assistant message of its newest run.
+
+    Exit code 4 while the session is running, 1 if it ended without an answer.
+    """
     config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=True)

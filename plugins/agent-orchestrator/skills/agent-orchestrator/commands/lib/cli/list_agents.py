@@ -1,4 +1,4 @@
-"""`ao-list-agents`: which agents are defined."""
+"""`ao-list-agents`: list agent definitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 
 from ..agents.agent import Agent
 from ..agents.find import list_agents
-from ..console.command import Command, agents_option, configure, json_option, project_option
+from ..console.command import Command, configure
+from ..console.options import agents_option, json_option, project_option
 from ..console.output import answer_json, note, table
 from ..machine.environment import claude_dir
 
@@ -23,11 +24,12 @@ _DESCRIPTION_CHARS = 72
 @click.command(cls=Command, examples=EXAMPLES)
 @project_option
 @agents_option
-@json_option
+@json_option("Print a JSON list of the definitions.")
 def main(project_dir: str | None, agents_dir: str | None, as_json: bool) -> None:
-    """List the agent definitions of this project and of yours; needs no manager.
+    """List the agent definitions of this project and of your home directory.
 
-    A definition that cannot be used is named on stderr.
+    A definition that cannot be used is reported on stderr with the reason. The command needs no
+    manager.
     """
     config = configure(project_dir, agents_dir=agents_dir)
     listing = list_agents(

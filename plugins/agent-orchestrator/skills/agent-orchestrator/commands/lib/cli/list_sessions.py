@@ -1,4 +1,4 @@
-"""`ao-list-sessions`: which sessions there are."""
+"""`ao-list-sessions`: list sessions."""
 
 from __future__ import annotations
 
@@ -8,43 +8,50 @@ from itertools import islice
 
 import click
 
-from ..console.command import (
-    USAGE,
-    Command,
-    CommandError,
-    WholeNumber,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.options import WholeNumber, json_option, project_option
 from ..console.output import ago, answer_json, note, table
 from ..sessions.resolve import Session, state_of
 
 EXAMPLES = """\
   ao-list-sessions
   ao-list-sessions --here --status running
-  ao-list-sessions --state failed
+  ao-list-sessions --state failed --tree
   ao-list-sessions --json | jq -r '.[].session_id'"""
 
 STATES = ("running", "finished", "failed", "stopped", "timeout", "budget", "lost")
 _OF_STATE = {"timeout": "failed", "budget": "failed"}
-"""Where the manager's state is wider than the word that people see."""
+"""States of the manager that cover several words of the column STATE."""
 HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
 
 
 @click.command(cls=Command, examples=EXAMPLES)
-@click.option("--here", is_flag=True, help="Only those of this project.")
+@click.option("--here", is_flag=True, help="Only sessions of this project.")
 @click.option(
-    "--status", type=click.Choice(STATES), help="Only those; finished: however they ended."
+    "--status",
+    type=click.Choice(STATES),
+    metavar="STATE",
+    help="Like `--state`, but `finished` means every session that is not running.",
 )
-@click.option("--state", type=click.Choice(STATES), help="Only those whose STATE is this.")
-@click.option("--agent", "agent_name", metavar="AGENT", help="Only those of this agent.")
-@click.option("--archived", is_flag=True, help="Those that were archived, instead of the others.")
-@click.option("--tree", is_flag=True, help="Each below the session that it was started from.")
-@click.option("-n", "--limit", type=WholeNumber(min=1), metavar="N", help="Only the newest N.")
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    metavar="STATE",
+    help="Only sessions with this word in the column STATE.",
+)
+@click.option("--agent", "agent_name", metavar="AGENT", help="Only sessions of this agent.")
+@click.option("--archived", is_flag=True, help="List the archived sessions instead.")
+@click.option("--tree", is_flag=True, help="Show each session below the session that started it.")
+@click.option(
+    "-n",
+    "--limit",
+    type=WholeNumber(min=1),
+    metavar="N",
+    help="Only the newest N sessions. Default: no limit.",
+)
 @project_option
-@json_option
+@json_option("Print a JSON list of the sessions.")
 def main(
     here: bool,
     status: str | None,
@@ -56,8 +63,12 @@ def main(
     project_dir: str | None,
     as_json: bool,
 ) -> None:
-    """List sessions, newest first: of all projects, or of one with --here or --project-dir."""
-    if status not in (None, "running", "finished"):  # a word that STATE shows
+    """List the sessions of all projects, newest first.
+
+    `--here` and `--project-dir` select one project. STATE is `running`, `finished`, or why the
+    newest run did not complete: `failed`, `stopped`, `timeout`, `budget` or `lost`.
+    """
+    if status not in (None, "running", "finished"):  # a word of the column STATE
         if state not in (None, status):
             raise CommandError(f"give --status {status} or --state {state}, not both", USAGE)
         status, state = None, status
@@ -71,7 +82,8 @@ def main(
         **({"agent_name": agent_name} if agent_name else {}),
     }
     with open_manager(config) as manager:
-        most = None if where.get("state") == "failed" else limit  # which has several words
+        # The manager's `failed` includes other words, so its sessions are counted here.
+        most = None if where.get("state") == "failed" else limit
         found = manager.find_sessions(limit=most, **where)
         sessions = list(islice((s for s in found if state in (None, state_of(s))), limit))
     if as_json:
@@ -84,7 +96,7 @@ def main(
 
 
 def _as_tree(sessions: list[Session]) -> Iterator[tuple[Session, int]]:
-    """Each session and its depth, below its parent; one whose parent is not listed is a root."""
+    """Yield each session below its parent, with its depth. Without a listed parent it is a root."""
     listed = {session["session_id"] for session in sessions}
     children: dict[str | None, list[Session]] = {}
     for session in sessions:

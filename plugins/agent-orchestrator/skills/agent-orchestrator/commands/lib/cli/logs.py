@@ -1,4 +1,4 @@
-"""`ao-logs`: what happened in a session."""
+"""`ao-logs`: print the events of a session."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..console.command import Command, WholeNumber, configure, json_option, project_option
+from ..console.command import READS, Command, configure
 from ..console.connect import open_manager
 from ..console.event_text import EventText, by_parent, is_detail
+from ..console.options import WholeNumber, json_option, project_option
 from ..console.output import answer, tell_outage
 from ..sessions.follow import follow
 from ..sessions.resolve import resolve
@@ -20,19 +21,35 @@ EXAMPLES = """\
   ao-logs fix-login --json | jq -r 'select(.event_type == "pre_tool") | .tool_name'"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=READS)
 @click.argument("session")
-@click.option("-f", "--follow", "follow_on", is_flag=True, help="Go on until its run has ended.")
-@click.option("--after", type=WholeNumber(min=0), default=0, metavar="SEQ", help="Only later.")
+@click.option(
+    "-f",
+    "--follow",
+    "follow_on",
+    is_flag=True,
+    help="Continue until the newest run has ended. Each event is printed once, also after an "
+    "outage of the manager.",
+)
+@click.option(
+    "--after",
+    type=WholeNumber(min=0),
+    default=0,
+    metavar="SEQ",
+    help="Only events after the event with this number. Default: 0.",
+)
 @project_option
-@json_option
+@json_option("Print each event as JSON on a line of its own, with times in UTC.")
 def main(session: str, follow_on: bool, after: int, project_dir: str | None, as_json: bool) -> None:
-    """Print the events of SESSION in order; with --json all, one object a line.
+    """Print the events of SESSION in order.
 
-    Moments are local, with the date and the offset where they change; in JSON they are UTC. What a
-    subagent did stands under the call that started it; with --follow, which shows events as they
-    come, each of its lines has its name. Without --json the usage of single model requests is left
-    out.
+    Events are prompts, answers, tool calls with their results, and the end of each run. Times are
+    local: a line with the date and the UTC offset precedes the first event and each change of
+    either.
+
+    The events of a subagent are indented below the call that started it, with the subagent's name.
+    With `--follow` they are printed as they arrive. Images and other data are shown as a note such
+    as `[image image/png, 12 KB]`. The usage of single model requests is printed only with `--json`.
     """
     config = configure(project_dir, must_exist=False)
     shown = EventText()

@@ -1,4 +1,4 @@
-"""`ao-new`: start a session under a name."""
+"""`ao-new`: start a named session."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ import sys
 
 import click
 
-from ..console.command import Command, agents_option, configure, json_option, project_option
+from ..console.command import Command, configure
 from ..console.connect import open_manager
+from ..console.interrupts import hold_interrupts
 from ..console.output import answer_session
 from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import (
-    detach_option,
-    model_option,
-    no_transcripts_option,
-    permission_option,
-    program_argument,
-    timeout_option,
-)
-from ..console.watch import hold_interrupts, watch
+from ..console.run_options import model_option, permission_option, program_argument, run_options
 from ..executors.base import RunSpec
 from ..runs.executor_table import EXECUTORS
 from ..sessions.plan import check, load_agent, refuse_doubtful
@@ -28,7 +21,7 @@ from ..sessions.start import NewRun, start_session
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
   git diff | ao-new review -p 'Review this.' -p - --agent reviewer
-  ao-new long-one -p 'Port the parser.' --detach && ao-wait long-one
+  ao-new port -p 'Port the parser.' --detach --timeout 3600 && ao-wait port
   ao-new count --executor command -p 'one two' -- wc -w"""
 
 
@@ -36,20 +29,21 @@ EXAMPLES = """\
 @click.argument("name")
 @program_argument
 @prompt_option
-@click.option("--agent", "agent_name", metavar="AGENT", help="A definition; see ao-list-agents.")
+@click.option(
+    "--agent",
+    "agent_name",
+    metavar="AGENT",
+    help="Agent definition to use; `ao-list-agents` lists them. Default: none.",
+)
 @click.option(
     "--executor",
     type=click.Choice(EXECUTORS),
-    help="What drives the agent. Default: the agent definition's, else claude.",
+    help="Run Claude Code (`claude`) or PROGRAM (`command`). Default: that of the agent "
+    "definition, else claude.",
 )
-@model_option("the agent definition's, else Claude Code's own")
-@permission_option("the agent definition's, else acceptEdits")
-@timeout_option
-@no_transcripts_option
-@detach_option
-@project_option
-@agents_option
-@json_option
+@model_option("that of the agent definition, else Claude Code's")
+@permission_option("that of the agent definition, else acceptEdits")
+@run_options
 def main(
     name: str,
     program: tuple[str, ...],
@@ -65,9 +59,24 @@ def main(
     agents_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Start a session under NAME, follow it to its end, and print the agent's answer.
+    """Start a session named NAME, follow it to its end, and print the agent's answer.
 
-    The run is not this command's: it survives the terminal, and goes on if this is killed.
+    A name has 1 to 200 characters. It is unique in its project among the sessions that are not
+    archived. The session is recorded before the agent starts, so an agent that cannot start leaves
+    a `failed` session with the reason.
+
+    The run continues if this command is killed or its terminal is closed: `ao-wait` and `ao-stop`
+    find it. Ctrl-C stops the run and waits for its end; a second Ctrl-C ends only the waiting. If
+    stderr is a terminal, it shows the agent's current activity.
+
+    With `--executor command` PROGRAM is the agent. It reads the prompt, which may be empty, from
+    stdin. Its stdout is the answer, and an exit code other than 0 is a failure. `ao-logs --follow`
+    shows its output while it runs. Up to 16 MiB each of stdout and stderr are kept, also if the run
+    is stopped; of more, the beginning and the end. PROGRAM runs in the project's directory, and a
+    relative path of PROGRAM refers to that directory.
+
+    Exit code 1 if the agent failed or was stopped, or if the name is taken; 2 if Claude Code has no
+    prompt, or if there is no agent definition of this name.
     """
     checked_name(name)
     config = configure(project_dir, agents_dir=agents_dir)
@@ -91,4 +100,6 @@ def main(
         if detach:
             answer_session(session, as_json=as_json)
         else:
+            from ..console.watch import watch  # late: a detached run is not watched
+
             sys.exit(watch(manager, session, as_json=as_json))

@@ -1,12 +1,13 @@
-"""`ao-rename`: give a session another name."""
+"""`ao-rename`: rename a session."""
 
 from __future__ import annotations
 
 import click
 
 from ..client.errors import NAME_TAKEN
-from ..console.command import Command, CommandError, configure, json_option, project_option
+from ..console.command import CHANGES, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json, one_line
 from ..session_client import SessionClientError
 from ..sessions.resolve import checked_name, resolve
@@ -15,13 +16,16 @@ EXAMPLES = """\
   ao-rename fix-login fix-login-and-logout"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
 @click.argument("session")
 @click.argument("name")
 @project_option
-@json_option
+@json_option("Print the session as JSON.")
 def main(session: str, name: str, project_dir: str | None, as_json: bool) -> None:
-    """Give SESSION the name NAME, which no other of the project may have."""
+    """Rename SESSION to NAME, also while it is running.
+
+    Exit code 1 if another session of its project has this name.
+    """
     checked_name(name)
     config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:

@@ -1,4 +1,4 @@
-"""`ao-resume`: continue a session with another run."""
+"""`ao-resume`: continue a session with its next run."""
 
 from __future__ import annotations
 
@@ -8,26 +8,12 @@ from dataclasses import replace
 import click
 
 from ..client.manager import Json
-from ..console.command import (
-    Command,
-    CommandError,
-    agents_option,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import CHANGES, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.interrupts import hold_interrupts
 from ..console.output import answer_session, local_time
 from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import (
-    detach_option,
-    model_option,
-    no_transcripts_option,
-    permission_option,
-    program_argument,
-    timeout_option,
-)
-from ..console.watch import hold_interrupts, watch
+from ..console.run_options import model_option, permission_option, program_argument, run_options
 from ..sessions.next_run import Given, find_continuation, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import checked_name, resolve
@@ -35,31 +21,36 @@ from ..sessions.start import NewRun, SessionRunningError, start_next_run, start_
 
 EXAMPLES = """\
   ao-resume fix-login -p 'Now the logout test.'
-  ao-resume 3f2a -p 'Go on.' --model opus
-  ao-resume count -p 'three four'"""
+  ao-resume 3f2a -p 'Continue.' --model opus
+  ao-resume count -p 'three four'
+  ao-resume fix-login --fork fix-logout -p 'Now the logout test.'"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
 @click.argument("session")
 @program_argument
 @prompt_option
 @click.option(
-    "--agent", "agent_name", metavar="AGENT", help="A definition. Default: the last run's."
+    "--agent",
+    "agent_name",
+    metavar="AGENT",
+    help="Agent definition to use; '' uses none. Default: that of the last run.",
 )
-@model_option("the last run's")
-@permission_option("the last run's, if it was yours on this machine")
+@model_option("that of the last run")
+@permission_option("that of the last run, if you started it on this machine")
 @click.option(
-    "--takeover", is_flag=True, help="Stop the run that is going on, or give up one that is dead."
+    "--takeover",
+    is_flag=True,
+    help="First stop the run of SESSION that is open. If it has not ended after 15 seconds, it is "
+    "recorded as `lost`.",
 )
 @click.option(
-    "--fork", metavar="NAME", help="Continue it as a new session NAME; SESSION stays as it is."
+    "--fork",
+    metavar="NAME",
+    help="Start a new session NAME with the conversation so far. SESSION stays as it is, and may "
+    "be running.",
 )
-@timeout_option
-@no_transcripts_option
-@detach_option
-@project_option
-@agents_option
-@json_option
+@run_options
 def main(
     session: str,
     program: tuple[str, ...],
@@ -76,10 +67,18 @@ def main(
     agents_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Continue SESSION (its name, its id or the start of it) and print the agent's answer.
+    """Continue SESSION with its next run, follow it, and print the agent's answer.
 
-    What the last run was started with is used again if you started it on this machine. Otherwise
-    the command says what it would run and where, and what to give again.
+    Claude Code continues the same conversation. A program is started again and remembers nothing.
+
+    The next run has the executor, agent, directory, model, permission mode and program of the last
+    one. If you did not start that run on this machine, or if the session was changed since, the
+    command ends with 2 and prints what it would run and which options to give: `--project-dir`, the
+    agent and the program. Then also give the model and the permission mode again. An agent
+    definition that was changed since the last run needs `--agent AGENT`.
+
+    A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
+    Ctrl-C and the end of this command act on the run as with `ao-new`.
     """
     config = configure(project_dir, agents_dir=agents_dir)
     text = read_prompt(prompt)
@@ -117,6 +116,8 @@ def main(
         if detach:
             answer_session(run, as_json=as_json)
         else:
+            from ..console.watch import watch  # late: a detached run is not watched
+
             sys.exit(watch(manager, run, as_json=as_json))
 
 

@@ -1,4 +1,4 @@
-"""`ao-send`: a message into a session that runs."""
+"""`ao-send`: send a message to a running session."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ import click
 
 from ..client.errors import LOST_CODES
 from ..client.manager import Json, ManagerClient
-from ..console.command import (
-    NOT_FINISHED,
-    USAGE,
-    Command,
-    CommandError,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import CHANGES, NOT_FINISHED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json, one_line
 from ..console.prompt import prompt_option, read_prompt
 from ..session_client import SessionClientError
@@ -31,16 +24,19 @@ EXAMPLES = """\
 ANSWER_SECONDS = 20.0
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
 @click.argument("session")
 @prompt_option
 @project_option
-@json_option
+@json_option("Print the request as JSON, with its `state`.")
 def main(session: str, prompt: tuple[str, ...], project_dir: str | None, as_json: bool) -> None:
-    """Tell the agent that runs in SESSION something; it takes it up when it can.
+    """Send a message to the agent of SESSION, which must be running.
 
-    Exit 1 if its executor cannot, or the run has ended; 4 if nobody answered yet, and the message
-    waits for the run's supervisor.
+    Claude Code reads it after its current tool call or as its next turn, and the run continues
+    until it is answered. A program accepts no messages.
+
+    Exit code 1 if the run has ended or its executor accepts no messages. Exit code 4 if the run's
+    supervisor has not taken the message after 20 seconds; the message then waits for it.
     """
     config = configure(project_dir, must_exist=False)
     text = read_prompt(prompt)
@@ -53,16 +49,18 @@ def main(session: str, prompt: tuple[str, ...], project_dir: str | None, as_json
         settled = wait_for_request(manager, found, request, timeout_seconds=ANSWER_SECONDS)
         ended = manager.get_session(found["session_id"])
     if settled["state"] == "pending" and ended["status"] == "finished":
-        raise CommandError(f"session {name!r} {state_of(ended)} before anybody took the message")
+        raise CommandError(f"session {name!r} {state_of(ended)} before it took the message")
     if settled["state"] == "pending":
-        raise CommandError(f"nobody has taken the message to {name!r} yet", NOT_FINISHED)
+        raise CommandError(
+            f"session {name!r} has not taken the message yet; it is kept", NOT_FINISHED
+        )
     if settled["state"] != "done":
         why = settled["detail"] or "the run has ended"
-        raise CommandError(f"session {name!r} does not take it: {why}")
+        raise CommandError(f"session {name!r} did not take the message: {why}")
     if as_json:
         answer_json(settled)
     else:
-        answer(one_line(f"told {name}"))
+        answer(one_line(f"sent to {name}"))
 
 
 def _ask(manager: ManagerClient, session: Json, text: str) -> Json:

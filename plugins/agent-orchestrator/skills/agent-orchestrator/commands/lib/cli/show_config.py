@@ -1,10 +1,11 @@
-"""`ao-show-config`: what a command here would work with."""
+"""`ao-show-config`: print the configuration that applies here."""
 
 from __future__ import annotations
 
 import click
 
-from ..console.command import Command, agents_option, configure, json_option, project_option
+from ..console.command import Command, configure
+from ..console.options import agents_option, json_option, project_option
 from ..console.output import answer, answer_json, one_line
 from ..machine.environment import state_dir
 
@@ -18,14 +19,18 @@ EXAMPLES = """\
 @click.option(
     "--sessions-dir",
     metavar="DIR",
-    help="Default: PROJECT/.agent-orchestrator/agent-sessions.",
+    help="Part of the configuration contract; no command writes there. Default: "
+    "$AGENT_ORCHESTRATOR_SESSIONS_DIR, else PROJECT/.agent-orchestrator/agent-sessions.",
 )
 @agents_option
-@json_option
+@json_option("Print the configuration as JSON.")
 def main(
     project_dir: str | None, sessions_dir: str | None, agents_dir: str | None, as_json: bool
 ) -> None:
-    """Print the configuration; needs no manager and creates nothing."""
+    """Print the configuration that commands use here.
+
+    The command needs no manager and creates nothing.
+    """
     config = configure(project_dir, agents_dir=agents_dir, sessions_dir=sessions_dir)
     shown = {
         "project_dir": str(config.project_dir),

@@ -1,4 +1,4 @@
-"""`ao-status`: whether a session runs."""
+"""`ao-status`: print whether a session is running."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from ..console.command import NOT_FOUND, Command, configure, json_option, project_option
+from ..console.command import NOT_FOUND, READS, Command, configure
 from ..console.connect import open_manager
+from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json
 from ..session_client import SessionNotFoundError
 from ..sessions.resolve import resolve
@@ -15,15 +16,18 @@ from ..sessions.resolve import resolve
 EXAMPLES = """\
   ao-status fix-login
   ao-status fix-login --json
-  until [ "$(ao-status fix-login)" = finished ]; do sleep 1; done"""
+  ao-status fix-login >/dev/null || echo 'no such session'"""
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=READS)
 @click.argument("session")
 @project_option
-@json_option
+@json_option("Print the session as JSON; `reason` and `exit_code` tell how its newest run ended.")
 def main(session: str, project_dir: str | None, as_json: bool) -> None:
-    """Print `running`, `finished` or, with exit code 3, `not_existent`."""
+    """Print `running` or `finished`, or `not_existent` if there is no such session.
+
+    Exit code 0 for `running` and `finished`, 3 for `not_existent`.
+    """
     config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         try:

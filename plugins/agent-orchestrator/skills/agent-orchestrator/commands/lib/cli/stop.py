@@ -1,4 +1,4 @@
-"""`ao-stop`: stop what runs."""
+"""`ao-stop`: stop the runs of sessions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ import click
 
 from ..client.manager import Json, ManagerClient
 from ..config import Config
-from ..console.command import (
-    DONE,
-    NOT_FINISHED,
-    NOT_FOUND,
-    Command,
-    Seconds,
-    configure,
-    json_option,
-    project_option,
-)
+from ..console.command import CHANGES, DONE, NOT_FINISHED, NOT_FOUND, Command, configure
 from ..console.connect import open_manager
+from ..console.options import Seconds, json_option, project_option
 from ..console.output import answer, answer_json, note, one_line, tell_waiting
 from ..machine.environment import state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
@@ -43,26 +35,38 @@ EXAMPLES = """\
 STOP_SECONDS = 30.0
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
 @click.argument("sessions", nargs=-1, required=True)
 @click.option(
     "--timeout",
     type=Seconds(min=0),
     default=STOP_SECONDS,
-    show_default=True,
     metavar="S",
-    help="Seconds to wait for the end; then exit 4, and the stop goes on.",
+    help=f"Wait at most S seconds, then end with 4. The stop continues. Default: {STOP_SECONDS:g}.",
 )
-@click.option("--tree", is_flag=True, help="Also the sessions that were started from inside them.")
+@click.option(
+    "--tree",
+    is_flag=True,
+    help="Also stop the sessions that were started from inside them, at any depth.",
+)
 @project_option
-@json_option
+@json_option("Print a JSON list of the sessions that have ended.")
 def main(
     sessions: tuple[str, ...], timeout: float, tree: bool, project_dir: str | None, as_json: bool
 ) -> None:
-    """Stop the runs of SESSIONS and wait until no process of them is left.
+    """Stop the runs of SESSIONS, and wait until they have ended.
 
-    What an agent has started with ao-new is a session of its own and goes on, unless --tree. With
-    the manager away, the supervisors of this machine are asked themselves.
+    The agent is interrupted as by Ctrl-C. After 5 seconds its processes are terminated, after 3
+    more they are killed, including those in the background. The session is then `stopped`, and
+    `ao-resume` continues it. A session that has already ended does not change.
+
+    Sessions that the agent started with `ao-new` continue unless `--tree` is given. So does a
+    manager that it started.
+
+    The manager keeps the request, so it also reaches a run on another machine. If the manager
+    cannot be reached, the command signals the supervisors on this machine and does not wait for
+    their end; sessions are then found by name or whole id. If a supervisor has died, its remaining
+    processes on this machine are stopped and the session is `lost`.
     """
     config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
@@ -89,16 +93,18 @@ def main(
 
 
 def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:
-    """Ask all, clear what supervisors that died have left, and return those that have ended."""
+    """Request the stops, clean up after dead supervisors, and return the sessions that ended."""
     state = state_dir()
     asked: list[Registered] = []
     for session in sessions:
         count = clear_dead(manager, session, state)
         if count is not None:
-            note(f"the supervisor of {session['session_name']!r} had died: {count} stopped")
+            note(
+                f"the supervisor of {session['session_name']!r} had died: {count} processes stopped"
+            )
         if session["status"] == "running":
             request_stop(manager, session)
-        elif session["reason"] == "lost":  # given up, and perhaps its supervisor lives
+        elif session["reason"] == "lost":  # its supervisor may still live
             asked += find_registered(state, session_id=session["session_id"])
     heard = [_ask(entry) for entry in asked]
     gone = [
@@ -113,7 +119,7 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
 
 
 def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
-    """Ask the supervisors of the sessions that these arguments name, as far as they are known."""
+    """Signal the supervisors on this machine of the sessions that these arguments name."""
     exit_code = DONE
     for argument in arguments:
         registered = list_registered(state_dir())
@@ -132,7 +138,7 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
 
 
 def _ask(entry: Registered) -> bool:
-    """Ask a supervisor to stop; return whether it could be asked."""
+    """Signal a supervisor to stop. Return whether it could be signalled from here."""
     if signal_supervisor(entry):
         return True
     note(
@@ -143,10 +149,10 @@ def _ask(entry: Registered) -> bool:
 
 
 def _meant(registered: list[Registered], argument: str, config: Config) -> list[Registered]:
-    """The runs of the one session that an argument means.
+    """Return the registered runs of the session that an argument names.
 
     Raises:
-        CommandError: it is the id of one and the name of another, or the name of several.
+        SessionUsageError: several sessions match.
     """
     is_id, text = parse_argument(argument)
     entries = [

@@ -1,1 +1,1 @@
-"""Clients of the manager: requests, the feed, and the shape of answers."""
+"""Clients of the manager: requests, the feed, and checks of responses."""

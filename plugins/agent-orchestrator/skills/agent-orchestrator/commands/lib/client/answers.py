@@ -1,7 +1,7 @@
-"""The shape of what a manager answers, as far as a command relies on it.
+"""Checks of the manager's responses, as far as a command relies on them.
 
-Ids become file names, arguments of programs and parts of URLs here, tokens become headers, numbers
-become file names and times. A manager that is wrong, or is another's, must not choose those freely.
+The client uses ids in file names, program arguments and URLs. It uses tokens in headers, and
+numbers in file names and times. A faulty or foreign manager must not choose these values freely.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def is_token(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it counts something: runs, events, positions."""
+    """Return whether the value is a count or a number of a run, event or position."""
     return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
 def is_moment(value: Any) -> bool:
-    """Whether it is a moment that can be compared with ours."""
+    """Return whether the value is a time with a time zone, comparable with ours."""
     try:
         return datetime.fromisoformat(value).tzinfo is not None
     except (TypeError, ValueError):
@@ -45,7 +45,7 @@ def _or_none(check: Check) -> Check:
 
 
 def _object(shape: Mapping[str, Check]) -> Check:
-    """Whether it is an object with at least these fields; others may be in it."""
+    """Return a check for an object with at least these fields; it may have others."""
     return lambda value: (
         isinstance(value, dict)
         and all(name in value and check(value[name]) for name, check in shape.items())
@@ -74,7 +74,7 @@ SESSION: Mapping[str, Check] = {
     "host": _or_none(_is_text),
     "lease": _or_none(_LEASE),
 }
-"""What commands read of a session."""
+"""Fields of a session that commands read."""
 RUN: Mapping[str, Check] = {
     "run": is_number,
     "spec": _or_none(lambda spec: isinstance(spec, dict)),
@@ -103,10 +103,10 @@ PARTS: Mapping[str, Check] = {
     "seqs": _list(is_number),
     "transcripts": _list(_object({"subpath": _or_none(_is_text)})),
 }
-"""What an answer has under a key, wherever it has it."""
+"""Check of the value under each key, in the responses of all routes."""
 
 
 def is_part(key: str, value: Any) -> bool:
-    """Whether this can stand under this key of an answer."""
+    """Return whether the value is valid under this key of a response."""
     check = PARTS.get(key)
     return check is None or check(value)

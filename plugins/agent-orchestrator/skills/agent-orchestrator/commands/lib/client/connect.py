@@ -1,15 +1,18 @@
-"""Which manager a command means, and with whose token."""
+"""Selects the manager and the token that a command uses."""
 
 from __future__ import annotations
 
 from ..machine.environment import is_manager_given, run_token_for
+from .loopback import LoopbackClient, loopback_url
 from .manager import ManagerClient
 
 
 def client_of(url: str, *, run_token: str | None = None) -> ManagerClient:
-    """A client of this manager: of the run whose token is given, else of the one that we are in.
+    """Return a client of this manager.
 
-    Outside of all runs it is the person's own.
+    It uses the given run token, or else the token of the run that this process belongs to. Outside
+    of all runs it uses the user's own token.
     """
     token = run_token or run_token_for(url)
-    return ManagerClient(url, run_token=token, is_configured=is_manager_given())
+    kind = ManagerClient if loopback_url(url) is None else LoopbackClient
+    return kind(url, run_token=token, is_configured=is_manager_given())

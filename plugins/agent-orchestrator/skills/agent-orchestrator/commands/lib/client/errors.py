@@ -1,4 +1,4 @@
-"""What a manager refuses, by the codes that it gives, and what of that may pass."""
+"""Error codes of the manager, and the decision which errors are temporary."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ RUN_NOT_NEXT = "run_not_next"
 SESSION_RUNNING = "session_running"
 NOT_FOR_RUNS = "not_for_runs"
 RUN_TOKEN_UNKNOWN = "run_token_unknown"
-"""The token was revoked, or its session deleted: no manager will ever take it again."""
+"""The token was revoked, or its session was deleted. No manager will accept it again."""
 VERSION_CONFLICT = "version_conflict"
 TRANSCRIPTS_OFF = "transcripts_off"
 RECORD_BEHIND = "record_behind"
-"""The manager does not have what it said it has: an older state of its record was put back."""
+"""The manager has lost confirmed data, for example because an older backup was restored."""
 INTERNAL_ERROR = "internal_error"
+JSON_ONLY = "json_only"
 _PASSING = (401, 408, 425, 429)
 _PASSES = {
     RUN_TOKEN_UNKNOWN: False,
-    # Of the manager's settings, whatever was asked for.
+    # These depend on the manager's settings, not on the request.
     "host_not_allowed": True,
     "origin_not_allowed": True,
 }
-"""What may pass, where the status alone would say otherwise. Any other refusal is for good."""
+"""True for temporary errors, False for permanent ones, where the status would be misleading."""
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same request may be taken later: no manager answered, or it cannot take it now.
+    """Return whether the error is temporary, so that the same request may succeed later.
 
-    Only a manager names its refusals: what has no code came from somebody else on the way, or on
-    its port while it was away. One that is starting may not know our token yet.
+    An error without a code is not from a manager. It is from a proxy, or from another program that
+    used the port while the manager was down. A manager that is starting may not know our token yet.
     """
     if not isinstance(error, SessionClientError):
         return False

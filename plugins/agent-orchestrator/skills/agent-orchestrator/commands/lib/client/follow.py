@@ -1,8 +1,8 @@
-"""Following sessions by the manager's feed, over as many connections as it takes.
+"""Follows sessions through the manager's feed, over as many connections as necessary.
 
-A reader keeps its cursor: after a cut it goes on behind the last event that it has, so that each
-event comes once, in order, and none is left out. Nothing is read ahead, and nothing runs beside the
-caller: whatever ends the iteration, a Ctrl-C as well, ends the connection.
+A reader keeps its cursor. After a lost connection it continues after the last event that it has. So
+each event is yielded once and in order. This module does not read ahead and starts no threads.
+Ending the iteration, also by Ctrl-C, closes the connection.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .frames import Deadline, Frame, Frames, read_frames
 from .manager import Json, ManagerClient, cursor_of
 
 SILENCE_SECONDS = 40.0
-"""A feed says something every 15 seconds. One that says nothing for so long is given up."""
+"""A feed sends something every 15 seconds. A connection that is silent for longer is closed."""
 LOOK_SECONDS = 1.0
-"""So long a look may take at least, however little time is left."""
+"""Minimum time to read the current state, even if the deadline is closer."""
 MAX_PAUSE_SECONDS = 2.0
 
 _STEADY_SECONDS = 1.0
-"""A connection that lasted so long was a good one, whatever it has brought."""
+"""A connection that lasted this long counts as good, even if it brought no events."""
 _FAILURES_TO_TELL = 3
 _NO_EVENTS = str(2**63 - 1)
-"""The seq that none is past: of a session from there on, the feed tells how it stands."""
+"""A seq that no event exceeds. A feed from there sends the state of a session, but no events."""
 
 CURSOR_UNKNOWN = "cursor_unknown"
 _GREETINGS = ("session", "ready")
@@ -44,15 +44,15 @@ def follow_session(
     silence_seconds: float = SILENCE_SECONDS,
     time: Time = SYSTEM,
 ) -> Frames:
-    """Yield `event` for each event past `after_seq`, and `session` where that has changed.
+    """Yield an `event` frame per event after `after_seq`, and a `session` frame per change.
 
-    The last frame is `end`: the session is finished, and everything was read. A manager that is
-    away is waited for, and `on_outage` told why, once each time. An event that does not come next
-    after the one before it is not yielded: its connection counts as cut.
+    The last frame is `end`: the session is finished and all events were read. If the manager is
+    unreachable, the function waits for it, and calls `on_outage` once per outage. An event out of
+    sequence is not yielded, and its connection counts as lost.
 
     Raises:
-        SessionNotFoundError: the session is gone, or another one has its id.
-        SessionClientError: the manager refuses for good.
+        SessionNotFoundError: the session was deleted, or another session has its id.
+        SessionClientError: the manager refuses the request permanently.
     """
     place = _Place(session, after_seq)
     connect = partial(_read_session, manager, place, silence_seconds)
@@ -70,10 +70,10 @@ def follow_states(
     on_outage: OnOutage,
     time: Time = SYSTEM,
 ) -> Generator[Json, None, None]:
-    """Yield how each session stands, and again whenever it has changed, until the deadline.
+    """Yield the state of each session, and again after each change, until the deadline.
 
-    That is a time of `time.monotonic()`; one look is always taken. `session_ids` may become fewer
-    on the way. For outages and errors see `follow_session`.
+    `deadline` is a time of `time.monotonic()`. The states are read at least once. The caller may
+    remove ids from `session_ids` during the iteration. For outages and errors see `follow_session`.
     """
     course = _Course(on_outage, time, deadline)
     states = _States(manager, session_ids, course.deadline)
@@ -82,20 +82,20 @@ def follow_states(
 
 
 class _Place:
-    """How far a reader of one session has come."""
+    """Position of a reader in one session."""
 
     def __init__(self, session: Json, after_seq: int) -> None:
         self.session_id: str = session["session_id"]
         self.seq = after_seq
-        # There is no cursor past the head.
+        # A cursor cannot be past the last event.
         is_past = after_seq > session.get("last_seq", -1)
         self.cursor = None if is_past else cursor_of(session, after_seq)
 
     def advance(self, frame: Frame) -> None:
-        """Go on to the next event.
+        """Move to the next event.
 
         Raises:
-            SessionClientError: it is another one.
+            SessionClientError: the event is not the next one.
         """
         seq = frame.content.get("seq")
         if seq != self.seq + 1:
@@ -104,7 +104,7 @@ class _Place:
 
 
 def _read_session(manager: ManagerClient, place: _Place, silence_seconds: float) -> Frames:
-    """What one connection brings, up to its end; `place` is where the next one goes on."""
+    """Yield the frames of one connection; the next connection continues at `place`."""
     path = _path(place.session_id) + "/events"
     if place.cursor is None:
         path += _query({"after_seq": str(place.seq)})
@@ -128,7 +128,7 @@ def _read_session(manager: ManagerClient, place: _Place, silence_seconds: float)
 
 
 class _States:
-    """How some sessions stand: of one by its own feed, of several by that of all sessions."""
+    """States of sessions: of one from its own feed, of several from the feed of all sessions."""
 
     def __init__(
         self, manager: ManagerClient, session_ids: Collection[str], deadline: Deadline
@@ -140,10 +140,10 @@ class _States:
         self._is_list = False
 
     def read(self) -> Frames:
-        """What one connection brings, up to its end; before the first, how each one stands."""
+        """Yield the frames of one connection. The first one begins with each session's state."""
         if self._cursor is None:
             self._is_list = len(self._session_ids) > 1
-            # Before the looks: what changes after it comes again.
+            # Taken before the states are read, so later changes are sent again.
             head = self._look("/sessions").cursor if self._is_list else None
             for session_id in list(self._session_ids):
                 yield self._look(_states_path(session_id))
@@ -159,7 +159,7 @@ class _States:
             self._cursor = None
 
     def _look(self, path: str) -> Frame:
-        """The first frame of a feed."""
+        """Return the first frame of a feed."""
         seconds = max(LOOK_SECONDS, min(self._manager.timeout, self._deadline.seconds_left()))
         with closing(read_frames(self._manager, path, None, seconds)) as frames:
             return next(frames)
@@ -191,7 +191,7 @@ def _states_path(session_id: str) -> str:
 
 
 def _gone(session_id: str) -> SessionNotFoundError:
-    message = f"no session {session_id!r} any more: it was deleted, or its database restored"
+    message = f"no session {session_id!r}: it was deleted, or its database was restored"
     return SessionNotFoundError(message, 404, "session_not_found")
 
 
@@ -200,11 +200,12 @@ def _over_connections(
     connect: Callable[[], Frames],
     course: _Course,
 ) -> Frames:
-    """Yield what one connection after another brings, with a pause before each but the first.
+    """Yield the frames of one connection after another, with a pause before each reconnect.
 
     Raises:
-        SessionClientError: the manager refuses for good, or refuses a token that is still the one
-            to send. Without a token it may be starting: its discovery file will tell one.
+        SessionClientError: the manager refuses permanently, or refuses a token that is still
+            current. Without a token the manager may be starting; its discovery file will then
+            contain one.
     """
     while True:
         error: SessionClientError | None = None
@@ -226,14 +227,14 @@ def _over_connections(
 
 
 class _Course:
-    """How it has gone so far, what of it is an outage, and when to try again."""
+    """History of the connections: decides when there is an outage, and when to try again."""
 
     def __init__(self, on_outage: OnOutage, time: Time, deadline: float | None) -> None:
         self.deadline = Deadline(time, deadline)
         self._on_outage = on_outage
         self._time = time
         self._backoff = Backoff(MAX_PAUSE_SECONDS)
-        """Its failures are connections in a row that have brought nothing new."""
+        """Its failures are consecutive connections that brought nothing new."""
         self._is_told = False
 
     def begin(self) -> None:
@@ -245,7 +246,7 @@ class _Course:
         self._is_good = self._is_good or frame.name not in _GREETINGS
 
     def end(self, error: SessionClientError | None) -> None:
-        """Count the connection that has ended, and tell of an outage that is not told yet."""
+        """Count a connection that has ended, and report an outage that was not yet reported."""
         lasted_seconds = self._time.monotonic() - self._begun_at
         if self._is_good or (self._heard and lasted_seconds >= _STEADY_SECONDS):
             self._backoff.succeed()
@@ -260,7 +261,7 @@ class _Course:
             self._on_outage(error)
 
     def pause(self) -> bool:
-        """Wait before the next try; return False, at once, where the deadline has passed."""
+        """Wait before the next attempt. Return False at once if the deadline has passed."""
         left = self.deadline.seconds_left()
         if left > 0:
             self._time.sleep(min(self._backoff.pause_seconds(), left))

@@ -1,4 +1,4 @@
-"""One connection to a feed: the frames that it brings, until it ends in whatever way."""
+"""Reads the frames of one connection to a feed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
-import httpx
+from httpx import HTTPError, InvalidURL, Response, Timeout
 
 from ..machine.clock import Time
 from ..session_client import SessionClientError, _refusal
@@ -15,12 +15,12 @@ from .manager import Json, ManagerClient
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _SLACK_SECONDS = 0.25
-"""By so much a deadline may be missed."""
+"""A connection may end this much after the deadline."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One message of a feed: its name, what it says, and the cursor of who has read it."""
+    """Message of a feed: its name, its content, and the cursor of a reader that has received it."""
 
     name: str
     content: Json
@@ -28,14 +28,14 @@ class Frame:
 
     @property
     def session(self) -> Json:
-        """How the session stands, in a frame that says so.
+        """State of the session, in a frame that contains it.
 
         Raises:
-            SessionClientError: it does not say that as a manager does.
+            SessionClientError: the frame does not contain a valid session.
         """
         session: Json = self.content.get("session", {})
         if not is_session(session):
-            raise SessionClientError(f"a frame that cannot be read: {self.name}")
+            raise SessionClientError(f"invalid frame in the feed: {self.name}")
         return session
 
 
@@ -43,7 +43,7 @@ Frames = Generator[Frame, None, None]
 
 
 class Deadline:
-    """When a reader has to end: at a time of `time.monotonic()`, or never."""
+    """Time of `time.monotonic()` at which a reader has to end; None means never."""
 
     def __init__(self, time: Time, at: float | None) -> None:
         self._time = time
@@ -61,13 +61,13 @@ def read_frames(
     *,
     deadline: Deadline | None = None,
 ) -> Frames:
-    """The frames of one connection, to its end.
+    """Yield the frames of one connection until it ends.
 
-    How long its reads may last was settled when it was opened. Where that is past the deadline by
-    now, it ends here: another one is opened for what is left.
+    The timeout of its reads is fixed when the connection opens. If that timeout now reaches past
+    the deadline, the connection ends here. The caller opens another one for the remaining time.
 
     Raises:
-        SessionClientError: it was refused, was cut, or said nothing for too long.
+        SessionClientError: the connection was refused or cut, or was silent for too long.
     """
     what = f"GET {manager.base_url}{path}"
     silence_seconds = max(silence_seconds, 0.01)
@@ -76,7 +76,7 @@ def read_frames(
             "GET",
             manager.base_url + path,
             headers=_headers(cursor),
-            timeout=httpx.Timeout(min(manager.timeout, silence_seconds), read=silence_seconds),
+            timeout=Timeout(min(manager.timeout, silence_seconds), read=silence_seconds),
         ) as response:
             _check(what, response)
             parser = FrameParser()
@@ -85,7 +85,7 @@ def read_frames(
                 if deadline and deadline.seconds_left() < silence_seconds - _SLACK_SECONDS:
                     return
         raise SessionClientError(f"{what}: the feed ended too soon")
-    except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, UnicodeError) as exc:
+    except (HTTPError, InvalidURL, RuntimeError, UnicodeError) as exc:
         reason = str(exc) or type(exc).__name__
         raise SessionClientError(f"{what}: {reason}") from exc
 
@@ -95,11 +95,11 @@ def _headers(cursor: str | None) -> Mapping[str, str]:
     return own if cursor is None else {**own, "Last-Event-ID": cursor}
 
 
-def _check(what: str, response: httpx.Response) -> None:
-    """Whether it is a feed.
+def _check(what: str, response: Response) -> None:
+    """Check that the response is a feed.
 
     Raises:
-        SessionClientError: it is something else.
+        SessionClientError: it is not a feed.
     """
     if not response.is_success:
         response.read()
@@ -110,25 +110,25 @@ def _check(what: str, response: httpx.Response) -> None:
         raise _refusal(what, response, answer)
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
         raise SessionClientError(
-            f"{what}: no feed: not a session manager, or one that is older than this command"
+            f"{what}: not a feed: not a session manager, or one that is older than this command"
         )
 
 
 class FrameParser:
-    """Turns the bytes of a feed into its frames, wherever they were cut on their way."""
+    """Turns the bytes of a feed into frames, however the bytes are split."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """Yield the frames that are whole with these bytes.
+        """Yield the frames that these bytes complete.
 
         Raises:
-            SessionClientError: it is not what a manager sends.
+            SessionClientError: the bytes are not from a manager's feed.
         """
         *whole, self._rest = (self._rest + chunk).split(b"\n\n")
         if len(self._rest) > MAX_FRAME_BYTES:
-            raise SessionClientError(f"a frame of more than {MAX_FRAME_BYTES} bytes: no feed")
+            raise SessionClientError(f"a frame of more than {MAX_FRAME_BYTES} bytes: not a feed")
         for text in whole:
             frame = _parse(text)
             if frame is not None:
@@ -136,7 +136,7 @@ class FrameParser:
 
 
 def _parse(text: bytes) -> Frame | None:
-    """The frame that these lines are; None for a comment."""
+    """Return the frame in these lines; None for a comment."""
     fields = {}
     for line in text.split(b"\n"):
         name, _, value = line.partition(b": ")
@@ -148,7 +148,7 @@ def _parse(text: bytes) -> Frame | None:
         cursor = fields[b"id"].decode() if b"id" in fields else None
         frame = Frame(name=fields[b"event"].decode(), content=content, cursor=cursor)
     except (LookupError, ValueError, RecursionError) as exc:
-        raise SessionClientError(f"a frame that cannot be read: {exc!r}") from exc
+        raise SessionClientError(f"invalid frame in the feed: {exc!r}") from exc
     if not isinstance(content, dict):
-        raise SessionClientError("a frame that cannot be read: its data is no object")
+        raise SessionClientError("invalid frame in the feed: its data is not an object")
     return frame

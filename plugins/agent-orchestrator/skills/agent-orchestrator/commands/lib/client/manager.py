@@ -1,7 +1,7 @@
-"""What our own commands need of the manager beyond the contract.
+"""Client for the parts of the manager's API that our own commands need beyond the contract.
 
-Names that are unique, runs, lists of events in one request, pages, and transcripts. Errors are
-those of `session_client`; what the manager refuses is told apart by `code`.
+It adds unique names, runs, lists of events in one request, pages, and transcripts. Errors are those
+of `session_client`; their `code` tells them apart.
 """
 
 from __future__ import annotations
@@ -10,8 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ..machine.wire_text import wire_text
-from ..session_client import SessionClient, _find_token, _is_loopback, _path, _query
+from ..session_client import (
+    SessionClient,
+    SessionClientError,
+    _find_token,
+    _is_loopback,
+    _path,
+    _query,
+)
 from .answers import is_part, is_token
+from .errors import JSON_ONLY
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
@@ -20,30 +28,30 @@ MAX_PAGE = 1000
 T = TypeVar("T")
 Json = dict[str, Any]
 Query = Mapping[str, str]
-"""What names a transcript: `project_key`, `session_id`, `subpath`; the last not for a main one."""
+"""Key of a transcript: `project_key`, `session_id`, `subpath`. A main one has no `subpath`."""
 
 
 class RunTokens(NamedTuple):
-    """What the supervisor of a run is let in with, and what its agent."""
+    """Tokens of the supervisor of a run and of its agent."""
 
     run: str | None = None
     agent: str | None = None
 
 
 class OpenedRun(NamedTuple):
-    """A session whose newest run was opened, and that run's tokens."""
+    """A session whose newest run was opened, and the tokens of that run."""
 
     session: Json
     tokens: RunTokens
 
 
 def cursor_of(session: Json, seq: int) -> str | None:
-    """The cursor of who has read a session up to `seq`; an older manager does not let us know."""
+    """Return the cursor after `seq` of a session; None if an older manager sends no generation."""
     return f"{session['generation']}:{seq}" if "generation" in session else None
 
 
 class ManagerClient(SessionClient):
-    """A `SessionClient` that can do more. The same lifetime, the same errors."""
+    """A `SessionClient` with more methods. It has the same lifetime and the same errors."""
 
     def __init__(
         self,
@@ -53,41 +61,44 @@ class ManagerClient(SessionClient):
         run_token: str | None = None,
         is_configured: bool = False,
     ) -> None:
-        """Be the client of a run, with its token or its agent's, or else the person's own.
+        """Create a client with a run token or an agent token, or with the user's own token.
 
-        `is_configured` says that a person named this URL. A run's token then goes also to a port of
-        this machine of which nothing here tells whose it is, as through a tunnel or in a sandbox;
-        but not where that was known, and the manager is only away.
+        `is_configured` means that the user configured this URL. The token of a run is then also
+        sent to a local port without a discovery file, as through a tunnel or in a sandbox. It is
+        not sent if there was a discovery file at first: then the manager is only down.
         """
-        super().__init__(base_url, timeout)
+        self._connect(base_url, timeout)
         self._run_token = run_token
         is_remote = not _is_loopback(self._url.host)
         self._is_vouched_for = is_remote or (is_configured and _find_token(self._url) is None)
 
+    def _connect(self, base_url: str, timeout: float) -> None:
+        super().__init__(base_url, timeout)
+
     @property
     def is_of_a_run(self) -> bool:
-        """Whether it does what a run may do, and nothing else."""
+        """True if the client acts for a run, and has only the rights of a run."""
         return self._run_token is not None
 
     def find_token(self) -> str | None:
-        """Return the token that the next request carries; None while no manager of ours is up."""
+        """Return the token of the next request; None while no manager of ours is running."""
         return self._token()
 
     def _token(self) -> str | None:
-        """The token for the next request; a stranger on a port of ours gets none."""
+        """Return the token for the next request; None if another program may be on our port."""
         if self._run_token is None:
             return super()._token()
         return self._run_token if self._is_vouched_for or _find_token(self._url) else None
 
     def _get(self, key: str, kind: type[T], method: str, path: str, body: Any = None) -> T:
-        """As of the contract, and refuse a part that has not the shape that commands rely on."""
+        """Send a request as the contract does, and check the shape of the returned part."""
         part = super()._get(key, kind, method, path, body)
         if not is_part(key, part):
             raise self._misshapen(method, path)
         return part
 
     def get_health(self) -> Json:
-        """Which service answers, and its version."""
+        """Return the name and the version of the service."""
         return self._request("GET", "/health")
 
     def create_named_session(
@@ -103,10 +114,10 @@ class ManagerClient(SessionClient):
         holder: str | None = None,
         parent_session_id: str | None = None,
     ) -> OpenedRun:
-        """Create a session whose name no other of the project has.
+        """Create a session whose name is unique in its project.
 
         Raises:
-            SessionClientError: with the code `name_taken`, where another session has the name.
+            SessionClientError: with the code `name_taken`, if another session has the name.
         """
         body = {
             "session_id": session_id,
@@ -123,10 +134,10 @@ class ManagerClient(SessionClient):
         return self._open("/sessions", session_id, body)
 
     def archive_session(self, session_id: str, *, archived: bool = True) -> Json:
-        """Put a session away, or take it back, and return it.
+        """Archive a session, or take it out of the archive, and return it.
 
         Raises:
-            SessionClientError: with the code `name_taken`, where another session has its name.
+            SessionClientError: with the code `name_taken`, if another session has its name.
         """
         return self._get("session", dict, "PATCH", _path(session_id), {"archived": archived})
 
@@ -140,11 +151,11 @@ class ManagerClient(SessionClient):
         takeover: bool = False,
         holder: str | None = None,
     ) -> OpenedRun:
-        """Open the next run, with `run` only if it has this number.
+        """Open the next run. If `run` is given, the next run must have this number.
 
         Raises:
-            SessionClientError: with the code `session_running`, while the newest run is open and
-                is not to be taken over; with `run_not_next`, where its number is another.
+            SessionClientError: with the code `session_running`, if the newest run is open and
+                `takeover` is false. With `run_not_next`, if the next run has another number.
         """
         body = {
             "run": run,
@@ -170,14 +181,14 @@ class ManagerClient(SessionClient):
         return OpenedRun(session, tokens)
 
     def revoke_run_tokens(self, session_id: str, run: int) -> None:
-        """Have the tokens of a run refused from now on."""
+        """Revoke the tokens of a run."""
         self._do("DELETE", f"{_path(session_id)}/runs/{run}/token")
 
     def claim_lease(self, session_id: str, run: int, *, holder: str) -> Json:
-        """Keep the lease on a run for another term, or take a lost run up again.
+        """Renew the lease on a run for another term, or take up a lost run again.
 
         Raises:
-            SessionClientError: with one of `LOST_CODES`, when the run is not ours any more.
+            SessionClientError: with one of `LOST_CODES`, if the run is no longer ours.
         """
         path = f"{_path(session_id)}/runs/{run}/lease"
         return self._get("session", dict, "PUT", path, {"holder": holder})
@@ -185,10 +196,11 @@ class ManagerClient(SessionClient):
     def create_request(
         self, session_id: str, run: int, request_id: str, kind: str, payload: Json | None = None
     ) -> Json:
-        """Ask something of an open run; asking again under the same id is asking once.
+        """Send a request to an open run. Sending it again with the same id has no further effect.
 
         Raises:
-            SessionClientError: with the code `run_finished` or `run_superseded`, when it ended.
+            SessionClientError: with the code `run_finished` or `run_superseded`, if the run has
+                ended.
         """
         body = {"request_id": request_id, "kind": kind, "payload": payload or {}}
         return self._get("request", dict, "POST", f"{_path(session_id)}/runs/{run}/requests", body)
@@ -196,7 +208,7 @@ class ManagerClient(SessionClient):
     def list_requests(
         self, session_id: str, run: int, *, state: str | None = None, wait_seconds: float = 0.0
     ) -> list[Json]:
-        """List the requests to a run; with a wait, not before there is one or the time is up."""
+        """List the requests to a run. With a wait, return once there is one or the time is up."""
         query = {"wait": str(wait_seconds), **({"state": state} if state else {})}
         path = f"{_path(session_id)}/runs/{run}/requests"
         return self._get("requests", list, "GET", path + _query(query))
@@ -204,23 +216,23 @@ class ManagerClient(SessionClient):
     def get_request(
         self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
     ) -> Json:
-        """Get a request; with a wait, not before it is settled, its run ended or the time is up."""
+        """Get a request. A wait ends when it is settled, its run ends, or the time is up."""
         path = f"{_path(session_id)}/runs/{run}/requests/{request_id}"
         return self._get("request", dict, "GET", path + _query({"wait": str(wait_seconds)}))
 
     def settle_request(
         self, session_id: str, run: int, request_id: str, *, state: str, detail: str | None = None
     ) -> Json:
-        """Say how far a request has come."""
+        """Set the state of a request."""
         path = f"{_path(session_id)}/runs/{run}/requests/{request_id}"
         return self._get("request", dict, "PUT", path, {"state": state, "detail": detail})
 
     def list_runs(self, session_id: str) -> list[Json]:
-        """List the runs of a session, oldest first, each with the spec it was started from."""
+        """List the runs of a session, oldest first, each with the spec that it was started from."""
         return self._get("runs", list, "GET", _path(session_id) + "/runs")
 
     def find_sessions(self, *, limit: int | None = None, **where: str) -> Iterator[Json]:
-        """Yield the sessions for which all of `where` holds, newest first, page by page."""
+        """Yield the sessions that match all of `where`, newest first, page by page."""
         return self._iterate("sessions", "/sessions", where, limit=limit)
 
     def _iterate(
@@ -241,7 +253,7 @@ class ManagerClient(SessionClient):
             query["page"] = str(page["next_page"])
 
     def find_descendants(self, session_id: str) -> Iterator[Json]:
-        """Yield the sessions that were started from inside this one, and those from inside them."""
+        """Yield the sessions that were started from inside a session, at any depth."""
         seen = {session_id}
         unvisited = [session_id]
         while unvisited:
@@ -254,27 +266,35 @@ class ManagerClient(SessionClient):
     def append_entries(
         self, transcript: Query, lines: Sequence[str], *, batch_id: str, known: int = 0
     ) -> Json:
-        """Append lines, each a JSON text, to a transcript, as one.
+        """Append lines, each a JSON text, to a transcript in one operation.
 
-        Returns how many were new (`appended`) and the `last_position`. Lines without a `uuid` are
-        not added twice under one `batch_id`. `known` is a position that the transcript has.
+        Returns the number of new lines (`appended`) and the `last_position`. Lines without a `uuid`
+        are not added twice under one `batch_id`. `known` is a position that the transcript has
+        reached.
 
         Raises:
-            SessionClientError: with the code `record_behind`, where it does not have that one.
+            SessionClientError: with the code `record_behind`, if the transcript has not reached it.
         """
         path = "/transcripts/entries" + _query(
             {**transcript, "batch_id": batch_id, "known": str(known)}
         )
-        answer = self._exchange("POST", path, f"[{','.join(lines)}]".encode())
+        try:
+            body = "\n".join(lines).encode()
+            answer = self._exchange("POST", path, body, "application/jsonl")
+        except SessionClientError as exc:
+            if exc.code != JSON_ONLY:
+                raise
+            # A manager of an earlier version takes only an array.
+            answer = self._exchange("POST", path, f"[{','.join(lines)}]".encode())
         if not isinstance(answer.get("last_position"), int):
             raise self._misshapen("POST", "/transcripts/entries")
         return answer
 
     def iterate_entries(self, transcript: Query, *, after: int = 0) -> Iterator[list[Json]]:
-        """Yield pages of the entries past a position, in order, to the end as it is now.
+        """Yield pages of the entries after a position, in order, up to the present end.
 
         Raises:
-            SessionNotFoundError: there is no such transcript.
+            SessionNotFoundError: the transcript does not exist.
         """
         mark: int | None = after
         while mark is not None:
@@ -286,49 +306,52 @@ class ManagerClient(SessionClient):
             mark = page.get("next_after")
 
     def list_transcripts(self, where: Query) -> list[Json]:
-        """List the transcripts of a project key for which all of `where` holds."""
+        """List the transcripts of a project key that match all of `where`."""
         return list(self._iterate("transcripts", "/transcripts", where))
 
     def list_summaries(self, where: Query) -> list[Json]:
-        """List the summaries under a project key for which all of `where` holds."""
+        """List the summaries under a project key that match all of `where`."""
         return list(self._iterate("summaries", "/transcripts/summaries", where))
 
     def put_summary(
         self, transcript: Query, summary: str, *, expected_version: int, version: int
     ) -> None:
-        """Replace the summary of a main transcript by a JSON text that has `version` entries in it.
+        """Replace the summary of a main transcript with a JSON text made from `version` entries.
 
         Raises:
-            SessionClientError: with the code `version_conflict`, where it is another by now.
+            SessionClientError: with the code `version_conflict`, if its version has changed.
         """
         versions = {"expected_version": str(expected_version), "version": str(version)}
         path = "/transcripts/summaries" + _query({**transcript, **versions})
         self._exchange("PUT", path, summary.encode())
 
     def delete_transcript(self, transcript: Query) -> None:
-        """Delete a transcript, with a main one all of its session under that project key."""
+        """Delete a transcript.
+
+        Deleting a main transcript deletes all transcripts of its session under that project key.
+        """
         self._do("DELETE", "/transcripts" + _query(transcript))
 
     def append_events(
         self, session_id: str, events: Sequence[Json], *, known: str | None = None
     ) -> list[int]:
-        """Append up to `MAX_EVENTS_PER_APPEND` events as one, and return their seqs.
+        """Append up to `MAX_EVENTS_PER_APPEND` events in one operation, and return their seqs.
 
         `known` is a cursor that the session has reached.
 
         Raises:
-            SessionClientError: with the code `record_behind`, where it has not.
+            SessionClientError: with the code `record_behind`, if the session has not reached it.
         """
         path = _path(session_id) + "/events" + (_query({"known": known}) if known else "")
         return self._get("seqs", list, "POST", path, list(events))
 
     def list_newest_events(self, session_id: str, event_type: str) -> list[Json]:
-        """List the last events of a type, the newest first, at most `MAX_PAGE`."""
+        """List the last events of a type, newest first, up to `MAX_PAGE`."""
         query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(MAX_PAGE)}
         return self._get("events", list, "GET", _path(session_id) + "/events" + _query(query))
 
     def iterate_events(self, session_id: str, *, after_seq: int = 0) -> Iterator[Json]:
-        """Yield the events past `after_seq` in order, page by page, to the end as it is now."""
+        """Yield the events after `after_seq` in order, page by page, up to the present end."""
         while True:
             query = {"after_seq": str(after_seq), "limit": str(MAX_PAGE)}
             page = self._request("GET", _path(session_id) + "/events" + _query(query))

@@ -1,12 +1,12 @@
-"""Finding the manager that serves this state directory here, and starting it where none does.
+"""Starts the manager of this state directory on this machine.
 
-A manager takes its discovery file before its port. So whoever listens on our port while nobody
-holds the file is a stranger: it is named, and told nothing.
+A manager locks its discovery file before it opens its port. If a program listens on our port and
+the file is not locked, the program is not our manager. The error names the program, and no token is
+sent to it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -15,55 +15,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from ..machine.environment import (
-    manager_database,
-    manager_environment,
-    manager_port,
-    search_path,
-    state_dir,
-)
-from ..session_client import _discover, _read_held
+from ..machine.environment import manager_environment, manager_port, search_path, state_dir
+from ..session_client import _read_held
 from ..shared import place
+from ..shared.locks import take_lock
 from ..shared.private_files import NotPrivateError, make_state_directory, open_private
-from ..shared.sqlite_url import path_in
+from .find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
 
-PROGRAM = "agent-session-manager"
-WATCHDOG_SECONDS = 60.0
-"""Longer than a manager takes to start or stop on the busiest machine."""
 PROBE_TIMEOUT_SECONDS = 2.0
 MAX_LOG_BYTES = 10 * 1024 * 1024
-POLL_SECONDS = 0.05
-
-Found = dict[str, Any]
-"""What a discovery file says."""
 
 
 class StartError(Exception):
     """The manager cannot be started; the text says why and what to do."""
 
 
-def find_manager() -> Found | None:
-    """Return the manager that serves here: on the default port, or our record on another."""
-    found = _discover(manager_port())
-    if found is not None:
-        return found
-    for path in sorted(state_dir().glob("manager-*.json")):
-        port = path.stem.removeprefix("manager-")
-        found = _discover(int(port)) if port.isdecimal() else None
-        if found is not None and _is_same_database(str(found.get("database"))):
-            return found
-    return None
-
-
 def start_manager(on_started: Callable[[str], None]) -> Found:
-    """Start the manager, unless it is being started already, and return it once it serves.
+    """Start the manager unless it is already starting, and return it once it serves.
 
-    `on_started` is told which process it is, if it was started here.
+    `on_started` gets a message about the process, if this call started it.
 
     Raises:
-        StartError: it cannot be started.
+        StartError: the manager cannot be started.
     """
     state = state_dir()
     try:
@@ -80,7 +54,7 @@ def start_manager(on_started: Callable[[str], None]) -> Found:
 
 
 class _Start:
-    """One command that waits for the manager; of all that do, one starts it."""
+    """A command that waits for the manager. Of several waiting commands, one starts it."""
 
     def __init__(self, lock: int, log: Path, on_started: Callable[[str], None]) -> None:
         self._lock = lock
@@ -91,7 +65,7 @@ class _Start:
     def wait(self) -> Found:
         deadline = time.monotonic() + WATCHDOG_SECONDS
         while True:
-            # Looked at first: what is found afterwards counts, whoever has brought it about.
+            # Checked first: a manager that is found afterwards counts, even if ours has ended.
             has_ended = self._manager is not None and self._manager.poll() is not None
             found = find_manager()
             if found is not None:
@@ -103,32 +77,32 @@ class _Start:
                 return found
             held = _read_held(manager_port())
             if held is not None:
-                _refuse_elsewhere(held)  # else it is about to serve, or to end
+                _refuse_elsewhere(held)  # otherwise it is starting or stopping
             elif has_ended:
                 last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
                 raise StartError(
                     f"the session manager did not start: {''.join(last)} (log: {self._log})"
                 )
-            elif self._manager is None and _lock(self._lock) and not self._refuse_stranger():
+            elif self._manager is None and take_lock(self._lock) and not self._refuse_stranger():
                 self._manager = _spawn(self._log)
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"no session manager serves after {WATCHDOG_SECONDS:.0f} s of waiting for one "
-                    f"that is starting or stopping; its log is {self._log}"
+                    "a session manager has been starting or stopping for more than "
+                    f"{WATCHDOG_SECONDS:.0f} s; its log is {self._log}"
                 )
             time.sleep(POLL_SECONDS)
 
     def _refuse_stranger(self) -> bool:
-        """Refuse to start where another program has the port; True: look again."""
+        """Fail if another program has the port. Return True if a manager has just taken it."""
         port = manager_port()
         before = _identity(port)
         if port == 0 or not _is_port_taken(port):
             return False
         if _read_held(port) is not None or _identity(port) != before:
-            return True  # a manager took it this moment
+            return True  # a manager has just taken it
         raise StartError(
             f"port {port} is held by {_who_listens(port)}, which is not your session "
-            f"manager and is told nothing. Stop it, or run yours elsewhere: {PROGRAM} serve "
+            f"manager; nothing was sent to it. Stop it, or serve on another port: {PROGRAM} serve "
             "--port 9000, with AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=http://127.0.0.1:9000"
         )
 
@@ -137,9 +111,9 @@ def _refuse_elsewhere(held: Found) -> None:
     if held.get("network", place.network()) != place.network():
         raise StartError(
             f"the session manager of {state_dir()} runs on {held.get('host')}, in another "
-            "container or machine, and its port is not one of this machine's. Name a URL that "
-            "leads there in AGENT_ORCHESTRATOR_SESSION_MANAGER_URL, or use a state directory of "
-            "your own: AGENT_ORCHESTRATOR_STATE_DIR"
+            "container or machine, and cannot be reached on a port of this machine. Set "
+            "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL to a URL that reaches it, or set "
+            "AGENT_ORCHESTRATOR_STATE_DIR to another directory"
         )
 
 
@@ -175,27 +149,8 @@ def _find_program() -> str:
     return program
 
 
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_same_database(shown: str) -> bool:
-    own = manager_database()
-    its_file, own_file = path_in(shown), path_in(own)
-    if its_file is None or own_file is None:
-        return shown == own
-    try:
-        return its_file.samefile(own_file)
-    except OSError:  # one of them is not there (yet)
-        return its_file == own_file
-
-
 def _identity(port: int) -> tuple[int, ...] | None:
-    """Return what tells a discovery file from the one that the next manager puts in its place."""
+    """Return values that differ between a discovery file and the next manager's file."""
     try:
         status = (state_dir() / f"manager-{port}.json").lstat()
     except OSError:
@@ -209,12 +164,12 @@ def _is_port_taken(port: int) -> bool:
             return True
     except ConnectionRefusedError:
         return False
-    except OSError:  # it does not answer, but it is there
+    except OSError:  # no answer, but the port is in use
         return True
 
 
 def _who_listens(port: int) -> str:
-    """Name the program on the port, as far as this user may know it."""
+    """Return the name of the program on the port, or a general phrase if we may not see it."""
     import psutil
 
     try:

@@ -1,7 +1,7 @@
-"""What events hold, as words: text as it is, and of everything else what it is and how large.
+"""The content of events as text: texts unchanged, other blocks as a short description.
 
-An agent, a tool or any other caller may have put any JSON into an event, so nothing is taken for
-granted: what is not of a known form is shown as JSON.
+An agent, a tool or another caller can put any JSON into an event. A value of unknown form is shown
+as JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
 def content_text(content: Any, shortened: Any = None, path: str = "content") -> str:
     """Return the text of a list of blocks, one block below the other.
 
-    `shortened` is the mark of the event: the path of each shortened text to its length.
+    `shortened` is the event's mark. It maps the path of each shortened text to its full length.
     """
     if content is None:
         return ""
@@ -59,7 +59,7 @@ def _block(block: Any, lengths: Mapping[str, Any], path: str) -> str:
 
 
 def _words(block: Mapping[str, Any], holder: Mapping[str, Any], size: int | None) -> str:
-    """Say what a block is: its kind, media type, name, address and size, as far as it has them."""
+    """Describe a block: its kind, media type, name, address and size, if it has them."""
     words = [block["type"]]
     for key in ("media_type", "mimeType", "mime_type", "format"):
         if isinstance(holder.get(key), str):
@@ -72,7 +72,7 @@ def _words(block: Mapping[str, Any], holder: Mapping[str, Any], size: int | None
 
 
 def output_text(output: Any, shortened: Any = None) -> str:
-    """Return what a tool gave back: its text, its blocks, or JSON."""
+    """Return the output of a tool as text: its text, its blocks, or JSON."""
     if isinstance(output, list) and output and all(_is_block(part) for part in output):
         return content_text(output, shortened, "tool_output")
     if isinstance(output, str):
@@ -85,7 +85,7 @@ def _is_block(value: Any) -> bool:
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes as a person reads it: `900 bytes`, `12 KB`, `1.5 MB`."""
+    """Return a number of bytes in readable form: `900 bytes`, `12 KB`, `1.5 MB`."""
     if size < 1000:
         return f"{size} bytes"
     if size < 1_000_000:
@@ -113,7 +113,7 @@ def _without_base64(value: Any) -> Any:
 
 
 def _without_data(text: str) -> str:
-    """Replace `data:` addresses that carry a file by words."""
+    """Replace each `data:` URL that contains a file with a short description."""
     if ";base64," not in text:
         return text
     return _DATA_URL.sub(

@@ -1,7 +1,7 @@
-"""The person's browser: whether one can be opened from here, and whether it can read our files.
+"""The person's browser: checks that we can open it and that it can read our files.
 
-A browser in a sandbox (snap, flatpak) sees nothing of the state directory, one on another machine
-or another system neither.
+A browser in a sandbox (snap, flatpak) cannot read the state directory. Neither can a browser on
+another machine or another operating system.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 _SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 _ELSEWHERE = ("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "WSL_DISTRO_NAME", "SNAP", "FLATPAK_ID")
-"""Set where the screen is another machine's or another system's, or we are in a sandbox."""
+"""Set if the screen belongs to another machine or system, or if we run in a sandbox."""
 _SIGNS = (Path("/proc/sys/fs/binfmt_misc/WSLInterop"), Path("/.flatpak-info"))
 
 _OPENERS = frozenset({"gio", "gnome-open", "gvfs-open", "kde-open", "kfmclient", "xdg-open"})
-"""They open whatever browser is the person's default one."""
+"""Programs that open the person's default browser."""
 _SANDBOXES = frozenset({"flatpak", "snap", "snapd"})
 _STARTS_ONE = re.compile(r"\bflatpak\b|\bsnap\b")
 _READ_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 10.0
 
 
 def find_browser(environment: Mapping[str, str]) -> webbrowser.BaseBrowser | None:
-    """Return a browser whose window the person sees and that can read our files, or None."""
+    """Return a browser that the person can see and that can read our files, or None."""
     if any(environment.get(name) for name in _ELSEWHERE) or any(map(Path.exists, _SIGNS)):
         return None
     if sys.platform != "darwin" and not any(environment.get(name) for name in _SCREENS):
@@ -43,7 +43,7 @@ def find_browser(environment: Mapping[str, str]) -> webbrowser.BaseBrowser | Non
 
 
 def _is_confined(program: str, environment: Mapping[str, str]) -> bool:
-    """Whether a program runs in a sandbox: by where it is, or as the script that it is says."""
+    """Return whether a program runs in a sandbox, by its path or by the text of its script."""
     found = shutil.which(program, path=environment.get("PATH"))
     if found is None:
         return False
@@ -59,7 +59,7 @@ def _is_confined(program: str, environment: Mapping[str, str]) -> bool:
 
 
 def _is_default_confined(_opener: str, environment: Mapping[str, str]) -> bool:
-    """The same of the person's default browser, as far as the desktop says which that is."""
+    """Return whether the default browser runs in a sandbox; False if it cannot be found out."""
     try:
         asked = subprocess.run(
             ["xdg-settings", "get", "default-web-browser"],
@@ -86,7 +86,7 @@ def _is_default_confined(_opener: str, environment: Mapping[str, str]) -> bool:
 
 
 def _desktop_entries(name: str, environment: Mapping[str, str]) -> list[Path]:
-    """The files of this desktop entry, the one that counts first."""
+    """Return the files of this desktop entry, in order of precedence."""
     home = environment.get("HOME", "/nonexistent")
     own = environment.get("XDG_DATA_HOME") or f"{home}/.local/share"
     others = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"

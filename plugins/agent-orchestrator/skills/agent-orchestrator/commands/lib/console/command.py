@@ -1,15 +1,15 @@
-"""What all commands share: how they are called, how they fail, and their exit codes.
+"""Shared by all commands: help, configuration, errors and exit codes.
 
-stdout is the answer, stderr is for people, and no traceback reaches either.
+The answer goes to stdout, notes for people go to stderr. A traceback is printed to neither.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,14 +37,26 @@ USAGE = 2
 NOT_FOUND = 3
 NOT_FINISHED = 4
 
-LARGEST_NUMBER = 2**63 - 1
-"""Of a seq, in a database."""
-
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not finished."
+
+_EXACTLY = (
+    "`id:ID` means exactly this id. If several sessions match, the command lists them and ends "
+    "with 2."
+)
+READS = (
+    "A session is given by its name in this project, or by its id or the beginning of its id in "
+    f"any project. {_EXACTLY}"
+)
+"""How commands that only read find a session."""
+CHANGES = (
+    "A session is given by its name or the beginning of its id in this project, or by its whole "
+    f"id in any project. {_EXACTLY}"
+)
+"""How commands that change something find a session."""
 
 
 class CommandError(Exception):
-    """Ends a command with one line for the person and an exit code."""
+    """An error that ends a command with one line for the person and an exit code."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
@@ -54,8 +66,13 @@ class CommandError(Exception):
 class Command(click.Command):
     """A click command that turns every error into one line and an exit code."""
 
-    def __init__(self, name: str | None, *, examples: str, **attributes: Any) -> None:
+    def __init__(
+        self, name: str | None, *, examples: str, finds: str | None = None, **attributes: Any
+    ) -> None:
+        """Add to the help: how sessions are found, the examples and the exit codes."""
         super().__init__(name, **attributes)
+        if finds is not None:
+            self.help = f"{cleandoc(self.help or '')}\n\n{finds}"
         self.context_settings["help_option_names"] = ["-h", "--help"]
         self.epilog = f"\b\nExamples:\n{examples}\n\n{EXIT_CODES}"
         self.params.append(_version_option())
@@ -71,7 +88,7 @@ class Command(click.Command):
             _end(f"{exc.format_message()} See {ctx.info_name} --help.", USAGE)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Python itself prints what is logged where nobody keeps a log, traces and all.
+        # Without a handler Python itself prints log records to stderr, tracebacks included.
         logging.basicConfig(handlers=[logging.NullHandler()])
         try:
             return super().invoke(ctx)
@@ -87,16 +104,16 @@ class Command(click.Command):
             raise
         except (click.Abort, KeyboardInterrupt):
             _end("stopped", FAILED)
-        except BrokenPipeError:  # whoever read the answer has seen enough
+        except BrokenPipeError:  # the reader of the answer has closed the pipe
             discard(sys.stdout)
             sys.exit(DONE)
         except OSError as exc:
             _end(_sentence(exc), FAILED)
-        except Exception as exc:  # the end of the program: a person gets a sentence, not a trace
-            logging.getLogger(__name__).exception("a defect in %s", ctx.info_name)
+        except Exception as exc:  # the end of the program: print a sentence, not a traceback
+            logging.getLogger(__name__).exception("internal error in %s", ctx.info_name)
             _end(
-                f"a defect in this command: {exc!r}; AGENT_ORCHESTRATOR_ENABLE_LOGGING=1 keeps the "
-                f"details in {log_file()}",
+                f"internal error in this command: {exc!r}; set AGENT_ORCHESTRATOR_ENABLE_LOGGING=1 "
+                f"to write the details to {log_file()}",
                 FAILED,
             )
 
@@ -129,7 +146,7 @@ def _end(message: str, exit_code: int) -> NoReturn:
 
 
 def _sentence(error: OSError) -> str:
-    """What cannot be used, and why. The rest of an answer that nobody takes is thrown away."""
+    """Return which file cannot be used, and why. Discard the unwritten rest of the answer."""
     try:
         click.echo(nl=False)  # flushes
     except OSError:
@@ -140,13 +157,13 @@ def _sentence(error: OSError) -> str:
 
 
 def explain(error: SessionClientError) -> str:
-    """What went wrong, and where nobody answered: what to do about it."""
+    """Return what went wrong and, if no manager answered, what to do about it."""
     import httpx
 
-    if error.code == INVALID_NAME:  # the person's own, wherever it was refused
+    if error.code == INVALID_NAME:  # a name that the person gave, on any route
         return str(error).partition(f": {error.status_code} ")[2]
     if error.code == NOT_FOR_RUNS:
-        return f"{error}; a person can do it outside of the run, in a shell of their own"
+        return f"{error}; a person can do this in a shell outside the run"
     if error.code == RUN_TOKEN_UNKNOWN:
         return (
             f"{error}. The run that this shell belongs to has ended: use another shell, or unset "
@@ -171,13 +188,15 @@ def configure(
     sessions_dir: str | None = None,
     must_exist: bool = True,
 ) -> Config:
-    """Return the configuration of this command; without a project given, that around us.
+    """Return the configuration of this command.
 
-    With `must_exist` false the project's directory may be gone, be on another machine, or not be
-    searchable: right for a command that only looks up the sessions of that name.
+    The default project is the one that the working directory belongs to.
+
+    If `must_exist` is false, the project's directory may be missing, on another machine, or not
+    searchable. Commands that only look up sessions by the project's path use this.
 
     Raises:
-        CommandError: a value cannot be used.
+        CommandError: a value is not valid.
     """
     given = project_dir or given_project_dir()
     directory = given or str(_project_here())
@@ -198,7 +217,7 @@ def configure(
 def _project_here() -> Path:
     project = find_project(named_working_directory())
     if project.passed_over:
-        note(f"{project.passed_over}; --project-dir DIR uses it all the same")
+        note(f"{project.passed_over}; to use it anyway, give --project-dir DIR")
     return project.directory
 
 
@@ -207,13 +226,13 @@ def _explain_directory(given: str | None, problem: ValueError) -> str:
     if given is not None or _is_directory(here):
         return str(problem)
     return (
-        f"the working directory {here} is gone, or this user may not search it: cd somewhere else, "
-        "or give --project-dir DIR"
+        f"the working directory {here} is gone or not searchable for this user: change to another "
+        "directory, or give --project-dir DIR"
     )
 
 
 def _load_by_name(directory: Path, sessions_dir: str | None, agents_dir: str | None) -> Config:
-    """The configuration for a project that is not here; only its name counts."""
+    """Return the configuration for a project whose directory does not exist here."""
     try:
         return replace(load_config("/", sessions_dir, agents_dir), project_dir=directory)
     except ValueError as exc:
@@ -221,12 +240,12 @@ def _load_by_name(directory: Path, sessions_dir: str | None, agents_dir: str | N
 
 
 def _named(directory: str) -> Path:
-    """The absolute path of a directory that need not exist."""
+    """Return the absolute path of a directory that may not exist."""
     path = Path(directory)
-    with suppress(RuntimeError):  # the home of a user whom nobody knows
+    with suppress(RuntimeError):  # the home directory of an unknown user
         path = path.expanduser()
     path = named_working_directory() / path
-    with suppress(OSError, RuntimeError):  # links that go round in circles
+    with suppress(OSError, RuntimeError):  # a loop of symbolic links
         path = path.resolve()
     return path
 
@@ -236,32 +255,3 @@ def _is_directory(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
-
-
-class WholeNumber(click.IntRange):
-    """A number that the record can hold; `--help` does not name the largest."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if number > LARGEST_NUMBER:
-            self.fail(f"the largest number is {LARGEST_NUMBER}.", param, ctx)
-        return number
-
-
-class Seconds(click.FloatRange):
-    """A time to wait, that comes to an end."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return seconds
-
-
-project_option = click.option(
-    "--project-dir", metavar="DIR", help="Default: the project around the working directory."
-)
-agents_option = click.option(
-    "--agents-dir", metavar="DIR", help="Default: PROJECT/.agent-orchestrator/agents."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,11 +1,10 @@
-"""Reaching the manager: the one that is configured, or this machine's own.
+"""Connecting to the manager: the configured one, or this machine's own.
 
-A configured URL is somebody's own manager and is never started from here.
+A manager that is configured by its URL is never started from here.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
@@ -14,16 +13,8 @@ import httpx
 
 from .. import __version__
 from ..client.connect import client_of
+from ..client.find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
 from ..client.manager import ManagerClient
-from ..client.start_manager import (
-    POLL_SECONDS,
-    PROGRAM,
-    WATCHDOG_SECONDS,
-    Found,
-    StartError,
-    find_manager,
-    start_manager,
-)
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -33,23 +24,24 @@ from ..machine.environment import (
     state_dir,
 )
 from ..session_client import SessionClientError
+from ..shared.locks import is_locked
 from ..shared.private_files import open_to_read
 from .command import CommandError
 from .output import note
 
 
 def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
-    """A client of the manager that is configured, or of the default one, started if need be.
+    """Return a client of the configured manager, or of the default one, started if necessary.
 
     Raises:
-        CommandError: there is none and none can be started; or we are inside a run, and what is
-            wanted is `for_people`.
+        CommandError: no manager serves and none can be started; or this is inside a run and the
+            command is only `for_people`.
     """
     found = None if is_manager_given() else find_manager()
     if for_people and run_token_for(url_of(found, config)) is not None:
         raise CommandError(
-            "not from inside a run, which starts sessions and reads those that it has started: "
-            "ask the person, who can do this in a shell of their own"
+            "not allowed inside a run: a run can only start sessions and read the sessions that it "
+            "started; ask the person to do this in a shell outside the run"
         )
     if is_manager_given():
         manager = client_of(config.session_manager_url)
@@ -63,19 +55,16 @@ def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
 
 
 def _open_own(found: Found | None, config: Config) -> ManagerClient:
-    """A client of this machine's manager, once that answers: one that is ending is waited for."""
+    """Return a client of this machine's manager once it answers; wait while another one ends."""
     deadline = time.monotonic() + WATCHDOG_SECONDS
     while True:
-        try:
-            found = found or start_manager(note)
-        except StartError as exc:
-            raise CommandError(str(exc)) from exc
+        found = found or _start()
         manager = client_of(url_of(found, config))
         try:
             health = manager.get_health()
         except SessionClientError as exc:
             if isinstance(exc.__cause__, httpx.TimeoutException):
-                return manager  # it is there, and whatever is asked of it may be answered
+                return manager  # it is busy, but may still answer the command
         else:
             if health.get("instance") == found.get("instance"):
                 _note_version(str(health.get("version")))
@@ -83,15 +72,28 @@ def _open_own(found: Found | None, config: Config) -> ManagerClient:
         manager.close()
         if time.monotonic() > deadline:
             raise CommandError(
-                f"the session manager (process {found.get('pid')}) holds its place and does not "
+                f"the session manager (process {found.get('pid')}) is running but does not "
                 f"answer at {found.get('url')}; see its log: {PROGRAM} logs"
             )
         time.sleep(POLL_SECONDS)
         found = find_manager()
 
 
+def _start() -> Found:
+    # Late: most commands find a manager that serves.
+    from ..client.start_manager import StartError, start_manager
+
+    try:
+        return start_manager(note)
+    except StartError as exc:
+        raise CommandError(str(exc)) from exc
+
+
 def url_of(found: Found | None, config: Config) -> str:
-    """Where a manager was found or would be started, by the configured name if that leads there."""
+    """Return the URL of the manager that was found or would be started.
+
+    Return the configured URL if it has the same port.
+    """
     default = config.session_manager_url
     if is_manager_given():
         return default
@@ -108,15 +110,12 @@ def _note_version(version: str) -> None:
 
 
 def _is_left_over(lock: Path) -> bool:
-    """Whether nobody holds this outbox any more; asked here, as delivery is slow to import."""
+    """Return whether no process holds this outbox; here, as delivery is slow to import."""
     try:
         descriptor = open_to_read(lock)
-    except OSError:  # it was removed meanwhile, or is not a file of ours
+    except OSError:  # it has just been removed, or is not our file
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return not is_locked(descriptor)
     finally:
         os.close(descriptor)
-    return True

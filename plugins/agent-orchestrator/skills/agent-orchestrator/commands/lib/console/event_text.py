@@ -1,8 +1,8 @@
-"""Events as a person reads them in a terminal.
+"""Events as text for a terminal.
 
-Moments are local; a line with the date and the offset stands before the first event and wherever
-one of them changes. What a subagent did is indented and has the subagent's name, as two of them can
-work at the same time.
+Times are local. A line with the date and the UTC offset is printed before the first event and
+after each change of either. Events of a subagent are indented and have the subagent's name, because
+two subagents can work at the same time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Event = dict[str, Any]
 _INDENT = "    "
 _NESTED = "  "
 MAX_HELD_EVENTS = 50_000
-"""Of calls that have not ended, before the order in time has to do."""
+"""Maximum of held events; beyond it, later events of a call stay in their own place."""
 _ORIGINS = {
     "compaction": "summary after compaction",
     "command": "output of a command",
@@ -29,12 +29,12 @@ _ORIGINS = {
 
 
 def is_detail(event: Event) -> bool:
-    """Return whether an event is no step of a session: the usage of one model request."""
+    """Return whether an event is a detail, not a step: the usage of one model request."""
     return event.get("event_type") == "usage" and event.get("request_id") is not None
 
 
 class Subagents:
-    """Which call belongs to which subagent, and what each is called."""
+    """The subagents of a session: their calls and their names."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -74,19 +74,19 @@ class Subagents:
 
 
 class EventText:
-    """Turns events into text, in the order in which they are given."""
+    """A formatter of events, in the order in which they are given."""
 
     def __init__(self, zone: tzinfo | None = None) -> None:
-        """Take the zone in which moments are shown; None is the local one."""
+        """Set the time zone for display; None is the local one."""
         self._zone = zone
         self._day = ""
         self._subagents = Subagents()
         self._message: object = None
-        """What the event shown last is a part of."""
+        """The id of the message that the last shown event is a part of."""
         self._is_in_line = False
 
     def piece(self, event: Event) -> str:
-        """Return what to print for one more event; a part of a message goes on with its text."""
+        """Return the text to print for the next event; a part of a message continues its line."""
         part_of, body = event.get("continues"), _body(event)
         if part_of is not None and part_of == self._message:
             text = _indented(body).removeprefix(_INDENT * self._is_in_line)
@@ -99,11 +99,11 @@ class EventText:
         return text
 
     def end(self) -> str:
-        """Return what ends the line that was begun."""
+        """Return a newline if the last line is unfinished."""
         return "\n" * self._is_in_line
 
     def text(self, event: Event) -> str:
-        """Return one event: a head line, and indented what it holds."""
+        """Return one event as text: a head line, then its content, indented."""
         self._subagents.note(event)
         day, moment = self._moment(event.get("recorded_at"))
         depth, name = self._subagents.of(event)
@@ -126,15 +126,15 @@ class EventText:
 
 @dataclass
 class _Call:
-    """A call that was begun, with all that belongs to it."""
+    """A call, with all events that belong to it."""
 
     events: list[Event | _Call] = field(default_factory=list)
 
 
 def by_parent(events: Iterable[Event]) -> Iterator[Event]:
-    """Yield events in their order, but what belongs to a call right after the call began.
+    """Yield events in order, but the events of a call directly after the call's first event.
 
-    Events are held while a call has not ended, and no longer than to the end of the run.
+    Events are held until their call has ended, at most until the end of the run.
     """
     held: list[Event] = []
     unfinished: set[str] = set()
@@ -171,7 +171,7 @@ def _grouped(events: list[Event]) -> Iterator[Event]:
         else:
             around.events.append(event)
     waiting = [iter(top.events)]
-    while waiting:  # a stack of our own: how deep calls are nested is up to who sent them
+    while waiting:  # an explicit stack, because the depth of nested calls is unlimited
         part = next(waiting[-1], None)
         if part is None:
             waiting.pop()
@@ -188,7 +188,7 @@ def parent_of(event: Event) -> str | None:
 
 
 def _may_go_on(event: Event) -> bool:
-    """Whether the next part of a message may begin in the line in which this event ends."""
+    """Return whether the next part of a message may continue on the last line of this event."""
     return event.get("event_type") == "stderr" or event.get("role") == "assistant"
 
 

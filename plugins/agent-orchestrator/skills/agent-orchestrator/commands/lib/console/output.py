@@ -1,8 +1,8 @@
-"""Printing: answers to stdout, notes for people to stderr, and nothing that drives a terminal.
+"""Printing: answers to stdout and notes to stderr, without terminal control characters.
 
-Names, results and errors come from agents and from other people's programs. What a terminal would
-take as a command, or what would show text in another order than it has, is taken out of everything
-that is printed as text; `--json` has it all, escaped.
+Names, results and errors come from agents and from other people's programs. Printed text therefore
+contains neither control sequences nor characters that change the direction of text. The output of
+`--json` contains them, escaped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, TextIO
 
 import click
 
-# C0 but tab and line feed, DEL and C1; the marks that override the direction of text.
+# C0 except tab and line feed, DEL, C1, surrogates, and marks that override text direction.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-# What shows nothing at all, or a blank that is none: what Unicode ignores by default, and fillers.
+# Characters that are invisible or look like a blank: default ignorables of Unicode, and fillers.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -28,25 +28,25 @@ _INVISIBLE = re.compile(
 )
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 _LAST_ASCII = 0x7F
-# A whole escape sequence goes, so that no half of it stays as text; one that does not end hides
-# nothing.
+# An escape sequence is removed as a whole, so that no part of it stays as text. A sequence without
+# an end hides nothing.
 _SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x1b\\|\x07)|[ -/]*[0-~])"
 )
 
 
 def clean(text: str) -> str:
-    """The text without anything that a terminal would obey."""
+    """Return the text without terminal control characters."""
     return _UNPRINTABLE.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
 
 
 def one_line(text: str) -> str:
-    """The text as part of a line, with marks for what is not seen: names must not look alike."""
+    """Return the text as part of a line; mark invisible characters, so that names differ."""
     return " ".join(_INVISIBLE.sub(_mark, clean(text)).split())
 
 
 def _mark(invisible: re.Match[str]) -> str:
-    r"""Write a character as `\u200b`, unless it joins what is not ASCII, as in emoji."""
+    r"""Write a character as `\u200b`, unless it joins non-ASCII characters, as in emoji."""
     character, at, text = invisible[0], invisible.start(), invisible.string
     is_joining = character in _JOINERS and at > 0 and ord(text[at - 1]) > _LAST_ASCII
     if is_joining and text[at - 1] not in _JOINERS and not _INVISIBLE.match(text, at - 1):
@@ -56,7 +56,7 @@ def _mark(invisible: re.Match[str]) -> str:
 
 
 def answer(text: str) -> None:
-    """Print an answer, ending its last line; one that is empty prints nothing."""
+    """Print an answer and end its last line; print nothing if the answer is empty."""
     if text:
         click.echo(clean(text), nl=not text.endswith("\n"))
 
@@ -66,7 +66,7 @@ def answer_json(value: Any) -> None:
 
 
 def answer_session(session: dict[str, Any], *, as_json: bool) -> None:
-    """Print a session that goes on without us."""
+    """Print a session whose run continues after this command."""
     if as_json:
         answer_json(session)
     else:
@@ -74,21 +74,21 @@ def answer_session(session: dict[str, Any], *, as_json: bool) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the person something, after the name of the command."""
+    """Print a message to stderr, after the name of the command."""
     program = click.get_current_context().info_name
     try:
         click.echo(one_line(f"{program}: {text}"), err=True)
-    except OSError:  # the terminal is gone, and nobody is left to be told
+    except OSError:  # the terminal is closed
         discard(sys.stderr)
 
 
 def tell(text: str) -> None:
-    """Show the person a line of what a question is about."""
+    """Print one indented line of details for a question."""
     click.echo(f"  {one_line(text)}", err=True)
 
 
 def tell_outage(error: Exception) -> None:
-    note(f"the manager cannot be reached, the run goes on: {error}")
+    note(f"the manager cannot be reached, the run continues: {error}")
 
 
 def tell_waiting(error: Exception) -> None:
@@ -96,7 +96,7 @@ def tell_waiting(error: Exception) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let what could not be written go nowhere, or Python tries again when it ends."""
+    """Redirect a stream to the null device; otherwise Python retries the write at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -110,20 +110,20 @@ def table(rows: list[list[str]], *, header: list[str]) -> None:
 
 
 def local_parts(moment: str, zone: tzinfo | None = None) -> tuple[str, str, str]:
-    """Return date, offset and time of day of a moment by the clock of a zone, or the local one."""
+    """Return date, UTC offset and time of day of a moment in a zone; None is the local zone."""
     local = datetime.fromisoformat(moment).astimezone(zone)
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d}", f"UTC{offset[:3]}:{offset[3:5]}", f"{local:%H:%M:%S}"
 
 
 def local_time(moment: str) -> str:
-    """Return a moment by the local clock, with its offset."""
+    """Return a moment in local time, with its UTC offset."""
     date, offset, time = local_parts(moment)
     return f"{date} {time} {offset}"
 
 
 def ago(moment: str | None, *, now: datetime | None = None) -> str:
-    """How long ago, in the largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
+    """Return the time since a moment in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
     if moment is None:
         return ""
     seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()

@@ -1,4 +1,4 @@
-"""What a person on a terminal sees while an agent works: what it does now, and for how long."""
+"""Progress display on a terminal: the activity of the agent, and the elapsed time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CHARS = 80
 
 @contextmanager
 def progress(label: str) -> Iterator[Show]:
-    """Show a run on stderr while it lasts; where stderr is no terminal, nothing."""
+    """Show the progress of a run on stderr while it lasts, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _event: None
         return
@@ -43,7 +43,7 @@ def progress(label: str) -> Iterator[Show]:
 
 
 def describe(event: Event) -> str:
-    """What an event says that the agent is doing; empty where it says nothing of that."""
+    """Return the activity of the agent that an event shows, or an empty string."""
     match event.get("event_type"):
         case "pre_tool":
             return _shorten(f"{event.get('tool_name')}: {gist(event.get('tool_input'))}")
@@ -66,7 +66,7 @@ def describe(event: Event) -> str:
 
 
 def gist(tool_input: Any) -> str:
-    """The one value of a tool's input that tells most."""
+    """Return the most informative value of a tool's input."""
     if not isinstance(tool_input, dict):
         return ""
     for key in ("command", "file_path", "pattern", "url", "description", "prompt"):

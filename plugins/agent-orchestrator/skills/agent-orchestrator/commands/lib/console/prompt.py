@@ -1,4 +1,4 @@
-"""The prompt of a run: from `-p`, and from stdin where that is asked for."""
+"""The prompt of a run: from `-p`, from stdin, or from both."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ prompt_option = click.option(
     "prompt",
     multiple=True,
     metavar="TEXT",
-    help="What the agent is to do; - is what comes on stdin. Several are joined by empty lines. "
-    "Without it the prompt is what comes on stdin.",
+    help="Text for the agent; `-` reads it from stdin. Several are joined by an empty line. "
+    "Without `-p` it is read from stdin, unless stdin is a terminal.",
 )
 
 
 def read_prompt(given: tuple[str, ...]) -> str:
-    """Join what was given; read stdin only where asked: for `-`, or where nothing was given.
+    """Join the given texts. Read stdin for `-`, or if no text is given and it is not a terminal.
 
     Raises:
-        CommandError: there is nothing but spaces.
+        CommandError: the prompt consists of white space only.
     """
     if given:
         parts = [_read_stdin() if part == STDIN else part for part in given]
-    else:  # a person on a terminal was not asked for anything
+    else:  # a person at a terminal does not expect to type the prompt now
         parts = [_read_stdin() if not sys.stdin.isatty() else ""]
     prompt = "\n\n".join(part for part in parts if part)
     if prompt and not prompt.strip():
-        raise CommandError("the prompt is nothing but spaces: say what is to be done", USAGE)
+        raise CommandError("the prompt is blank: give the agent a task", USAGE)
     return prompt
 
 
 def _read_stdin() -> str:
     try:
-        poll = select.poll()  # as `select` takes no descriptor above 1,023
+        poll = select.poll()  # `select` accepts no descriptor above 1,023
         poll.register(sys.stdin, select.POLLIN)
         if not poll.poll(PATIENCE_SECONDS * 1000):
-            note("reading the prompt from stdin until it ends; with none to give, add </dev/null")
-    except (OSError, ValueError):  # a stdin that cannot be waited for can still be read
+            note(
+                "reading the prompt from stdin until it ends; if there is no prompt, add </dev/null"
+            )
+    except (OSError, ValueError):  # a stdin that cannot be polled can still be read
         pass
     return sys.stdin.buffer.read().decode("utf-8", "replace").rstrip("\n")

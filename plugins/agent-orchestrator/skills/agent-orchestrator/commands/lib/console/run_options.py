@@ -1,4 +1,4 @@
-"""The options by which `ao-new` and `ao-resume` say how a run is run."""
+"""Options with which `ao-new` and `ao-resume` describe a run."""
 
 from __future__ import annotations
 
@@ -6,32 +6,58 @@ from collections.abc import Callable
 
 import click
 
-from .command import Seconds
-
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+from .options import Decorator, Seconds, agents_option, json_option, project_option
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 
 def model_option(default: str) -> Decorator:
-    return click.option("--model", metavar="MODEL", help=f"Default: {default}.")
+    return click.option("--model", metavar="MODEL", help=f"Model. Default: {default}.")
 
 
 def permission_option(default: str) -> Decorator:
+    modes = f"{', '.join(PERMISSION_MODES[:-1])} or {PERMISSION_MODES[-1]}"
     return click.option(
         "--permission-mode",
         type=click.Choice(PERMISSION_MODES),
-        help=f"What the agent may do unasked. Default: {default}.",
+        metavar="MODE",
+        help=f"Actions that the agent may take without asking: {modes}. Others are denied. "
+        f"Default: {default}.",
     )
 
 
-timeout_option = click.option(
-    "--timeout", type=Seconds(min=0.001), metavar="S", help="Stop the run after S seconds."
+program_argument = click.argument(
+    "program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM ARG...]"
 )
-detach_option = click.option(
-    "-d", "--detach", is_flag=True, help="Print the session's id and return; the run goes on."
+_SHARED = (
+    click.option(
+        "--timeout",
+        type=Seconds(min=0.001),
+        metavar="S",
+        help="Stop the run after S seconds, with the reason `timeout`. Default: no limit.",
+    ),
+    click.option(
+        "--no-transcripts",
+        is_flag=True,
+        help="Do not keep the agent's transcript of this and later runs in the manager. They can "
+        "be resumed on this machine only.",
+    ),
+    click.option(
+        "-d",
+        "--detach",
+        is_flag=True,
+        help="Print the session's id and return as soon as the run has a supervisor.",
+    ),
+    project_option,
+    agents_option,
+    json_option(
+        "Print the session as JSON, with its `result` and `error` unless `--detach` is given."
+    ),
 )
-no_transcripts_option = click.option(
-    "--no-transcripts", is_flag=True, help="Keep no transcript of this run and later ones."
-)
-program_argument = click.argument("program", nargs=-1, type=click.UNPROCESSED)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that are the same for both commands, in the order of the help text."""
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command

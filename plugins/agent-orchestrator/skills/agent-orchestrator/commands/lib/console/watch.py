@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import Any
 
@@ -13,38 +12,16 @@ from ..runs.stop import find_registered, request_stop, signal_supervisor
 from ..session_client import SessionClientError
 from ..sessions.follow import follow
 from .command import DONE, FAILED, CommandError
+from .interrupts import release_interrupts
 from .output import answer, answer_json, discard, note, tell_outage
 from .progress import progress
-
-
-class _HeldInterrupts:
-    """A SIGINT handler for the time between a run's creation and our being ready to stop it.
-
-    Its program, which execs, does not inherit it. `release` is the Ctrl-C that came meanwhile.
-    """
-
-    came = False
-
-    def __call__(self, *_: object) -> None:
-        self.came = True
-
-    @staticmethod
-    def release() -> None:
-        held = signal.signal(signal.SIGINT, signal.default_int_handler)
-        if isinstance(held, _HeldInterrupts) and held.came:
-            raise KeyboardInterrupt
-
-
-def hold_interrupts() -> None:
-    """Hold Ctrl-C back until `watch` can stop the run that is about to be opened."""
-    signal.signal(signal.SIGINT, _HeldInterrupts())
 
 
 def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
     """Follow the run to its end, print its result, and return the exit code.
 
-    The first Ctrl-C asks the run to stop, a second one stops only the watching. Inside a run it is
-    that one's end and nobody's Ctrl-C: a session that an agent has started goes on.
+    The first Ctrl-C asks the run to stop, a second one stops only the watching. Inside a run,
+    SIGINT comes from the end of that run. A session that its agent has started then continues.
     """
     asked = False
     end: dict[str, Any] = {}
@@ -59,7 +36,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
             show(event)
 
         try:
-            _HeldInterrupts.release()
+            release_interrupts()
             ended = follow(manager, session, look, after_seq=after_seq, on_outage=tell_outage)
         except KeyboardInterrupt:
             try:
@@ -70,9 +47,9 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
                 note("stopping; Ctrl-C again stops the waiting only")
                 ended = follow(manager, session, look, after_seq=after_seq, on_outage=tell_outage)
             except KeyboardInterrupt:
-                what = "is stopping" if asked else "goes on: ao-stop stops it"
+                what = "is stopping" if asked else "continues: stop it with ao-stop"
                 raise CommandError(
-                    f"not waiting any more; session {session['session_name']!r} {what}"
+                    f"stopped waiting; session {session['session_name']!r} {what}"
                 ) from None
     if ended["run"] > session["run"]:
         reason = end.get("reason", "lost")
@@ -84,7 +61,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
 def _ask_to_stop(manager: ManagerClient, session: Json) -> None:
     try:
         request_stop(manager, session)
-    except SessionClientError:  # the manager is away: the supervisor is on this machine
+    except SessionClientError:  # without the manager, signal the supervisor on this machine
         for entry in find_registered(state_dir(), session_id=session["session_id"]):
             signal_supervisor(entry)
 
@@ -101,10 +78,10 @@ def _report(manager: ManagerClient, session: Json, error: str | None, *, as_json
             answer_json({**session, "result": result, "error": error})
         else:
             answer(result or "")
-    except BrokenPipeError:  # nobody reads it to its end; how the run ended is told all the same
+    except BrokenPipeError:  # the reader has closed the pipe; still report how the run ended
         discard(sys.stdout)
     if session["reason"] == "completed":
         return DONE
-    why = error or ("its supervisor is gone" if session["reason"] == "lost" else "unknown why")
+    why = error or ("its supervisor is gone" if session["reason"] == "lost" else "reason unknown")
     note(f"session {session['session_name']!r} {session['reason']}: {why}")
     return FAILED

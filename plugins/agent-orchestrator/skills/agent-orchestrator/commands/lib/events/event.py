@@ -1,4 +1,4 @@
-"""What an event is on this side of the wire."""
+"""The type of an event on the client side."""
 
 from __future__ import annotations
 

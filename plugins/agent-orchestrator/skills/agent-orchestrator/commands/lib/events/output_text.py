@@ -1,4 +1,4 @@
-"""What a program writes, as the content of events: decoded, masked, and cut to a limit."""
+"""The output of a program as the content of events: decoded, masked, and cut to a limit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .prepare import TEXT_BYTES_LIMIT, text_content
 
 
 class OutputText:
-    """What a program writes, decoded as it comes; of too much only the head and the tail are kept.
+    """Output of a program, decoded as it arrives; if it is too long, only head and tail are kept.
 
-    Bytes that are not UTF-8 become U+FFFD. Beyond each cut as much is kept as the longest secret
-    can have, so that one that lies across it is seen whole, and masked.
+    Bytes that are not UTF-8 become U+FFFD. Beyond each cut, the length of the longest secret is
+    also kept, so that a secret across the cut is found and masked.
     """
 
     def __init__(self, limit: int = TEXT_BYTES_LIMIT) -> None:
@@ -34,7 +34,7 @@ class OutputText:
             self._tail = self._tail[-self._half :]
 
     def fields(self) -> Event:
-        """Return the `content` of an event, with the mark if it is not everything."""
+        """Return the `content` of an event, with a mark if the output was shortened."""
         omitted = self.characters - 2 * self._limit
         if omitted <= 0:
             return {"content": text_content(self._head + self._tail)}
@@ -47,18 +47,18 @@ class OutputText:
         }
 
     def last_lines(self, count: int) -> str:
-        """Return the end of it, masked, for a message to a person."""
+        """Return the last lines, masked, for a message to a person."""
         end, _ = _cut(self._end(), self._limit, keep_end=True)
         return "\n".join(end.strip().splitlines()[-count:])
 
     def _end(self) -> str:
-        """As much of the end as is kept, and all of it if that is all."""
+        """Return the kept end of the output, or all of it if nothing was cut."""
         is_whole = self.characters <= len(self._head) + len(self._tail)
         return self._head + self._tail if is_whole else self._tail
 
 
 def _cut(text: str, length: int, *, keep_end: bool = False) -> tuple[str, int]:
-    """One end of a text, masked, and how many secrets that were; what lies across is out whole."""
+    """Return one end of a text, masked, and its number of secrets; mask those across the cut."""
     begin, end = (max(0, len(text) - length), len(text)) if keep_end else (0, length)
     kept: list[Span] = []
     for span in find_secrets(text, rules_for(text)):

@@ -1,9 +1,9 @@
-"""Making an event fit to be sent and stored, whatever an agent has put into it.
+"""Preparing events with any content for sending and storage.
 
-Credentials are masked first, so that no cut can leave half of one. Characters that no store takes
-(NUL, lone surrogates) are replaced, numbers that none takes become text, and what is too large or
-too deeply nested is shortened, each with a mark beside it; nothing is dropped. Pure functions, used
-by every executor.
+Credentials are masked first, so that no cut can leave half of one. Characters that no store accepts
+(NUL, lone surrogates) are replaced. Numbers that no store accepts become text. Values that are too
+large or too deeply nested are shortened. Every change is marked in the event, and no field is
+dropped. The functions are pure; every executor uses them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..shared.masking import Masking
 from .event import Event
 
 TEXT_BYTES_LIMIT = 512 * 1024
-"""Of one text, in UTF-8."""
+"""Limit for one text, in UTF-8."""
 TEXT_BYTES_LIMITS = (TEXT_BYTES_LIMIT, TEXT_BYTES_LIMIT // 16, TEXT_BYTES_LIMIT // 512)
-"""Tried in turn until the event fits; with the last, what consists of too many parts is cut too."""
+"""Tried in turn until the event fits; the last one also shortens values of too many parts."""
 EVENT_BYTES_LIMIT = 2 * 1024 * 1024
-"""Of the whole event as JSON: many texts that each fit can still be too much together."""
+"""Limit for the whole event as JSON: many texts can exceed it together."""
 EVENT_PARTS_LIMIT = 200_000
-"""Commas and opening brackets outside of texts: of more the manager takes no request."""
+"""Commas and opening brackets outside strings; the manager rejects requests with more."""
 DEPTH_LIMIT = 32
 CHUNK_BYTES = 1 << 16
 _OMITTED = "\n[… {} bytes omitted …]\n"
@@ -36,7 +36,7 @@ JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def create_event(event_type: str, event_id: str | None = None, /, **fields: Any) -> Event:
-    """Build an event of now, fit to be sent; a fact that has no id of its own gets one.
+    """Build an event with the current time, ready to be sent; without an id it gets a new one.
 
     A field that is `None` is left out.
     """
@@ -56,21 +56,21 @@ def text_content(text: str) -> list[dict[str, str]]:
 
 
 def storable(text: str) -> str:
-    """Replace what no store takes."""
+    """Replace characters that no store accepts."""
     return UNSTORABLE.sub(REPLACEMENT, text)
 
 
 def _is_storable(number: float) -> bool:
-    """Whether JSON has the number, and 64 bits can hold it."""
+    """Return whether JSON can express the number and 64 bits can hold it."""
     return -(2**63) <= number < 2**64 if isinstance(number, int) else math.isfinite(number)
 
 
 def prepare(event: Event) -> Event:
-    """Return the event as it can be sent.
+    """Return the event in a form that can be sent.
 
-    `masked_secrets` counts what was masked; `sanitized: true` marks what was replaced; `shortened`
-    maps the path of each shortened field (`tool_input.content`, `content.0.text`) to the length in
-    characters that it had.
+    `masked_secrets` is the number of masked credentials. `sanitized: true` marks replacements.
+    `shortened` maps the path of each shortened field (`tool_input.content`, `content.0.text`) to
+    its original length in characters.
     """
     event = Masking().event(event)
     for limit in TEXT_BYTES_LIMITS:
@@ -115,7 +115,7 @@ class _Fitter:
                 return value
 
     def _is_too_large(self, value: Any) -> bool:
-        """Whether only its text form can be shortened: many small parts, at the last attempt."""
+        """Return whether a value of too many small parts must become one text at the last limit."""
         return self._limit == TEXT_BYTES_LIMITS[-1] and not _fits(
             value, TEXT_BYTES_LIMIT, EVENT_PARTS_LIMIT // 16
         )
@@ -133,7 +133,7 @@ class _Fitter:
 
 
 def shorten(text: str, limit: int = TEXT_BYTES_LIMIT) -> str:
-    """Keep the head and the tail of a text so that it fits into so many bytes of UTF-8."""
+    """Keep the head and the tail of a text, so that it fits into `limit` bytes of UTF-8."""
     if len(text) * 4 <= limit:
         return text
     encoded = text.encode()

@@ -1,1 +1,1 @@
-"""What an executor promises, and those that need nothing of one agent's own."""
+"""The interface of executors, and the executors that are not specific to one agent."""

@@ -1,7 +1,7 @@
-"""What an executor is: code that drives one kind of coding agent for one run.
+"""The interface of executors: code that drives one kind of coding agent for one run.
 
-An executor turns an agent's own output into events. It knows nothing of the manager, of names or
-of leases: whoever drives it records what it yields.
+An executor turns an agent's own output into events. It does not depend on the manager, on names or
+on leases. Its caller records the events that it yields.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Protocol
 from ..agents.agent import Agent
 from ..events.event import Event
 
-if TYPE_CHECKING:  # who only names an executor needs nothing of processes
+if TYPE_CHECKING:  # needed for the type only
     from ..machine.processes import Spared
 
 
 class ExecutorError(Exception):
-    """The agent cannot be started; the text says what the person can do about it."""
+    """The agent cannot be started; the text says what the user can do about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What is to be run, by the person's choice: all that a resume repeats."""
+    """The user's choices for a run. A resume repeats all of them."""
 
     executor: str
     project_dir: Path
@@ -32,71 +32,72 @@ class RunSpec:
     model: str | None = None
     permission_mode: str | None = None
     command: tuple[str, ...] = ()
-    """Program and arguments; only the `command` executor has one."""
+    """Program and arguments, for the `command` executor only."""
     transcripts: bool = True
-    """Whether the manager is to keep the agent's own record."""
+    """True if the manager should keep the agent's transcript."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Continuation:
-    """Which conversation a run goes on with; by default with none."""
+    """The conversation that a run continues; by default it begins a new one."""
 
     resume: bool = False
-    """Whether it is that of an earlier run of this session."""
+    """True to continue the conversation of an earlier run of this session."""
     fork_of: str | None = None
-    """The session whose conversation this one begins with, and which stays as it is."""
+    """The session whose conversation is copied to begin with; it stays unchanged itself."""
     conversation_id: str | None = None
-    """The agent's own id of the conversation, where it is not the session's."""
+    """The agent's own id of the conversation, if it differs from the session's id."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What an executor needs for one run, beside the prompt."""
+    """Everything that an executor needs for one run, except the prompt."""
 
     session_id: str
     spec: RunSpec
     continues: Continuation = Continuation()
     environment: dict[str, str] = field(default_factory=dict)
-    """The whole environment of the agent, not additions to ours.
+    """The whole environment of the agent; nothing of our own environment is inherited.
 
-    An executor adds only what its agent or the stopping of its processes needs; nothing of our own
-    environment is inherited.
+    An executor adds only the variables that its agent or the stopping of its processes needs.
     """
     mirror: object | None = None
-    """What takes the agent's own record as it grows: a `SessionStore` of the Agent SDK."""
+    """Receives the agent's transcript as it grows: a `SessionStore` of the Agent SDK."""
     spared: Spared = frozenset
-    """Tells the pids that stopping this run must not touch."""
+    """Returns the process ids that stopping this run must not signal."""
     known_secrets: Mapping[str, str] = field(default_factory=dict)
-    """Secrets of which the text is known, each with its kind: masked in what the agent writes."""
+    """Secrets whose text is known, each with its kind. They are masked in the agent's output."""
 
 
 class Executor(Protocol):
-    """Drives one agent through one run. The promises, which the executor tests carry by number.
+    """Drives one agent through one run. The executor tests refer to these promises by number.
 
     1. The first event is the `message` with `role` `user` that holds the prompt.
     2. Events are yielded as they happen, in the order in which they happened.
-    3. Each has an `event_id`, unique over all runs of the session and made by the agent where the
-       fact has an id there, a `timestamp` (UTC, ISO 8601), and is fit to be sent and stored.
+    3. Each event has a `timestamp` (UTC, ISO 8601) and an `event_id`, and can be sent and stored.
+       The id is unique over all runs of the session. If the agent has an id for the fact, the
+       `event_id` is made from it.
     4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed, denied
        or unfinished call has its `error` in the `post_tool`.
     5. The last event is `session_stop` with `exit_code` and `reason` (`completed`, `failed` or
-       `budget`), and with `error` where it failed. Nothing comes after it.
-    6. An agent that cannot be started raises `ExecutorError`; what was yielded before stands.
+       `budget`), and with `error` if it failed. Nothing comes after it.
+    6. If the agent cannot be started, `ExecutorError` is raised. Events yielded before it stay
+       valid.
     7. Closing the iterator early (`aclose()`, or cancelling the task that waits for the next event)
-       stops the agent: when it returns, no process of the run is left. A wait that is cancelled may
-       yield what the agent had said until then before it raises `CancelledError`.
-    8. A message in several events has one id in all but its first: `continues`, which is the
-       `event_id` of the first. Their texts are one text.
+       stops the agent. When it returns, no process of the run is left. A cancelled wait may first
+       yield the earlier output of the agent, before it raises `CancelledError`.
+    8. If a message is in several events, all but the first have `continues`, the `event_id` of the
+       first. Their texts are one text.
     """
 
     def run(self, prompt: str) -> AsyncGenerator[Event, None]:
-        """Run one turn and yield its events; an executor serves one run."""
+        """Run one turn and yield its events. An executor serves one run."""
         ...
 
     async def send(self, text: str, message_id: str) -> None:
-        """Give the agent one more message while it works; it takes it up when it can.
+        """Send the agent one more message while it works. The agent handles it when it can.
 
         Raises:
-            ExecutorError: it takes none, or none any more.
+            ExecutorError: the agent does not accept messages, or no longer accepts them.
         """
         ...

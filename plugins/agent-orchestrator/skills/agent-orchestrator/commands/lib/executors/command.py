@@ -1,7 +1,7 @@
-"""Any program as an agent: the prompt on its stdin, its stdout the answer, its exit code the end.
+"""Executor for any program: the prompt on its stdin, the answer on its stdout.
 
-It remembers nothing between runs; a resume starts the program again. What it leaves running in the
-background stays, unless it holds the program's output open: that would keep the run from ending.
+The program keeps no state between runs; a resume starts it again. Its background processes keep
+running, unless they hold the program's output open: that would keep the run from ending.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .output import PART_CHARS, Output
 from .pipes import Drain
 
 PIPE_GRACE_SECONDS = 2.0
-"""How long after the program's end its output may be held open by what it started."""
+"""Time after the program's end that its child processes may hold its output open."""
 FLUSH_SECONDS = 0.25
-"""Between two events of one stream, unless much waits. Nothing but the pace depends on it."""
+"""Time between two events of one stream, unless much output waits. Affects only the pace."""
 ERROR_LINES = 10
 
 
@@ -44,13 +44,13 @@ class CommandExecutor:
         self._stdout = Output("message", role="assistant", known=known)
         self._stderr = Output("stderr", known=known)
         self._came = asyncio.Event()
-        """Something was written, or the run is over."""
+        """Set when output has arrived, or the run is over."""
         self._is_due = asyncio.Event()
-        """So much was written that it is not paced, or the run is over."""
+        """Set when enough output for an event has arrived, or the run is over."""
         self._due_at = 0.0
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
-        """Run the program; what it writes becomes events as it comes."""
+        """Run the program, and yield its output as events as it arrives."""
         prompt = storable(prompt)
         yield create_event("message", role="user", content=text_content(prompt))
         child, is_stopped = await to_its_end(self._start())
@@ -61,7 +61,7 @@ class CommandExecutor:
         ending = asyncio.create_task(self._converse(child, prompt, drains), name="converse")
         ending.add_done_callback(self._end)
         try:
-            if is_stopped:  # while it started, and it may have said something already
+            if is_stopped:  # during the start, and there may be output already
                 await _cancelled(ending)
             while True:
                 is_over = ending.done()
@@ -72,7 +72,7 @@ class CommandExecutor:
                     break
                 try:
                     await self._wait_for_more()
-                except asyncio.CancelledError:  # what it said until then is not lost
+                except asyncio.CancelledError:  # the output so far is not lost
                     is_stopped = True
                     await _cancelled(ending)
         finally:
@@ -97,7 +97,7 @@ class CommandExecutor:
         self._is_due.set()
 
     async def _wait_for_more(self) -> None:
-        """Wait until something was written, and then so long that events are a few a second."""
+        """Wait for output, and then long enough to yield only a few events a second."""
         if not (self._stdout.has_line_begun or self._stderr.has_line_begun):
             await self._came.wait()
         with contextlib.suppress(TimeoutError):
@@ -108,7 +108,7 @@ class CommandExecutor:
         self._due_at = asyncio.get_running_loop().time() + self._flush_seconds
 
     async def send(self, text: str, message_id: str) -> None:
-        raise ExecutorError("a program takes no message while it runs")
+        raise ExecutorError("a program accepts no messages while it runs")
 
     async def _start(self) -> Child:
         if not self._spec.command:
@@ -133,13 +133,13 @@ class CommandExecutor:
             raise ExecutorError(reason) from exc
 
     async def _converse(self, child: Child, prompt: str, drains: Sequence[Drain]) -> None:
-        """Feed all pipes at once, so that none can fill up, until nothing of the run writes."""
+        """Serve all pipes at once, so that none fills up, until no process of the run writes."""
         feed = asyncio.create_task(_feed(child.stdin, prompt), name="feed stdin")
         is_over = False
         try:
             exit_code = await child.wait()
             await asyncio.wait([drain.task for drain in drains], timeout=self._pipe_grace_seconds)
-            # A program that was killed did not get to stop what it had started.
+            # A killed program could not stop its own child processes.
             is_over = exit_code >= 0 and not any(drain.is_held_open() for drain in drains)
         finally:
             try:
@@ -163,9 +163,9 @@ class CommandExecutor:
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end, also if we are cancelled ourselves meanwhile."""
+    """Cancel a task and wait for its end, even if this wait is cancelled too."""
     with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)  # it begins: cancelled before, it would not come to its `finally`
+        await asyncio.sleep(0)  # the task begins: cancelled before, it would skip its `finally`
     task.cancel()
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):

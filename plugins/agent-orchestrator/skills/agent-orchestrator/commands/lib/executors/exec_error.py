@@ -1,7 +1,7 @@
-"""Why a program could not be started, in words that say what to do.
+"""Explains why a program could not be started, and what to do about it.
 
-The system has one number for many reasons: "no such file" is also what it says of a script whose
-interpreter is missing.
+The system has one error number for several reasons. It reports "no such file" also for a script
+whose interpreter is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OF_ITS_NUMBER = {
 def explain(
     program: str, error: OSError | ValueError, *, directory: Path, environment: Mapping[str, str]
 ) -> str:
-    """Return one sentence about a program that `exec` refused in this directory."""
+    """Return one sentence on why `exec` failed for a program in this directory."""
     if isinstance(error, ValueError):
         return f"{program!r} cannot be started: {error}"
     found: str | None = program
@@ -45,29 +45,26 @@ def _reason(file: Path, error: OSError) -> str:
     if isinstance(error, PermissionError) and not os.access(file, os.X_OK):
         return "cannot be executed: try `chmod +x`"
     if isinstance(error, PermissionError):
-        return (
-            "cannot be executed: its interpreter, or the file system that it is on, does not allow "
-            "it"
-        )
+        return "cannot be executed: its interpreter or its file system does not allow it"
     reason = _OF_ITS_NUMBER.get(error.errno or 0, error.strerror)
     return f"cannot be started: {reason}"
 
 
 def _missing_part(file: Path) -> str:
-    """What is not there of a program that is."""
+    """Return the missing part of a program whose file is there."""
     if file.is_symlink() and not file.exists():
-        return f"is a link to {file.readlink()}, which is not there"
+        return f"is a link to {file.readlink()}, which does not exist"
     try:
         with file.open("rb") as opened:
             first = opened.readline(512)
     except OSError:
         first = b""
     if not first.startswith(b"#!"):
-        return "cannot be started: its loader is not there; it was built for another system"
+        return "cannot be started: its loader does not exist; it was built for another system"
     if first.endswith(b"\r\n"):
         return (
-            "has Windows line ends (CRLF), which are taken for a part of its interpreter's name: "
+            "has Windows line endings (CRLF), which become part of its interpreter's name: "
             "convert it, for example with `sed -i 's/\\r$//'`"
         )
     interpreter = os.fsdecode(first[2:].split()[0]) if first[2:].split() else ""
-    return f"needs the interpreter {interpreter!r}, which is not there"
+    return f"needs the interpreter {interpreter!r}, which does not exist"

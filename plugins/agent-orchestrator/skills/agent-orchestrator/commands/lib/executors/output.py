@@ -1,7 +1,7 @@
-"""What a program writes, as events: one message in parts, each given out soon after it was written.
+"""Turns a program's output into events: one message in parts, each yielded soon after its text.
 
-Parts end at line ends where they can. A secret that lies across two parts is masked in both, and a
-line that could hold the beginning of one waits until it is whole. Of more than the limit the
+Parts end at line ends where they can. A secret that spans two parts is masked in both. A line that
+could contain the beginning of a secret waits until it is complete. Of output above the limit, the
 beginning and the end are kept, and the number of bytes between them.
 """
 
@@ -19,19 +19,19 @@ from ..events.prepare import create_event, text_content
 from ..shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
 
 OUTPUT_BYTES_LIMIT = 16 * 1024 * 1024
-"""Up to here the output of a program is kept whole, for stdout and stderr each."""
+"""Output up to this size is kept completely, for stdout and stderr each."""
 PART_CHARS = 100_000
-"""Of one event: in UTF-8 less than what an event's text may have."""
+"""Maximum for one event. In UTF-8 it is below the limit of an event's text."""
 
-_ENCODING, _ERRORS = "utf-8", "surrogateescape"  # every byte comes back when it is encoded again
+_ENCODING, _ERRORS = "utf-8", "surrogateescape"  # encoding restores every byte
 _ARMOUR = re.compile(r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY")
 _ARMOUR_END = re.compile(r"-----END[A-Z0-9 ]{0,40}-----")
 _WORD_CHARS = 12
-"""A word at the end of an unfinished line that is longer could be the beginning of a secret."""
+"""A longer word at the end of an unfinished line could be the beginning of a secret."""
 
 
 class Output:
-    """One stream of one program. `add` what it writes, and `take` the events that are due."""
+    """Output stream of a program: `add` takes its bytes, `take` yields the events that are due."""
 
     def __init__(
         self,
@@ -41,27 +41,27 @@ class Output:
         limit: int = OUTPUT_BYTES_LIMIT,
         **fields: Any,
     ) -> None:
-        """Give each event these fields; `known` are secrets of which the text is known."""
+        """Give each event these fields; `known` maps the text of known secrets to their kind."""
         self._event_type = event_type
         self._fields = fields
         self._known = known or {}
         self._limit = self._room = limit
         self._decoder = codecs.getincrementaldecoder(_ENCODING)(_ERRORS)
         self._before = ""
-        """The end of what was given out, unmasked."""
+        """The end of the text that was yielded, unmasked."""
         self._waiting: list[str] = []
         self._end: deque[bytes] | None = None
-        """Once the beginning is full: what may be the end."""
+        """Once the beginning is full: the candidate for the end."""
         self._end_bytes = 0
         self._omitted = 0
         self._first_id: str | None = None
         self.waiting_chars = 0
         self.has_line_begun = False
-        """Whether part of a line waits that may be given out, should no more of it come soon."""
+        """True if part of a line waits. It may be yielded if the rest does not come soon."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was given out yet."""
+        """True if nothing was yielded yet."""
         return self._first_id is None
 
     def add(self, chunk: bytes) -> None:
@@ -73,14 +73,14 @@ class Output:
         self.waiting_chars += len(text)
 
     def take(self, *, final: bool = False) -> Iterator[Event]:
-        """Give out what waits, as far as it can be; with `final` all of it."""
+        """Yield the waiting text as far as it is safe; with `final`, yield all of it."""
         if self._end is None:
             yield from self._take_beginning(final=final)
         if final and self._end is not None:
             yield from self._take_end()
 
     def last_lines(self, count: int) -> str:
-        """Return the end of it, masked, for a message to a person; call it after the last part."""
+        """Return the last lines, masked, for an error message. Call it after the last part."""
         text = self._before
         masked = mask_spans(text, find_secrets(text, rules_for(text), self._known))
         return "\n".join(masked.strip().splitlines()[-count:])
@@ -108,7 +108,7 @@ class Output:
             yield from self._begin_end(rest)
 
     def _settled(self, text: str, at: int) -> int:
-        """Return up to where no secret can begin that goes on in what is not here yet."""
+        """Return the position before which no secret can begin that further output completes."""
         lines = text.rfind("\n", at) + 1
         begun = text[lines or at :]
         *_, word = begun.rsplit(None, 1) or [""]
@@ -118,11 +118,11 @@ class Output:
         for armour in _ARMOUR.finditer(text):
             if _ARMOUR_END.search(text, armour.end()) is None:
                 end = min(end, armour.start())
-        # What is farther from the end than any secret is long does not wait for it.
+        # Text farther from the end than the longest secret does not wait for the rest.
         return max(at, end, len(text) - MAX_SECRET_CHARS)
 
     def _part(self, text: str, at: int, end: int, spans: list[Span]) -> int:
-        """Return where the part that begins at `at` ends: at a line end, and in no secret."""
+        """Return the end of the part that begins at `at`: at a line end, and not in a secret."""
         most = at + PART_CHARS
         if most < end:
             end = text.rfind("\n", at, most) + 1 or most
@@ -151,7 +151,7 @@ class Output:
         )
 
     def _begin_end(self, rest: str) -> Iterator[Event]:
-        """From now on keep the last `_room` bytes, and so much before them as a secret can have."""
+        """From now on keep the last `_room` bytes, and before them the length of one secret."""
         undecoded, _ = self._decoder.getstate()
         self._end = deque()
         self._waiting, self.waiting_chars, self.has_line_begun = [], 0, False
@@ -161,8 +161,8 @@ class Output:
         yield create_event(
             "diagnostic",
             content=text_content(
-                f"the program has written nearly {size} to {what}: of what follows the end is kept "
-                "when it is over"
+                f"the program has written nearly {size} to {what}: only the end of further output "
+                "is kept, and is recorded when the program has ended"
             ),
         )
 

@@ -1,7 +1,7 @@
-"""Reading what a child writes, until nobody can write any more, or all that it wrote is read.
+"""Reads the output of a child until the pipe closes, or until the child's output is read.
 
-A child that has ended writes nothing more: what it wrote is in its pipe. So it makes no difference
-how fast anybody reads, and a process that holds the pipe open is not waited for.
+A child that has ended writes no more: all its output is in its pipe. So the speed of reading makes
+no difference, and no process that holds the pipe open is waited for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..events.prepare import CHUNK_BYTES
 from ..machine.processes import Child
 
 MAX_TURNS = 256
-"""Reads of a pipe that a process outside of the run holds open and may write into for ever."""
+"""Maximum reads of a pipe that an outside process holds open and may write to forever."""
 
 
 class Drain:
@@ -30,12 +30,12 @@ class Drain:
     def is_held_open(self) -> bool:
         """Return whether a process can still write into the pipe.
 
-        The kernel answers, so it makes no difference how much of the pipe was read.
+        The kernel reports it, so it does not matter how much of the pipe was read.
         """
         return not self.task.done() and not _poll(self._pipe) & select.POLLHUP
 
     async def finish(self) -> None:
-        """Read to the end of the pipe or, if it is held open, what is in it now."""
+        """Read to the end of the pipe. If it is held open, read its present content."""
         for _ in range(MAX_TURNS):
             if self.task.done():
                 break
@@ -50,7 +50,7 @@ class Drain:
 
 
 async def read_stdout(child: Child) -> AsyncGenerator[bytes, None]:
-    """Yield what a child writes to stdout, until it has ended and all that it wrote was yielded."""
+    """Yield the stdout of a child until it has ended and all its output was yielded."""
     pipe = child.pipe(1)
     ended = asyncio.ensure_future(child.wait())
     turns = 0
@@ -74,9 +74,9 @@ async def read_stdout(child: Child) -> AsyncGenerator[bytes, None]:
 
 
 async def _turn(pipe: IO[bytes], reading: asyncio.Future[Any]) -> bool:
-    """Let a reader take what is in its pipe; return whether there can be more for it."""
+    """Let a reader read the content of its pipe; return whether there can be more."""
     state = _poll(pipe)
-    if state & select.POLLHUP:  # nobody can write any more: its end is near
+    if state & select.POLLHUP:  # no process can write, so its end is near
         await asyncio.wait({reading})
         return False
     await asyncio.sleep(0)  # one turn for the loop to read, one for the task to take it

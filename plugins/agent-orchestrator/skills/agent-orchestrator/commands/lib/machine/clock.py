@@ -1,4 +1,4 @@
-"""Time, as what needs it is given it; a test gives another. And how long to wait after failures."""
+"""Clocks, passed as an argument so that tests can replace them, and pauses after failures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import time
 
 
 class Time:
-    """The uses of time, all in seconds."""
+    """The system's clocks and waits, all in seconds."""
 
     def clock(self) -> float:
-        """Since 1970, for what is kept on a disk. It may jump."""
+        """Return the time since 1970, for stored values. It may jump."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Since some moment of this machine, for how long something takes."""
+        """Return the time of a monotonic clock, for durations."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Sleep, but not beyond the event; return whether that is set."""
+        """Wait for the event, at most `seconds`; return whether the event is set."""
         return event.wait(seconds)
 
 
@@ -30,9 +30,9 @@ SYSTEM = Time()
 
 
 class Backoff:
-    """Pauses that grow with each failure in a row.
+    """Pauses that grow with each consecutive failure.
 
-    They are drawn at random: all clients of a manager that was away come back at once.
+    They are random, so that the clients of a restarted manager do not all retry at the same time.
     """
 
     def __init__(self, most_seconds: float, *, first_seconds: float = 0.1) -> None:
@@ -47,5 +47,5 @@ class Backoff:
         self.failures = 0
 
     def pause_seconds(self) -> float:
-        """How long to wait before the next try."""
+        """Return the pause before the next attempt."""
         return random.uniform(0, min(self._most, self._first * 2.0 ** min(self.failures, 20)))

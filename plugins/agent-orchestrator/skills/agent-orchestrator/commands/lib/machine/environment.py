@@ -1,4 +1,4 @@
-"""The process's environment: the one place where commands read it, contract files aside."""
+"""The environment variables: commands read them only here and in the contract files."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ..config import (
 from ..shared.sqlite_url import path_in, sqlite_url
 
 PREFIX = "AGENT_ORCHESTRATOR_"
-"""Of all variables that are ours. Each list below says which of them somebody gets; none of the
-others are passed on, among them tokens, and addresses of databases with their passwords."""
+"""Prefix of all our variables. Each list below names those that a kind of process receives. Others
+are not passed on, among them tokens, and database URLs with passwords."""
 ENV_STATE_DIR = "AGENT_ORCHESTRATOR_STATE_DIR"
 ENV_TOKEN = "AGENT_ORCHESTRATOR_TOKEN"
 ENV_SESSION_ID = "AGENT_ORCHESTRATOR_SESSION_ID"
-"""The session that an agent runs in: what it starts is a child of that. Set for agents."""
+"""The session that an agent runs in; sessions that it starts are its children. Set for agents."""
 RUN_MARKER = "AGENT_ORCHESTRATOR_RUN"
-"""Says to which run a process belongs; unique per run. Set for agents, never by a person."""
+"""The mark of the run that a process belongs to; unique per run. Set for agents only."""
 
 ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
-"""What an agent is let in with by the manager of its run. Set for agents, never by a person."""
+"""The token of an agent, for the manager of its run. Set for agents, never by a person."""
 ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
-"""The one manager which that token is for."""
+"""The URL of the only manager that the run token is for."""
 
 OF_A_RUN = (ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL, ENV_SESSION_ID, RUN_MARKER)
-"""What tells a command that it is inside a run: the supervisor adds these for the agent."""
+"""Variables that are set only inside a run; the supervisor adds them for the agent."""
 _FOR_SUPERVISORS = frozenset({ENV_SESSION_MANAGER_URL, ENV_STATE_DIR})
 _FOR_AGENTS = frozenset(
     {
@@ -45,47 +45,26 @@ _FOR_AGENTS = frozenset(
         ENV_SESSIONS_DIR,
     }
 )
-"""Beside `OF_A_RUN`."""
+"""In addition to `OF_A_RUN`."""
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
-_FILES_OF_THE_MANAGER = ("AGENT_ORCHESTRATOR_TLS_CERTIFICATE", "AGENT_ORCHESTRATOR_TLS_KEY")
 ENV_DATABASE_URL = "AGENT_ORCHESTRATOR_DATABASE_URL"
 ENV_PORT = "AGENT_ORCHESTRATOR_PORT"
 DEFAULT_PORT = 8765
 
-SETTINGS_OF_THE_MANAGER = (
-    *_FILES_OF_THE_MANAGER,
-    ENV_DATABASE_URL,
-    ENV_PORT,
-    ENV_STATE_DIR,
-    "AGENT_ORCHESTRATOR_ALLOW_HOSTS",
-    "AGENT_ORCHESTRATOR_ALLOW_NETWORK",
-    "AGENT_ORCHESTRATOR_ALLOW_ORIGINS",
-    "AGENT_ORCHESTRATOR_ARCHIVE_AFTER_DAYS",
-    "AGENT_ORCHESTRATOR_AUTH",
-    "AGENT_ORCHESTRATOR_BACKUPS_KEPT",
-    "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS",
-    "AGENT_ORCHESTRATOR_BIND",
-    "AGENT_ORCHESTRATOR_DELETE_ARCHIVED_AFTER_DAYS",
-    "AGENT_ORCHESTRATOR_DELETE_TRANSCRIPTS_AFTER_DAYS",
-    "AGENT_ORCHESTRATOR_LEASE_SECONDS",
-    "AGENT_ORCHESTRATOR_TRANSCRIPTS",
-)
-"""All but the token: what is set here is for a manager elsewhere, and this one makes its own."""
-
 
 def agent_environment() -> dict[str, str]:
-    """The environment for an agent: the person's own, and of our variables what commands need."""
+    """Return the environment for an agent: the person's, with our variables for commands."""
     return _environment_with(_FOR_AGENTS)
 
 
 def supervisor_environment() -> dict[str, str]:
-    """The environment for a supervisor: the person's own, and of our variables where things are.
+    """Return the environment for a supervisor: the person's, with our variables for locations.
 
-    An agent can read the environment of the processes above it. What a supervisor authenticates
-    with comes on its stdin; of a run around us it gets nothing, as it is not part of that run.
+    An agent can read the environment of its ancestor processes. So a supervisor receives its tokens
+    on stdin. It receives nothing from a surrounding run, because it is not part of that run.
     """
     return {**_environment_with(_FOR_SUPERVISORS), ENV_STATE_DIR: str(state_dir())}
 
@@ -99,27 +78,27 @@ def _environment_with(ours: Collection[str]) -> dict[str, str]:
 
 
 def control_token() -> str | None:
-    """The token that the person has set, for a manager elsewhere."""
+    """Return the token that the person has set, for a remote manager."""
     return os.environ.get(ENV_TOKEN, "").strip() or None
 
 
 def run_variables(token: str | None, url: str) -> dict[str, str]:
-    """What tells a command that it is inside a run of this manager, whose agent has this token."""
+    """Return the variables with an agent's token and the manager that the token is for."""
     return {} if token is None else {ENV_RUN_TOKEN: token, ENV_RUN_MANAGER_URL: url}
 
 
 def run_token_for(url: str) -> str | None:
-    """Our token, if we are inside a run of this manager; it is for no other."""
+    """Return our run token, if we are inside a run of this manager."""
     token = os.environ.get(ENV_RUN_TOKEN)
     given = os.environ.get(ENV_RUN_MANAGER_URL, "")
     try:
         return token if token and _address(given) == _address(url) else None
-    except ValueError:  # what is set there is no URL
+    except ValueError:  # the variable is not a valid URL
         return None
 
 
 def _address(url: str) -> tuple[object, ...]:
-    """What a URL leads to, whichever of its names this machine has in it."""
+    """Return the address in a URL, with one name for all loopback names."""
     parts = urlsplit(url)
     host = "127.0.0.1" if parts.hostname in _OUR_LOOPBACK else parts.hostname
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -127,16 +106,20 @@ def _address(url: str) -> tuple[object, ...]:
 
 
 def manager_environment() -> dict[str, str]:
-    """The environment for a manager in the background: its settings, and nothing private.
+    """Return the environment for a manager in the background: its settings, without secrets.
 
-    What names a file may be relative to our directory, which is not the manager's.
+    Paths become absolute, because the manager has another working directory.
     """
-    names = (*_PASSED_TO_THE_MANAGER, *SETTINGS_OF_THE_MANAGER)
+    # Imported late: most commands find a running manager.
+    from ..shared.manager_settings import SETTINGS, Kind
+
+    settings = [setting for setting in SETTINGS if not setting.is_secret]
+    names = (*_PASSED_TO_THE_MANAGER, *(setting.variable for setting in settings))
     passed = {name: os.environ[name] for name in names if name in os.environ}
     files = {
-        name: str(Path(passed[name]).expanduser().absolute())
-        for name in _FILES_OF_THE_MANAGER
-        if passed.get(name)
+        setting.variable: str(Path(passed[setting.variable]).expanduser().absolute())
+        for setting in settings
+        if setting.kind is Kind.FILE and passed.get(setting.variable)
     }
     if passed.get(ENV_DATABASE_URL):
         passed[ENV_DATABASE_URL] = manager_database()
@@ -144,14 +127,14 @@ def manager_environment() -> dict[str, str]:
 
 
 def manager_port() -> int:
-    """The port of this machine's own manager; what is no port is left for that one to refuse."""
+    """Return the port of this machine's own manager; the manager itself reports a bad value."""
     given = os.environ.get(ENV_PORT, "")
     is_port = given.isascii() and given.isdecimal() and int(given) <= 65535
     return int(given) if is_port else DEFAULT_PORT
 
 
 def manager_database() -> str:
-    """The database of this machine's own manager, as an URL."""
+    """Return the database URL of this machine's own manager."""
     given = os.environ.get(ENV_DATABASE_URL) or sqlite_url(state_dir() / "sessions.db")
     path = path_in(given)
     return given if path is None else sqlite_url(path.absolute())
@@ -162,7 +145,7 @@ def given_project_dir() -> str | None:
 
 
 def named_working_directory() -> Path:
-    """The working directory by its name alone, for where it was removed or may not be looked at."""
+    """Return the working directory, even if it was removed or is not accessible."""
     try:
         return Path.cwd()
     except OSError:
@@ -171,7 +154,7 @@ def named_working_directory() -> Path:
 
 
 def sudo_user_id() -> int | None:
-    """The user who called sudo, where sudo started us."""
+    """Return the id of the user who called sudo, if sudo started us."""
     caller = os.environ.get("SUDO_UID", "")
     return int(caller) if caller.isascii() and caller.isdigit() else None
 
@@ -181,21 +164,21 @@ def is_manager_given() -> bool:
 
 
 class VariableError(ValueError):
-    """A variable of the environment, or its absence, leads nowhere; the text says what to set."""
+    """An error: an environment variable is missing or not valid; the text says what to set."""
 
 
 def home() -> Path:
-    """The person's home directory.
+    """Return the person's home directory.
 
     Raises:
-        VariableError: `HOME` names none, or is not set and the user database knows none either.
+        VariableError: `HOME` is not an absolute path, or neither it nor the user database has one.
     """
     with suppress(RuntimeError):
         if (found := Path.home()).is_absolute():
             return found
     given = os.environ.get("HOME")
-    told = "HOME is not set" if given is None else f"HOME is {given!r}"
-    raise VariableError(f"{told}, which names no home directory; set it to an absolute path")
+    told = "HOME is not set" if given is None else f"HOME is {given!r}, not an absolute path"
+    raise VariableError(f"{told}; set it to the absolute path of your home directory")
 
 
 def has_api_key() -> bool:
@@ -203,7 +186,7 @@ def has_api_key() -> bool:
 
 
 def claude_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where Claude Code keeps what is its own, transcripts among it, if this is its environment."""
+    """Return the directory of Claude Code's own files, transcripts included."""
     given = environment.get("CLAUDE_CONFIG_DIR")
     return Path(given) if given else Path(environment.get("HOME") or home()) / ".claude"
 
@@ -213,18 +196,18 @@ def search_path() -> str | None:
 
 
 def state_dir() -> Path:
-    """Where what belongs to this person on this machine is kept.
+    """Return the directory of this person's state on this machine.
 
     Raises:
-        VariableError: it is not known where that is.
+        VariableError: the directory is not known.
     """
     given = os.environ.get(ENV_STATE_DIR)
     if given:
         try:
             return Path(given).expanduser().absolute()
-        except (OSError, RuntimeError):  # of an unknown user, or below a directory that is gone
+        except (OSError, RuntimeError):  # `~name` of an unknown user, or no working directory
             raise VariableError(
-                f"{ENV_STATE_DIR} is {given!r}, which leads nowhere; set it to an absolute path"
+                f"{ENV_STATE_DIR} is {given!r}, not a valid path; set it to an absolute path"
             ) from None
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else home() / ".local" / "state"
@@ -232,12 +215,12 @@ def state_dir() -> Path:
 
 
 def outbox_dir(state: Path) -> Path:
-    """Where events wait until the manager has them: here, so that looking costs nothing."""
+    """Return the directory of the outboxes; here, so that commands need not import the outbox."""
     return state / "outbox"
 
 
 def parent_session_id() -> str | None:
-    """The session that this command was started from, if an agent started it."""
+    """Return the session whose agent started this command, or None."""
     return os.environ.get(ENV_SESSION_ID) or None
 
 

@@ -1,7 +1,7 @@
-"""Whose a file is, and who else can change it: what others can write is not obeyed as ours.
+"""Checks of who can change a file: files that others can write are not trusted.
 
-The rule is git's ("dubious ownership"), and stricter by one point: what others may write counts as
-theirs. Root can change everything anyway, so what belongs to root is as good as our own.
+The rule is git's ("dubious ownership") with one addition: a file that others can write counts as
+theirs. Root can change every file anyway, so root's files count as ours.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .environment import sudo_user_id
 
 
 def find_doubt(path: Path) -> str | None:
-    """Return why a path is not only ours, as the end of a sentence, or None.
+    """Return why a path is not trusted, as the end of a sentence, or None.
 
-    A link and what it leads to are both looked at. A path that does not exist, or that may not be
-    looked at, is in no doubt: nothing is read from there.
+    A link and its target are both checked. A path that does not exist or cannot be inspected is
+    accepted, because no file is read from there.
     """
     try:
         statuses = (path.lstat(), path.stat())
@@ -29,7 +29,7 @@ def find_doubt(path: Path) -> str | None:
 
 
 def find_doubt_below(base: Path, path: Path) -> str | None:
-    """Return which part of a path below `base` is not only ours and why, as a sentence, or None."""
+    """Return which part of a path below `base` is not trusted and why, as a sentence, or None."""
     for part in (path, *path.parents):
         if base in part.parents and (doubt := find_doubt(part)):
             return f"{part} {doubt}"
@@ -39,7 +39,7 @@ def find_doubt_below(base: Path, path: Path) -> str | None:
 def _doubt_of(status: os.stat_result) -> str | None:
     if status.st_uid not in _trusted_user_ids():
         return f"belongs to {_user_name(status.st_uid)}"
-    if stat.S_ISLNK(status.st_mode):  # its mode means nothing
+    if stat.S_ISLNK(status.st_mode):  # the mode of a link has no effect
         return None
     if status.st_mode & stat.S_IWOTH:
         return "can be written by every user"
@@ -49,15 +49,15 @@ def _doubt_of(status: os.stat_result) -> str | None:
 
 
 def _trusted_user_ids() -> set[int]:
-    """Ours and root's; under sudo also that of the user who called it, as git has it."""
+    """Return our id and root's; under sudo also that of the calling user, as git does."""
     caller = sudo_user_id() if os.geteuid() == 0 else None
     return {os.geteuid(), 0} if caller is None else {os.geteuid(), 0, caller}
 
 
 def _is_private_group(group_id: int) -> bool:
-    """Whether a group is that of one user alone: root's, or named like its only member.
+    """Return whether a group has one user only: it is root's, or named like its only member.
 
-    The convention is that of `pam_umask`'s `usergroups`, under which files are made with mode 664.
+    The convention is that of `pam_umask`'s `usergroups`, where new files have the mode 664.
     """
     if group_id == 0:
         return True

@@ -1,12 +1,12 @@
-"""The operating system's calls: start a program, find every process of its run, stop them all.
+"""Starting a program, finding every process of its run, and stopping them all.
 
-A run's processes are what descends from its program and, because a tool may detach itself (a new
-session, a parent that is gone), whatever carries the run's own marker in its environment. They are
-looked for again and again until none is left, and a pid counts only together with its start time.
+A run's processes are the descendants of its program. A tool may detach itself (a new session, a
+parent that has ended), so every process with the run's marker in its environment also counts. The
+search is repeated until no process is left. A process is identified by its pid and its start time.
 
-Weaker on macOS: the environment of a protected system binary cannot be read there, so one that was
-detached *and* lost its parent is not found. Beyond reach on both: a process that detached itself,
-lost its parent and emptied its environment before it was first seen.
+On macOS, the environment of a protected system binary cannot be read. A process of that kind that
+was detached *and* lost its parent is not found there. On every system, a process is not found if it
+detached itself, lost its parent and emptied its environment before the first search.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .environment import RUN_MARKER
 logger = logging.getLogger(__name__)
 
 INTERRUPT_GRACE_SECONDS = 5.0
-"""Claude Code needs 1.5 s to stop its tools and write down its cost after an interrupt."""
+"""Claude Code needs 1.5 s after an interrupt to stop its tools and record its cost."""
 TERMINATE_GRACE_SECONDS = 3.0
 KILL_GRACE_SECONDS = 5.0
-"""How long the kernel may take to remove what was killed."""
+"""Time for the kernel to remove killed processes."""
 POLL_SECONDS = 0.02
-"""Processes that are not our children announce nothing: their end can only be looked for."""
+"""Processes that are not our children do not notify us of their end, so we poll."""
 
 PIPE_BYTES = 1 << 18
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Grace:
-    """How long each rung of the ladder waits before the next one is climbed."""
+    """The time that each step of a stop waits before the next step."""
 
     interrupt_seconds: float = INTERRUPT_GRACE_SECONDS
     terminate_seconds: float = TERMINATE_GRACE_SECONDS
@@ -54,15 +54,15 @@ class Grace:
 
 
 class RunProcesses:
-    """The processes of one run, from its program on; what was seen once is never forgotten."""
+    """The processes of one run, beginning with its program; those once seen are remembered."""
 
     def __init__(
         self, program: psutil.Process | None, token: str, spared: Spared | None = None
     ) -> None:
-        """Start from the program, if it has not ended already, and the marker's value.
+        """Begin with the program, unless it has already ended, and the marker's value.
 
-        `spared` tells the pids of supervisors and managers: those are nobody's run, and neither is
-        what descends from them.
+        `spared` returns the pids of supervisors and managers. They and their descendants belong to
+        no run.
         """
         self._program = program
         self._token = token
@@ -70,7 +70,7 @@ class RunProcesses:
         self._seen = {program} if program else set()
 
     def find(self) -> set[psutil.Process]:
-        """Look for all that live now."""
+        """Return all processes that are alive now."""
         spared = self._spared()
         present = {process for process in _present() if process.pid not in spared}
         children: dict[int, list[psutil.Process]] = {}
@@ -91,27 +91,27 @@ class RunProcesses:
         return living
 
     async def stop(self, grace: Grace | None = None) -> None:
-        """Interrupt, terminate, kill; when it returns, none is left that a kill can remove.
+        """Interrupt, terminate and kill, until no process is left that a kill can remove.
 
-        Takes at most the sum of the graces. A cancellation is honoured only afterwards, because
-        half a ladder leaves processes behind.
+        It takes at most the sum of the grace periods. A cancellation takes effect only afterwards,
+        because a partial stop leaves processes behind.
         """
         _, is_cancelled = await to_its_end(self._climb(grace or Grace()))
         if is_cancelled:
             raise asyncio.CancelledError
 
     async def _climb(self, grace: Grace) -> None:
-        # Seen before the first signal: who loses its parent by it would be hard to find later.
+        # Search before the first signal: a process that loses its parent is hard to find later.
         self.find()
         _signal(self._foreground(), signal.SIGINT)
         await _until(lambda: not _is_alive(self._program), grace.interrupt_seconds)
         _signal(self.find(), signal.SIGTERM)
         await _until(self._none_left, grace.terminate_seconds)
         if not await _until(self._none_left_to_kill, grace.kill_seconds):
-            logger.warning("processes outlived a kill: %s", sorted(p.pid for p in self.find()))
+            logger.warning("processes survived SIGKILL: %s", sorted(p.pid for p in self.find()))
 
     def _foreground(self) -> Iterator[psutil.Process]:
-        """Yield what Ctrl-C on a terminal would reach: the process group of the program."""
+        """Yield the process group of the program, which Ctrl-C on a terminal would reach."""
         if self._program is None:
             return
         for process in self._seen:
@@ -120,7 +120,7 @@ class RunProcesses:
                     yield process
 
     def _none_left(self) -> bool:
-        # Twice, because a process that forks and ends while they are listed can hide its child.
+        # Twice, because a process that forks and ends during the search can hide its child.
         return not self.find() and not self.find()
 
     def _none_left_to_kill(self) -> bool:
@@ -130,7 +130,7 @@ class RunProcesses:
     def _is_marked(self, process: psutil.Process) -> bool:
         try:
             return process.environ().get(RUN_MARKER) == self._token
-        except (psutil.Error, OSError):  # gone, or not ours to look into
+        except (psutil.Error, OSError):  # it has ended, or we may not read it
             return False
 
 
@@ -154,7 +154,7 @@ def _is_alive(process: psutil.Process | None) -> bool:
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        with contextlib.suppress(psutil.Error):  # gone meanwhile; psutil compares the start time
+        with contextlib.suppress(psutil.Error):  # it has ended; psutil compares the start time
             process.send_signal(number)
 
 
@@ -168,7 +168,7 @@ async def _until(is_reached: Callable[[], bool], seconds: float) -> bool:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
-    """Await work that must not be left half done; return whether we were cancelled meanwhile."""
+    """Await work that must not stop halfway; return also whether we were cancelled."""
     task = asyncio.create_task(work)
     is_cancelled = False
     while not task.done():
@@ -180,7 +180,7 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
 
 
 class _Pipes(SubprocessStreamProtocol):
-    """The pipes as streams, and the program's end by itself.
+    """The pipes as streams, and the end of the program, independent of its pipes.
 
     asyncio's own `wait` may also wait for the pipes, which a background child can hold open.
     """
@@ -221,10 +221,10 @@ class Child:
         directory: Path,
         spared: Spared | None = None,
     ) -> Self:
-        """Start a program in a session of its own, with this environment and the run's marker.
+        """Start a program in a new process session, with this environment and the run's marker.
 
-        The marker is the environment's own, where it has one already. A start that is cancelled
-        leaves no process: asyncio would kill the program, and not what that has started.
+        A marker that the environment already has is kept. A cancelled start leaves no process,
+        while asyncio would kill only the program and not the processes that it has started.
 
         Raises:
             OSError: the program or the directory is missing or cannot be used.
@@ -263,11 +263,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """What the program ended with, minus the signal's number if one killed it."""
+        """The program's exit code, or minus the signal's number if a signal killed it."""
         return self._transport.get_returncode()
 
     async def wait(self) -> int:
-        """Wait for the program itself, not for who else holds its pipes."""
+        """Wait for the program itself, not for other processes that hold its pipes."""
         await self._pipes.ended.wait()
         return cast(int, self.exit_code)  # it has ended
 
@@ -283,17 +283,17 @@ class Child:
         return cast(IO[bytes], transport.get_extra_info("pipe"))
 
     def close(self) -> None:
-        """Let go of the pipes; a program that still runs is killed."""
+        """Close the pipes; kill the program if it is still running."""
         self._transport.close()
 
 
 def shell_exit_code(code: int) -> int:
-    """Return an exit code as a shell tells it: 128 and the signal's number for a killed program."""
+    """Return an exit code as shells do: 128 plus the signal's number for a killed program."""
     return code if code >= 0 else 128 - code
 
 
 def signal_name(number: int) -> str:
-    """Return `SIGKILL` for 9, and a name also for the signals that have none."""
+    """Return the name of a signal: `SIGKILL` for 9, and `signal N` for one without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:

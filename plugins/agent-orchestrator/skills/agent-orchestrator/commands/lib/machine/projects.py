@@ -1,8 +1,8 @@
-"""Which project a directory belongs to.
+"""Finding the project that a directory belongs to.
 
-A project is marked by `.agent-orchestrator`, or is the work tree of a repository as git defines
-one: an empty `.git` is none. A parent directory that is not only ours is passed over, since what
-stands there decides which programs run: see `ownership`.
+A project is marked by `.agent-orchestrator`, or is the work tree of a git repository. An empty
+`.git` does not count, as in git. A parent directory that others can change is ignored, because its
+files decide which programs run: see `ownership`.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ _HEAD = re.compile(rb"ref:\s*refs/|[0-9a-f]{40}(?:[0-9a-f]{24})?\s*\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project's canonical directory, so that it has one name however it was reached."""
+    """A project's directory, as a canonical path: each project has only one."""
 
     directory: Path
     passed_over: str | None = None
-    """Why a marked parent is not the project, as a sentence, where that is so."""
+    """The reason why a marked parent was ignored, as a sentence, or None."""
 
 
 def find_project(start: Path) -> Project:
-    """Return the nearest directory, from `start` upwards, that is marked; else `start`."""
+    """Return the nearest marked directory, from `start` upwards, or else `start`."""
     start = start.resolve()
     passed_over = None
     device = _device(start)
     for directory in (start, *start.parents):
         if _device(directory) != device:
-            device = None  # git ends its search where another file system begins
+            device = None  # git ends its search at the border of a file system
         marker = _marker(directory, is_git_looked_for=device is not None)
         if marker is None:
             continue
         doubt = None if directory == start else _doubt(directory, marker)
         if doubt is None:
             return Project(directory=directory, passed_over=passed_over)
-        passed_over = passed_over or f"the project {directory} is passed over: {doubt}"
+        passed_over = passed_over or f"the project {directory} is ignored: {doubt}"
     return Project(directory=start, passed_over=passed_over)
 
 
@@ -71,9 +71,9 @@ def _device(directory: Path) -> int | None:
 
 
 def is_repository(git: Path) -> bool:
-    """Whether git takes this for a repository: `setup.c`, `is_git_directory` and `read_gitfile`."""
+    """Return whether git accepts a repository, as `is_git_directory` in its `setup.c` does."""
     try:
-        if git.is_file():  # of a worktree or a submodule
+        if git.is_file():  # a worktree or a submodule
             return _is_git_directory(_target_of(git))
         return _is_git_directory(git)
     except (OSError, ValueError):
@@ -84,7 +84,7 @@ def _target_of(git_file: Path) -> Path:
     with git_file.open("rb") as opened:
         content = opened.read(_MAX_GIT_FILE_BYTES)
     if not content.startswith(b"gitdir: "):
-        raise ValueError("not a file of git's")
+        raise ValueError("not a gitfile")
     return git_file.parent / os.fsdecode(content.removeprefix(b"gitdir: ").rstrip(b"\r\n"))
 
 
@@ -104,7 +104,7 @@ def _is_head(head: Path) -> bool:
 
 
 def _common_directory(directory: Path) -> Path:
-    """Where the repository's objects are: a worktree has them in common with the others."""
+    """Return the directory of the repository's objects, which its worktrees share."""
     try:
         named = (directory / "commondir").read_bytes()
     except OSError:

@@ -1,7 +1,7 @@
-"""Paths and arguments in JSON: they are bytes, of which a few are not UTF-8 and so not text.
+"""Paths and arguments in JSON: they are bytes, and a few of the bytes are not valid UTF-8.
 
-Python has such a byte as half of a surrogate pair, which no JSON of ours may hold. Where a person
-reads it, it is shown as a shell would (`\\xff`); where it is used again, it is kept as it was.
+Python represents an invalid byte as a lone surrogate, which our JSON must not contain. For people,
+the byte is shown as in a shell (`\\xff`). For later use, the original bytes are kept.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _BASE64 = "base64"
 
 
 def wire_text(text: str) -> str:
-    """Return the text with each byte that is not UTF-8 written as `\\xff`; other text as it is."""
+    """Return the text, with each byte that is not UTF-8 written as `\\xff`."""
     return _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def to_wire(value: Any) -> Any:
-    """Return a JSON value in which each text with such bytes is `{"base64": …}` instead."""
+    """Return a JSON value in which texts with invalid bytes are replaced by `{"base64": …}`."""
     match value:
         case str() if _BYTE.search(value):
             return {_BASE64: base64.b64encode(os.fsencode(value)).decode()}
@@ -34,7 +34,7 @@ def to_wire(value: Any) -> Any:
 
 
 def from_wire(value: Any) -> Any:
-    """Return what `to_wire` was given."""
+    """Return the original value: the inverse of `to_wire`."""
     match value:
         case {"base64": str(encoded)} if len(value) == 1:
             try:

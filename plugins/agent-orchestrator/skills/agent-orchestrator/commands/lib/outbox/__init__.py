@@ -1,1 +1,1 @@
-"""The outbox: what waits on this machine's disk until the manager has it."""
+"""The outbox: items that wait on this machine's disk until the manager has them."""

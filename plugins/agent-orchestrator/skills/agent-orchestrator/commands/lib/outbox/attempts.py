@@ -1,4 +1,4 @@
-"""Trying a request again for as long as it may pass."""
+"""Retries a request while its error is temporary."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 MAX_PAUSE_SECONDS = 15.0
 PATIENCE_SECONDS = 24 * 3600.0
-"""How long a supervisor outlives its run for a manager that is away."""
+"""Time that a supervisor waits after its run for an unreachable manager."""
 MAX_DEFECTS = 8
-"""Number of internal errors of the manager after which it has refused a single item."""
+"""Number of internal errors of the manager after which a single item counts as refused."""
 
 _OF_THE_SESSION = frozenset({"session_not_found", "not_for_runs"})
-"""Refusals of all items alike: none has to be tried alone."""
+"""Codes that refuse all items alike, so no item has to be tried alone."""
 
 
 class WentBackError(Exception):
-    """The manager no longer has what it said it has."""
+    """The manager has lost data that it had confirmed."""
 
 
 class RefusedError(Exception):
-    """The manager will not take this request, however often it is sent."""
+    """The manager refuses this request permanently."""
 
     def __init__(self, refusal: SessionClientError) -> None:
         super().__init__(str(refusal))
@@ -50,18 +50,18 @@ class Attempts:
         self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """Have no patience from now on."""
+        """Stop waiting: from now on, give up at the first temporary error."""
         self._hurried.set()
 
     def until_answered(self, work: Callable[[], T], *, is_alone: bool) -> T:
-        """Return what `work` returns, which is called again while its error may pass.
+        """Call `work` until it succeeds or its error is permanent, and return its result.
 
-        Where the manager has a defect, a single item may be the reason: with `is_alone` it is tried
-        more often before it counts as refused.
+        A single item may cause an internal error of the manager. So with `is_alone`, `work` is
+        tried more often before it counts as refused.
 
         Raises:
-            RefusedError: the manager will not take it.
-            UndeliveredError: the patience has run out, or our token is no longer valid.
+            RefusedError: the manager refuses it permanently.
+            UndeliveredError: the time is up, or our token is no longer valid.
             WentBackError: the manager has lost a part of its record.
         """
         begun_at = self._time.monotonic()
@@ -83,4 +83,4 @@ class Attempts:
                 is_late = self._time.monotonic() - begun_at + pause > self._patience
                 if is_late or self._time.wait(self._hurried, pause):
                     raise UndeliveredError(str(exc)) from exc
-                logger.info("it is sent again, as it may pass: %s", exc)
+                logger.info("the request failed and is sent again: %s", exc)

@@ -1,10 +1,10 @@
-"""Brings what is in an outbox to the manager, in order, for as long as it takes.
+"""Delivers the items of an outbox to the manager in order, with retries.
 
-Every item has an id, so sending one again is harmless: whatever may pass is tried again, with
-growing pauses. What the manager refuses for good is put aside alone, at once, and the rest goes on:
-nothing stands in front of the end of a run. With each request goes how far the manager has said
-that it has come: where an older state of its record was put back, it refuses what would come too
-early, and is sent again what it lacks.
+Every item has an id, so sending it again is harmless. Temporary errors are retried with growing
+pauses. Items that the manager refuses permanently are moved to a separate table at once, and
+delivery continues with the rest. So no item blocks the end of a run. Each request carries the
+position that the manager confirmed last. If an older backup was restored, the manager refuses a
+request beyond its own position. The client then sends the missing items again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Delivers one outbox: in a thread from `start` until `finish` has returned, or at once."""
+    """Delivers one outbox: in a thread between `start` and `finish`, or at once with `deliver`."""
 
     def __init__(
         self, outbox: Outbox, senders: Mapping[str, Sender], *, attempts: Attempts
@@ -37,21 +37,21 @@ class Delivery:
         self._thread.start()
 
     def finish(self) -> None:
-        """Wait until everything is through, or the patience for it is at its end."""
+        """Wait until everything is delivered, or the time is up."""
         with self._outbox.changed:
             self._closing = True
             self._outbox.changed.notify_all()
         self._thread.join()
 
     def hurry(self) -> None:
-        """Have no patience any more: what does not go through now is left for the next command."""
+        """Stop waiting: the next command delivers the remaining items."""
         self._attempts.hurry()
 
     def deliver(self) -> None:
         """Send until the outbox is empty.
 
         Raises:
-            UndeliveredError: the patience is at its end.
+            UndeliveredError: the time is up.
         """
         while batch := self._outbox.next_batch():
             try:
@@ -61,27 +61,27 @@ class Delivery:
 
     def _sender_of(self, kind: str) -> Sender:
         if kind not in self._senders:
-            raise UndeliveredError(f"a newer version put items of the kind {kind!r} here")
+            raise UndeliveredError(f"a newer version wrote items of the kind {kind!r} here")
         return self._senders[kind]
 
     def _take_back(self) -> None:
-        """Have all wait again that the manager had, as what it lacks comes before what is new."""
+        """Queue all delivered items again, as missing ones must come before new ones."""
         count = self._outbox.take_back()
         for sender in self._senders.values():
             sender.forget()
-        logger.warning("the manager has lost what it had: %d items are sent again", count)
+        logger.warning("the manager has lost confirmed items: %d items are sent again", count)
 
     def _run(self) -> None:
         try:
             while self._wait_for_items():
                 self.deliver()
-        # The end of the thread: whatever it is, nobody may wait for what does not leave any more.
+        # Any error ends the thread, so no caller may continue to wait for the outbox.
         except Exception:
-            logger.exception("items stay in %s, for the next command", self._outbox.path)
+            logger.exception("items stay in %s until the next command", self._outbox.path)
             self._outbox.give_up()
 
     def _wait_for_items(self) -> bool:
-        """Return whether there are any, once there are or none will come any more."""
+        """Wait for items. Return False if the outbox is empty and no more will come."""
         with self._outbox.changed:
             while not self._outbox.count_waiting():
                 if self._closing:

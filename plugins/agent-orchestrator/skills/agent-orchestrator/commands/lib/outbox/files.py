@@ -1,4 +1,4 @@
-"""The files of an outbox: its database, and beside it the lock that it is found by."""
+"""The files of an outbox: its database, and the lock file that identifies it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..shared.private_files import (
 
 
 def list_outboxes(directory: Path) -> list[Path]:
-    """The outboxes that are there, held or not."""
+    """List the outboxes of a directory, held or not."""
     locks = sorted(directory.glob("*.lock")) if directory.is_dir() else []
     return [lock.with_suffix(".db") for lock in locks]
 
@@ -26,17 +26,17 @@ def lock_path(path: Path) -> Path:
 
 
 def hold(path: Path, *, create: bool) -> int:
-    """Take the lock of an outbox, for as long as the descriptor is open."""
+    """Lock an outbox, until the returned descriptor is closed."""
     lock = lock_path(path)
     if create and not os.path.lexists(lock):
         make_private_directory(path.parent)
-        return create_locked(lock)  # who looks for what others have left cannot be first
+        return create_locked(lock)  # no other process can lock it first
     descriptor = open_private(lock, create=False)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever removed an empty outbox removed this file too, and its lock is worth nothing.
+        # The process that removed an empty outbox removed this file too: the lock is void.
         if os.fstat(descriptor).st_nlink == 0:
-            raise FileNotFoundError(2, "it was removed meanwhile")
+            raise FileNotFoundError(2, "it has just been removed")
     except OSError:
         os.close(descriptor)
         raise
@@ -44,7 +44,7 @@ def hold(path: Path, *, create: bool) -> int:
 
 
 def open_database(path: Path, schema: str) -> sqlite3.Connection:
-    """Open the database of an outbox whose lock is ours, with these tables in it."""
+    """Open the database of an outbox that we have locked, and create its tables."""
     os.close(open_private(path))
     for suffix in ("-wal", "-shm"):
         check_private(Path(f"{path}{suffix}"))

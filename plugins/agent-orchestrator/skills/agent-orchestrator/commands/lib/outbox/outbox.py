@@ -1,11 +1,11 @@
-"""What a run has for the manager, on this machine's disk until the manager has it.
+"""The outbox of a run: items on this machine's disk until the manager has them.
 
-One file per run, held by one process at a time: its supervisor, or after a crash whoever delivers
-what was left. `add` returns once the event is on the disk; events leave in order, and only once
-the manager has said that they are on its own. What the manager refuses for good is kept in a table
-beside them, so that it holds up no other and is not forgotten.
+Each run has one file, held by one process at a time: its supervisor, or after a crash the command
+that delivers the rest. `add` returns once the item is on the disk. Items are sent in order. They
+are removed once the manager has confirmed that they are on its own disk. Items that the manager
+refuses permanently go to a separate table. So they block no other items, and are not lost.
 
-What the manager has is kept until the run is through, for a manager whose disk loses it again.
+Delivered items are kept until the run is finished, in case the manager's disk loses them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Item = dict[str, Any]
 Execute = Callable[..., sqlite3.Cursor]
 
 EVENT = "event"
-"""The kind of an item that is sent together with its neighbours; each other kind is sent alone."""
+"""Kind of the items that are sent in batches. Items of other kinds are sent alone."""
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 MAX_KEPT_SECONDS = 24 * 3600.0
-"""How much of what the manager has is kept, and for how long."""
+"""Limits in size and time for delivered items that are kept."""
 
 _SCHEMA = """
 BEGIN IMMEDIATE;
@@ -58,7 +58,7 @@ _SET_KINDS = """
 UPDATE {table} SET kind = 'transcript' WHERE kind = 'event'
     AND json_type(event, '$.transcript') = 'object' AND json_type(event, '$.event_type') IS NULL
 """
-"""Earlier versions put items there without a kind, and read all that is there."""
+"""Earlier versions write items without a kind, and read items of all kinds."""
 
 
 _SET_MARK = "INSERT OR REPLACE INTO reached (stream, mark) VALUES (?, ?)"
@@ -74,13 +74,13 @@ class OutboxHeldError(OutboxError):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Whose events these are, and the manager they are for."""
+    """The run that the items belong to, and the URL of its manager."""
 
     session_id: str
     run: int
     url: str
     cursor: str | None = None
-    """That of the session when the run was opened; an outbox that is there has it no more."""
+    """Cursor of the session when the run was opened; None for an existing outbox."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """An item that the manager will never take, and what it said."""
+    """An item that the manager refuses permanently, and the reason."""
 
     kind: str
     item: Item
@@ -102,12 +102,12 @@ class Refused:
 
 
 class Outbox:
-    """The outbox of one run, held from construction until `close`. Safe from several threads."""
+    """The outbox of one run, held from construction until `close`. Thread-safe."""
 
     def __init__(self, path: Path, run: Run | None = None, *, time: Time = SYSTEM) -> None:
-        """Make the outbox of a run, or with no run open one that is there.
+        """Create the outbox of a run; without `run`, open an existing one.
 
-        One whose maker was killed before anything could be added is removed by opening it.
+        Opening removes an outbox whose creator was killed before it could add anything.
 
         Raises:
             OutboxHeldError: another process has it open.
@@ -115,15 +115,15 @@ class Outbox:
         """
         self.path = path
         self.changed = threading.Condition()
-        """Notified when something was added or has left, and when no more will come or leave."""
+        """Notified when items were added or removed, and when delivery closes or has stopped."""
         self.is_given_up = False
-        """Whether nobody delivers what is in it any more, for now."""
+        """True if delivery has stopped for now."""
         self._time = time
         self._using = threading.Lock()
         try:
             self._hold = hold(path, create=run is not None)
         except BlockingIOError as exc:
-            raise OutboxHeldError(f"another process has the outbox {path}") from exc
+            raise OutboxHeldError(f"another process holds the outbox {path}") from exc
         except OSError as exc:
             raise OutboxError(f"cannot open the outbox {path}: {exc.strerror}") from exc
         with ExitStack() as undoing:
@@ -145,11 +145,11 @@ class Outbox:
         self.close()
 
     def add(self, item: Item, kind: str = EVENT) -> None:
-        """Take an item; when this returns it is on the disk.
+        """Add an item. It is on the disk when this returns.
 
         Raises:
-            OutboxError: it is not, because the disk is full or cannot be written.
-            ValueError: it could never be sent, and would hold up all that come after it.
+            OutboxError: the disk is full or cannot be written.
+            ValueError: the item could never be sent, and would block all later items.
         """
         text = json.dumps(item, ensure_ascii=False, allow_nan=False)
         row = (len(text.encode()), text, kind)
@@ -158,7 +158,7 @@ class Outbox:
         self._tell()
 
     def next_batch(self) -> list[Waiting]:
-        """Return what is to be sent next, oldest first: events, or one item of another kind."""
+        """Return the next items to send, oldest first: events, or one item of another kind."""
         batch: list[Waiting] = []
         size = 0
         query = "SELECT position, size, event, kind FROM waiting ORDER BY position LIMIT ?"
@@ -173,10 +173,10 @@ class Outbox:
         return batch
 
     def find_mark(self, stream: str) -> str | None:
-        """How far the manager has said that it has come with a stream; None where it is not known.
+        """Return the position in a stream that the manager confirmed last; None if unknown.
 
-        The events of the session are the stream "", each transcript is one of its own. What a mark
-        says is between the manager and the sender.
+        The events of the session are the stream "". Each transcript is a separate stream. Only the
+        manager and the sender interpret a mark.
         """
         with self._statement() as execute:
             row = execute("SELECT mark FROM reached WHERE stream = ?", (stream,)).fetchone()
@@ -189,14 +189,14 @@ class Outbox:
     def remove(
         self, delivered: Sequence[Waiting], stream: str = "", mark: str | None = None
     ) -> None:
-        """Wait no longer with what the manager has; `mark` is how far it has come with the stream.
+        """Remove delivered items; `mark` is the position in the stream that the manager confirmed.
 
-        It is kept, as far as there is room for it.
+        The items move to the kept items, if there is room.
         """
         last = delivered[-1].position
         try:
             self._keep(last, stream, mark)
-        except OutboxError:  # a full disk: to be rid of them is more
+        except OutboxError:  # a full disk: removing them matters more
             with self._statement() as execute:
                 execute("DELETE FROM kept")
                 execute("DELETE FROM waiting WHERE position <= ?", (last,))
@@ -225,7 +225,7 @@ class Outbox:
             self._kept_bytes = kept
 
     def take_back(self) -> int:
-        """Wait again with all that is kept, before what waits already; return how much it is."""
+        """Queue all kept items again, before the waiting ones, and return their number."""
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             moved = execute(
@@ -240,7 +240,7 @@ class Outbox:
         return moved
 
     def refuse(self, waiting: Sequence[Waiting], reason: str) -> None:
-        """Put aside what the manager will never take, as it is given here."""
+        """Move items that the manager refuses to a separate table, with the content given here."""
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             for each in waiting:
@@ -254,7 +254,7 @@ class Outbox:
         self._tell()
 
     def retry_refused(self) -> int:
-        """Wait again with what was refused; return how much it is."""
+        """Queue the refused items again, and return their number."""
         with self._statement() as execute:
             execute("BEGIN IMMEDIATE")
             moved = execute(
@@ -267,7 +267,7 @@ class Outbox:
         return moved
 
     def give_up(self) -> None:
-        """Say that nothing will leave it for now: nobody is to wait for that."""
+        """Record that delivery has stopped for now, so that no thread waits for it."""
         self.is_given_up = True
         self._tell()
 
@@ -284,7 +284,7 @@ class Outbox:
         ]
 
     def close(self) -> None:
-        """Let go of the outbox. One with nothing left in it is removed."""
+        """Close the outbox, and remove it if it is empty."""
         is_empty = False
         try:
             is_empty = not self.count_waiting() and not self.list_refused()
@@ -295,7 +295,7 @@ class Outbox:
             os.close(self._hold)
 
     def _remove_files(self) -> None:
-        """The lock last, as it is what an outbox is found by."""
+        """Remove the files. The lock is the last, as an outbox is found by it."""
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         lock_path(self.path).unlink(missing_ok=True)
@@ -322,7 +322,7 @@ class Outbox:
     def _insert_run(self, run: Run | None) -> Run:
         if run is None:
             self._remove_files()
-            raise OutboxError(f"nothing was ever in the outbox {self.path}: it was removed")
+            raise OutboxError(f"the outbox {self.path} was never used, and has been removed")
         if run.cursor is not None:
             self._database.execute(_SET_MARK, ("", run.cursor))
         row = (run.session_id, run.run, run.url)
@@ -331,19 +331,19 @@ class Outbox:
 
     @contextmanager
     def _statement(self) -> Iterator[Execute]:
-        """One use of the connection; nothing is left half done when it fails."""
+        """Use the connection once; roll back if that fails."""
         with self._using:
             try:
                 yield self._database.execute
             except sqlite3.Error as exc:
-                # A full disk has rolled back by itself already.
+                # On a full disk, SQLite has already rolled back.
                 if self._database.in_transaction:
                     self._database.rollback()
                 raise OutboxError(f"cannot write the outbox {self.path}: {exc}") from exc
 
 
 def _forget_oldest(execute: Execute, size: int, before: float) -> int:
-    """Forget what is kept for too long, and of the rest so much that three quarters fit."""
+    """Delete kept items that are too old, and then the oldest until three quarters are used."""
     last = None
     for position, row_size, kept_at in execute(
         "SELECT position, size, kept_at FROM kept ORDER BY position"
@@ -357,10 +357,10 @@ def _forget_oldest(execute: Execute, size: int, before: float) -> int:
 
 
 def peek(path: Path) -> tuple[int, int]:
-    """How much waits in an outbox that another process has, and how much was refused.
+    """Count the waiting and the refused items of an outbox that another process holds.
 
     Raises:
-        OutboxError: it cannot be read, perhaps because it was removed this moment.
+        OutboxError: it cannot be read, perhaps because it has just been removed.
     """
     try:
         for suffix in ("", "-wal", "-shm"):  # SQLite would wait for a pipe

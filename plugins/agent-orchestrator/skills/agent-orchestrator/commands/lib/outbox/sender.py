@@ -1,4 +1,4 @@
-"""Sending items of one kind: what every sender does, and the sender of events."""
+"""Sends items of one kind: the interface of all senders, and the sender of events."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _EVENTS = ""
 
 
 class Sender(Protocol):
-    """Sends items of one kind, and removes from the outbox what the manager has or refuses."""
+    """Sends items of one kind, and removes delivered and refused ones from the outbox."""
 
     def send(self, batch: Sequence[Waiting]) -> None:
-        """Send what `Outbox.next_batch` has returned.
+        """Send a batch from `Outbox.next_batch`.
 
         Raises:
-            UndeliveredError: it was not sent, and waits.
-            WentBackError: the manager has lost what it had; everything is sent again.
+            UndeliveredError: the batch was not sent, and waits.
+            WentBackError: the manager has lost confirmed data; everything is sent again.
         """
 
     def forget(self) -> None:
-        """Forget what is known of the manager, which has lost a part of its record."""
+        """Discard stored knowledge of the manager, which has lost a part of its record."""
 
 
 class EventSender:
@@ -40,7 +40,7 @@ class EventSender:
         self._attempts = attempts
 
     def send(self, batch: Sequence[Waiting]) -> None:
-        """Send events in halves of halves, where some of them are refused."""
+        """Send events. If the manager refuses them, send each half separately."""
         try:
             mark = self._attempts.until_answered(
                 lambda: self._append(batch), is_alone=len(batch) == 1
@@ -57,10 +57,10 @@ class EventSender:
             self._outbox.remove(batch, _EVENTS, mark)
 
     def forget(self) -> None:
-        """Nothing is known but the marks, which the outbox has forgotten."""
+        """Do nothing: the outbox has already discarded the marks."""
 
     def _append(self, batch: Sequence[Waiting]) -> str | None:
-        """Append events to the session; return how far it has come with them."""
+        """Append events to the session, and return its new mark."""
         known = self._outbox.find_mark(_EVENTS) or self._ask_for_mark()
         session_id = self._outbox.run.session_id
         events = [waiting.item for waiting in batch]
@@ -71,9 +71,9 @@ class EventSender:
         return f"{generation}:{max([int(reached), *seqs])}"
 
     def _ask_for_mark(self) -> str | None:
-        """Where nothing is known yet: which session it is, and that no event has to be there.
+        """Return a first mark: the session's generation and the seq 0.
 
-        An older manager does not say it.
+        Returns None if an older manager sends no generation.
         """
         session = self._manager.get_session(self._outbox.run.session_id)
         mark = cursor_of(session, 0)

@@ -1,1 +1,1 @@
-"""Runs: what one needs, starting it, supervising it to its end, and stopping it."""
+"""Runs: their assignment, start, supervision and stop."""

@@ -1,6 +1,6 @@
-"""What a supervisor is told: all that one run needs, handed over on its stdin.
+"""The assignment of a supervisor: all data for one run, passed on its stdin.
 
-On stdin and not in arguments or the environment, where other users or the agent could read it.
+Other users or the agent could read it in the arguments or the environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..agents.agent import Agent
 from ..executors.base import Continuation, RunSpec
 
 READY = "ready"
-"""What a supervisor answers once the run is in its hands; anything else says why it is not."""
+"""Answer of a supervisor that has taken over the run. Any other answer says why it has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +32,15 @@ class Assignment:
     environment: dict[str, str]
     continues: Continuation = Continuation()
     cursor: str | None = None
-    """That of the session when the run was opened: no event of the run is before it."""
+    """Cursor of the session when the run was opened. All events of the run come after it."""
     timeout_seconds: float | None = None
     parent_session_id: str | None = None
     run_token: str | None = field(default=None, repr=False)
-    """What the supervisor is let in with; None where the manager is older and gave none."""
+    """Token of the supervisor; None if an older manager issued no token."""
     agent_token: str | None = field(default=None, repr=False)
-    """What the agent is."""
+    """Token of the agent."""
     control_token: str | None = field(default=None, repr=False)
-    """What the person has set for a manager elsewhere, which a supervisor does not inherit."""
+    """Token that the user has set for a remote manager. A supervisor does not inherit it."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -1,10 +1,10 @@
-"""Which conversations of its agent a session has, and with which one it goes on.
+"""Finds the conversations of a session, and the one that a resume continues.
 
-The first is named as its session, until the agent begins a new one (`/clear` in Claude Code) and
-goes on under an id of its own making. A supervisor records that. An agent can write events too, and
-would get at any conversation of this person by naming it: so one is believed only with the seal of
-this machine, or where the manager has its transcript in the session, which only a supervisor can
-write.
+The first conversation has the id of the session. When the agent begins a new one (`/clear` in
+Claude Code), it continues under a new id. The supervisor records that id in an event. An agent can
+write events too, and could name any conversation of this user to get access to it. So an event
+counts only if it has the seal of this machine, or if the session has the conversation's transcript
+at the manager. Only a supervisor can write that transcript.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def find_conversation(
     manager: ManagerClient, session_id: str, *, state_dir: Path, claude_dir: Path
 ) -> str | None:
-    """The conversation that the agent has moved on to; None where it is still the first one.
+    """Return the conversation that the agent has moved on to; None if it is still the first.
 
     Raises:
-        SessionClientError: the manager cannot be asked.
+        SessionClientError: a request to the manager failed.
         OSError: the key of the seals cannot be used.
     """
     told = list(_told(manager, session_id))
@@ -46,7 +46,7 @@ def find_conversation(
 def list_our_conversations(
     manager: ManagerClient, session_id: str, *, state_dir: Path
 ) -> list[str]:
-    """The conversations after the first that runs of this person on this machine have begun."""
+    """List the conversations after the first that this user's runs on this machine began."""
     return [
         conversation_id
         for conversation_id, event in _told(manager, session_id)
@@ -55,7 +55,7 @@ def list_our_conversations(
 
 
 def _told(manager: ManagerClient, session_id: str) -> Iterator[tuple[str, Json]]:
-    """What the session's events tell of conversations, whoever wrote it; the newest first."""
+    """Yield the conversations in the session's events, newest first, without checking them."""
     for event in manager.list_newest_events(session_id, CONVERSATION):
         conversation_id = event.get("conversation_id")
         if isinstance(conversation_id, str) and _ID.fullmatch(conversation_id):

@@ -1,4 +1,4 @@
-"""Delivering what a run has for the manager, also what a supervisor that died has left."""
+"""Delivers the items of a run to the manager, also those that a dead supervisor left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .registry import list_registered
 logger = logging.getLogger(__name__)
 
 LEFTOVER_SECONDS = 5.0
-"""How long a command may take to deliver what a dead supervisor left behind."""
+"""Time that a command may take to deliver the items of a dead supervisor."""
 
 
 def delivery_of(
@@ -30,7 +30,7 @@ def delivery_of(
     patience_seconds: float = PATIENCE_SECONDS,
     time: Time = SYSTEM,
 ) -> Delivery:
-    """Return the delivery of everything that a run puts into its outbox."""
+    """Return the delivery of all items in the outbox of a run."""
     attempts = Attempts(patience_seconds=patience_seconds, time=time)
     senders: dict[str, Sender] = {
         EVENT: EventSender(manager, outbox, attempts),
@@ -40,27 +40,30 @@ def delivery_of(
 
 
 def deliver_leftovers(manager: ManagerClient, directory: Path) -> None:
-    """Deliver what supervisors that died have left for this manager; those that live are let be."""
+    """Deliver the items that dead supervisors left for this manager. Skip living supervisors."""
     alive = {entry.path.stem for entry in list_registered(directory.parent) if not entry.is_dead}
     for path in list_outboxes(directory):
-        if path.stem in alive:  # a free lock says nothing of a supervisor on another machine
+        if path.stem in alive:  # a lock held on another machine can look free here
             continue
         try:
             with Outbox(path) as outbox:
                 if outbox.run.url == manager.base_url:
                     delivery_of(manager, outbox, patience_seconds=LEFTOVER_SECONDS).deliver()
-                    # With nothing left to say, its tokens are good for nothing.
+                    # Everything is delivered, so the run no longer needs its tokens.
                     with contextlib.suppress(SessionClientError):
                         manager.revoke_run_tokens(outbox.run.session_id, outbox.run.run)
         except OutboxError as exc:
-            logger.info("left for later: %s: %s", path, exc)
-        except UndeliveredError as exc:  # nor would the next be delivered, and somebody waits
-            logger.info("left for later: %s and what follows: %s", path, exc)
+            logger.info("skipped the outbox %s: %s", path, exc)
+        except UndeliveredError as exc:  # the next would fail too, and the command waits
+            logger.info("delivery stopped at the outbox %s: %s", path, exc)
             return
 
 
 def retry_refused(manager: ManagerClient, directory: Path) -> int:
-    """Have what was refused, and nobody has, wait again for this manager; return how much it is."""
+    """Queue refused items for this manager again, and return their number.
+
+    Outboxes that another process holds are skipped.
+    """
     count = 0
     for path in list_outboxes(directory):
         with contextlib.suppress(OutboxError), Outbox(path) as outbox:

@@ -1,7 +1,7 @@
-"""Drives one run: an executor from its first event to its last, whatever ends it.
+"""Drives the executor of one run from its first event to its last.
 
-Every run ends with exactly one recorded `session_stop`: the executor's own, or the one made here
-where the agent could not start, the executor has a defect, or somebody asked the run to stop.
+Every run ends with exactly one recorded `session_stop`. It comes from the executor, or is made here
+if the agent could not start, the executor has a defect, or the run was stopped.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 STOPPED_EXIT_CODE = 130
 TIMEOUT_EXIT_CODE = 124
-"""What `timeout(1)` ends with."""
+"""Exit code of `timeout(1)`."""
 
 Record = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """How a run ended, as its `session_stop` says it."""
+    """Outcome of a run, as its `session_stop` records it."""
 
     reason: str
     exit_code: int
@@ -35,7 +35,7 @@ class RunOutcome:
 
 
 class StopOrder:
-    """Whether the run is to end before its time, and why. The first order counts."""
+    """Order to end the run before its time, and the reason. The first order counts."""
 
     def __init__(self) -> None:
         self._given = asyncio.Event()
@@ -43,11 +43,11 @@ class StopOrder:
         self.outcome: RunOutcome | None = None
 
     def then(self, do: Callable[[], None]) -> None:
-        """Have further stops do this, as the agent has ended."""
+        """Set the function that further stops call once the agent has ended."""
         self._then = do
 
     def stop(self) -> None:
-        """Do what somebody wants of the run: that it ends, or at last its supervisor."""
+        """Stop the run. If its agent has ended, also stop its supervisor."""
         if self._then is not None:
             self._then()
         self.lose("stopped on request")
@@ -68,7 +68,7 @@ class StopOrder:
 
 
 async def drive(executor: Executor, prompt: str, record: Record, *, order: StopOrder) -> RunOutcome:
-    """Run the executor to its end or until it is ordered to stop; then none of its run is left."""
+    """Run the executor until it ends or is stopped. No process of the run is left then."""
     run = asyncio.create_task(_run(executor, prompt, record, order), name="run")
     ordered = asyncio.create_task(order.wait(), name="stop order")
     await asyncio.wait({run, ordered}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +100,9 @@ async def _run(executor: Executor, prompt: str, record: Record, order: StopOrder
         logger.exception("the executor failed")
         end = RunOutcome(reason="failed", exit_code=1, error=f"defect in the executor: {exc!r}")
     else:
-        end = RunOutcome(reason="failed", exit_code=1, error="the executor ended without an end")
+        end = RunOutcome(
+            reason="failed", exit_code=1, error="the executor exited without reporting a result"
+        )
     if outcome is not None:
         return outcome
     record(

@@ -1,4 +1,4 @@
-"""The executors by name; each one's module is imported when it is wanted."""
+"""The executors by name. The module of an executor is imported on its first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def create_executor(execution: Execution) -> Executor:
     """Return the executor that the spec of a run names.
 
     Raises:
-        ExecutorError: there is none of that name.
+        ExecutorError: no executor has that name.
     """
     match execution.spec.executor:
         case "claude":
@@ -23,4 +23,4 @@ def create_executor(execution: Execution) -> Executor:
 
             return CommandExecutor(execution)
     known = ", ".join(EXECUTORS)
-    raise ExecutorError(f"no executor {execution.spec.executor!r}; there are: {known}")
+    raise ExecutorError(f"unknown executor {execution.spec.executor!r}; known executors: {known}")

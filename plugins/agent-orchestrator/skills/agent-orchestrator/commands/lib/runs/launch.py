@@ -1,4 +1,4 @@
-"""Starting the supervisor of a run: a process of its own that outlives whoever starts it."""
+"""Starts the supervisor of a run as a process that outlives the command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import TracebackType
 
 from ..machine.environment import state_dir, supervisor_environment
 from ..shared.private_files import make_state_directory, open_private
@@ -18,21 +19,75 @@ READY_TIMEOUT_SECONDS = 30.0
 
 
 class LaunchError(Exception):
-    """The supervisor did not take the run over; the text says why."""
+    """The supervisor did not take over the run; the text says why."""
 
 
-def launch(assignment: Assignment) -> None:
-    """Start a supervisor and return once the run is in its hands.
+class Launch:
+    """A supervisor that starts while the command opens its run.
 
-    Raises:
-        LaunchError: it is not, and nothing of the run was started.
+    It waits for its assignment. Without one it ends, and has done nothing.
     """
-    # As it is installed and not as it is linked: the package's name is part of its path.
+
+    def __enter__(self) -> Launch:
+        self._supervisor: subprocess.Popen[str] | None = None
+        self._failure: OSError | None = None
+        try:
+            self._supervisor = _spawn()
+        except OSError as exc:  # the run is opened all the same, and records this failure
+            self._failure = exc
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._supervisor is None:
+            return
+        for pipe in (self._supervisor.stdin, self._supervisor.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._supervisor.wait()  # our child process has ended; the supervisor is a child of it
+
+    def hand_over(self, assignment: Assignment) -> None:
+        """Give the supervisor its run, and return once it has taken over.
+
+        Raises:
+            LaunchError: it has not taken over, and nothing of the run was started.
+        """
+        if self._supervisor is None:
+            raise LaunchError(str(self._failure))
+        supervisor = self._supervisor
+        assert supervisor.stdin is not None and supervisor.stdout is not None  # both are pipes
+        try:
+            supervisor.stdin.write(assignment.to_json())
+            supervisor.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended; its output says why
+        poll = select.poll()  # `select` accepts no descriptor above 1,023
+        poll.register(supervisor.stdout, select.POLLIN)
+        answered = poll.poll(READY_TIMEOUT_SECONDS * 1000)
+        said = supervisor.stdout.readline().strip() if answered else "the supervisor did not answer"
+        if said == READY:
+            return
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.killpg(supervisor.pid, signal.SIGKILL)
+        raise LaunchError(said or f"the supervisor ended; see {_log_path()}")
+
+
+def _log_path() -> Path:
+    return state_dir() / "supervisors.log"
+
+
+def _spawn() -> subprocess.Popen[str]:
+    # Not resolved: if the package is a link, its name is that of the link.
     package_root = Path(__file__).parents[2]
-    state = state_dir()
-    log = open_private(make_state_directory(state) / "supervisors.log", append=True)
+    make_state_directory(state_dir())
+    log = open_private(_log_path(), append=True)
     try:
-        supervisor = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.supervisor"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -45,20 +100,3 @@ def launch(assignment: Assignment) -> None:
         )
     finally:
         os.close(log)
-    assert supervisor.stdin is not None and supervisor.stdout is not None  # both are pipes
-    with supervisor.stdin, supervisor.stdout:
-        try:
-            supervisor.stdin.write(assignment.to_json())
-            supervisor.stdin.close()
-        except BrokenPipeError:
-            pass  # it has ended: what it said tells why
-        poll = select.poll()  # as `select` takes no descriptor above 1,023
-        poll.register(supervisor.stdout, select.POLLIN)
-        answered = poll.poll(READY_TIMEOUT_SECONDS * 1000)
-        said = supervisor.stdout.readline().strip() if answered else "it does not answer"
-    if said != READY:
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            os.killpg(supervisor.pid, signal.SIGKILL)
-    supervisor.wait()  # the supervisor is a child of what we started, which has ended
-    if said != READY:
-        raise LaunchError(said or f"it ended at once; see {state / 'supervisors.log'}")

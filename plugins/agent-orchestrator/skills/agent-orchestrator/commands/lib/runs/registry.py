@@ -1,16 +1,15 @@
-"""The runs of this person on this machine: who supervises each, and how its processes are known.
+"""Registry of this user's runs on this machine: supervisors and process markers.
 
-A file per run, locked by its supervisor for as long as that lives. An unlocked file is a supervisor
-that died: what it left running is found by the marker in it.
+Each run has a file, which its supervisor locks while it lives. An unlocked file means that the
+supervisor has died. The marker in the file identifies the processes that it left running.
 
-Where containers or machines share the directory, a process id means something in the namespace of
-its supervisor, and a free lock where locks are shared: on the same boot, or on the same host after
-another boot.
+Containers or machines may share the directory. A process id is valid only in the namespace of its
+supervisor. A free lock is meaningful only where locks are shared: on the same boot, or on the same
+host after another boot.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -20,12 +19,13 @@ from pathlib import Path
 
 from ..machine.environment import host
 from ..shared import place
+from ..shared.locks import is_locked
 from ..shared.private_files import create_locked, make_private_directory, open_to_read
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredRun:
-    """One run of this machine. `pid` is its supervisor's, `marker` its processes' own."""
+    """A run on this machine: `pid` is its supervisor's id, `marker` identifies its processes."""
 
     session_id: str
     session_name: str
@@ -36,7 +36,7 @@ class RegisteredRun:
     parent_session_id: str | None = None
     host: str = field(default_factory=host)
     processes: str = field(default_factory=place.processes)
-    """What `pid` is one of; see `place`."""
+    """Namespace of `pid`; see `place`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,21 @@ class Registered:
     run: RegisteredRun
     path: Path
     is_supervised: bool
-    """Whether somebody holds the file; on another machine it may be held unseen."""
+    """True if a process holds the file. A lock held on another machine may be invisible here."""
 
     @property
     def is_here(self) -> bool:
-        """Whether the process id means the same here."""
+        """True if the process id is valid in our namespace."""
         return self.run.processes == place.processes()
 
     @property
     def is_dead(self) -> bool:
-        """Whether its supervisor has died, as far as that can be known here."""
+        """True if its supervisor is known to have died."""
         is_same_boot = place.boot_of(self.run.processes) == place.boot_of(place.processes())
         return not self.is_supervised and (is_same_boot or self.run.host == host())
 
     def is_unchanged(self) -> bool:
-        """Whether the same supervisor still holds the file."""
+        """Return whether the same supervisor still holds the file."""
         with suppress(OSError, ValueError, TypeError):
             return _read(self.path) == self
         return False
@@ -72,7 +72,7 @@ def registry_dir(state_dir: Path) -> Path:
 
 @contextmanager
 def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
-    """Register a run of ours for as long as the block lasts."""
+    """Register a run of ours while the block runs."""
     directory = registry_dir(state_dir)
     path = make_private_directory(directory) / f"{run.session_id}.{run.run}.json"
     descriptor = create_locked(path, json.dumps(asdict(run)).encode())
@@ -84,7 +84,7 @@ def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
 
 
 def list_registered(state_dir: Path) -> list[Registered]:
-    """All runs that are registered; one whose file cannot be read is left out."""
+    """List all registered runs, except those whose file cannot be read."""
     directory = registry_dir(state_dir)
     found = []
     for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
@@ -94,9 +94,9 @@ def list_registered(state_dir: Path) -> list[Registered]:
 
 
 def with_descendants(entries: Sequence[Registered], of: Sequence[Registered]) -> list[Registered]:
-    """These runs and, out of `entries`, those of sessions that were started from inside them."""
+    """Return these runs and, from `entries`, the runs of sessions started inside them."""
     found = list(of)
-    for parent in found:  # which grows on the way, so that children of children are found
+    for parent in found:  # the list grows, so that children of children are found
         found += [
             entry
             for entry in entries
@@ -106,7 +106,7 @@ def with_descendants(entries: Sequence[Registered], of: Sequence[Registered]) ->
 
 
 def spared_pids(state_dir: Path) -> frozenset[int]:
-    """The pids of all supervisors and managers: none of them is part of any run."""
+    """Return the process ids of all supervisors and managers, which never belong to a run."""
     supervisors = (
         entry.run.pid
         for entry in list_registered(state_dir)
@@ -118,36 +118,32 @@ def spared_pids(state_dir: Path) -> frozenset[int]:
 
 def _manager_pid(path: Path) -> int | None:
     with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
-        content, is_locked = _look(path)
+        content, is_held = _look(path)
         said = json.loads(content)
         is_here = said.get("processes", place.processes()) == place.processes()
-        return int(said["pid"]) if is_locked and is_here else None
+        return int(said["pid"]) if is_held and is_here else None
     return None
 
 
 def forget(entry: Registered) -> None:
-    """Remove the file of a run whose supervisor is dead and of which nothing is left."""
+    """Remove the file of a run whose supervisor is dead and whose processes are gone."""
     entry.path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Registered:
-    content, is_locked = _look(path)
+    content, is_held = _look(path)
     run = RegisteredRun(**json.loads(content))
-    return Registered(run=run, path=path, is_supervised=is_locked)
+    return Registered(run=run, path=path, is_supervised=is_held)
 
 
 def _look(path: Path) -> tuple[bytes, bool]:
-    """What a file says, and whether somebody holds it."""
+    """Return the content of a file, and whether a process holds it."""
     descriptor = open_to_read(path)
     try:
-        is_locked = False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            is_locked = True
-        # Who has come to its end removes its file first: then nobody died.
+        is_held = is_locked(descriptor)
+        # A supervisor that ends normally removes its file first, so it has not died.
         if os.fstat(descriptor).st_nlink == 0:
-            raise FileNotFoundError(2, "it was removed meanwhile")
-        return os.read(descriptor, 65536), is_locked
+            raise FileNotFoundError(2, "it has just been removed")
+        return os.read(descriptor, 65536), is_held
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Does what others request of a run: hears of it at the manager, for as long as the run lasts."""
+"""Handles the requests to a run, which it gets from the manager while the run lasts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Requests:
-    """What others want of one run; it is done for as long as `obey` is awaited."""
+    """Requests of other processes to one run: a stop or a message."""
 
     def __init__(
         self, assignment: Assignment, *, order: StopOrder, executor: Executor, record: Record
@@ -40,10 +40,13 @@ class Requests:
         self._executor = executor
         self._record = record
         self._done: dict[str, tuple[str, str | None]] = {}
-        """What became of requests, for a manager that has lost that and tells of them again."""
+        """Results of requests, for a manager that has lost them and sends the requests again."""
 
-    async def obey(self) -> None:
-        """Wait for requests and do them, until cancelled, or the session or our token is gone."""
+    async def serve(self) -> None:
+        """Wait for requests and handle them, until cancelled.
+
+        Returns if the session is deleted or our token is revoked.
+        """
         backoff = Backoff(MAX_PAUSE_SECONDS)
         while True:
             try:
@@ -58,7 +61,7 @@ class Requests:
             except SessionClientError as exc:
                 if exc.code == RUN_TOKEN_UNKNOWN:
                     return
-                logger.info("no requests can be heard: %s", exc)
+                logger.info("cannot receive requests: %s", exc)
                 backoff.fail()
                 await asyncio.sleep(backoff.pause_seconds())
 
@@ -70,7 +73,7 @@ class Requests:
             )
 
     async def _do(self, request: Json) -> tuple[str, str | None]:
-        """Do what is wanted; return how far it has come and, if it is refused, why."""
+        """Handle a request. Return its new state and, if it is refused, the reason."""
         match request["kind"]:
             case "stop":
                 self._order.stop()
@@ -78,13 +81,13 @@ class Requests:
             case "message":
                 return await self._tell(str(request["payload"].get("text", "")))
             case other:
-                return "refused", f"this supervisor knows no request {other!r}"
+                return "refused", f"this supervisor does not support the request {other!r}"
 
     async def _tell(self, text: str) -> tuple[str, str | None]:
         message_id = str(uuid4())
         try:
             await self._executor.send(text, message_id)
-        # Whatever it is: an agent that ends at this moment may fail in any way.
+        # Any error: an agent that is ending may fail in any way.
         except Exception as exc:
             return "refused", str(exc)
         self._record(create_event("message", message_id, role="user", content=text_content(text)))
@@ -96,7 +99,7 @@ class Requests:
             manager.settle_request(a.session_id, a.run, request_id, state=state, detail=detail)
 
     def _connect(self) -> ManagerClient:
-        """One client for each request: at the run's end, a thread may still wait with its own."""
+        """Return a new client for one request: at the run's end, a thread may still use another."""
         return ManagerClient(
             self._assignment.url,
             POLL_TIMEOUT_SECONDS,
@@ -106,7 +109,7 @@ class Requests:
 
 
 async def _wait_aside(work: Callable[[], T]) -> T:
-    """As `asyncio.to_thread`, but what is given up holds up neither the loop's end nor ours."""
+    """Run `work` in a daemon thread, which delays neither the loop's end nor ours if cancelled."""
     outcome: Future[T] = Future()
     outcome.set_running_or_notify_cancel()
 

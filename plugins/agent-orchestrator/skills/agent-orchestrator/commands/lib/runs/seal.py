@@ -1,9 +1,9 @@
-"""The spec of a run: what it was started from, kept with the run so that a resume can repeat it.
+"""Seals of run specs. A spec records how a run was started, so that a resume can repeat it.
 
-It travels through the manager, and it says which program to execute, where, and with which
-permission. So all of it carries one seal, made with a key that never leaves this person's state
-directory. A spec is used only where its seal fits the session and the run that it is found at: any
-other was made elsewhere, belongs to another run, or was changed on its way.
+A spec travels through the manager. It says which program to execute, where, and with which
+permission. So it carries a seal, made with a key that never leaves this user's state directory. A
+spec is used only if its seal fits its session and run. Any other spec was made on another machine,
+belongs to another run, or was changed on its way.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ from ..shared.private_files import make_state_directory, open_private
 
 Spec = dict[str, Any]
 CONVERSATION = "conversation"
-"""The type of the events that say to which conversation an agent has moved on."""
+"""Type of the events that record the conversation that an agent has moved on to."""
 _CONVERSATION_ID = "conversation_id"
 _SEAL = "seal"
 _KEY_BYTES = 32
 
 
 def seal(spec: Spec, *, session_id: str, run: int, state_dir: Path) -> Spec:
-    """The spec as it can be sent, with a seal for this run of this session."""
+    """Return the spec in a form that can be sent, with a seal for this run of this session."""
     spec = to_wire(spec)
     return {**spec, _SEAL: _seal_of(spec, session_id, run, _key(state_dir))}
 
 
 def sealed_conversation(event: Spec, session_id: str, run: int, state_dir: Path) -> Spec:
-    """An event that says to which conversation the agent of a session has moved on.
+    """Return a conversation event with a seal.
 
-    With a seal, as a resume goes on there: an agent can write events of its session itself.
+    A resume continues the conversation of the event. The seal is needed because an agent can write
+    events of its session too.
     """
     said = {_CONVERSATION_ID: event[_CONVERSATION_ID]}
     return {**event, **seal(said, session_id=session_id, run=run, state_dir=state_dir)}
 
 
 def is_our_conversation(event: Spec, session_id: str, state_dir: Path) -> bool:
-    """Whether a supervisor of this person on this machine has written such an event."""
+    """Return whether a supervisor of this user on this machine wrote the conversation event."""
     said = {name: event.get(name) for name in (_CONVERSATION_ID, _SEAL)}
     return is_ours(said, session_id=session_id, run=event["run"], state_dir=state_dir)
 
 
 def is_ours(spec: Spec | None, *, session_id: str, run: int, state_dir: Path) -> bool:
-    """Whether this person sealed the spec for this run of this session on this machine."""
+    """Return whether this user sealed the spec for this run of this session on this machine."""
     if not isinstance(spec, dict) or not isinstance(spec.get(_SEAL), str):
         return False
     fitting = _seal_of(spec, session_id, run, _key(state_dir))
@@ -61,7 +62,7 @@ def is_ours(spec: Spec | None, *, session_id: str, run: int, state_dir: Path) ->
 
 
 def our_runs(runs: Sequence[Spec], *, session_id: str, state_dir: Path) -> list[Spec]:
-    """Of the runs of a session those that this person sealed on this machine."""
+    """Return the runs of a session that this user sealed on this machine."""
     return [
         run
         for run in runs
@@ -70,9 +71,10 @@ def our_runs(runs: Sequence[Spec], *, session_id: str, state_dir: Path) -> list[
 
 
 def fingerprint(agent: Agent | None, state_dir: Path) -> str | None:
-    """A digest of an agent's definition, wherever its file is; None where there is no agent.
+    """Return a digest of an agent's definition without its file's path; None without an agent.
 
-    Made with the key: the definition may hold credentials, which a plain digest lets others guess.
+    The digest uses the key. The definition may hold credentials, which others could guess from a
+    plain digest.
     """
     if agent is None:
         return None
@@ -87,27 +89,27 @@ def _seal_of(spec: Spec, session_id: str, run: int, key: bytes) -> str:
 
 
 def _key(state_dir: Path) -> bytes:
-    """The key of this person on this machine, made when it is first needed.
+    """Return the key of this user on this machine, made on first use.
 
     Raises:
-        OSError: it can be neither made nor used.
+        OSError: the key can be neither made nor used.
     """
     path = state_dir / "seal.key"
     if not os.path.lexists(path):
         _make_key(path)
-    # Whoever makes it has it under two names for a moment.
+    # While a process makes the key, its file has two names for a moment.
     descriptor = open_private(path, create=False, links=2)
     try:
         key = os.read(descriptor, _KEY_BYTES)
     finally:
         os.close(descriptor)
-    if len(key) < _KEY_BYTES:  # anybody could make a seal with an empty one
-        raise OSError(errno.EINVAL, "not a whole key; remove it", str(path))
+    if len(key) < _KEY_BYTES:  # anyone could make a seal with an empty key
+        raise OSError(errno.EINVAL, "the key is incomplete: remove the file", str(path))
     return key
 
 
 def _make_key(path: Path) -> None:
-    """Make the key whole or not at all, and of several that race only one."""
+    """Make the key whole or not at all. If several processes make it, one key wins."""
     make_state_directory(path.parent)
     fresh = path.with_name(f"seal.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,7 +119,7 @@ def _make_key(path: Path) -> None:
         os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
-    except OSError as exc:  # a write says what is wrong, and not where
+    except OSError as exc:  # the error of a write does not name the file
         raise OSError(exc.errno, exc.strerror, str(path)) from exc
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Asking runs to stop, and seeing to it that nothing of them is left on this machine."""
+"""Stops runs, and stops the processes that they left on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def request_stop(manager: ManagerClient, session: Json) -> bool:
     """Ask the newest run of a session to stop; return whether it was still open.
 
     Raises:
-        SessionClientError: the manager cannot be asked.
+        SessionClientError: the request to the manager failed.
     """
     try:
         manager.create_request(session["session_id"], session["run"], str(uuid4()), "stop")
@@ -33,9 +33,9 @@ def request_stop(manager: ManagerClient, session: Json) -> bool:
 
 
 def signal_supervisor(entry: Registered) -> bool:
-    """Ask a supervisor itself: what is left when the manager cannot be asked.
+    """Signal a supervisor directly, for use when the manager cannot be reached.
 
-    Returns whether it could be asked from here: its process id must mean the same.
+    Returns whether the supervisor is in our namespace, where its process id is valid.
     """
     if entry.is_here:
         terminate(entry.run.pid, entry.is_unchanged)
@@ -43,7 +43,10 @@ def signal_supervisor(entry: Registered) -> bool:
 
 
 def wait_for_supervisor(entry: Registered, state: Path, *, timeout_seconds: float) -> bool:
-    """Wait until a supervisor has let go of its run: nothing of that is left then."""
+    """Wait until a supervisor has released its run; return False on a timeout.
+
+    After the release no process of the run is left.
+    """
     deadline = time.monotonic() + timeout_seconds
     while any(e.path == entry.path and e.is_supervised for e in list_registered(state)):
         if time.monotonic() >= deadline:
@@ -53,14 +56,14 @@ def wait_for_supervisor(entry: Registered, state: Path, *, timeout_seconds: floa
 
 
 def find_registered(state: Path, *, session_id: str) -> Iterator[Registered]:
-    """The runs of a session that are registered on this machine."""
+    """Yield the runs of a session that are registered on this machine."""
     return (entry for entry in list_registered(state) if entry.run.session_id == session_id)
 
 
 def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None:
-    """Stop what dead supervisors of a session have left, and tell the end that they could not tell.
+    """Stop the processes that dead supervisors of a session left, and record its end.
 
-    Returns how many processes that were; None where no supervisor died.
+    Returns the number of these processes; None if no supervisor died.
     """
     dead = [
         entry for entry in find_registered(state, session_id=session["session_id"]) if entry.is_dead
@@ -73,8 +76,8 @@ def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None
 
 
 def clear_remains(entry: Registered, state: Path) -> int:
-    """Stop what a run has left whose supervisor is dead; return how many processes that were."""
-    import asyncio  # slow to import, and rarely wanted
+    """Stop the processes of a run whose supervisor is dead, and return their number."""
+    import asyncio  # slow to import, and rarely needed
 
     from ..machine.processes import RunProcesses
 

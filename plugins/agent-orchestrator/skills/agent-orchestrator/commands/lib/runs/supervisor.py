@@ -1,9 +1,9 @@
-"""One process that owns one run, from the moment it has the lease until the manager has it all.
+"""The supervisor: a process that owns one run until the manager has its whole record.
 
-It is started in a session of its own and survives the terminal and the command that started it.
-It drives the executor, keeps every event in the outbox before it counts, keeps the lease, does
-what others request of the run, and lets go when the manager has the whole record. What it is told
-comes on stdin; one line on stdout says that the run is in its hands.
+It runs in its own POSIX session, so it survives the terminal and the command that started it. It
+drives the executor, writes every event to the outbox first, renews the lease, and handles requests
+to the run. It ends when the manager has the whole record. The assignment comes on stdin. One line
+on stdout says that the supervisor has taken over the run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 import httpx
 
 from ..claude.restore import restore
+from ..claude.sdk import leave_out_mcp
 from ..client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
 from ..client.manager import ManagerClient
 from ..events.event import Event
@@ -73,15 +74,15 @@ class Supervisor:
         self._tokens = _own_tokens(assignment)
 
     def _client(self, token: str | None) -> ManagerClient:
-        """A client with this token; with None that of the manager on this machine is found."""
+        """Return a client with this token; without one, with the token of the local manager."""
         url = self._assignment.url
         return ManagerClient(url, run_token=token, is_configured=is_manager_given())
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
-        """Supervise the run to its end; `ready` is called once nothing of it can be lost.
+        """Supervise the run to its end; `ready` is called once no event of it can be lost.
 
         Raises:
-            OutboxError: the disk cannot take its events.
+            OutboxError: the events cannot be written to the disk.
         """
         a = self._assignment
         path = outbox_dir(self._state) / f"{a.session_id}.{a.run}.db"
@@ -100,11 +101,11 @@ class Supervisor:
             executor = create_executor(self._execution(mirror))
             requests = Requests(a, order=self._order, executor=executor, record=self._record)
             try:
-                async with self._beside(self._keep_lease), self._beside(requests.obey):
+                async with self._beside(self._keep_lease), self._beside(requests.serve):
                     try:
                         await self._restore()
                         outcome = await self._drive(executor)
-                        # What is left to be stopped is the waiting for the manager.
+                        # From now on a stop ends the wait for the manager.
                         self._order.then(delivery.hurry)
                         return outcome
                     except OutboxError as exc:
@@ -119,15 +120,15 @@ class Supervisor:
                 await asyncio.to_thread(self._give_back_token)
 
     async def _restore(self) -> None:
-        """Bring the agent's own record of earlier runs to this machine, as far as it is not here.
+        """Copy the missing parts of the agent's transcript from the manager to this machine.
 
-        With what is here the agent can still be asked to go on: it says itself if that is nothing.
+        If this fails, the agent continues with the local part, or reports that it has none.
         """
         a = self._assignment
         continued = a.session_id if a.continues.resume else a.continues.fork_of
         if continued is None or a.spec.executor != "claude":
             return
-        # Another session's is not the run's to read: it is the person who goes on from there.
+        # A run may not read the transcript of another session: a fork reads it as the user.
         reader = self._manager if a.continues.resume else self._client(a.control_token)
         try:
             count = await asyncio.to_thread(
@@ -141,7 +142,7 @@ class Supervisor:
         except (SessionClientError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
         else:
-            logger.info("%d lines of transcript were not here", count)
+            logger.info("restored %d missing lines of the transcript", count)
         finally:
             if reader is not self._manager:
                 reader.close()
@@ -162,7 +163,7 @@ class Supervisor:
         a = self._assignment
         if event["event_type"] == CONVERSATION:
             event = sealed_conversation(event, a.session_id, a.run, self._state)
-        # What an executor did not prepare is masked here, and the tokens that are our own.
+        # Masks our own tokens, and all texts that the executor did not prepare.
         masked = Masking(known=self._tokens).event(event)
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
 
@@ -208,7 +209,7 @@ class Supervisor:
 
     @contextlib.asynccontextmanager
     async def _beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Do some work for as long as the block lasts."""
+        """Run `work` as a task while the block runs."""
         task = asyncio.ensure_future(work())
         try:
             yield
@@ -217,10 +218,10 @@ class Supervisor:
             await asyncio.wait({task})
 
     async def _keep_lease(self) -> None:
-        """Tell the manager that we are there; learn from it when the run is not ours any more."""
+        """Renew the lease. Stop the run if the manager responds that it is no longer ours."""
         a = self._assignment
         while True:
-            # At once too: of the first term, the start of this program has used some.
+            # At once too, as the start of this program has used a part of the first term.
             try:
                 await asyncio.to_thread(
                     self._manager.claim_lease, a.session_id, a.run, holder=a.holder
@@ -228,20 +229,20 @@ class Supervisor:
             except SessionClientError as exc:
                 is_gone = isinstance(exc, SessionNotFoundError) or exc.code == RUN_TOKEN_UNKNOWN
                 if is_gone or exc.code in LOST_CODES:
-                    self._order.lose(f"the run was given to another: {exc}")
+                    self._order.lose(f"the supervisor has lost the run: {exc}")
                     return
                 logger.warning("the lease could not be renewed: %s", exc)
             await asyncio.sleep(a.term_seconds / HEARTBEATS_PER_TERM)
 
     def _give_back_token(self) -> None:
-        """Have our token refused once nothing is left to say with it."""
+        """Revoke our token once everything is delivered."""
         a = self._assignment
         with contextlib.suppress(SessionClientError, OutboxError):
             if a.run_token is not None and not self._outbox.count_waiting():
                 self._manager.revoke_run_tokens(a.session_id, a.run)
 
     def _report_failure(self, failure: OutboxError) -> None:
-        """Say it to the manager itself, as the disk cannot keep it."""
+        """Report the failure directly to the manager, as the disk cannot store the event."""
         a = self._assignment
         stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
         with contextlib.suppress(SessionClientError):
@@ -249,7 +250,7 @@ class Supervisor:
 
 
 def _own_tokens(assignment: Assignment) -> dict[str, str]:
-    """The tokens that open our own doors, each with its kind: an agent can find them as we do."""
+    """Return our own tokens, each with its kind. An agent can find them as we do."""
     tokens = {
         assignment.run_token: "run-token",
         assignment.agent_token: "run-token",
@@ -260,7 +261,7 @@ def _own_tokens(assignment: Assignment) -> dict[str, str]:
 
 
 def _hide_memory() -> None:
-    """Let no other process of this user read our memory and environment, as far as Linux can."""
+    """Keep other processes of this user from reading our memory and environment, on Linux."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
@@ -272,8 +273,11 @@ def _hide_memory() -> None:
 def main() -> None:
     """Supervise the run that is described on stdin."""
     begin()
-    # The command that started us has the person's tokens in its environment, and an agent can read
-    # that of the processes above it: the command is not to be one of them.
+    text = sys.stdin.read()
+    if not text:  # the command has opened no run
+        return
+    # The command that started us has the user's tokens in its environment. An agent can read the
+    # environment of its ancestors, so the command must not be one of them.
     if os.fork():
         os._exit(0)
     _hide_memory()
@@ -281,22 +285,23 @@ def main() -> None:
     write_log_to(make_state_directory(state) / "supervisors.log")
     for library in ("httpx", "claude_agent_sdk"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    assignment = Assignment.from_json(sys.stdin.read())
+    leave_out_mcp()
+    assignment = Assignment.from_json(text)
     logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:
         outcome = asyncio.run(Supervisor(assignment, state).run(_say_ready))
     except (OutboxError, NotPrivateError) as exc:
         sys.stdout.write(f"{exc}\n")
         sys.exit(1)
-    except Exception:  # the end of the program: nobody but the log hears of it any more
+    except Exception:  # the end of the program: only the log gets the error
         logger.exception("a defect in the supervisor")
         sys.exit(1)
     logger.info("run %d of session %s: %s", assignment.run, assignment.session_id, outcome.reason)
 
 
 def _say_ready() -> None:
-    """Tell the command, and let go of its pipe."""
-    with contextlib.suppress(BrokenPipeError):  # the command was killed: the run is not its own
+    """Report to the command, and release its pipe."""
+    with contextlib.suppress(BrokenPipeError):  # the command was killed; the run continues
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
     devnull = os.open(os.devnull, os.O_WRONLY)

@@ -1,1 +1,1 @@
-"""What can be done with sessions, by commands and by whatever else needs no terminal."""
+"""Operations on sessions, for commands and for other callers without a terminal."""

@@ -1,11 +1,11 @@
-"""Why something cannot be done with a session, for whoever asked for it."""
+"""Errors of operations on sessions, with texts for people."""
 
 from __future__ import annotations
 
 
 class SessionError(Exception):
-    """It cannot be done; the text says why and what to do."""
+    """A failed operation on a session; the text gives the reason and what to do."""
 
 
 class SessionUsageError(SessionError):
-    """It cannot be done as it was asked for: with another name, agent or program it can."""
+    """An operation that fails because of a given value: a name, an agent or a program."""

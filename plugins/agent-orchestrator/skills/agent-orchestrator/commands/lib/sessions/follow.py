@@ -1,4 +1,4 @@
-"""Following a session to the end of its run, as somebody who only watches."""
+"""Following sessions and requests to their end, without changing them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 
 WAIT_SECONDS = 3.0
-"""At once for one answer: less than the client waits for it."""
+"""The longest wait of one request, shorter than the client's timeout."""
 PAUSE_SECONDS = 0.2
-"""Before a manager is asked again that is away, or had nothing new to tell."""
+"""Pause before the next request to a manager that had no news or did not answer."""
 SETTLED = ("done", "refused", "expired")
 
 
@@ -28,7 +28,7 @@ def follow(
 ) -> Json:
     """Show every event past `after_seq` until the session's run has ended; return the session.
 
-    An outage of the manager is told and waited out: the run goes on without it.
+    During an outage of the manager, call `on_outage` and wait. The run continues without it.
     """
     newer: Json | None = None
     frames = follow_session(
@@ -46,10 +46,10 @@ def follow(
                 return frame.session
             elif newer is None and frame.session["run"] > session["run"]:
                 newer = frame.session
-            # A newer run may have begun before all events of this one are here.
+            # A newer run may begin before all events of this run have arrived.
             if newer is not None and after_seq >= newer["last_seq"]:
                 return newer
-    raise AssertionError("a feed goes on to its end")
+    raise AssertionError("the feed stopped without an `end` frame")
 
 
 def wait_for(
@@ -59,9 +59,9 @@ def wait_for(
     timeout_seconds: float | None,
     on_outage: Callable[[Exception], None],
 ) -> Iterator[Json]:
-    """Yield each session as its run ends; end early when the time is up.
+    """Yield each session as its run ends; stop early at the timeout.
 
-    An outage of the manager is waited out.
+    During an outage of the manager, wait.
     """
     waiting = {session["session_id"]: session for session in sessions}
     states = follow_states(
@@ -81,9 +81,9 @@ def wait_for(
 def wait_for_request(
     manager: ManagerClient, session: Json, request: Json, *, timeout_seconds: float
 ) -> Json:
-    """Wait until a request is settled, its run has ended or the time is up; return it as it is.
+    """Wait until a request is settled, its run has ended or the timeout is over; return it.
 
-    An outage of the manager is waited out.
+    During an outage of the manager, wait.
     """
     deadline = time.monotonic() + timeout_seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -99,12 +99,12 @@ def wait_for_request(
         except SessionClientError as exc:
             if not may_pass(exc):
                 raise
-        # A manager that stops answers everybody at once, whatever they wait for.
+        # A manager that is stopping answers all waiting clients at once.
         time.sleep(min(left, PAUSE_SECONDS))
     return request
 
 
 def _has_ended(manager: ManagerClient, request: Json, session_id: str) -> bool:
-    """Whether nobody takes a request any more: one to a run that was lost stays as it is."""
+    """Return whether the request's run has ended: a request to a lost run is never settled."""
     session = manager.get_session(session_id)
     return bool(session["status"] == "finished" or session["run"] > request["run"])

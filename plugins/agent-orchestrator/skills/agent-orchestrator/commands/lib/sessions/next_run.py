@@ -1,8 +1,8 @@
-"""What the last run of a session was started from, and what of it the next run may take.
+"""The plan of a session's next run, from the spec of the last run and the person's values.
 
-All of it comes from the manager, which other people and agents write to. So it is taken as a whole
-from the sealed spec of the last run, and nothing from the session beside it. Where the seal does
-not fit, or the session says otherwise by now, the person has to say what is to be run, and where.
+The spec comes from the manager, to which other people and agents write. So the values are taken
+from the sealed spec of the last run as a whole, and none from the session. If the seal is not valid
+or the session has changed since, the person must give the directory, the agent and the program.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from .follow import wait_for
 from .plan import load_agent, session_fields
 
 TAKEOVER_SECONDS = 15.0
-"""How long the run that is taken over may take to stop; its lease is taken from it then."""
+"""Time for the earlier run to stop in a takeover; then it loses its lease."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the person says of the next run; None where they leave it to the last one."""
+    """The values that the person gives for the next run; None means as in the last run."""
 
     project_dir: Path | None
     agents_dir: str | None
     agent: str | None
-    """A name; an empty one for no agent."""
+    """The name of the agent; an empty text for no agent."""
     program: tuple[str, ...]
     model: str | None
     permission_mode: str | None
 
 
 def plan_next(manager: ManagerClient, session: Json, given: Given) -> RunSpec:
-    """Return what the next run is to be.
+    """Return the spec of the next run.
 
     Raises:
-        SessionUsageError: the last run cannot be repeated as it was; the message says what it was.
+        SessionUsageError: the last run cannot be repeated unchanged; the message describes it.
     """
     session_id = session["session_id"]
     last = manager.list_runs(session_id)[-1]
@@ -63,7 +63,7 @@ def plan_next(manager: ManagerClient, session: Json, given: Given) -> RunSpec:
 
 
 def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
-    """The last run again, with what the person wants otherwise."""
+    """Return the spec of the last run, with the person's changes."""
     where = given.project_dir or Path(spec["project_dir"])
     if not where.is_dir():
         raise SessionUsageError(
@@ -74,7 +74,7 @@ def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
     if given.agent is None and fingerprint(plan.agent, state_dir()) != spec["agent_digest"]:
         raise SessionUsageError(
             f"the definition of agent {spec['agent']!r} was changed since the last run: give "
-            f"--agent {spec['agent']} to use it as it is now"
+            f"--agent {spec['agent']} to use the new definition"
         )
     if given.agent is None or given.program:
         command = given.program or tuple(spec["command"])
@@ -92,11 +92,11 @@ def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
 
 
 def _confirmed(session: Json, spec: Mapping[str, Any], given: Given, doubt: str) -> RunSpec:
-    """What the person says that is to be run; nothing is taken from elsewhere."""
+    """Return a spec made only of the values that the person gives."""
     executor = spec.get("executor") or session["executor"] or "claude"
     if executor not in EXECUTORS:
         known = ", ".join(EXECUTORS)
-        raise SessionUsageError(f"no executor {executor!r}; there are: {known}")
+        raise SessionUsageError(f"unknown executor {executor!r}; known executors: {known}")
     agent = spec.get("agent") or session["agent_name"]
     missing = [
         *(["--project-dir DIR"] if given.project_dir is None else []),
@@ -104,7 +104,7 @@ def _confirmed(session: Json, spec: Mapping[str, Any], given: Given, doubt: str)
         *(["-- PROGRAM ARG…"] if _needs_program(executor, given) else []),
     ]
     if missing or given.project_dir is None:
-        where = spec.get("project_dir") or session["project_dir"] or "no directory"
+        where = spec.get("project_dir") or session["project_dir"] or "an unknown directory"
         raise SessionUsageError(
             f"session {session['session_name']!r}: {doubt}. Its record says to run "
             f"{_described(executor, agent, spec.get('command'))} in {where}. To run that or "
@@ -119,7 +119,7 @@ def _needs_program(executor: str, given: Given) -> bool:
 
 
 def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | None) -> RunSpec:
-    """What follows from the agent and the program that are given, or else from this agent."""
+    """Return a spec for the given agent and program; the default agent is `agent_name`."""
     name = agent_name if given.agent is None else given.agent or None
     agent = load_agent(name, load_config(str(where), None, given.agents_dir))
     command = given.program or (agent.command if agent else ())
@@ -128,13 +128,13 @@ def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | 
         executor="command" if given.program else (agent and agent.executor) or "claude",
         agent=agent,
         command=command,
-        # Whoever says so: nothing is given away by keeping less.
+        # Also taken from a spec without a valid seal: storing less reveals nothing.
         transcripts=spec.get("transcripts") is not False,
     )
 
 
 def _described(executor: str, agent: object, command: object) -> str:
-    """What a spec asks for, in words for a person who has to decide on it."""
+    """Return a description of a spec for the person, who must confirm it."""
     what = "Claude Code" if executor == "claude" else "a program"
     if isinstance(command, list) and command:
         what = f"the program `{shlex.join(map(str, command))}`"
@@ -142,7 +142,7 @@ def _described(executor: str, agent: object, command: object) -> str:
 
 
 def find_continuation(manager: ManagerClient, session: Json, *, is_fork: bool) -> Continuation:
-    """Return which conversation the next run goes on with, of this session or of a fork of it."""
+    """Return the conversation that the next run of this session, or of its fork, continues."""
     conversation_id = find_conversation(
         manager, session["session_id"], state_dir=state_dir(), claude_dir=claude_dir()
     )
@@ -154,10 +154,10 @@ def find_continuation(manager: ManagerClient, session: Json, *, is_fork: bool) -
 
 
 def _has_conversation(manager: ManagerClient, session: Json) -> bool:
-    """Whether there is something to continue: an agent that never started has nothing.
+    """Return whether there is a conversation to continue: an agent that never started has none.
 
-    Claude Code keeps a conversation from its first prompt on, answered or not, and refuses to begin
-    another of that id.
+    Claude Code stores a conversation from its first prompt on, answered or not. It refuses to begin
+    another conversation with the same id.
     """
     if any(claude_dir().glob(f"projects/*/{session['session_id']}.jsonl")):
         return True
@@ -169,7 +169,7 @@ def _has_conversation(manager: ManagerClient, session: Json) -> bool:
 
 
 def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
-    """See to it that no agent of an earlier run is left on this machine."""
+    """Make sure that no agent of an earlier run is left on this machine."""
     clear_dead(manager, session, state_dir())
     if takeover and session["status"] == "running" and request_stop(manager, session):
         list(

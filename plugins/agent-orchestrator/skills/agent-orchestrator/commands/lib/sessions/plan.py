@@ -1,4 +1,4 @@
-"""What a run is to be: checked before anything is created, and kept so that it can be repeated."""
+"""The spec of a run: checked before anything is created, and stored so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..shared.masking import Masking
 from .errors import SessionUsageError
 
 _READ_BY_CLAUDE = (".claude", ".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
-"""What in a project decides which programs Claude Code runs unasked."""
+"""Files of a project that decide which programs Claude Code runs without asking."""
 
 
 def load_agent(name: str | None, config: Config) -> Agent | None:
-    """Return the definition of this name; None where no name is given.
+    """Return the agent of this name, or None if no name is given.
 
     Raises:
-        SessionUsageError: there is none, or it cannot be read.
+        SessionUsageError: no agent has this name, or its definition cannot be read.
     """
     if name is None:
         return None
@@ -40,14 +40,14 @@ def load_agent(name: str | None, config: Config) -> Agent | None:
 
 
 def check(spec: RunSpec, prompt: str) -> None:
-    """Refuse what cannot become a run.
+    """Check that a spec and a prompt can become a run.
 
     Raises:
         SessionUsageError: the executor is unknown, or lacks its program or its prompt.
     """
     if spec.executor not in EXECUTORS:
         known = ", ".join(EXECUTORS)
-        raise SessionUsageError(f"no executor {spec.executor!r}; there are: {known}")
+        raise SessionUsageError(f"unknown executor {spec.executor!r}; known executors: {known}")
     if spec.executor == "command" and not spec.command:
         raise SessionUsageError("the command executor needs a program: … -- PROGRAM ARG…")
     if spec.executor != "command" and spec.command:
@@ -57,10 +57,10 @@ def check(spec: RunSpec, prompt: str) -> None:
 
 
 def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
-    """Refuse a run whose programs another user could have chosen, in a project that was not named.
+    """Refuse a run whose programs another user could have chosen, unless the project was named.
 
     Raises:
-        SessionUsageError: a file of the project that says what is run is not only ours.
+        SessionUsageError: another user can change a file of the project that decides what runs.
     """
     if is_named or given_project_dir() is not None:
         return
@@ -71,16 +71,16 @@ def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
     for path in paths:
         if doubt := find_doubt_below(project, path):
             raise SessionUsageError(
-                f"{doubt}, who could choose what runs here as you; look at it, then name the "
-                f"project to use it all the same: --project-dir {project}"
+                f"{doubt}, so others can choose programs that run as you; check it, then name the "
+                f"project to use it anyway: --project-dir {project}"
             )
 
 
 def sealed(spec: RunSpec, session: Json) -> Spec:
-    """Return what is kept with this run of the session, so that a resume can repeat it.
+    """Return the sealed spec that is stored with this run, so that a resume can repeat the run.
 
-    Credentials are masked in it. `session` is the session as this run finds it: a resume that finds
-    it otherwise asks the person.
+    Credentials are masked. `session` is the session at the start of this run. If the session has
+    changed when it is resumed, the resume asks the person.
     """
     state = state_dir()
     record: Spec = {
@@ -101,5 +101,5 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
 
 
 def session_fields(session: Json) -> dict[str, Any]:
-    """What a session says of how it is run, which others can change."""
+    """Return the fields of a session that affect its runs and that others can change."""
     return {name: session[name] for name in ("agent_name", "executor", "project_dir")}

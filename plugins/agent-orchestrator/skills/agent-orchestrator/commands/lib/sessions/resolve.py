@@ -1,4 +1,4 @@
-"""Which session an argument means: an exact id, a name in this project, a unique id prefix."""
+"""Finding the session that an argument means: by id, by name in this project, by id prefix."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _SHOWN = 10
 
 
 def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: bool) -> Session:
-    """The session that `argument` means; see docs/commands.md.
+    """Return the session that `argument` means; see docs/explanation/sessions-and-runs.md.
 
-    With `reach` also one of another project, by a prefix of its id: right for a command that only
-    reads. A command that changes something finds what is not of this project by its whole id only.
+    With `reach`, an id prefix also finds sessions of other projects. Commands that only read use
+    it. Commands that change something find a session of another project by its whole id only.
 
-    Ids are chosen by whoever creates a session, so an id must not take the place of a name or of
-    the start of another id: where both fit, neither is taken.
+    The creator of a session chooses its id. So an id must not replace a name or a prefix of another
+    id: if several sessions match, none is chosen.
 
     Raises:
-        SessionNotFoundError: there is none; the message says where one of that name is.
-        SessionUsageError: it means several.
+        SessionNotFoundError: no session matches; the message lists sessions of that name elsewhere.
+        SessionUsageError: several sessions match.
     """
     is_id, text = parse_argument(argument)
     by_id = _find_by_id(manager, text)
     if is_id or not _is_name(text):
         if by_id is None:
-            what = "" if is_id else "neither a name nor "
-            raise SessionNotFoundError(f"no session {text!r}: {what}an id of one")
+            what = "" if is_id else "not a valid name and "
+            raise SessionNotFoundError(f"no session {text!r}: {what}not the id of a session")
         return by_id
     project = str(config.project_dir)
     here = {"project_dir": project}
@@ -58,19 +58,19 @@ def resolve(manager: ManagerClient, argument: str, config: Config, *, reach: boo
 
 
 def parse_argument(argument: str) -> tuple[bool, str]:
-    """Return whether it is said to be an id (`id:…`), and what it says."""
+    """Return whether the argument is marked as an id (`id:…`), and its text without the mark."""
     return argument.startswith(_ID), argument.removeprefix(_ID)
 
 
 def ambiguous(argument: str, sessions: list[Session]) -> SessionUsageError:
-    """The error for an argument that means all of these sessions."""
+    """Return the error for an argument that means all of these sessions."""
     return SessionUsageError(
         f"{argument!r} means several sessions, say which with id:ID: {_listed(sessions)}"
     )
 
 
 def is_uuid(text: str) -> bool:
-    """Whether it has the form of the ids that commands give to sessions."""
+    """Return whether a text has the form of the ids that commands give to sessions."""
     return _UUID.fullmatch(text) is not None
 
 
@@ -82,36 +82,36 @@ def _find_by_id(manager: ManagerClient, text: str) -> Session | None:
 
 
 def checked_name(name: str) -> str:
-    """The name, if a session can have it.
+    """Return the name, if a session can have it.
 
     Raises:
-        SessionUsageError: it is empty or too long.
+        SessionUsageError: the name is empty, too long, or not UTF-8.
     """
     if not 0 < len(name) <= MAX_NAME_CHARS:
         raise SessionUsageError(f"a name has 1 to {MAX_NAME_CHARS} characters")
     if wire_text(name) != name:
-        raise SessionUsageError(f"a name is text in UTF-8, which {wire_text(name)!r} is not")
+        raise SessionUsageError(f"a name must be UTF-8 text, {wire_text(name)!r} is not")
     return name
 
 
 def _is_name(text: str) -> bool:
-    """Whether a session can have this name at all; the manager would not even look for another."""
+    """Return whether a session can have this name; the manager refuses to look for others."""
     return len(text) <= MAX_NAME_CHARS and text.encode(errors="replace").decode() == text
 
 
 def _find(manager: ManagerClient, **where: str) -> list[Session]:
-    """As many as can be shown, and one more where there are more."""
+    """Return up to `_SHOWN` sessions, and one more if there are more."""
     return list(manager.find_sessions(limit=_SHOWN + 1, **where))
 
 
 def _find_by_name(manager: ManagerClient, name: str, **where: str) -> list[Session]:
-    """The sessions of this name, archived ones only where no other has it.
+    """Return the sessions of this name; archived ones only if no other session has it.
 
-    A name in another Unicode form looks the same: it counts where none is written as it was typed.
+    A name in another Unicode form looks the same. It counts only if no name matches exactly.
     """
     for form in dict.fromkeys((name, *(normalize(form, name) for form in _FORMS))):
         found = _find(manager, session_name=form, **where)
-        if len(found) > _SHOWN:  # more than these: there may be one among the others
+        if len(found) > _SHOWN:  # too many to look at: the rest may have one that is not archived
             found = _find(manager, session_name=form, archived="false", **where) or found
         if found:
             return [session for session in found if not session.get("archived_at")] or found
@@ -121,8 +121,8 @@ def _find_by_name(manager: ManagerClient, name: str, **where: str) -> list[Sessi
 def _elsewhere(manager: ManagerClient, name: str) -> str:
     others = _find(manager, session_name=name, archived="false")
     if not others:
-        return "; ao-list-sessions shows those that there are"
-    return f"; of that name elsewhere (give the id, or --project-dir): {_listed(others)}"
+        return "; list the sessions with ao-list-sessions"
+    return f"; sessions of that name elsewhere (give the id, or --project-dir): {_listed(others)}"
 
 
 def _listed(sessions: list[Session]) -> str:
@@ -134,7 +134,7 @@ def _listed(sessions: list[Session]) -> str:
 
 
 def state_of(session: Session) -> str:
-    """`running`, or how the newest run ended."""
+    """Return `running`, or how the newest run ended."""
     if session["status"] == "running":
         return "running"
     return "finished" if session["reason"] in (None, "completed") else str(session["reason"])

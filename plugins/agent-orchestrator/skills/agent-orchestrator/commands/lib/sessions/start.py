@@ -1,4 +1,4 @@
-"""Starting runs: of a new session, and the next one of a session that is there."""
+"""Starting runs: the first run of a new session, and the next run of an existing session."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..executors.base import Continuation, RunSpec
 from ..machine.environment import agent_environment, control_token, host, parent_session_id
 from ..machine.wire_text import wire_text
 from ..runs.assignment import Assignment
-from ..runs.launch import LaunchError, launch
+from ..runs.launch import Launch, LaunchError
 from ..session_client import SessionClientError, _find_token
 from .errors import SessionError
 from .plan import sealed
 
 MIN_TERM_SECONDS = 0.1
-"""A manager that says less would have its lease renewed without a pause."""
+"""The shortest term of a lease; a shorter one would be renewed without a pause."""
 
 Open = Callable[[str], OpenedRun]
-"""Opens a run whose lease has the holder of this name."""
+"""A function that opens a run for the holder with the given name."""
 
 
 class SessionRunningError(SessionError):
-    """The session runs, and is not to be taken over."""
+    """An error: the session is running, and no takeover was requested."""
 
     def __init__(self, session: Json) -> None:
         super().__init__(f"session {session['session_name']!r} is running")
@@ -51,11 +51,11 @@ def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
     """Create a session of this name and start its first run; return the session.
 
     Raises:
-        SessionError: another session of the project has the name, or no supervisor took the run
-            over, which is then closed as failed.
+        SessionError: another session of the project has the name, or no supervisor could be
+            started; in the second case the run is closed as failed.
     """
     spec = new.spec
-    session_id = str(uuid4())  # which is also the agent's own id of the session
+    session_id = str(uuid4())  # also the id of the agent's own session
     project_dir = wire_text(str(spec.project_dir))
     agent_name = spec.agent.name if spec.agent else None
     first = {
@@ -94,9 +94,9 @@ def start_next_run(manager: ManagerClient, session: Json, new: NewRun, *, takeov
     """Start the next run of a session, and return the session.
 
     Raises:
-        SessionRunningError: its newest run is open, and not to be taken over.
-        SessionError: it was continued meanwhile, or no supervisor took the run over, which is then
-            closed as failed.
+        SessionRunningError: the newest run is open, and no takeover was requested.
+        SessionError: another command has continued the session, or no supervisor could be started;
+            in the second case the run is closed as failed.
     """
     number = session["run"] + 1
 
@@ -113,7 +113,7 @@ def start_next_run(manager: ManagerClient, session: Json, new: NewRun, *, takeov
         except SessionClientError as exc:
             if exc.code == RUN_NOT_NEXT:
                 raise SessionError(
-                    f"session {session['session_name']!r} was continued meanwhile, by another "
+                    f"session {session['session_name']!r} has just been continued by another "
                     "command: nothing was started. See ao-status, then resume it again"
                 ) from exc
             if exc.code != SESSION_RUNNING:
@@ -124,28 +124,32 @@ def start_next_run(manager: ManagerClient, session: Json, new: NewRun, *, takeov
 
 
 def _start(manager: ManagerClient, new: NewRun, open_run: Open) -> Json:
-    """Open the run and hand it to a supervisor; it then goes on without us.
+    """Open the run and hand it to a supervisor; the run then continues without this process.
 
-    A kill in between leaves a lease that nobody renews: the run is then lost by itself.
+    If this process is killed in between, the run is lost when its lease expires.
     """
     holder = str(uuid4())
-    opened = open_run(holder)
-    session = opened.session
-    try:
-        launch(_assignment(opened, new, url=manager.base_url, holder=holder))
-    except (LaunchError, OSError) as exc:
-        error = str(exc)
-        stop = create_event("session_stop", reason="failed", exit_code=1, error=error)
-        with client_of(manager.base_url, run_token=opened.tokens.run) as own:
-            own.append_events(session["session_id"], [{**stop, "run": session["run"]}])
-            if opened.tokens.run is not None:
-                own.revoke_run_tokens(session["session_id"], session["run"])
-        raise SessionError(f"the run could not be started: {error}") from exc
-    return session
+    with Launch() as launch:
+        opened = open_run(holder)
+        try:
+            launch.hand_over(_assignment(opened, new, url=manager.base_url, holder=holder))
+        except (LaunchError, OSError) as exc:
+            _close_as_failed(manager, opened, str(exc))
+            raise SessionError(f"the run could not be started: {exc}") from exc
+    return opened.session
+
+
+def _close_as_failed(manager: ManagerClient, opened: OpenedRun, error: str) -> None:
+    session_id, run = opened.session["session_id"], opened.session["run"]
+    stop = create_event("session_stop", reason="failed", exit_code=1, error=error)
+    with client_of(manager.base_url, run_token=opened.tokens.run) as own:
+        own.append_events(session_id, [{**stop, "run": run}])
+        if opened.tokens.run is not None:
+            own.revoke_run_tokens(session_id, run)
 
 
 def _assignment(opened: OpenedRun, new: NewRun, *, url: str, holder: str) -> Assignment:
-    """What a supervisor needs for this run, which is the newest of its session."""
+    """Return the data that a supervisor needs for this run, the newest of its session."""
     session = opened.session
     return Assignment(
         url=url,
@@ -168,13 +172,13 @@ def _assignment(opened: OpenedRun, new: NewRun, *, url: str, holder: str) -> Ass
 
 
 def _configured_token(url: str) -> str | None:
-    """The token that the person has set, where it is the one for this manager."""
+    """Return the token that the person has set, if it is for this manager."""
     token = control_token()
     return token if token is not None and _find_token(httpx.URL(url)) == token else None
 
 
 def _term_seconds(session: Json) -> float:
-    """How long a lease lasts: that of a run begins when the run does, by the manager's clock."""
+    """Return the term of the lease, which begins with the run, by the manager's clock."""
     begin, end = session["started_at"], session["lease"]["expires_at"]
     term = datetime.fromisoformat(end) - datetime.fromisoformat(begin)
     return max(term.total_seconds(), MIN_TERM_SECONDS)

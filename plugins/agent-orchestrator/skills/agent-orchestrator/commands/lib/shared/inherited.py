@@ -1,7 +1,7 @@
-"""What a process inherits from its parent, put into the state that our programs rely on.
+"""Resets the state that a process inherits from its parent.
 
-Closed standard streams, ignored or blocked signals, and being the first process of a container. The
-same file is in both houses, which share nothing but the wire; a test holds them equal.
+That state is closed standard streams, ignored or blocked signals, and being the first process of a
+container.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _FROM_A_TERMINAL = {
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT),
     *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
 }
-"""What a shell ignores on purpose, for `nohup` and in the background, for a program on it."""
+"""Signals that a shell ignores on purpose, for `nohup` and for background programs."""
 _OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
-"""What Python ignores for itself; its children get the default."""
+"""Signals that Python ignores for itself; its children get the default."""
 _NOT_FORWARDED = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
 
 
 def begin() -> None:
-    """Put our own process in order; every program of ours calls it before anything else."""
+    """Reset our own process. Every program of ours calls this first."""
     _open_standard_streams()
     _reset_signals()
     if os.getpid() == 1:
@@ -32,12 +32,12 @@ def begin() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open /dev/null where a stream is closed, or the next file opened would be taken for it."""
+    """Open /dev/null for each closed stream. Otherwise the next opened file would replace it."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free, which is this one.
+            # `open` returns the lowest free number, which is `number`.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  # a descriptor
@@ -45,7 +45,7 @@ def _open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
         stream = getattr(sys, name)
-        # An answer is printed whatever the terminal can show, if need be with question marks.
+        # Characters that the terminal cannot show are printed as question marks.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
@@ -54,7 +54,7 @@ def _reset_signals() -> None:
     has_terminal = os.getsid(0) != os.getpid()
     kept = _OF_PYTHON | (_FROM_A_TERMINAL if has_terminal else set())
     for number in signal.valid_signals() - kept:
-        with suppress(OSError, ValueError):  # one that nobody can change
+        with suppress(OSError, ValueError):  # the signal cannot be changed
             if signal.getsignal(number) is signal.SIG_IGN:
                 is_interrupt = number == signal.SIGINT
                 usual = signal.default_int_handler if is_interrupt else signal.SIG_DFL
@@ -63,11 +63,12 @@ def _reset_signals() -> None:
 
 
 def _begin_as_first_process() -> None:
-    """Go on in a child, and be to it what the first process of a system is.
+    """Continue in a child, and be its init process.
 
-    The kernel delivers to the first process no signal that it has no handler for, and makes it the
-    parent of all that lose theirs. A container ends with it, so a termination is for its program
-    what Ctrl-C is elsewhere, also where that is held back for a moment.
+    The kernel delivers a signal to the first process only if that has a handler. It also makes the
+    first process the parent of all orphans. A container ends with its first process. So SIGTERM
+    reaches the program as SIGINT, like Ctrl-C elsewhere. Code that delays Ctrl-C for a moment
+    delays SIGTERM too.
     """
     signals = signal.valid_signals() - _NOT_FORWARDED
     signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})
@@ -79,11 +80,11 @@ def _begin_as_first_process() -> None:
 
 
 def _look_after(child: int, signals: set[int]) -> NoReturn:
-    """Forward signals to the child and bury whoever dies; end as the child does."""
+    """Forward signals to the child, reap ended processes, and end as the child does."""
     while True:
         came = signal.sigwaitinfo(signals)
         if came.si_signo != signal.SIGCHLD:
-            # One that the terminal sent has reached the child already.
+            # A signal from the terminal has already reached the child.
             if came.si_code <= 0:
                 is_end = came.si_signo == signal.SIGTERM
                 os.kill(child, signal.SIGINT if is_end else came.si_signo)

@@ -1,7 +1,8 @@
-"""Logs: one JSON object on one line for each record, whatever a name or an error holds.
+"""Logs: each record is one JSON object on one line, whatever characters it contains.
 
-What a terminal would obey is escaped. Of an error there are the places it came through, its kind,
-and the words of systems that do not repeat what they were given: an event never gets into a log.
+Terminal control characters are escaped. An error is logged with its type and its traceback. Its
+message is logged only if it comes from a system that does not repeat its input. So the content of
+an event never gets into a log.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from .private_files import open_private
 
 MAX_TEXT_CHARS = 4096
 MAX_PLACES = 40
-# What JSON leaves as it is and a terminal obeys, or takes for the end of a line: DEL and C1, marks
-# that change the direction of text, and half of a surrogate pair.
+# Characters that JSON does not escape, but that a terminal interprets or takes for the end of a
+# line: DEL and C1, marks that change the direction of text, and lone surrogates.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f]|{_OBEYED.pattern}")
 _WHOSE_WORDS_ARE_KEPT = ("sqlalchemy.", "psycopg.")
 
 
 class LineFormatter(logging.Formatter):
-    """Puts a record on one line."""
+    """Formats a record as one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -51,22 +52,22 @@ class LineFormatter(logging.Formatter):
 
 
 def shown(text: str) -> str:
-    """Lines of a log as they may go to a terminal, also if a program has written into it."""
+    """Return lines of a log with terminal control characters escaped."""
     return _CONTROLS.sub(_escaped, text)
 
 
 def write_log_to(path: Path) -> None:
-    """Log to the end of a private file from now on, also what nobody has caught.
+    """Log to the end of a private file from now on, also uncaught exceptions.
 
     Raises:
-        OSError: it cannot be opened, or is not private.
+        OSError: the file cannot be opened, or is not private.
     """
     descriptor = open_private(path, append=True)
     write_lines_to(os.fdopen(descriptor, "a", encoding="utf-8"))
 
 
 def write_lines_to(stream: TextIO) -> None:
-    """Log to a stream from now on, also what nobody has caught."""
+    """Log to a stream from now on, also uncaught exceptions."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
@@ -93,7 +94,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _said_by(error: BaseException) -> str:
-    """The kind of an error, and the first line of what it says where that repeats nothing."""
+    """Return the type of an error, and the first line of its message if that repeats no input."""
     kind = type(error)
     is_kept = isinstance(error, OSError | sqlite3.Error) or kind.__module__.startswith(
         _WHOSE_WORDS_ARE_KEPT
@@ -103,7 +104,7 @@ def _said_by(error: BaseException) -> str:
 
 
 def _places(error: BaseException) -> Iterator[str]:
-    """Where an error came from, the innermost place first, and what it was caused by."""
+    """Yield the places that an error passed, innermost first, and those of its causes."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

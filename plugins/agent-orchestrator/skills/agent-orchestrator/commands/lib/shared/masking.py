@@ -1,7 +1,7 @@
-"""Masking: credentials in what agents say and read, replaced by what kind they are of.
+"""Masking: replaces credentials in the texts of agents by masks with their kind.
 
-What is masked stays masked: a mask is no secret to any rule. Names stay as they are, and so do the
-fields by which an event is told apart.
+Masking a masked text changes nothing: no rule takes a mask for a secret. Names stay unchanged, and
+so do the fields that identify an event.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from .masking_rules import ANCHORLESS, RULES, Rule, fold
 
 MASK = "[masked: {kind}]"
 MAX_SECRET_CHARS = 20_000
-"""No secret is longer; a cut that keeps so much around itself cuts none in two unseen."""
+"""Maximum length of a secret. With this much text around a cut, no cut secret is missed."""
 MAX_COUNT = 10_000
-"""Of one event, as it travels: more are not told apart."""
+"""Maximum of `masked_secrets` in one event; a higher count is reported as this."""
 MAX_DEPTH = 100
 MAX_NAMES = 5_000
-"""Names like `password` that are looked at in one body; each further one has its value masked."""
+"""Names like `password` that are checked in one body. The values of further ones are masked."""
 CHARACTERS_A_STEP = 16 * 1024
 RULES_A_STEP = 16
 STEPS_AT_ONCE = 512
@@ -31,14 +31,14 @@ _UNCHANGED = frozenset(
         "tool_use_id", "parent_tool_use_id", "masked_secrets",
     }
 )  # fmt: skip
-"""Fields by which an event is found, told apart and paired: a mask would make two the same."""
+"""Fields that identify and pair events. Masks could make two events identical."""
 
 
 class Effort:
-    """The steps that masking a body has taken. They grow no faster than the body."""
+    """The steps that masking a body has taken. They grow at most linearly with the body."""
 
     def __init__(self, pause: Callable[[], None] | None = None) -> None:
-        """Call `pause` again and again: with it, no more than a few steps are made at once."""
+        """Call `pause` regularly, so that only a few steps are made without a pause."""
         self.steps = 0
         self.names = 0
         self._pause = pause
@@ -74,11 +74,11 @@ _MIN_NAMED_CHARS, _MAX_NAMED_CHARS = 8, 600
 ANCHORS: tuple[str, ...] = tuple(
     dict.fromkeys((_KEY_BEGIN, *(anchor for rule in RULES for anchor in rule.anchors)))
 )
-"""A text with none of them, and nothing for the rule without one, holds no secret that we know."""
+"""Only the rule without anchors can find a secret in a text that contains none of these."""
 
 
 def _private_keys(text: str, effort: Effort) -> Iterator[Span]:
-    """Keys in armour, also with escaped line breaks, and those of which the end is missing."""
+    """Yield armoured keys, also with escaped line breaks or without their end."""
     end = -2
     for begin in _ARMOUR.finditer(text):
         effort.spend(8)
@@ -112,7 +112,7 @@ def _matches(rule: Rule, text: str, searched: str, effort: Effort) -> Iterator[r
         end = 0
         for at in _places(searched, (anchor,)):
             effort.spend()
-            # Not again within what was found: a text of nothing but beginnings is read once.
+            # Not again within a match: a text that consists of beginnings only is read once.
             if at >= end and (found := rule.pattern.match(text, at)) is not None:
                 end = found.end()
                 yield found
@@ -129,7 +129,7 @@ _FOLDED_ANCHORS = tuple(dict.fromkeys(anchor.lower() for anchor in ANCHORS))
 
 
 def rules_for(text: str) -> tuple[Rule, ...]:
-    """The rules that may find something in a text."""
+    """Return the rules that may find something in a text."""
     folded = fold(text)
     if not any(map(folded.__contains__, _FOLDED_ANCHORS)):
         return (ANCHORLESS,)
@@ -149,7 +149,7 @@ _TELLING = re.compile(
         for anchor in rule.anchors
     )
 )
-"""Names that can give their value away have this in them."""
+"""Matches names that can identify their value as a secret."""
 
 
 def find_secrets(
@@ -158,9 +158,9 @@ def find_secrets(
     known: Mapping[str, str] = _NOTHING,
     effort: Effort | None = None,
 ) -> list[Span]:
-    """The secrets in a text, in order and apart from each other.
+    """Return the secrets in a text, in order and without overlaps.
 
-    `known` are secrets of which not the form but the text is known, each with its kind.
+    `known` maps the text of known secrets to their kind.
     """
     effort = effort or Effort()
     found = list(_private_keys(text, effort)) if _KEY_BEGIN in text else []
@@ -171,7 +171,7 @@ def find_secrets(
         found += _found_by(rule, text, folded if rule.any_case else text, effort)
     if len(found) < 2:
         return found
-    # Of those that overlap one is made, of the kind of the first rule that has found a part of it.
+    # Overlapping secrets are merged, and get the kind of the first rule that found a part.
     ranks = sorted(range(len(found)), key=lambda rank: found[rank].start)
     apart: list[Span] = []
     best = 0
@@ -188,7 +188,7 @@ def find_secrets(
 
 
 def mask_spans(text: str, spans: Iterable[Span]) -> str:
-    """A text with a mask in the place of each span."""
+    """Return a text with a mask in the place of each span."""
     parts: list[str] = []
     at = 0
     for span in spans:
@@ -201,12 +201,12 @@ _MASKED = re.compile(r"\[masked: [a-z-]{1,40}\]")
 
 
 def is_masked(texts: Iterable[str]) -> bool:
-    """Whether there is a mask in one of the texts."""
+    """Return whether one of the texts contains a mask."""
     return any(_MASKED.search(text) for text in texts)
 
 
 class Masking:
-    """Masks what is in some values, by some rules, and counts."""
+    """Masks the secrets in values by some rules, and counts them."""
 
     def __init__(
         self,
@@ -214,14 +214,14 @@ class Masking:
         known: Mapping[str, str] = _NOTHING,
         effort: Effort | None = None,
     ) -> None:
-        """Try `rules` on long texts; on short ones, and without `rules`, those with an anchor."""
+        """Use `rules` for long texts. For short ones, or without `rules`, select by anchors."""
         self._rules = rules
         self._known = known
         self._effort = effort or Effort()
         self.count = 0
 
     def text(self, text: str) -> str:
-        """The text with a mask in the place of each secret."""
+        """Return the text with a mask in the place of each secret."""
         is_short = len(text) < CHARACTERS_A_STEP
         rules = rules_for(text) if is_short or self._rules is None else self._rules
         self._effort.spend(1 + len(rules) // RULES_A_STEP)
@@ -230,7 +230,7 @@ class Masking:
         return mask_spans(text, spans) if spans else text
 
     def value(self, value: Any, depth: int = 0) -> Any:
-        """A JSON value with all of its texts masked; names stay, and what is nested too deeply."""
+        """Return a JSON value with its texts masked. Names and very deep parts stay unchanged."""
         match value:
             case str():
                 return self.text(value)
@@ -257,7 +257,7 @@ class Masking:
         return self.value(value, depth + 1)
 
     def _kind_told_by(self, name: str, value: str) -> str | None:
-        """Return the kind of the secret that a name says its value is."""
+        """Return the kind of secret that the name indicates for its value, or None."""
         self._effort.names += 1
         if self._effort.names > MAX_NAMES:
             return "assigned-secret"
@@ -266,12 +266,12 @@ class Masking:
         found = find_secrets(told + value, _RULES_OF_NAMES, effort=self._effort)
         if not found or found[0].start != len(told):
             return None
-        # What its form says is more than what its name does.
+        # The form of the value is more specific than its name.
         by_form = find_secrets(value, rules_for(value), self._known, self._effort)
         return (by_form or found)[0].kind
 
     def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """An event with its texts masked, and how many there were in `masked_secrets`."""
+        """Return an event with its texts masked, and the number of masks in `masked_secrets`."""
         masked = {
             name: value if name in _UNCHANGED else self._named(name, value, 0)
             for name, value in event.items()

@@ -1,13 +1,12 @@
-"""What credentials look like: a rule for each kind.
+"""Rules that find credentials: at least one for each kind.
 
-This file and `masking.py` are in both houses, which share nothing but the wire; a test holds them
-equal. A rule looks only where one of its anchors is, from there it reads a bounded piece of text
-once, and what it found must look random and not like words. So clean text stays as it is and no
-text takes long.
+A rule looks only where one of its anchors is. From there it reads a bounded piece of text once. Its
+match must look random and not like words. So clean text stays unchanged, and no text takes long.
 
 Text has layers: terminal colours, JSON within JSON, URLs. Their escapes end in letters and digits
-(`ESC[32m`, `\\n`, `%3D`), so a letter before a credential proves nothing. Rules whose prefix occurs
-in no word have no boundary before it; the others ask for more if a word may stand there.
+(`ESC[32m`, `\\n`, `%3D`), so a letter before a credential proves nothing. A rule needs no boundary
+before its prefix if that occurs in no word. Other rules ask for more if a word may precede the
+prefix.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Any
 class Rule:
     """One kind of secret.
 
-    `pattern` is tried where an anchor begins, and its last group that took part is the secret.
+    `pattern` is matched where an anchor begins. The last group that took part is the secret.
     """
 
     kind: str
@@ -35,9 +34,9 @@ class Rule:
     pattern: re.Pattern[str]
     is_secret: Callable[[re.Match[str], str], bool] = lambda _found, _secret: True
     any_case: bool = False
-    """The anchors are in lower case and are found in any case."""
+    """True if the anchors match in any case; they are then in lower case."""
     takes_names: bool = False
-    """The name of a value can be what gives it away: `{"password": …}`."""
+    """True if the name of a value can identify it as a secret: `{"password": …}`."""
 
 
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -45,26 +44,26 @@ _WORDS_ONLY = re.compile(r"\d+\.\d+|^[./~]|://|^\d{4}-\d\d-\d\d|[xX*.]{4}|EXAMPL
 
 
 def fold(text: str) -> str:
-    """Return the text in lower case, each character in its place."""
+    """Return the text in lower case, with each character in its place."""
     return text.replace("\u0130", "I").lower()  # the one character that becomes two
 
 
 def _entropy(text: str) -> float:
-    """Bits per character."""
+    """Return the bits per character."""
     return -sum(n / len(text) * log2(n / len(text)) for n in Counter(text).values())
 
 
 def _mixes_cases(text: str) -> bool:
-    """Whether a long text changes case as often as chance does, which no words in a row do."""
+    """Return whether a long text changes case as often as random text does; words do not."""
     changes = sum(a.islower() != b.islower() for a, b in pairwise(text))
     capitals = sum(map(str.isupper, text))
     return len(text) >= 24 and changes >= 0.25 * len(text) and 0.3 <= capitals / len(text) <= 0.7
 
 
 def looks_random(text: str, *, least: int = 12) -> bool:
-    """Whether a text was made by chance: digits and letters change all the time, and few repeat.
+    """Return whether a text looks random: digits and letters alternate, and few repeat.
 
-    Names that people give consist of words: their pieces of one kind of character are longer.
+    Names that people choose consist of words. Their pieces of one kind of character are longer.
     """
     if len(text) < least or _WORDS_ONLY.search(text):
         return False
@@ -86,7 +85,7 @@ _ESCAPE = re.compile(
 
 
 def _stands_alone(found: re.Match[str]) -> bool:
-    """Whether no word goes on into it: the end of an escape is not a word."""
+    """Return whether no word runs into the match; the end of an escape is not a word."""
     before = found.string[max(0, found.start() - 24) : found.start()]
     return _IN_A_WORD.search(before) is None or _ESCAPE.search(before) is not None
 
@@ -108,7 +107,7 @@ def _is_jwt(_found: re.Match[str], secret: str) -> bool:
 
 
 def _is_discord(found: re.Match[str], _secret: str) -> bool:
-    """Before its secret parts a token has the number of its user, which is in no way secret."""
+    """Return whether the number of a user, which is not secret, precedes the secret parts."""
     before = found.string[max(0, found.start() - 28) : found.start()]
     users = (_decodes(before[-size:]) for size in range(23, 29) if before[-size:][:1] in "MNO")
     return any(user is not None and user.isdigit() for user in users)
@@ -123,7 +122,7 @@ def _is_aws_key(found: re.Match[str], secret: str) -> bool:
 
 
 def _is_openai_key(found: re.Match[str], secret: str) -> bool:
-    """`task-` and `disk-` with the hexadecimal digits of an id are not one."""
+    """Return whether it is a key, and not `task-` or `disk-` with a hexadecimal id."""
     if not _has_digit(found, secret):
         return False
     if _stands_alone(found) or secret.startswith("sk-or-v1-"):
@@ -184,7 +183,7 @@ _PERCENT = "%(?:25){0,3}"
 
 
 def _assigned(name: str) -> re.Pattern[str]:
-    """A name, a sign and a value, as code, JSON within JSON, shells and URLs write them."""
+    """Return a pattern of a name, a sign and a value in code, nested JSON, shells or URLs."""
     return re.compile(
         name + r"[\"'`\\\]]{0,17}+" + _COLOURS
         + r"(?P<sign>\s{0,4}:\s{0,4}[A-Za-z_]{1,20}\s{0,4}=|\s{0,4}(?:=>|:=|==?|:)|"
@@ -196,7 +195,7 @@ def _assigned(name: str) -> re.Pattern[str]:
 
 
 def _prefixed(kind: str, *prefixes: str, then: str, **more: Any) -> Rule:
-    """A token that says by how it begins what it is."""
+    """Return a rule for tokens that begin with one of these prefixes."""
     pattern = re.compile(f"((?:{'|'.join(map(re.escape, prefixes))}){then})")
     return Rule(kind=kind, anchors=prefixes, pattern=pattern, **more)
 
@@ -391,7 +390,7 @@ RULES: tuple[Rule, ...] = (
         takes_names=True,
     ),
 )  # fmt: skip
-"""The first that finds something says of what kind it is."""
+"""The first rule that finds a secret determines its kind."""
 
 ANCHORLESS = RULES[[rule.kind for rule in RULES].index("discord-token")]
-"""Every text may hold something for it: its pattern is searched for, and is quick to fail."""
+"""The rule without anchors. Its pattern is searched in every text, and fails quickly."""

@@ -1,4 +1,4 @@
-"""Where a number means something: a process id and a port are of one namespace of one boot."""
+"""Places: a process id or a port is valid only in one namespace of one boot."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 @cache
 def processes() -> str:
-    """Return what names the process ids that mean something here."""
+    """Return the place of our process ids."""
     return _namespace("pid")
 
 
 @cache
 def network() -> str:
-    """Return what names the ports that lead somewhere from here."""
+    """Return the place of our ports."""
     return _namespace("net")
 
 
 def boot_of(place: str) -> str:
-    """Return the boot that a place is of; on one boot all containers share their locks."""
+    """Return the boot of a place. All containers on one boot share their locks."""
     return place.partition(" ")[0]
 
 
 def host() -> str:
-    """Return this machine's or container's name, to tell people where something is."""
+    """Return the name of this machine or container, for messages."""
     return socket.gethostname() or "unknown"
 
 
 def start_of(pid: int) -> str | None:
-    """Return when a process of this place started, in the system's own form; None: it is gone."""
+    """Return the start time of a process here, in the system's own form; None if it is gone."""
     if sys.platform == "linux":
         try:
-            # Behind the program's name, which may have anything in it. The boot's clock counts.
+            # After the program's name, which may contain any character. In ticks since the boot.
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         except OSError:
             return None
@@ -52,7 +52,10 @@ def start_of(pid: int) -> str | None:
 
 
 def terminate(pid: int, is_still_meant: Callable[[], bool]) -> None:
-    """Send SIGTERM to a process, if its number is still its own once it cannot change any more."""
+    """Send SIGTERM to a process, unless its process id was reused.
+
+    On Linux, `is_still_meant` is called when the process id can no longer change its process.
+    """
     if sys.platform != "linux":
         if is_still_meant():
             os.kill(pid, signal.SIGTERM)
@@ -64,16 +67,16 @@ def terminate(pid: int, is_still_meant: Callable[[], bool]) -> None:
     try:
         if is_still_meant():
             signal.pidfd_send_signal(process, signal.SIGTERM)
-    except ProcessLookupError:  # it ended this moment
+    except ProcessLookupError:  # it has just ended
         pass
     finally:
         os.close(process)
 
 
 def _namespace(kind: str) -> str:
-    """Return this boot and our namespace of one kind; empty on systems that have none.
+    """Return the boot and our namespace of one kind; empty on systems without namespaces.
 
-    `session_client.py`, which may import none of ours, has a copy.
+    `session_client.py` has a copy, as it may import none of our modules.
     """
     try:
         return f"{_BOOT.read_text().strip()} {Path(f'/proc/self/ns/{kind}').readlink()}"

@@ -1,7 +1,7 @@
-"""Files that are for one person alone: never opened through a link, and made with mode 0600.
+"""Private files: never opened through a link, and created with mode 0600.
 
-They stand in directories in which nobody else can write; such a directory is checked once, when it
-is first used. So nobody can put another file under a name between two looks at it.
+They are in directories in which no other user can write. A directory is checked once, on its first
+use. So no other user can replace a file between a check and its use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class NotPrivateError(PermissionError):
-    """A file or directory is not one of this person alone; `strerror` says why and what to do."""
+    """A file or directory is not private to this user; `strerror` says why and what to do."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(errno.EPERM, why, str(path))
@@ -27,21 +27,21 @@ class NotPrivateError(PermissionError):
 
 
 def open_private(path: Path, *, create: bool = True, append: bool = False, links: int = 1) -> int:
-    """Open a file for reading and writing, or only for adding to its end.
+    """Open a file for reading and writing, or only for appending.
 
-    With `create` it is made with mode 0600 where there is none. `links` is how many names it may
-    have.
+    With `create`, a missing file is created with mode 0600. `links` is the maximum number of its
+    names.
 
     Raises:
-        NotPrivateError: what is there is a link, or open to others, or not one's own.
-        OSError: it cannot be opened or made.
+        NotPrivateError: the file is a link, is open to others, or belongs to another user.
+        OSError: it cannot be opened or created.
     """
     flags = _FLAGS | (os.O_WRONLY | os.O_APPEND if append else os.O_RDWR)
     try:
         descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
     except OSError:
         with suppress(FileNotFoundError):
-            _refuse(path, path.lstat(), links)  # which can say more of a link, or of a pipe
+            _refuse(path, path.lstat(), links)  # has a better message for a link or a pipe
         raise
     try:
         _refuse(path, os.fstat(descriptor), links)
@@ -52,11 +52,11 @@ def open_private(path: Path, *, create: bool = True, append: bool = False, links
 
 
 def open_to_read(path: Path) -> int:
-    """Open a file of the state directory for reading, without waiting for whatever else is there.
+    """Open a file of the state directory for reading, without waiting if it is a pipe.
 
     Raises:
         NotPrivateError: it is a pipe, a directory or a device.
-        OSError: it cannot be opened, as a link cannot.
+        OSError: it cannot be opened, for example because it is a link.
     """
     descriptor = os.open(path, _FLAGS | os.O_RDONLY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -66,11 +66,11 @@ def open_to_read(path: Path) -> int:
 
 
 def create_locked(path: Path, content: bytes = b"") -> int:
-    """Put a file in the place of what is there, locked by us before anybody can see it.
+    """Create a file, or replace it. The new file is locked by us before it is visible.
 
     Raises:
-        NotPrivateError: what is there is not a private file.
-        OSError: it cannot be made.
+        NotPrivateError: the existing file is not private.
+        OSError: the file cannot be created.
     """
     check_private(path)
     new = path.with_suffix(f".{os.getpid()}.new")
@@ -88,13 +88,13 @@ def create_locked(path: Path, content: bytes = b"") -> int:
 
 
 def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
-    """Make a directory with mode 0700 where there is none, and refuse one that is not ours alone.
+    """Create a directory with mode 0700 if it is missing, and check that it is private.
 
-    `forbidden` are the bits of its mode that one of ours cannot have.
+    `forbidden` are the bits that its mode must not have.
 
     Raises:
         NotPrivateError: others could use it.
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     make_directories(directory)
     status = directory.lstat()
@@ -106,9 +106,9 @@ def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
 
 
 def make_directories(directory: Path) -> None:
-    """Make a directory and those above it that are missing, each for its owner alone.
+    """Create a directory and its missing parents, each for its owner alone.
 
-    `mkdir(parents=True)` would make those above as the umask says, open to everybody if that is 0.
+    `mkdir(parents=True)` would apply the umask to the parents: with 0 they are open to everyone.
     """
     try:
         directory.mkdir(mode=0o700)
@@ -116,20 +116,20 @@ def make_directories(directory: Path) -> None:
         make_directories(directory.parent)
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
-    except FileExistsError:  # whatever it is, it is looked at
+    except FileExistsError:  # the caller checks it
         pass
 
 
 def make_state_directory(state_dir: Path) -> Path:
-    """The same for the state directory, in which others may not even look."""
+    """Create the state directory, or check it. Other users may not even list it."""
     return make_private_directory(state_dir, forbidden=0o077)
 
 
 def check_private(path: Path, *, links: int = 1) -> None:
-    """Refuse a file that a library is about to open by its name; none there is fine.
+    """Check a file before a library opens it by its name. It need not exist.
 
     Raises:
-        NotPrivateError: it is not a private one.
+        NotPrivateError: the file is not private.
     """
     with suppress(FileNotFoundError):
         _refuse(path, path.lstat(), links)
@@ -141,10 +141,8 @@ def _refuse(path: Path, status: os.stat_result, links: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise NotPrivateError(path, "it is not a file: remove it")
     if status.st_uid != os.geteuid():
-        raise NotPrivateError(
-            path, f"it belongs to the user with number {status.st_uid}: remove it"
-        )
+        raise NotPrivateError(path, f"it belongs to another user (uid {status.st_uid}): remove it")
     if status.st_nlink > links:
-        raise NotPrivateError(path, "it has another name too: remove it")
+        raise NotPrivateError(path, "it has more than one name (hard link): remove it")
     if status.st_mode & 0o077:
         raise NotPrivateError(path, f"it is open to others: chmod 600 {path}")

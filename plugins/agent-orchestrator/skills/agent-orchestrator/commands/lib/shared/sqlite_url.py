@@ -1,4 +1,4 @@
-"""SQLite files as URLs: `sqlite:///` and the path, percent-encoded, since that may be any bytes."""
+"""URLs of SQLite files: `sqlite:///` and the path, percent-encoded as it may be any bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def sqlite_url(path: Path) -> str:
 
 
 def path_in(url: str) -> Path | None:
-    """Return the file that a URL names; None where it names none, or another kind of database."""
+    """Return the file that a URL names; None if it names no SQLite file."""
     scheme, _, rest = url.partition(":///")
     path = rest.partition("?")[0]
     if scheme.partition("+")[0] != "sqlite" or path in ("", ":memory:"):

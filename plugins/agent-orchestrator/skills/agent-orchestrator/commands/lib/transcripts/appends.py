@@ -1,8 +1,8 @@
-"""How lines reach the manager's transcripts, and how their summaries follow.
+"""Appends lines to the manager's transcripts, and updates their summaries.
 
-Lines go in requests of a size that the manager takes. A summary is what the Agent SDK makes of the
-first so many entries of a transcript, in their order there: so it does not matter who folds which
-of them, and one that was left behind catches up with the next append.
+Requests have a size that the manager accepts. A summary is made by the Agent SDK from the first
+entries of a transcript, in their order there. So any client can continue a summary, and one that is
+behind catches up with the next append.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MAX_REQUEST_LINES = 5000
 
 
 class Appends(Protocol):
-    """The way that batches take to the manager. Both methods block.
+    """Transport of batches to the manager. Both methods block.
 
-    1. When `append` has returned, the batch is not lost any more, as far as this way promises; it
-       is called for one batch after the other.
+    1. When `append` has returned, the batch is safe, as far as the transport promises. Its calls do
+       not overlap.
     2. When `drain` has returned, all batches whose `append` had returned can be read from the
        manager. It may be called from any thread.
     """
@@ -38,10 +38,10 @@ class Appends(Protocol):
 
 
 class DirectAppends:
-    """Straight to the manager: what `append` returned from is on its disk."""
+    """Sends batches directly to the manager. They are on its disk when `append` returns."""
 
     def __init__(self, manager: ManagerClient, *, fold: Fold | None = None) -> None:
-        """Take the client to send with; `fold` is the Agent SDK's unless given."""
+        """Send with `manager`; the default of `fold` is the Agent SDK's function."""
         self._manager = manager
         self._fold = fold or fold_as_sdk
         self._summaries = Summaries(manager, self._fold)
@@ -50,13 +50,13 @@ class DirectAppends:
         self.send(batch)
 
     def send(self, batch: Batch, *, known: int = 0) -> int:
-        """Append a batch and fold it into the summary, if it is of a main transcript.
+        """Append a batch. If it is of a main transcript, fold it into the summary.
 
-        Returns the position that the transcript has reached; `known` is one that it had before. A
-        manager that keeps no transcripts is taken at its word: nothing is kept.
+        Returns the last position of the transcript; `known` is an earlier one. If the manager keeps
+        no transcripts, the lines are dropped.
 
         Raises:
-            SessionClientError: not all of it was stored; it can be sent again as it is.
+            SessionClientError: not all lines were stored; the batch can be sent again unchanged.
         """
         try:
             appended, last_position = self._append(batch, known)
@@ -68,14 +68,14 @@ class DirectAppends:
         if batch.subpath is None and batch.lines:
             try:
                 self._summaries.advance(batch, appended=appended, last_position=last_position)
-            except (SessionClientError, ImportError) as exc:  # or there is no SDK to fold with
-                # The lines are stored. The SDK sees that the summary is older than they are, and
-                # the next append folds what is missing.
-                logger.warning("a transcript's summary stays behind: %s", exc)
+            except (SessionClientError, ImportError) as exc:  # or the SDK is missing
+                # The lines are stored. The SDK sees that the summary is older than the lines, and
+                # the next append folds the missing entries.
+                logger.warning("the summary of a transcript is behind: %s", exc)
         return last_position
 
     def _append(self, batch: Batch, known: int) -> tuple[int, int]:
-        """Append the lines; return how many were new, and the position of the last one."""
+        """Append the lines. Return the number of new lines and the position of the last line."""
         appended = 0
         for start, lines in _requests(batch.lines):
             batch_id = f"{batch.batch_id}.{start}"
@@ -87,13 +87,13 @@ class DirectAppends:
         return appended, known
 
     def drain(self) -> None:
-        """Return: nothing is ever on its way."""
+        """Do nothing: no batch is ever waiting."""
 
 
 def _requests(lines: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Cut lines into requests: the place of the first one, and the lines.
+    """Split lines into requests. Yield the index of the first line of each, and its lines.
 
-    Always in the same way, so that a batch that is sent again consists of the same requests.
+    The split is always the same, so a batch that is sent again consists of the same requests.
     """
     start = size = 0
     for place, line in enumerate(lines):

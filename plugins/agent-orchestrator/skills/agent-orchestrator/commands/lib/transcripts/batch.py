@@ -13,7 +13,7 @@ from ..client.manager import Json
 class Batch:
     """Lines that are appended together, each one JSON text without a line break.
 
-    It is all that is needed to send it, any number of times: its id makes that harmless.
+    A batch has all data to send it, any number of times: its id makes that harmless.
     """
 
     batch_id: str
@@ -29,11 +29,11 @@ class Batch:
 
     @property
     def stream(self) -> str:
-        """A text of its own for each transcript."""
+        """Name of the transcript's stream in the outbox."""
         return json.dumps(self.transcript)
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Two batches of the same lines. Their ids are always the same ones."""
+        """Return two batches with the lines of this batch. Their ids are always the same."""
         middle = len(self.lines) // 2
         first, second = self.lines[:middle], self.lines[middle:]
         return (
@@ -43,12 +43,12 @@ class Batch:
 
 
 def to_batch(fields: Json) -> Batch:
-    """The batch that became these fields by `asdict`, also by way of JSON."""
+    """Return the batch that `asdict` turned into these fields, also by way of JSON."""
     return Batch(**{**fields, "lines": tuple(fields["lines"])})
 
 
 def to_line(value: Any) -> str:
-    """One JSON text on one line, which can be encoded: half a surrogate pair becomes an escape."""
+    """Return a value as one line of JSON that can be encoded; lone surrogates become escapes."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         text.encode()

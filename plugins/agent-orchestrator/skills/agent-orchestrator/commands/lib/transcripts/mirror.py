@@ -1,4 +1,4 @@
-"""Transcript lines of a run on their way to the manager: through the outbox, as all events."""
+"""Mirrors the transcript of a run to the manager, through the outbox like all events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OutboxAppends:
-    """Transcript lines into the outbox of a run: on the disk when `append` returns."""
+    """Adds transcript lines to the outbox of a run. They are on the disk when `append` returns."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -31,14 +31,14 @@ class OutboxAppends:
         with outbox.changed:
             outbox.changed.wait_for(lambda: outbox.is_given_up or not outbox.count_waiting())
         if outbox.is_given_up:
-            raise SessionClientError("the manager takes nothing of this run any more")
+            raise SessionClientError("the delivery of this run to the manager has stopped")
 
 
 class Mirror(TranscriptStore):
-    """What the Agent SDK mirrors a run's transcript to: all of it below the run's own session.
+    """Store to which the Agent SDK mirrors a run's transcript, all of it below the run's session.
 
-    An agent that begins its conversation anew (`/clear`) goes on under another id. Its transcript
-    is kept as a part of the session, so that a run writes nothing under an id of somebody else.
+    An agent that begins a new conversation (`/clear`) continues under another id. That transcript
+    is stored as a part of the session. So a run writes nothing under the id of another session.
     """
 
     def __init__(self, manager: ManagerClient, outbox: Outbox) -> None:

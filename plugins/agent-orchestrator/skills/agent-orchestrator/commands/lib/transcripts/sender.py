@@ -1,4 +1,4 @@
-"""Sending transcript lines from an outbox."""
+"""Sends transcript lines from an outbox."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .batch import Batch, to_batch
 logger = logging.getLogger(__name__)
 
 TRANSCRIPT = "transcript"
-"""The kind of an item that is a `Batch` of lines, and the key under which it holds them."""
+"""Kind of an item that contains a `Batch` of lines, and the key of the batch in it."""
 
 
 class TranscriptSender:
-    """Sends batches of lines, and keeps the summaries of their transcripts."""
+    """Sends batches of lines, and updates the summaries of their transcripts."""
 
     def __init__(self, manager: ManagerClient, outbox: Outbox, attempts: Attempts) -> None:
         self._manager = manager
@@ -28,7 +28,7 @@ class TranscriptSender:
         self._appends = DirectAppends(manager)
 
     def send(self, batch: Sequence[Waiting]) -> None:
-        """Send the lines of one transcript; put those aside that are refused."""
+        """Send lines of one transcript; move refused lines to the refused items."""
         (waiting,) = batch
         lines = to_batch(waiting.item[TRANSCRIPT])
         known = int(self._outbox.find_mark(lines.stream) or 0)

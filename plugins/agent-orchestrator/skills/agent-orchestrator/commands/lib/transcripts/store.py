@@ -1,8 +1,8 @@
-"""The transcripts of Claude Code, kept by the manager: the Agent SDK's `SessionStore`.
+"""The Agent SDK's `SessionStore`: the manager keeps the transcripts of Claude Code.
 
-Give a `TranscriptStore` to the SDK as `session_store`. Appends take the way that they are given,
-one after the other: straight to the manager, or by a disk of ours first. What is read is all that
-was appended before. The server knows nothing of the SDK, and this module only its types.
+Pass a `TranscriptStore` to the SDK as `session_store`. Appends go through the given `Appends` one
+after the other: directly to the manager, or to a local disk first. A read returns all entries that
+were appended before. The server does not depend on the SDK, and this module only on its types.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TranscriptStore:
-    """A `SessionStore`, from construction until `close`, which waits for appends under way.
+    """A `SessionStore`, from construction until `close`, which waits for running appends.
 
-    Whatever goes wrong is a `SessionClientError`, or an error of the `Appends` it was given. The
-    client stays the caller's; its timeout should allow for a page of transcript: 30 seconds.
+    Every failure is a `SessionClientError`, or an error of the given `Appends`. The caller closes
+    the client. Its timeout should allow for a page of a transcript: 30 seconds.
     """
 
     def __init__(
         self, manager: ManagerClient, *, namespace: str = "", appends: Appends | None = None
     ) -> None:
-        """Take the client to read with. Stores of two namespaces do not see each other."""
+        """Read with `manager`. Stores with different namespaces do not see each other."""
         self._manager = manager
         self._prefix = f"{namespace}/" if namespace else ""
         self._appends = appends or DirectAppends(manager)
-        # One thread: appends keep their order, also when somebody stopped waiting for one.
+        # One thread: appends keep their order, even if a caller stopped waiting for one.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transcript")
         self._failed: Batch | None = None
 
@@ -57,11 +57,11 @@ class TranscriptStore:
         self.close()
 
     def close(self) -> None:
-        """Wait for the appends that are under way, and take no more."""
+        """Wait for the running appends, and accept no more."""
         self._thread.shutdown()
 
     async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
-        """Append entries in the order of calls. Whoever is cancelled does not take them back."""
+        """Append entries in the order of calls. Cancelling a call does not undo it."""
         if not entries:
             return
         loop = asyncio.get_running_loop()
@@ -69,7 +69,7 @@ class TranscriptStore:
         await asyncio.shield(work)
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
-        """All entries of a transcript in their order, or None if there is no such transcript."""
+        """Return all entries of a transcript in order, or None if it does not exist."""
         return await asyncio.to_thread(self._load, key)
 
     async def list_sessions(self, project_key: str) -> list[SessionStoreListEntry]:
@@ -81,11 +81,11 @@ class TranscriptStore:
         ]
 
     async def list_session_summaries(self, project_key: str) -> list[SessionSummaryEntry]:
-        """List the summaries; one that lacks entries is older than its session."""
+        """List the summaries. A summary that lacks entries is older than its session."""
         return await asyncio.to_thread(self._list_summaries, project_key)
 
     async def delete(self, key: SessionKey) -> None:
-        """Delete a transcript, with a main one those of its subagents. None there is no error."""
+        """Delete a transcript; with a main one, those of its subagents too. It need not exist."""
         await asyncio.to_thread(self._delete, key)
 
     async def list_subkeys(self, key: SessionListSubkeysKey) -> list[str]:
@@ -102,7 +102,7 @@ class TranscriptStore:
             subpath=key.get("subpath"),
             lines=tuple(to_line(entry) for entry in entries),
         )
-        # The SDK tries again after an error, and the lines may be there all the same: as the same
+        # The SDK tries again after an error, although the lines may have been stored. In the same
         # batch they are not added twice, with a `uuid` or without.
         failed = self._failed
         if failed is not None and dataclasses.replace(batch, batch_id=failed.batch_id) == failed:

@@ -1,4 +1,4 @@
-"""Summaries of transcripts, kept up with their lines."""
+"""Updates the summaries of transcripts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .batch import Batch, to_line
 logger = logging.getLogger(__name__)
 
 MAX_FOLDS = 16
-"""Each time somebody else was first, that one has folded on: this many are never needed."""
+"""Maximum attempts. At each conflict another client made progress, so fewer are needed."""
 Fold = Callable[[Json | None, str, list[Json]], Json]
-"""From a summary or None, the id of its session and further entries: the next summary."""
+"""Makes the next summary from a summary or None, the id of its session, and further entries."""
 
 
 class Summaries:
-    """Keeps summaries up with their transcripts. Remembers the one that it put last."""
+    """Updates summaries to follow their transcripts. Remembers the last stored summary."""
 
     def __init__(self, manager: ManagerClient, fold: Fold) -> None:
         self._manager = manager
@@ -29,7 +29,7 @@ class Summaries:
         self._newest: tuple[Mapping[str, str], int, Json | None] | None = None
 
     def advance(self, batch: Batch, *, appended: int, last_position: int) -> None:
-        """Fold until at least the entries up to `last_position` are in the summary."""
+        """Fold until the summary contains at least the entries up to `last_position`."""
         before = last_position - appended
         for _ in range(MAX_FOLDS):
             version, summary = self._current(batch, before)
@@ -42,7 +42,7 @@ class Summaries:
                 folded, reached = self._read_on(batch, version, summary)
             if self._put(batch, folded, expected_version=version, version=reached):
                 return
-        logger.warning("a transcript's summary stays behind: it changed each time")
+        logger.warning("the summary of a transcript is behind: it changed at each attempt")
 
     def _current(self, batch: Batch, wanted: int) -> tuple[int, Json | None]:
         if self._newest is not None and self._newest[:2] == (batch.transcript, wanted):
@@ -59,7 +59,7 @@ class Summaries:
         return summary or {}, reached
 
     def _put(self, batch: Batch, summary: Json, *, expected_version: int, version: int) -> bool:
-        """Put it; return whether it was of the expected version."""
+        """Store a summary. Return False if the stored one is not of the expected version."""
         self._newest = None
         try:
             self._manager.put_summary(
@@ -77,7 +77,7 @@ class Summaries:
 
 
 def fold_as_sdk(summary: Json | None, session_id: str, entries: list[Json]) -> Json:
-    """Fold entries as the Agent SDK does, which has to be installed."""
+    """Fold entries with the Agent SDK, which must be installed."""
     from claude_agent_sdk import fold_session_summary
     from claude_agent_sdk.types import SessionKey, SessionStoreEntry, SessionSummaryEntry
 
@@ -85,6 +85,6 @@ def fold_as_sdk(summary: Json | None, session_id: str, entries: list[Json]) -> J
     if summary is not None:
         before = {"session_id": session_id, "mtime": 0, "data": summary}
     key: SessionKey = {"project_key": "", "session_id": session_id}
-    # An entry of the SDK is any object: its type only names what it sometimes looks at.
+    # The SDK accepts any object as an entry: its type only names optional fields.
     folded = fold_session_summary(before, key, cast("list[SessionStoreEntry]", entries))
     return folded["data"]

@@ -1,1 +1,1 @@
-"""Care of what is kept on this machine: checks, and purging."""
+"""Maintenance of the state on this machine: checks, and purging."""

@@ -1,6 +1,6 @@
-"""What can be wrong on this machine, and what to do about each: the checks of `ao-doctor`.
+"""The checks of `ao-doctor`: problems on this machine, with advice for each.
 
-Checks only look. What they find of a dead supervisor is mended by whoever asks for it.
+Checks change nothing. `ao-doctor --fix` cleans up after dead supervisors.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ STALE_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at; `advice` is what to do, where it is not as it should be."""
+    """The result of one check; `advice` says what to do if something is wrong."""
 
     about: str
     text: str
     advice: str | None = None
 
     matters: bool = True
-    """Whether it keeps something from working that was set up to work."""
+    """True if the problem breaks something that is set up to work."""
 
     @property
     def is_fine(self) -> bool:
@@ -44,7 +44,7 @@ class Finding:
 
 
 def check_manager(manager: ManagerClient, port: int | None) -> Iterator[Finding]:
-    """Whether a manager answers, which version it is, and where its data is."""
+    """Check that a manager answers; show its version and where its data is."""
     try:
         health = manager.get_health()
         newest = list(manager.find_sessions(limit=1))
@@ -56,20 +56,20 @@ def check_manager(manager: ManagerClient, port: int | None) -> Iterator[Finding]
     yield Finding(
         about="manager",
         text=f"{manager.base_url}, version {version}, commands {__version__}",
-        advice=None if version == __version__ else "agent-session-manager stop, and start it anew",
+        advice=None if version == __version__ else "agent-session-manager stop, and start it again",
     )
     found = None if port is None else _discover(port)
-    where = found["database"] if found else "of another machine"
+    where = found["database"] if found else "on another machine"
     text = f"{where}, {'readable' if newest else 'readable, no sessions yet'}"
     yield Finding(about="database", text=text)
 
 
 def check_state_dir(state: Path) -> Iterator[Finding]:
-    """Whether the state directory is ours alone."""
+    """Check that other users cannot access the state directory."""
     try:
         mode = stat.S_IMODE(state.stat().st_mode)
     except FileNotFoundError:
-        yield Finding(about="state directory", text=f"{state} is not there yet")
+        yield Finding(about="state directory", text=f"{state} does not exist yet")
         return
     yield Finding(
         about="state directory",
@@ -79,7 +79,7 @@ def check_state_dir(state: Path) -> Iterator[Finding]:
 
 
 def check_executors() -> Iterator[Finding]:
-    """Whether agents can be started; of credentials only whether there are any."""
+    """Check that agents can be started, and that credentials exist; do not read them."""
     is_installed = find_spec("claude_agent_sdk") is not None
     yield Finding(
         about="executor claude",
@@ -94,14 +94,14 @@ def check_executors() -> Iterator[Finding]:
     ]
     yield Finding(
         about="credentials",
-        text=", ".join(present) if present else "none that we know of",
+        text=", ".join(present) if present else "none found",
         advice=None if present else "run `claude` and /login there, or set ANTHROPIC_API_KEY",
-        matters=False,  # to whoever uses other executors
+        matters=False,  # other executors do not need them
     )
 
 
 def check_outboxes(state: Path) -> Iterator[Finding]:
-    """Which events the manager does not have yet, and which it will never take."""
+    """Check for events that the manager does not have yet or has refused for good."""
     for path in list_outboxes(outbox_dir(state)):
         try:
             with Outbox(path) as outbox:
@@ -115,29 +115,29 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
         if waiting:
             advice = "any command delivers them while the manager can be reached"
             yield Finding(about="outbox", text=f"{waiting} events in {path}", advice=advice)
-        # Of a session that is gone there may be thousands.
+        # A deleted session can have thousands of refused events.
         reasons = Counter(f"{_kind(entry)}: {entry.reason}" for entry in refused)
         for reason, count in reasons.items():
             yield Finding(
                 about="outbox",
                 text=f"{count} refused for good: {reason}",
                 advice=(
-                    "ao-doctor --fix sends it once more; to give it up: "
+                    "ao-doctor --fix sends it again; to discard it: "
                     f"rm {shlex.quote(str(path))} {shlex.quote(str(path.with_suffix('.lock')))}"
                 ),
             )
 
 
 def _check_held(path: Path) -> Iterator[Finding]:
-    """What a supervisor that lives has not delivered yet, and what it could not deliver."""
-    with suppress(OutboxError):  # it delivered the last of it, and removed it, this moment
+    """Check for events that a live supervisor has not delivered yet or could not deliver."""
+    with suppress(OutboxError):  # the supervisor has just delivered the rest and removed it
         waiting, refused = peek(path)
         if waiting:
             text = f"{waiting} events in {path}, which its supervisor is delivering"
             yield Finding(about="outbox", text=text)
         if refused:
-            text = f"{refused} refused for good in {path}, while its run goes on"
-            advice = "once the run has ended: ao-doctor, which then says why"
+            text = f"{refused} refused for good in {path}, while its run continues"
+            advice = "run ao-doctor again after the run has ended; it then shows the reason"
             yield Finding(about="outbox", text=text, advice=advice)
 
 
@@ -147,7 +147,7 @@ def _kind(refused: Refused) -> str:
 
 
 def check_supervisors(state: Path) -> Iterator[Finding]:
-    """Which supervisors live, and what those that died have left running."""
+    """Check for dead supervisors and the processes that they left running."""
     alive = 0
     for entry in list_registered(state):
         if entry.is_supervised:
@@ -156,31 +156,31 @@ def check_supervisors(state: Path) -> Iterator[Finding]:
         if not entry.is_dead:
             yield Finding(
                 about="supervisor",
-                text=f"that of {entry.run.session_name!r} is on {entry.run.host}, another machine",
-                advice=f"run ao-doctor there; where that machine is gone: rm {entry.path}",
+                text=f"{entry.run.session_name!r}: its supervisor is on machine {entry.run.host}",
+                advice=f"run ao-doctor there; if that machine no longer exists: rm {entry.path}",
                 matters=False,
             )
             continue
         left = len(RunProcesses(None, entry.run.marker, lambda: spared_pids(state)).find())
         yield Finding(
             about="supervisor",
-            text=f"that of {entry.run.session_name!r} died, {left} processes are left",
+            text=f"{entry.run.session_name!r}: its supervisor died, {left} processes are left",
             advice="ao-doctor --fix, or ao-stop the session",
         )
     yield Finding(about="supervisors", text=f"{alive} runs are supervised on this machine")
 
 
 def check_sessions(manager: ManagerClient) -> Iterator[Finding]:
-    """Which sessions of this machine say that they run and have nobody who vouches for it."""
+    """Check for running sessions of this machine that have no lease and were idle for a day."""
     try:
         running = list(manager.find_sessions(status="running"))
-    except SessionClientError:  # the manager's own finding says so
+    except SessionClientError:  # `check_manager` reports it
         return
     for session in running:
         last = datetime.fromisoformat(session["last_activity_at"])
         is_stale = session["lease"] is None and datetime.now(UTC) - last > STALE_AFTER
         if is_stale and session["host"] in (None, host()):
-            text = f"{session['session_name']!r} runs without a lease and was quiet for a day"
+            text = f"{session['session_name']!r} is running without a lease and was idle for a day"
             advice = f"ao-resume --takeover, or ao-clean --force {session['session_id']}"
             yield Finding(about="session", text=text, advice=advice)
     yield Finding(about="sessions", text=f"{len(running)} running")

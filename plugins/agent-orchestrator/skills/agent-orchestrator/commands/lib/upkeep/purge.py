@@ -1,14 +1,13 @@
-"""What lies on this machine of a session: what its runs made here, found and removed.
+"""Removing the files that the runs of a deleted session made on this machine.
 
-Ids and names come from the manager, where others choose them. So nothing is removed because of an
-id alone: a run counts if this person sealed it, and of Claude Code's files only those count that
-such a run of Claude Code made, under the key of its own directory. Nothing that a supervisor holds
-is touched: its events are still on their way.
+Ids and names come from the manager, where others can choose them. So an id alone is no reason to
+remove a file. A run counts only if this person sealed it. A file of Claude Code counts only if a
+sealed run of Claude Code made it, under the key of the run's directory. Files that a supervisor
+holds stay, because their events are not delivered yet.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -20,11 +19,12 @@ from typing import Any
 
 from ..machine.environment import outbox_dir
 from ..runs.registry import registry_dir
+from ..shared.locks import take_lock
 from ..shared.private_files import open_to_read
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _MAX_KEY_CHARS = 200
-"""Claude Code cuts a longer key, and puts a digest after it."""
+"""Claude Code cuts a longer key and appends a digest."""
 
 
 def purge(
@@ -35,12 +35,13 @@ def purge(
     state_dir: Path,
     claude_dir: Path,
 ) -> list[Path]:
-    """Remove what is left here of a session that is deleted; return what was removed.
+    """Remove the files of a deleted session from this machine; return the removed paths.
 
-    `runs` are those of the session that this person sealed, `conversation_ids` the conversations
-    that their agents began, beside the one that has the session's id. Removed are: events of theirs
-    that wait or were refused, entries of their dead supervisors, and Claude Code's own transcripts
-    with those of its subagents.
+    `runs` are the session's runs that this person sealed. `conversation_ids` are conversations that
+    their agents began, in addition to the conversation with the session's id.
+
+    Removed are the waiting and refused events of these runs, the entries of their dead supervisors,
+    and Claude Code's own transcripts, subagents included.
     """
     removed = []
     numbers = {run["run"] for run in runs}
@@ -67,7 +68,7 @@ def purge(
 
 
 def _directories(projects: Path, project_dirs: list[str]) -> list[Path]:
-    """Where Claude Code keeps the transcripts of these projects."""
+    """Return the directories where Claude Code keeps the transcripts of these projects."""
     keys = {
         re.sub(r"[^a-zA-Z0-9]", "-", unicodedata.normalize("NFC", os.path.realpath(directory)))
         for directory in project_dirs
@@ -82,7 +83,7 @@ def _directories(projects: Path, project_dirs: list[str]) -> list[Path]:
 
 
 def _of(directory: Path, session_id: str, runs: set[int], suffix: str) -> Iterator[Path]:
-    """The files of the session's runs that are there."""
+    """Yield the existing files of the session's runs."""
     for run in sorted(runs):
         path = directory / f"{session_id}.{run}{suffix}"
         if path.exists():
@@ -90,16 +91,14 @@ def _of(directory: Path, session_id: str, runs: set[int], suffix: str) -> Iterat
 
 
 def _remove_unheld(locked: Path, beside: list[Path]) -> list[Path]:
-    """Remove a file that nobody has locked, last, and before it those beside it."""
+    """Remove the files `beside`, then `locked`, unless another process has locked it."""
     try:
         descriptor = open_to_read(locked)
-    except OSError:  # it is gone, or not a file of ours
+    except OSError:  # it does not exist, or is not our file
         return []
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return []
-    else:
+        if not take_lock(descriptor):
+            return []
         there = [path for path in (*beside, locked) if path.exists()]
         for path in there:
             path.unlink()

@@ -1,0 +1,8 @@
+import { visible } from "../../text/visible";
+import { Code } from "../content/code";
+import { languageOf } from "../content/highlight";
+
+/** The text of a file that a call wrote. */
+export default function FileText({ path, text }: { path: string; text: string }) {
+  return <Code text={visible(text)} language={languageOf(path)} />;
+}

@@ -1,0 +1,217 @@
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { listRuns } from "../api/routes";
+import { useSessions } from "../hooks/use-sessions";
+import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
+import { sessionLink } from "../text/route";
+import { commandLine, commandsFor } from "../text/shell";
+import { visible } from "../text/visible";
+import { ChildrenStates } from "../ui/children-states";
+import { CommandLine } from "../ui/command-line";
+import { CopyButton } from "../ui/copy-button";
+import { Moment } from "../ui/moment";
+import { RunDuration, StateBadge } from "../ui/state-badge";
+import { Line } from "../ui/text";
+import { commandOf, defaultFilter, type Run, type Session, type SessionFilter, type Usage } from "../wire";
+
+export function Facts({ session }: { session: Session }) {
+  const { usage } = session;
+  return (
+    <div className="facts" data-testid="facts">
+      <dl>
+        <Fact label="State">
+          <StateBadge state={session.state} />
+          {session.reason && session.reason !== "completed" && session.reason !== session.state && (
+            <span> ({session.reason})</span>
+          )}
+        </Fact>
+        {session.children_failed + session.children_running > 0 && (
+          <Fact label="Child sessions">
+            <ChildrenStates session={session} />
+          </Fact>
+        )}
+        {session.exit_code !== null && <Fact label="Exit code">{session.exit_code}</Fact>}
+        <Fact label="Project">
+          <TextFact text={session.project_dir} />
+        </Fact>
+        <Fact label="Host">
+          <TextFact text={session.host} />
+        </Fact>
+        <Fact label="Agent">
+          <TextFact text={session.agent_name} />
+        </Fact>
+        <Fact label="Executor">
+          <TextFact text={session.executor} />
+        </Fact>
+        <Fact label="Created">
+          <time dateTime={session.created_at}>{fullTime(session.created_at)}</time>
+        </Fact>
+        <Fact label="Last activity">
+          <Moment at={session.last_activity_at} />
+        </Fact>
+        <Fact label="Duration">
+          <RunDuration session={session} />
+        </Fact>
+        <Fact label="Events">{wholeNumber(session.last_seq)}</Fact>
+        {session.masked_secrets > 0 && (
+          <Fact label="Masked secrets">{wholeNumber(session.masked_secrets)}</Fact>
+        )}
+        {session.parent_session_id && (
+          <Fact label="Parent">
+            <a href={sessionLink(session.parent_session_id)}>
+              <Line text={session.parent_session_id} />
+            </a>
+          </Fact>
+        )}
+        <Fact label="Id">
+          <code className="id">{session.session_id}</code>
+          <CopyButton label="Copy the id" text={session.session_id} isCompact />
+          <CopyButton
+            label="Copy a link to this session"
+            text={linkTo(session.session_id)}
+            isCompact
+            icon="link"
+          />
+        </Fact>
+      </dl>
+      <UsageFacts usage={usage} />
+      {session.executor === "command" && <Program session={session} />}
+      {session.run > 1 && <Runs session={session} />}
+      {session.child_count > 0 && <Children session={session} />}
+      <h2>In a terminal</h2>
+      {commandsFor(session).map(({ purpose, text }) => (
+        <CommandLine key={purpose} purpose={purpose} text={text} />
+      ))}
+    </div>
+  );
+}
+
+function Fact({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <div className="fact">
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function TextFact({ text }: { text: string | null }) {
+  return text ? <Line text={text} /> : <span className="nothing">–</span>;
+}
+
+const USAGE_WORDS: readonly (readonly [
+  Exclude<keyof Usage, "cost_microdollars" | "unpriced_tokens">,
+  string,
+])[] = [
+  ["input_tokens", "Input"],
+  ["output_tokens", "Output"],
+  ["cache_read_tokens", "Cache read"],
+  ["cache_creation_tokens", "Cache write"],
+];
+
+function UsageFacts({ usage }: { usage: Usage }) {
+  const isKnown = Object.values(usage).some((count) => count > 0);
+  if (!isKnown) return null;
+  return (
+    <>
+      <h2>Tokens and cost</h2>
+      <dl>
+        {USAGE_WORDS.map(([kind, word]) => (
+          <Fact key={kind} label={word}>
+            <span className="number">{wholeNumber(usage[kind])}</span>
+          </Fact>
+        ))}
+        <Fact label="Cost">
+          <strong className="number">{cost(usage)}</strong>
+        </Fact>
+      </dl>
+    </>
+  );
+}
+
+function useRuns(session: Session) {
+  return useQuery({
+    queryKey: ["runs", session.session_id, session.generation, session.run, session.state],
+    queryFn: ({ signal }) => listRuns(session.session_id, signal),
+  });
+}
+
+/** The program of the newest run, as a command line. */
+function Program({ session }: { session: Session }) {
+  const newest = useRuns(session).data?.at(-1);
+  const words = newest ? commandOf(newest) : [];
+  if (words.length === 0) return null;
+  return (
+    <>
+      <h2>Program</h2>
+      <CommandLine text={visible(commandLine(words))} />
+    </>
+  );
+}
+
+function Runs({ session }: { session: Session }) {
+  const runs = useRuns(session);
+  return (
+    <>
+      <h2>Runs</h2>
+      <table className="runs">
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">End</th>
+            <th scope="col" className="number">
+              Duration
+            </th>
+            <th scope="col" className="number">
+              Cost
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {runs.data?.toReversed().map((run) => (
+            <tr key={run.run}>
+              <td>{run.run}</td>
+              <td>{run.reason ?? "running"}</td>
+              <td className="number">{tookOf(run)}</td>
+              <td className="number">{hasCost(run.usage) && cost(run.usage)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+const CHILDREN_MS = 5000;
+
+function Children({ session }: { session: Session }) {
+  const filter = useMemo<SessionFilter>(
+    () => ({ ...defaultFilter, archived: "all", parent_session_id: session.session_id }),
+    [session.session_id],
+  );
+  const children = useSessions(filter, CHILDREN_MS);
+  return (
+    <>
+      <h2>Children</h2>
+      <ul className="children">
+        {children.sessions.map((child) => (
+          <li key={child.session_id}>
+            <StateBadge state={child.state} />
+            <a href={sessionLink(child.session_id)}>
+              <Line text={child.session_name} />
+            </a>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function tookOf(run: Run): string {
+  if (run.finished_at === null) return "";
+  return duration((Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000);
+}
+
+function linkTo(sessionId: string): string {
+  return new URL(sessionLink(sessionId), window.location.href).href;
+}

@@ -1,0 +1,204 @@
+import { memo } from "react";
+import type { Row } from "../../state/rows";
+import { clockTime, compactNumber, fullTime, money, wholeNumber } from "../../text/format";
+import { sessionLink } from "../../text/route";
+import { oneLine } from "../../text/visible";
+import { Icon } from "../../ui/icons";
+import { PlainText } from "../../ui/text";
+import type { EventOf, SessionEvent } from "../../wire";
+import { CallRow } from "../calls/call-row";
+import { FoldRow } from "../content/fold-row";
+import { JsonTree } from "../content/json-tree";
+import { MessageRow } from "./message-row";
+
+interface EventRowProps {
+  readonly row: Row;
+  readonly sessionId: string;
+  readonly isOpen: boolean;
+  onToggle(seq: number): void;
+  onToggleSubagent(key: string): void;
+}
+
+/** One row of the timeline, memoised: scrolling renders the list, but only changed rows again. */
+export const EventRow = memo(function EventRow(props: EventRowProps) {
+  const { row, sessionId, isOpen, onToggleSubagent } = props;
+  const { event, depth } = row;
+  const onToggle = () => props.onToggle(row.seq);
+  return (
+    <>
+      {row.beginsRun !== null && <RunBorder run={row.beginsRun} at={event.recorded_at} />}
+      {row.beginsSubagent && (
+        <p className="subagent-border" data-depth="1">
+          <Icon name="subagent" /> Subagent of a call that is not loaded
+        </p>
+      )}
+      <div
+        className={`event event-${event.kind} ${event.late ? "is-late" : ""}`}
+        data-depth={Math.min(depth, 6)}
+      >
+        <a
+          className="event-seq number"
+          href={sessionLink(sessionId, row.seq)}
+          title={`Link to event ${row.seq}`}
+        >
+          {row.seq}
+        </a>
+        <div className="event-body">
+          {row.kind === "call" ? (
+            <CallRow
+              call={row.call}
+              subagent={row.subagent}
+              isOpen={isOpen}
+              onToggle={onToggle}
+              onToggleSubagent={onToggleSubagent}
+            />
+          ) : (
+            <EventBody event={event} isOpen={isOpen} onToggle={onToggle} />
+          )}
+        </div>
+        <time className="event-time number" dateTime={event.recorded_at} title={fullTime(event.recorded_at)}>
+          {event.late && <span className="tag">late</span>}
+          {clockTime(event.recorded_at)}
+        </time>
+      </div>
+    </>
+  );
+});
+
+function RunBorder({ run, at }: { run: number; at: string }) {
+  return (
+    <div className="run-border" data-testid="run-border">
+      <span>
+        Run {run} began <time dateTime={at}>{fullTime(at)}</time>
+      </span>
+    </div>
+  );
+}
+
+interface EventBodyProps {
+  readonly event: SessionEvent;
+  readonly isOpen: boolean;
+  onToggle(): void;
+}
+
+/** The content of an event, with one case per kind: a new kind compiles only with a case for it. */
+function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
+  const fold = { isOpen, onToggle };
+  switch (event.kind) {
+    case "message":
+      return <MessageRow {...fold} event={event} />;
+    case "thinking":
+      return (
+        <FoldRow {...fold} label="Thinking" gist={oneLine(event.text.slice(0, 300))}>
+          <PlainText text={event.text} className="thinking" />
+        </FoldRow>
+      );
+    case "pre_tool":
+    case "post_tool":
+      return <Whole {...fold} event={event} label={event.tool_name} />;
+    case "permission_denied":
+      return (
+        <Notice
+          tone="bad"
+          icon="denied"
+          label={`${oneLine(event.tool_name)} was denied`}
+          text={event.error}
+        />
+      );
+    case "subagent_start":
+      return (
+        <Notice icon="subagent" label={`${oneLine(event.subagent_type)} began`} text={event.description} />
+      );
+    case "subagent_stop":
+      return <Notice icon="subagent" label={`Subagent ${oneLine(event.status)}`} text={event.text} />;
+    case "retry":
+      return <Notice tone="warn" label={retryLabel(event)} text={event.error} />;
+    case "model_request":
+      return null; // has no row
+    case "usage":
+      return <Notice label="Usage" text={usageText(event.usage)} />;
+    case "diagnostic":
+      return (
+        <FoldRow {...fold} label="Diagnostic" gist={oneLine(event.text.slice(0, 300))} tone="warn">
+          <PlainText text={event.text} />
+        </FoldRow>
+      );
+    case "stderr":
+      return (
+        <FoldRow {...fold} label="stderr" gist={oneLine(event.text.slice(0, 300))} tone="warn">
+          <PlainText text={event.text} />
+        </FoldRow>
+      );
+    case "session_stop":
+      return <RunEnd event={event} />;
+    case "other":
+      return <Whole {...fold} event={event} label={event.event_type} />;
+  }
+}
+
+function RunEnd({ event }: { event: EventOf<"session_stop"> }) {
+  const reason = event.reason ?? (event.exit_code ? "failed" : "completed");
+  const tone = reason === "completed" ? "good" : reason === "stopped" ? "warn" : "bad";
+  return (
+    <div className={`run-end tone-${tone}`} data-testid="run-end">
+      <strong>
+        Run {event.run} {oneLine(reason)}
+      </strong>
+      {event.exit_code !== null && <span className="quiet-text">exit code {event.exit_code}</span>}
+      {event.error && <PlainText text={event.error} className="error-text" />}
+    </div>
+  );
+}
+
+/** An event of a type without its own layout: its type, its text, and all its fields on demand. */
+function Whole({ event, label, isOpen, onToggle }: EventBodyProps & { label: string }) {
+  const gist = event.error ?? (event.kind === "other" ? event.text : "");
+  return (
+    <FoldRow
+      isOpen={isOpen}
+      onToggle={onToggle}
+      label={oneLine(label)}
+      gist={oneLine(gist.slice(0, 300))}
+      tone={event.error === null ? "plain" : "bad"}
+    >
+      <JsonTree value={event.wire} />
+    </FoldRow>
+  );
+}
+
+interface NoticeProps {
+  readonly label: string;
+  readonly text: string | null;
+  readonly tone?: "plain" | "warn" | "bad";
+  readonly icon?: "denied" | "subagent";
+}
+
+function Notice({ label, text, tone = "plain", icon }: NoticeProps) {
+  return (
+    <div className={`notice tone-${tone}`}>
+      {icon && <Icon name={icon} />}
+      <strong>{label}</strong>
+      {text && <PlainText text={text} />}
+    </div>
+  );
+}
+
+function retryLabel(event: EventOf<"retry">): string {
+  const of = event.max_retries === null ? "" : ` of ${event.max_retries}`;
+  const attempt = event.attempt === null ? "" : ` ${event.attempt}${of}`;
+  const wait = event.delay_seconds === null ? "" : `, in ${event.delay_seconds.toFixed(1)}s`;
+  return `Retry${attempt}${wait}`;
+}
+
+function usageText(usage: EventOf<"usage">["usage"]): string {
+  const parts: string[] = [];
+  const add = (count: number | undefined, words: string) => {
+    if (count) parts.push(`${count < 10_000 ? wholeNumber(count) : compactNumber(count)} ${words}`);
+  };
+  add(usage.input_tokens, "in");
+  add(usage.output_tokens, "out");
+  add(usage.cache_read_tokens, "from cache");
+  add(usage.cache_creation_tokens, "to cache");
+  if (usage.cost_microdollars) parts.push(money(usage.cost_microdollars));
+  return parts.join(" · ");
+}

@@ -1,0 +1,184 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
+import { useKeepPlace } from "../../hooks/left-place";
+import { useStable } from "../../hooks/use-stable";
+import { type Arrangement, placeOf, type Row } from "../../state/rows";
+import { toggled } from "../../state/sets";
+import { wholeNumber } from "../../text/format";
+import { sessionLink } from "../../text/route";
+import { Boundary } from "../../ui/boundary";
+import { Icon } from "../../ui/icons";
+import { EventRow } from "./event-row";
+import { END_PX, useFollowing } from "./use-following";
+import { type Target, useScrollPosition } from "./use-scroll-position";
+
+interface TimelineListProps {
+  readonly sessionId: string;
+  readonly head: number;
+  readonly arrangement: Arrangement;
+  readonly target: Target | null;
+  readonly isTargetReady: boolean;
+  /** The calls that were open when the timeline was left. */
+  readonly openCalls: readonly number[];
+  readonly openFolds: ReadonlySet<string>;
+  readonly generation: string;
+  readonly endJumps: number;
+  onShow(seqs: readonly number[]): void;
+  /** Called when the reader may have scrolled. */
+  onMove(): void;
+  onToggleSubagent(key: string): void;
+  onJumpToEnd(): void;
+}
+
+/** The place at which a timeline was left. */
+export interface TimelinePlace {
+  /** The row at the upper edge and its scroll offset; null if the end was followed. */
+  readonly top: { readonly seq: number; readonly offset: number } | null;
+  readonly openCalls: readonly number[];
+  readonly openFolds: readonly string[];
+  readonly generation: string;
+}
+
+/** The virtual list of a session's rows; it follows the end until the reader scrolls up. */
+export function TimelineList(props: TimelineListProps) {
+  const { arrangement, head, target, isTargetReady, endJumps, sessionId } = props;
+  const { seqs, rows } = arrangement;
+  const scroller = useRef<HTMLDivElement>(null);
+  const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set(props.openCalls));
+  const following = useFollowing(head, target, endJumps);
+  const { isFollowing, fresh, leaveEnd } = following;
+
+  const virtualizer = useVirtualizer({
+    count: seqs.length,
+    getScrollElement: () => scroller.current,
+    getItemKey: useCallback((place: number) => seqs[place] ?? place, [seqs]),
+    estimateSize: (place) => estimate(rows.get(seqs[place] ?? 0)),
+    overscan: 8,
+    paddingStart: 12,
+    paddingEnd: 24,
+    anchorTo: "end",
+    followOnAppend: true,
+    // -1 while the end is not followed, so that the list does not jump to the end.
+    scrollEndThreshold: isFollowing ? END_PX : -1,
+  });
+
+  useKeepPlace(sessionLink(sessionId), (): TimelinePlace => {
+    const scrollTop = scroller.current?.scrollTop ?? 0;
+    const item = virtualizer.getVirtualItemForOffset(scrollTop);
+    const seq = item && seqs[item.index];
+    return {
+      top:
+        isFollowing || item === undefined || seq === undefined
+          ? null
+          : { seq, offset: scrollTop - item.start },
+      openCalls: [...openRows],
+      openFolds: [...props.openFolds],
+      generation: props.generation,
+    };
+  });
+
+  const { leaveTarget, isReturning } = useScrollPosition(virtualizer, {
+    arrangement,
+    target,
+    isTargetReady,
+    isFollowing,
+    endJumps,
+  });
+
+  const virtualRows = virtualizer.getVirtualItems();
+  const firstPlace = virtualizer.range?.startIndex ?? 0;
+  const lastPlace = virtualizer.range?.endIndex ?? -1;
+  const below =
+    virtualizer.getTotalSize() - (virtualizer.scrollOffset ?? 0) - (virtualizer.scrollRect?.height ?? 0);
+  const isMoreBelow = below > END_PX;
+  const onShow = useEffectEvent(props.onShow);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
+  useEffect(() => onShow(seqs.slice(firstPlace, lastPlace + 1)), [firstPlace, lastPlace, arrangement]);
+
+  function noteTouch(event: { timeStamp: number }): void {
+    following.noteTouch(event);
+    leaveTarget();
+    props.onMove();
+  }
+
+  // A reader who opens a row wants to read from its start, so the list must not follow the end.
+  const toggleRow = useStable((seq: number) => {
+    if (!openRows.has(seq)) leaveEnd();
+    setOpenRows(toggled(openRows, seq));
+  });
+  const toggleSubagent = useStable(props.onToggleSubagent);
+
+  const targetSeq = target === null || target.offset !== null ? null : seqs[placeOf(arrangement, target.seq)];
+  return (
+    <div className="timeline-frame">
+      <div
+        ref={scroller}
+        className="timeline-scroll"
+        role="feed"
+        aria-label="Timeline"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        data-testid="timeline"
+        onScroll={(event) => {
+          if (!isReturning()) following.noteScroll(event.currentTarget, event.timeStamp);
+        }}
+        onWheel={noteTouch}
+        onTouchMove={noteTouch}
+        onPointerDown={noteTouch}
+        onKeyDown={noteTouch}
+      >
+        <div className="timeline-rows" style={{ height: virtualizer.getTotalSize() }}>
+          {virtualRows.map(({ index, start, key }) => {
+            const seq = seqs[index] ?? 0;
+            const row = rows.get(seq);
+            return (
+              <article
+                key={key}
+                ref={virtualizer.measureElement}
+                data-index={index}
+                data-seq={seq}
+                data-testid="event-row"
+                aria-posinset={seq}
+                aria-setsize={head}
+                aria-label={`Event ${seq}`}
+                aria-busy={row === undefined}
+                className={`timeline-row ${seq === targetSeq ? "is-target" : ""}`}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {row ? (
+                  <Boundary fallback={<p className="unshown">Event {seq} cannot be shown.</p>}>
+                    <EventRow
+                      row={row}
+                      sessionId={sessionId}
+                      isOpen={openRows.has(seq)}
+                      onToggle={toggleRow}
+                      onToggleSubagent={toggleSubagent}
+                    />
+                  </Boundary>
+                ) : (
+                  <div className="placeholder" aria-hidden="true" />
+                )}
+              </article>
+            );
+          })}
+        </div>
+      </div>
+      {!isFollowing && (isMoreBelow || fresh > 0) && (
+        <button type="button" className="to-end" data-testid="to-end" onClick={props.onJumpToEnd}>
+          <Icon name="down" /> Jump to the end{fresh > 0 && ` (${wholeNumber(fresh)} new)`}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Estimate the height of a row before it is rendered, so that the scroll bar is stable. */
+function estimate(row: Row | undefined): number {
+  if (row === undefined) return 40;
+  const border = row.beginsRun === null ? 0 : 44;
+  if (row.kind === "call") return 36 + border;
+  const { event } = row;
+  if (event.kind !== "message") return 36 + border;
+  const lines = event.text.slice(0, 6000).split("\n");
+  return border + 52 + lines.reduce((sum, line) => sum + 22 * Math.max(1, Math.ceil(line.length / 95)), 0);
+}

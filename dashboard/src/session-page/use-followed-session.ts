@@ -1,0 +1,116 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useEffectEvent, useReducer, useRef } from "react";
+import { ApiError, hasCode, isPassing, isTokenRefused } from "../api/errors";
+import { getSession, listEvents, openEventsFeed } from "../api/routes";
+import { toFollowedChanges } from "../api/session-frames";
+import type { Connection } from "../api/stream";
+import { noticeEnd } from "../hooks/end-notifications";
+import { useStream } from "../hooks/use-stream";
+import { type Followed, follow } from "../state/followed";
+import { type MissingEvents, missingEvents } from "../state/timeline";
+import type { Session } from "../wire";
+
+export interface FollowedSession {
+  readonly followed: Followed;
+  readonly error: Error | null;
+  readonly connection: Connection;
+  /** Load the missing events around the visible seqs. */
+  show(seqs: readonly number[]): void;
+  /** Show the response to an action before the feed reports it. */
+  learn(session: Session): void;
+  retry(): void;
+}
+
+/** Number of rows to load beyond the visible ones. */
+const READ_AROUND = 60;
+const MAX_RETRIES = 4;
+
+export function useFollowedSession(sessionId: string): FollowedSession {
+  const queries = useQueryClient();
+  const [followed, dispatch] = useReducer(follow, { phase: "loading" });
+  const cursor = useRef<string | null>(null);
+  const reading = useRef(new Set<number>());
+  const shown = useRef<readonly number[]>([]);
+  const query = useQuery({
+    queryKey: ["session", sessionId],
+    queryFn: ({ signal }) => getSession(sessionId, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  });
+
+  useEffect(() => {
+    if (query.data) {
+      cursor.current = `${query.data.generation}:${query.data.last_seq}`;
+      dispatch({ kind: "found", session: query.data });
+    } else if (query.error instanceof ApiError && query.error.status === 404) {
+      dispatch({ kind: "gone" });
+    }
+  }, [query.data, query.error]);
+
+  const session = followed.phase === "present" ? followed.session : null;
+  const generation = session?.generation ?? null;
+  const connection = useStream({
+    key: generation === null ? null : `${sessionId} ${generation} ${query.dataUpdatedAt}`,
+    cursor: () => cursor.current,
+    connect: (from, signal) => openEventsFeed(sessionId, from, signal),
+    deliver(frames) {
+      cursor.current = frames.findLast((frame) => frame.cursor !== null)?.cursor ?? cursor.current;
+      dispatch({ kind: "followed", changes: toFollowedChanges(frames) });
+    },
+    onRefusal(error) {
+      if (error.status === 404) dispatch({ kind: "gone" });
+      else if (hasCode(error, "cursor_unknown")) void query.refetch();
+      else if (!isTokenRefused(error)) return "resume";
+      return "close";
+    },
+  });
+
+  useEffect(() => {
+    if (session) noticeEnd(session);
+  }, [session]);
+
+  const timeline = followed.phase === "present" ? followed.timeline : null;
+  const show = useCallback(
+    (seqs: readonly number[]) => {
+      shown.current = seqs;
+      if (timeline === null || generation === null) return;
+      dispatch({ kind: "seen", shown: seqs });
+      for (const missing of missingEvents(timeline, seqs, READ_AROUND)) {
+        void readPage(missing);
+      }
+
+      async function readPage(missing: MissingEvents): Promise<void> {
+        if (generation === null || reading.current.has(missing.after_seq)) return;
+        reading.current.add(missing.after_seq);
+        try {
+          const { events } = await queries.fetchQuery({
+            queryKey: ["events", sessionId, generation, missing],
+            queryFn: ({ signal }) => listEvents(sessionId, { ...missing }, signal),
+            gcTime: 0,
+            retry: (failures, error) => isPassing(error) && failures < MAX_RETRIES,
+          });
+          dispatch({ kind: "page", generation, events });
+        } catch {
+          // The rows stay placeholders, and are requested again when the connection is back.
+        } finally {
+          reading.current.delete(missing.after_seq);
+        }
+      }
+    },
+    [queries, sessionId, generation, timeline],
+  );
+
+  const showAgain = useEffectEvent(() => show(shown.current));
+  useEffect(() => {
+    if (connection === "live") showAgain();
+  }, [connection]);
+
+  return {
+    followed,
+    error: query.error,
+    connection,
+    show,
+    learn: (changed) => dispatch({ kind: "found", session: changed }),
+    retry: () => void query.refetch(),
+  };
+}

@@ -1,0 +1,29 @@
+"""Sessions and events that a page shows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.support.api import Api
+
+
+def create(api: Api, session_id: str, **fields: Any) -> None:
+    new = {"session_id": session_id, "session_name": session_id, **fields}
+    answer = api.post("/sessions", new)
+    assert answer.status == 201, answer.body
+
+
+def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
+    for start in range(0, len(events), 500):
+        answer = api.call(
+            "POST",
+            f"/sessions/{session_id}/events",
+            json.dumps(events[start : start + 500]).encode(),
+        )
+        assert answer.status == 201, answer.body
+
+
+def says(text: str, role: str = "assistant") -> dict[str, Any]:
+    content = [{"type": "text", "text": text}]
+    return {"event_type": "message", "role": role, "content": content}

@@ -1,0 +1,163 @@
+"""Agents as the real Claude Code applies them: prompt, tools, model, servers and environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_orchestrator.agents.agent import Agent
+from agent_orchestrator.events.event import Event
+from agent_orchestrator.machine.environment import RUN_MARKER
+from tests.claude.claude_events import error_of, events_of, only, text_of
+from tests.claude.conftest import Claude
+from tests.support.loops import run
+from tests.support.model_server import ModelServer, script, tool
+
+# These tests run one after another: concurrent CLIs would only slow each other down.
+pytestmark = pytest.mark.xdist_group("claude-executor")
+
+
+@pytest.mark.parametrize(
+    "agents_mode, specs_mode", [("plan", "acceptEdits"), ("acceptEdits", None)]
+)
+def test_permission_mode_of_the_spec_overrides_the_agents(
+    claude: Claude, agents_mode: str, specs_mode: str | None
+) -> None:
+    target = claude.spec.project_dir / "new.txt"
+    call = tool("Write", file_path=str(target), content="written")
+    agent = Agent(name="writer", source=Path("agent.json"), permission_mode=agents_mode)
+    events_of(claude, script(call, {"text": "done"}), agent=agent, permission_mode=specs_mode)
+    assert target.exists()
+
+
+def test_prompt_tools_and_model_of_an_agent_are_applied(claude: Claude, model: ModelServer) -> None:
+    agent = Agent(
+        name="reviewer",
+        source=Path("agent.json"),
+        system_prompt="Speak only of herons. " + "x" * 200_000,
+        tools=("Read", "Bash"),
+        disallowed_tools=("Bash",),
+        model="claude-sonnet-4-5",
+    )
+    events_of(claude, "hi", agent=agent)
+    (request,) = model.requests()
+    assert agent.system_prompt is not None
+    assert request["body"]["system"][-1]["text"].endswith(agent.system_prompt)
+    assert len(request["body"]["system"]) > 1  # Claude Code's own prompt is there too
+    assert [described["name"] for described in request["body"]["tools"]] == ["Read"]
+    assert request["body"]["model"] == "claude-sonnet-4-5"
+
+
+def test_model_of_the_spec_overrides_and_no_tools_means_none(
+    claude: Claude, model: ModelServer
+) -> None:
+    agent = Agent(name="mute", source=Path("agent.json"), tools=(), model="claude-haiku-4-5")
+    events_of(claude, "hi", agent=agent, model="claude-sonnet-4-5")
+    (request,) = model.requests()
+    assert request["body"]["model"] == "claude-sonnet-4-5"
+    assert not request["body"].get("tools")
+
+
+MCP_SERVER = """
+import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    answers = {
+        "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                       "serverInfo": {"name": "notes", "version": "1"}},
+        "tools/list": {"tools": [{"name": "recall", "description": "Recall.",
+                                  "inputSchema": {"type": "object", "properties": {}}}]},
+        "tools/call": {"content": [{"type": "text", "text": "a heron"}]},
+    }
+    if "id" in request:
+        answer = {"jsonrpc": "2.0", "id": request["id"]}
+        answer["result"] = answers.get(request["method"], {})
+        print(json.dumps(answer), flush=True)
+"""
+
+
+def test_mcp_server_is_called_without_its_secret_in_arguments(
+    claude: Claude,
+) -> None:
+    claude.allow("mcp__notes__recall")
+    server = {"command": sys.executable, "args": ["-c", MCP_SERVER], "env": {"TOKEN": "secret-1"}}
+    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers={"notes": server})
+    prompt = script(tool("mcp__notes__recall"), {"text": "a heron it is"})
+
+    async def act() -> tuple[list[Event], str]:
+        events, arguments = [], ""
+        async with aclosing(claude.start(prompt, agent=agent)) as stream:
+            async for event in stream:
+                events.append(event)
+                for process in psutil.Process().children():
+                    with suppress(psutil.Error):  # an ended process has no arguments
+                        arguments += " ".join(process.cmdline())
+        return events, arguments
+
+    events, arguments = run(act())
+    (post_tool,) = only(events, "post_tool")
+    assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
+    assert "mcp.json" in arguments
+    assert "secret-1" not in arguments
+
+
+def test_broken_mcp_server_is_a_diagnostic(claude: Claude) -> None:
+    works = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
+    project = {"mcpServers": {"of-project": {"command": "/nowhere/at/all"}}}
+    (claude.spec.project_dir / ".mcp.json").write_text(json.dumps(project))
+    settings = claude.home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"enableAllProjectMcpServers": true}')
+    servers = {
+        "works": works,
+        "missing": {"command": "/nowhere/at/all"},
+        "ends": {"command": sys.executable, "args": ["-c", "raise SystemExit(3)"]},
+        "number": {**works, "env": {"PORT": 80}},
+        "empty": {},
+    }
+    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers=servers)
+    events = events_of(claude, script({"text": "hi"}), agent=agent)
+    told = [text_of(event) for event in only(events, "diagnostic")]
+    named = {text.split("'")[1]: text for text in told if text.startswith("MCP server ")}
+    assert set(named) == {*servers, "of-project"} - {"works"}
+    assert "did not start" in named["missing"]
+    assert "every value of `env` must be a string" in named["number"]
+    assert events[-1]["reason"] == "completed"
+
+
+def test_agent_gets_only_the_given_environment(
+    claude: Claude, monkeypatch: pytest.MonkeyPatch, fake_cli: Callable[[str], str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INHERITED_SECRET", "1")
+    dump = tmp_path / "environment"
+    fake = replace(claude, cli_path=fake_cli(f"env > {dump}; echo no >&2; exit 1"))
+    outer = {"CLAUDECODE": "1", "CLAUDE_CODE_MESSAGING_TOKEN": "of the outer session"}
+    error_of(fake, "hi", environment={**claude.environment, **outer, "GIVEN": "1"})
+    names = {line.partition("=")[0] for line in dump.read_text().splitlines()}
+    added_by_us = {
+        "CLAUDE_AGENT_SDK_VERSION",
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "PWD",
+        RUN_MARKER,
+    }
+    added_by_the_shell = {"_", "SHLVL", "OLDPWD"}
+    assert names - added_by_the_shell == {*claude.environment, "GIVEN", *added_by_us}
+
+
+def test_inherited_variables_do_not_reach_the_agents_tools(
+    claude: Claude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INHERITED_SECRET", "1")
+    claude.allow("Bash")
+    call = tool("Bash", command='echo "[$INHERITED_SECRET] [$GIVEN]"')
+    environment = {**claude.environment, "GIVEN": "1"}
+    events = events_of(claude, script(call, {"text": "done"}), environment=environment)
+    assert only(events, "post_tool")[0]["tool_output"] == "[] [1]"

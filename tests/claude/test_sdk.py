@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.waiting import WATCHDOG_SECONDS
+
+
+def in_a_supervisor(program: str, *, path: Path | None = None) -> str:
+    """Run the program in a new process that leaves out `mcp`, and return its output."""
+    begin = (
+        "import sys\n"
+        f"sys.path[:0] = {[str(path)] if path else []!r}\n"
+        "from agent_orchestrator.claude.sdk import import_sdk, leave_out_mcp\n"
+        "leave_out_mcp()\nimport_sdk()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", begin + program],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def test_sdk_works_without_what_mcp_brings() -> None:
+    program = (
+        "from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient\n"
+        "ClaudeSDKClient(ClaudeAgentOptions())\n"
+        "print(sorted({'pydantic', 'starlette', 'uvicorn'} & {*sys.modules}))"
+    )
+    assert in_a_supervisor(program) == "[]\n"
+
+
+def test_placeholder_refuses_to_be_used() -> None:
+    program = (
+        "from mcp.server import Server\n"
+        "try:\n    Server('x')\n"
+        "except RuntimeError as exc:\n    print(exc)"
+    )
+    assert in_a_supervisor(program) == "a supervisor has no MCP servers in its own process\n"
+
+
+def test_sdk_that_needs_mcp_gets_the_whole_library(tmp_path: Path) -> None:
+    mcp, sdk = tmp_path / "mcp", tmp_path / "claude_agent_sdk"
+    for package in (mcp, sdk):
+        package.mkdir()
+    (mcp / "__init__.py").write_text("")
+    (mcp / "types.py").write_text("LATEST = 3\n")
+    (sdk / "__init__.py").write_text("import mcp.types\nNEXT = mcp.types.LATEST + 1\n")
+    program = "import claude_agent_sdk\nprint(claude_agent_sdk.NEXT)"
+    assert in_a_supervisor(program, path=tmp_path) == "4\n"

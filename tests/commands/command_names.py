@@ -1,0 +1,31 @@
+"""The names of the commands, in groups, and arguments with which each acts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+COMMANDS = (
+    Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
+)
+NEED_AN_AGENT = ("ao-new", "ao-resume")
+NEED_A_MANAGER = (
+    *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
+    *("ao-send", "ao-status", "ao-stop", "ao-wait"),
+)
+NEED_NOTHING = ("ao-list-agents", "ao-show-config")
+LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
+ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
+TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
+
+
+def arguments_of(command: str) -> list[str]:
+    """Return the minimum of arguments with which the command acts."""
+    if command == "ao-new":
+        return ["x", "--executor", "command", "--", "true"]
+    if command == "ao-dashboard":
+        return ["--print"]
+    if command == "ao-rename":
+        return ["x", "y"]
+    if command == "ao-send":
+        return ["x", "-p", "hi"]
+    return [] if command in TAKE_NO_SESSION else ["x"]

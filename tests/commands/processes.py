@@ -1,0 +1,71 @@
+"""Processes of commands, of supervisors and of managers, and their ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from agent_orchestrator.machine.environment import outbox_dir
+from agent_orchestrator.machine.processes import RunProcesses
+from agent_orchestrator.runs.registry import RegisteredRun, list_registered
+from agent_session_manager.machine.discovery import find_managers
+from tests.support.forked_program import ForkedProgram
+from tests.support.waiting import wait_for
+
+Process = subprocess.Popen[bytes] | ForkedProgram
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def is_waiting(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
+
+
+def end_runs(state_dir: Path) -> None:
+    """Kill the supervisors of this state directory and their runs; remove the files of the runs."""
+    for entry in list_registered(state_dir):
+        if entry.is_supervised:
+            _kill(psutil.Process(entry.run.pid))
+        for process in RunProcesses(None, entry.run.marker).find():
+            _kill(process)
+        entry.path.unlink(missing_ok=True)
+        for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
+            left.unlink(missing_ok=True)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+        wait_for(lambda: not is_alive(process.pid), "the process is dead")
+
+
+def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
+    """Return the supervisor of a session's current run."""
+    (entry,) = (e for e in list_registered(state_dir) if e.run.session_id == session_id)
+    assert entry.is_supervised
+    return entry.run
+
+
+def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
+    """Kill the supervisor of a session's run with SIGKILL, so that it cannot clean up."""
+    run = supervisor_of(state_dir, session_id)
+    _kill(psutil.Process(run.pid))
+    return run
+
+
+def stop_manager(state_dir: Path) -> None:
+    """Stop all managers that commands have started with this state directory."""
+    managers = find_managers(state_dir) if state_dir.exists() else []
+    for manager in managers:
+        os.kill(manager.pid, signal.SIGTERM)
+    wait_for(lambda: not any(is_alive(m.pid) for m in managers), "the managers end")

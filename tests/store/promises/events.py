@@ -1,0 +1,27 @@
+"""Events that tests append, in the form of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def stop(**fields: Any) -> dict[str, Any]:
+    return {"event_type": "session_stop", **fields}
+
+
+def says(text: str, **fields: Any) -> dict[str, Any]:
+    content = [{"type": "text", "text": text}]
+    return {"event_type": "message", "role": "assistant", "content": content, **fields}
+
+
+def used(tokens: int, **fields: Any) -> dict[str, Any]:
+    usage = {"input_tokens": tokens, "cost_microdollars": tokens * 10}
+    return {"event_type": "usage", "usage": usage, **fields}
+
+
+SOME = {"event_type": "some"}
+
+
+def asked(request_id: str, tokens: int, **fields: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 7, "output_tokens": tokens}
+    return {"event_type": "usage", "request_id": request_id, "usage": usage, **fields}

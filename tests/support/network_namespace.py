@@ -1,0 +1,25 @@
+"""A network namespace that several commands of one test enter."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.own_network import in_own_network
+
+
+@contextmanager
+def network_namespace() -> Iterator[tuple[str, ...]]:
+    """Yield a prefix that runs commands in one new namespace; without one, skip the test."""
+    command = in_own_network(["sh", "-c", "echo up; exec cat"])
+    if command is None:
+        pytest.skip("this machine allows no network namespace, and port 8765 may be in use")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None and holder.stdout is not None  # they are pipes
+        assert holder.stdout.readline() == b"up\n"
+        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
+        yield ("nsenter", *joined)
+        holder.stdin.close()

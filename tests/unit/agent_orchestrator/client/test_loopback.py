@@ -1,0 +1,228 @@
+"""The client of short commands: the same requests, answers and errors as with httpx."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from agent_orchestrator.client.connect import client_of
+from agent_orchestrator.client.loopback import LoopbackClient, loopback_url
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.session_client import SessionClientError
+from tests.support.recording import json_reply, recording, refused_url, silent_server
+from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS
+
+BOTH = [ManagerClient, LoopbackClient]
+
+
+@each_row(
+    ("url", "is_plain"),
+    [
+        ("http://127.0.0.1:8765", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:65535", True),
+        ("http://127.0.0.1:65536", False),
+        ("http://127.0.0.1:0", False),
+        ("http://127.0.0.1", False),
+        ("http://127.0.0.1:8765/", False),
+        ("http://127.0.0.1:8765/base", False),
+        ("http://127.0.0.2:8765", False),
+        ("http://user@127.0.0.1:8765", False),
+        ("https://127.0.0.1:8765", False),
+        ("http://127.0.0.1.evil.test:8765", False),
+        ("", False),
+    ],
+)
+def test_only_plain_urls_of_this_machine_are_taken(url: str, is_plain: bool) -> None:
+    found = loopback_url(url)
+    assert (found is not None) == is_plain
+    assert found is None or str(found) == url
+
+
+def test_commands_use_it_for_this_machine_only() -> None:
+    for url, kind in (
+        ("http://127.0.0.1:1", LoopbackClient),
+        ("http://manager.test:1", ManagerClient),
+    ):
+        with client_of(url) as client:
+            assert type(client) is kind
+
+
+@each_row("kind", BOTH)
+def test_requests_are_the_same(kind: type[ManagerClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    session = {"ok": True, "session": {"session_id": "s"}}
+    with recording(json_reply(session)) as server:
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_SESSION_MANAGER_URL", server.url)
+        monkeypatch.setenv("AGENT_ORCHESTRATOR_TOKEN", "t" * 40)
+        with kind(server.url) as client:
+            client._request("GET", "/sessions?text=%C3%A9")
+            client._request("POST", "/sessions", {"a": "é"})
+            client._request("DELETE", "/sessions/s")
+    assert server.connections == 1
+    told = [(one.method, one.target, one.body) for one in server.requests]
+    assert told == [
+        ("GET", "/sessions?text=%C3%A9", b""),
+        ("POST", "/sessions", '{"a": "é"}'.encode()),
+        ("DELETE", "/sessions/s", b""),
+    ]
+    for request in server.requests:
+        assert request.headers["authorization"] == f"Bearer {'t' * 40}"
+        assert request.headers["host"] == server.url.removeprefix("http://")
+    kinds = [request.headers.get("content-type") for request in server.requests]
+    assert kinds == [None, "application/json", None]
+
+
+@each_row("kind", BOTH)
+def test_refusal_has_status_and_code(kind: type[ManagerClient]) -> None:
+    reply = json_reply({"code": "name_taken", "detail": "taken"}, 409)
+    with (
+        recording(reply) as server,
+        kind(server.url) as client,
+        pytest.raises(SessionClientError, match="409 taken") as caught,
+    ):
+        client._request("POST", "/sessions", {})
+    assert (caught.value.status_code, caught.value.code) == (409, "name_taken")
+
+
+@each_row("kind", BOTH)
+def test_refused_connection_is_a_connect_error(kind: type[ManagerClient]) -> None:
+    with (
+        refused_url() as url,
+        kind(url) as client,
+        pytest.raises(SessionClientError, match="refused") as caught,
+    ):
+        client.get_health()
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+@each_row("kind", BOTH)
+def test_silent_server_is_a_timeout(kind: type[ManagerClient]) -> None:
+    with (
+        silent_server() as url,
+        kind(url, timeout=0.01) as client,
+        pytest.raises(SessionClientError, match="timed out") as caught,
+    ):
+        client.get_health()
+    assert isinstance(caught.value.__cause__, httpx.TimeoutException)
+
+
+@contextmanager
+def speaking(answer: bytes) -> Iterator[str]:
+    """Yield the URL of a server that sends these bytes to each connection, and closes it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(WATCHDOG_SECONDS)
+
+
+@each_row("kind", BOTH)
+@each_row(
+    "answer",
+    [b"", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"\0" * 999],
+)
+def test_other_protocols_are_errors(kind: type[ManagerClient], answer: bytes) -> None:
+    with (
+        speaking(answer) as url,
+        kind(url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_health()
+    assert isinstance(caught.value.__cause__, httpx.TransportError)
+
+
+@each_row("kind", BOTH)
+def test_connection_closed_by_the_server_is_replaced(kind: type[ManagerClient]) -> None:
+    body = b'{"service":"x"}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with speaking(answer) as url, kind(url) as client:
+        for _ in range(3):
+            assert client.get_health() == {"service": "x"}
+
+
+@each_row("kind", BOTH)
+def test_chunked_answer_is_joined(kind: type[ManagerClient]) -> None:
+    answer = (
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
+    )
+    with speaking(answer) as url, kind(url) as client:
+        assert client.get_health() == {"a": 1}
+
+
+def test_many_threads_share_one_client() -> None:
+    together = threading.Barrier(8)
+
+    def reply(_: object) -> object:
+        together.wait(WATCHDOG_SECONDS)  # all requests are open at the same moment
+        return json_reply({"service": "x"})
+
+    with recording(reply) as server, LoopbackClient(server.url, WATCHDOG_SECONDS) as client:  # type: ignore[arg-type]
+        threads = [threading.Thread(target=client.get_health) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WATCHDOG_SECONDS)
+    assert len(server.requests) == server.connections == 8
+
+
+def test_status_command_imports_no_httpx() -> None:
+    program = (
+        "import sys, agent_orchestrator.cli.status\n"
+        "print(sorted({'httpx._client', 'ssl', 'email', 'subprocess', 'asyncio'} & {*sys.modules}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"
+
+
+def test_late_module_is_loaded_once_by_many_threads() -> None:
+    program = (
+        "import threading\n"
+        "from agent_orchestrator.machine.fast_start import import_when_used\n"
+        "import_when_used('httpx')\n"
+        "import httpx\n"
+        "together, found = threading.Barrier(8), []\n"
+        "def use():\n"
+        "    together.wait()\n"
+        "    found.append(httpx.URL)\n"
+        "threads = [threading.Thread(target=use) for _ in range(8)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "import sys\n"
+        "print(len(found), len({*found}), sys.modules['httpx'].URL is found[0])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_SECONDS,
+        check=True,
+    )
+    assert ran.stdout == "8 1 True\n"
