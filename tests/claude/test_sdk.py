@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
@@ -44,12 +45,14 @@ def test_placeholder_refuses_to_be_used() -> None:
     assert in_a_supervisor(program) == "a supervisor has no MCP servers in its own process\n"
 
 
-def test_sdk_that_needs_mcp_gets_the_whole_library(tmp_path: Path) -> None:
+@each_row("needed", ["import mcp.types\nNEXT = mcp.types.LATEST + 1", "from mcp.other import NEXT"])
+def test_sdk_that_needs_mcp_gets_the_whole_library(tmp_path: Path, needed: str) -> None:
     mcp, sdk = tmp_path / "mcp", tmp_path / "claude_agent_sdk"
     for package in (mcp, sdk):
         package.mkdir()
     (mcp / "__init__.py").write_text("")
     (mcp / "types.py").write_text("LATEST = 3\n")
-    (sdk / "__init__.py").write_text("import mcp.types\nNEXT = mcp.types.LATEST + 1\n")
+    (mcp / "other.py").write_text("NEXT = 4\n")
+    (sdk / "__init__.py").write_text(needed)
     program = "import claude_agent_sdk\nprint(claude_agent_sdk.NEXT)"
     assert in_a_supervisor(program, path=tmp_path) == "4\n"

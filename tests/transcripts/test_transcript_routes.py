@@ -76,6 +76,8 @@ def test_json_lines_are_returned_byte_for_byte(api: Api, project_key: str) -> No
         (b'{"a":' + b"1" * 4301 + b"}", (400, "number_out_of_range")),
         (b'{"uuid":"1"}\n[]', (422, "invalid_entry")),
         (b"{}\n" * 10_001, (413, "too_many_entries")),
+        (b"12\n" * 5_000_000, (422, "invalid_entry")),
+        (b"\n" * 20_000_000 + b"x", (400, "invalid_json")),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -27,6 +27,8 @@ TOLD_COUNTS = tuple(name for name in Usage.__dataclass_fields__ if name != "unpr
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
 """Fields that only the manager sets. Values that a caller sends for them are dropped."""
+MANAGER_FIELDS = SERVER_FIELDS | {"event_type", "event_id", "run", "session_id"}
+"""Fields of an answer that come from columns, and never from the stored fields."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +134,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         if kind is not None and given is not None and type(given) is not kind:
             raise InvalidEventError(f"{name} must be {_KIND_NAMES[kind]}")
     fields = value.copy()
-    for name in _ELSEWHERE:
+    for name in MANAGER_FIELDS:
         fields.pop(name, None)
     if not -(2**31) <= (value.get("exit_code") or 0) < 2**31:
         raise InvalidEventError(f"exit_code must be {_KIND_NAMES[int]}")
@@ -154,9 +156,6 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         else None,
         masked_secrets=_masked(value.get("masked_secrets")),
     )
-
-
-_ELSEWHERE = SERVER_FIELDS | {"event_type", "event_id", "run", "session_id"}
 
 
 def _id(event: dict[str, Any], name: str, most_chars: int) -> str | None:

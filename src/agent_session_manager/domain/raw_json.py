@@ -18,8 +18,8 @@ from agent_session_manager.domain.json_values import UnstorableJsonError
 MAX_DEPTH = 256
 MAX_DIGITS = 4300
 
-_SPACES = " \t\n\r"
-_SPACE = re.compile(f"[{_SPACES}]*")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_LINE_END = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _OPENS = ("{", "[")
 
 
@@ -63,14 +63,13 @@ def split_lines(text: str) -> Iterator[tuple[str, Any]]:
     Raises:
         UnstorableJsonError: a line is not one JSON text that can be stored.
     """
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip(_SPACES)
-        if not line:
-            continue
-        value, end = _scan(line, 0)
-        if end != len(line):
-            raise _invalid(f"line {number} has more than one JSON text")
-        yield line, value
+    at = _skip(text, 0)
+    while at < len(text):
+        value, end = _scan(text, at)
+        if not _LINE_END.match(text, end) or "\n" in text[at:end]:
+            raise _invalid(f"the line at character {at} is not one JSON text")
+        yield text[at:end], value
+        at = _skip(text, end)
 
 
 def check_object(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+import httpx
 import pytest
 
 from agent_orchestrator.client.follow import follow_session
@@ -139,6 +140,30 @@ def test_changed_token_is_sent_after_a_refusal(monkeypatch: pytest.MonkeyPatch) 
     with recording(answer) as server:
         send_token(monkeypatch, server.url, "t" * 40 + "old")
         with ManagerClient(server.url) as client:
+            frames = list(follow_session(client, SESSION, on_outage=told.append))
+    assert ([f.name for f in frames], len(told)) == (["session", "event", "end"], 1)
+
+
+class ClientOfAStartingManager(ManagerClient):
+    """Finds the token, but not for its first request: the manager was about to write it."""
+
+    count = 0
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        self.count += 1
+        return request if self.count == 1 else super()._authorize(request)
+
+
+def test_request_without_a_token_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(received: Received) -> Reply:
+        if "authorization" not in received.headers:
+            return json_reply({"detail": "who?", "code": "unauthorized"}, 401)
+        return feed(OPENING, event(1), END)
+
+    told: list[SessionClientError] = []
+    with recording(answer) as server:
+        send_token(monkeypatch, server.url, "t" * 40)
+        with ClientOfAStartingManager(server.url) as client:
             frames = list(follow_session(client, SESSION, on_outage=told.append))
     assert ([f.name for f in frames], len(told)) == (["session", "event", "end"], 1)
 

@@ -20,7 +20,7 @@ def open_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMa
     directory = tmp_path_factory.mktemp("open-manager")
     running = RunningManager(directory, arguments=["--auth", "off", "--allow-origin", PAGE])
     yield running
-    assert "trace=" not in running.log()
+    assert '"trace": ' not in running.log()
     assert running.stop() == 0, running.log()
 
 
@@ -29,7 +29,7 @@ def own(start_manager: StartManager) -> Iterator[RunningManager]:
     """Start an empty manager with the same options, for one test."""
     running: RunningManager = start_manager(arguments=["--auth", "off"])
     yield running
-    assert "trace=" not in running.log()
+    assert '"trace": ' not in running.log()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.format import KINDS, ImportRefusedError, header_line
 from agent_session_manager.sql.transfer.importer import import_export
 from tests.support.asgi import Answered, asked
+from tests.support.rows import each_row
 
 SECRET = "ghp_" + "aB3dE5" * 6
 KEY = "p"
@@ -249,6 +250,18 @@ def test_damaged_record_breaks_no_list_and_can_be_deleted(tmp_path: Path) -> Non
         id_of(group): kind in ("session", "run") for (kind, _), group in places.items()
     }
     assert said["left"].json["sessions"] == []
+
+
+@each_row("stored", ['{ "a" : 1 }', ' {"a":1}', '{"a":1,"seq":9,"run":7}', '{"a":\n1}'])
+def test_fields_without_checksum_are_shown_as_today(tmp_path: Path, stored: str) -> None:
+    group = named(GROUPS[0], "x")
+    import_groups(tmp_path, [group])
+    with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection, connection:
+        connection.execute("UPDATE events SET checksum = NULL, fields = ?", (stored,))
+    said = asyncio.run(answers(tmp_path, [id_of(group)]))
+    [event] = said[f"/sessions/{id_of(group)}/events"].json["events"]
+    assert (event["seq"], event["run"], event["a"]) == (1, 1, 1)
+    assert said[f"/sessions/{id_of(group)}/events"].body.count(b"\n") == 0
 
 
 TEXTS = {

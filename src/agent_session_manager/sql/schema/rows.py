@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Row, and_, func, select
 
-from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.event import MANAGER_FIELDS, Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
 from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
@@ -250,9 +250,17 @@ def to_event(row: Row[Any], session_id: str) -> Event:
         run=row.run,
         late=row.late,
         recorded_at=_or_nearest(to_moment, row.recorded_at, _FIRST),
-        fields_json=row.fields if whole else _DAMAGED_FIELDS,
+        fields_json=_fields_json(row) if whole else _DAMAGED_FIELDS,
         number=row.number,
     )
+
+
+def _fields_json(row: Row[Any]) -> str:
+    """Return the stored fields; without a checksum, as an append would store them today."""
+    if row.checksum is not None:
+        return str(row.fields)
+    own = {name: v for name, v in parse_fields(row.fields).items() if name not in MANAGER_FIELDS}
+    return orjson.dumps(own).decode()
 
 
 def _is_readable(row: Row[Any], session_id: str) -> bool:

@@ -31,6 +31,8 @@ BOTH = [ManagerClient, LoopbackClient]
         ("http://[::1]:65535", True),
         ("http://127.0.0.1:65536", False),
         ("http://127.0.0.1:0", False),
+        ("http://127.0.0.1:08765", False),
+        ("http://127.0.0.1:\u0661", False),
         ("http://127.0.0.1", False),
         ("http://127.0.0.1:8765/", False),
         ("http://127.0.0.1:8765/base", False),
@@ -115,8 +117,11 @@ def test_silent_server_is_a_timeout(kind: type[ManagerClient]) -> None:
 
 
 @contextmanager
-def speaking(answer: bytes) -> Iterator[str]:
-    """Yield the URL of a server that sends these bytes to each connection, and closes it."""
+def speaking(answer: bytes, *, is_patient: bool = False) -> Iterator[str]:
+    """Yield the URL of a server that sends these bytes to each connection, and closes it.
+
+    A patient one reads no more of the request, and waits until the client has closed, too.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -128,6 +133,10 @@ def speaking(answer: bytes) -> Iterator[str]:
                 with connection:
                     connection.recv(65536)
                     connection.sendall(answer)
+                    if is_patient:
+                        connection.shutdown(socket.SHUT_WR)
+                        while connection.recv(65536):
+                            pass
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -141,7 +150,13 @@ def speaking(answer: bytes) -> Iterator[str]:
 @each_row("kind", BOTH)
 @each_row(
     "answer",
-    [b"", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"\0" * 999],
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"\0" * 999,
+        b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 100_000,
+    ],
 )
 def test_other_protocols_are_errors(kind: type[ManagerClient], answer: bytes) -> None:
     with (
@@ -169,6 +184,46 @@ def test_chunked_answer_is_joined(kind: type[ManagerClient]) -> None:
     )
     with speaking(answer) as url, kind(url) as client:
         assert client.get_health() == {"a": 1}
+
+
+@each_row("kind", BOTH)
+def test_interim_answers_are_skipped(kind: type[ManagerClient]) -> None:
+    answer = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+        b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    )
+    with speaking(answer) as url, kind(url) as client:
+        assert client.get_health() == {"a": 1}
+
+
+def test_bytes_after_an_answer_end_the_connection() -> None:
+    one = b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    other = b'HTTP/1.1 500 No\r\nContent-Length: 7\r\n\r\n{"b":2}'
+    with speaking(one + other) as url, LoopbackClient(url) as client:
+        assert [client.get_health() for _ in range(2)] == [{"a": 1}] * 2
+
+
+def test_upgrade_is_not_an_answer() -> None:
+    answer = b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    with (
+        speaking(answer) as url,
+        LoopbackClient(url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_health()
+    assert isinstance(caught.value.__cause__, httpx.RemoteProtocolError)
+
+
+def test_early_refusal_of_a_large_body_is_read() -> None:
+    body = b'{"code":"body_too_large","detail":"too large"}'
+    head = b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with (
+        speaking(head + body, is_patient=True) as url,
+        LoopbackClient(url, WATCHDOG_SECONDS) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client._request("POST", "/sessions", {"text": "x" * 50_000_000})
+    assert caught.value.code == "body_too_large"
 
 
 def test_many_threads_share_one_client() -> None:

@@ -61,9 +61,7 @@ def import_sdk() -> None:
     """
     try:
         import claude_agent_sdk as claude_agent_sdk
-    except ImportError:
-        raise
-    except Exception:
+    except Exception:  # whatever the SDK does with a placeholder; without one this is the end
         if not isinstance(sys.modules.get("mcp"), _Placeholder):
             raise
         for name in [*sys.modules]:

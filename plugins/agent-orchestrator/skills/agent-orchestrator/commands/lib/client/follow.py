@@ -14,7 +14,7 @@ from functools import partial
 from ..machine.clock import SYSTEM, Backoff, Time
 from ..session_client import SessionClientError, SessionNotFoundError, _path, _query
 from .errors import may_pass
-from .frames import Deadline, Frame, Frames, read_frames
+from .frames import Deadline, Frame, Frames, TokenRefusedError, read_frames
 from .manager import Json, ManagerClient, cursor_of
 
 SILENCE_SECONDS = 40.0
@@ -209,7 +209,6 @@ def _over_connections(
     """
     while True:
         error: SessionClientError | None = None
-        token = manager.find_token()
         course.begin()
         try:
             with closing(connect()) as frames:
@@ -217,13 +216,22 @@ def _over_connections(
                     course.heard(frame)
                     yield frame
         except SessionClientError as exc:
-            is_refused = exc.code is not None and exc.status_code in (401, 403)
-            if not may_pass(exc) or (is_refused and token and token == manager.find_token()):
+            if not may_pass(exc) or _is_current_token_refused(exc, manager):
                 raise
             error = exc
         course.end(error)
         if not course.pause():
             return
+
+
+def _is_current_token_refused(error: SessionClientError, manager: ManagerClient) -> bool:
+    """Return True if the request had a token, and the token is still the manager's.
+
+    The token that was sent counts: another one may have been found before or after.
+    """
+    if not isinstance(error, TokenRefusedError) or error.token is None:
+        return False
+    return error.token == manager.find_token()
 
 
 class _Course:

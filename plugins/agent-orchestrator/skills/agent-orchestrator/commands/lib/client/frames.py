@@ -95,10 +95,19 @@ def _headers(cursor: str | None) -> Mapping[str, str]:
     return own if cursor is None else {**own, "Last-Event-ID": cursor}
 
 
+class TokenRefusedError(SessionClientError):
+    """The manager refused a request with this token, or without one."""
+
+    def __init__(self, error: SessionClientError, token: str | None) -> None:
+        super().__init__(str(error), error.status_code, error.code)
+        self.token = token
+
+
 def _check(what: str, response: Response) -> None:
     """Check that the response is a feed.
 
     Raises:
+        TokenRefusedError: the manager refused who asked.
         SessionClientError: it is not a feed.
     """
     if not response.is_success:
@@ -107,7 +116,11 @@ def _check(what: str, response: Response) -> None:
             answer = response.json()
         except (ValueError, RecursionError):
             answer = None
-        raise _refusal(what, response, answer)
+        error = _refusal(what, response, answer)
+        if response.status_code not in (401, 403) or error.code is None:
+            raise error
+        sent = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
+        raise TokenRefusedError(error, sent or None)
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
         raise SessionClientError(
             f"{what}: not a feed: not a session manager, or one that is older than this command"

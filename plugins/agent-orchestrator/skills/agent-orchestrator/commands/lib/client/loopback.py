@@ -12,6 +12,7 @@ import re
 import select
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 Authorize = Callable[[Any], Any]
 """Adds the token to a request that has `headers`."""
 
-_URL = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})")
+_URL = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})")
 _CHUNK_BYTES = 65536
+_MAX_HEAD_BYTES = 100 * 1024
+"""As httpx allows."""
 
 
 class LoopbackUrl(NamedTuple):
@@ -45,7 +48,7 @@ class LoopbackUrl(NamedTuple):
 def loopback_url(text: str) -> LoopbackUrl | None:
     """Return the parts of a plain URL of this machine, or None for any other URL."""
     found = _URL.fullmatch(text)
-    if found is None or not 0 < int(found[2]) <= 65535:
+    if found is None or int(found[2]) > 65535:
         return None
     return LoopbackUrl("http", found[1].strip("[]"), int(found[2]))
 
@@ -63,32 +66,61 @@ class LoopbackClient(ManagerClient):
 
 
 class LoopbackResponse:
-    """One whole answer, read through the callbacks of httptools."""
+    """One whole answer, read through the callbacks of httptools; interim answers are skipped."""
 
     def __init__(self) -> None:
         self._body: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
+        self._head_bytes = 0
+        self._is_in_head = True
+        self.status_code = 0
         self.reason_phrase = ""
         self.is_complete = False
         self.may_be_reused = False
         """True if the connection is open for the next request."""
 
+    def on_message_begin(self) -> None:
+        self.may_be_reused = False  # after a complete answer: surplus bytes
+
     def on_status(self, reason: bytes) -> None:
-        self.reason_phrase += reason.decode("latin-1")
+        if not self.is_complete:
+            self.reason_phrase += reason.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
 
     def on_body(self, part: bytes) -> None:
-        self._body.append(part)
+        if not self.is_complete:
+            self._body.append(part)
 
     def on_message_complete(self) -> None:
+        if self.is_complete:
+            return
+        self.status_code = int(self._parser.get_status_code())
+        if self.status_code < 200:
+            self.reason_phrase, self._is_in_head = "", True
+            return
         self.is_complete = True
-        self.may_be_reused = self._parser.should_keep_alive()
+        self.may_be_reused = bool(self._parser.should_keep_alive())
 
     def feed(self, chunk: bytes) -> None:
-        self._parser.feed_data(chunk)
+        """Parse the next bytes.
 
-    @property
-    def status_code(self) -> int:
-        return int(self._parser.get_status_code())
+        Raises:
+            httptools.HttpParserError, httptools.HttpParserUpgrade: not an answer that we can read.
+            KeyboardInterrupt: Ctrl-C was pressed in a callback.
+        """
+        if self._is_in_head:
+            self._head_bytes += len(chunk)
+            if self._head_bytes > _MAX_HEAD_BYTES + _CHUNK_BYTES:
+                raise httptools.HttpParserError(f"headers of more than {_MAX_HEAD_BYTES} bytes")
+        try:
+            self._parser.feed_data(chunk)
+        except httptools.HttpParserCallbackError as exc:
+            cause = exc.__context__
+            if cause is not None and not isinstance(cause, Exception):
+                raise cause from None
+            raise
 
     @property
     def is_success(self) -> bool:
@@ -160,8 +192,11 @@ class LoopbackHttp:
             self._pooled.close()
 
     def _take(self) -> socket.socket:
-        while self._idle:
-            connection = self._idle.pop()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
             poll = select.poll()  # `select` accepts no descriptor above 1,023
             poll.register(connection, select.POLLIN)
             if not poll.poll(0):
@@ -192,19 +227,26 @@ class LoopbackHttp:
     def _exchange(self, connection: socket.socket, request: bytes) -> LoopbackResponse:
         response = LoopbackResponse()
         try:
-            connection.sendall(request)
+            # A manager may answer and close before it has the whole body.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                _send(connection, request)
             while not response.is_complete:
                 chunk = connection.recv(_CHUNK_BYTES)
                 if not chunk:
                     raise ConnectionResetError("the manager closed the connection")
                 response.feed(chunk)
-        except (OSError, httptools.HttpParserError) as exc:
+        except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             import httpx
 
-            kind: type[httpx.TransportError] = httpx.ReadError
+            kind: type[httpx.TransportError] = httpx.RemoteProtocolError
             if isinstance(exc, TimeoutError):
                 kind = httpx.ReadTimeout
-            elif not isinstance(exc, OSError) or not response.is_complete:
-                kind = httpx.RemoteProtocolError
             raise kind(str(exc)) from exc
         return response
+
+
+def _send(connection: socket.socket, request: bytes) -> None:
+    """Send all bytes; the time-out is for each part, as in httpx."""
+    rest = memoryview(request)
+    while rest:
+        rest = rest[connection.send(rest) :]

@@ -31,6 +31,7 @@ class Launch:
     def __enter__(self) -> Launch:
         self._supervisor: subprocess.Popen[str] | None = None
         self._failure: OSError | None = None
+        self._has_assignment = False
         try:
             self._supervisor = _spawn()
         except OSError as exc:  # the run is opened all the same, and records this failure
@@ -45,6 +46,9 @@ class Launch:
     ) -> None:
         if self._supervisor is None:
             return
+        if not self._has_assignment:  # it has done nothing, and need not start to its end
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._supervisor.pid, signal.SIGKILL)
         for pipe in (self._supervisor.stdin, self._supervisor.stdout):
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
@@ -60,6 +64,7 @@ class Launch:
         if self._supervisor is None:
             raise LaunchError(str(self._failure))
         supervisor = self._supervisor
+        self._has_assignment = True
         assert supervisor.stdin is not None and supervisor.stdout is not None  # both are pipes
         try:
             supervisor.stdin.write(assignment.to_json())

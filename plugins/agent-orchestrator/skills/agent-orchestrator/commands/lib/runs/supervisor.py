@@ -139,7 +139,7 @@ class Supervisor:
                 environment=a.environment,
                 here=a.spec.project_dir,
             )
-        except (SessionClientError, OSError) as exc:
+        except (SessionClientError, ImportError, OSError) as exc:
             logger.warning("the transcript could not be restored: %s", exc)
         else:
             logger.info("restored %d missing lines of the transcript", count)
@@ -273,6 +273,7 @@ def _hide_memory() -> None:
 def main() -> None:
     """Supervise the run that is described on stdin."""
     begin()
+    _hide_memory()
     text = sys.stdin.read()
     if not text:  # the command has opened no run
         return
@@ -280,7 +281,6 @@ def main() -> None:
     # environment of its ancestors, so the command must not be one of them.
     if os.fork():
         os._exit(0)
-    _hide_memory()
     state = state_dir()
     write_log_to(make_state_directory(state) / "supervisors.log")
     for library in ("httpx", "claude_agent_sdk"):
