@@ -82,7 +82,11 @@ class Zygote:
     def _fork(self) -> dict[str, Any] | None:
         """Fork one program; return its request in the program, and None in the zygote."""
         client, _ = self._listener.accept()
-        request, handed = _receive(client)
+        received = _receive(client)
+        if received is None:
+            client.close()
+            return None
+        request, handed = received
         pid = os.fork()
         if pid == 0:
             for held in (self._listener, client, *(p.client for p in self._programs.values())):
@@ -91,7 +95,8 @@ class Zygote:
             return request
         for given in handed:
             os.close(given)
-        client.sendall(pid.to_bytes(4, "little", signed=True))
+        with suppress(BrokenPipeError):  # the client was killed; `poll` reports it
+            client.sendall(pid.to_bytes(4, "little", signed=True))
         self._programs[client.fileno()] = Program(pid, client)
         self._poll.register(client, select.POLLIN)
         return None
@@ -129,13 +134,24 @@ def _import_libraries() -> None:
     gc.freeze()  # a collection in a child would copy this memory
 
 
-def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Receive a request, with the stdin, stdout and stderr for the program."""
+def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Receive a request, with the stdin, stdout and stderr for the program.
+
+    Return None if the client was killed before it had sent the whole request.
+    """
     size, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array("i").itemsize))
-    descriptors = array("i", ancillary[0][2])
+    if not ancillary:
+        return None
+    descriptors = list(array("i", ancillary[0][2]))
+    length = int.from_bytes(size, "little")
     with client.makefile("rb") as stream:
-        request: dict[str, Any] = marshal.loads(stream.read(int.from_bytes(size, "little")))
-    return request, list(descriptors)
+        content = stream.read(length)
+    if len(content) < length:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+    request: dict[str, Any] = marshal.loads(content)
+    return request, descriptors
 
 
 def _reap(program: Program) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support import forked_program
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -115,3 +118,27 @@ def test_program_is_forked_only_with_the_same_python_variables(
     tmp_path: Path, changed: dict[str, str], forks: bool
 ) -> None:
     assert can_fork({**scrubbed_environment(tmp_path), **changed}) is forks
+
+
+def test_zygote_survives_clients_that_are_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("print(1)")
+    zygote = forked_program._zygote()
+    request = {
+        "arguments": [os.fsencode(script)],
+        "environment": {},
+        "directory": os.fsencode(tmp_path),
+        "session": False,
+    }
+    null = os.open(os.devnull, os.O_RDWR)
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(str(zygote._directory / "socket"))
+        with socket.socket(socket.AF_UNIX) as half:
+            half.connect(str(zygote._directory / "socket"))
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", (null, null, null)))]
+            half.sendmsg([(99).to_bytes(4, "little")], rights)
+        zygote.ask(request, (null, null, null)).close()  # it does not wait for the answer
+    os.close(null)
+    program = ForkedProgram([str(script)], environment={}, directory=tmp_path)
+    assert program.communicate(timeout=WATCHDOG_SECONDS) == (b"1\n", b"")
