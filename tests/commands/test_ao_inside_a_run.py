@@ -138,6 +138,8 @@ def test_each_run_has_its_own_token_until_it_ends(
     with Api(manager) as api:
         for token in tokens:
             api.headers = {"Authorization": f"Bearer {token}"}
+            # The supervisor revokes it once the manager has the whole record.
+            wait_for(lambda: api.get("/sessions").status == 401, "the token is revoked")
             assert api.get("/sessions").refusal == (401, "run_token_unknown")
     left_over = shell.having(
         AGENT_ORCHESTRATOR_RUN_TOKEN=tokens[0], AGENT_ORCHESTRATOR_RUN_MANAGER_URL=manager.url
