@@ -161,16 +161,25 @@ def shell(own: RunningManager, tmp_path: Path, own_home: Path) -> Iterator[Shell
 
 
 def scroll_to(page: Page, what: str, top: int) -> None:
-    """Scroll as a reader does, even to rows that are not loaded yet.
+    """Scroll as a reader does, even to rows that are not loaded yet, and wait for the scroll event.
 
     A real wheel event is not used: a test cannot know when the browser has handled it.
     """
     page.locator(what).hover()
-    page.wait_for_function(
-        "([what, top]) => { const scroller = document.querySelector(what);"
-        " scroller.dispatchEvent(new WheelEvent('wheel', { bubbles: true }));"
-        " scroller.scrollTop = top; return scroller.scrollTop === top }",
-        arg=[what, top],
+    page.evaluate(
+        """async ([what, top]) => {
+          const scroller = document.querySelector(what);
+          const next = event => new Promise(done =>
+            scroller.addEventListener(event, done, { once: true }));
+          while (scroller.scrollTop !== top) {
+            scroller.dispatchEvent(new WheelEvent('wheel', { bubbles: true }));
+            const scrolled = next('scroll');
+            scroller.scrollTop = top;
+            if (scroller.scrollTop === top) return await scrolled;
+            await new Promise(requestAnimationFrame);
+          }
+        }""",
+        [what, top],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import TIMELINE, Visit, expect_shown_as, first_shown, scroll_to
 from tests.browser.filled_sessions import append, create, says
@@ -209,6 +209,30 @@ def test_end_is_followed_until_the_reader_scrolls_up(
     append(api, "s", *(says(f"number {number}") for number in range(131, 161)))
     expect(page.get_by_test_id("to-end")).to_contain_text("30 new")
     expect_shown_as(page, TIMELINE, before, "30 new events")
+
+
+def test_events_loaded_above_do_not_move_the_reader(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    append(api, "s", *(says(f"number {number}\n\n" * 4) for number in range(1, 1001)))
+    page = visit(own).enter("#/sessions/s/seq/900")
+    is_at(page, 900)
+    before = first_shown(page, TIMELINE)
+    held: list[Route] = []
+    page.route("**/sessions/s/events?*", lambda route: held.append(route))
+    timeline = page.locator(TIMELINE)
+    while not held:
+        scroll_to(page, TIMELINE, timeline.evaluate("element => element.scrollTop") - 2000)
+        before = first_shown(page, TIMELINE)
+    height = timeline.evaluate("element => element.scrollHeight")
+    for route in held:
+        route.continue_()
+    page.wait_for_function(
+        "([what, height]) => document.querySelector(what).scrollHeight > height",
+        arg=[TIMELINE, height],
+    )
+    expect_shown_as(page, TIMELINE, before, "events are loaded above")
 
 
 def test_resumed_run_appears_on_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:

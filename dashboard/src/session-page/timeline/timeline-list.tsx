@@ -10,7 +10,7 @@ import { Boundary } from "../../ui/boundary";
 import { Icon } from "../../ui/icons";
 import { EventRow } from "./event-row";
 import { END_PX, useFollowing } from "./use-following";
-import { type Target, useScrollPosition } from "./use-scroll-position";
+import { type Target, type Top, useScrollPosition } from "./use-scroll-position";
 
 interface TimelineListProps {
   readonly sessionId: string;
@@ -32,8 +32,8 @@ interface TimelineListProps {
 
 /** The place at which a timeline was left. */
 export interface TimelinePlace {
-  /** The row at the upper edge and its scroll offset; null if the end was followed. */
-  readonly top: { readonly seq: number; readonly offset: number } | null;
+  /** Null if the end was followed. */
+  readonly top: Top | null;
   readonly openCalls: readonly number[];
   readonly openFolds: readonly string[];
   readonly generation: string;
@@ -62,28 +62,23 @@ export function TimelineList(props: TimelineListProps) {
     scrollEndThreshold: isFollowing ? END_PX : -1,
   });
 
-  useKeepPlace(sessionLink(sessionId), (): TimelinePlace => {
-    const scrollTop = scroller.current?.scrollTop ?? 0;
-    const item = virtualizer.getVirtualItemForOffset(scrollTop);
-    const seq = item && seqs[item.index];
-    return {
-      top:
-        isFollowing || item === undefined || seq === undefined
-          ? null
-          : { seq, offset: scrollTop - item.start },
-      openCalls: [...openRows],
-      openFolds: [...props.openFolds],
-      generation: props.generation,
-    };
-  });
-
-  const { leaveTarget, isReturning } = useScrollPosition(virtualizer, {
+  const { top, leaveTarget, isReturning, noteScroll } = useScrollPosition(virtualizer, {
     arrangement,
     target,
     isTargetReady,
     isFollowing,
     endJumps,
   });
+
+  useKeepPlace(
+    sessionLink(sessionId),
+    (): TimelinePlace => ({
+      top: isFollowing || top().seq === 0 ? null : top(),
+      openCalls: [...openRows],
+      openFolds: [...props.openFolds],
+      generation: props.generation,
+    }),
+  );
 
   const virtualRows = virtualizer.getVirtualItems();
   const firstPlace = virtualizer.range?.startIndex ?? 0;
@@ -120,6 +115,7 @@ export function TimelineList(props: TimelineListProps) {
         tabIndex={0}
         data-testid="timeline"
         onScroll={(event) => {
+          noteScroll();
           if (!isReturning()) following.noteScroll(event.currentTarget, event.timeStamp);
         }}
         onWheel={noteTouch}

@@ -13,7 +13,7 @@ interface Following {
 
 /** Within this distance, the list counts as at its end. */
 export const END_PX = 60;
-/** A scroll within this time after a touch, wheel turn or key press comes from the reader. */
+/** After a touch, wheel turn or key press, the next scroll comes from the reader, and so do those within this time. */
 const TOUCH_MS = 800;
 
 /** Decide whether to follow the end: until the reader scrolls up or jumps, and again when they return. */
@@ -22,7 +22,7 @@ export function useFollowing(head: number, target: Target | null, endJumps: numb
   const [headAtLeaving, setHeadAtLeaving] = useState(head);
   const [lastJump, setLastJump] = useState({ target, endJumps });
   const before = useRef({ top: 0, height: 0 });
-  const touchedAt = useRef(Number.NEGATIVE_INFINITY);
+  const touch = useRef({ at: Number.NEGATIVE_INFINITY, isNew: false });
 
   if (lastJump.target !== target || lastJump.endJumps !== endJumps) {
     setLastJump({ target, endJumps });
@@ -41,13 +41,15 @@ export function useFollowing(head: number, target: Target | null, endJumps: numb
     fresh: isFollowing ? 0 : head - headAtLeaving,
     leaveEnd,
     noteTouch(event) {
-      touchedAt.current = event.timeStamp;
+      touch.current = { at: event.timeStamp, isNew: true };
     },
     noteScroll({ scrollTop, scrollHeight, clientHeight }, at) {
       const distance = scrollHeight - scrollTop - clientHeight;
       const goesUp = scrollTop < before.current.top;
       // Rows lower than estimated also move the page up; that does not come from the reader.
-      const isReflow = scrollHeight !== before.current.height && at - touchedAt.current > TOUCH_MS;
+      const isFromReader = touch.current.isNew || at - touch.current.at <= TOUCH_MS;
+      const isReflow = scrollHeight !== before.current.height && !isFromReader;
+      touch.current.isNew = false;
       before.current = { top: scrollTop, height: scrollHeight };
       if (distance <= END_PX && !goesUp) setFollowing(true);
       else if (distance > END_PX && goesUp && !isReflow) leaveEnd();

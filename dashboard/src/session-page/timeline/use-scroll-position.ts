@@ -13,6 +13,14 @@ export interface Target {
 
 export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
 
+/** The row at the upper edge and the scroll offset within it. */
+export interface Top {
+  readonly seq: number;
+  readonly offset: number;
+}
+
+const START: Top = { seq: 0, offset: 0 };
+
 interface Place {
   readonly arrangement: Arrangement;
   readonly target: Target | null;
@@ -24,28 +32,55 @@ interface Place {
 }
 
 interface ScrollPosition {
+  /** Return the reader's place now; its seq is 0 before the first row is rendered. */
+  top(): Top;
   leaveTarget(): void;
   /** Whether the reader has returned and not moved since; until then no scroll event comes from them. */
   isReturning(): boolean;
+  /** Must be called at each scroll event, before the virtualizer handles it. */
+  noteScroll(): void;
 }
 
 /** Keeps the reader's place while rows appear, disappear or are higher than estimated.
  *
  * The place is the end while it is followed, and the target after a jump until the reader moves. Otherwise it is the
- * row at the upper edge, or the row that this row was merged into.
+ * row at the upper edge and the offset within it, or the row that this row was merged into. It is restored at every
+ * rendering: the virtualizer compensates for a row that it measures, but not for rows above that get a new estimate
+ * because their events were loaded, nor for a measurement between our scroll and its event.
  */
 export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPosition {
   const { arrangement, target, isTargetReady, isFollowing, endJumps } = place;
   const isAtTarget = useRef(false);
   const { seqs } = arrangement;
-  const top = useRef({ seqs, seq: 0 });
+  const lastSeqs = useRef(seqs);
+  const top = useRef(START);
+  const restoredTo = useRef<number | null>(null);
+
+  /** Scroll to an offset within a row, or to the start of the row that it was merged into. */
+  function scrollInto({ seq, offset }: Top): void {
+    const { scrollElement } = virtualizer;
+    if (scrollElement === null || seq === 0) return;
+    const at = placeOf(arrangement, seq);
+    const row = virtualizer.getVirtualItems().find(({ index }) => index === at);
+    const start = row?.start ?? virtualizer.getOffsetForIndex(at, "start")?.[0] ?? 0;
+    const scrollTop = start + (seqs[at] === seq ? offset : 0);
+    if (Math.abs(scrollElement.scrollTop - scrollTop) >= 1) scrollElement.scrollTop = scrollTop;
+    restoredTo.current = scrollElement.scrollTop;
+  }
 
   function scrollTo({ seq, offset }: Target): void {
-    const at = placeOf(arrangement, seq);
-    if (offset === null) virtualizer.scrollToIndex(at, { align: "center" });
-    else if (virtualizer.scrollElement) {
-      virtualizer.scrollElement.scrollTop = (virtualizer.measurementsCache[at]?.start ?? 0) + offset;
-    }
+    if (offset === null) virtualizer.scrollToIndex(placeOf(arrangement, seq), { align: "center" });
+    else scrollInto({ seq, offset });
+  }
+
+  function noteTop(): void {
+    // The virtualizer's own offset is that of the last scroll event, and a jump may be in progress.
+    const scrollTop = virtualizer.scrollElement?.scrollTop ?? 0;
+    const row =
+      virtualizer.getVirtualItems().find(({ start, end }) => start <= scrollTop && scrollTop < end) ??
+      virtualizer.getVirtualItemForOffset(scrollTop);
+    top.current = row ? { seq: seqs[row.index] ?? 0, offset: scrollTop - row.start } : START;
+    restoredTo.current = null;
   }
 
   const goToTarget = useEffectEvent(() => {
@@ -57,18 +92,17 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
   const isReturning = () => isAtTarget.current && target !== null && target.offset !== null;
 
   useLayoutEffect(() => {
-    const before = top.current;
-    if (target !== null && isReturning()) {
-      scrollTo(target); // at every rendering: rows above may be higher than estimated
-    } else if (before.seqs !== seqs) {
-      const at = placeOf(arrangement, before.seq);
-      if (isFollowing) virtualizer.scrollToEnd();
-      else if (target !== null && isAtTarget.current) scrollTo(target);
-      else if (before.seq > 0 && seqs[at] !== before.seq) virtualizer.scrollToIndex(at, { align: "start" });
+    const isRearranged = lastSeqs.current !== seqs;
+    lastSeqs.current = seqs;
+    if (isFollowing) {
+      if (isRearranged) virtualizer.scrollToEnd();
+      noteTop();
+    } else if (target !== null && isAtTarget.current) {
+      if (isRearranged || isReturning()) scrollTo(target);
+      noteTop();
+    } else {
+      scrollInto(top.current);
     }
-    // The virtualizer's own offset is that of the last scroll event, and a jump may be in progress.
-    const visible = virtualizer.getVirtualItemForOffset(virtualizer.scrollElement?.scrollTop ?? 0);
-    top.current = { seqs, seq: visible ? (seqs[visible.index] ?? 0) : 0 };
   });
 
   const reached = useRef<Target | null>(null);
@@ -84,9 +118,13 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
   }, [endJumps]);
 
   return {
+    top: () => top.current,
     leaveTarget() {
       isAtTarget.current = false;
     },
     isReturning,
+    noteScroll() {
+      if (virtualizer.scrollElement?.scrollTop !== restoredTo.current) noteTop();
+    },
   };
 }
