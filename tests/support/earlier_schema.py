@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Table, insert, text
 
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
+
+BEFORE_SUMS = "0007"
+"""The last revision without derived sums: the migration to the next one derives them."""
 
 _SESSION = text(
     "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"
@@ -24,11 +30,21 @@ def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3
     database = open_database(url)
     try:
         with database.writing.begin() as connection:
-            run_migrations(connection, revision)
+            run_migrations(connection, min(revision, BEFORE_SUMS))
             for number in range(1, sessions + 1):
                 connection.execute(_SESSION, {"id": f"s{number}", "n": events})
                 connection.execute(_RUN, {"number": number})
                 rows = [{"number": number, "seq": seq} for seq in range(1, events + 1)]
                 connection.execute(_EVENT, rows)
+            run_migrations(connection, revision)
     finally:
         database.close()
+
+
+def make_earlier(url: str, *tables: tuple[Table, list[dict[str, Any]]]) -> None:
+    """Create a database of the last revision without derived sums, with these rows."""
+    database = open_database(url)
+    with closing(database), database.writing.begin() as connection:
+        run_migrations(connection, BEFORE_SUMS)
+        for table, rows in tables:
+            connection.execute(insert(table), rows)

@@ -55,6 +55,11 @@ REASONS: dict[State, tuple[Reason, ...]] = {
 _STATES = {reason: state for state, reasons in REASONS.items() for reason in reasons}
 
 
+def state_after(reason: Reason | None) -> State:
+    """Return the state of a session by the end of its newest run; None: the run is open."""
+    return State.RUNNING if reason is None else _STATES[reason]
+
+
 def is_session_id(text: str) -> bool:
     """Return whether `text` has the form of a session id."""
     return SESSION_ID.fullmatch(text) is not None
@@ -164,7 +169,7 @@ class Session:
     @property
     def state(self) -> State:
         """The status, and for a finished session how it ended."""
-        return State.RUNNING if self.newest_run.reason is None else _STATES[self.newest_run.reason]
+        return state_after(self.newest_run.reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,8 @@ sessions = Table(
     Column("last_activity_at", BigInteger, nullable=False),
     Column("archived_at", BigInteger),
     Column("status", String(8), nullable=False),
+    # Derived from the status and the reason of the newest run; NULL if these have no state.
+    Column("state", String(8)),
     Column("last_run", Integer, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("unique_name", Boolean, nullable=False),
@@ -79,6 +81,8 @@ sessions = Table(
     Index("ix_sessions_project_dir", "project_dir", "number"),
     Index("ix_sessions_agent_name", "agent_name", "number"),
     Index("ix_sessions_status", "status", "number"),
+    Index("ix_sessions_state", "state", "number"),
+    Index("ix_sessions_cost", "cost_microdollars", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
     Index("ix_sessions_changed_position", "changed_position"),
     sqlite_autoincrement=True,
@@ -112,6 +116,35 @@ runs = Table(
         postgresql_where=Column("lease_expires_at", BigInteger).is_not(None),
     ),
     Index("ix_runs_started_at", "started_at"),
+)
+
+# Number of sessions, not archived, for each project and for each agent. It is derived from
+# `sessions`.
+facets = Table(
+    "facets",
+    metadata,
+    Column("kind", String(8), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
+    PrimaryKeyConstraint("kind", "value", name="pk_facets"),
+)
+# The order in which facets are listed.
+Index("ix_facets_sessions", facets.c.kind, facets.c.sessions.desc(), facets.c.value)
+
+# Sums of the runs that began within one UTC hour. They are derived from `runs`.
+usage_sums = Table(
+    "usage_sums",
+    metadata,
+    # The start of the hour.
+    Column("hour", BigInteger, nullable=False),
+    # Empty for sessions without an agent: a primary key has no NULL.
+    Column("agent_name", Text, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("stopped", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    *_usage_columns(),
+    PrimaryKeyConstraint("hour", "agent_name", name="pk_usage_sums"),
 )
 
 # Digests of the tokens with which runs authenticate. Only the runs have the tokens themselves.

@@ -26,7 +26,7 @@ from agent_session_manager.domain.session import (
     is_session_id,
 )
 from agent_session_manager.domain.transcript import MAX_KEY_BYTES
-from agent_session_manager.sql.read.statistics import MAX_COUNTED
+from agent_session_manager.sql.schema.derived import MAX_COUNTED
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_microseconds
 from agent_session_manager.sql.schema.tables import (
     events,
@@ -297,6 +297,7 @@ NOT_EXPORTED = {
         "generation",  # an import is a new record with a new generation
         "reserved_project",  # derived from the name, and from whether the session is archived
         "reserved_name",
+        "state",  # derived from the status and the newest run
         "changed_position",
         "created_position",
     },
@@ -308,7 +309,9 @@ NOT_EXPORTED = {
     "transcript_summaries": {"transcript_number"},
 }
 """Columns that are not exported: they have no meaning in another database, or are derived."""
-TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions", "model_requests"}
+TABLES_NOT_EXPORTED = {
+    *("run_tokens", "feed", "deleted_sessions", "model_requests", "facets", "usage_sums")
+}
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -25,6 +25,7 @@ from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
+from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import sessions, transcripts
 from agent_session_manager.sql.transfer.format import (
     ENTRY,
@@ -41,6 +42,7 @@ from agent_session_manager.sql.transfer.format import (
 )
 from agent_session_manager.sql.transfer.lines import Line, read_lines
 from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
 
 _ROWS_AT_ONCE = 500
@@ -141,6 +143,7 @@ class _Importing:
             table: connection.scalar(select(func.coalesce(func.max(table.c.number), 0)))
             for table in (sessions, transcripts)
         }
+        self._sums = Sums(connection)
         self._owner: _Owner | None = None
         self._waiting: list[Line] = []
         self.counts = {kind.counted: 0 for kind in KINDS.values()}
@@ -177,6 +180,12 @@ class _Importing:
                 "nothing was changed. To import all others: --skip-existing"
             )
         self._give_positions()
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.number > self._before[sessions])
+            .values(state=STATE_OF_NEWEST_RUN)
+        )
+        self._sums.write()
 
     def _open(self, number: int, kind: Kind, row: dict[str, Any]) -> _Owner:
         key = {name: row[name] for name in _KEY[kind]}
@@ -192,7 +201,10 @@ class _Importing:
         values = row | self._reservation(number, row) if kind is SESSION else row
         inserted = self._connection.execute(insert(kind.table), values)
         assert inserted.inserted_primary_key is not None
-        owner.number = inserted.inserted_primary_key[0]
+        number = inserted.inserted_primary_key[0]
+        owner.number = number
+        if kind is SESSION:
+            self._sums.note_new_session(number)
         self.counts[kind.counted] += 1
         return owner
 
@@ -258,6 +270,9 @@ class _Importing:
             raise ImportRefusedError(
                 f"{lines}: the same {kind.name} occurs twice; nothing was changed"
             ) from exc
+        if kind is RUN:
+            for _, _, row in self._waiting:
+                self._sums.note_new_run(row["session_number"], row["run"])
         if kind is EVENT:
             # The sums were imported with the runs. Only the rows behind them are created here.
             count_usage(self._connection, list(self._usage_told()))

@@ -21,7 +21,13 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.session import Effect, RunState, effect_of_stop, is_late
+from agent_session_manager.domain.session import (
+    Effect,
+    RunState,
+    effect_of_stop,
+    is_late,
+    state_after,
+)
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
@@ -29,6 +35,7 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
+from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.changes import AppendEvents
 
@@ -82,7 +89,11 @@ _MOVE_ON = (
     )
 )
 # A separate update, because `status` has an index: setting it unchanged costs as much as a change.
-_FINISHED = update(sessions).where(sessions.c.number == bindparam("of")).values(status="finished")
+_FINISHED = (
+    update(sessions)
+    .where(sessions.c.number == bindparam("of"))
+    .values(status="finished", state=bindparam("new_state"))
+)
 _ANSWERED = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
@@ -127,6 +138,7 @@ class _Writes:
     answered: list[dict[str, Any]] = field(default_factory=list)
     masked: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    finished: list[dict[str, Any]] = field(default_factory=list)
     ended_children: list[int] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
@@ -145,7 +157,7 @@ class _Writes:
             inserted += connection.exec_driver_sql(statement, values).rowcount
         return inserted == len(self.events)
 
-    def update_the_rest(self, connection: Connection) -> None:
+    def update_the_rest(self, connection: Connection, sums: Sums) -> None:
         if self.sessions:
             first = take_positions(connection, len(self.sessions))
             for position, moved in enumerate(self.sessions.values(), first):
@@ -155,6 +167,8 @@ class _Writes:
             added = {"of": number, **{"add_" + name: count for name, count in counts.items()}}
             spent.append(added)
             spent_in_run.append({"in_run": run, **added})
+        if spent_in_run or self.ended:
+            sums.note_runs((each["of"], each["in_run"]) for each in (*spent_in_run, *self.ended))
         for statement, parameters in (
             (_MOVE_ON, list(self.sessions.values())),
             (_SPENT_IN_RUN, spent_in_run),
@@ -162,7 +176,7 @@ class _Writes:
             (_MASKED, self.masked),
             (_ANSWERED, self.answered),
             (_ENDED, self.ended),
-            (_FINISHED, [{"of": end["of"]} for end in self.ended]),
+            (_FINISHED, self.finished),
         ):
             if parameters:
                 connection.execute(statement, parameters)
@@ -235,6 +249,8 @@ class _SessionInBatch:
         if self.is_child:
             writes.ended_children.append(self.number)
         self.newest = RunState(run=self.newest.run, finished=True, reason=new.end.reason)
+        state = state_after(new.end.reason).value
+        writes.finished.append({"of": self.number, "new_state": state})
         writes.ended.append(
             {
                 "of": self.number,
@@ -246,7 +262,9 @@ class _SessionInBatch:
         )
 
 
-def append_all(connection: Connection, appends: Sequence[AppendEvents], *, now: int) -> list[Any]:
+def append_all(
+    connection: Connection, appends: Sequence[AppendEvents], *, now: int, sums: Sums
+) -> list[Any]:
     """Append in order; return an outcome for each append: its seqs, or the error that refused it.
 
     Few events are sent twice. So known events are not queried first: the insert detects them.
@@ -259,7 +277,7 @@ def append_all(connection: Connection, appends: Sequence[AppendEvents], *, now: 
         outcomes, writes = _number(appends, found, _known_ids(connection, appends, found), now)
         if not writes.insert_events(connection):
             raise RuntimeError("the insert found a stored event id, but the query for it did not")
-    writes.update_the_rest(connection)
+    writes.update_the_rest(connection, sums)
     return outcomes
 
 

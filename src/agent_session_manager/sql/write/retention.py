@@ -11,6 +11,7 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import sessions, transcripts
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.transcripts import delete_transcripts_of
 from agent_session_manager.store.retention import (
     ArchiveSessions,
@@ -20,10 +21,18 @@ from agent_session_manager.store.retention import (
 )
 
 
-def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: int) -> list[str]:
+def archive_sessions(
+    connection: Connection, change: ArchiveSessions, *, now: int, sums: Sums
+) -> list[str]:
     """Archive those sessions that are still due, as a user would: their names become free."""
     found = _still_due(connection, change)
-    position = take_positions(connection, len(found)) if found else 0
+    if not found:
+        return found
+    numbers = connection.scalars(
+        select(sessions.c.number).where(sessions.c.session_id.in_(found))
+    ).all()
+    sums.note_sessions(numbers)
+    position = take_positions(connection, len(found))
     for place, session_id in enumerate(found):
         connection.execute(
             update(sessions)
@@ -35,11 +44,7 @@ def archive_sessions(connection: Connection, change: ArchiveSessions, *, now: in
                 changed_position=position + place,
             )
         )
-    if found:
-        numbers = connection.scalars(
-            select(sessions.c.number).where(sessions.c.session_id.in_(found))
-        )
-        tell_above(connection, numbers)
+    tell_above(connection, numbers)
     return found
 
 

@@ -25,16 +25,19 @@ from agent_session_manager.domain.session import (
     Reason,
     RunState,
     Session,
+    State,
     effect_of_claim,
     effect_of_resume,
 )
 from agent_session_manager.sql.read.current import get_current, get_whole, newest_run
 from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.run_tokens import insert_run_token
+from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.store.changes import ClaimLease, OpenRun, ReleaseLease
 
 
@@ -49,13 +52,14 @@ class NewRun:
 
 
 class Runs:
-    """Changes of runs in the open transaction of `connection`.
+    """Changes of runs in the open transaction of `connection`, which writes `sums` at its end.
 
     `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
-    def __init__(self, connection: Connection, *, now: int, term: int) -> None:
+    def __init__(self, connection: Connection, sums: Sums, *, now: int, term: int) -> None:
         self._connection = connection
+        self._sums = sums
         self._now = now
         self._term = term
 
@@ -94,6 +98,7 @@ class Runs:
         self.insert(current.number, newest.run + 1, new)
 
     def insert(self, number: int, run: int, new: NewRun) -> None:
+        self._sums.note_new_run(number, run)
         self._connection.execute(
             insert(runs),
             {
@@ -110,7 +115,7 @@ class Runs:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
-            .values(last_run=run, status="running", **self.touched())
+            .values(last_run=run, status="running", state=State.RUNNING.value, **self.touched())
         )
         if new.token_digest is not None:
             insert_run_token(self._connection, number, run, new.token_digest)
@@ -120,12 +125,12 @@ class Runs:
         newest = newest_run(current)
         match effect_of_claim(newest, run=change.run, holder=change.holder):
             case Effect.RENEW:
-                self._lease(current.number, change.run, change.holder)
+                self._lease(current, change.holder)
                 if newest.holder is None:  # a renewal changes nothing that lists show
                     self._tell(current.number)
             case Effect.REOPEN:
-                self._lease(current.number, change.run, change.holder)
-                self._set_status(current.number, "running")
+                self._lease(current, change.holder)
+                self._set_status(current.number, "running", State.RUNNING)
             case Effect.REFUSE:
                 raise _why_refused(change, newest)
             case Effect.NOTHING | Effect.CLOSE | Effect.OPEN_NEXT as impossible:
@@ -181,7 +186,7 @@ class Runs:
         for row in expired:
             self._close_as_lost(row.session_number, row.run)
             if row.run == row.last_run:
-                self._set_status(row.session_number, "finished")
+                self._set_status(row.session_number, "finished", State.LOST)
         return [row.session_id for row in expired]
 
     def _close_as_lost(self, number: int, run: int) -> None:
@@ -189,6 +194,7 @@ class Runs:
 
         Open requests stay open, too: a stop must not be lost because the holder was silent.
         """
+        self._sums.note_runs([(number, run)])
         self._connection.execute(
             update(runs)
             .where(runs.c.session_number == number, runs.c.run == run)
@@ -199,11 +205,14 @@ class Runs:
             )
         )
 
-    def _lease(self, number: int, run: int, holder: str) -> None:
-        """Give the holder a lease for one term, and reopen the run if it was closed."""
+    def _lease(self, current: Row[Any], holder: str) -> None:
+        """Give the holder a lease on the newest run for one term; reopen it if it was closed."""
+        has_ended = current.reason is not None
+        if has_ended:
+            self._sums.note_runs([(current.number, current.last_run)])
         self._connection.execute(
             update(runs)
-            .where(runs.c.session_number == number, runs.c.run == run)
+            .where(runs.c.session_number == current.number, runs.c.run == current.last_run)
             .values(
                 lease_holder=holder,
                 lease_expires_at=self._now + self._term,
@@ -211,13 +220,19 @@ class Runs:
                 reason=None,
             )
         )
+        if has_ended:
+            self._connection.execute(
+                update(sessions)
+                .where(sessions.c.number == current.number)
+                .values(state=STATE_OF_NEWEST_RUN)
+            )
 
-    def _set_status(self, number: int, status: str) -> None:
+    def _set_status(self, number: int, status: str, state: State) -> None:
         tell_above(self._connection, [number])
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
-            .values(status=status, **self.touched())
+            .values(status=status, state=state.value, **self.touched())
         )
 
     def touched(self) -> dict[str, int]:

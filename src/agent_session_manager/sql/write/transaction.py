@@ -46,6 +46,7 @@ from agent_session_manager.sql.write.retention import (
 )
 from agent_session_manager.sql.write.run_tokens import revoke_run_token
 from agent_session_manager.sql.write.runs import NewRun, Runs
+from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.transcripts import (
     append_transcript,
     delete_transcript,
@@ -89,16 +90,18 @@ class Transaction:
     def __init__(self, connection: Connection, *, now: int, term: int) -> None:
         self._connection = connection
         self._now = now
-        self._runs = Runs(connection, now=now, term=term)
+        self._sums = Sums(connection)
+        self._runs = Runs(connection, self._sums, now=now, term=term)
 
     def make(self, changes: Sequence[Change[Any]]) -> list[Any]:
         outcomes: list[Any] = []
         for are_appends, group in groupby(changes, lambda c: isinstance(c, AppendEvents)):
             if are_appends:
                 appends = [change for change in group if isinstance(change, AppendEvents)]
-                outcomes += append_all(self._connection, appends, now=self._now)
+                outcomes += append_all(self._connection, appends, now=self._now, sums=self._sums)
             else:
                 outcomes += [self._make_one(change) for change in group]
+        self._sums.write()
         return outcomes
 
     def _make_one(self, change: Change[Any]) -> Any:
@@ -135,10 +138,12 @@ class Transaction:
             },
         )
         assert inserted.inserted_primary_key is not None
+        number = inserted.inserted_primary_key[0]
+        self._sums.note_new_session(number)
         first = NewRun(
             host=new.host, spec=new.spec, holder=new.holder, token_digest=new.token_digest
         )
-        self._runs.insert(inserted.inserted_primary_key[0], 1, first)
+        self._runs.insert(number, 1, first)
         return get_whole(self._connection, new.session_id)
 
     def _update(self, change: UpdateSession) -> Session:
@@ -171,6 +176,7 @@ class Transaction:
         values["changed_position"] = take_positions(self._connection)
         if change.last_resumed_at is not None:
             values["last_resumed_at"] = rows.to_microseconds(change.last_resumed_at)
+        self._note(current.number, values)
         self._connection.execute(
             update(sessions).where(sessions.c.number == current.number), values
         )
@@ -178,12 +184,21 @@ class Transaction:
             self._runs.open_next(current, NewRun())
         return get_whole(self._connection, change.session_id)
 
+    def _note(self, number: int, values: Mapping[str, Any]) -> None:
+        """Note the shares of a session in the sums if its new values change them."""
+        if values.keys() & _COUNTED_BY:
+            self._sums.note_sessions([number])
+        if "agent_name" in values:
+            self._sums.note_runs_of(number)
+
     def _delete(self, change: DeleteSession) -> int:
         current = get_current(self._connection, change.session_id)
         newest = newest_run(current)
         if newest.holder is not None and not newest.finished and not change.force:
             raise SessionRunningError(change.session_id, newest.run, current.host)
         above = ancestors_of(self._connection, [current.number])
+        self._sums.note_sessions([current.number])
+        self._sums.note_runs_of(current.number)
         counts = [
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
@@ -226,6 +241,8 @@ class _Reservation:
 _NONE = _Reservation()
 _RESERVED_BY = frozenset({"session_name", "project_dir", "archived_at"})
 """Fields of a session that determine its reservation."""
+_COUNTED_BY = frozenset({"project_dir", "agent_name", "archived_at"})
+"""Fields of a session that determine the facets in which it counts."""
 
 
 def _reservation(session_name: str, project_dir: str | None) -> _Reservation:
@@ -247,7 +264,9 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),
     PutTranscriptSummary: lambda t, change: put_summary(t._connection, change),
     DeleteTranscript: lambda t, change: delete_transcript(t._connection, change),
-    ArchiveSessions: lambda t, change: archive_sessions(t._connection, change, now=t._now),
+    ArchiveSessions: lambda t, change: archive_sessions(
+        t._connection, change, now=t._now, sums=t._sums
+    ),
     DeleteArchived: lambda t, change: delete_archived(t._connection, change, t._delete_one),
     DeleteTranscripts: lambda t, change: delete_transcripts(t._connection, change),
 }
