@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, or_, select
 
 from agent_session_manager.domain.errors import InvalidRequestError, SessionNotFoundError
-from agent_session_manager.domain.session import REASONS, Session, State, Status
+from agent_session_manager.domain.session import Session, Status
 from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.schema.tables import sessions
 from agent_session_manager.store.queries import Mark, SessionFilter, SessionPage, SessionSort
 
 _EQUAL = (
@@ -91,7 +91,9 @@ def _is_past(order: list[tuple[ColumnElement[Any], bool]], mark: Mark) -> Column
     further = column < mark[0] if down else column > mark[0]
     if not others:
         return further
-    return or_(further, and_(column == mark[0], _is_past(others, mark[1:])))
+    # The first condition alone is a range of the index.
+    at_or_further = column <= mark[0] if down else column >= mark[0]
+    return and_(at_or_further, or_(further, _is_past(others, mark[1:])))
 
 
 def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
@@ -109,11 +111,8 @@ def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
     if where.top_level is not None:
         is_child = sessions.c.parent_session_id.is_not(None)
         conditions.append(~is_child if where.top_level else is_child)
-    if where.state is State.RUNNING:
-        conditions.append(sessions.c.status == "running")
-    elif where.state is not None:
-        reasons = [reason.value for reason in REASONS[where.state]]
-        conditions += [sessions.c.status == "finished", runs.c.reason.in_(reasons)]
+    if where.state is not None:
+        conditions.append(sessions.c.state == where.state.value)
     if where.family_of is not None:
         conditions.append(is_below(where.family_of))
     if where.project is not None:

@@ -1,28 +1,90 @@
-"""Sums over runs and sessions, in SQL for both databases."""
+"""Sums over runs and sessions, in SQL for both databases.
+
+Whole hours are read from the stored sums of usage. Runs are read for parts of hours: at the ends of
+a span, and for UTC hours in which a bucket begins, because of the offset of the time zone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache, partial
+from operator import add
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, case, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    select,
+)
 
-from agent_session_manager.domain.session import REASONS, State, Usage
+from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.schema.derived import (
+    COUNTED,
+    HOUR,
+    MAX_SUM,
+    STARTED_BEFORE,
+    SUM_COLUMNS,
+)
+from agent_session_manager.sql.schema.tables import facets, runs, sessions, usage_sums
 from agent_session_manager.store.statistics import Facet, Facets, UsageRow
 
 MAX_DAYS = 402
 """Number of days after `since` in which changes of the time zone's offset are searched."""
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTS = ("runs", "failed", "stopped", "lost")
-MAX_COUNTED = 10**15
-"""Maximum of tokens and costs of one run: the sum of thousands of runs still fits 64 bits."""
-LAST_STARTED = rows.to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
+
+
+_begin, _end, _size, _shift = (
+    bindparam(name, type_=BigInteger) for name in ("begin", "end", "size", "shift")
+)
+
+
+def _bucket_of(moment: ColumnElement[int]) -> ColumnElement[int]:
+    return (moment + _shift) // _size
+
+
+def _summed(
+    moment: ColumnElement[int],
+    agent_name: ColumnElement[str],
+    counts: Mapping[str, ColumnElement[int]],
+) -> Select[*tuple[Any, ...]]:
+    """Return a query that sums up counts by bucket and agent, between two moments."""
+    number, agent = _bucket_of(moment).label("number"), agent_name.label("agent_name")
+    sums = (func.sum(count).label(name) for name, count in counts.items())
+    return (
+        select(number, agent, *sums).where(moment >= _begin, moment < _end).group_by(number, agent)
+    )
+
+
+_hour = usage_sums.c.hour
+_is_whole = _bucket_of(_hour) == _bucket_of(_hour + (HOUR - 1))
+_split_hours = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_is_whole).subquery()
+_OF_RUNS = _summed(runs.c.started_at, func.coalesce(sessions.c.agent_name, ""), COUNTED).join_from(
+    runs, sessions, sessions.c.number == runs.c.session_number
+)
+_OF_SPLIT_HOURS = _OF_RUNS.join(
+    _split_hours,
+    runs.c.started_at.between(_split_hours.c.hour, _split_hours.c.hour + (HOUR - 1)),
+)
+# A damaged sum counts as 0, or the sum of several would overflow.
+_OF_WHOLE_HOURS = _summed(
+    _hour,
+    usage_sums.c.agent_name,
+    {
+        name: case((usage_sums.c[name].between(0, MAX_SUM), usage_sums.c[name]), else_=0)
+        for name in SUM_COLUMNS
+    },
+).where(_is_whole)
 
 
 class SqlStatistics:
@@ -34,89 +96,74 @@ class SqlStatistics:
     def sum_usage(self, *, since: datetime, bucket: timedelta, zone: tzinfo) -> list[UsageRow]:
         spans = spans_of(zone, since, MAX_DAYS)
         ends = [rows.to_microseconds(span.begin) for span in spans[1:]]
-        sums: dict[tuple[datetime, str | None], UsageRow] = {}
+        sums: dict[tuple[datetime, str], list[int]] = {}
         with self._read() as connection:
-            for span, end in zip(spans, [*ends, None], strict=True):
-                for row in connection.execute(_sum_of(span, end, bucket)):
-                    start = _start_of(row.number * bucket, bucket, span, zone)
-                    key = (start, row.agent_name)
-                    found = _to_usage_row(row, start)
-                    sums[key] = _added(sums[key], found) if key in sums else found
-        return sorted(sums.values(), key=lambda row: (row.start, row.agent_name or ""))
+            for span, end in zip(spans, [*ends, STARTED_BEFORE], strict=True):
+                start_of = cache(partial(_start_of, bucket=bucket, span=span, zone=zone))
+                for number, agent_name, *counts in _read_sums(connection, span, end, bucket):
+                    key = (start_of(number), rows.readable_text(agent_name))
+                    before = sums.get(key)
+                    sums[key] = counts if before is None else list(map(add, before, counts))
+        return [_to_usage_row(*key, counts) for key, counts in sorted(sums.items())]
 
     def list_facets(self, *, limit: int) -> Facets:
         with self._read() as connection:
             return Facets(
-                projects=_most_frequent(connection, sessions.c.project_dir, limit),
-                agents=_most_frequent(connection, sessions.c.agent_name, limit),
+                projects=_most_frequent(connection, "project", limit),
+                agents=_most_frequent(connection, "agent", limit),
             )
 
 
-def _sum_of(span: Span, end: int | None, bucket: timedelta) -> Select[Any]:
-    """Sum the runs that began within a span of one offset, by bucket and agent."""
+def _read_sums(
+    connection: Connection, span: Span, end: int, bucket: timedelta
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Yield the sums of the runs within a span of one offset, by bucket and agent, in parts."""
+    begin = rows.to_microseconds(span.begin)
     size, shift = bucket // _MICROSECOND, span.offset // _MICROSECOND
-    number = ((runs.c.started_at + shift) // size).label("number")
-    query = (
-        select(
-            number,
-            sessions.c.agent_name,
-            func.count().label("runs"),
-            *(_count(state) for state in (State.FAILED, State.STOPPED, State.LOST)),
-            *(func.sum(_counted(runs.c[name])).label(name) for name in rows.USAGE_COLUMNS),
-        )
-        .join_from(runs, sessions, sessions.c.number == runs.c.session_number)
-        .where(runs.c.started_at.between(rows.to_microseconds(span.begin), LAST_STARTED))
-        .group_by(number, sessions.c.agent_name)
-    )
-    return query if end is None else query.where(runs.c.started_at < end)
+    # A run that began before 1970 is in no stored sum.
+    first = min(max(-(-begin // HOUR) * HOUR, 0), end)
+    last = max(end // HOUR * HOUR, first)
+    parts = [(_OF_RUNS, begin, first), (_OF_WHOLE_HOURS, first, last), (_OF_RUNS, last, end)]
+    if size % HOUR or shift % HOUR:
+        parts.append((_OF_SPLIT_HOURS, first, last))
+    for query, start, stop in parts:
+        if start < stop:
+            bound = {"begin": start, "end": stop, "size": size, "shift": shift}
+            yield from connection.execute(query, bound)
 
 
-def _start_of(local: timedelta, bucket: timedelta, span: Span, zone: tzinfo) -> datetime:
-    """Return the start of the bucket whose local time is `local` after 1970."""
+def _start_of(number: int, *, bucket: timedelta, span: Span, zone: tzinfo) -> datetime:
+    """Return the start of a bucket by its number, counted in local time from 1970."""
+    local = number * bucket
     if bucket < timedelta(days=1):
         return _EPOCH + local - span.offset
     return day_start(zone, _EPOCH + local)
 
 
-def _to_usage_row(row: Row[Any], start: datetime) -> UsageRow:
+def _to_usage_row(start: datetime, agent_name: str, counts: Sequence[int]) -> UsageRow:
+    runs, failed, stopped, lost, *usage = map(int, counts)
     return UsageRow(
         start=start,
-        agent_name=row.agent_name,
-        runs=row.runs,
-        failed=row.failed,
-        stopped=row.stopped,
-        lost=row.lost,
-        usage=Usage(**{name: int(row._mapping[name]) for name in rows.USAGE_COLUMNS}),
+        agent_name=agent_name or None,
+        runs=runs,
+        failed=failed,
+        stopped=stopped,
+        lost=lost,
+        usage=Usage(**dict(zip(rows.USAGE_COLUMNS, usage, strict=True))),
     )
 
 
-def _added(one: UsageRow, other: UsageRow) -> UsageRow:
-    """Return the sum of the two parts of a day in which the clock changes."""
-    counts = {name: getattr(one, name) + getattr(other, name) for name in _COUNTS}
-    usage = {
-        name: getattr(one.usage, name) + getattr(other.usage, name) for name in rows.USAGE_COLUMNS
-    }
-    return UsageRow(start=one.start, agent_name=one.agent_name, usage=Usage(**usage), **counts)
-
-
-def _counted(column: Column[int]) -> ColumnElement[int]:
-    """Return the count to add. A damaged count counts as 0, or the sum would overflow."""
-    return case((column.between(0, MAX_COUNTED), column), else_=0)
-
-
-def _count(state: State) -> ColumnElement[int]:
-    reasons: Sequence[str] = [reason.value for reason in REASONS[state]]
-    return func.sum(case((runs.c.reason.in_(reasons), 1), else_=0)).label(state.value)
-
-
-def _most_frequent(connection: Connection, column: Column[Any], limit: int) -> list[Facet]:
-    count = func.count().label("count")
+def _most_frequent(connection: Connection, kind: str, limit: int) -> list[Facet]:
     query = (
-        select(column.label("value"), count)
-        .where(column.is_not(None), sessions.c.archived_at.is_(None))
-        .group_by(column)
-        .order_by(count.desc(), column)
+        select(facets.c.value, facets.c.sessions)
+        .where(facets.c.kind == kind)
+        .order_by(facets.c.sessions.desc(), facets.c.value)
         .limit(limit)
     )
-    found = connection.execute(query)
-    return [Facet(value=row.value, count=row._mapping["count"]) for row in found]
+    return [
+        Facet(
+            value=rows.readable_text(row.value),
+            count=row.sessions if type(row.sessions) is int else 0,
+        )
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,208 @@
+"""States, facets and sums of usage equal the rows that they are derived from, after any change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from agent_session_manager.domain.session import Reason
+from agent_session_manager.sql.care.verify import verify
+from agent_session_manager.sql.database.url import sqlite_path
+from agent_session_manager.sql.schema.rows import to_moment
+from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.store.change import Change
+from agent_session_manager.store.changes import (
+    ClaimLease,
+    CreateSession,
+    DeleteSession,
+    OpenRun,
+    ReapLeases,
+    ReleaseLease,
+    UpdateSession,
+)
+from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
+from tests.store.promises.changes import appending, create, made
+from tests.store.promises.events import SOME, asked, stop, used
+from tests.store.promises.stepped_clock import START, SteppedClock
+from tests.store.transfer.exports import exported, imported
+from tests.support.campaign import Campaign
+from tests.support.earlier_schema import make_earlier
+from tests.support.postgresql import ON_POSTGRESQL
+from tests.support.raw_sums import ZONES, check_lists, check_usage, derived_rows, read_rows
+from tests.support.waiting import WATCHDOG_SECONDS
+
+OpenStores = Callable[[str], SqlStore]
+
+IDS = ["a", "b", "c", "d", "e"]
+PROJECTS = [None, "/p", "/q", "/r"]
+AGENTS = [None, "x", "y"]
+HOLDERS = [None, "h1", "h2"]
+
+
+def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
+    """Return a random change. About half of them succeed."""
+    session_id, holder, run = chance.choice(ids), chance.choice(HOLDERS), chance.choice([1, 2, 3])
+    project_dir, agent_name = chance.choice(PROJECTS), chance.choice(AGENTS)
+    idle_since = now - timedelta(hours=chance.choice([0, 30]))
+    moved: list[dict[str, Any]] = [
+        {"agent_name": agent_name}, {"project_dir": project_dir}, {"session_name": "other"},
+        {"archived": True}, {"archived": False}, {"last_resumed_at": START},
+        {"agent_name": "z", "archived": chance.choice([True, False]), "last_resumed_at": START},
+    ]  # fmt: skip
+    new = CreateSession(
+        session_id=session_id,
+        session_name="n",
+        project_dir=project_dir,
+        agent_name=agent_name,
+        holder=holder,
+        parent_session_id=chance.choice([None, *ids]),
+    )
+    events = chance.choices([
+        SOME, used(chance.randint(0, 9)), used(4, run=run), {"event_type": "usage", "usage": {}},
+        asked(chance.choice("mn"), chance.randint(0, 9)), asked("o", 5, run=run),
+        used(10**11), stop(reason=chance.choice([*Reason]).value), stop(exit_code=1, run=run),
+    ], k=chance.randint(1, 3))  # fmt: skip
+    changes: list[tuple[int, Callable[[], Change[Any]]]] = [
+        (3, lambda: new),
+        (7, lambda: appending(session_id, *events)),
+        (4, lambda: UpdateSession(session_id=session_id, **chance.choice(moved))),
+        (1, lambda: DeleteSession(session_id=session_id, force=chance.random() < 0.5)),
+        (3, lambda: OpenRun(session_id=session_id, takeover=chance.random() < 0.5, holder=holder)),
+        (2, lambda: ClaimLease(session_id=session_id, run=run, holder=holder or "h1")),
+        (1, lambda: ReleaseLease(session_id=session_id, run=run, holder=holder or "h1")),
+        (2, lambda: ReapLeases()),
+        (1, lambda: ArchiveSessions(session_ids=ids, before=idle_since)),
+        (1, lambda: DeleteArchived(session_ids=ids, before=idle_since)),
+    ]
+    (make,) = chance.choices([make for _, make in changes], [weight for weight, _ in changes])
+    return make()
+
+
+def change_at_random(store: SqlStore, clock: SteppedClock, chance: Random) -> None:
+    clock.move(chance.choice([0, 0.25, 20, 50, 3600, 5000, 40_000, 300_000]))
+    store.commit([draw(chance, clock.now) for _ in range(chance.choice([1, 1, 2, 8]))])
+
+
+def moments(store: SqlStore, clock: SteppedClock, chance: Random) -> list[datetime]:
+    """Return moments in hours in which runs began, and the longest time that is summed up."""
+    begun = [to_moment(row["started_at"]) for row in read_rows(store, runs)] or [clock.now]
+    exact, other = chance.choice(begun), chance.choice(begun)
+    within = other + timedelta(seconds=chance.uniform(-1800, 1800))
+    return [exact, exact + timedelta(microseconds=1), within, clock.now - timedelta(days=400)]
+
+
+@pytest.mark.stress
+def test_sums_equal_the_record_after_any_change(
+    campaign: Campaign, database_url: str, open_stores: OpenStores, clock: SteppedClock
+) -> None:
+    store, chance = open_stores(database_url), campaign.chance()
+    for _ in range(campaign.count(short=150, long=5000)):
+        change_at_random(store, clock, chance)
+        check_lists(store)
+        for since in moments(store, clock, chance):
+            check_usage(store, clock.now, since, chance.choice(ZONES))
+    store.close()
+    if database_url.startswith("sqlite"):
+        assert verify(Path(sqlite_path(database_url)))[1] == []
+
+
+def test_usage_is_exact_in_the_hour_of_a_clock_change(store: SqlStore, clock: SteppedClock) -> None:
+    for month, day, hour in ((3, 14, 5), (3, 28, 1), (4, 3, 15), (10, 2, 15)):
+        clock.now = datetime(2027, month, day, hour - 1, 50, tzinfo=UTC)
+        for number in range(8):
+            create(store, f"{month} {day} {number}", agent_name="x")
+            clock.move(13 * 60)
+    for zone in ZONES:
+        check_usage(store, clock.now, START, zone)
+        check_usage(store, datetime(2027, 3, 14, 12, tzinfo=UTC), START, zone)
+
+
+@pytest.fixture
+def filled(sqlite_url: str, open_stores: OpenStores, clock: SteppedClock) -> SqlStore:
+    """Return a store that many changes have filled."""
+    store, chance = open_stores(sqlite_url), Random(1)
+    for _ in range(150):
+        change_at_random(store, clock, chance)
+    assert all(derived_rows(store))
+    return store
+
+
+@pytest.fixture(params=["elsewhere", ON_POSTGRESQL])
+def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a second database."""
+    if request.param == "elsewhere":
+        return f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+def test_migration_derives_the_sums(
+    filled: SqlStore, other_url: str, open_stores: OpenStores
+) -> None:
+    of_sessions, of_runs = read_rows(filled, sessions), read_rows(filled, runs)
+    for row in of_sessions:
+        del row["state"]
+    make_earlier(other_url, (sessions, of_sessions), (runs, of_runs))
+    assert derived_rows(open_stores(other_url)) == derived_rows(filled)
+
+
+def test_import_derives_the_sums(
+    filled: SqlStore, sqlite_url: str, other_url: str, open_stores: OpenStores, clock: SteppedClock
+) -> None:
+    store = open_stores(other_url)
+    create(store, "mine", agent_name="x", project_dir="/p")
+    store.close()
+    imported(other_url, exported(sqlite_url))
+    store = open_stores(other_url)
+    check_lists(store)
+    for zone in ZONES:
+        check_usage(store, clock.now, START, zone)
+    made(store, DeleteSession(session_id="mine"))
+    assert derived_rows(store) == derived_rows(filled)
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_two_managers_keep_the_same_sums(postgresql_url: str, open_stores: OpenStores) -> None:
+    stores = [open_stores(postgresql_url) for _ in range(2)]
+
+    def change(number: int) -> None:
+        chance = Random(number)
+        for _ in range(100):
+            ids = [*"abc", *(f"{number}{each}" for each in "abc")]
+            stores[number].commit([draw(chance, START, ids)])
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(change, range(2), timeout=WATCHDOG_SECONDS))
+    check_lists(stores[0])
+    check_usage(stores[1], START, START, UTC)
+
+
+def statements_of(store: SqlStore, *changes: Change[Any]) -> list[str]:
+    seen: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        seen.append(statement)
+
+    event.listen(store._database.writing, "before_cursor_execute", note)
+    store.commit(changes)
+    event.remove(store._database.writing, "before_cursor_execute", note)
+    return seen
+
+
+def test_ordinary_events_need_no_statement_for_sums(store: SqlStore) -> None:
+    for session_id in "ab":
+        create(store, session_id, agent_name="x")
+    texts = {
+        name: " ".join(statements_of(store, *(appending(each, event) for each in "ab")))
+        for name, event in {"some": SOME, "usage": used(1), "stop": stop()}.items()
+    }
+    about_sums = {name: text.count("agent_name") > 0 for name, text in texts.items()}
+    assert about_sums == {"some": False, "usage": True, "stop": True}
