@@ -1,7 +1,8 @@
 """Accepting the loss of data in a database, so that managers serve it again.
 
 The lost data is not recovered. Each unreadable event is replaced by an event of the type `damaged`.
-All generations change, so that no reader continues with an old cursor.
+Sums that differ from the record are derived from it again. All generations change, so that no
+reader continues with an old cursor.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import orjson
 from agent_session_manager.sql.care.backup import flush
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.restore import fold_log, owned_alone, renew, replaced_path
+from agent_session_manager.sql.care.sums import rebuild_sums, wrong_sums
 from agent_session_manager.sql.care.verify import broken, damage, read_contents
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, remove_head
@@ -73,6 +75,7 @@ def _accept(database: Path, now: datetime) -> Accepted:
         connection.execute("BEGIN IMMEDIATE")
         for event in damaged:
             _replace(connection, event)
+        rebuild_sums(connection)
         connection.execute("COMMIT")
     renew(database)
     fold_log(database)
@@ -86,16 +89,18 @@ def _find_losses(database: Path) -> tuple[list[str], list[DamagedEvent]]:
         reached = read_reached(connection)
         missing = loss(read_head(database), reached)
         problems = damage(connection)
+        wrong: list[str] = []
         if missing is None or reached is not None:
             contents = read_contents(connection, database)
             problems += broken(connection, contents.revision)
+            wrong += wrong_sums(connection)
         if problems:
             raise DatabaseError(
                 f"{database} has damage other than unreadable events ({problems[0]}): "
                 "restore a backup: agent-session-manager restore FILE"
             )
         damaged = [] if reached is None else list(damaged_events(connection))
-    losses = ([missing] if missing else []) + [str(event) for event in damaged]
+    losses = ([missing] if missing else []) + [str(event) for event in damaged] + wrong
     if not losses:
         raise DatabaseError(f"nothing is missing in {database}")
     return losses, damaged

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from agent_session_manager.sql.care.readonly import reading_alone
+from agent_session_manager.sql.care.sums import wrong_sums
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.foreign_text import read_text
@@ -116,6 +117,7 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
             problems += [] if missing is None else [f"acknowledged commits are lost: {missing}"]
             contents = read_contents(connection, path)
             problems += broken(connection, contents.revision)
+            problems += wrong_sums(connection)
             problems += map(str, islice(damaged_events(connection), _SHOWN_OF_A_KIND))
             problems += islice(_no_text(connection), _SHOWN_OF_A_KIND)
     except (DatabaseError, sqlite3.DatabaseError) as exc:

@@ -1,0 +1,75 @@
+"""The derived values of a SQLite file: those that differ from the record, and their repair.
+
+The statements are made when they are needed: each start of a manager imports this module.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ClauseElement, Select, Table, delete, func, insert, select, union_all, update
+from sqlalchemy.dialects import sqlite
+
+from agent_session_manager.sql.schema.derived import (
+    STATE_OF_NEWEST_RUN,
+    all_facets,
+    all_usage_sums,
+)
+from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
+
+_HAS_SUMS = f"SELECT 1 FROM sqlite_master WHERE name = '{usage_sums.name}'"
+_SHOWN_OF_A_KIND = 20
+
+
+def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield a problem for each derived value that differs from the record.
+
+    A database of an earlier revision has no derived values.
+    """
+    if not _has_sums(connection):
+        return
+    wrong_states = select(sessions.c.session_id, sessions.c.state, STATE_OF_NEWEST_RUN).where(
+        sessions.c.state.op("IS NOT")(STATE_OF_NEWEST_RUN)
+    )
+    for statement, text in (
+        (wrong_states, "session {0!r}: its state should be {2!r}, and is {1!r}"),
+        (
+            _in_one_only(facets, all_facets()),
+            "facets: the number of sessions of {0} {1!r} is wrong",
+        ),
+        (
+            _in_one_only(usage_sums, all_usage_sums()),
+            "usage_sums: the sums of agent {1!r} in hour {0} differ from its runs",
+        ),
+    ):
+        found = connection.execute(_to_sql(statement))
+        yield from (text.format(*row) for row in islice(found, _SHOWN_OF_A_KIND))
+
+
+def rebuild_sums(connection: sqlite3.Connection) -> None:
+    """Derive all values from the record again, in the transaction of the connection."""
+    if not _has_sums(connection):
+        return
+    connection.execute(_to_sql(update(sessions).values(state=STATE_OF_NEWEST_RUN)))
+    for table, expected in ((facets, all_facets()), (usage_sums, all_usage_sums())):
+        connection.execute(_to_sql(delete(table)))
+        connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
+
+
+def _has_sums(connection: sqlite3.Connection) -> bool:
+    return connection.execute(_HAS_SUMS).fetchone() is not None
+
+
+def _in_one_only(table: Table, expected: Select[Any]) -> Select[Any]:
+    """Return a query for the keys of rows that only a table has, or only the expected rows."""
+    both = union_all(select(table), expected).subquery()
+    key = (both.c[column.name] for column in table.primary_key)
+    return select(*key).distinct().group_by(*both.c).having(func.count() != 2)
+
+
+def _to_sql(statement: ClauseElement) -> str:
+    options = {"literal_binds": True}
+    return str(statement.compile(dialect=sqlite.dialect(), compile_kwargs=options))
