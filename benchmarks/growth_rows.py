@@ -27,7 +27,8 @@ FEW = 1000
 AGENTS = 5
 PROJECTS = 50
 DAYS = 30
-_AT_ONCE = 500
+_MOMENTS = 200
+"""Number of moments at which sessions begin, so that both databases have the same hours."""
 _REQUESTS = 5
 
 _SINCE = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
@@ -97,9 +98,10 @@ def _fill(url: str, count: int) -> None:
     begin = datetime.now(UTC) - timedelta(days=DAYS)
     moment = begin
     store = open_store(url, clock=lambda: moment)
-    for first in range(0, count, _AT_ONCE):
+    at_once = count // _MOMENTS
+    for first in range(0, count, at_once):
         moment = begin + timedelta(days=DAYS) * first / count
-        numbers = range(first, min(first + _AT_ONCE, count))
+        numbers = range(first, first + at_once)
         store.commit([_session(number) for number in numbers])
         store.commit([_end(number) for number in numbers])
     store.close()
