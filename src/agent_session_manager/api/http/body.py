@@ -34,7 +34,7 @@ _PART = rb'(?:(?:[^",\[{]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+[,\[{])'
 _PARTS_AT_ONCE = 1000
 _PARTS = re.compile(_PART + b"{%d}+" % _PARTS_AT_ONCE, re.DOTALL)
 _ONE_PART = re.compile(_PART, re.DOTALL)
-_NUL = re.compile(rb"\\u0000")
+_NUL = rb"\u0000"
 
 
 async def read_through(body: bytes, read: Callable[[bytes], T]) -> T:
@@ -111,9 +111,7 @@ def parse_json(body: bytes) -> Any:
         raise RequestError(400, "invalid_json", f"the body is not JSON: {exc.msg}") from None
     with refused_as_request():
         # JSON can contain NUL only as this escape, so strings are checked only if it occurs.
-        is_rounded = check_value(
-            value, may_hold_nul=_NUL.search(body) is not None, max_depth=MAX_DEPTH
-        )
+        is_rounded = check_value(value, may_hold_nul=_NUL in body, max_depth=MAX_DEPTH)
     if is_rounded:
         # orjson reads an integer of more than 64 bits as a float: check the text of each integer.
         json.loads(body, parse_int=_fitting_int)
@@ -138,7 +136,7 @@ def check_parts(body: bytes, limit: int) -> None:
         RequestError: 400 `too_many_values`.
     """
     # Most bodies have fewer even if strings are included, and excluding strings is slow.
-    if sum(map(body.count, (b",", b"[", b"{"))) <= limit:
+    if len(body) <= limit or sum(map(body.count, (b",", b"[", b"{"))) <= limit:
         return
     at = 0
     for _ in range(limit // _PARTS_AT_ONCE):  # in steps, so that no single call takes long
