@@ -21,8 +21,8 @@ MAX_LINES = 400
 # rooms below it. So there are no circular imports between rooms.
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
-    "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
-    "concurrency", "sql.database", "sql.read", "transport", "api.wire", "settings",
+    "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
+    "concurrency", "sql.database", "sql.read", "transport", "settings",
     "sql.schema", "store", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [

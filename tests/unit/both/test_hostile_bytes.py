@@ -15,7 +15,7 @@ from agent_orchestrator.client.frames import Frame, FrameParser
 from agent_orchestrator.console.output import clean, one_line
 from agent_orchestrator.session_client import SessionClientError
 from agent_session_manager.api.http.page_marks import page_text, parse_page
-from agent_session_manager.api.http.sse import _framed
+from agent_session_manager.api.wire.feed_frames import encode_frame
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.json_values import UnstorableJsonError
@@ -42,7 +42,7 @@ FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 def test_frames_with_any_line_breaks_survive_a_round_trip(
     frames: list[tuple[dict[str, Any], Cursor | None]], chance: Any
 ) -> None:
-    sent = b"".join(_framed("event", orjson.dumps(body), cursor) for body, cursor in frames)
+    sent = b"".join(encode_frame("event", orjson.dumps(body), cursor) for body, cursor in frames)
     parser = FrameParser()
     came: list[Frame] = []
     while sent:

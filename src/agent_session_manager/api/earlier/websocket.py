@@ -18,7 +18,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel
 
 from agent_session_manager.api.earlier.routes import earlier_event
-from agent_session_manager.api.http.responses import dump
+from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.sessions import SessionBody, session_body
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event

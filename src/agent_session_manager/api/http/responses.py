@@ -9,16 +9,13 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from agent_session_manager.api.http.errors import STATUS_OF
+from agent_session_manager.api.wire.common import dump
 
 _OF_EVERY_ROUTE = (400, 401, 403, 422, 429, 431, 503)
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:
     return Response(dump(model), status, media_type="application/json")
-
-
-def dump(model: BaseModel) -> bytes:
-    return model.__pydantic_serializer__.to_json(model)
 
 
 def refusals(*statuses: int, codes: Sequence[str] = ()) -> dict[int | str, dict[str, Any]]:

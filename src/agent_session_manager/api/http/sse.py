@@ -1,4 +1,4 @@
-"""Feeds as server-sent events: encodes frames and sends them.
+"""Feeds as server-sent events: requests for them, and their sending.
 
 A request is refused before the first byte, or not at all. A stalled reader is disconnected. It can
 reconnect with its cursor, as after a lost connection.
@@ -9,32 +9,21 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar, assert_never
+from typing import Any, Generic, TypeVar
 
-import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from agent_session_manager.api.http.responses import dump
-from agent_session_manager.api.wire.events import event_to_json
-from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDeletedFrame, session_body
+from agent_session_manager.api.wire.feed_frames import (
+    BYE,
+    encode_list_frame,
+    encode_ready,
+    encode_session_frame,
+)
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
-from agent_session_manager.domain.session import Session
-from agent_session_manager.feed.frames import (
-    EventsAdded,
-    Frame,
-    Heartbeat,
-    ListChanged,
-    ListFrame,
-    SessionChanged,
-    SessionDeleted,
-    SessionEnded,
-    Stopping,
-)
-from agent_session_manager.feed.tail import Published
-from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.feed.frames import Frame, ListChanged, ListFrame
 from agent_session_manager.transport import deadlines
 from agent_session_manager.transport.connection import (
     StalledReaderError,
@@ -47,8 +36,6 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 _SLICE_BYTES = 16 * 1024
 """Bytes sent at once, and the most that is kept for a stalled reader."""
-_PING = b": ping\n\n"
-_BYE = b"event: bye\ndata: {}\n\n"
 
 F = TypeVar("F")
 
@@ -87,7 +74,7 @@ async def answer_with_session(frames: AsyncGenerator[Frame], session_id: str) ->
         OrchestratorError: the session cannot be followed from the cursor.
     """
     first = await anext(frames)
-    return _EventStream(first, frames, lambda frame: _of_session(frame, session_id))
+    return _EventStream(first, frames, lambda frame: encode_session_frame(frame, session_id))
 
 
 async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
@@ -98,8 +85,8 @@ async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
     """
     first = await anext(frames)
     assert isinstance(first, ListChanged)
-    ready = b"event: ready\nid: %b\ndata: {}\n\n" % str(first.cursor).encode()
-    return _EventStream(first, frames, _of_list, greeting=ready)
+    ready = encode_ready(first.cursor)
+    return _EventStream(first, frames, encode_list_frame, greeting=ready)
 
 
 class _EventStream(Response, Generic[F]):
@@ -142,82 +129,9 @@ class _EventStream(Response, Generic[F]):
                 logger.info("a stalled reader was disconnected")
             except OrchestratorError as exc:
                 logger.info("a feed was closed, its reader may reconnect: %s", exc)
-                await send({"type": "http.response.body", "body": _BYE})
+                await send({"type": "http.response.body", "body": BYE})
 
 
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _of_session(frame: Frame, session_id: str) -> bytes:
-    match frame:
-        case EventsAdded():
-            return _events(frame, session_id)
-        case SessionChanged():
-            return _named("session", _session(frame.session))
-        case SessionEnded():
-            return _named("end", _session(frame.session))
-        case SessionDeleted():
-            return _named("deleted", SessionDeletedFrame(session_id=frame.session_id))
-        case Heartbeat():
-            return _PING
-        case Stopping():
-            return _BYE
-        case other:
-            assert_never(other)
-
-
-def _events(frame: EventsAdded, session_id: str) -> bytes:
-    """Return the encoded events; the first reader encodes them for all."""
-    batch = frame.batch
-    if batch.encoded is None:
-        batch.encoded = b"".join(
-            _event(published, session_id, frame.generation) for published in batch.events
-        )
-    return batch.encoded
-
-
-def _event(published: Published, session_id: str, generation: str) -> bytes:
-    """Return the encoded event; the first reader encodes it for all."""
-    if published.encoded is None:
-        event = published.event
-        cursor = Cursor(generation=generation, number=event.seq)
-        body = orjson.dumps(event_to_json(event, session_id))
-        published.encoded = _framed("event", body, cursor)
-    return published.encoded
-
-
-def _of_list(frame: ListFrame) -> bytes:
-    match frame:
-        case ListChanged():
-            return b"".join(_change(change, frame.cursor) for change in frame.changes)
-        case Heartbeat():
-            return _PING
-        case Stopping():
-            return _BYE
-        case other:
-            assert_never(other)
-
-
-def _change(change: ChangedSession | DeletedSession, cursor: Cursor) -> bytes:
-    after = Cursor(generation=cursor.generation, number=change.position)
-    if isinstance(change, DeletedSession):
-        gone = SessionDeletedFrame(session_id=change.session_id)
-        return _framed("session_deleted", dump(gone), after)
-    name = "session_created" if change.is_new else "session_updated"
-    return _framed(name, dump(_session(change.session)), after)
-
-
-def _session(session: Session) -> SessionAnswer:
-    return SessionAnswer(session=session_body(session))
-
-
-def _named(name: str, body: BaseModel) -> bytes:
-    return _framed(name, dump(body), None)
-
-
-def _framed(name: str, body: bytes, cursor: Cursor | None) -> bytes:
-    """Return one frame. Our JSON contains no line break, so it is one line of data."""
-    identity = b"" if cursor is None else b"id: %b\n" % str(cursor).encode()
-    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), identity, body)

@@ -15,7 +15,7 @@ from agent_session_manager.api.http.caller import caller_of, page_of
 from agent_session_manager.api.http.depends import Id, QueryText, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.page_marks import page_text, parse_page
-from agent_session_manager.api.http.responses import answer, dump, refusals
+from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.http.sse import (
     answer_with_list,
     cursor_of,
@@ -23,6 +23,7 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
+from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.limits import MAX_PAGE
 from agent_session_manager.api.wire.runs import RunOpenedAnswer, holder_of, run_opened
 from agent_session_manager.api.wire.sessions import (

@@ -100,3 +100,8 @@ class UsageBody(BaseModel):
     unpriced_tokens: int = Field(
         description="Tokens of all kinds with unknown cost; the cost does not include them"
     )
+
+
+def dump(model: BaseModel) -> bytes:
+    """Return a shape as JSON."""
+    return model.__pydantic_serializer__.to_json(model)
