@@ -84,7 +84,7 @@ def manager(
 
 @contextmanager
 def limit(module: str) -> Iterator[Server]:
-    """Run `benchmarks.bare`, `benchmarks.reference` or `benchmarks.fan_out`."""
+    """Run `benchmarks.append_limit`, `benchmarks.list_limit` or `benchmarks.fan_out`."""
     with _directory() as directory:
         command = [sys.executable, "-m", f"benchmarks.{module}", str(directory / "limit.db")]
         with _running(command, stdout=subprocess.PIPE) as process:
