@@ -1,4 +1,7 @@
-"""The manager's settings: flag over environment over default, read once, passed down."""
+"""The manager's settings: flag over environment over default, read once, passed down.
+
+Flags, variables, defaults and help texts are in the table in `agent_shared/manager_settings.py`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Values of one manager. `agent_shared.manager_settings` describes each, and its default."""
+    """Values of one manager, in the order of the table."""
 
     state_dir: Path
     port: int

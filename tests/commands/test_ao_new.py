@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.commands.detached_session import start_detached
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.gate import Gate, pids_in, waiting_program

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import (
     CreateRequest,
@@ -11,6 +10,7 @@ from agent_session_manager.store.changes import (
     ReapLeases,
     SettleRequest,
 )
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.promises.changes import append, create, made
 from tests.store.promises.events import stop
 from tests.store.promises.stepped_clock import SteppedClock

@@ -21,7 +21,7 @@ from agent_session_manager.domain.errors import (
     SessionRunningError,
 )
 from agent_session_manager.domain.request import Request, RequestKind
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Session
+from agent_session_manager.domain.session import Lease, Session
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
@@ -33,6 +33,7 @@ from agent_session_manager.store.changes import (
     UpdateSession,
 )
 from agent_session_manager.store.queries import EventFilter
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.promises.changes import append, appending, create, kinds, open_run
 from tests.store.promises.events import SOME, stop
 from tests.store.promises.stepped_clock import SteppedClock

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.stress.scene import SHORT_LEASE_SECONDS, Scene, opened
 from tests.support.campaign import Campaign
 

@@ -18,13 +18,13 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database import sqlite
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.protocol import Store
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import stop
 from tests.support.campaign import Campaign

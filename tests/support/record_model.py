@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent_session_manager.domain import errors
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 
 TERM = timedelta(seconds=DEFAULT_LEASE_SECONDS)
 REASONS = ("completed", "failed", "stopped", "timeout", "budget", "lost")

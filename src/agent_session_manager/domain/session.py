@@ -18,9 +18,6 @@ MAX_NAME_CHARS = 200
 MAX_PATH_BYTES = 1500
 """A PostgreSQL index key has at most 2,704 bytes; name and path share one key."""
 
-DEFAULT_LEASE_SECONDS = 45.0
-"""Three heartbeats: two may be late or lost before the run counts as lost."""
-
 Status = Literal["running", "finished", "not_existent"]
 
 

@@ -18,7 +18,7 @@ from agent_session_manager.domain.errors import (
     VacuumNotPossibleError,
 )
 from agent_session_manager.domain.request import Request, RequestState
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Run, Session, Status
+from agent_session_manager.domain.session import Run, Session, Status
 from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
@@ -50,6 +50,7 @@ from agent_session_manager.store.queries import (
 )
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 
 Clock = Callable[[], datetime]
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for

@@ -18,7 +18,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import DEFAULT_LEASE_SECONDS, Lease, Reason, Run, Session
+from agent_session_manager.domain.session import Lease, Reason, Run, Session
 from agent_session_manager.store.changes import (
     ClaimLease,
     DeleteSession,
@@ -30,6 +30,7 @@ from agent_session_manager.store.changes import (
 )
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.promises.changes import append, appending, create, made, open_run, seqs_of, update
 from tests.store.promises.events import SOME, stop
 from tests.store.promises.stepped_clock import START, SteppedClock

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.machine.environment import DEFAULT_PORT, manager_environment
+from agent_orchestrator.machine.environment import (
+    manager_database,
+    manager_environment,
+    manager_port,
+    state_dir,
+)
 from agent_orchestrator.session_client import SessionClient
 from agent_session_manager.settings import Settings, SettingsError, load_settings
 from agent_shared.manager_settings import MIN_LEASE_SECONDS, PREFIX, SETTINGS
@@ -207,8 +212,11 @@ def test_invalid_number_of_backups_error_has_the_value(value: str) -> None:
         load_settings({"AGENT_ORCHESTRATOR_BACKUPS_KEPT": value})
 
 
-def test_default_port_matches_that_of_the_commands() -> None:
-    assert load_settings({}).port == DEFAULT_PORT
+def test_defaults_match_those_of_the_commands(own_home: Path) -> None:
+    settings = load_settings({})
+    assert settings.port == manager_port()
+    assert settings.state_dir == state_dir()
+    assert settings.resolved_database_url == manager_database()
 
 
 def test_table_has_a_row_for_each_setting() -> None:

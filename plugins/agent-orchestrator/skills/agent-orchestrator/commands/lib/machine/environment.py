@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..config import (
+    DEFAULT_SESSION_MANAGER_URL,
     ENV_AGENTS_DIR,
     ENV_ENABLE_LOGGING,
     ENV_PROJECT_DIR,
@@ -52,7 +53,8 @@ _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USE
 
 ENV_DATABASE_URL = "AGENT_ORCHESTRATOR_DATABASE_URL"
 ENV_PORT = "AGENT_ORCHESTRATOR_PORT"
-DEFAULT_PORT = 8765
+DEFAULT_PORT = int(DEFAULT_SESSION_MANAGER_URL.rpartition(":")[2])
+"""Also the default in the table of settings, which is imported late."""
 
 
 def agent_environment() -> dict[str, str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 PREFIX = "AGENT_ORCHESTRATOR_"
+DEFAULT_LEASE_SECONDS = 45.0
+"""Three heartbeats: two may be late or lost before the run counts as lost."""
 MIN_LEASE_SECONDS = 15.0
 """Three times the timeout of a client, so that a slow request loses no run."""
 MIN_TOKEN_CHARS = 32
@@ -148,7 +150,7 @@ SETTINGS = (
     Setting(
         name="lease_seconds",
         kind=Kind.SECONDS,
-        default="45",
+        default=f"{DEFAULT_LEASE_SECONDS:g}",
         least=MIN_LEASE_SECONDS,
         most=86400,
         about="Time without a sign of the supervisor after which a run counts as lost.",
