@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import (
     manager_database,
     manager_environment,
@@ -255,5 +256,6 @@ def test_background_manager_gets_all_settings_except_secrets(
 
 
 def test_minimum_lease_is_three_timeouts_of_a_client() -> None:
-    timeout = signature(SessionClient.__init__).parameters["timeout"].default
-    assert 3 * timeout == MIN_LEASE_SECONDS
+    for client in (SessionClient, ManagerClient):
+        timeout = signature(client.__init__).parameters["timeout"].default
+        assert 3 * timeout == MIN_LEASE_SECONDS, client

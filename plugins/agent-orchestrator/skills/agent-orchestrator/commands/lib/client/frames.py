@@ -16,6 +16,8 @@ from .manager import Json, ManagerClient
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _SLACK_SECONDS = 0.25
 """A connection may end this much after the deadline."""
+_MIN_TIMEOUT_SECONDS = 0.01
+"""The timeout once the deadline has passed; with 0, a socket would not wait at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ def read_frames(
         SessionClientError: the connection was refused or cut, or was silent for too long.
     """
     what = f"GET {manager.base_url}{path}"
-    silence_seconds = max(silence_seconds, 0.01)
+    silence_seconds = max(silence_seconds, _MIN_TIMEOUT_SECONDS)
     try:
         with manager._http.stream(
             "GET",

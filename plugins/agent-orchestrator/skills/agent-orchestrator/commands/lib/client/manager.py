@@ -21,6 +21,8 @@ from ..session_client import (
 from .answers import is_part, is_token
 from .errors import JSON_ONLY
 
+TIMEOUT_SECONDS = 5.0
+"""Default timeout of a request, the same as that of `SessionClient`."""
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
 
@@ -56,7 +58,7 @@ class ManagerClient(SessionClient):
     def __init__(
         self,
         base_url: str,
-        timeout: float = 5.0,
+        timeout: float = TIMEOUT_SECONDS,
         *,
         run_token: str | None = None,
         is_configured: bool = False,

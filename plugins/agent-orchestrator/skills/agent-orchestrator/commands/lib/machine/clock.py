@@ -6,6 +6,9 @@ import random
 import threading
 import time
 
+FIRST_PAUSE_SECONDS = 0.1
+"""Longest pause without a failure before it; each consecutive failure doubles it."""
+
 
 class Time:
     """The system's clocks and waits, all in seconds."""
@@ -35,10 +38,9 @@ class Backoff:
     They are random, so that the clients of a restarted manager do not all retry at the same time.
     """
 
-    def __init__(self, most_seconds: float, *, first_seconds: float = 0.1) -> None:
+    def __init__(self, most_seconds: float) -> None:
         self.failures = 0
         self._most = most_seconds
-        self._first = first_seconds
 
     def fail(self) -> None:
         self.failures += 1
@@ -48,4 +50,5 @@ class Backoff:
 
     def pause_seconds(self) -> float:
         """Return the pause before the next attempt."""
-        return random.uniform(0, min(self._most, self._first * 2.0 ** min(self.failures, 20)))
+        longest = FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures, 20)
+        return random.uniform(0, min(self._most, longest))
