@@ -17,6 +17,8 @@ class Effort:
     follow_rounds: int
     page_rounds: int
     follow_seconds: float
+    pressure_seconds: float
+    malformed_requests: int
 
 
 FULL = Effort(
@@ -28,6 +30,8 @@ FULL = Effort(
     follow_rounds=5,
     page_rounds=7,
     follow_seconds=4.0,
+    pressure_seconds=5.0,
+    malformed_requests=200_000,
 )
 QUICK = Effort(
     rounds=3,
@@ -38,4 +42,6 @@ QUICK = Effort(
     follow_rounds=2,
     page_rounds=2,
     follow_seconds=2.0,
+    pressure_seconds=2.0,
+    malformed_requests=4_000,
 )

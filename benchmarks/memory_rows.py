@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
@@ -14,9 +17,13 @@ from benchmarks.answers import TIMEOUT_SECONDS
 from benchmarks.command_rows import COMMANDS
 from benchmarks.effort import Effort
 from benchmarks.measure import Row
+from tests.claude.conftest import OFFLINE
+from tests.commands.conftest import let_tools_run
+from tests.support.model_server import script, start_model_server, tool
 
 MANAGER_GOAL_MIB = 80.0
 SUPERVISOR_GOAL_MIB = 30.0
+CLAUDE_GOAL_MIB = 45.0
 _POLL_SECONDS = 0.05
 
 
@@ -31,26 +38,53 @@ def manager_memory(effort: Effort) -> Row:
 
 
 def supervisor_memory(effort: Effort) -> Row:
+    row = _row("supervisor memory", "resident memory of a supervisor", SUPERVISOR_GOAL_MIB)
+    # Its output is in the record once its supervisor has loaded everything.
+    program = ["--executor", "command", "run", "--", "sh", "-c", "echo ready; exec sleep 3600"]
     with servers.manager(sessions=False) as server:
-        state_dir = server.state_dir
-        assert state_dir is not None  # a manager has one
 
-        def resident(number: int) -> float:
-            name = f"run {number}"
-            # Its output is in the record once its supervisor has loaded everything.
-            program = ["sh", "-c", "echo ready; exec sleep 3600"]
-            session_id = _run(
-                server, "ao-new", "--detach", "--executor", "command", name, "--", *program
-            )
-            try:
-                _wait_for_output(server, session_id)
-                [entry] = list_registered(state_dir)
-                return _resident_mib(entry.run.pid)
-            finally:
-                _run(server, "ao-stop", name)
+        def resident(_: int) -> float:
+            return _supervisor_mib(server, server.environ(), program, ready="message")
 
-        row = _row("supervisor memory", "resident memory of a supervisor", SUPERVISOR_GOAL_MIB)
         return row.alternate(resident, lambda _: SUPERVISOR_GOAL_MIB, rounds=effort.page_rounds)
+
+
+def claude_memory(effort: Effort) -> Row:
+    row = _row("claude memory", "resident memory of a Claude supervisor", CLAUDE_GOAL_MIB)
+    asks = ["run", "-p", script(tool("Bash", command="sleep 3600"))]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        start_model_server(Path(home) / "requests.jsonl") as model,
+        servers.manager(sessions=False) as server,
+    ):
+        environ = {
+            **server.environ(),
+            **OFFLINE,
+            "HOME": home,
+            "ANTHROPIC_API_KEY": "sk-ant-dummy",
+            "ANTHROPIC_BASE_URL": model.url,
+        }
+        let_tools_run(Path(home))
+
+        def resident(_: int) -> float:
+            return _supervisor_mib(server, environ, asks, ready="pre_tool")
+
+        return row.alternate(resident, lambda _: CLAUDE_GOAL_MIB, rounds=effort.page_rounds)
+
+
+def _supervisor_mib(
+    server: servers.Server, environ: Mapping[str, str], arguments: list[str], *, ready: str
+) -> float:
+    """Return the memory of the supervisor of a new run that has recorded an event `ready`."""
+    assert server.state_dir is not None  # a manager has one
+    session_id = _run(environ, "ao-new", "--detach", *arguments)
+    try:
+        _wait_for_event(server, session_id, ready)
+        [entry] = list_registered(server.state_dir)
+        return _resident_mib(entry.run.pid)
+    finally:
+        _run(environ, "ao-stop", session_id)
+        _run(environ, "ao-clean", "--yes", session_id)
 
 
 def _row(name: str, what: str, goal_mib: float) -> Row:
@@ -58,10 +92,10 @@ def _row(name: str, what: str, goal_mib: float) -> Row:
     return Row(name=name, what=what, beside=beside, unit="MiB", goal=1.0, is_rate=False)
 
 
-def _run(server: servers.Server, command: str, *arguments: str) -> str:
+def _run(environ: Mapping[str, str], command: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(COMMANDS / command), *arguments],
-        env=server.environ(),
+        env=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -71,15 +105,15 @@ def _run(server: servers.Server, command: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _wait_for_output(server: servers.Server, session_id: str) -> None:
+def _wait_for_event(server: servers.Server, session_id: str, event_type: str) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     with server.client() as client:
         while time.monotonic() < deadline:
-            events = client.get(f"/sessions/{session_id}/events").raise_for_status().json()
-            if any(event.get("role") == "assistant" for event in events["events"]):
+            path = f"/sessions/{session_id}/events?event_type={event_type}"
+            if client.get(path).raise_for_status().json()["events"]:
                 return
             time.sleep(_POLL_SECONDS)
-    raise TimeoutError(f"session {session_id} has no output")
+    raise TimeoutError(f"session {session_id} has no event {event_type}")
 
 
 def _resident_mib(pid: int) -> float:

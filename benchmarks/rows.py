@@ -10,8 +10,9 @@ from benchmarks.effort import Effort
 from benchmarks.feed_rows import follow_time
 from benchmarks.growth_rows import rows as growth_rows
 from benchmarks.measure import Row
-from benchmarks.memory_rows import manager_memory, supervisor_memory
+from benchmarks.memory_rows import claude_memory, manager_memory, supervisor_memory
 from benchmarks.page_rows import first_event_time, first_session_time
+from benchmarks.pressure_rows import goodput, malformed_memory
 
 ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "append": append_rate,
@@ -25,4 +26,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     **growth_rows(),
     "manager memory": manager_memory,
     "supervisor memory": supervisor_memory,
+    "claude memory": claude_memory,
+    "overload": goodput,
+    "malformed memory": malformed_memory,
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -13,29 +11,22 @@ from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
-from tests.support.pressure import Pressure, Told, press
+from tests.support.pressure import (
+    EVENTS,
+    OVERLOAD,
+    PROCESSES,
+    Pressure,
+    Told,
+    capacity_pressure,
+    overload_pressure,
+    press,
+)
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
-EVENTS = 100
-"""Events per request; many, so that the client is not the bottleneck."""
-PROCESSES = 2
-CAPACITY_CONNECTIONS = 32
-OVERLOAD_CONNECTIONS = 600
-OVERLOAD = 5
 MAX_LOSS = 0.1
 RECOVERY_SECONDS = 2.0
-
-
-def request_of(manager: RunningManager, session_id: str) -> str:
-    event = {"event_type": "message", "role": "assistant", "text": "x" * 80}
-    body = json.dumps([event] * EVENTS)
-    return (
-        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{manager.port}\r\n"
-        f"Authorization: Bearer {manager.token}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
-    )
 
 
 def percentile(seconds: list[float], share: float) -> float:
@@ -43,22 +34,11 @@ def percentile(seconds: list[float], share: float) -> float:
 
 
 def pressure_on(manager: RunningManager, *, seconds: float) -> Pressure:
-    return Pressure(
-        port=manager.port,
-        request=request_of(manager, "s"),
-        connections=CAPACITY_CONNECTIONS // PROCESSES,
-        seconds=seconds,
-    )
+    return capacity_pressure(manager.port, manager.token, "s", seconds=seconds)
 
 
-def overload(pressure: Pressure, *, peak: float, seconds: float) -> list[Told]:
-    too_much = replace(
-        pressure,
-        connections=OVERLOAD_CONNECTIONS // PROCESSES,
-        seconds=seconds,
-        per_second=OVERLOAD * peak / PROCESSES,
-    )
-    return press(*[too_much] * PROCESSES)
+def overload(capacity: Pressure, *, peak: float, seconds: float) -> list[Told]:
+    return press(*[overload_pressure(capacity, peak=peak, seconds=seconds)] * PROCESSES)
 
 
 def test_overload_keeps_throughput_and_rejects_the_rest(campaign: Campaign) -> None:

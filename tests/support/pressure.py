@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +23,12 @@ import uvloop
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
+EVENTS = 100
+"""Events per request; many, so that the client is not the bottleneck."""
+PROCESSES = 2
+CAPACITY_CONNECTIONS = 32
+OVERLOAD_CONNECTIONS = 600
+OVERLOAD = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +148,29 @@ class _Generator:
             self._free.append(connection)
             if len(self._free) == self._pressure.connections:
                 self._all_free.set()
+
+
+def capacity_pressure(port: int, token: str, session_id: str, *, seconds: float) -> Pressure:
+    """Return the share of one process in as many appends as the manager takes."""
+    event = {"event_type": "message", "role": "assistant", "text": "x" * 80}
+    body = json.dumps([event] * EVENTS)
+    request = (
+        f"POST /sessions/{session_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+    connections = CAPACITY_CONNECTIONS // PROCESSES
+    return Pressure(port=port, request=request, connections=connections, seconds=seconds)
+
+
+def overload_pressure(capacity: Pressure, *, peak: float, seconds: float) -> Pressure:
+    """Return the share of one process in a load of `OVERLOAD` times the `peak` per second."""
+    return replace(
+        capacity,
+        connections=OVERLOAD_CONNECTIONS // PROCESSES,
+        seconds=seconds,
+        per_second=OVERLOAD * peak / PROCESSES,
+    )
 
 
 def press(*pressures: Pressure) -> list[Told]:
