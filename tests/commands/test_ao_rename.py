@@ -37,7 +37,10 @@ def test_taken_name_is_refused(shell: Shell) -> None:
     make(shell, "one")
     make(shell, "two")
     assert shell.run("ao-rename", "one", "two") == Ended(
-        FAILED, "", "ao-rename: another session of this project is named 'two'\n"
+        FAILED,
+        "",
+        "ao-rename: another session of this project is named 'two': choose another name, or "
+        "ao-rename that session first\n",
     )
     assert shell.run("ao-get-result", "one").stdout == "one\n"
     assert shell.run("ao-get-result", "two").stdout == "two\n"

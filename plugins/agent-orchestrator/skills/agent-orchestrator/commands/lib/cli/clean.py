@@ -26,6 +26,7 @@ from ..machine.environment import claude_dir, state_dir
 from ..runs.conversations import list_our_conversations
 from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
+from ..sessions.errors import name_taken_at_unarchive
 from ..sessions.resolve import Session, resolve, state_of
 from ..upkeep.purge import purge
 
@@ -164,10 +165,7 @@ def _answer_archived(
         except SessionClientError as exc:
             if exc.code != NAME_TAKEN:
                 raise
-            raise CommandError(
-                f"another session of the project has taken the name {session['session_name']!r}: "
-                "ao-rename that session first"
-            ) from exc
+            raise name_taken_at_unarchive(session["session_name"]) from exc
     if as_json:
         answer_json({"archived" if archive else "unarchived": [s["session_id"] for s in changed]})
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from ..client.errors import NAME_TAKEN
-from ..console.command import CHANGES, Command, CommandError, configure
+from ..console.command import CHANGES, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json, one_line
 from ..session_client import SessionClientError
+from ..sessions.errors import name_taken_at_rename
 from ..sessions.resolve import checked_name, resolve
 
 EXAMPLES = """\
@@ -35,7 +36,7 @@ def main(session: str, name: str, project_dir: str | None, as_json: bool) -> Non
         except SessionClientError as exc:
             if exc.code != NAME_TAKEN:
                 raise
-            raise CommandError(f"another session of this project is named {name!r}") from exc
+            raise name_taken_at_rename(name) from exc
     if as_json:
         answer_json(renamed)
     else:

@@ -19,7 +19,7 @@ from ..machine.wire_text import wire_text
 from ..runs.assignment import Assignment
 from ..runs.launch import Launch, LaunchError
 from ..session_client import SessionClientError, _find_token
-from .errors import SessionError
+from .errors import SessionError, name_taken_at_start
 from .plan import sealed
 
 MIN_TERM_SECONDS = 0.1
@@ -82,10 +82,7 @@ def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
         except SessionClientError as exc:
             if exc.code != NAME_TAKEN:
                 raise
-            raise SessionError(
-                f"there is a session {name!r} in {spec.project_dir} already: continue it with "
-                "ao-resume, remove it with ao-clean, or choose another name"
-            ) from exc
+            raise name_taken_at_start(name, spec.project_dir) from exc
 
     return _start(manager, new, create)
 
