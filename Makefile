@@ -14,7 +14,7 @@ LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.o
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format reference test repeat pictures stress bench demo lock clean
+.PHONY: help setup dashboard browser check format reference test repeat pictures stress bench demo wheel lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ bench: setup browser  ## Print each speed next to its limit, measured in the sam
 
 demo: setup  ## Start a manager and run real sessions
 	@$(BIN)/python scripts/demo.py
+
+wheel: setup  ## Build the wheel and the source archive into dist, with the dashboard
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@ls dist/*.whl dist/*.tar.gz
 
 lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock and the locks of the commands
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --all-extras --group dev \

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import BIN, scrubbed_environment
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +27,8 @@ PACKAGES = {
     "agent_orchestrator": CLIENT,
     "agent_shared": CLIENT / "shared",
 }
-BUILD_SECONDS = 100
-"""Time-out of the build, which gets the build backend from the index or from uv's cache."""
+BUILD = (BIN / "uv", "build", "--offline", "--no-build-isolation", "--python", sys.executable)
+"""The command of `make wheel`. It uses the installed build backend."""
 
 
 def tracked(*parts: str) -> list[str]:
@@ -49,28 +50,38 @@ def built_dashboard() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of all files that git does not ignore."""
-    directory = tmp_path_factory.mktemp("wheel")
-    source = directory / "source"
-    names = tracked("pyproject.toml", "README.md", "LICENSE", "src", "plugins")
-    for name in [*names, *map(str, built_dashboard())]:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of all files of the distribution that git does not ignore."""
+    source = tmp_path_factory.mktemp("wheel") / "source"
+    for name in tracked("pyproject.toml", "setup.py", "README.md", "LICENSE", "src", "plugins"):
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
-    index_settings = {
-        name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_CERT_"))
-    }
-    built = subprocess.run(
-        [BIN / "uv", "build", "--wheel", "--out-dir", directory / "dist", source],
-        env={**scrubbed_environment(directory), **index_settings},
+    return source
+
+
+def build(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BUILD, "--out-dir", out, *options, source],
+        env=scrubbed_environment(source.parent),
         capture_output=True,
         text=True,
-        timeout=BUILD_SECONDS,
+        timeout=WATCHDOG_SECONDS,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    """Build the source archive, and the wheel from it."""
+    whole = source.with_name("whole")
+    shutil.copytree(source, whole, symlinks=True)
+    for name in built_dashboard():
+        (whole / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, whole / name)
+    built = build(whole, source.with_name("dist"))
     assert built.returncode == 0, built.stderr
-    (found,) = (directory / "dist").glob("*.whl")
+    (found,) = source.with_name("dist").glob("*.whl")
     return found
 
 
@@ -100,6 +111,17 @@ def test_wheel_contains_exactly_the_packages(wheel: Path) -> None:
         "agent_session_manager/sql/migrations/script.py.mako",
         "agent_session_manager/sql/migrations/versions/0001_sessions_runs_events.py",
     } <= packed
+
+
+@each_row("option", ["--sdist", "--wheel"])
+def test_build_without_dashboard_fails_with_the_remedy(
+    source: Path, tmp_path: Path, option: str
+) -> None:
+    built = build(source, tmp_path, option)
+    assert built.returncode != 0
+    assert "the dashboard is not built" in built.stderr
+    assert "run make wheel" in built.stderr
+    assert list(tmp_path.glob("agent_orchestrator*")) == []
 
 
 def test_wheel_contains_its_licence_and_its_programs(unpacked: Path) -> None:
