@@ -13,6 +13,8 @@ from sqlalchemy import create_engine, delete, make_url, text, update
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
+from tests.store.promises.changes import append, create
+from tests.store.promises.events import SOME
 from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.postgresql import ON_POSTGRESQL
 
@@ -65,6 +67,19 @@ def open_stores(clock: SteppedClock) -> Iterator[OpenStores]:
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str, open_stores: OpenStores) -> SqlStore:
+    return open_stores(sqlite_url)
+
+
+@pytest.fixture
+def filled_store(sqlite_store: SqlStore) -> SqlStore:
+    """Return a store on SQLite with one session of 50 events."""
+    create(sqlite_store)
+    append(sqlite_store, *[SOME] * 50)
+    return sqlite_store
 
 
 @pytest.fixture

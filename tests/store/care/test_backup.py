@@ -22,6 +22,7 @@ from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.migrations.revisions import known_revisions
+from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.queries import EventFilter
 from tests.store.conftest import OpenStores
 from tests.store.foreign_database import make_foreign_database
@@ -57,11 +58,8 @@ def refused(work: Callable[[], object]) -> str:
 
 
 def test_backup_of_an_open_store_is_one_complete_private_file(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
+    filled_store: SqlStore, open_stores: OpenStores, database: Path, file: Path
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, *[SOME] * 50)
     before = os.umask(0)
     try:
         contents = back_up(database, file)
@@ -73,7 +71,7 @@ def test_backup_of_an_open_store_is_one_complete_private_file(
     assert names(file.parent) == {"copy.db"}, "a WAL or a temporary file is left"
     assert open_stores(f"sqlite:///{file}").list_events(
         "s", EventFilter(), limit=99
-    ) == store.list_events("s", EventFilter(), limit=99)
+    ) == filled_store.list_events("s", EventFilter(), limit=99)
 
 
 KILLED_WITH_A_WAL = """\
@@ -89,21 +87,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def leave_a_wal(url: str) -> None:
-    """Kill a writer when its data is in the WAL only, and not in the database file."""
-    ran = subprocess.run([sys.executable, "-c", KILLED_WITH_A_WAL, url], timeout=60, check=False)
-    assert ran.returncode == -9
+@pytest.fixture
+def abandoned(sqlite_url: str, database: Path) -> Path:
+    """Kill a writer when its 50 events are in the WAL only, and not in the database file."""
+    line = [sys.executable, "-c", KILLED_WITH_A_WAL, sqlite_url]
+    assert subprocess.run(line, timeout=60, check=False).returncode == -9
+    return database
 
 
-def test_backup_reads_the_wal_of_a_killed_manager_unchanged(
-    sqlite_url: str, database: Path, file: Path
-) -> None:
-    leave_a_wal(sqlite_url)
-    log = database.with_name("sessions.db-wal")
-    before = database.read_bytes(), log.read_bytes()
-    assert back_up(database, file).events == 50
-    assert verify(database)[1] == []
-    assert (database.read_bytes(), log.read_bytes()) == before
+def test_backup_reads_the_wal_of_a_killed_manager_unchanged(abandoned: Path, file: Path) -> None:
+    log = abandoned.with_name("sessions.db-wal")
+    before = abandoned.read_bytes(), log.read_bytes()
+    assert back_up(abandoned, file).events == 50
+    assert verify(abandoned)[1] == []
+    assert (abandoned.read_bytes(), log.read_bytes()) == before
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "broken link"])
@@ -145,12 +142,9 @@ def test_backup_of_a_missing_or_foreign_database_is_refused(database: Path, file
 
 
 def test_damaged_database_is_not_backed_up(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
+    filled_store: SqlStore, database: Path, file: Path
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, *[SOME] * 50)
-    store.close()
+    filled_store.close()
     content = bytearray(database.read_bytes())
     content[-4096:-4000] = b"\xff" * 96
     database.write_bytes(content)
@@ -270,27 +264,23 @@ def test_restored_earlier_schema_is_migrated_by_the_next_start(
 
 
 def test_restore_over_an_open_store_names_the_process(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
+    sqlite_store: SqlStore, database: Path, file: Path
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
+    create(sqlite_store)
     back_up(database, file)
     said = refused(lambda: restore(file, database, now=START))
     assert f"process id {os.getpid()}:" in said
     assert "agent-session-manager stop" in said
     assert not list(database.parent.glob("*.replaced-*"))
-    assert append(store, SOME) == [1]
+    assert append(sqlite_store, SOME) == [1]
 
 
 @pytest.mark.parametrize("kind", ["damaged", "broken record", "no database", "none", "itself"])
 def test_restore_of_a_damaged_or_missing_file_changes_nothing(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path, kind: str
+    filled_store: SqlStore, database: Path, file: Path, kind: str
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, *[SOME] * 50)
     back_up(database, file)
-    store.close()
+    filled_store.close()
     match kind:
         case "damaged":
             file.write_bytes(file.read_bytes()[:-4096] + b"\xff" * 4096)
@@ -310,11 +300,10 @@ def test_restore_of_a_damaged_or_missing_file_changes_nothing(
 
 
 def test_wal_of_the_replaced_database_is_kept_with_it(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
+    sqlite_url: str, open_stores: OpenStores, abandoned: Path, file: Path
 ) -> None:
-    leave_a_wal(sqlite_url)
-    back_up(database, file)
-    done = restore(file, database, now=START)
+    back_up(abandoned, file)
+    done = restore(file, abandoned, now=START)
     assert done.replaced is not None
     alone = done.replaced.with_name("alone.db")
     shutil.copyfile(done.replaced, alone)
@@ -323,30 +312,26 @@ def test_wal_of_the_replaced_database_is_kept_with_it(
 
 
 def test_database_too_damaged_to_open_can_be_replaced(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
+    sqlite_url: str, open_stores: OpenStores, abandoned: Path, file: Path
 ) -> None:
-    leave_a_wal(sqlite_url)
-    back_up(database, file)
-    database.write_bytes(b"\xff" * 4096)
-    log = database.with_name("sessions.db-wal")
+    back_up(abandoned, file)
+    abandoned.write_bytes(b"\xff" * 4096)
+    log = abandoned.with_name("sessions.db-wal")
     log.write_bytes(b"the rest of a WAL")
-    done = restore(file, database, now=START)
+    done = restore(file, abandoned, now=START)
     assert done.replaced is not None
     assert done.replaced.read_bytes() == b"\xff" * 4096
     assert not log.exists()
     assert open_stores(sqlite_url).get_session("s").last_seq == 50
 
 
-def test_database_with_an_open_reader_is_not_replaced(
-    sqlite_url: str, open_stores: OpenStores, database: Path, file: Path
-) -> None:
+def test_database_with_an_open_reader_is_not_replaced(abandoned: Path, file: Path) -> None:
     """A replacement would remove the WAL that the reader uses."""
-    leave_a_wal(sqlite_url)
-    back_up(database, file)
-    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+    back_up(abandoned, file)
+    with closing(sqlite3.connect(abandoned, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM events").fetchone() == (50,)
-        said = refused(lambda: restore(file, database, now=START))
+        said = refused(lambda: restore(file, abandoned, now=START))
         assert "being read" in said
-    assert not list(database.parent.glob("*.replaced-*"))
-    assert restore(file, database, now=START).replaced is not None
+    assert not list(abandoned.parent.glob("*.replaced-*"))
+    assert restore(file, abandoned, now=START).replaced is not None

@@ -77,17 +77,16 @@ def change_text(database: Path) -> None:
 
 
 def test_head_counts_acknowledged_commits_and_events(
-    sqlite_url: str, open_stores: OpenStores, database: Path
+    sqlite_store: SqlStore, database: Path
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
+    create(sqlite_store)
     before = read_head(database)
-    append(store, {"event_type": "x"}, {"event_type": "x"})
+    append(sqlite_store, {"event_type": "x"}, {"event_type": "x"})
     after = read_head(database)
     assert before is not None
     assert after is not None
     assert (after.commits - before.commits, after.events - before.events) == (1, 2)
-    store.get_session("s")
+    sqlite_store.get_session("s")
     assert read_head(database) == after
 
 
@@ -180,22 +179,21 @@ def test_damaged_head_does_not_block_an_intact_database(killed: Path) -> None:
 
 
 def test_long_read_makes_the_wal_grow_and_is_logged_once(
-    sqlite_url: str, open_stores: OpenStores, database: Path, caplog: pytest.LogCaptureFixture
+    sqlite_store: SqlStore, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
+    create(sqlite_store)
     with reading_alone(database) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM events").fetchone()
         while log_of(database).stat().st_size <= LOG_ALARM_BYTES:
-            append(store, *[{"event_type": "x", "text": "x" * 2**20}] * 8)
+            append(sqlite_store, *[{"event_type": "x", "text": "x" * 2**20}] * 8)
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
-                store.rest()
+                sqlite_store.rest()
         assert caplog.text.count("does another program hold the database open") <= 1
         assert log_of(database).stat().st_size > LOG_ALARM_BYTES
     assert "does another program hold the database open" in caplog.text
-    store.rest()
+    sqlite_store.rest()
     assert log_of(database).stat().st_size == 0
 
 

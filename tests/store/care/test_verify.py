@@ -14,8 +14,8 @@ from agent_session_manager.sql.care.verify import Contents, refuse_damaged, veri
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
+from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
-from tests.store.conftest import OpenStores
 from tests.store.foreign_database import make_foreign_database
 from tests.store.promises.changes import append, create, made
 from tests.store.promises.events import SOME
@@ -29,15 +29,14 @@ PAGE = 4096
 
 
 @pytest.fixture
-def filled(sqlite_url: str, open_stores: OpenStores, database: Path) -> Path:
+def filled(sqlite_store: SqlStore, database: Path) -> Path:
     """Make a closed database with sessions, events and one deleted session."""
-    store = open_stores(sqlite_url)
     for name in ("s", "gone", "other"):
-        create(store, name)
-    append(store, *[{"event_type": "some", "text": "x" * 200}] * 100)
-    append(store, SOME, session_id="other")
-    made(store, DeleteSession(session_id="gone"))
-    store.close()
+        create(sqlite_store, name)
+    append(sqlite_store, *[{"event_type": "some", "text": "x" * 200}] * 100)
+    append(sqlite_store, SOME, session_id="other")
+    made(sqlite_store, DeleteSession(session_id="gone"))
+    sqlite_store.close()
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("INSERT INTO transcripts VALUES (1, '/p', 't', '', 2, 1)")
         for position in (1, 2):
@@ -63,14 +62,11 @@ def test_database_of_the_store_is_valid(filled: Path) -> None:
     assert refusal_of_a_large_database(filled) is None
 
 
-def test_open_store_can_be_verified(
-    sqlite_url: str, open_stores: OpenStores, database: Path
-) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, SOME)
+def test_open_store_can_be_verified(sqlite_store: SqlStore, database: Path) -> None:
+    create(sqlite_store)
+    append(sqlite_store, SOME)
     assert verify(database) == (Contents(revision=NEWEST, sessions=1, events=1), [])
-    assert append(store, SOME) == [2]
+    assert append(sqlite_store, SOME) == [2]
 
 
 @each_row("revision", known_revisions())
@@ -220,11 +216,8 @@ def test_start_checks_the_small_tables_of_a_large_database(filled: Path, tmp_pat
 
 
 def test_check_of_a_damaged_database_does_not_checkpoint(
-    sqlite_url: str, open_stores: OpenStores, database: Path, tmp_path: Path
+    filled_store: SqlStore, database: Path, tmp_path: Path
 ) -> None:
-    store = open_stores(sqlite_url)
-    create(store)
-    append(store, *[SOME] * 50)
     copy = tmp_path / "copy.db"
     shutil.copy(database, copy)
     shutil.copy(f"{database}-wal", f"{copy}-wal")
