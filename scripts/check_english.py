@@ -51,8 +51,8 @@ WRONG = re.compile(
 OPENING = re.compile(r"(Of|So|What|Whether|With|How|Who|Where)\b(?! many)")
 
 
-def tracked_files() -> Iterator[Path]:
-    """Yield the project's own text files."""
+def files() -> list[Path]:
+    """Return all files that are committed, or could be."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -60,11 +60,17 @@ def tracked_files() -> Iterator[Path]:
         check=True,
         text=True,
     )
-    for name in sorted({*listed.stdout.split("\0")} - GENERATED - {"LICENSE", ""}):
-        path = ROOT / name
+    paths = (ROOT / name for name in sorted({*listed.stdout.split("\0")}) if name)
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
+
+
+def tracked_texts() -> Iterator[Path]:
+    """Yield the project's own text files."""
+    for path in files():
+        name = path.relative_to(ROOT).as_posix()
         if name.startswith(RELEASED):  # a migration is not edited after its release
             continue
-        if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink():
+        if path.suffix in SUFFIXES and name not in GENERATED | {"LICENSE"}:
             yield path
 
 
@@ -102,7 +108,7 @@ def main() -> int:
     """Print each fault as `file:line: words`; the exit code is 1 if there was one."""
     given = [Path(name).resolve() for name in sys.argv[1:]]
     count = 0
-    for path in tracked_files():
+    for path in tracked_texts():
         if given and not any(path == one or one in path.parents for one in given):
             continue
         for line, message in faults(path):

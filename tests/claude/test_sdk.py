@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.output import output_of
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 
 def in_a_supervisor(program: str, *, path: Path | None = None) -> str:
@@ -16,15 +15,7 @@ def in_a_supervisor(program: str, *, path: Path | None = None) -> str:
         "from agent_orchestrator.claude.sdk import import_sdk, leave_out_mcp\n"
         "leave_out_mcp()\nimport_sdk()\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", begin + program],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    return ran.stdout
+    return output_of([sys.executable, "-c", begin + program])
 
 
 def test_sdk_works_without_what_mcp_brings() -> None:

@@ -7,7 +7,6 @@ project paths that share a manager.
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import claude_agent_sdk
@@ -16,7 +15,7 @@ import pytest
 from tests.commands.conftest import let_tools_run
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.model_server import ModelServer, script, tool
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.output import output_of
 
 pytestmark = pytest.mark.xdist_group("claude-resume")
 
@@ -88,17 +87,12 @@ def test_plain_claude_resumes_the_whole_conversation(
     session_id = _begin(here, {"text": "The word is heron."})
     assert _resume(elsewhere, session_id, "-p", script({"text": "Heron it is."})).exit_code == DONE
     model.forget()
-    plain = subprocess.run(
-        [str(CLI), "--resume", session_id, "-p", script({"text": "Plainly."})],
+    plain = output_of(
+        [CLI, "--resume", session_id, "-p", script({"text": "Plainly."})],
         cwd=elsewhere.directory,
         env=elsewhere.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
     )
-    assert plain.stdout.strip() == "Plainly."
+    assert plain.strip() == "Plainly."
     assert "The word is heron." in _conversation(model)
     assert "Heron it is." in _conversation(model)
 

@@ -25,11 +25,12 @@ from agent_session_manager.api.app import openapi
 from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings
 from agent_shared.manager_settings import PREFIX, SETTINGS
+from scripts.check_english import files
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
-from tests.support.own_network import in_own_network
+from tests.support.network_namespace import in_required_network
+from tests.support.output import output_of
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins/agent-orchestrator"
@@ -44,19 +45,6 @@ COMMANDS = sorted(path.stem for path in (SKILL / "commands").glob("ao-*.lock"))
 
 def read(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
-
-
-def files() -> list[Path]:
-    """Return all files that are committed, or could be."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def pages() -> list[Path]:
@@ -283,17 +271,12 @@ PYTHON = [
 def test_python_examples_print_the_output_in_their_comments(
     manager: RunningManager, code: str
 ) -> None:
-    ran = subprocess.run(
+    printed = output_of(
         [sys.executable, "-c", code.replace("http://127.0.0.1:8765", manager.url)],
         cwd=ROOT,
         env={**manager.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert printed.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
 WORKFLOWS = [
@@ -316,17 +299,13 @@ def test_examples_of_parallel_sessions_work(
     writer.write_text(json.dumps({"command": ["sh", "-c", "echo answer: $(cat)"]}))
     shown = fences(section(read(page), heading), "sh")
     prompts = re.findall(r"-p '([^']*)' --detach", shown[0])
-    ran = subprocess.run(
+    printed = output_of(
         ["sh", "-eu", "-c", "\n".join(shown)],
         cwd=tmp_path,
         env={**scrubbed_environment(tmp_path), **manager.environment()},
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    lines = ran.stdout.splitlines()
+    lines = printed.splitlines()
     for session, prompt in zip(sessions, prompts, strict=True):
         assert lines.count(f"{session} finished") == 1
         assert f"answer: {prompt}" in lines
@@ -335,9 +314,7 @@ def test_examples_of_parallel_sessions_work(
 def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     demo = f"{sys.executable} scripts/demo.py {tmp_path / 'demo'}"
     stop = "code=$?; agent-session-manager stop; exit $code"
-    line = in_own_network(["sh", "-c", f"{demo} && {demo}; {stop}"])
-    if line is None:
-        pytest.skip("this machine allows no network namespace, and the demo uses the default port")
+    line = in_required_network(["sh", "-c", f"{demo} && {demo}; {stop}"])
     ran = subprocess.run(
         line,
         cwd=ROOT,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 
+from tests.support.output import output_of
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
 
 LIB = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
@@ -57,21 +56,20 @@ def only_httpx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
+def imported_by(module: str, *paths: Path) -> list[str]:
+    """Return the names of all modules that an import of `module` from `paths` imports."""
+    isolated = [sys.executable, "-I", "-S", "-W", "error"]
+    names: list[str] = json.loads(output_of([*isolated, "-c", IMPORT, module, *paths]))
+    return names
+
+
 @each_row(("module", "may_use_httpx"), [("session_client", True), ("config", False)])
 def test_contract_file_can_be_imported_alone(
     tmp_path: Path, only_httpx: Path, module: str, may_use_httpx: bool
 ) -> None:
     shutil.copy(LIB / f"{module}.py", tmp_path)
-    paths = [str(tmp_path), *([str(only_httpx)] if may_use_httpx else [])]
-    ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-W", "error", "-c", IMPORT, module, *paths],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    tops = {name.partition(".")[0] for name in json.loads(ran.stdout)}
+    paths = [tmp_path, *([only_httpx] if may_use_httpx else [])]
+    tops = {name.partition(".")[0] for name in imported_by(module, *paths)}
     allowed = sys.stdlib_module_names | {module}
     if may_use_httpx:
         allowed |= {folder.stem for folder in only_httpx.iterdir()}
@@ -81,20 +79,4 @@ def test_contract_file_can_be_imported_alone(
 def test_contract_files_do_not_import_each_other(tmp_path: Path, only_httpx: Path) -> None:
     for name in ("session_client.py", "config.py"):
         shutil.copy(LIB / name, tmp_path)
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            IMPORT,
-            "session_client",
-            str(tmp_path),
-            str(only_httpx),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
-    )
-    assert "config" not in json.loads(ran.stdout)
+    assert "config" not in imported_by("session_client", tmp_path, only_httpx)

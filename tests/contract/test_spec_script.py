@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.environment import scrubbed_environment
+from tests.support.output import output_of
 from tests.support.own_network import in_own_network
 
 ROOT = Path(__file__).parents[2]
@@ -70,17 +70,13 @@ def test_script_of_the_specification_prints_expected_output(tmp_path: Path) -> N
     own_network = in_own_network(command)
     if own_network is None and not is_free(PORT):
         pytest.skip(f"this machine has no network namespaces, and port {PORT} is in use")
-    ran = subprocess.run(
+    printed = output_of(
         own_network or command,
         cwd=ROOT,
         env={**scrubbed_environment(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    session, status, sessions = ran.stdout.splitlines()
+    session, status, sessions = printed.splitlines()
     assert (status, sessions) == ("Status: running", "Sessions: 1")
     known = ("session_id", "session_name", "project_dir", "agent_name", "status")
     assert {name: ast.literal_eval(session)[name] for name in known} == {

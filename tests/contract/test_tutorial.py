@@ -6,10 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.support.environment import scrubbed_environment
-from tests.support.own_network import in_own_network
+from tests.support.network_namespace import in_required_network
 from tests.support.waiting import WATCHDOG_SECONDS
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial/first-session.md"
@@ -69,9 +67,7 @@ def test_tutorial_commands_print_the_shown_output(tmp_path: Path) -> None:
     assert len(shown) > 8
     script = f"trap '{CLEAN_UP}' EXIT\n"
     script += "".join(f"{commands}echo '{SEPARATOR}'\n" for commands, _ in shown)
-    line = in_own_network(["sh", "-eu", "-c", script])
-    if line is None:
-        pytest.skip("no network of its own on this machine, and the tutorial uses the default port")
+    line = in_required_network(["sh", "-eu", "-c", script])
     ran = subprocess.run(
         line,
         cwd=tmp_path,

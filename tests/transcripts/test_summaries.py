@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from uuid import uuid4
@@ -16,6 +15,7 @@ from agent_orchestrator.transcripts.batch import to_line
 from agent_orchestrator.transcripts.store import TranscriptStore
 from tests.support.loops import run
 from tests.support.manager import RunningManager
+from tests.support.output import output_of
 from tests.support.transcripts import batch_of, entry, folded, key_of, summary_of
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -82,11 +82,4 @@ def test_the_sdk_is_not_imported_before_a_summary_is_folded() -> None:
         "import sys, json, agent_orchestrator.transcripts.store;"
         "print(json.dumps([n for n in sys.modules if n.startswith('claude_agent_sdk')]))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
-    )
-    assert json.loads(found.stdout) == []
+    assert json.loads(output_of([sys.executable, "-c", code])) == []

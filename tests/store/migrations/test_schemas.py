@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +20,7 @@ from agent_session_manager.sql.migrations.newest import create_newest, read_revi
 from agent_session_manager.sql.migrations.revisions import MIGRATIONS, known_revisions
 from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.schema.tables import metadata
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.output import output_of
 
 OF_POSTGRESQL = (
     "SELECT table_name, column_name, data_type, character_maximum_length, collation_name,"
@@ -94,11 +93,4 @@ def test_known_revisions_match_the_migrations() -> None:
 
 
 def test_start_without_a_migration_does_not_import_alembic(sqlite_url: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", OPEN_AND_OPEN_AGAIN, sqlite_url],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    assert output_of([sys.executable, "-c", OPEN_AND_OPEN_AGAIN, sqlite_url]) == "[]\n"

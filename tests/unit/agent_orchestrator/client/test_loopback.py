@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from agent_orchestrator.client.connect import client_of
 from agent_orchestrator.client.loopback import LoopbackClient, loopback_url
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
+from tests.support.output import output_of
 from tests.support.recording import json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -148,6 +148,17 @@ def speaking(answer: bytes, *, is_patient: bool = False) -> Iterator[str]:
             thread.join(WATCHDOG_SECONDS)
 
 
+def cause_of_failure(kind: type[ManagerClient], answer: bytes) -> BaseException | None:
+    """Return the cause of the error of a client whose server sends these bytes."""
+    with (
+        speaking(answer) as url,
+        kind(url) as client,
+        pytest.raises(SessionClientError) as caught,
+    ):
+        client.get_health()
+    return caught.value.__cause__
+
+
 @each_row("kind", BOTH)
 @each_row(
     "answer",
@@ -160,13 +171,7 @@ def speaking(answer: bytes, *, is_patient: bool = False) -> Iterator[str]:
     ],
 )
 def test_other_protocols_are_errors(kind: type[ManagerClient], answer: bytes) -> None:
-    with (
-        speaking(answer) as url,
-        kind(url) as client,
-        pytest.raises(SessionClientError) as caught,
-    ):
-        client.get_health()
-    assert isinstance(caught.value.__cause__, httpx.TransportError)
+    assert isinstance(cause_of_failure(kind, answer), httpx.TransportError)
 
 
 def test_connection_closed_by_the_server_is_replaced() -> None:
@@ -209,13 +214,7 @@ def test_bytes_after_an_answer_end_the_connection() -> None:
 
 def test_upgrade_is_not_an_answer() -> None:
     answer = b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
-    with (
-        speaking(answer) as url,
-        LoopbackClient(url) as client,
-        pytest.raises(SessionClientError) as caught,
-    ):
-        client.get_health()
-    assert isinstance(caught.value.__cause__, httpx.RemoteProtocolError)
+    assert isinstance(cause_of_failure(LoopbackClient, answer), httpx.RemoteProtocolError)
 
 
 def test_early_refusal_of_a_large_body_is_read() -> None:
@@ -251,14 +250,7 @@ def test_status_command_imports_no_httpx() -> None:
         "import sys, agent_orchestrator.cli.status\n"
         "print(sorted({'httpx._client', 'ssl', 'email', 'subprocess', 'asyncio'} & {*sys.modules}))"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
-    )
-    assert ran.stdout == "[]\n"
+    assert output_of([sys.executable, "-c", program]) == "[]\n"
 
 
 def test_late_module_is_loaded_once_by_many_threads() -> None:
@@ -277,11 +269,4 @@ def test_late_module_is_loaded_once_by_many_threads() -> None:
         "import sys\n"
         "print(len(found), len({*found}), sys.modules['httpx'].URL is found[0])"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=True,
-    )
-    assert ran.stdout == "8 1 True\n"
+    assert output_of([sys.executable, "-c", program]) == "8 1 True\n"
