@@ -21,7 +21,9 @@ from agent_orchestrator.session_client import (
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
 
-CALLS: dict[str, Callable[[SessionClient, str], object]] = {
+Call = Callable[[SessionClient, str], object]
+
+CALLS: dict[str, Call] = {
     "create_session": lambda client, session_id: client.create_session(session_id, "name"),
     "get_session": lambda client, session_id: client.get_session(session_id),
     "get_session_by_name": lambda client, name: client.get_session_by_name(name),
@@ -83,9 +85,7 @@ UNSENDABLE: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @each_row("call", CALLS.values(), ids=CALLS)
-def test_refused_connection_error_names_the_url(
-    call: Callable[[SessionClient, str], object],
-) -> None:
+def test_refused_connection_error_names_the_url(call: Call) -> None:
     with (
         refused_url() as url,
         SessionClient(url) as client,
@@ -97,9 +97,7 @@ def test_refused_connection_error_names_the_url(
 
 
 @each_row("call", CALLS.values(), ids=CALLS)
-def test_silent_server_leads_to_a_timeout(
-    call: Callable[[SessionClient, str], object],
-) -> None:
+def test_silent_server_leads_to_a_timeout(call: Call) -> None:
     with (
         silent_server() as url,
         SessionClient(url, timeout=0.05) as client,
@@ -173,9 +171,7 @@ def test_error_response_of_another_shape_keeps_its_status(reply: Reply) -> None:
     "body",
     [b"<html></html>", b"", b"[]", b"null", b'"x"', b"{}", b'{"session":1,"sessions":1,"ok":1}'],
 )
-def test_success_response_of_another_shape_is_an_error(
-    call: Callable[[SessionClient, str], object], body: bytes
-) -> None:
+def test_success_response_of_another_shape_is_an_error(call: Call, body: bytes) -> None:
     with (
         recording(Reply(body=body)) as server,
         SessionClient(server.url) as client,
@@ -195,9 +191,7 @@ def test_unknown_session_status_is_an_error() -> None:
 
 @each_row("status", [301, 302, 307, 308])
 @each_row("call", CALLS.values(), ids=CALLS)
-def test_redirect_is_an_error_and_is_not_followed(
-    call: Callable[[SessionClient, str], object], status: int
-) -> None:
+def test_redirect_is_an_error_and_is_not_followed(call: Call, status: int) -> None:
     with recording() as elsewhere:
         to = Reply(status=status, body=b"", headers={"Location": elsewhere.url})
         with (

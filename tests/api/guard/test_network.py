@@ -60,6 +60,13 @@ def elsewhere(
     return monkeypatch
 
 
+@pytest.fixture
+def far_client(far: RunningManager, elsewhere: pytest.MonkeyPatch) -> Iterator[ManagerClient]:
+    """Open a client with the configuration of another machine."""
+    with ManagerClient(far_url(far)) as client:
+        yield client
+
+
 @each_row("address", ["10.1.2.3", "192.168.0.7", "fe80::1", ADDRESS, "::ffff:a01:1"])
 @each_row("missing", [("allow_network",), ("tls_key",), ("tls_certificate",), tuple(FILES)])
 def test_network_address_needs_both_tls_files_and_allow_network(
@@ -211,27 +218,23 @@ def test_link_to_a_private_key_is_accepted(tmp_path: Path) -> None:
 
 
 def test_client_on_another_machine_works_with_token_and_ca(
-    far: RunningManager, elsewhere: pytest.MonkeyPatch, new_id: Callable[[], str]
+    far_client: ManagerClient, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    with ManagerClient(far_url(far)) as client:
-        client.create_session(session_id, "far")
-        client.add_event(session_id, {"event_type": "message", "content": []})
-        client.add_event(session_id, {"event_type": "session_stop", "exit_code": 0})
-        assert client.get_status(session_id) == "finished"
-        assert [e["event_type"] for e in client.iterate_events(session_id)] == [
-            "message",
-            "session_stop",
-        ]
+    far_client.create_session(session_id, "far")
+    far_client.add_event(session_id, {"event_type": "message", "content": []})
+    far_client.add_event(session_id, {"event_type": "session_stop", "exit_code": 0})
+    assert far_client.get_status(session_id) == "finished"
+    types = [event["event_type"] for event in far_client.iterate_events(session_id)]
+    assert types == ["message", "session_stop"]
 
 
 def test_feed_can_be_followed_over_tls(
-    far: RunningManager, elsewhere: pytest.MonkeyPatch, new_id: Callable[[], str]
+    far: RunningManager, far_client: ManagerClient, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    with SessionClient(far_url(far)) as client:
-        client.create_session(session_id, "far")
-        client.add_event(session_id, {"event_type": "session_stop", "exit_code": 0})
+    far_client.create_session(session_id, "far")
+    far_client.add_event(session_id, {"event_type": "session_stop", "exit_code": 0})
     context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     headers = {"Authorization": f"Bearer {far.token}", "Accept": "text/event-stream"}
     path = f"{far_url(far)}/sessions/{session_id}/events"

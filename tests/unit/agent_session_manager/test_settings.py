@@ -170,34 +170,23 @@ def test_auth_must_be_on_or_off(value: str) -> None:
         load_settings({"AGENT_ORCHESTRATOR_AUTH": value})
 
 
-def test_upkeep_is_off_by_default_and_flags_precede_environment() -> None:
-    environ = {
-        "AGENT_ORCHESTRATOR_BACKUP_EVERY_HOURS": "24",
-        "AGENT_ORCHESTRATOR_BACKUPS_KEPT": "3",
-        "AGENT_ORCHESTRATOR_ARCHIVE_AFTER_DAYS": "30",
-        "AGENT_ORCHESTRATOR_DELETE_ARCHIVED_AFTER_DAYS": "1.5",
-        "AGENT_ORCHESTRATOR_DELETE_TRANSCRIPTS_AFTER_DAYS": "0",
-    }
-    assert keeping(load_settings({})) == (0, 7, 0, 0, 0)
-    assert keeping(load_settings(environ)) == (24, 3, 30, 1.5, 0)
-    flags = {
-        "backup_every_hours": "0",
-        "backups_kept": "9",
-        "archive_after_days": "7",
-        "delete_archived_after_days": "8",
-        "delete_transcripts_after_days": "9",
-    }
-    assert keeping(load_settings(environ, **flags)) == (0, 9, 7, 8, 9)
-
-
-def keeping(settings: Settings) -> tuple[float, ...]:
-    return (
-        settings.backup_every_hours,
-        settings.backups_kept,
-        settings.archive_after_days,
-        settings.delete_archived_after_days,
-        settings.delete_transcripts_after_days,
-    )
+@each_row(
+    ("name", "default", "in_environment", "flag"),
+    [
+        ("backup_every_hours", 0, 24, 0),
+        ("backups_kept", 7, 3, 9),
+        ("archive_after_days", 0, 30, 7),
+        ("delete_archived_after_days", 0, 1.5, 8),
+        ("delete_transcripts_after_days", 0, 0, 9),
+    ],
+)
+def test_upkeep_is_off_by_default_and_flags_precede_environment(
+    name: str, default: float, in_environment: float, flag: float
+) -> None:
+    environ = {PREFIX + name.upper(): str(in_environment)}
+    assert getattr(load_settings({}), name) == default
+    assert getattr(load_settings(environ), name) == in_environment
+    assert getattr(load_settings(environ, **{name: str(flag)}), name) == flag
 
 
 @each_row("name", ["BACKUP_EVERY_HOURS", "ARCHIVE_AFTER_DAYS"])

@@ -71,16 +71,22 @@ def test_wait_ends_with_the_program_even_if_pipes_stay_open() -> None:
     assert run(act()) == (0, True)
 
 
-def test_stop_interrupts_first_and_lets_a_program_end() -> None:
+@pytest.mark.parametrize(
+    ("kind", "patience", "exit_code"),
+    [("polite", PATIENT, 0), ("stubborn", IMPATIENT, -signal.SIGKILL)],
+)
+def test_stop_interrupts_first_and_kills_a_stubborn_program(
+    kind: str, patience: Grace, exit_code: int
+) -> None:
     async def act() -> int | None:
         async with Beacon.open() as beacon:
-            child = await start(beacon, "polite")
+            child = await start(beacon, kind)
             await beacon.arrival()
-            await child.stop(PATIENT)
+            await child.stop(patience)
             child.close()
             return child.exit_code
 
-    assert run(act()) == 0
+    assert run(act()) == exit_code
 
 
 @pytest.mark.parametrize("kind", ["parent", "scrubbing"])
@@ -112,18 +118,6 @@ def test_stop_reaches_a_detached_process_without_parent() -> None:
 
     pid, parent = run(act())
     assert parent not in (pid, os.getpid())
-
-
-def test_program_that_ignores_signals_is_killed() -> None:
-    async def act() -> int | None:
-        async with Beacon.open() as beacon:
-            child = await start(beacon, "stubborn")
-            await beacon.arrival()
-            await child.stop(IMPATIENT)
-            child.close()
-            return child.exit_code
-
-    assert run(act()) == -signal.SIGKILL
 
 
 def test_stop_also_ends_processes_started_during_the_stop() -> None:

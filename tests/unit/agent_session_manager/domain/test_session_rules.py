@@ -21,28 +21,21 @@ LOST_WITHOUT_HOLDER = RunState(run=2, finished=True, reason=Reason.LOST)
 
 
 @each_row(
-    ("newest", "named_run", "effect"),
+    ("newest", "of_any_run", "of_run_2"),
     [
-        (OPEN, None, Effect.CLOSE),
-        (OPEN, 2, Effect.CLOSE),
-        (OPEN, 1, Effect.NOTHING),
-        (HELD, None, Effect.NOTHING),
-        (HELD, 2, Effect.CLOSE),
-        (HELD, 1, Effect.NOTHING),
-        (ENDED, None, Effect.NOTHING),
-        (ENDED, 2, Effect.NOTHING),
-        (ENDED, 1, Effect.NOTHING),
-        (LOST, None, Effect.NOTHING),
-        (LOST, 2, Effect.CLOSE),
-        (LOST, 1, Effect.NOTHING),
-        (LOST_WITHOUT_HOLDER, None, Effect.NOTHING),
-        (LOST_WITHOUT_HOLDER, 2, Effect.CLOSE),
+        (OPEN, Effect.CLOSE, Effect.CLOSE),
+        (HELD, Effect.NOTHING, Effect.CLOSE),
+        (ENDED, Effect.NOTHING, Effect.NOTHING),
+        (LOST, Effect.NOTHING, Effect.CLOSE),
+        (LOST_WITHOUT_HOLDER, Effect.NOTHING, Effect.CLOSE),
     ],
 )
 def test_stop_ends_only_the_newest_run_and_only_once(
-    newest: RunState, named_run: int | None, effect: Effect
+    newest: RunState, of_any_run: Effect, of_run_2: Effect
 ) -> None:
-    assert effect_of_stop(newest, named_run=named_run) is effect
+    assert effect_of_stop(newest, named_run=None) is of_any_run
+    assert effect_of_stop(newest, named_run=2) is of_run_2
+    assert effect_of_stop(newest, named_run=1) is Effect.NOTHING
 
 
 @each_row("reason", [reason for reason in Reason if reason is not Reason.LOST])

@@ -75,11 +75,15 @@ async def looked(store: GatedStore) -> None:
     assert await asyncio.to_thread(store.looked.acquire, timeout=WATCHDOG_SECONDS)
 
 
+def add_request(store: GatedStore, wakeups: Wakeups) -> None:
+    store.requests.append(REQUEST)
+    wakeups.notify("s")
+    store.let.release(2)
+
+
 def test_request_created_between_read_and_wait_is_not_missed() -> None:
     async def scenario(store: GatedStore, wakeups: Wakeups, waiting: Waiting) -> None:
-        store.requests.append(REQUEST)
-        wakeups.notify("s")
-        store.let.release(2)
+        add_request(store, wakeups)
 
     assert while_waiting(scenario) == [REQUEST]
 
@@ -91,9 +95,7 @@ def test_wakeup_without_a_new_request_does_not_end_the_wait() -> None:
             store.let.release()
             await looked(store)
         assert not waiting.done()
-        store.requests.append(REQUEST)
-        wakeups.notify("s")
-        store.let.release(2)
+        add_request(store, wakeups)
 
     assert while_waiting(scenario) == [REQUEST]
 
