@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -61,22 +62,28 @@ class Killing:
             self._campaign.pause(self._chance, 0, self.took * 1.2)
         worker.kill()
 
+    def directories(self, count: int) -> Iterator[Path]:
+        """Yield an empty directory for the first process and for each kill, and remove it."""
+        for number in range(count + 1):
+            directory = self._campaign.directory / str(number)
+            directory.mkdir()
+            yield directory
+            shutil.rmtree(directory)
+
 
 def test_killed_vacuum_loses_nothing(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     present = fill_half(campaign.directory / "state")
     size, contents = present.stat().st_size, verify(present)
     killing, smaller = Killing(campaign), 0
-    for number in range(count + 1):
-        database = campaign.directory / str(number) / "sessions.db"
-        database.parent.mkdir()
+    for directory in killing.directories(count):
+        database = directory / "sessions.db"
         shutil.copy(present, database)
         killing.kill(Worker(vacuum, database))
         assert verify(database) == contents
-        with opened_store(database.parent) as store:
+        with opened_store(directory) as store:
             assert store.get_session("s1").last_seq == EVENTS
         smaller += database.stat().st_size < size * 0.7
-        shutil.rmtree(database.parent)
     campaign.tell(
         f"{count} kills within {killing.took:.2f} s of a vacuum: nothing lost, {smaller - 1} files "
         f"were already smaller; seed {campaign.seed!r}"
@@ -137,15 +144,13 @@ def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
     count = campaign.count(short=4, long=50)
     database = fill_half(campaign.directory / "state")
     killing, whole = Killing(campaign), 0
-    for number in range(count + 1):
-        file = campaign.directory / str(number) / "all.jsonl"
-        file.parent.mkdir()
+    for directory in killing.directories(count):
+        file = directory / "all.jsonl"
         killing.kill(Worker(export_all, f"sqlite:///{database}", file))
         if file.exists():
             with file.open("rb") as lines:
                 assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (EVENTS + 2)
             whole += 1
-        shutil.rmtree(file.parent)
     campaign.tell(
         f"{count} kills within {killing.took:.2f} s of an export: {whole - 1} times a complete "
         f"file, {count + 1 - whole} times no file; seed {campaign.seed!r}"
@@ -161,9 +166,8 @@ def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
     present = campaign.directory / "present"
     fill(present, [CreateSession(session_id="mine", session_name="mine")])
     killing, found = Killing(campaign), []
-    for number in range(count + 1):
-        state = campaign.directory / str(number)
-        shutil.copytree(present, state)
+    for state in killing.directories(count):
+        shutil.copytree(present, state, dirs_exist_ok=True)
         killing.kill(Worker(import_all, f"sqlite:///{state / 'sessions.db'}", file))
         contents, problems = verify(state / "sessions.db")
         assert problems == []
@@ -171,7 +175,6 @@ def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
         found.append((contents.sessions, contents.events))
         with opened_store(state) as store:
             assert store.get_session("mine").last_seq == 0
-        shutil.rmtree(state)
     old, new = (1, 0), (1 + SESSIONS // 2, EVENTS * SESSIONS // 2)
     assert set(found) <= {old, new}
     assert found[0] == new

@@ -64,27 +64,63 @@ def test_json_lines_are_returned_byte_for_byte(api: Api, project_key: str) -> No
     assert answer.body == b'{"entries":[' + b",".join(STRANGE) + b'],"next_after":null}'
 
 
+Refused = dict[tuple[int, str], list[bytes]]
+
+REFUSED_LINES: Refused = {
+    (400, "invalid_json"): [
+        b'{"a":1} {"b":1}',
+        b'{"a":\n1}',
+        b'{"a":1}\n{"a":',
+        b'{"a":NaN}',
+        b'{"a":"\xed\xa0\x80"}',
+        b"\n" * 20_000_000 + b"x",
+    ],
+    (400, "too_deep"): [b'{"a":' + b"[" * 256 + b"]" * 256 + b"}"],
+    (400, "number_out_of_range"): [b'{"a":' + b"1" * 4301 + b"}"],
+    (422, "invalid_entry"): [b'{"uuid":"1"}\n[]', b"12\n" * 5_000_000],
+    (413, "too_many_entries"): [b"{}\n" * 10_001],
+}
+REFUSED_BATCHES: Refused = {
+    (400, "invalid_json"): [
+        b"",
+        b"{}",
+        b'[{"a":1}',
+        b'[{"a":1},]',
+        b'[{"a":1} {"b":1}]',
+        b'[{"a":1}]]',
+        b"[{'a':1}]",
+        b'[{"a":NaN}]',
+        b'[{"a":-Infinity}]',
+        b'[{"a":"\0"}]',
+        b'[{"a":"\n"}]',
+        b'[{"a":"\xed\xa0\x80"}]',
+        b'\xef\xbb\xbf[{"a":1}]',
+    ],
+    (400, "too_deep"): [b'[{"a":' + b"[" * 256 + b"]" * 256 + b"}]", b"[" * 100_000],
+    (400, "number_out_of_range"): [b'[{"a":' + b"1" * 4301 + b"}]"],
+    (422, "invalid_entry"): [b"[1]", b'[{"uuid":"1"},{"uuid":"2"},null]'],
+    (413, "too_many_entries"): [b"[" + b",".join([b"{}"] * 10_001) + b"]"],
+}
+
+
 @each_row(
-    ("body", "refusal"),
+    ("send", "body", "refusal"),
     [
-        (b'{"a":1} {"b":1}', (400, "invalid_json")),
-        (b'{"a":\n1}', (400, "invalid_json")),
-        (b'{"a":1}\n{"a":', (400, "invalid_json")),
-        (b'{"a":NaN}', (400, "invalid_json")),
-        (b'{"a":"\xed\xa0\x80"}', (400, "invalid_json")),
-        (b'{"a":' + b"[" * 256 + b"]" * 256 + b"}", (400, "too_deep")),
-        (b'{"a":' + b"1" * 4301 + b"}", (400, "number_out_of_range")),
-        (b'{"uuid":"1"}\n[]', (422, "invalid_entry")),
-        (b"{}\n" * 10_001, (413, "too_many_entries")),
-        (b"12\n" * 5_000_000, (422, "invalid_entry")),
-        (b"\n" * 20_000_000 + b"x", (400, "invalid_json")),
+        (send, body, refusal)
+        for send, refused in ((append_lines, REFUSED_LINES), (append, REFUSED_BATCHES))
+        for refusal, bodies in refused.items()
+        for body in bodies
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_json_lines_with_an_unusable_line_are_refused(
-    api: Api, project_key: str, body: bytes, refusal: tuple[int, str]
+def test_body_with_an_unusable_line_is_refused_as_a_whole(
+    api: Api,
+    project_key: str,
+    send: Callable[[Api, str, bytes], Answer],
+    body: bytes,
+    refusal: tuple[int, str],
 ) -> None:
-    assert append_lines(api, project_key, body).refusal == refusal
+    assert send(api, project_key, body).refusal == refusal
     assert entries(api, project_key).refusal == (404, "transcript_not_found")
 
 
@@ -92,38 +128,6 @@ def test_json_lines_are_accepted_on_this_route_only(api: Api, project_key: str) 
     for route in ("/sessions", "/events", "/transcripts/entries/", "/transcripts/summaries"):
         answer = api.call("POST", target(route, project_key), b"{}", LINES)
         assert answer.refusal == (415, "json_only"), route
-
-
-@each_row(
-    ("body", "refusal"),
-    [
-        (b"", (400, "invalid_json")),
-        (b"{}", (400, "invalid_json")),
-        (b'[{"a":1}', (400, "invalid_json")),
-        (b'[{"a":1},]', (400, "invalid_json")),
-        (b'[{"a":1} {"b":1}]', (400, "invalid_json")),
-        (b'[{"a":1}]]', (400, "invalid_json")),
-        (b"[{'a':1}]", (400, "invalid_json")),
-        (b'[{"a":NaN}]', (400, "invalid_json")),
-        (b'[{"a":-Infinity}]', (400, "invalid_json")),
-        (b'[{"a":"\0"}]', (400, "invalid_json")),
-        (b'[{"a":"\n"}]', (400, "invalid_json")),
-        (b'[{"a":"\xed\xa0\x80"}]', (400, "invalid_json")),
-        (b'\xef\xbb\xbf[{"a":1}]', (400, "invalid_json")),
-        (b'[{"a":' + b"[" * 256 + b"]" * 256 + b"}]", (400, "too_deep")),
-        (b"[" * 100_000, (400, "too_deep")),
-        (b'[{"a":' + b"1" * 4301 + b"}]", (400, "number_out_of_range")),
-        (b"[1]", (422, "invalid_entry")),
-        (b'[{"uuid":"1"},{"uuid":"2"},null]', (422, "invalid_entry")),
-        (b"[" + b",".join([b"{}"] * 10_001) + b"]", (413, "too_many_entries")),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_batch_with_an_unusable_line_is_refused_as_a_whole(
-    api: Api, project_key: str, body: bytes, refusal: tuple[int, str]
-) -> None:
-    assert append(api, project_key, body).refusal == refusal
-    assert entries(api, project_key).refusal == (404, "transcript_not_found")
 
 
 @each_row(

@@ -180,8 +180,9 @@ def promise_10_request_needs_the_newest_open_run(store: Store, clock: SteppedClo
     assert store.list_requests("s", 1) == store.list_requests("s", 2) == []
 
 
-def several_requests(store: Store) -> None:
-    """Create a pending request of each kind, one that is acknowledged, and one that is done."""
+def create_with_requests(store: Store, holder: str | None = None) -> None:
+    """Create a session with requests: two pending, one acknowledged, one done."""
+    create(store, holder=holder)
     ask(store, "stop", kind=RequestKind.STOP)
     ask(store, "message")
     ask(store, "seen")
@@ -200,9 +201,8 @@ def expired(at: datetime) -> dict[str, tuple[RequestState, datetime | None]]:
 
 
 def promise_10_end_of_the_run_settles_its_open_requests(store: Store, clock: SteppedClock) -> None:
-    create(store)
+    create_with_requests(store)
     create(store, "other")
-    several_requests(store)
     untouched = ask(store, session_id="other")
     clock.move(1)
     append(store, stop(exit_code=0))
@@ -211,8 +211,7 @@ def promise_10_end_of_the_run_settles_its_open_requests(store: Store, clock: Ste
 
 
 def promise_10_takeover_settles_the_open_requests(store: Store, clock: SteppedClock) -> None:
-    create(store, holder="me")
-    several_requests(store)
+    create_with_requests(store, holder="me")
     clock.move(1)
     open_run(store, takeover=True)
     assert states(store) == expired(clock.now)
@@ -221,8 +220,7 @@ def promise_10_takeover_settles_the_open_requests(store: Store, clock: SteppedCl
 def promise_10_request_to_a_lost_run_waits_for_its_holder(
     store: Store, clock: SteppedClock
 ) -> None:
-    create(store, holder="me")
-    several_requests(store)
+    create_with_requests(store, holder="me")
     before = states(store)
     lose(store, clock)
     assert states(store) == before
@@ -236,8 +234,7 @@ def promise_10_request_to_a_lost_run_waits_for_its_holder(
 def promise_10_request_to_a_lost_run_expires_with_the_next(
     store: Store, clock: SteppedClock
 ) -> None:
-    create(store, holder="me")
-    several_requests(store)
+    create_with_requests(store, holder="me")
     lose(store, clock)
     clock.move(1)
     open_run(store)
