@@ -16,7 +16,19 @@ from agent_session_manager.store.change import Change, SessionChange, SessionsCh
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateSession(SessionChange[Session]):
+class NewRun:
+    """The initial values of a run."""
+
+    host: str | None = None
+    spec: dict[str, Any] | None = None
+    holder: str | None = None
+    """The holder that has the lease of the run from the start."""
+    token_digest: str | None = None
+    """Digest of the token of the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSession(NewRun, SessionChange[Session]):
     """Create a session with its run 1 open. The outcome is the session."""
 
     session_name: str
@@ -25,12 +37,6 @@ class CreateSession(SessionChange[Session]):
     executor: str | None = None
     parent_session_id: str | None = None
     unique_name: bool = False
-    host: str | None = None
-    spec: dict[str, Any] | None = None
-    holder: str | None = None
-    """The holder that has the lease of run 1 from the start."""
-    token_digest: str | None = None
-    """Digest of the token of run 1."""
     caller: RunCaller | None = None
     """The run that creates the session, if any. The new session is then below the run's session."""
 
@@ -61,7 +67,7 @@ class UpdateSession(SessionChange[Session]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenRun(SessionChange[Session]):
+class OpenRun(NewRun, SessionChange[Session]):
     """Open the next run. The outcome is the session.
 
     Refused while the newest run is open, except with `takeover`. Also refused if `run` is given
@@ -70,10 +76,6 @@ class OpenRun(SessionChange[Session]):
 
     run: int | None = None
     takeover: bool = False
-    host: str | None = None
-    spec: dict[str, Any] | None = None
-    holder: str | None = None
-    token_digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

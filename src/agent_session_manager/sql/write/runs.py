@@ -6,7 +6,6 @@ at the same time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -38,17 +37,7 @@ from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.run_tokens import insert_run_token
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.store.changes import ClaimLease, OpenRun, ReleaseLease
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewRun:
-    """The initial values of a run."""
-
-    host: str | None = None
-    spec: dict[str, Any] | None = None
-    holder: str | None = None
-    token_digest: str | None = None
+from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, ReleaseLease
 
 
 class Runs:
@@ -68,13 +57,7 @@ class Runs:
         self.check_resume(current, exclusive=True, takeover=change.takeover)
         if change.run is not None and change.run != current.last_run + 1:
             raise RunNotNextError(change.session_id, change.run, current.last_run)
-        new = NewRun(
-            host=change.host,
-            spec=change.spec,
-            holder=change.holder,
-            token_digest=change.token_digest,
-        )
-        self.open_next(current, new)
+        self.open_next(current, change)
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == current.number)

@@ -45,7 +45,7 @@ from agent_session_manager.sql.write.retention import (
     delete_transcripts,
 )
 from agent_session_manager.sql.write.run_tokens import revoke_run_token
-from agent_session_manager.sql.write.runs import NewRun, Runs
+from agent_session_manager.sql.write.runs import Runs
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.transcripts import (
     append_transcript,
@@ -61,6 +61,7 @@ from agent_session_manager.store.changes import (
     CreateSession,
     DeleteSession,
     ExtendLeases,
+    NewRun,
     OpenRun,
     ReapLeases,
     ReleaseLease,
@@ -140,10 +141,7 @@ class Transaction:
         assert inserted.inserted_primary_key is not None
         number = inserted.inserted_primary_key[0]
         self._sums.note_new_session(number)
-        first = NewRun(
-            host=new.host, spec=new.spec, holder=new.holder, token_digest=new.token_digest
-        )
-        self._runs.insert(number, 1, first)
+        self._runs.insert(number, 1, new)
         return get_whole(self._connection, new.session_id)
 
     def _update(self, change: UpdateSession) -> Session:
