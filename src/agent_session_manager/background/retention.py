@@ -76,13 +76,7 @@ _DONE: dict[type[RetentionChange], str] = {
 class Retention:
     """A task that runs hourly until it is cancelled. `counts` has the totals since the start."""
 
-    def __init__(
-        self,
-        manager: Retirement,
-        terms: Terms,
-        *,
-        time: Time,
-    ) -> None:
+    def __init__(self, manager: Retirement, terms: Terms, *, time: Time) -> None:
         self._manager = manager
         self._terms = terms
         self._time = time

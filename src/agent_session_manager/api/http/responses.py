@@ -34,3 +34,7 @@ def refusals(*statuses: int, codes: Sequence[str] = ()) -> dict[int | str, dict[
         before = f"{error['description']}, " if "description" in error else "Codes: "
         error["description"] = f"{before}`{code}`"
     return documented
+
+
+NO_SESSION = refusals(404, codes=("session_not_found",))
+"""The errors of a route that refuses only a session that does not exist."""

@@ -12,7 +12,7 @@ from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.caller import page_of
 from agent_session_manager.api.http.depends import Id, RequestId, RunNumber, Served
 from agent_session_manager.api.http.masker import masked
-from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.http.responses import NO_SESSION, answer, refusals
 from agent_session_manager.api.wire.common import LeaseClaimBody
 from agent_session_manager.api.wire.requests import (
     NewRequestBody,
@@ -46,6 +46,8 @@ from agent_session_manager.store.changes import (
 
 MAX_WAIT_SECONDS = 25.0
 
+_Wait = Annotated[float, Field(ge=0.0, le=MAX_WAIT_SECONDS)]
+
 router = APIRouter(route_class=JsonRoute, tags=["runs"])
 
 
@@ -76,11 +78,7 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
     return answer(run_opened(await manager.open_run(change), token), 201)
 
 
-@router.get(
-    "/sessions/{session_id}/runs",
-    response_model=RunsAnswer,
-    responses=refusals(404, codes=("session_not_found",)),
-)
+@router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=NO_SESSION)
 @for_runs(Reach.FAMILY)
 @for_pages
 async def list_runs(session_id: Id, manager: Served) -> Response:
@@ -127,9 +125,7 @@ class _Holder(BaseModel):
 
 
 @router.delete(
-    "/sessions/{session_id}/runs/{run}/lease",
-    response_model=SessionAnswer,
-    responses=refusals(404, codes=("session_not_found",)),
+    "/sessions/{session_id}/runs/{run}/lease", response_model=SessionAnswer, responses=NO_SESSION
 )
 @for_runs(Reach.OWN_RUN)
 async def release_lease(
@@ -146,7 +142,7 @@ async def release_lease(
 @router.delete(
     "/sessions/{session_id}/runs/{run}/token",
     response_model=RunTokenRevokedAnswer,
-    responses=refusals(404, codes=("session_not_found",)),
+    responses=NO_SESSION,
 )
 @for_runs(Reach.OWN_RUN)
 async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> Response:
@@ -187,18 +183,15 @@ class _RequestsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: RequestState | None = Field(default=None, description="Only in this state")
-    wait: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=MAX_WAIT_SECONDS,
-        description="Seconds to wait for a request if the list is empty",
+    wait: _Wait = Field(
+        default=0.0, description="Seconds to wait for a request if the list is empty"
     )
 
 
 @router.get(
     "/sessions/{session_id}/runs/{run}/requests",
     response_model=RequestsAnswer,
-    responses=refusals(404, codes=("session_not_found",)),
+    responses=NO_SESSION,
 )
 @for_runs(Reach.OWN_RUN)
 async def list_requests(
@@ -218,11 +211,8 @@ async def list_requests(
 class _WaitQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    wait: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=MAX_WAIT_SECONDS,
-        description="Seconds to wait until the request is settled or its run has ended",
+    wait: _Wait = Field(
+        default=0.0, description="Seconds to wait until the request is settled or its run has ended"
     )
 
 

@@ -15,7 +15,7 @@ from agent_session_manager.api.http.caller import caller_of, page_of
 from agent_session_manager.api.http.depends import Id, QueryText, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.page_marks import page_text, parse_page
-from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.http.responses import NO_SESSION, answer, refusals
 from agent_session_manager.api.http.sse import (
     answer_with_list,
     cursor_of,
@@ -190,11 +190,7 @@ def _dump_session(session: Session) -> bytes:
     return dump(session_body(session))
 
 
-@router.get(
-    "/sessions/{session_id}",
-    response_model=SessionAnswer,
-    responses=refusals(404, codes=("session_not_found",)),
-)
+@router.get("/sessions/{session_id}", response_model=SessionAnswer, responses=NO_SESSION)
 @for_runs(Reach.FAMILY)
 @for_pages
 async def get_session(session_id: Id, manager: Served) -> Response:
