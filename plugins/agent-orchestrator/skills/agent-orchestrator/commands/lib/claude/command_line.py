@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..events.output_text import OutputText
 from ..events.prepare import storable
 from ..executors.base import Execution, ExecutorError
 from ..executors.pipes import Drain, read_stdout
-from ..machine.processes import Child, Grace, Spared
+from ..machine.processes import Child, Grace
 from .usage import RequestCounter
 
 PERMISSION_MODE = "acceptEdits"
@@ -123,18 +123,8 @@ def environment_of(execution: Execution) -> dict[str, str]:
 class CommandLine(Transport):
     """One process of the CLI, from `connect` to `close`."""
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        directory: Path,
-        spared: Spared | None = None,
-    ) -> None:
-        self._argv = argv
-        self._environment = environment
-        self._directory = directory
-        self._spared = spared
+    def __init__(self, start: Callable[[], Awaitable[Child]]) -> None:
+        self._start = start
         self._child: Child | None = None
         self._drain: Drain | None = None
         self._is_closing = False
@@ -152,12 +142,7 @@ class CommandLine(Transport):
         return self._child.exit_code if self._child else None
 
     async def connect(self) -> None:
-        self._child = await Child.start(
-            self._argv,
-            environment=self._environment,
-            directory=self._directory,
-            spared=self._spared,
-        )
+        self._child = await self._start()
         self._drain = Drain(self._child, 2, self.stderr.add)
 
     async def write(self, data: str) -> None:

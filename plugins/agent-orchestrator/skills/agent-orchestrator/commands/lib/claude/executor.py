@@ -13,13 +13,14 @@ import logging
 import tempfile
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
-from ..machine.processes import Grace, shell_exit_code, signal_name
+from ..machine.processes import Child, Grace, shell_exit_code, signal_name
 from .sdk import import_sdk
 
 if TYPE_CHECKING:
@@ -139,12 +140,14 @@ class ClaudeExecutor:
         if not directory.is_dir():
             raise ExecutorError(f"the project directory {directory} does not exist")
         path = self._cli_path or find_cli(self._execution.environment)
-        return CommandLine(
+        start = partial(
+            Child.start,
             [path, *arguments_of(self._execution, files)],
             environment=environment_of(self._execution),
             directory=directory,
             spared=self._execution.spared,
         )
+        return CommandLine(start)
 
     async def _begin(
         self, client: ClaudeSDKClient, cli: CommandLine, prompt: str, prompt_id: str

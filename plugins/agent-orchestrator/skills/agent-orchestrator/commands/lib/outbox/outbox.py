@@ -206,43 +206,40 @@ class Outbox:
     def _keep(self, last: int, stream: str, mark: str | None) -> None:
         now = self._time.clock()
         with self._statement() as execute:
-            execute("BEGIN IMMEDIATE")
-            execute(
-                "INSERT OR REPLACE INTO kept (position, size, event, kind, kept_at) "
-                "SELECT position, size, event, kind, ? FROM waiting WHERE position <= ?",
-                (now, last),
-            )
-            if mark is not None:
-                execute(_SET_MARK, (stream, mark))
-            query = "SELECT sum(size) FROM waiting WHERE position <= ?"
-            kept = self._kept_bytes + (execute(query, (last,)).fetchone()[0] or 0)
-            execute("DELETE FROM waiting WHERE position <= ?", (last,))
-            oldest = execute("SELECT min(position) FROM kept").fetchone()[0]
-            row = execute("SELECT kept_at FROM kept WHERE position = ?", (oldest,)).fetchone()
-            if kept > MAX_KEPT_BYTES or (row and row[0] < now - MAX_KEPT_SECONDS):
-                kept = _forget_oldest(execute, kept, now - MAX_KEPT_SECONDS)
-            execute("COMMIT")
+            with _transaction(execute):
+                execute(
+                    "INSERT OR REPLACE INTO kept (position, size, event, kind, kept_at) "
+                    "SELECT position, size, event, kind, ? FROM waiting WHERE position <= ?",
+                    (now, last),
+                )
+                if mark is not None:
+                    execute(_SET_MARK, (stream, mark))
+                query = "SELECT sum(size) FROM waiting WHERE position <= ?"
+                kept = self._kept_bytes + (execute(query, (last,)).fetchone()[0] or 0)
+                execute("DELETE FROM waiting WHERE position <= ?", (last,))
+                oldest = execute("SELECT min(position) FROM kept").fetchone()[0]
+                row = execute("SELECT kept_at FROM kept WHERE position = ?", (oldest,)).fetchone()
+                if kept > MAX_KEPT_BYTES or (row and row[0] < now - MAX_KEPT_SECONDS):
+                    kept = _forget_oldest(execute, kept, now - MAX_KEPT_SECONDS)
             self._kept_bytes = kept
 
     def take_back(self) -> int:
         """Queue all kept items again, before the waiting ones, and return their number."""
         with self._statement() as execute:
-            execute("BEGIN IMMEDIATE")
-            moved = execute(
-                "INSERT OR IGNORE INTO waiting (position, size, event, kind) "
-                "SELECT position, size, event, kind FROM kept"
-            ).rowcount
-            execute("DELETE FROM kept")
-            execute("DELETE FROM reached")
-            execute("COMMIT")
+            with _transaction(execute):
+                moved = execute(
+                    "INSERT OR IGNORE INTO waiting (position, size, event, kind) "
+                    "SELECT position, size, event, kind FROM kept"
+                ).rowcount
+                execute("DELETE FROM kept")
+                execute("DELETE FROM reached")
             self._kept_bytes = 0
         self._tell()
         return moved
 
     def refuse(self, waiting: Sequence[Waiting], reason: str) -> None:
         """Move items that the manager refuses to a separate table, with the content given here."""
-        with self._statement() as execute:
-            execute("BEGIN IMMEDIATE")
+        with self._statement() as execute, _transaction(execute):
             for each in waiting:
                 execute(
                     "INSERT OR REPLACE INTO refused (position, event, kind, reason) "
@@ -250,19 +247,16 @@ class Outbox:
                     (json.dumps(each.item), reason, each.position),
                 )
                 execute("DELETE FROM waiting WHERE position = ?", (each.position,))
-            execute("COMMIT")
         self._tell()
 
     def retry_refused(self) -> int:
         """Queue the refused items again, and return their number."""
-        with self._statement() as execute:
-            execute("BEGIN IMMEDIATE")
+        with self._statement() as execute, _transaction(execute):
             moved = execute(
                 "INSERT INTO waiting (position, size, event, kind) "
                 "SELECT position, length(event), event, kind FROM refused"
             ).rowcount
             execute("DELETE FROM refused")
-            execute("COMMIT")
         self._tell()
         return moved
 
@@ -340,6 +334,13 @@ class Outbox:
                 if self._database.in_transaction:
                     self._database.rollback()
                 raise OutboxError(f"cannot write the outbox {self.path}: {exc}") from exc
+
+
+@contextmanager
+def _transaction(execute: Execute) -> Iterator[None]:
+    execute("BEGIN IMMEDIATE")
+    yield
+    execute("COMMIT")
 
 
 def _forget_oldest(execute: Execute, size: int, before: float) -> int:
