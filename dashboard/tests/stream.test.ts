@@ -47,9 +47,13 @@ class Manager {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("frames are parsed from any split of the bytes", async () => {
+function opened(cursor: string | null = null) {
   const manager = new Manager();
-  const stream = openStream(manager.source, null);
+  return { manager, stream: openStream(manager.source, cursor) };
+}
+
+test("frames are parsed from any split of the bytes", async () => {
+  const { manager, stream } = opened();
   await manager.send(": hello\n\nid: aa:1\nevent: ev");
   await manager.send('ent\ndata: {"a":\ndata: 1}\n\n');
   expect(manager.frames).toEqual([{ event: "event", cursor: "aa:1", body: '{"a":\n1}' }]);
@@ -58,8 +62,7 @@ test("frames are parsed from any split of the bytes", async () => {
 });
 
 test("stream resumes at the last frame after a disconnect", async () => {
-  const manager = new Manager();
-  const stream = openStream(manager.source, "aa:5");
+  const { manager, stream } = opened("aa:5");
   await manager.send("id: aa:7\ndata: {}\n\n");
   await manager.cut();
   expect(manager.connections.at(-1)).toBe("reconnecting");
@@ -69,8 +72,7 @@ test("stream resumes at the last frame after a disconnect", async () => {
 });
 
 test("connection without pings is closed and reopened", async () => {
-  const manager = new Manager();
-  const stream = openStream(manager.source, null);
+  const { manager, stream } = opened();
   await manager.send(": ping\n\n");
   await vi.advanceTimersByTimeAsync(SILENCE_MS - 1000);
   await manager.send(": ping\n\n");
@@ -105,8 +107,7 @@ test("final error response ends the stream", async () => {
 });
 
 test("paused stream sends no request and resumes at its cursor", async () => {
-  const manager = new Manager();
-  const stream = openStream(manager.source, null);
+  const { manager, stream } = opened();
   await manager.send("id: aa:3\ndata: {}\n\n");
   stream.pause();
   await vi.advanceTimersByTimeAsync(600_000);
@@ -118,8 +119,7 @@ test("paused stream sends no request and resumes at its cursor", async () => {
 });
 
 test("closed stream disconnects and sends no further request", async () => {
-  const manager = new Manager();
-  const stream = openStream(manager.source, null);
+  const { manager, stream } = opened();
   await manager.send(": ping\n\n");
   stream.close();
   await vi.advanceTimersByTimeAsync(60_000);

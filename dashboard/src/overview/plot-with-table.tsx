@@ -2,6 +2,7 @@ import { lazy, Suspense } from "react";
 import { explain } from "../api/errors";
 import type { Plot } from "../state/usage";
 import { oneLine } from "../text/visible";
+import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";
 
 const BarPlot = lazy(() => import("./bar-plot"));
@@ -80,9 +81,9 @@ export function PlotWithTable({
                   <tr>
                     <th scope="col">{bucket === "day" ? "Day" : "Hour"}</th>
                     {plot.series.map((series) => (
-                      <th scope="col" className="number" key={series.name}>
+                      <NumberHeading key={series.name}>
                         <Line text={series.name} />
-                      </th>
+                      </NumberHeading>
                     ))}
                   </tr>
                 </thead>

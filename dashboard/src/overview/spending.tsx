@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import { byAgent, totalsByAgent, totalTokens } from "../state/usage";
 import { compactNumber, cost, money, roundMoney, wholeNumber } from "../text/format";
+import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";
 import type { UsageRow } from "../wire";
 import { PlotWithTable } from "./plot-with-table";
@@ -48,18 +49,10 @@ export function Spending() {
           <thead>
             <tr>
               <th scope="col">Agent</th>
-              <th scope="col" className="number">
-                Runs
-              </th>
-              <th scope="col" className="number">
-                Failed
-              </th>
-              <th scope="col" className="number">
-                Tokens
-              </th>
-              <th scope="col" className="number">
-                Cost
-              </th>
+              <NumberHeading>Runs</NumberHeading>
+              <NumberHeading>Failed</NumberHeading>
+              <NumberHeading>Tokens</NumberHeading>
+              <NumberHeading>Cost</NumberHeading>
             </tr>
           </thead>
           <tbody>

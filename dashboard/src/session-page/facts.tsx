@@ -10,6 +10,7 @@ import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
 import { CopyButton } from "../ui/copy-button";
 import { Moment } from "../ui/moment";
+import { NumberHeading } from "../ui/number-heading";
 import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
 import { commandOf, defaultFilter, type Run, type Session, type SessionFilter, type Usage } from "../wire";
@@ -31,18 +32,10 @@ export function Facts({ session }: { session: Session }) {
           </Fact>
         )}
         {session.exit_code !== null && <Fact label="Exit code">{session.exit_code}</Fact>}
-        <Fact label="Project">
-          <TextFact text={session.project_dir} />
-        </Fact>
-        <Fact label="Host">
-          <TextFact text={session.host} />
-        </Fact>
-        <Fact label="Agent">
-          <TextFact text={session.agent_name} />
-        </Fact>
-        <Fact label="Executor">
-          <TextFact text={session.executor} />
-        </Fact>
+        <TextFact label="Project" text={session.project_dir} />
+        <TextFact label="Host" text={session.host} />
+        <TextFact label="Agent" text={session.agent_name} />
+        <TextFact label="Executor" text={session.executor} />
         <Fact label="Created">
           <time dateTime={session.created_at}>{fullTime(session.created_at)}</time>
         </Fact>
@@ -95,8 +88,8 @@ function Fact({ label, children }: { label: string; children: React.ReactNode })
   );
 }
 
-function TextFact({ text }: { text: string | null }) {
-  return text ? <Line text={text} /> : <span className="nothing">–</span>;
+function TextFact({ label, text }: { label: string; text: string | null }) {
+  return <Fact label={label}>{text ? <Line text={text} /> : <span className="nothing">–</span>}</Fact>;
 }
 
 const USAGE_WORDS: readonly (readonly [
@@ -159,12 +152,8 @@ function Runs({ session }: { session: Session }) {
           <tr>
             <th scope="col">Run</th>
             <th scope="col">End</th>
-            <th scope="col" className="number">
-              Duration
-            </th>
-            <th scope="col" className="number">
-              Cost
-            </th>
+            <NumberHeading>Duration</NumberHeading>
+            <NumberHeading>Cost</NumberHeading>
           </tr>
         </thead>
         <tbody>
