@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError
-from agent_session_manager.feed.frames import Heartbeat, ListChanged, ListFrame, Stopping
-from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.feed.frames import Heartbeat, ListFrame, Stopping
+from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
 
 ListFamily = Callable[[], Awaitable[dict[str, str]]]
 """Reads the current family: the ids of its sessions, each with its generation."""
@@ -30,7 +31,7 @@ async def of_family(
     known = set(await list_family())
     async with aclosing(frames):
         async for frame in frames:
-            if not isinstance(frame, ListChanged) or not frame.changes:
+            if not isinstance(frame, Changes) or not frame.changes:
                 yield frame
                 continue
             family = await list_family()
@@ -39,11 +40,7 @@ async def of_family(
                 yield Stopping()
                 return
             is_first = frame.cursor.number <= head.number
-            yield (
-                ListChanged(changes=shown, cursor=frame.cursor)
-                if shown or is_first
-                else Heartbeat()
-            )
+            yield replace(frame, changes=shown) if shown or is_first else Heartbeat()
 
 
 def _is_shown(

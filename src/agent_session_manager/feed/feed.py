@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Wakeups
@@ -22,18 +22,17 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.session import Session
 from agent_session_manager.feed.frames import (
-    EventsAdded,
     Frame,
     Heartbeat,
-    ListChanged,
     ListFrame,
+    News,
     SessionChanged,
     SessionDeleted,
     SessionEnded,
     Stopping,
 )
-from agent_session_manager.feed.tail import CHARS_AT_ONCE, NOTHING, News, Tail
-from agent_session_manager.store.feeds import Changes, SessionNews
+from agent_session_manager.feed.tail import Tail
+from agent_session_manager.store.feeds import Changes
 
 HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.01
@@ -73,28 +72,28 @@ class Feed:
             self._wakeups.subscribe(session_id) as changed,
             self._tail(session_id) as tail,
         ):
-            shown = await tail.look(None)
-            seq = _seq_to_begin_after(begin, shown.session)
-            yield SessionChanged(session=shown.session)
+            first = await tail.look(None)
+            session, facts = first.session, first.facts
+            seq = _seq_to_begin_after(begin, session)
+            yield SessionChanged(session=session)
             fresh = False
             while not self._wakeups.is_closed:
                 changed.clear()
-                news = await _look(tail, seq, shown.session.generation, fresh=fresh)
+                news = await _look(tail, seq, session.generation, fresh=fresh)
                 if news is None:
                     yield SessionDeleted(session_id=session_id)
                     return
-                frames, before = _frames(news, shown), seq
-                if news.batch.events:
-                    seq = news.batch.events[-1].event.seq
-                # A slow reader must keep no events in memory except those in its frames.
-                shown = replace(news, batch=NOTHING)
-                del news
+                frames, before = _frames(news, facts), seq
+                session, facts = news.session, news.facts
+                if news.events:
+                    seq = news.events[-1].seq
+                del news  # a slow reader must keep no events in memory except those in its frames
                 while frames:
                     yield frames.pop(0)
-                if seq < shown.session.last_seq:
+                if seq < session.last_seq:
                     continue
-                if shown.session.status == "finished" and not forever:
-                    yield SessionEnded(session=shown.session)
+                if session.status == "finished" and not forever:
+                    yield SessionEnded(session=session)
                     return
                 if seq > before:
                     await asyncio.sleep(PACE_SECONDS)
@@ -117,7 +116,7 @@ class Feed:
         with self.counted(), self._wakeups.subscribe(None) as changed:
             known = cursor  # the reader has every session that was created up to here
             found = await self._read_changes(cursor, known)
-            yield ListChanged(changes=found.changes, cursor=found.cursor)
+            yield found
             while not self._wakeups.is_closed:
                 if not found.has_more:
                     known = found.cursor
@@ -127,19 +126,12 @@ class Feed:
                 changed.clear()
                 found = await self._read_changes(found.cursor, known)
                 if found.changes:
-                    yield ListChanged(changes=found.changes, cursor=found.cursor)
+                    yield found
             yield Stopping()
 
     async def _read_changes(self, after: Cursor, known: Cursor) -> Changes:
         return await self._reader.read(
             lambda store: store.feeds.read_changes(after, limit=CHANGES_AT_ONCE, known=known)
-        )
-
-    async def _read_session(self, session_id: str, after: int, limit: int) -> SessionNews:
-        return await self._reader.read(
-            lambda store: store.feeds.read_session(
-                session_id, after=after, limit=limit, max_chars=CHARS_AT_ONCE
-            )
         )
 
     @contextmanager
@@ -164,7 +156,7 @@ class Feed:
         if followed is None:
             subscription = ExitStack()
             changed = subscription.enter_context(self._wakeups.subscribe(session_id))
-            tail = Tail(session_id, changed, self._read_session)
+            tail = Tail(session_id, changed, self._reader)
             followed = _Followed(tail=tail, subscription=subscription)
             self._followed[session_id] = followed
         followed.readers += 1
@@ -195,12 +187,10 @@ async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News |
     return news if news.session.generation == generation else None
 
 
-def _frames(news: News, shown: News) -> list[Frame]:
-    """Return the frames for a follower whose last known state is `shown`."""
-    frames: list[Frame] = []
-    if news.batch.events:
-        frames.append(EventsAdded(batch=news.batch, generation=news.session.generation))
-    if news.facts != shown.facts:
+def _frames(news: News, facts: Session) -> list[Frame]:
+    """Return the frames for a follower that knows `facts`."""
+    frames: list[Frame] = [news] if news.events else []
+    if news.facts != facts:
         frames.append(SessionChanged(session=news.session))
     return frames
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
-from agent_session_manager.feed.tail import Batch
-from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.store.feeds import Changes
 
 
-@dataclass(frozen=True, kw_only=True)
-class EventsAdded:
-    """The next events for the reader, in order, and the generation of their cursors."""
+@dataclass(kw_only=True, slots=True)
+class News:
+    """The session and its next events, in order, shared by all readers with the same cursor."""
 
-    batch: Batch
-    generation: str
+    session: Session
+    facts: Session
+    """The session without the fields that events and lease renewals change."""
+    events: Sequence[Event] = ()
+    encoded: bytes | None = field(default=None, init=False)
+    """The bytes of the events. The first reader encodes them for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +43,6 @@ class SessionDeleted:
     session_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListChanged:
-    """Changes in the list of all sessions, and the cursor after them."""
-
-    changes: Sequence[ChangedSession | DeletedSession]
-    cursor: Cursor
-
-
 @dataclass(frozen=True)
 class Heartbeat:
     """There was no change for a while."""
@@ -58,5 +53,5 @@ class Stopping:
     """The manager stops. The reader can reconnect with its cursor."""
 
 
-Frame = EventsAdded | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
-ListFrame = ListChanged | Heartbeat | Stopping
+Frame = News | SessionChanged | SessionEnded | SessionDeleted | Heartbeat | Stopping
+ListFrame = Changes | Heartbeat | Stopping

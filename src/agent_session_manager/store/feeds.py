@@ -14,14 +14,6 @@ MAX_CHARS = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionNews:
-    """The current session and its next events. All events up to its `last_seq` can be read."""
-
-    session: Session
-    events: list[Event]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ChangedSession:
     """A changed session; `is_new` if it was created after the last cursor that the reader has."""
 
@@ -62,8 +54,11 @@ class FeedReads(Protocol):
 
     def read_session(
         self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
-    ) -> SessionNews:
-        """Read a session and its events past `after`: at most `limit`, and about `max_chars`."""
+    ) -> tuple[Session, list[Event]]:
+        """Read a session and its events past `after`: at most `limit`, and about `max_chars`.
+
+        All events up to the `last_seq` of the session can be read.
+        """
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """Read the changes past a cursor: each current session once, at its newest position.

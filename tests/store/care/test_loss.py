@@ -154,7 +154,7 @@ def test_event_changed_while_served_is_shown_as_damaged(
         change_text(killed)
         with pytest.raises(EventDamagedError):
             store.get_result("s")
-        seen = store.feeds.read_session("s", after=1, limit=1).events[0]
+        _, (seen,) = store.feeds.read_session("s", after=1, limit=1)
         assert (seen.event_type, seen.seq) == ("damaged", 2)
         assert "event 2 of session 's' is damaged" in caplog.text
     finally:

@@ -237,11 +237,11 @@ def promise_11_session_is_read_with_events_up_to_its_last_seq(
 ) -> None:
     created = create(store)
     append(store, *(says(str(n)) for n in range(1, 8)))
-    news = store.feeds.read_session("s", after=2, limit=3)
-    assert news.session == store.get_session("s")
-    assert [event.seq for event in news.events] == [3, 4, 5]
-    assert store.feeds.read_session("s", after=7, limit=3).events == []
-    assert store.feeds.read_session("s", after=10**18, limit=3).events == []
+    session, events = store.feeds.read_session("s", after=2, limit=3)
+    assert session == store.get_session("s")
+    assert [event.seq for event in events] == [3, 4, 5]
+    assert store.feeds.read_session("s", after=7, limit=3) == (session, [])
+    assert store.feeds.read_session("s", after=10**18, limit=3) == (session, [])
     made(store, DeleteSession(session_id="s"))
     with pytest.raises(SessionNotFoundError):
         store.feeds.read_session("s", after=0, limit=3)

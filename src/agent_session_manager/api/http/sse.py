@@ -23,7 +23,8 @@ from agent_session_manager.api.wire.feed_frames import (
 )
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, OrchestratorError
-from agent_session_manager.feed.frames import Frame, ListChanged, ListFrame
+from agent_session_manager.feed.frames import Frame, ListFrame
+from agent_session_manager.store.feeds import Changes
 from agent_session_manager.transport import deadlines
 from agent_session_manager.transport.connection import (
     StalledReaderError,
@@ -67,14 +68,14 @@ def refuse_others(query: BaseModel, allowed: set[str]) -> None:
         raise InvalidRequestError(f"not allowed for a feed: {', '.join(sorted(others))}")
 
 
-async def answer_with_session(frames: AsyncGenerator[Frame], session_id: str) -> Response:
+async def answer_with_session(frames: AsyncGenerator[Frame]) -> Response:
     """Respond with the feed of a session.
 
     Raises:
         OrchestratorError: the session cannot be followed from the cursor.
     """
     first = await anext(frames)
-    return _EventStream(first, frames, lambda frame: encode_session_frame(frame, session_id))
+    return _EventStream(first, frames, encode_session_frame)
 
 
 async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
@@ -84,7 +85,7 @@ async def answer_with_list(frames: AsyncGenerator[ListFrame]) -> Response:
         OrchestratorError: the list cannot be followed from the cursor.
     """
     first = await anext(frames)
-    assert isinstance(first, ListChanged)
+    assert isinstance(first, Changes)
     ready = encode_ready(first.cursor)
     return _EventStream(first, frames, encode_list_frame, greeting=ready)
 

@@ -188,13 +188,13 @@ async def list_events(
         refuse_others(query, {"after_seq", "cursor", "follow"})
         begin = cursor_of(request, query.cursor) or query.after_seq or 0
         frames = manager.follow(session_id, begin, forever=query.follow == "forever")
-        return await answer_with_session(frames, session_id)
+        return await answer_with_session(frames)
     if query.after_seq is not None and query.before_seq is not None:
         raise InvalidRequestError("give after_seq or before_seq, not both")
     where = EventFilter(**query.model_dump(exclude={"limit", "cursor", "follow"}))
     page = await manager.list_events(session_id, where, limit=query.limit)
     body = {
-        "events": [event_to_json(event, session_id) for event in page.events],
+        "events": [orjson.Fragment(event_to_json(event, session_id)) for event in page.events],
         "has_more": page.has_more,
     }
     return Response(orjson.dumps(body), media_type="application/json")

@@ -60,14 +60,14 @@ class EventsAnswer(BaseModel):
     has_more: bool = Field(description="Whether there are more in the same direction")
 
 
-def event_to_json(event: Event, session_id: str) -> orjson.Fragment:
+def event_to_json(event: Event, session_id: str) -> bytes:
     """Put the manager's keys before the stored fields, which are not parsed.
 
     `parse_event` removes these keys from the fields, so none occurs twice.
     """
     own = orjson.dumps(manager_fields(event, session_id))
     stored = event.fields_json
-    return orjson.Fragment(own if stored == "{}" else own[:-1] + b"," + stored[1:].encode())
+    return own if stored == "{}" else own[:-1] + b"," + stored[1:].encode()
 
 
 def manager_fields(event: Event, session_id: str) -> dict[str, Any]:

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import orjson
 from pydantic import BaseModel
 
 from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.events import event_to_json
 from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDeletedFrame, session_body
 from agent_session_manager.domain.cursor import Cursor
+from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 from agent_session_manager.feed.frames import (
-    EventsAdded,
     Frame,
     Heartbeat,
-    ListChanged,
     ListFrame,
+    News,
     SessionChanged,
     SessionDeleted,
     SessionEnded,
     Stopping,
 )
-from agent_session_manager.feed.tail import Published
-from agent_session_manager.store.feeds import ChangedSession, DeletedSession
+from agent_session_manager.store.feeds import ChangedSession, Changes, DeletedSession
 
 PING = b": ping\n\n"
 BYE = b"event: bye\ndata: {}\n\n"
 
 
-def encode_session_frame(frame: Frame, session_id: str) -> bytes:
+def encode_session_frame(frame: Frame) -> bytes:
     """Encode a frame of the feed of a session."""
     match frame:
-        case EventsAdded():
-            return _events(frame, session_id)
+        case News():
+            return _events(frame)
         case SessionChanged():
             return _named("session", _session(frame.session))
         case SessionEnded():
@@ -49,30 +47,22 @@ def encode_session_frame(frame: Frame, session_id: str) -> bytes:
             assert_never(other)
 
 
-def _events(frame: EventsAdded, session_id: str) -> bytes:
+def _events(news: News) -> bytes:
     """Return the encoded events; the first reader encodes them for all."""
-    batch = frame.batch
-    if batch.encoded is None:
-        batch.encoded = b"".join(
-            _event(published, session_id, frame.generation) for published in batch.events
-        )
-    return batch.encoded
+    if news.encoded is None:
+        news.encoded = b"".join(_event(event, news.session) for event in news.events)
+    return news.encoded
 
 
-def _event(published: Published, session_id: str, generation: str) -> bytes:
-    """Return the encoded event; the first reader encodes it for all."""
-    if published.encoded is None:
-        event = published.event
-        cursor = Cursor(generation=generation, number=event.seq)
-        body = orjson.dumps(event_to_json(event, session_id))
-        published.encoded = encode_frame("event", body, cursor)
-    return published.encoded
+def _event(event: Event, session: Session) -> bytes:
+    cursor = Cursor(generation=session.generation, number=event.seq)
+    return encode_frame("event", event_to_json(event, session.session_id), cursor)
 
 
 def encode_list_frame(frame: ListFrame) -> bytes:
     """Encode a frame of the feed of all sessions. Each change becomes a frame of its own."""
     match frame:
-        case ListChanged():
+        case Changes():
             return b"".join(_change(change, frame.cursor) for change in frame.changes)
         case Heartbeat():
             return PING

@@ -21,7 +21,6 @@ from agent_session_manager.store.feeds import (
     ChangedSession,
     Changes,
     DeletedSession,
-    SessionNews,
 )
 
 _ROWS_AT_ONCE = 32
@@ -84,7 +83,7 @@ class SqlFeeds:
 
     def read_session(
         self, session_id: str, *, after: int, limit: int, max_chars: int = MAX_CHARS
-    ) -> SessionNews:
+    ) -> tuple[Session, list[Event]]:
         """Read the session first: then all events up to its `last_seq` can be read."""
         with self._read() as connection:
             found = connection.execute(_SESSION, {"session_id": session_id}).one_or_none()
@@ -92,12 +91,10 @@ class SqlFeeds:
                 raise SessionNotFoundError(session_id)
             session = to_session(connection, found)
             if after >= session.last_seq:
-                return SessionNews(session=session, events=[])
+                return session, []
             where = {"of": found.number, "after": after, "count": limit}
             found_events = _some(connection, _EVENTS, where, max_chars)
-            return SessionNews(
-                session=session, events=[rows.to_event(row, session_id) for row in found_events]
-            )
+            return session, [rows.to_event(row, session_id) for row in found_events]
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor | None = None) -> Changes:
         """Read the changes up to the head, in the order of positions.

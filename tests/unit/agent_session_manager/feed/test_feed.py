@@ -18,16 +18,17 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
+from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.session import Session
 from agent_session_manager.feed import feed as module
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import (
-    EventsAdded,
     Heartbeat,
-    ListChanged,
+    News,
     SessionChanged,
     Stopping,
 )
-from agent_session_manager.store.feeds import Changes, SessionNews
+from agent_session_manager.store.feeds import Changes
 from tests.support.loops import run
 from tests.unit.agent_session_manager.feed.test_tail import SESSION, _event
 
@@ -49,11 +50,13 @@ class Source:
     async def read(self, query: Callable[[Any], Any]) -> Any:
         return query(self)
 
-    def read_session(self, session_id: str, *, after: int, **_limits: int) -> SessionNews:
+    def read_session(
+        self, session_id: str, *, after: int, **_limits: int
+    ) -> tuple[Session, list[Event]]:
         if self.fails:
             raise StoreUnavailableError("gone")
         events = [_event(seq) for seq in range(after + 1, self.session.last_seq + 1)]
-        return SessionNews(session=self.session, events=events)
+        return self.session, events
 
     def read_changes(self, after: Cursor, *, limit: int, known: Cursor) -> Changes:
         return Changes(changes=[], cursor=after, has_more=False)
@@ -72,7 +75,7 @@ def test_number_of_readers_is_limited(
             aclosing(source.feed.follow_list(cursor)) as second,
         ):
             assert isinstance(await anext(first), SessionChanged)
-            assert isinstance(await anext(second), ListChanged)
+            assert isinstance(await anext(second), Changes)
             with pytest.raises(OverloadedError):
                 await anext(source.feed.follow("s", 0, forever=True))
         async with aclosing(source.feed.follow("s", 0, forever=True)) as third:
@@ -88,7 +91,7 @@ def test_store_failure_ends_a_feed_that_can_be_resumed() -> None:
             await anext(frames)
             source.append()
             added = await anext(frames)
-            assert isinstance(added, EventsAdded)
+            assert isinstance(added, News)
             source.fails = True
             source.append()
             with pytest.raises(StoreUnavailableError):
@@ -98,8 +101,8 @@ def test_store_failure_ends_a_feed_that_can_be_resumed() -> None:
         async with aclosing(source.feed.follow("s", begin, forever=True)) as frames:
             await anext(frames)
             added = await anext(frames)
-            assert isinstance(added, EventsAdded)
-            assert [published.event.seq for published in added.batch.events] == [2]
+            assert isinstance(added, News)
+            assert [event.seq for event in added.events] == [2]
 
     run(scenario())
 
@@ -134,7 +137,7 @@ def test_idle_reader_gets_heartbeats(
             source.session = replace(source.session, last_seq=1)
             while (frame := await anext(frames)) == Heartbeat():
                 pass
-            assert isinstance(frame, EventsAdded)
+            assert isinstance(frame, News)
         async with aclosing(source.feed.follow_list(Cursor(generation="ab", number=0))) as changes:
             await anext(changes)
             assert await anext(changes) == Heartbeat()

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 
+from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Run, Session, Usage
 from agent_session_manager.feed import tail as module
 from agent_session_manager.feed.tail import Tail
-from agent_session_manager.store.feeds import SessionNews
 from tests.support.loops import run
 from tests.support.rows import each_row
 
@@ -46,7 +47,8 @@ class Record:
         self.session: Session | None = SESSION
         self.reads: list[int] = []
         self.changed = asyncio.Event()
-        self.tail = Tail("s", self.changed, self._read)
+        self.feeds = self
+        self.tail = Tail("s", self.changed, cast(Reader, self))
 
     def append(self, count: int = 1) -> None:
         assert self.session is not None
@@ -55,17 +57,20 @@ class Record:
 
     async def seqs(self, after: int, *, fresh: bool = False) -> list[int]:
         news = await self.tail.look(after, fresh=fresh)
-        return [published.event.seq for published in news.batch.events]
+        return [event.seq for event in news.events]
 
-    async def _read(self, session_id: str, after: int, limit: int) -> SessionNews:
-        self.reads.append(after)
+    async def read(self, query: Callable[[Any], Any]) -> Any:
         await asyncio.sleep(0)
+        return query(self)
+
+    def read_session(
+        self, session_id: str, *, after: int, limit: int, **_max: int
+    ) -> tuple[Session, list[Event]]:
+        self.reads.append(after)
         if self.session is None:
             raise SessionNotFoundError(session_id)
         last = min(self.session.last_seq, after + limit)
-        return SessionNews(
-            session=self.session, events=[_event(n) for n in range(after + 1, last + 1)]
-        )
+        return self.session, [_event(n) for n in range(after + 1, last + 1)]
 
 
 def _event(seq: int) -> Event:
@@ -89,11 +94,10 @@ def test_all_followers_share_one_read_for_each_change() -> None:
         record.append(3)
         looks = await asyncio.gather(*(record.tail.look(10) for _ in range(100)))
         assert record.reads == [10]
-        batches = [news.batch for news in looks]
-        assert [published.event.seq for published in batches[0].events] == [11, 12, 13]
-        assert all(batch is batches[0] for batch in batches)
+        assert [event.seq for event in looks[0].events] == [11, 12, 13]
+        assert all(news is looks[0] for news in looks)
         further = await record.tail.look(12)
-        assert further.batch.events[0] is batches[0].events[2]
+        assert further.events[0] is looks[0].events[2]
         assert record.reads == [10]
 
     run(scenario())

@@ -56,10 +56,7 @@ def follow_session(
     """
     place = _Place(session, after_seq)
     connect = partial(_read_session, manager, place, silence_seconds)
-    for frame in _over_connections(manager, connect, _Course(on_outage, time, None)):
-        yield frame
-        if frame.name == "end":
-            return
+    return _over_connections(manager, connect, _Course(on_outage, time, None), last="end")
 
 
 def follow_states(
@@ -199,8 +196,9 @@ def _over_connections(
     manager: ManagerClient,
     connect: Callable[[], Frames],
     course: _Course,
+    last: str | None = None,
 ) -> Frames:
-    """Yield the frames of one connection after another, with a pause before each reconnect.
+    """Yield frames up to the frame `last`, with a pause before each new connection.
 
     Raises:
         SessionClientError: the manager refuses permanently, or refuses a token that is still
@@ -215,6 +213,8 @@ def _over_connections(
                 for frame in frames:
                     course.heard(frame)
                     yield frame
+                    if frame.name == last:
+                        return
         except SessionClientError as exc:
             if not may_pass(exc) or _is_current_token_refused(exc, manager):
                 raise
