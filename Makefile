@@ -53,7 +53,7 @@ check: setup  ## Check formatting, lint, types, English and generated files
 	for script in $(SCRIPTS); do $(LOCK_SCRIPT) --check --offline --script $$script \
 	  || { echo "$$script.lock does not fit its header: make lock" >&2; exit 1; }; done
 	$(BIN)/agent-session-manager openapi | diff -u docs/openapi.json -
-	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python -m scripts.reference --check
 	$(BIN)/python scripts/check_english.py
 	npm run --prefix dashboard --silent check
 
@@ -63,7 +63,7 @@ format: setup  ## Format the code and apply safe lint fixes
 	npm run --prefix dashboard --silent format
 
 reference: setup  ## Write the generated pages of docs/reference
-	$(BIN)/python scripts/reference.py
+	$(BIN)/python -m scripts.reference
 
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test
