@@ -157,9 +157,12 @@ def test_contract_files_do_not_import_our_modules() -> None:
 
 
 def test_no_source_file_exceeds_the_line_limit() -> None:
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files(SERVICE)}
-    lengths |= {path: len(path.read_text("utf-8").splitlines()) for path in files(CLIENT)}
-    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+    sources = [*files(SERVICE), *files(CLIENT), *files(ROOT / "scripts")]
+    sources += [*files(ROOT / "benchmarks"), *files(ROOT / "tests")]
+    sources += sorted((ROOT / "dashboard" / "src").rglob("*.ts*"))
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in sources}
+    too_long = {path.name for path, length in lengths.items() if length > MAX_LINES}
+    assert too_long == {"types.gen.ts"}  # generated
 
 
 def all_errors(
