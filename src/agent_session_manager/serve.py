@@ -21,6 +21,7 @@ import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
+from agent_session_manager.machine.allocator import return_large_blocks
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (
     Announcement,
@@ -179,6 +180,7 @@ class _Server(uvicorn.Server):
         if self.network is not None and self.tls is not None:
             self.servers.append(await serve_tls(create_protocol, self.network, self.tls))
         _spare_the_collector()
+        return_large_blocks()
         self.on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
