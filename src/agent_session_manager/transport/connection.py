@@ -71,7 +71,7 @@ async def send_until_left(sending: Coroutine[Any, Any, None], leaving: Awaitable
 
 
 class OneWrite:
-    """The sending side of one response: its head is sent together with the start of its body.
+    """What uvicorn needs of a transport for one response; sends head and start of body together.
 
     That saves a system call, and the client wakes up once. If the body does not follow at once, as
     in a feed, the head is sent alone in the next turn of the event loop.
@@ -80,13 +80,15 @@ class OneWrite:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
+        self._has_begun = False
         self._head: bytes | None = None
-        self._sending_alone: asyncio.Handle | None = None
+        """The head until it is sent."""
 
     def write(self, data: bytes) -> None:
-        if self._sending_alone is None:
+        if not self._has_begun:
+            self._has_begun = True
             self._head = data
-            self._sending_alone = self._loop.call_soon(self._send_head)
+            self._loop.call_soon(self._send_head)
         elif self._head is None:
             self._transport.write(data)
         else:
@@ -96,11 +98,11 @@ class OneWrite:
         self._send_head()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def _send_head(self, start_of_body: bytes = b"") -> None:
-        if self._head is None or self._sending_alone is None:
-            return
-        self._sending_alone.cancel()
-        if not self._transport.is_closing():
+        if self._head is not None and not self._transport.is_closing():
             self._transport.write(self._head + start_of_body)
         self._head = None
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from agent_session_manager.transport.connection import OneWrite, Protocol
 from tests.support.loops import run
 
+EXPECTING = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -40,6 +44,16 @@ class Recording(asyncio.Transport):
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return asyncio.Protocol()
+
+
+def serve(site: Any) -> tuple[Protocol, Recording]:
+    """Return a connection to an application, and its transport."""
+    config = uvicorn.Config(site, log_config=None)
+    config.load()
+    protocol = Protocol(config=config, server_state=ServerState(), app_state={})
+    transport = Recording()
+    protocol.connection_made(transport)
+    return protocol, transport
 
 
 async def turn() -> None:
@@ -98,17 +112,43 @@ def test_head_is_not_written_to_a_connection_that_was_closed() -> None:
     assert run(send()) == ([], [])
 
 
+def test_one_write_has_all_that_uvicorn_uses() -> None:
+    used = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
+    assert used >= {"write", "close"}
+    assert {name for name in used if not hasattr(OneWrite, name)} == set()
+
+
+def test_client_that_expects_100_gets_it_before_it_sends_the_body() -> None:
+    async def site(_scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async def ask() -> tuple[list[bytes], bytes]:
+        protocol, transport = serve(site)
+        protocol.data_received(EXPECTING)
+        while not transport.writes:
+            await turn()
+        interim = [*transport.writes]
+        protocol.data_received(b"ok")
+        while protocol.server_state.tasks:
+            await turn()
+        protocol.connection_lost(None)
+        return interim, b"".join(transport.writes)
+
+    interim, sent = run(ask())
+    assert interim == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    assert sent.startswith(interim[0] + b"HTTP/1.1 200 OK")
+    assert b"ok" in sent
+
+
 def test_every_response_of_a_connection_is_one_write() -> None:
     async def site(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def ask() -> list[bytes]:
-        config = uvicorn.Config(site, log_config=None)
-        config.load()
-        protocol = Protocol(config=config, server_state=ServerState(), app_state={})
-        transport = Recording()
-        protocol.connection_made(transport)
+        protocol, transport = serve(site)
         protocol.data_received(REQUEST * 2)
         while len(transport.writes) < 2 or protocol.server_state.tasks:
             await turn()
