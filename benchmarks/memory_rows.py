@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,6 @@ from tests.support.model_server import script, start_model_server, tool
 MANAGER_GOAL_MIB = 80.0
 SUPERVISOR_GOAL_MIB = 30.0
 CLAUDE_GOAL_MIB = 45.0
-_POLL_SECONDS = 0.05
 
 
 def manager_memory(effort: Effort) -> Row:
@@ -106,13 +106,17 @@ def _run(environ: Mapping[str, str], command: str, *arguments: str) -> str:
 
 
 def _wait_for_event(server: servers.Server, session_id: str, event_type: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    with server.client() as client:
-        while time.monotonic() < deadline:
-            path = f"/sessions/{session_id}/events?event_type={event_type}"
-            if client.get(path).raise_for_status().json()["events"]:
+    """Wait for the event in the feed of the session; without one, the feed's pings go on."""
+    path = f"/sessions/{session_id}/events?after_seq=0"
+    feed = {"Accept": "text/event-stream"}
+    with server.client() as client, client.stream("GET", path, headers=feed) as response:
+        response.raise_for_status()
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        for line in response.iter_lines():
+            if line.startswith("data:") and json.loads(line[5:]).get("event_type") == event_type:
                 return
-            time.sleep(_POLL_SECONDS)
+            if time.monotonic() > deadline:
+                break
     raise TimeoutError(f"session {session_id} has no event {event_type}")
 
 

@@ -21,7 +21,8 @@ from agent_session_manager.sql.schema.derived import (
 from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
 
 _HAS_SUMS = f"SELECT 1 FROM sqlite_master WHERE name = '{usage_sums.name}'"
-_SHOWN_OF_A_KIND = 20
+SHOWN_OF_A_KIND = 20
+"""Maximum number of problems of one kind that are shown."""
 
 
 def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
@@ -46,7 +47,7 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
         ),
     ):
         found = connection.execute(_to_sql(statement))
-        yield from (text.format(*row) for row in islice(found, _SHOWN_OF_A_KIND))
+        yield from (text.format(*row) for row in islice(found, SHOWN_OF_A_KIND))
 
 
 def rebuild_sums(connection: sqlite3.Connection) -> None:

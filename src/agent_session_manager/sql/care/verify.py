@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from agent_session_manager.sql.care.readonly import reading_alone
-from agent_session_manager.sql.care.sums import wrong_sums
+from agent_session_manager.sql.care.sums import SHOWN_OF_A_KIND, wrong_sums
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.foreign_text import read_text
@@ -27,7 +27,6 @@ CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
 CHECKED_EVENTS_BYTES = 64 * 1024 * 1024
 """Size of the newest events in a larger database whose checksums are checked at each start."""
 LARGE_TABLES = ("events", "transcript_entries")
-_SHOWN_OF_A_KIND = 20
 _TEXTS = ("TEXT", "VARCHAR")
 
 
@@ -118,8 +117,8 @@ def verify(path: Path) -> tuple[Contents | None, list[str]]:
             contents = read_contents(connection, path)
             problems += broken(connection, contents.revision)
             problems += wrong_sums(connection)
-            problems += map(str, islice(damaged_events(connection), _SHOWN_OF_A_KIND))
-            problems += islice(_no_text(connection), _SHOWN_OF_A_KIND)
+            problems += map(str, islice(damaged_events(connection), SHOWN_OF_A_KIND))
+            problems += islice(_no_text(connection), SHOWN_OF_A_KIND)
     except (DatabaseError, sqlite3.DatabaseError) as exc:
         if not path.is_file():
             raise
@@ -232,5 +231,5 @@ def broken(connection: sqlite3.Connection, revision: str) -> Iterator[str]:
     revisions = known_revisions()
     for invariant in _INVARIANTS:
         if revisions.index(revision) >= revisions.index(invariant.since):
-            found = connection.execute(invariant.statement).fetchmany(_SHOWN_OF_A_KIND)
+            found = connection.execute(invariant.statement).fetchmany(SHOWN_OF_A_KIND)
             yield from (invariant.text.format(*row) for row in found)

@@ -113,7 +113,7 @@ class Runs:
                     self._tell(current.number)
             case Effect.REOPEN:
                 self._lease(current, change.holder)
-                self._set_status(current.number, "running", State.RUNNING)
+                self._set_state(current.number, State.RUNNING)
             case Effect.REFUSE:
                 raise _why_refused(change, newest)
             case Effect.NOTHING | Effect.CLOSE | Effect.OPEN_NEXT as impossible:
@@ -169,7 +169,7 @@ class Runs:
         for row in expired:
             self._close_as_lost(row.session_number, row.run)
             if row.run == row.last_run:
-                self._set_status(row.session_number, "finished", State.LOST)
+                self._set_state(row.session_number, State.LOST)
         return [row.session_id for row in expired]
 
     def _close_as_lost(self, number: int, run: int) -> None:
@@ -210,7 +210,8 @@ class Runs:
                 .values(state=STATE_OF_NEWEST_RUN)
             )
 
-    def _set_status(self, number: int, status: str, state: State) -> None:
+    def _set_state(self, number: int, state: State) -> None:
+        status = "running" if state is State.RUNNING else "finished"
         tell_above(self._connection, [number])
         self._connection.execute(
             update(sessions)
