@@ -106,7 +106,7 @@ def _run(environ: Mapping[str, str], command: str, *arguments: str) -> str:
 
 
 def _wait_for_event(server: servers.Server, session_id: str, event_type: str) -> None:
-    """Wait for the event in the feed of the session; without one, the feed's pings go on."""
+    """Wait for the event in the feed of the session."""
     path = f"/sessions/{session_id}/events?after_seq=0"
     feed = {"Accept": "text/event-stream"}
     with server.client() as client, client.stream("GET", path, headers=feed) as response:

@@ -71,7 +71,7 @@ async def send_until_left(sending: Coroutine[Any, Any, None], leaving: Awaitable
 
 
 class OneWrite:
-    """What uvicorn needs of a transport for one response; sends head and start of body together.
+    """Sends the head of one response together with the start of its body.
 
     That saves a system call, and the client wakes up once. If the body does not follow at once, as
     in a feed, the head is sent alone in the next turn of the event loop.

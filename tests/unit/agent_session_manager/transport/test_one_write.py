@@ -118,7 +118,7 @@ def test_one_write_has_all_that_uvicorn_uses() -> None:
     assert {name for name in used if not hasattr(OneWrite, name)} == set()
 
 
-def test_client_that_expects_100_gets_it_before_it_sends_the_body() -> None:
+def test_client_that_expects_100_gets_it_before_the_body() -> None:
     async def site(_scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"]
         await send({"type": "http.response.start", "status": 200, "headers": []})
