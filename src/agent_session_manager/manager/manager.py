@@ -173,11 +173,12 @@ class Manager:
         """Get a request; with a wait, return once it is settled, its run ended or time is up."""
 
         async def look() -> tuple[Request, bool]:
+            # First, because the end of the run also settles its requests.
+            newest = (await self.get_session(session_id)).newest_run
             requests = await self.list_requests(session_id, run)
             found = next((r for r in requests if r.request_id == request_id), None)
             if found is None:
                 raise RequestNotFoundError(session_id, request_id)
-            newest = (await self.get_session(session_id)).newest_run
             is_over = newest.is_finished or newest.run > run
             return found, is_over or found.state in FINAL_STATES
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.session import Reason, Run, Session, Usage
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.protocol import Store
 from tests.support.loops import run
@@ -30,6 +32,30 @@ REQUEST = Request(
     detail=None,
     created_at=datetime(2026, 11, 22, tzinfo=UTC),
     settled_at=None,
+)
+
+EXPIRED = replace(REQUEST, state=RequestState.EXPIRED)
+_BEGUN = datetime(2026, 11, 22, tzinfo=UTC)
+OPEN = Session(
+    session_id="s",
+    generation="g",
+    session_name="s",
+    project_dir=None,
+    agent_name=None,
+    created_at=_BEGUN,
+    last_resumed_at=None,
+    last_activity_at=_BEGUN,
+    executor=None,
+    parent_session_id=None,
+    archived_at=None,
+    unique_name=False,
+    last_seq=0,
+    usage=Usage(),
+    newest_run=Run(run=1, started_at=_BEGUN),
+    child_count=0,
+)
+ENDED = replace(
+    OPEN, newest_run=replace(OPEN.newest_run, finished_at=_BEGUN, reason=Reason.COMPLETED)
 )
 
 
@@ -123,3 +149,40 @@ def test_invalid_session_id_is_not_looked_up() -> None:
             await manager.list_requests("-", 1, wait_seconds=60)
 
     run(wait())
+
+
+class EndingStore:
+    """A store in which the run ends, and expires its request, right after the first read."""
+
+    def __init__(self, wake_up: Callable[[], object]) -> None:
+        self._wake_up = wake_up
+        self._has_ended = False
+
+    def get_session(self, session_id: str) -> Session:
+        seen = ENDED if self._has_ended else OPEN
+        self._end()
+        return seen
+
+    def list_requests(
+        self, session_id: str, run: int, *, state: RequestState | None = None
+    ) -> list[Request]:
+        seen = EXPIRED if self._has_ended else REQUEST
+        self._end()
+        return [seen]
+
+    def _end(self) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._wake_up()
+
+
+def test_end_of_a_run_between_two_reads_expires_its_request() -> None:
+    async def wait() -> Request:
+        wakeups, loop = Wakeups(), asyncio.get_running_loop()
+        ending = EndingStore(lambda: loop.call_soon_threadsafe(wakeups.notify, "s"))
+        part = cast(Store, ending)
+        with closing(Reader(part)) as reader:
+            manager = Manager(part, cast(Writer, None), reader, wakeups)
+            return await manager.get_request("s", 1, "r", wait_seconds=3600.0)
+
+    assert run(wait()) == EXPIRED
