@@ -1,0 +1,1 @@
+"""Importing the sessions that agents keep in files of their own."""

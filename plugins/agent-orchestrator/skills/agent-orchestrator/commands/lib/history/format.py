@@ -1,0 +1,117 @@
+"""The interface of a format: the kind of files in which an agent keeps its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from .items import Item
+
+Json = Any
+
+Evidence = Literal["source", "samples", "parsers", "report"]
+"""`source`: the maker's own source or documentation. `samples`: files that the real agent wrote.
+`parsers`: several independent readers agree. `report`: one report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """The description of a format, for people."""
+
+    agent: str
+    """Name of the agent, such as `Claude Code`."""
+    places: str
+    """Where its files are."""
+    evidence: Evidence
+    newest: str
+    """The newest version of the agent whose files were read, or for which the evidence holds."""
+    checked: str
+    """Date of the check, `YYYY-MM-DD`."""
+    limits: str = ""
+    """What is not read, as sentences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One file, or one session in a database. `path` and `key` together identify it."""
+
+    path: Path
+    root: Path
+    """The directory or file that was searched. Nothing outside of it is read."""
+    key: str = ""
+    """The session in a database; empty for a file."""
+    stamp: str | None = None
+    """Changes when the content of a database's session changes; None for a file."""
+
+
+class Place(NamedTuple):
+    """The place of a record in its source."""
+
+    number: int
+    """1, 2, 3 …: the line of a file, counted from its beginning."""
+    offset: int
+    """The byte at which the line begins, in the file as it is after decompression."""
+
+
+class LineParser(Protocol):
+    """Reads the lines of one source in order. It has no clock.
+
+    The importer stores `state` after some lines, and later continues there with a new parser.
+    """
+
+    def read(self, record: Json, place: Place) -> Iterator[Item]:
+        """Yield the items of one line, which is parsed JSON.
+
+        Raises:
+            BrokenRecordError: the line is not a record of this format.
+        """
+        ...
+
+    @property
+    def state(self) -> dict[str, Json]:
+        """What the parser remembers, as JSON. It does not grow with the file."""
+        ...
+
+
+class Format(Protocol):
+    """A format. Its name is also the executor of its sessions."""
+
+    name: str
+    version: int
+    """Raised when the same files give other items. Sources that could not be read are then read
+    again."""
+    about: About
+
+    def roots(self, home: Path, environ: Mapping[str, str]) -> list[Path]:
+        """Return the places where the agent keeps its sessions, whether they exist or not."""
+        ...
+
+    def find(self, root: Path) -> Iterator[Source]:
+        """Yield the sources below a root. Links that leave the root are not followed.
+
+        The order does not matter. Files of other programs are left out by name.
+        """
+        ...
+
+
+class LineFormat(Format, Protocol):
+    """A format of files with one JSON value on each line, to which the agent appends."""
+
+    def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
+        """Return a parser for the beginning of a source, or with a state for its continuation."""
+        ...
+
+
+class WholeFormat(Format, Protocol):
+    """A format whose sources change in place: documents and databases. They are read as a whole."""
+
+    def read(self, source: Source) -> Iterator[Item]:
+        """Yield the items of a source.
+
+        Raises:
+            BrokenRecordError: the source is not of this format.
+            OSError: the source cannot be read now, as a locked database.
+        """
+        ...

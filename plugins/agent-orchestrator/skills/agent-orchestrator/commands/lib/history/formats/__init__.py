@@ -1,0 +1,1 @@
+"""The formats: one module for each agent whose files can be imported. Each defines `FORMAT`."""
