@@ -1730,6 +1730,11 @@ export interface components {
         /** UsageBody */
         UsageBody: {
             /**
+             * Cache Creation 1H Tokens
+             * @description Those of the cache creation tokens that the cache keeps for an hour
+             */
+            cache_creation_1h_tokens: number;
+            /**
              * Cache Creation Tokens
              * @description Tokens that models wrote to the cache
              */
@@ -1745,6 +1750,11 @@ export interface components {
              */
             cost_microdollars: number;
             /**
+             * Cost Nanodollars
+             * @description The same cost in billionths, exactly
+             */
+            cost_nanodollars: number;
+            /**
              * Input Tokens
              * @description Tokens that models read, without the cache
              */
@@ -1755,10 +1765,20 @@ export interface components {
              */
             output_tokens: number;
             /**
+             * Reasoning Tokens
+             * @description Those of the output tokens that are reasoning
+             */
+            reasoning_tokens: number;
+            /**
              * Unpriced Tokens
              * @description Tokens of all kinds with unknown cost; the cost does not include them
              */
             unpriced_tokens: number;
+            /**
+             * Web Searches
+             * @description Number of web searches of models
+             */
+            web_searches: number;
         };
         /**
          * UsageRowBody

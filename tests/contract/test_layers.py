@@ -26,8 +26,8 @@ SERVICE_ROOMS = [
     "sql.schema", "store", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "console", "sessions", "upkeep", "runs", "claude", "transcripts", "executors",
-    "outbox", "agents", "client", "events", "machine", "config", "session_client", "shared",
+    "cli", "console", "sessions", "upkeep", "history.formats", "history", "runs",
+    "claude", "transcripts", "executors", "outbox", "agents", "client", "events", "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

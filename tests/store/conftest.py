@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import create_engine, delete, make_url, text, update
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
+from agent_session_manager.sql.write.usage import PriceOf, unpriced
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import SOME
 from tests.store.promises.stepped_clock import SteppedClock
@@ -20,7 +22,11 @@ from tests.support.postgresql import ON_POSTGRESQL
 
 pytest.register_assert_rewrite("tests.store.record_machine")
 
-OpenStores = Callable[[str], SqlStore]
+
+class OpenStores(Protocol):
+    def __call__(self, url: str, *, price_of: PriceOf = unpriced) -> SqlStore: ...
+
+
 FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
 
 
@@ -60,8 +66,8 @@ def open_stores(clock: SteppedClock) -> Iterator[OpenStores]:
     """Return a function that opens stores; all are closed after the test."""
     opened: list[SqlStore] = []
 
-    def open_one(url: str) -> SqlStore:
-        opened.append(open_store(url, clock=clock))
+    def open_one(url: str, *, price_of: PriceOf = unpriced) -> SqlStore:
+        opened.append(open_store(url, clock=clock, price_of=price_of))
         return opened[-1]
 
     yield open_one

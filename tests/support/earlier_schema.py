@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Table, insert, text
+from sqlalchemy import MetaData, Table, insert, text
 
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
@@ -42,9 +42,19 @@ def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3
 
 
 def make_earlier(url: str, *tables: tuple[Table, list[dict[str, Any]]]) -> None:
-    """Create a database of the last revision without derived sums, with these rows."""
+    """Create a database of the last revision without derived sums, with these rows.
+
+    They are rows of the newest revision: columns that the earlier one lacks are left out.
+    """
     database = open_database(url)
     with closing(database), database.writing.begin() as connection:
         run_migrations(connection, BEFORE_SUMS)
         for table, rows in tables:
-            connection.execute(insert(table), rows)
+            earlier = Table(table.name, MetaData(), autoload_with=connection)
+            connection.execute(insert(earlier), [_earlier_row(row, earlier) for row in rows])
+
+
+def _earlier_row(row: dict[str, Any], table: Table) -> dict[str, Any]:
+    if "cost_nanodollars" in row:
+        row = {**row, "cost_microdollars": row["cost_nanodollars"] // 1000}
+    return {name: value for name, value in row.items() if name in table.c}

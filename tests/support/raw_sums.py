@@ -49,7 +49,7 @@ def check_lists(store: SqlStore) -> None:
         state = "running" if row["status"] == "running" else ENDS[reason]
         states[state].append(row["session_id"])
     assert {state.value: listed(store, state=state) for state in State} == states
-    costs = sorted(raw, key=lambda row: (-row["cost_microdollars"], -row["number"]))
+    costs = sorted(raw, key=lambda row: (-row["cost_nanodollars"], -row["number"]))
     assert listed(store, SessionSort.COST) == [row["session_id"] for row in costs]
     for limit in (2, 200):
         found = store.statistics.list_facets(limit=limit)

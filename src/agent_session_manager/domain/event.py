@@ -7,13 +7,15 @@ type, because every reader relies on it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.session import Reason, Usage, end_reason
+from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
+from agent_session_manager.domain.session import MAX_NAME_CHARS, Reason, Usage, end_reason
 from agent_shared.masking import MAX_COUNT
 
 MAX_EVENTS_PER_APPEND = 1000
@@ -22,8 +24,10 @@ MAX_EVENT_ID_CHARS = 200
 MAX_REQUEST_ID_CHARS = 200
 MAX_USAGE = 10**12
 """Maximum of one count in one event: the sum of millions of counts still fits 64 bits."""
+NANODOLLARS = 1000
+"""Nanodollars of a microdollar."""
 
-TOLD_COUNTS = tuple(name for name in Usage.__dataclass_fields__ if name != "unpriced_tokens")
+_REQUEST_KEY = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x20]{1,256}")
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
 """Fields that only the manager sets. Values that a caller sends for them are dropped."""
@@ -56,9 +60,8 @@ class NewEvent(NamedTuple):
     The newest answer of a run is the result of the run.
     """
     end: RunEnd | None = None
-    usage: Usage | None = None
-    request_id: str | None = None
-    """The model request that consumed `usage`; None: `usage` is the agent's own total."""
+    usage: Usage | ModelRequest | None = None
+    """The usage of one model request, or the agent's own total."""
     masked_secrets: int = 0
     """Number of secrets that the sender or the manager has masked in this event."""
 
@@ -150,10 +153,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         and value.get("role") == "assistant"
         and value.get("parent_tool_use_id") is None,
         end=_run_end(value) if event_type == "session_stop" else None,
-        usage=_usage(value.get("usage")) if event_type == "usage" else None,
-        request_id=_id(value, "request_id", MAX_REQUEST_ID_CHARS)
-        if event_type == "usage"
-        else None,
+        usage=_usage(value, session_id) if event_type == "usage" else None,
         masked_secrets=_masked(value.get("masked_secrets")),
     )
 
@@ -207,16 +207,59 @@ def _run_end(value: dict[str, Any]) -> RunEnd:
     return RunEnd(exit_code=exit_code, reason=end_reason(value.get("reason"), exit_code))
 
 
-def _usage(value: Any) -> Usage:
-    if value is None:
+def _usage(event: dict[str, Any], session_id: str) -> Usage | ModelRequest:
+    told = event.get("usage")
+    if told is None:
         raise InvalidEventError("a usage event must have an object in usage")
-    counts = {name: value.get(name) or 0 for name in TOLD_COUNTS}
-    for name, count in counts.items():
-        if not _is_integer(count) or not 0 <= count <= MAX_USAGE:
-            raise InvalidEventError(f"usage.{name} must be an integer from 0 to {MAX_USAGE}")
-    usage = Usage(**counts)
-    is_priced = value.get("cost_microdollars") is not None
-    return usage if is_priced else replace(usage, unpriced_tokens=usage.tokens)
+    counts = {name: count for name in COUNTS if (count := _count(told, name)) is not None}
+    cost = _count(told, "cost_microdollars")
+    cost_nanodollars = None if cost is None else cost * NANODOLLARS
+    request_id = _id(event, "request_id", MAX_REQUEST_ID_CHARS)
+    request = ModelRequest(
+        key=_request_key(event.get("request_key"), session_id, request_id),
+        counts=counts,
+        cost_nanodollars=cost_nanodollars,
+        occurred_at=moment_of(event.get("timestamp")),
+        details=details_of(event),
+    )
+    return request.usage(cost_nanodollars) if request_id is None else request
+
+
+def _count(told: dict[str, Any], name: str) -> int | None:
+    count = told.get(name)
+    if count is not None and (not _is_integer(count) or not 0 <= count <= MAX_USAGE):
+        raise InvalidEventError(f"usage.{name} must be an integer from 0 to {MAX_USAGE}")
+    return count
+
+
+def _request_key(given: Any, session_id: str, request_id: str | None) -> str:
+    """Return the key of a request. The default cannot equal a given key: it begins with `/`."""
+    if given is None:
+        return f"/{session_id}/{request_id}"
+    if not isinstance(given, str) or _REQUEST_KEY.fullmatch(given) is None:
+        raise InvalidEventError(
+            "request_key must be the name of an agent's maker or program, a colon, and up to 256 "
+            "characters without spaces"
+        )
+    return given
+
+
+def moment_of(timestamp: str | None) -> datetime | None:
+    """Return the moment in a text of ISO 8601; None if it is not one. The default zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(timestamp or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def details_of(values: dict[str, Any]) -> dict[str, str]:
+    """Return the details of a model request that are names."""
+    return {
+        name: detail
+        for name in DETAILS
+        if isinstance(detail := values.get(name), str) and 0 < len(detail) <= MAX_NAME_CHARS
+    }
 
 
 def joined_text(fields: dict[str, Any]) -> str:

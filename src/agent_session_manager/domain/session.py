@@ -8,7 +8,7 @@ no other code decides the state of a session.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -70,8 +70,13 @@ class Usage:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
-    cost_microdollars: int = 0
-    """Cost in millionths of a US dollar, without the unpriced tokens."""
+    cache_creation_1h_tokens: int = 0
+    """Part of `cache_creation_tokens`: those that the cache keeps for an hour."""
+    reasoning_tokens: int = 0
+    """Part of `output_tokens`."""
+    web_searches: int = 0
+    cost_nanodollars: int = 0
+    """Cost in billionths of a US dollar, without the unpriced tokens."""
     unpriced_tokens: int = 0
     """Number of tokens whose cost is unknown, of all kinds together."""
 
@@ -84,18 +89,10 @@ class Usage:
             + self.cache_creation_tokens
         )
 
-    def raised_to(self, later: Usage) -> Usage:
-        """Return the usage of one model request after a `later` report of the same request.
-
-        Each counter takes the maximum of both reports. A cost in either report makes it known.
-        """
-        counts = {
-            name: max(getattr(self, name), getattr(later, name))
-            for name in Usage.__dataclass_fields__
-        }
-        raised = Usage(**{**counts, "unpriced_tokens": 0})
-        is_priced = any(told.tokens and not told.unpriced_tokens for told in (self, later))
-        return raised if is_priced else replace(raised, unpriced_tokens=raised.tokens)
+    @property
+    def cost_microdollars(self) -> int:
+        """The cost in millionths of a US dollar, rounded."""
+        return (self.cost_nanodollars + 500) // 1000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.write.transaction import Transaction
+from agent_session_manager.sql.write.usage import PriceOf, unpriced
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.errors import StoreBrokenError
@@ -61,6 +62,7 @@ def open_store(
     clock: Clock,
     lease_seconds: float = DEFAULT_LEASE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
+    price_of: PriceOf = unpriced,
 ) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
 
@@ -75,7 +77,9 @@ def open_store(
     except BaseException:
         database.close()
         raise
-    return SqlStore(database, safeguards, clock=clock, lease_seconds=lease_seconds)
+    return SqlStore(
+        database, safeguards, clock=clock, lease_seconds=lease_seconds, price_of=price_of
+    )
 
 
 class SqlStore:
@@ -88,11 +92,13 @@ class SqlStore:
         *,
         clock: Clock,
         lease_seconds: float,
+        price_of: PriceOf = unpriced,
     ) -> None:
         self._database = database
         self._safeguards = safeguards
         self._is_broken = False
         self._clock = clock
+        self._price_of = price_of
         self._term = int(lease_seconds * 1_000_000)
         self.transcripts = SqlTranscripts(self._read)
         self.feeds = SqlFeeds(self._read)
@@ -172,7 +178,10 @@ class SqlStore:
         with self._noting_breaks():
             with self._database.writing.begin() as connection:
                 now = rows.to_microseconds(self._clock())
-                outcomes = Transaction(connection, now=now, term=self._term).make(changes)
+                transaction = Transaction(
+                    connection, now=now, term=self._term, price_of=self._price_of
+                )
+                outcomes = transaction.make(changes)
                 self._database.notify(connection, changed_sessions(changes, outcomes))
                 reached = None if self._safeguards is None else self._safeguards.count(connection)
             if self._safeguards is not None and reached is not None:

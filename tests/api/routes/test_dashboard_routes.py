@@ -145,7 +145,8 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     found = rows("bucket=day")
     usage = {
         "input_tokens": 0, "output_tokens": 7, "cache_read_tokens": 0, "cache_creation_tokens": 0,
-        "cost_microdollars": 0, "unpriced_tokens": 7,
+        "cache_creation_1h_tokens": 0, "reasoning_tokens": 0, "web_searches": 0,
+        "cost_microdollars": 0, "cost_nanodollars": 0, "unpriced_tokens": 7,
     }  # fmt: skip
     counts = {"runs": 3, "failed": 1, "stopped": 1, "lost": 0}
     start = {f"{day:%Y-%m-%dT%H:%M:%S.%fZ}" for day in (midnight, midnight + timedelta(days=1))}

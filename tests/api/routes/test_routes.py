@@ -27,7 +27,11 @@ NO_USAGE = {
     "output_tokens": 0,
     "cache_read_tokens": 0,
     "cache_creation_tokens": 0,
+    "cache_creation_1h_tokens": 0,
+    "reasoning_tokens": 0,
+    "web_searches": 0,
     "cost_microdollars": 0,
+    "cost_nanodollars": 0,
     "unpriced_tokens": 0,
 }
 
@@ -234,6 +238,7 @@ def test_usage_is_summed_per_run_and_session(api: Api, session_id: str) -> None:
         **NO_USAGE,
         "input_tokens": 15,
         "cost_microdollars": 21,
+        "cost_nanodollars": 21_000,
     }
 
 

@@ -192,8 +192,8 @@ def promise_5_usage_is_summed_per_run_and_session(store: Store, clock: SteppedCl
     append(store, used(10), used(100, run=1), {"event_type": "message", "usage": {"input": 1}})
     assert [run.usage.input_tokens for run in store.list_runs("s")] == [103, 10]
     session = store.get_session("s")
-    assert session.usage == Usage(input_tokens=113, cost_microdollars=1130)
-    assert session.newest_run.usage == Usage(input_tokens=10, cost_microdollars=100)
+    assert session.usage == Usage(input_tokens=113, cost_nanodollars=1_130_000)
+    assert session.newest_run.usage == Usage(input_tokens=10, cost_nanodollars=100_000)
 
 
 def promise_5_requests_count_once_until_a_total_includes_them(

@@ -68,7 +68,7 @@ def test_export_has_one_line_per_row_in_order(
     )
     assert found[-1] == {
         "type": "trailer", "sessions": 3, "runs": 4, "requests": 1, "events": 5,
-        "transcripts": 2, "entries": 4, "summaries": 1,
+        "usage_facts": 0, "transcripts": 2, "entries": 4, "summaries": 1,
     }  # fmt: skip
 
 

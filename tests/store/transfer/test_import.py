@@ -41,7 +41,7 @@ def test_import_keeps_usage_that_a_later_total_replaces(
         append(store, used(4))
         both.append((before, store.get_session("s").usage))
     assert both[0] == both[1]
-    assert both[0][1] == Usage(input_tokens=7, cost_microdollars=70)
+    assert both[0][1] == Usage(input_tokens=7, cost_nanodollars=70_000)
 
 
 def test_import_restores_the_same_record_and_orders(

@@ -94,9 +94,15 @@ class UsageBody(BaseModel):
     output_tokens: int = Field(description="Tokens that models wrote")
     cache_read_tokens: int = Field(description="Tokens that models read from the cache")
     cache_creation_tokens: int = Field(description="Tokens that models wrote to the cache")
+    cache_creation_1h_tokens: int = Field(
+        description="Those of the cache creation tokens that the cache keeps for an hour"
+    )
+    reasoning_tokens: int = Field(description="Those of the output tokens that are reasoning")
+    web_searches: int = Field(description="Number of web searches of models")
     cost_microdollars: int = Field(
         description="Millionths of a US dollar, for all tokens but the unpriced ones"
     )
+    cost_nanodollars: int = Field(description="The same cost in billionths, exactly")
     unpriced_tokens: int = Field(
         description="Tokens of all kinds with unknown cost; the cost does not include them"
     )

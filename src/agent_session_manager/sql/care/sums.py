@@ -18,9 +18,10 @@ from agent_session_manager.sql.schema.derived import (
     all_facets,
     all_usage_sums,
 )
-from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
+from agent_session_manager.sql.schema.tables import facets, sessions, usage_facts, usage_sums
 
-_HAS_SUMS = f"SELECT 1 FROM sqlite_master WHERE name = '{usage_sums.name}'"
+_HAS_SUMS = f"SELECT 1 FROM sqlite_master WHERE name = '{usage_facts.name}'"
+"""The sums of an earlier revision are derived in another way: its migration derives them again."""
 SHOWN_OF_A_KIND = 20
 """Maximum number of problems of one kind that are shown."""
 
@@ -28,7 +29,7 @@ SHOWN_OF_A_KIND = 20
 def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
     """Yield a problem for each derived value that differs from the record.
 
-    A database of an earlier revision has no derived values.
+    A database of an earlier revision is not checked.
     """
     if not _has_sums(connection):
         return

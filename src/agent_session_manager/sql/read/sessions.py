@@ -32,7 +32,7 @@ _ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
     SessionSort.CREATED: [(sessions.c.number, True)],
     SessionSort.ACTIVITY: [(sessions.c.changed_position, True)],
     SessionSort.NAME: [(sessions.c.session_name, False), (sessions.c.number, False)],
-    SessionSort.COST: [(sessions.c.cost_microdollars, True), (sessions.c.number, True)],
+    SessionSort.COST: [(sessions.c.cost_nanodollars, True), (sessions.c.number, True)],
 }
 
 _SESSION = rows.WHOLE_SESSIONS.where(sessions.c.session_id == bindparam("session_id"))

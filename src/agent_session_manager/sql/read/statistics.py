@@ -34,6 +34,7 @@ from agent_session_manager.sql.schema.derived import (
     MAX_SUM,
     STARTED_BEFORE,
     SUM_COLUMNS,
+    capped_sum,
 )
 from agent_session_manager.sql.schema.tables import facets, runs, sessions, usage_sums
 from agent_session_manager.store.statistics import Facet, Facets, UsageRow
@@ -56,22 +57,25 @@ def _bucket_of(moment: ColumnElement[int]) -> ColumnElement[int]:
 def _summed(
     moment: ColumnElement[int],
     agent_name: ColumnElement[str],
-    counts: Mapping[str, ColumnElement[int]],
+    sums: Mapping[str, ColumnElement[int]],
 ) -> Select[*tuple[Any, ...]]:
-    """Return a query that sums up counts by bucket and agent, between two moments."""
+    """Return a query for sums by bucket and agent, between two moments."""
     number, agent = _bucket_of(moment).label("number"), agent_name.label("agent_name")
-    sums = (func.sum(count).label(name) for name, count in counts.items())
     return (
-        select(number, agent, *sums).where(moment >= _begin, moment < _end).group_by(number, agent)
+        select(number, agent, *(each.label(name) for name, each in sums.items()))
+        .where(moment >= _begin, moment < _end)
+        .group_by(number, agent)
     )
 
 
 _hour = usage_sums.c.hour
 _is_whole = _bucket_of(_hour) == _bucket_of(_hour + (HOUR - 1))
 _split_hours = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_is_whole).subquery()
-_OF_RUNS = _summed(runs.c.started_at, func.coalesce(sessions.c.agent_name, ""), COUNTED).join_from(
-    runs, sessions, sessions.c.number == runs.c.session_number
-)
+_OF_RUNS = _summed(
+    runs.c.started_at,
+    func.coalesce(sessions.c.agent_name, ""),
+    {name: capped_sum(share) for name, share in COUNTED.items()},
+).join_from(runs, sessions, sessions.c.number == runs.c.session_number)
 _OF_SPLIT_HOURS = _OF_RUNS.join(
     _split_hours,
     runs.c.started_at.between(_split_hours.c.hour, _split_hours.c.hour + (HOUR - 1)),
@@ -81,7 +85,7 @@ _OF_WHOLE_HOURS = _summed(
     _hour,
     usage_sums.c.agent_name,
     {
-        name: case((usage_sums.c[name].between(0, MAX_SUM), usage_sums.c[name]), else_=0)
+        name: func.sum(case((usage_sums.c[name].between(0, MAX_SUM), usage_sums.c[name]), else_=0))
         for name in SUM_COLUMNS
     },
 ).where(_is_whole)

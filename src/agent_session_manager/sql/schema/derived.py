@@ -31,7 +31,9 @@ from agent_session_manager.sql.schema.tables import runs, sessions
 HOUR = 3_600_000_000
 """The period of one sum of usage, in microseconds."""
 MAX_COUNTED = 10**15
-"""Maximum of tokens and costs of one run."""
+"""Maximum of tokens of one run."""
+MAX_COST = 10**17
+"""Maximum cost of one run, in nanodollars."""
 MAX_SUM = 2**58
 """Maximum of a sum of one hour: the sum of a day still fits 64 bits."""
 STARTED_BEFORE = to_microseconds(datetime(9999, 12, 30, 1, tzinfo=UTC))
@@ -47,7 +49,8 @@ def _has_ended(state: State) -> ColumnElement[bool]:
 
 def _counted(column: Column[int]) -> ColumnElement[int]:
     """Return the count to add. A damaged count counts as 0, or the sum would overflow."""
-    return case((column.between(0, MAX_COUNTED), column), else_=0)
+    most = MAX_COST if column.name == "cost_nanodollars" else MAX_COUNTED
+    return case((column.between(0, most), column), else_=0)
 
 
 STATE: ColumnElement[str | None] = case(
@@ -60,7 +63,7 @@ STATE_OF_NEWEST_RUN = select(STATE).where(WITH_NEWEST_RUN).correlate(sessions).s
 """The state of a session in a statement that has only the session."""
 
 COUNTED: dict[str, ColumnElement[int]] = {
-    "runs": literal(1),
+    "runs": literal(1, BigInteger),
     **{state.value: case((_has_ended(state), 1), else_=0) for state in _ENDS},
     **{name: _counted(runs.c[name]) for name in USAGE_COLUMNS},
 }
@@ -105,13 +108,14 @@ def all_facets() -> Select[Any]:
 def all_usage_sums() -> Select[Any]:
     """Return the rows that `usage_sums` should have."""
     shares = RUN_SHARES.subquery()
-    sums = (_capped_sum(shares.c[name]).label(name) for name in SUM_COLUMNS)
+    sums = (capped_sum(shares.c[name]).label(name) for name in SUM_COLUMNS)
     of_hour = select(shares.c.hour, shares.c.agent_name, *sums)
     of_hour = of_hour.where(shares.c.hour.is_not(None))
     return of_hour.group_by(shares.c.hour, shares.c.agent_name)
 
 
-def _capped_sum(share: ColumnElement[int]) -> ColumnElement[int]:
+def capped_sum(share: ColumnElement[int]) -> ColumnElement[int]:
     """Return a sum of at most `MAX_SUM`, in two parts: SQLite fails if a sum exceeds 64 bits."""
     high, low = func.sum(share // _PART), func.sum(share % _PART)
-    return case((high >= MAX_SUM // _PART, MAX_SUM), else_=high * _PART + low)
+    is_beyond = high >= literal(MAX_SUM // _PART, BigInteger)
+    return case((is_beyond, literal(MAX_SUM, BigInteger)), else_=high * _PART + low)

@@ -63,7 +63,7 @@ def to_moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _optional_moment(microseconds: int | None) -> datetime | None:
+def optional_moment(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else to_moment(microseconds)
 
 
@@ -178,7 +178,7 @@ def _to_request(columns: Any) -> Request:
         state=RequestState(columns["state"]),
         detail=_optional(str, columns["detail"]),
         created_at=to_moment(columns["created_at"]),
-        settled_at=_optional_moment(columns["settled_at"]),
+        settled_at=optional_moment(columns["settled_at"]),
     )
 
 
@@ -188,7 +188,7 @@ def _to_run(columns: Any, prefix: str = "") -> Run:
     return Run(
         run=columns[prefix + "run"],
         started_at=to_moment(columns[prefix + "started_at"]),
-        finished_at=_optional_moment(columns[prefix + "finished_at"]),
+        finished_at=optional_moment(columns[prefix + "finished_at"]),
         exit_code=_optional(int, columns[prefix + "exit_code"]),
         reason=None if reason is None else Reason(reason),
         host=_optional(str, columns[prefix + "host"]),
@@ -221,11 +221,11 @@ def _to_session(columns: Any) -> Session:
         project_dir=_optional(str, columns["project_dir"]),
         agent_name=_optional(str, columns["agent_name"]),
         created_at=to_moment(columns["created_at"]),
-        last_resumed_at=_optional_moment(columns["last_resumed_at"]),
+        last_resumed_at=optional_moment(columns["last_resumed_at"]),
         last_activity_at=to_moment(columns["last_activity_at"]),
         executor=_optional(str, columns["executor"]),
         parent_session_id=_optional(str, columns["parent_session_id"]),
-        archived_at=_optional_moment(columns["archived_at"]),
+        archived_at=optional_moment(columns["archived_at"]),
         unique_name=columns["unique_name"],
         last_seq=_of(int, columns["last_seq"]),
         usage=_to_usage(columns),

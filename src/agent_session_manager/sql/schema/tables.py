@@ -19,7 +19,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
+
+from agent_session_manager.domain.model_request import COUNTS, DETAILS
 
 metadata = MetaData()
 
@@ -38,7 +41,10 @@ def _usage_columns() -> list[Column[int]]:
             "output_tokens",
             "cache_read_tokens",
             "cache_creation_tokens",
-            "cost_microdollars",
+            "cache_creation_1h_tokens",
+            "reasoning_tokens",
+            "web_searches",
+            "cost_nanodollars",
             "unpriced_tokens",
         )
     ]
@@ -82,7 +88,7 @@ sessions = Table(
     Index("ix_sessions_agent_name", "agent_name", "number"),
     Index("ix_sessions_status", "status", "number"),
     Index("ix_sessions_state", "state", "number"),
-    Index("ix_sessions_cost", "cost_microdollars", "number"),
+    Index("ix_sessions_cost", "cost_nanodollars", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
     Index("ix_sessions_changed_position", "changed_position"),
     sqlite_autoincrement=True,
@@ -103,6 +109,8 @@ runs = Table(
     Column("lease_expires_at", BigInteger),
     # The newest assistant message with text, which is the result of the run.
     Column("answer_seq", BigInteger),
+    # True if the agent has reported a total: usage of a single request is then only a detail of it.
+    Column("has_total", Boolean, nullable=False, server_default=false()),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(
@@ -180,25 +188,32 @@ requests = Table(
     ),
 )
 
-# The usage of each model request of a run: the details of the sums in `runs`. It is derived from
-# the `usage` events.
-model_requests = Table(
-    "model_requests",
+# The usage of each model request. A request is counted once over all sessions, also if copies of a
+# session report it again. An unknown value is NULL.
+usage_facts = Table(
+    "usage_facts",
     metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("request_key", Text, nullable=False),
     Column("session_number", BigInteger, nullable=False),
-    Column("request_id", Text, nullable=False),
     Column("run", Integer, nullable=False),
-    # True if a later total of the agent includes this request.
+    # True if a total of the agent includes this request.
     Column("covered", Boolean, nullable=False),
-    *_usage_columns(),
-    PrimaryKeyConstraint("session_number", "request_id", name="pk_model_requests"),
+    # True if only copies of the session that made the request have reported it.
+    Column("inherited", Boolean, nullable=False),
+    Column("occurred_at", BigInteger),
+    *(Column(name, Text) for name in DETAILS),
+    *(Column(name, BigInteger) for name in COUNTS),
+    Column("cost_nanodollars", BigInteger),
+    # `agent`: the agent's own figure. `table`: computed from the prices of `prices_as_of`.
+    Column("cost_source", String(8)),
+    Column("prices_as_of", String(10)),
+    UniqueConstraint("request_key", name="uq_usage_facts_key"),
     ForeignKeyConstraint(
-        ["session_number"],
-        ["sessions.number"],
-        name="fk_model_requests_session",
-        ondelete="CASCADE",
+        ["session_number"], ["sessions.number"], name="fk_usage_facts_session", ondelete="CASCADE"
     ),
-    Index("ix_model_requests_run", "session_number", "run", "covered"),
+    Index("ix_usage_facts_run", "session_number", "run", "covered"),
+    sqlite_autoincrement=True,
 )
 
 events = Table(

@@ -23,6 +23,7 @@ from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
     transcripts,
+    usage_facts,
 )
 from agent_session_manager.sql.transfer.format import (
     ENTRY,
@@ -33,6 +34,7 @@ from agent_session_manager.sql.transfer.format import (
     SESSION,
     SUMMARY,
     TRANSCRIPT,
+    USAGE_FACT,
     Kind,
     header_line,
     trailer_line,
@@ -42,6 +44,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of written lines, and the approximate total."""
 
 _ROWS_AT_ONCE = 500
+_BY_SESSION = (usage_facts.c.session_number, usage_facts.c.number)
 _TOLD_EVERY = 1000
 
 
@@ -141,6 +144,7 @@ class _Exporting:
             (RUN, select(runs).order_by(runs.c.session_number, runs.c.run)),
             (REQUEST, select(requests).order_by(requests.c.session_number, requests.c.number)),
             (EVENT, select(events).order_by(events.c.session_number, events.c.seq)),
+            (USAGE_FACT, select(usage_facts).order_by(*_BY_SESSION)),
         )
         own = [
             (kind, _Stream(self._rows(self._of_sessions(kind, query)), "session_number"))

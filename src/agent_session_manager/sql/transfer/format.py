@@ -1,33 +1,31 @@
 """The lines of an export: their types, their fields, and the valid values of each field.
 
 An export consists of JSON lines in this order: a header; each session, followed by its runs, its
-requests and its events; each transcript, followed by its entries and its summary; a trailer with
-counts and a checksum. A field accepts the same values as its table column, so every valid line can
-be stored. See `docs/reference/export-format.md`.
+requests, its events and its usage facts; each transcript, followed by its entries and its summary;
+a trailer with counts and a checksum. A field accepts the same values as its table column, so every
+valid line can be stored. See `docs/reference/export-format.md`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Row, Table
 
-from agent_session_manager.domain.event import MAX_EVENT_ID_CHARS, MAX_TYPE_CHARS
+from agent_session_manager.domain.event import MAX_EVENT_ID_CHARS, MAX_TYPE_CHARS, NANODOLLARS
+from agent_session_manager.domain.model_request import COUNTS, DETAILS
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.session import (
     MAX_NAME_CHARS,
     MAX_PATH_BYTES,
     Reason,
-    is_session_id,
 )
 from agent_session_manager.domain.transcript import MAX_KEY_BYTES
-from agent_session_manager.sql.schema.derived import MAX_COUNTED
-from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_microseconds
+from agent_session_manager.sql.schema.derived import MAX_COST
+from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import (
     events,
     requests,
@@ -36,6 +34,25 @@ from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
     transcripts,
+    usage_facts,
+)
+from agent_session_manager.sql.transfer.checks import (
+    Check,
+    bytes_up_to,
+    is_cost,
+    is_count,
+    is_exit_code,
+    is_flag,
+    is_json,
+    is_moment,
+    is_number,
+    is_place,
+    is_run,
+    is_session_id,
+    is_text,
+    one_of,
+    or_null,
+    up_to,
 )
 from agent_session_manager.sql.transfer.values import (
     NotStorableError,
@@ -49,18 +66,12 @@ from agent_session_manager.sql.transfer.values import (
 )
 
 FORMAT = "agent-session-manager export"
-VERSION = 2
-READABLE_VERSIONS = (1, 2)
+VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """No exported line is longer: one append is always smaller, even with all characters escaped."""
-MAX_NUMBER = 2**63 - 1
-MIN_MOMENT = to_microseconds(datetime(1, 1, 2, tzinfo=UTC))
-MAX_MOMENT = to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
-"""Moments that can be shown in every time zone."""
-_MAX_SMALL = 2**31 - 1
 _MAX_DETAIL_BYTES = 64 * 1024
-
-Check = Callable[[Any], bool]
+_DATE_CHARS = 10
 
 
 class ImportRefusedError(Exception):
@@ -71,60 +82,9 @@ def line_refused(number: int, problem: str) -> ImportRefusedError:
     return ImportRefusedError(f"line {number}: {problem}; nothing was changed")
 
 
-def _number(value: Any, *, least: int = 0, most: int = MAX_NUMBER) -> bool:
-    return type(value) is int and least <= value <= most
-
-
-def _place(value: Any) -> bool:
-    return _number(value, least=1)
-
-
-def _run(value: Any) -> bool:
-    return _number(value, least=1, most=_MAX_SMALL)
-
-
-def _moment(value: Any) -> bool:
-    return _number(value, least=MIN_MOMENT, most=MAX_MOMENT)
-
-
-def _count(value: Any) -> bool:
-    return _number(value, most=MAX_COUNTED)
-
-
-def _exit_code(value: Any) -> bool:
-    return _number(value, least=-_MAX_SMALL, most=_MAX_SMALL)
-
-
-def _text(value: Any) -> bool:
-    return type(value) is str and "\0" not in value
-
-
-def _flag(value: Any) -> bool:
-    return type(value) is bool
-
-
-def _json(value: Any) -> bool:
-    return type(value) is dict
-
-
-def _up_to(chars: int) -> Check:
-    return lambda value: _text(value) and 0 < len(value) <= chars
-
-
-def _bytes_up_to(size: int) -> Check:
-    return lambda value: _text(value) and len(value.encode()) <= size
-
-
-def _one_of(*values: str) -> Check:
-    return lambda value: type(value) is str and value in values
-
-
-def _session_id(value: Any) -> bool:
-    return type(value) is str and is_session_id(value)
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: value is None or check(value)
+def _in_nanodollars(microdollars: Any) -> Any:
+    """Return a cost of an earlier version, at most the maximum; unchanged if it is not valid."""
+    return min(microdollars * NANODOLLARS, MAX_COST) if is_count(microdollars) else microdollars
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +97,7 @@ class Kind:
     table: Table
     columns: dict[str, Check]
     added: dict[str, Any] = field(default_factory=dict)
-    """Default values of the columns that exports of version 1 lack."""
+    """Default values of the columns that exports of earlier versions lack."""
     taking: Taking | None = None
     """Checks and masks the values of the columns together."""
 
@@ -157,6 +117,8 @@ class Kind:
             ImportRefusedError: a field is missing, unknown, or has an invalid value.
         """
         values = {**self.added, **values}
+        if "cost_microdollars" in values:  # until version 2
+            values["cost_nanodollars"] = _in_nanodollars(values.pop("cost_microdollars"))
         if values.keys() != self.columns.keys():
             wrong = ", ".join(sorted(values.keys() ^ self.columns.keys()))
             raise line_refused(
@@ -177,34 +139,36 @@ class Kind:
         return row
 
 
-_OPTIONAL_JSON = _or_null(_json)
-_AS_JSON = (_json, _OPTIONAL_JSON)
-_USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, _count)
-_ADDED = {"unpriced_tokens": 0}
-_NAME = _up_to(MAX_NAME_CHARS)
-_PATH = _bytes_up_to(MAX_PATH_BYTES)
+_OPTIONAL_JSON = or_null(is_json)
+_AS_JSON = (is_json, _OPTIONAL_JSON)
+_USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, is_count) | {"cost_nanodollars": is_cost}
+_ADDED = dict.fromkeys(
+    ("unpriced_tokens", "cache_creation_1h_tokens", "reasoning_tokens", "web_searches"), 0
+)
+_NAME = up_to(MAX_NAME_CHARS)
+_PATH = bytes_up_to(MAX_PATH_BYTES)
 
 SESSION = Kind(
     name="session",
     counted="sessions",
     table=sessions,
     columns={
-        "session_id": _session_id,
+        "session_id": is_session_id,
         "session_name": _NAME,
-        "project_dir": _or_null(_PATH),
-        "agent_name": _or_null(_NAME),
-        "executor": _or_null(_NAME),
-        "parent_session_id": _or_null(_session_id),
-        "created_at": _moment,
-        "last_resumed_at": _or_null(_moment),
-        "last_activity_at": _moment,
-        "archived_at": _or_null(_moment),
-        "status": _one_of("running", "finished"),
-        "last_run": _run,
-        "last_seq": _number,
-        "unique_name": _flag,
+        "project_dir": or_null(_PATH),
+        "agent_name": or_null(_NAME),
+        "executor": or_null(_NAME),
+        "parent_session_id": or_null(is_session_id),
+        "created_at": is_moment,
+        "last_resumed_at": or_null(is_moment),
+        "last_activity_at": is_moment,
+        "archived_at": or_null(is_moment),
+        "status": one_of("running", "finished"),
+        "last_run": is_run,
+        "last_seq": is_number,
+        "unique_name": is_flag,
         **_USAGE,
-        "masked_secrets": _count,
+        "masked_secrets": is_count,
     },
     added=_ADDED,
 )
@@ -213,16 +177,16 @@ RUN = Kind(
     counted="runs",
     table=runs,
     columns={
-        "run": _run,
-        "started_at": _moment,
-        "finished_at": _or_null(_moment),
-        "exit_code": _or_null(_exit_code),
-        "reason": _or_null(_one_of(*Reason)),
-        "host": _or_null(_NAME),
+        "run": is_run,
+        "started_at": is_moment,
+        "finished_at": or_null(is_moment),
+        "exit_code": or_null(is_exit_code),
+        "reason": or_null(one_of(*Reason)),
+        "host": or_null(_NAME),
         "spec": _OPTIONAL_JSON,
-        "lease_holder": _or_null(_NAME),
-        "lease_expires_at": _or_null(_moment),
-        "answer_seq": _or_null(_place),
+        "lease_holder": or_null(_NAME),
+        "lease_expires_at": or_null(is_moment),
+        "answer_seq": or_null(is_place),
         **_USAGE,
     },
     added=_ADDED,
@@ -233,14 +197,14 @@ REQUEST = Kind(
     counted="requests",
     table=requests,
     columns={
-        "run": _run,
-        "request_id": _session_id,
-        "kind": _one_of(*RequestKind),
-        "payload": _json,
-        "state": _one_of(*RequestState),
-        "detail": _or_null(_bytes_up_to(_MAX_DETAIL_BYTES)),
-        "created_at": _moment,
-        "settled_at": _or_null(_moment),
+        "run": is_run,
+        "request_id": is_session_id,
+        "kind": one_of(*RequestKind),
+        "payload": is_json,
+        "state": one_of(*RequestState),
+        "detail": or_null(bytes_up_to(_MAX_DETAIL_BYTES)),
+        "created_at": is_moment,
+        "settled_at": or_null(is_moment),
     },
     taking=take_request,
 )
@@ -249,26 +213,43 @@ EVENT = Kind(
     counted="events",
     table=events,
     columns={
-        "seq": _place,
-        "event_id": _or_null(_up_to(MAX_EVENT_ID_CHARS)),
-        "run": _run,
-        "late": _flag,
-        "event_type": _up_to(MAX_TYPE_CHARS),
-        "recorded_at": _moment,
-        "fields": _json,
+        "seq": is_place,
+        "event_id": or_null(up_to(MAX_EVENT_ID_CHARS)),
+        "run": is_run,
+        "late": is_flag,
+        "event_type": up_to(MAX_TYPE_CHARS),
+        "recorded_at": is_moment,
+        "fields": is_json,
     },
     taking=take_event,
+)
+USAGE_FACT = Kind(
+    name="usage_fact",
+    counted="usage_facts",
+    table=usage_facts,
+    columns={
+        "request_key": bytes_up_to(MAX_KEY_BYTES),
+        "run": is_run,
+        "covered": is_flag,
+        "inherited": is_flag,
+        "occurred_at": or_null(is_moment),
+        **dict.fromkeys(DETAILS, or_null(_NAME)),
+        **dict.fromkeys(COUNTS, or_null(is_count)),
+        "cost_nanodollars": or_null(is_cost),
+        "cost_source": or_null(one_of("agent", "table")),
+        "prices_as_of": or_null(up_to(_DATE_CHARS)),
+    },
 )
 TRANSCRIPT = Kind(
     name="transcript",
     counted="transcripts",
     table=transcripts,
     columns={
-        "project_key": _bytes_up_to(MAX_KEY_BYTES),
-        "session_id": _session_id,
-        "subpath": _bytes_up_to(MAX_KEY_BYTES),
-        "last_position": _number,
-        "updated_at": _moment,
+        "project_key": bytes_up_to(MAX_KEY_BYTES),
+        "session_id": is_session_id,
+        "subpath": bytes_up_to(MAX_KEY_BYTES),
+        "last_position": is_number,
+        "updated_at": is_moment,
     },
 )
 ENTRY = Kind(
@@ -276,9 +257,9 @@ ENTRY = Kind(
     counted="entries",
     table=transcript_entries,
     columns={
-        "position": _place,
-        "entry_id": _or_null(_bytes_up_to(MAX_KEY_BYTES)),
-        "line": _text,
+        "position": is_place,
+        "entry_id": or_null(bytes_up_to(MAX_KEY_BYTES)),
+        "line": is_text,
     },
     taking=take_entry,
 )
@@ -286,10 +267,13 @@ SUMMARY = Kind(
     name="summary",
     counted="summaries",
     table=transcript_summaries,
-    columns={"version": _number, "updated_at": _moment, "summary": _text},
+    columns={"version": is_number, "updated_at": is_moment, "summary": is_text},
     taking=take_summary,
 )
-KINDS = {kind.name: kind for kind in (SESSION, RUN, REQUEST, EVENT, TRANSCRIPT, ENTRY, SUMMARY)}
+KINDS = {
+    kind.name: kind
+    for kind in (SESSION, RUN, REQUEST, EVENT, USAGE_FACT, TRANSCRIPT, ENTRY, SUMMARY)
+}
 
 NOT_EXPORTED = {
     "sessions": {
@@ -301,17 +285,16 @@ NOT_EXPORTED = {
         "changed_position",
         "created_position",
     },
-    "runs": {"session_number"},
+    "runs": {"session_number", "has_total"},
     "requests": {"number", "session_number"},
     "events": {"number", "session_number", "checksum"},
+    "usage_facts": {"number", "session_number"},
     "transcripts": {"number"},
     "transcript_entries": {"transcript_number", "size"},
     "transcript_summaries": {"transcript_number"},
 }
 """Columns that are not exported: they have no meaning in another database, or are derived."""
-TABLES_NOT_EXPORTED = {
-    *("run_tokens", "feed", "deleted_sessions", "model_requests", "facets", "usage_sums")
-}
+TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions", "facets", "usage_sums"}
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -340,12 +323,12 @@ def check_header(values: dict[str, Any]) -> None:
             f"versions {readable}: was it written by a newer agent-session-manager?",
         )
     known: dict[str, Check] = {
-        "type": _text,
-        "format": _text,
-        "version": _number,
-        "exported_at": _moment,
-        "generation": _text,
-        "whole": _flag,
+        "type": is_text,
+        "format": is_text,
+        "version": is_number,
+        "exported_at": is_moment,
+        "generation": is_text,
+        "whole": is_flag,
     }
     if values.keys() != known.keys() or not all(known[n](v) for n, v in values.items()):
         raise line_refused(1, "the header is not valid")
@@ -361,6 +344,8 @@ def check_trailer(values: dict[str, Any], number: int, counts: dict[str, int], d
     told = values.get("sha256")
     if not isinstance(told, str) or not _HEX_SHA256.fullmatch(told):
         raise line_refused(number, "the trailer has no checksum")
+    # Earlier versions do not count the kinds of lines that they do not have.
+    counts = {name: count for name, count in counts.items() if count or name in values}
     if values != {"type": "trailer", **counts, "sha256": told}:
         raise line_refused(number, "the counts of the trailer do not match the lines before it")
     if told != digest:

@@ -6,18 +6,25 @@ sessions, so cursors of the exported database are not valid here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.event import parse_event
 from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database
@@ -36,19 +43,23 @@ from agent_session_manager.sql.transfer.format import (
     SESSION,
     SUMMARY,
     TRANSCRIPT,
+    USAGE_FACT,
     ImportRefusedError,
     Kind,
     line_refused,
 )
 from agent_session_manager.sql.transfer.lines import Line, read_lines
+from agent_session_manager.sql.transfer.usage_facts import derive_facts, replace_facts
 from agent_session_manager.sql.write.positions import take_positions
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold, count_usage
 
 _ROWS_AT_ONCE = 500
 _SHOWN = 20
 _ORDER = {kind: place for place, kind in enumerate(KINDS.values())}
-_PARENT = {RUN: SESSION, REQUEST: SESSION, EVENT: SESSION, ENTRY: TRANSCRIPT, SUMMARY: TRANSCRIPT}
+_PARENT = {
+    **dict.fromkeys((RUN, REQUEST, EVENT, USAGE_FACT), SESSION),
+    **dict.fromkeys((ENTRY, SUMMARY), TRANSCRIPT),
+}
 _KEY = {SESSION: ("session_id",), TRANSCRIPT: ("project_key", "session_id", "subpath")}
 _FIND = {
     kind: select(kind.table.c.number).where(
@@ -263,8 +274,12 @@ class _Importing:
         if not self._waiting:
             return
         (first, kind, _), (last, _, _) = self._waiting[0], self._waiting[-1]
+        rows = [row for _, _, row in self._waiting]
+        if kind is USAGE_FACT:
+            rows = replace_facts(self._connection, rows, after=self._before[sessions] or 0)
         try:
-            self._connection.execute(insert(kind.table), [row for _, _, row in self._waiting])
+            if rows:
+                self._connection.execute(insert(kind.table), rows)
         except IntegrityError as exc:
             lines = f"lines {first} to {last}"
             raise ImportRefusedError(
@@ -274,23 +289,10 @@ class _Importing:
             for _, _, row in self._waiting:
                 self._sums.note_new_run(row["session_number"], row["run"])
         if kind is EVENT:
-            # The sums were imported with the runs. Only the rows behind them are created here.
-            count_usage(self._connection, list(self._usage_told()))
+            assert self._owner is not None
+            derive_facts(self._connection, self._owner.row["session_id"], rows)
         self.counts[kind.counted] += len(self._waiting)
         self._waiting.clear()
-
-    def _usage_told(self) -> Iterator[UsageTold]:
-        for _, _, row in self._waiting:
-            if row["event_type"] != "usage":
-                continue
-            try:
-                new = parse_event(
-                    {**orjson.loads(row["fields"]), "event_type": "usage"}, session_id=""
-                )
-            except InvalidEventError:  # an export may have events that no manager would store
-                continue
-            assert new.usage is not None
-            yield UsageTold(row["session_number"], row["run"], new.request_id, new.usage)
 
     def _end_owner(self, number: int | None) -> None:
         """Finish the session or transcript before this line; raise if it is incomplete."""
@@ -356,6 +358,6 @@ def _misplaced(kind: Kind, row: dict[str, Any], place: int, owner: _Owner) -> st
         return f"entry {row['position']} instead of entry {place}"
     if kind is SUMMARY and place > 1:
         return "a second summary"
-    if kind in (REQUEST, EVENT) and row["run"] > owner.row["last_run"]:
+    if kind in (REQUEST, EVENT, USAGE_FACT) and row["run"] > owner.row["last_run"]:
         return f"{kind.name} of run {row['run']}, which does not exist,"
     return None

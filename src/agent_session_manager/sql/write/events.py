@@ -12,7 +12,17 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    select,
+    update,
+)
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
@@ -36,7 +46,7 @@ from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold, count_usage
+from agent_session_manager.sql.write.usage import PriceOf, UsageTold, count_usage
 from agent_session_manager.store.changes import AppendEvents
 
 _SESSIONS = (
@@ -99,15 +109,33 @@ _ANSWERED = (
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
     .values(answer_seq=bindparam("seq"))
 )
+_MOST_SPENT = 2**61
+
+
+def _sum_of(column: Column[int], added: BindParameter[int]) -> ColumnElement[int]:
+    """Return a sum that stays within 64 bits; SQLite would continue with a rounded number."""
+    total = column + added
+    return case((total > _MOST_SPENT, _MOST_SPENT), else_=total)
+
+
 _SPENT_IN_RUN = (
     update(runs)
     .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
-    .values({name: runs.c[name] + bindparam("add_" + name) for name in USAGE_COLUMNS})
+    .values({name: _sum_of(runs.c[name], bindparam("add_" + name)) for name in USAGE_COLUMNS})
+)
+HAS_TOTAL = (
+    update(runs)
+    .where(
+        runs.c.session_number == bindparam("of"),
+        runs.c.run == bindparam("in_run"),
+        ~runs.c.has_total,
+    )
+    .values(has_total=True)
 )
 _SPENT = (
     update(sessions)
     .where(sessions.c.number == bindparam("of"))
-    .values({name: sessions.c[name] + bindparam("add_" + name) for name in USAGE_COLUMNS})
+    .values({name: _sum_of(sessions.c[name], bindparam("add_" + name)) for name in USAGE_COLUMNS})
 )
 _MASKED = (
     update(sessions)
@@ -157,21 +185,24 @@ class _Writes:
             inserted += connection.exec_driver_sql(statement, values).rowcount
         return inserted == len(self.events)
 
-    def update_the_rest(self, connection: Connection, sums: Sums) -> None:
+    def update_the_rest(self, connection: Connection, sums: Sums, price_of: PriceOf) -> None:
         if self.sessions:
             first = take_positions(connection, len(self.sessions))
             for position, moved in enumerate(self.sessions.values(), first):
                 moved["position"] = position
+        counted = count_usage(connection, self.usage, price_of=price_of)
         spent_in_run, spent = [], []
-        for (number, run), counts in count_usage(connection, self.usage).items():
+        for (number, run), counts in counted.added.items():
             added = {"of": number, **{"add_" + name: count for name, count in counts.items()}}
             spent.append(added)
             spent_in_run.append({"in_run": run, **added})
+        totals = [{"of": number, "in_run": run} for number, run in counted.with_total]
         if spent_in_run or self.ended:
             sums.note_runs((each["of"], each["in_run"]) for each in (*spent_in_run, *self.ended))
         for statement, parameters in (
             (_MOVE_ON, list(self.sessions.values())),
             (_SPENT_IN_RUN, spent_in_run),
+            (HAS_TOTAL, totals),
             (_SPENT, spent),
             (_MASKED, self.masked),
             (_ANSWERED, self.answered),
@@ -237,7 +268,7 @@ class _SessionInBatch:
         if new.is_answer:
             writes.answered.append({"of": self.number, "in_run": run, "seq": seq})
         if new.usage is not None:
-            writes.usage.append(UsageTold(self.number, run, new.request_id, new.usage))
+            writes.usage.append(UsageTold(self.number, run, new.usage))
         if new.end is not None:
             self._stop(new, writes, now)
         return self.last_seq
@@ -263,7 +294,12 @@ class _SessionInBatch:
 
 
 def append_all(
-    connection: Connection, appends: Sequence[AppendEvents], *, now: int, sums: Sums
+    connection: Connection,
+    appends: Sequence[AppendEvents],
+    *,
+    now: int,
+    sums: Sums,
+    price_of: PriceOf,
 ) -> list[Any]:
     """Append in order; return an outcome for each append: its seqs, or the error that refused it.
 
@@ -277,7 +313,7 @@ def append_all(
         outcomes, writes = _number(appends, found, _known_ids(connection, appends, found), now)
         if not writes.insert_events(connection):
             raise RuntimeError("the insert found a stored event id, but the query for it did not")
-    writes.update_the_rest(connection, sums)
+    writes.update_the_rest(connection, sums, price_of)
     return outcomes
 
 

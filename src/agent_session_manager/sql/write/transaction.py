@@ -29,11 +29,11 @@ from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import (
     events,
-    model_requests,
     requests,
     run_tokens,
     runs,
     sessions,
+    usage_facts,
 )
 from agent_session_manager.sql.write.ancestors import tell, tell_above
 from agent_session_manager.sql.write.events import append_all
@@ -53,6 +53,7 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
+from agent_session_manager.sql.write.usage import PriceOf
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
     AppendEvents,
@@ -88,9 +89,10 @@ class Transaction:
     `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
-    def __init__(self, connection: Connection, *, now: int, term: int) -> None:
+    def __init__(self, connection: Connection, *, now: int, term: int, price_of: PriceOf) -> None:
         self._connection = connection
         self._now = now
+        self._price_of = price_of
         self._sums = Sums(connection)
         self._runs = Runs(connection, self._sums, now=now, term=term)
 
@@ -99,7 +101,13 @@ class Transaction:
         for are_appends, group in groupby(changes, lambda c: isinstance(c, AppendEvents)):
             if are_appends:
                 appends = [change for change in group if isinstance(change, AppendEvents)]
-                outcomes += append_all(self._connection, appends, now=self._now, sums=self._sums)
+                outcomes += append_all(
+                    self._connection,
+                    appends,
+                    now=self._now,
+                    sums=self._sums,
+                    price_of=self._price_of,
+                )
             else:
                 outcomes += [self._make_one(change) for change in group]
         self._sums.write()
@@ -201,7 +209,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, model_requests, requests, run_tokens, runs)
+            for table in (events, usage_facts, requests, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)

@@ -1,141 +1,251 @@
-"""Counting usage: the usage of each model request, and the sums of runs and sessions.
+"""Counting usage: the facts of model requests, and the sums of runs and sessions.
 
 A run reports its model requests one by one, and the agent reports a total at the end of a turn. The
 total replaces the requests that were reported before it. They are stored as details of the total
 and not added to it. A run that was stopped or lost may have reported requests without a total.
+
+Each request counts once over all sessions. If several sessions report it, it belongs to the session
+that made it: a copy of that session reports it as inherited.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
 from agent_session_manager.domain.session import Usage
-from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
-from agent_session_manager.sql.schema.tables import model_requests
+from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, optional_moment, to_microseconds
+from agent_session_manager.sql.schema.tables import usage_facts
 
-_IDS_AT_ONCE = 1000
-_KNOWN = select(model_requests).where(
-    model_requests.c.session_number == bindparam("number"),
-    or_(
-        model_requests.c.request_id.in_(bindparam("request_ids", expanding=True)),
-        model_requests.c.run.in_(bindparam("runs", expanding=True)) & ~model_requests.c.covered,
-    ),
+_KEYS_AT_ONCE = 1000
+_OF_KEYS = select(usage_facts).where(
+    usage_facts.c.request_key.in_(bindparam("keys", expanding=True))
 )
+_UNCOVERED = select(usage_facts).where(
+    usage_facts.c.session_number == bindparam("number"),
+    usage_facts.c.run.in_(bindparam("runs", expanding=True)),
+    ~usage_facts.c.covered,
+)
+_CHANGED = ("session_number", "run", "covered", "inherited", "occurred_at", *DETAILS, *COUNTS) + (
+    "cost_nanodollars", "cost_source", "prices_as_of",
+)  # fmt: skip
 _RAISE = (
-    update(model_requests)
-    .where(
-        model_requests.c.session_number == bindparam("of"),
-        model_requests.c.request_id == bindparam("id"),
-    )
-    .values(
-        covered=bindparam("is_covered"),
-        **{name: bindparam("new_" + name) for name in USAGE_COLUMNS},
-    )
+    update(usage_facts)
+    .where(usage_facts.c.request_key == bindparam("of"))
+    .values({name: bindparam("new_" + name) for name in _CHANGED})
 )
+
+
+class Price(NamedTuple):
+    """The cost of a model request, by the prices of a day."""
+
+    nanodollars: int
+    as_of: str
+    """`YYYY-MM-DD`."""
+
+
+PriceOf = Callable[[ModelRequest], Price | None]
+"""Returns the price of a request; None if it is unknown."""
+
+
+def unpriced(_: ModelRequest) -> None:
+    """Return no price: the cost of every request is unknown unless its agent reports it."""
 
 
 class UsageTold(NamedTuple):
-    """A `usage` event: the usage of one model request, or a total of the run."""
+    """The usage of one model request, or a total of the run."""
 
     number: int
     """Number of the session."""
     run: int
-    request_id: str | None
-    usage: Usage
+    usage: Usage | ModelRequest
+    is_covered: bool = False
+    """True if the run has a total that includes the request."""
+    is_imported: bool = False
+    """True if a person imports it. Otherwise it has no effect on requests of other sessions."""
 
 
 @dataclass
-class _Request:
+class _Fact:
+    number: int
     run: int
-    usage: Usage
-    is_covered: bool = False
+    request: ModelRequest
+    price: Price | None
+    is_covered: bool
     is_new: bool = False
     is_changed: bool = False
 
+    @property
+    def share(self) -> Usage:
+        """The share in the sums of its run, if no total covers it."""
+        own = self.request.cost_nanodollars
+        if own is None and self.price is not None:
+            own = self.price.nanodollars
+        return self.request.usage(own)
+
 
 Counts = dict[str, int]
-Added = dict[tuple[int, int], Counts]
 
 
-def count_usage(connection: Connection, told: Sequence[UsageTold]) -> Added:
-    """Store the usage of the requests; return the difference for each session number and run.
+@dataclass
+class Counted:
+    """The effect of usage on the sums."""
 
-    The difference is negative if a total is less than the requests that it replaces.
-    """
-    added: Added = defaultdict(lambda: dict.fromkeys(USAGE_COLUMNS, 0))
-    for number in dict.fromkeys(event.number for event in told):
-        of_session = [event for event in told if event.number == number]
-        known = _known_requests(connection, number, of_session)
-        for event in of_session:
-            if event.request_id is None:
-                _count_total(event, known, added)
-            else:
-                _count_request(event, known, added)
-        _keep(connection, number, known)
-    return added
+    added: dict[tuple[int, int], Counts] = field(
+        default_factory=lambda: defaultdict(lambda: dict.fromkeys(USAGE_COLUMNS, 0))
+    )
+    """The difference for each session number and run. It is negative if a total is less than the
+    requests that it replaces."""
+    with_total: set[tuple[int, int]] = field(default_factory=set)
+    """The session numbers and runs for which the agent has reported a total."""
 
-
-def _count_total(event: UsageTold, known: dict[str, _Request], added: Added) -> None:
-    counts = added[event.number, event.run]
-    _add(counts, event.usage)
-    for request in known.values():
-        if request.run == event.run and not request.is_covered:
-            _add(counts, request.usage, sign=-1)
-            request.is_covered = request.is_changed = True
+    def add(self, number: int, run: int, usage: Usage, *, sign: int = 1) -> None:
+        counts = self.added[number, run]
+        for name in USAGE_COLUMNS:
+            counts[name] += sign * getattr(usage, name)
 
 
-def _count_request(event: UsageTold, known: dict[str, _Request], added: Added) -> None:
-    assert event.request_id is not None
-    request = known.get(event.request_id)
-    if request is None:
-        request = known[event.request_id] = _Request(event.run, event.usage, is_new=True)
-        _add(added[event.number, event.run], event.usage)
+def count_usage(connection: Connection, told: Sequence[UsageTold], *, price_of: PriceOf) -> Counted:
+    """Store the usage of the requests, and return the effect on the sums."""
+    counted = Counted()
+    if not told:
+        return counted
+    known = _known_facts(connection, told)
+    for each in told:
+        if isinstance(each.usage, ModelRequest):
+            _count_request(each, each.usage, known, counted, price_of)
+        else:
+            _count_total(each, each.usage, known, counted)
+    _keep(connection, known)
+    return counted
+
+
+def _count_total(told: UsageTold, total: Usage, known: dict[str, _Fact], counted: Counted) -> None:
+    counted.add(told.number, told.run, total)
+    counted.with_total.add((told.number, told.run))
+    for fact in known.values():
+        if (fact.number, fact.run) == (told.number, told.run) and not fact.is_covered:
+            counted.add(fact.number, fact.run, fact.share, sign=-1)
+            fact.is_covered = fact.is_changed = True
+
+
+def _count_request(
+    told: UsageTold,
+    request: ModelRequest,
+    known: dict[str, _Fact],
+    counted: Counted,
+    price_of: PriceOf,
+) -> None:
+    fact = known.get(request.key)
+    if fact is None:
+        fact = _Fact(
+            told.number, told.run, request, price_of(request), told.is_covered, is_new=True
+        )
+        known[request.key] = fact
+        if not fact.is_covered:
+            counted.add(fact.number, fact.run, fact.share)
         return
-    raised = request.usage.raised_to(event.usage)
-    if not request.is_covered:
-        counts = added[event.number, request.run]
-        _add(counts, raised)
-        _add(counts, request.usage, sign=-1)
-    request.is_changed = request.is_changed or raised != request.usage
-    request.usage = raised
+    is_elsewhere = fact.number != told.number
+    if is_elsewhere and not told.is_imported:
+        return
+    raised = fact.request.raised_to(request)
+    if raised == fact.request:
+        return
+    if not fact.is_covered:
+        counted.add(fact.number, fact.run, fact.share, sign=-1)
+    if is_elsewhere and fact.request.is_inherited and not request.is_inherited:
+        fact.number, fact.run, fact.is_covered = told.number, told.run, told.is_covered
+    fact.request, fact.price, fact.is_changed = raised, price_of(raised), True
+    if not fact.is_covered:
+        counted.add(fact.number, fact.run, fact.share)
 
 
-def _add(counts: Counts, usage: Usage, *, sign: int = 1) -> None:
-    for name in USAGE_COLUMNS:
-        counts[name] += sign * getattr(usage, name)
+def _known_facts(connection: Connection, told: Sequence[UsageTold]) -> dict[str, _Fact]:
+    keys: dict[str, None] = {}
+    runs_with_total: dict[int, dict[int, None]] = defaultdict(dict)
+    for each in told:
+        if isinstance(each.usage, ModelRequest):
+            keys[each.usage.key] = None
+        else:
+            runs_with_total[each.number][each.run] = None
+    found: list[Row[Any]] = []
+    for some in _in_chunks(list(keys)):
+        found += connection.execute(_OF_KEYS, {"keys": some})
+    for number, runs in runs_with_total.items():
+        found += connection.execute(_UNCOVERED, {"number": number, "runs": list(runs)})
+    return {row.request_key: _to_fact(row) for row in found}
 
 
-def _known_requests(
-    connection: Connection, number: int, told: Sequence[UsageTold]
-) -> dict[str, _Request]:
-    ids = list(dict.fromkeys(event.request_id for event in told if event.request_id is not None))
-    runs = list(dict.fromkeys(event.run for event in told if event.request_id is None))
-    known = {}
-    for start in range(0, max(1, len(ids)), _IDS_AT_ONCE):
-        wanted = {"number": number, "runs": runs, "request_ids": ids[start : start + _IDS_AT_ONCE]}
-        for row in connection.execute(_KNOWN, wanted):
-            usage = Usage(**{name: row._mapping[name] for name in USAGE_COLUMNS})
-            known[row.request_id] = _Request(row.run, usage, is_covered=row.covered)
-    return known
+def _in_chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        yield keys[start : start + _KEYS_AT_ONCE]
 
 
-def _keep(connection: Connection, number: int, known: dict[str, _Request]) -> None:
+def _to_fact(row: Row[Any]) -> _Fact:
+    values = row._mapping
+    is_own_figure = row.cost_source == _AGENT
+    has_price = row.cost_nanodollars is not None and not is_own_figure
+    return _Fact(
+        row.session_number,
+        row.run,
+        ModelRequest(
+            key=row.request_key,
+            counts=dict(_known(values, COUNTS)),
+            cost_nanodollars=row.cost_nanodollars if is_own_figure else None,
+            occurred_at=optional_moment(row.occurred_at),
+            details=dict(_known(values, DETAILS)),
+            is_inherited=row.inherited,
+        ),
+        Price(row.cost_nanodollars, row.prices_as_of) if has_price else None,
+        is_covered=row.covered,
+    )
+
+
+def _known(values: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    return ((name, values[name]) for name in names if values[name] is not None)
+
+
+_AGENT, _TABLE = "agent", "table"
+
+
+def _to_columns(fact: _Fact) -> dict[str, Any]:
+    request, price = fact.request, fact.price
+    columns: dict[str, Any] = {
+        "session_number": fact.number,
+        "run": fact.run,
+        "covered": fact.is_covered,
+        "inherited": request.is_inherited,
+        "occurred_at": request.occurred_at and to_microseconds(request.occurred_at),
+        **{name: request.details.get(name) for name in DETAILS},
+        **{name: request.counts.get(name) for name in COUNTS},
+        **dict.fromkeys(("cost_nanodollars", "cost_source", "prices_as_of")),
+    }
+    if request.cost_nanodollars is not None:
+        columns |= {"cost_nanodollars": request.cost_nanodollars, "cost_source": _AGENT}
+    elif price is not None:
+        columns |= {
+            "cost_nanodollars": price.nanodollars,
+            "cost_source": _TABLE,
+            "prices_as_of": price.as_of,
+        }
+    return columns
+
+
+def _keep(connection: Connection, known: dict[str, _Fact]) -> None:
     inserts: list[dict[str, Any]] = []
     raises: list[dict[str, Any]] = []
-    for request_id, request in known.items():
-        counts = {name: getattr(request.usage, name) for name in USAGE_COLUMNS}
-        if request.is_new:
-            values = {"run": request.run, "covered": request.is_covered, **counts}
-            inserts.append({"session_number": number, "request_id": request_id, **values})
-        elif request.is_changed:
-            new = {f"new_{name}": count for name, count in counts.items()}
-            raises.append({"of": number, "id": request_id, "is_covered": request.is_covered, **new})
+    for key, fact in known.items():
+        if fact.is_new:
+            inserts.append({"request_key": key, **_to_columns(fact)})
+        elif fact.is_changed:
+            new = {f"new_{name}": value for name, value in _to_columns(fact).items()}
+            raises.append({"of": key, **new})
     if inserts:
-        connection.execute(insert(model_requests), inserts)
+        connection.execute(insert(usage_facts), inserts)
     if raises:
         connection.execute(_RAISE, raises)

@@ -121,7 +121,7 @@ def test_only_a_stop_event_has_an_end() -> None:
 def test_only_usage_events_have_usage() -> None:
     counts = {"input_tokens": 1, "cost_microdollars": MAX_USAGE, "output_tokens": None, "own": "x"}
     event = parse(event_type="usage", usage=counts)
-    assert event.usage == Usage(input_tokens=1, cost_microdollars=MAX_USAGE)
+    assert event.usage == Usage(input_tokens=1, cost_nanodollars=1000 * MAX_USAGE)
     assert event.fields == {"usage": counts}
     assert parse(event_type="message", usage={"input_tokens": "many"}).usage is None
 

@@ -84,6 +84,8 @@ class RequestCounter:
             "event_id": f"{request_id}:usage" if told == 1 else f"{request_id}:usage:{told}",
             "fields": {
                 "request_id": request_id,
+                "request_key": f"claude:{request_id}",
+                "provider": "anthropic",
                 "model": message.get("model"),
                 "usage": counts,
                 "parent_tool_use_id": parent if isinstance(parent, str) else None,

@@ -30,7 +30,7 @@ class About:
     checked: str
     """Date of the check, `YYYY-MM-DD`."""
     limits: str = ""
-    """What is not read, as sentences."""
+    """The parts of the files that the format does not read, as sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class LineParser(Protocol):
 
     @property
     def state(self) -> dict[str, Json]:
-        """What the parser remembers, as JSON. It does not grow with the file."""
+        """The memory of the parser, as JSON. It does not grow with the file."""
         ...
 
 

@@ -48,7 +48,7 @@ class SessionFacts:
     project_dir: str | None = None
     title: Title | None = None
     parent_session_id: str | None = None
-    """The session from inside which the agent started this one."""
+    """The session from inside which the agent started the session."""
     forked_from: ForkPoint | None = None
     agent_version: str | None = None
 
