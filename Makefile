@@ -14,7 +14,7 @@ LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.o
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format reference test repeat pictures stress bench demo wheel lock clean
+.PHONY: help setup dashboard browser check format reference prices test repeat pictures stress bench demo wheel lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ format: setup  ## Format the code and apply safe lint fixes
 
 reference: setup  ## Write the generated pages of docs/reference
 	$(BIN)/python -m scripts.reference
+
+prices: setup  ## Write the prices of models from the locked genai-prices
+	$(BIN)/python -m scripts.prices
 
 test: setup browser  ## Run every test
 	npm run --prefix dashboard --silent test

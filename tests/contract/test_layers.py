@@ -23,7 +23,7 @@ SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
     "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
     "concurrency", "sql.database", "sql.read", "transport", "settings",
-    "sql.schema", "store", "domain", "machine", "sql.migrations.versions",
+    "sql.schema", "store", "prices", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "console", "sessions", "upkeep", "history.formats", "history", "runs",

@@ -1,0 +1,1 @@
+"""Prices of model requests: a generated, dated table, and the cost of one request."""
