@@ -33,6 +33,7 @@ TAG_LINKS = {
     "run](http.md#requests-to-a-run).",
     "events": "More: [events](events.md), [idempotency](http.md#idempotency), [feeds](feeds.md).",
     "transcripts": "More: [transcripts](http.md#transcripts).",
+    "history": "More: [events](events.md), [usage](events.md#usage).",
     "statistics": "More: [usage events](events.md#usage).",
     "dashboard": "More: [codes and page tokens](http.md#codes-and-page-tokens).",
     "maintenance": "More: [limit the record](../how-to/limit-the-record.md).",
@@ -144,9 +145,16 @@ class RoutesPage:
             needed = "" if is_answer or field not in shape.get("required", ()) else ", required"
             meaning = meaning_of(schema, has_default=not is_answer)
             yield f"| `{prefix}{field}` | {kind}{needed} | {meaning} |"
-            inner = self._inner(schema)
-            if inner is not None and not is_answer:
-                yield from self._rows(inner, is_answer=False, prefix=f"{field}.")
+            if not is_answer:
+                yield from self._rows_within(schema, f"{prefix}{field}")
+
+    def _rows_within(self, schema: dict[str, Any], field: str) -> Iterator[str]:
+        """Yield the rows of the fields of an object in a body, or of the objects in an array."""
+        if "items" in schema:
+            schema, field = schema["items"], f"{field}[]"
+        inner = self._inner(schema)
+        if inner is not None and inner not in EVENTS_PAGE:
+            yield from self._rows(inner, is_answer=False, prefix=f"{field}.")
 
     def _inner(self, schema: dict[str, Any]) -> str | None:
         """Return the name of the object that a schema refers to, or None."""
@@ -228,4 +236,6 @@ def number_range(schema: dict[str, Any]) -> str:
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is None:
         return ""
-    return f", {least:,g} to {most:,g}" if most and most < 2**53 else f", {least:g} or more"
+    if not most or most >= 2**53:
+        return f", {least:g} or more"
+    return f", {least:,} to {most:,}".replace(".0", "")

@@ -67,7 +67,7 @@ def section(text: str, heading: str) -> str:
 def words(text: str) -> set[str]:
     """Return all text marked as code, whole and in parts: `-p TEXT` gives `-p` too."""
     marked = re.findall(r"`([^`\n]+)`", text)
-    return {*marked, *(part for code in marked for part in re.split(r"[\s,{}\[\]\":?=&]+", code))}
+    return {*marked, *(part for code in marked for part in re.split(r"[\s,.{}\[\]\":?=&]+", code))}
 
 
 def command(name: str) -> click.Command:

@@ -27,7 +27,8 @@ SERVICE_ROOMS = [
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "console", "sessions", "upkeep", "history.formats", "history", "runs",
-    "claude", "transcripts", "executors", "outbox", "agents", "client", "events", "machine", "config", "session_client", "shared",
+    "claude", "transcripts", "executors", "outbox", "agents", "client", "events",
+    "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

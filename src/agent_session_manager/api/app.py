@@ -27,6 +27,7 @@ from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.routes import (
     events,
+    history,
     login,
     maintenance,
     page,
@@ -48,6 +49,7 @@ _TAGS = {
     "runs": "Open runs, hold their leases, and make requests to them.",
     "events": "Append events to a session, and read them.",
     "transcripts": "Store the transcripts of agents, and read them.",
+    "history": "Import the sessions that agents keep in files of their own.",
     "statistics": "Sums and lists that the dashboard shows.",
     "dashboard": "Login of dashboard pages.",
     "maintenance": "Care of the database.",
@@ -101,6 +103,7 @@ def build_app(
         transcripts.router,
         login.router,
         statistics.router,
+        history.router,
         health,
         maintenance.router,
         earlier_routes.router,

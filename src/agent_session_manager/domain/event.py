@@ -27,7 +27,7 @@ MAX_USAGE = 10**12
 NANODOLLARS = 1000
 """Nanodollars of a microdollar."""
 
-_REQUEST_KEY = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x20]{1,256}")
+REQUEST_KEY = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x20]{1,256}")
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})
 """Fields that only the manager sets. Values that a caller sends for them are dropped."""
@@ -236,7 +236,7 @@ def _request_key(given: Any, session_id: str, request_id: str | None) -> str:
     """Return the key of a request. The default cannot equal a given key: it begins with `/`."""
     if given is None:
         return f"/{session_id}/{request_id}"
-    if not isinstance(given, str) or _REQUEST_KEY.fullmatch(given) is None:
+    if not isinstance(given, str) or REQUEST_KEY.fullmatch(given) is None:
         raise InvalidEventError(
             "request_key must be the name of an agent's maker or program, a colon, and up to 256 "
             "characters without spaces"
@@ -260,6 +260,17 @@ def details_of(values: dict[str, Any]) -> dict[str, str]:
         for name in DETAILS
         if isinstance(detail := values.get(name), str) and 0 < len(detail) <= MAX_NAME_CHARS
     }
+
+
+def is_prompt(event: NewEvent) -> bool:
+    """Return whether a person wrote the event, as a prompt to the agent."""
+    fields = event.fields
+    return (
+        event.event_type == "message"
+        and fields.get("role") == "user"
+        and fields.get("origin") is None
+        and fields.get("parent_tool_use_id") is None
+    )
 
 
 def joined_text(fields: dict[str, Any]) -> str:

@@ -96,6 +96,24 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForkPoint:
+    """The session that was copied, and its last copied event, if the source names it."""
+
+    session_id: str
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The file of another program from which a session was imported."""
+
+    format: str
+    path: str
+    is_gone: bool = False
+    """True if the file no longer exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lease:
     """The right of one holder to drive a run, until it expires or is released."""
 
@@ -116,6 +134,8 @@ class Run:
     lease: Lease | None = None
     spec: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
+    is_imported: bool = False
+    """True if no client of ours drove the run: its events come from an import."""
 
     @property
     def is_finished(self) -> bool:
@@ -153,6 +173,10 @@ class Session:
     """
     masked_secrets: int = 0
     """Number of masked secrets in all events of the session."""
+    title: str | None = None
+    """Title by its source, for an imported session."""
+    source: Source | None = None
+    forked_from: ForkPoint | None = None
     is_damaged: bool = False
     """True if the row has unreadable values; placeholders are shown instead."""
 

@@ -43,6 +43,7 @@ from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.store import changes, queries
 from agent_session_manager.store.change import SessionChange
 from agent_session_manager.store.feeds import Beginning, Changes
+from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
@@ -207,6 +208,10 @@ class Manager:
     ) -> list[int]:
         """Append all events or none; return their seqs once they are durable."""
         change = changes.AppendEvents(session_id=session_id, events=events, known=known)
+        return await self._commit(change)
+
+    async def import_history(self, change: ImportHistory) -> ImportedHistory:
+        """Import a part of a session's history."""
         return await self._commit(change)
 
     async def get_session(self, session_id: str) -> Session:

@@ -42,6 +42,7 @@ REACHED: dict[Route, set[str]] = {
     ("PATCH", SESSION): NOTHING,
     ("DELETE", SESSION): NOTHING,
     ("POST", SESSION + "/runs"): NOTHING,
+    ("POST", SESSION + "/history"): NOTHING,
     ("POST", RUN + "/requests"): NOTHING,
     ("DELETE", "/transcripts"): NOTHING,
     ("GET", "/usage"): NOTHING,

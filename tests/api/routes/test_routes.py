@@ -20,6 +20,7 @@ NEW_RUN = {
     "exit_code": None,
     "reason": None,
     "host": "here",
+    "imported": False,
     "lease": None,
 }
 NO_USAGE = {
@@ -85,6 +86,9 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "usage": NO_USAGE,
         "damaged": False,
         "masked_secrets": 0,
+        "title": None,
+        "source": None,
+        "forked_from": None,
         **NEW_RUN,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json

@@ -11,6 +11,7 @@ from types import ModuleType
 from agent_session_manager.store.protocol import Store
 from tests.store.promises import (
     feed_promises,
+    history_promises,
     lease_promises,
     listing_promises,
     loss_promises,
@@ -45,4 +46,5 @@ FAMILIES = {
     "tokens": promises_of(token_promises),
     "retention": promises_of(retention_promises),
     "losses": promises_of(loss_promises),
+    "history": promises_of(history_promises),
 }

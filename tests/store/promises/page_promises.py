@@ -54,7 +54,7 @@ def promise_7_pages_hold_each_session_once_despite_new_sessions(
         if page.next_page is None:
             break
         after = page.next_page
-        create(store, f"later-{after[0]}", project_dir="/p")
+        create(store, f"later-{after[-1]}", project_dir="/p")
         append(store, SOME, session_id="s0")
     assert seen == [f"s{number}" for number in range(6, -1, -1)]
 
@@ -76,7 +76,7 @@ def promise_7_full_last_page_has_no_next_page(store: Store, clock: SteppedClock)
     create(store, "b")
     assert store.list_sessions(SessionFilter(), limit=2).next_page is None
     assert store.list_sessions(SessionFilter(), limit=1).next_page is not None
-    assert store.list_sessions(SessionFilter(), limit=1, after=(1,)).sessions == []
+    assert store.list_sessions(SessionFilter(), limit=1, after=(0, 1)).sessions == []
 
 
 def promise_7_events_are_filtered_by_seq_type_and_run(store: Store, clock: SteppedClock) -> None:

@@ -47,6 +47,10 @@ class RunBody(BaseModel):
     exit_code: int | None = Field(description="Exit code of the run")
     reason: Reason | None = Field(description="End of the run; null while it is open")
     host: str | None = Field(description="Machine on which the run executes")
+    imported: bool = Field(
+        validation_alias="is_imported",
+        description="True if its events were imported, and no client of the manager drove it",
+    )
     lease: LeaseBody | None = Field(description="Lease on the run, if a holder has it")
     spec: dict[str, Any] | None = Field(description="Data that is needed to repeat the run")
     usage: UsageBody = Field(description="Tokens and cost of the run")

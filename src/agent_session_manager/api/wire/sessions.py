@@ -19,8 +19,10 @@ from agent_session_manager.api.wire.common import (
 )
 from agent_session_manager.domain.session import (
     MAX_PATH_BYTES,
+    ForkPoint,
     Reason,
     Session,
+    Source,
     State,
     Status,
 )
@@ -71,6 +73,19 @@ class SessionChangesBody(Given):
     )
 
 
+class SourceBody(BaseModel):
+    """The file of another program from which a session was imported."""
+
+    format: str = Field(description="Its format: the name of an agent, such as `claude`")
+    path: str = Field(description="Its path on the machine that imported it")
+    gone: bool = Field(description="True if the file no longer exists there")
+
+
+class ForkPointBody(BaseModel):
+    session_id: str = Field(description="The session that was copied")
+    event_id: str | None = Field(description="Its last copied event, if known")
+
+
 class SessionBody(BaseModel):
     """A session. The fields from `run` on belong to its newest run."""
 
@@ -99,6 +114,11 @@ class SessionBody(BaseModel):
     archived_at: Moment | None = Field(description="Time at which it was archived")
     usage: UsageBody = Field(description="Sum of all runs")
     masked_secrets: int = Field(description="Number of secrets masked in its events")
+    title: str | None = Field(description="Title in the file from which it was imported")
+    source: SourceBody | None = Field(description="The file from which it was imported")
+    forked_from: ForkPointBody | None = Field(
+        description="Only of an imported copy: the session whose events it begins with"
+    )
     damaged: bool = Field(
         description="True if stored values cannot be read; placeholders are shown instead"
     )
@@ -108,6 +128,9 @@ class SessionBody(BaseModel):
     exit_code: int | None = Field(description="Exit code of the newest run")
     reason: Reason | None = Field(description="End of the newest run; null while it is open")
     host: str | None = Field(description="Machine on which the newest run executes")
+    imported: bool = Field(
+        description="True if the newest run was imported, and no client of the manager drove it"
+    )
     lease: LeaseBody | None = Field(description="Lease on the newest run, if a holder has it")
 
 
@@ -173,6 +196,9 @@ def session_body(session: Session) -> SessionBody:
         archived_at=session.archived_at,
         usage=UsageBody.model_validate(session.usage),
         masked_secrets=session.masked_secrets,
+        title=session.title,
+        source=_source_body(session.source),
+        forked_from=_fork_body(session.forked_from),
         damaged=session.is_damaged,
         run=newest.run,
         started_at=newest.started_at,
@@ -180,5 +206,18 @@ def session_body(session: Session) -> SessionBody:
         exit_code=newest.exit_code,
         reason=newest.reason,
         host=newest.host,
+        imported=newest.is_imported,
         lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
     )
+
+
+def _source_body(source: Source | None) -> SourceBody | None:
+    if source is None:
+        return None
+    return SourceBody(format=source.format, path=source.path, gone=source.is_gone)
+
+
+def _fork_body(fork: ForkPoint | None) -> ForkPointBody | None:
+    if fork is None:
+        return None
+    return ForkPointBody(session_id=fork.session_id, event_id=fork.event_id)

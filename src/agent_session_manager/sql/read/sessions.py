@@ -29,7 +29,7 @@ _AFTER_ANY_ID = "~"
 
 # Sort columns, each with whether it is descending. The last column of each order is unique.
 _ORDERS: dict[SessionSort, list[tuple[ColumnElement[Any], bool]]] = {
-    SessionSort.CREATED: [(sessions.c.number, True)],
+    SessionSort.CREATED: [(sessions.c.list_order, True), (sessions.c.number, True)],
     SessionSort.ACTIVITY: [(sessions.c.changed_position, True)],
     SessionSort.NAME: [(sessions.c.session_name, False), (sessions.c.number, False)],
     SessionSort.COST: [(sessions.c.cost_nanodollars, True), (sessions.c.number, True)],

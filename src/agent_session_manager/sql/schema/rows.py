@@ -13,7 +13,15 @@ from sqlalchemy import Row, and_, func, select
 
 from agent_session_manager.domain.event import MANAGER_FIELDS, Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Lease, Reason, Run, Session, Usage
+from agent_session_manager.domain.session import (
+    ForkPoint,
+    Lease,
+    Reason,
+    Run,
+    Session,
+    Source,
+    Usage,
+)
 from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
 from agent_session_manager.sql.schema.tables import runs, sessions
 
@@ -122,6 +130,8 @@ def _salvaged(columns: Any) -> dict[str, Any]:
             salvaged[label] = _or_nearest(RequestKind, value, RequestKind.MESSAGE)
         elif name in ("spec", "payload"):
             salvaged[label] = dump_fields(readable_fields(value))
+        elif name in _JSON_PARTS:
+            salvaged[label] = _or_nearest(_JSON_PARTS[name], value, None) and value
         elif name in _NUMBERS:
             salvaged[label] = value if type(value) is int else 0
         else:
@@ -195,6 +205,7 @@ def _to_run(columns: Any, prefix: str = "") -> Run:
         lease=_lease(columns[prefix + "lease_holder"], columns[prefix + "lease_expires_at"]),
         spec=None if spec is None else parse_fields(spec),
         usage=_to_usage(columns, prefix),
+        is_imported=columns[prefix + "imported"],
     )
 
 
@@ -232,9 +243,47 @@ def _to_session(columns: Any) -> Session:
         newest_run=_to_run(columns, _RUN_PREFIX),
         child_count=columns["child_count"],
         masked_secrets=_of(int, columns["masked_secrets"]),
+        title=_optional(str, columns["title"]),
+        source=_to_source(columns["source"]),
+        forked_from=_to_fork_point(columns["forked_from"]),
     )
 
 
+def source_text(source: Source) -> str:
+    values = {"format": source.format, "path": source.path, "gone": source.is_gone}
+    return orjson.dumps(values).decode()
+
+
+def _to_source(text: str | None) -> Source | None:
+    if text is None:
+        return None
+    values = parse_fields(text)
+    is_gone = _of(bool, values.get("gone"))
+    return Source(
+        format=_of(str, values.get("format")), path=_of(str, values.get("path")), is_gone=is_gone
+    )
+
+
+def fork_text(fork: ForkPoint) -> str:
+    values = {"session_id": fork.session_id, "event_id": fork.event_id}
+    return orjson.dumps(values).decode()
+
+
+def _to_fork_point(text: str | None) -> ForkPoint | None:
+    if text is None:
+        return None
+    values = parse_fields(text)
+    return ForkPoint(
+        session_id=_of(str, values.get("session_id")),
+        event_id=_optional(str, values.get("event_id")),
+    )
+
+
+_JSON_PARTS: dict[str, Callable[[Any], Any]] = {
+    "source": _to_source,
+    "forked_from": _to_fork_point,
+}
+"""The columns with a part of a session as JSON, and how each is read."""
 _DAMAGED_FIELDS = orjson.dumps({"error": DAMAGED_TEXT}).decode()
 
 

@@ -81,13 +81,21 @@ sessions = Table(
     Column("changed_position", BigInteger, nullable=False, server_default="0"),
     Column("created_position", BigInteger, nullable=False, server_default="0"),
     Column("masked_secrets", BigInteger, nullable=False, server_default="0"),
+    # Place in lists by creation: `created_at`, but never before a session that was created earlier.
+    # Imported sessions are at the time of their beginning.
+    Column("list_order", BigInteger, nullable=False, server_default="0"),
+    # Of an imported session. The last two are JSON objects.
+    Column("title", Text),
+    Column("source", Text),
+    Column("forked_from", Text),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
-    Index("ix_sessions_session_name", "session_name", "project_dir", "number"),
-    Index("ix_sessions_project_dir", "project_dir", "number"),
-    Index("ix_sessions_agent_name", "agent_name", "number"),
-    Index("ix_sessions_status", "status", "number"),
-    Index("ix_sessions_state", "state", "number"),
+    Index("ix_sessions_list_order", "list_order", "number"),
+    Index("ix_sessions_session_name", "session_name", "project_dir", "list_order", "number"),
+    Index("ix_sessions_project_dir", "project_dir", "list_order", "number"),
+    Index("ix_sessions_agent_name", "agent_name", "list_order", "number"),
+    Index("ix_sessions_status", "status", "list_order", "number"),
+    Index("ix_sessions_state", "state", "list_order", "number"),
     Index("ix_sessions_cost", "cost_nanodollars", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
     Index("ix_sessions_changed_position", "changed_position"),
@@ -111,6 +119,8 @@ runs = Table(
     Column("answer_seq", BigInteger),
     # True if the agent has reported a total: usage of a single request is then only a detail of it.
     Column("has_total", Boolean, nullable=False, server_default=false()),
+    # True if no client drove the run: its events were imported.
+    Column("imported", Boolean, nullable=False, server_default=false()),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(

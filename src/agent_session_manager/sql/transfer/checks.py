@@ -77,3 +77,22 @@ def is_session_id(value: Any) -> bool:
 
 def or_null(check: Check) -> Check:
     return lambda value: value is None or check(value)
+
+
+def is_source(value: Any) -> bool:
+    return (
+        is_json(value)
+        and value.keys() == {"format", "path", "gone"}
+        and is_text(value["format"])
+        and is_text(value["path"])
+        and is_flag(value["gone"])
+    )
+
+
+def is_fork_point(value: Any) -> bool:
+    return (
+        is_json(value)
+        and value.keys() == {"session_id", "event_id"}
+        and is_session_id(value["session_id"])
+        and or_null(is_text)(value["event_id"])
+    )

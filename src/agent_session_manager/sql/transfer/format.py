@@ -43,12 +43,14 @@ from agent_session_manager.sql.transfer.checks import (
     is_count,
     is_exit_code,
     is_flag,
+    is_fork_point,
     is_json,
     is_moment,
     is_number,
     is_place,
     is_run,
     is_session_id,
+    is_source,
     is_text,
     one_of,
     or_null,
@@ -140,7 +142,9 @@ class Kind:
 
 
 _OPTIONAL_JSON = or_null(is_json)
-_AS_JSON = (is_json, _OPTIONAL_JSON)
+_SOURCE = or_null(is_source)
+_FORK_POINT = or_null(is_fork_point)
+_AS_JSON = (is_json, _OPTIONAL_JSON, _SOURCE, _FORK_POINT)
 _USAGE: dict[str, Check] = dict.fromkeys(USAGE_COLUMNS, is_count) | {"cost_nanodollars": is_cost}
 _ADDED = dict.fromkeys(
     ("unpriced_tokens", "cache_creation_1h_tokens", "reasoning_tokens", "web_searches"), 0
@@ -169,8 +173,11 @@ SESSION = Kind(
         "unique_name": is_flag,
         **_USAGE,
         "masked_secrets": is_count,
+        "title": or_null(_NAME),
+        "source": _SOURCE,
+        "forked_from": _FORK_POINT,
     },
-    added=_ADDED,
+    added=_ADDED | dict.fromkeys(("title", "source", "forked_from")),
 )
 RUN = Kind(
     name="run",
@@ -187,9 +194,10 @@ RUN = Kind(
         "lease_holder": or_null(_NAME),
         "lease_expires_at": or_null(is_moment),
         "answer_seq": or_null(is_place),
+        "imported": is_flag,
         **_USAGE,
     },
-    added=_ADDED,
+    added=_ADDED | {"imported": False},
     taking=take_run,
 )
 REQUEST = Kind(
@@ -281,6 +289,7 @@ NOT_EXPORTED = {
         "generation",  # an import is a new record with a new generation
         "reserved_project",  # derived from the name, and from whether the session is archived
         "reserved_name",
+        "list_order",  # derived from the order of the lines
         "state",  # derived from the status and the newest run
         "changed_position",
         "created_position",

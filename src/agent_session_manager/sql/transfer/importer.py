@@ -156,6 +156,7 @@ class _Importing:
         }
         self._sums = Sums(connection)
         self._owner: _Owner | None = None
+        self._latest = 0
         self._waiting: list[Line] = []
         self.counts = {kind.counted: 0 for kind in KINDS.values()}
         self.existing: dict[str, None] = {}
@@ -219,9 +220,17 @@ class _Importing:
         self.counts[kind.counted] += 1
         return owner
 
+    def _place_of(self, row: dict[str, Any]) -> int:
+        """Return the place of a session in lists: the order of the lines, if no clock was wrong."""
+        created_at: int = row["created_at"]
+        if row["source"] is not None:
+            return created_at
+        self._latest = max(self._latest, created_at)
+        return self._latest
+
     def _reservation(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
         """Return the columns of a session that are not in its line."""
-        added: dict[str, Any] = {"generation": uuid4().hex}
+        added: dict[str, Any] = {"generation": uuid4().hex, "list_order": self._place_of(row)}
         if not row["unique_name"] or row["archived_at"] is not None:
             return added
         wanted = {"project": row["project_dir"] or "", "name": reserved_name(row["session_name"])}

@@ -156,7 +156,7 @@ _ENDED = (
 
 
 @dataclass
-class _Writes:
+class Writes:
     """The writes of a batch of appends: parameters of one statement for each field."""
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
@@ -217,7 +217,7 @@ class _Writes:
             expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
 
 
-class _SessionInBatch:
+class SessionInBatch:
     """One session while a batch is numbered: its last seq, newest run and known event ids."""
 
     def __init__(self, row: Any, known: dict[str, int]) -> None:
@@ -233,7 +233,7 @@ class _SessionInBatch:
     def reached(self) -> Cursor:
         return Cursor(generation=self.generation, number=self.last_seq)
 
-    def append(self, new_events: Sequence[NewEvent], writes: _Writes, now: int) -> list[int]:
+    def append(self, new_events: Sequence[NewEvent], writes: Writes, now: int) -> list[int]:
         """Number the events and return their seqs. A known event keeps its seq."""
         last_seq = self.last_seq
         seqs = [
@@ -249,7 +249,7 @@ class _SessionInBatch:
             }
         return seqs
 
-    def _append_one(self, new: NewEvent, writes: _Writes, now: int) -> int:
+    def _append_one(self, new: NewEvent, writes: Writes, now: int) -> int:
         self.last_seq += 1
         seq = self.last_seq
         run = self.newest.run if new.run is None else new.run
@@ -273,7 +273,7 @@ class _SessionInBatch:
             self._stop(new, writes, now)
         return self.last_seq
 
-    def _stop(self, new: NewEvent, writes: _Writes, now: int) -> None:
+    def _stop(self, new: NewEvent, writes: Writes, now: int) -> None:
         assert new.end is not None
         if effect_of_stop(self.newest, named_run=new.run) is not Effect.CLOSE:
             return
@@ -322,12 +322,10 @@ def _number(
     found: Sequence[Any],
     known: dict[str, dict[str, int]],
     now: int,
-) -> tuple[list[Any], _Writes]:
+) -> tuple[list[Any], Writes]:
     """Return the outcomes and writes of the appends; `known` has the seqs of stored events."""
-    in_batch = {
-        row.session_id: _SessionInBatch(row, known.get(row.session_id, {})) for row in found
-    }
-    writes = _Writes()
+    in_batch = {row.session_id: SessionInBatch(row, known.get(row.session_id, {})) for row in found}
+    writes = Writes()
     outcomes = [_append(append, in_batch.get(append.session_id), writes, now) for append in appends]
     return outcomes, writes
 
@@ -353,9 +351,7 @@ def _known_ids(
     return known
 
 
-def _append(
-    append: AppendEvents, session: _SessionInBatch | None, writes: _Writes, now: int
-) -> Any:
+def _append(append: AppendEvents, session: SessionInBatch | None, writes: Writes, now: int) -> Any:
     if session is None:
         return SessionNotFoundError(append.session_id)
     known = append.known

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from agent_session_manager.domain.errors import (
     NameTakenError,
@@ -37,6 +37,7 @@ from agent_session_manager.sql.schema.tables import (
 )
 from agent_session_manager.sql.write.ancestors import tell, tell_above
 from agent_session_manager.sql.write.events import append_all
+from agent_session_manager.sql.write.history import import_history
 from agent_session_manager.sql.write.positions import record_deletion, take_positions
 from agent_session_manager.sql.write.requests import create_request, settle_request
 from agent_session_manager.sql.write.retention import (
@@ -70,6 +71,7 @@ from agent_session_manager.store.changes import (
     SettleRequest,
     UpdateSession,
 )
+from agent_session_manager.store.history import ImportHistory
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived, DeleteTranscripts
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -77,6 +79,7 @@ from agent_session_manager.store.transcripts import (
     PutTranscriptSummary,
 )
 
+_FIRST_IN_LISTS = select(func.max(sessions.c.list_order))
 _HOLDER = select(sessions.c.session_id).where(
     sessions.c.reserved_project == bindparam("project"),
     sessions.c.reserved_name == bindparam("name"),
@@ -137,6 +140,7 @@ class Transaction:
                 "executor": new.executor,
                 "parent_session_id": parent_session_id,
                 "created_at": self._now,
+                "list_order": self._next_in_lists(),
                 "last_activity_at": self._now,
                 "status": "running",
                 "last_run": 0,
@@ -151,6 +155,10 @@ class Transaction:
         self._sums.note_new_session(number)
         self._runs.insert(number, 1, new)
         return get_whole(self._connection, new.session_id)
+
+    def _next_in_lists(self) -> int:
+        """Return a place before all sessions in lists, also if the clock was set back."""
+        return max(self._now, self._connection.scalar(_FIRST_IN_LISTS) or 0)
 
     def _update(self, change: UpdateSession) -> Session:
         current = get_current(self._connection, change.session_id)
@@ -265,6 +273,9 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     ExtendLeases: lambda t, change: t._runs.extend_all(change.by),
     ReapLeases: lambda t, _: t._runs.reap(),
     RevokeRunToken: lambda t, change: revoke_run_token(t._connection, change),
+    ImportHistory: lambda t, change: import_history(
+        t._connection, change, now=t._now, sums=t._sums, price_of=t._price_of
+    ),
     CreateRequest: lambda t, change: create_request(t._connection, change, now=t._now),
     SettleRequest: lambda t, change: settle_request(t._connection, change, now=t._now),
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),

@@ -1,0 +1,95 @@
+"""The route through which importers add the history that an agent keeps in files of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from agent_session_manager.api.http.aside import in_turn
+from agent_session_manager.api.http.body import JsonRoute
+from agent_session_manager.api.http.depends import Id, Served
+from agent_session_manager.api.http.masker import masked, masker_of
+from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.wire.history import (
+    HistoryAnswer,
+    HistoryBody,
+    fork_of,
+    reason_of,
+    request_of,
+    source_of,
+)
+from agent_session_manager.domain.errors import InvalidEventError
+from agent_session_manager.domain.event import NewEvent, moment_of, parse_event
+from agent_session_manager.domain.session import MAX_NAME_CHARS
+from agent_session_manager.store.history import ImportHistory
+
+router = APIRouter(route_class=JsonRoute, tags=["history"])
+
+
+@router.post(
+    "/sessions/{session_id}/history",
+    response_model=HistoryAnswer,
+    responses=refusals(
+        *(404, 409, 413, 415, 503, 507),
+        codes=(
+            *("session_not_found", "session_running", "invalid_name", "invalid_event"),
+            "disk_full",
+        ),
+    ),
+)
+async def import_history(
+    request: Request, session_id: Id, body: HistoryBody, manager: Served
+) -> Response:
+    """Import a part of the history of a session, which is created with the first part.
+
+    Events and requests that are stored already are skipped, so a part can be sent again. The
+    imported session has a run of its own, which is finished. All parts of one source must be sent
+    in order. While a client drives a run of the session, the import is refused.
+    """
+    raw = await request.body()
+    masker = masker_of(request)
+    events = await in_turn(
+        request,
+        len(raw),
+        lambda pause: masker.events(_parse(body.events, session_id), raw, pause),
+    )
+    title = await masked(request, body.title)
+    imported = await manager.import_history(
+        ImportHistory(
+            session_id=session_id,
+            is_beginning=body.begins,
+            executor=body.executor,
+            host=body.host,
+            project_dir=body.project_dir,
+            title=title and title[:MAX_NAME_CHARS].strip(),
+            parent_session_id=body.parent_session_id,
+            forked_from=fork_of(body.forked_from),
+            source=source_of(body.source),
+            events=events,
+            moments=[moment_of(event.fields.get("timestamp")) for event in events],
+            requests=[request_of(given) for given in body.requests],
+            reason=reason_of(body.reason),
+        )
+    )
+    return answer(
+        HistoryAnswer(
+            created=imported.is_new,
+            new_events=imported.events,
+            new_requests=imported.requests,
+            last_seq=imported.last_seq,
+        )
+    )
+
+
+def _parse(events: Sequence[Any], session_id: str) -> list[NewEvent]:
+    parsed = []
+    for index, value in enumerate(events):
+        event = parse_event(value, session_id=session_id, index=index)
+        if event.event_id is None:
+            raise InvalidEventError("event_id is required in history", index=index)
+        if event.run is not None:
+            raise InvalidEventError("run must be absent in history", index=index)
+        parsed.append(event)
+    return parsed

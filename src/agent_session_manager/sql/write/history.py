@@ -1,0 +1,276 @@
+"""Importing history: sessions and runs that no client of ours drove.
+
+The events of an import pass through the same code as appended events. So they have the same
+numbers, checksums and positions in the feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
+from agent_session_manager.domain.event import is_prompt
+from agent_session_manager.domain.names import check_name
+from agent_session_manager.domain.session import Reason, state_after
+from agent_session_manager.sql.read.current import find_current, get_current, newest_run
+from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
+from agent_session_manager.sql.schema.tables import events, runs, sessions, usage_facts
+from agent_session_manager.sql.write.ancestors import tell_above
+from agent_session_manager.sql.write.events import SessionInBatch, Writes
+from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.sums import Sums
+from agent_session_manager.sql.write.usage import PriceOf, UsageTold
+from agent_session_manager.store.history import ImportedHistory, ImportHistory
+
+_IDS_AT_ONCE = 1000
+_KNOWN = select(events.c.event_id, events.c.seq, events.c.run).where(
+    events.c.session_number == bindparam("number"),
+    events.c.event_id.in_(bindparam("event_ids", expanding=True)),
+)
+_RUNS = select(runs.c.run, runs.c.imported, runs.c.has_total, runs.c.started_at).where(
+    runs.c.session_number == bindparam("number")
+)
+_KNOWN_REQUESTS = select(func.count()).where(
+    usage_facts.c.request_key.in_(bindparam("keys", expanding=True))
+)
+
+
+def import_history(
+    connection: Connection, change: ImportHistory, *, now: int, sums: Sums, price_of: PriceOf
+) -> ImportedHistory:
+    """Create the session of an import or find it, and add everything that is new.
+
+    Raises:
+        SessionNotFoundError: the session was deleted since its beginning was imported.
+        SessionRunningError: a run of the session is open.
+        InvalidNameError: the title is not a valid name.
+    """
+    if change.title is not None:
+        check_name(change.title)
+    found = find_current(connection, change.session_id)
+    is_new = found is None
+    if found is None:
+        if not change.is_beginning:
+            raise SessionNotFoundError(change.session_id)
+        _create(connection, change, now, sums)
+        found = get_current(connection, change.session_id)
+    newest = newest_run(found)
+    if not newest.finished:
+        raise SessionRunningError(change.session_id, newest.run, found.host)
+    return _Import(connection, change, found, now, sums).run(is_new, price_of)
+
+
+def _create(connection: Connection, change: ImportHistory, now: int, sums: Sums) -> None:
+    begin = min(_known_moments(change.moments), default=now)
+    inserted = connection.execute(
+        insert(sessions),
+        {
+            "session_id": change.session_id,
+            "generation": uuid4().hex,
+            "session_name": change.title or change.session_id,
+            "created_at": begin,
+            "list_order": begin,
+            "last_activity_at": begin,
+            "status": "finished",
+            "last_run": 1,
+            "last_seq": 0,
+            "unique_name": False,
+            "executor": change.executor,
+            "created_position": take_positions(connection),
+        },
+    )
+    assert inserted.inserted_primary_key is not None
+    number = inserted.inserted_primary_key[0]
+    sums.note_new_session(number)
+    _insert_run(connection, number, 1, begin, change.host, sums)
+
+
+def _insert_run(
+    connection: Connection, number: int, run: int, begin: int, host: str | None, sums: Sums
+) -> None:
+    sums.note_new_run(number, run)
+    connection.execute(
+        insert(runs),
+        {
+            "session_number": number,
+            "run": run,
+            "started_at": begin,
+            "finished_at": begin,
+            "reason": Reason.LOST.value,
+            "host": host,
+            "imported": True,
+        },
+    )
+
+
+def _known_moments(moments: Sequence[datetime | None]) -> Iterator[int]:
+    return (to_microseconds(moment) for moment in moments if moment is not None)
+
+
+class _Import:
+    """One import into a session, whose row is `found`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        change: ImportHistory,
+        found: Row[Any],
+        now: int,
+        sums: Sums,
+    ) -> None:
+        self._connection = connection
+        self._change = change
+        self._found = found
+        self._number: int = found.number
+        self._now = now
+        self._sums = sums
+        self._runs = {row.run: row for row in connection.execute(_RUNS, {"number": self._number})}
+        self._newest: int = found.last_run
+        self._moments = list(_known_moments(change.moments))
+
+    def run(self, is_new: bool, price_of: PriceOf) -> ImportedHistory:
+        change = self._change
+        known = {} if is_new else self._known_events()
+        runs_of_events = self._assign_runs({name: row.run for name, row in known.items()})
+        new = [
+            event._replace(run=run, end=None, usage=None)
+            for event, run in zip(change.events, runs_of_events, strict=True)
+        ]
+        self._open_run(is_new)
+        session = SessionInBatch(
+            get_current(self._connection, change.session_id),
+            {name: row.seq for name, row in known.items()},
+        )
+        writes = Writes()
+        session.append(new, writes, self._now)
+        if not writes.insert_events(self._connection):
+            raise RuntimeError("an event id is stored, but the query for it did not find it")
+        writes.sessions.clear()  # `_update_session` sets them, with the times of the source
+        writes.usage += self._usage_told([*runs_of_events, self._newest])
+        requests = self._count_new_requests()
+        writes.update_the_rest(self._connection, self._sums, price_of)
+        self._finish_run()
+        self._update_session(session.last_seq)
+        return ImportedHistory(
+            is_new=is_new,
+            events=len(writes.events),
+            requests=requests,
+            last_seq=session.last_seq,
+        )
+
+    def _known_events(self) -> dict[str, Any]:
+        ids = [event.event_id for event in self._change.events if event.event_id is not None]
+        return {
+            row.event_id: row
+            for start in range(0, len(ids), _IDS_AT_ONCE)
+            for row in self._connection.execute(
+                _KNOWN,
+                {"number": self._number, "event_ids": ids[start : start + _IDS_AT_ONCE]},
+            )
+        }
+
+    def _assign_runs(self, known: dict[str, int]) -> list[int]:
+        """Return the run of each event. It may be the next run, which is not open yet."""
+        imported = {run for run, row in self._runs.items() if row.imported}
+        current = self._newest
+        assigned = []
+        for event in self._change.events:
+            stored = known.get(event.event_id or "")
+            if stored is not None:
+                current = stored
+            elif current not in imported and is_prompt(event):
+                current = self._newest
+                if current not in imported:
+                    current = self._newest = self._newest + 1
+                    imported.add(current)
+            assigned.append(current)
+        return assigned
+
+    def _open_run(self, is_new: bool) -> None:
+        """Open the run of the import, if its events need one."""
+        if is_new or self._newest in self._runs:
+            return
+        begin = min(self._moments, default=self._now)
+        _insert_run(
+            self._connection, self._number, self._newest, begin, self._change.host, self._sums
+        )
+        self._connection.execute(
+            update(sessions).where(sessions.c.number == self._number).values(last_run=self._newest)
+        )
+
+    def _usage_told(self, runs_at: Sequence[int]) -> Iterator[UsageTold]:
+        for placed in self._change.requests:
+            run = runs_at[max(placed.place - 1, 0)]
+            row = self._runs.get(run)
+            yield UsageTold(
+                self._number,
+                run,
+                placed.request,
+                is_covered=row is not None and row.has_total,
+                is_imported=True,
+            )
+
+    def _count_new_requests(self) -> int:
+        keys = list({placed.request.key for placed in self._change.requests})
+        known = sum(
+            self._connection.scalar(_KNOWN_REQUESTS, {"keys": keys[start : start + _IDS_AT_ONCE]})
+            or 0
+            for start in range(0, len(keys), _IDS_AT_ONCE)
+        )
+        return len(keys) - known
+
+    def _finish_run(self) -> None:
+        """Set the end of the newest run, if it was imported."""
+        row = self._runs.get(self._newest)
+        if row is not None and not row.imported:
+            return
+        run = (runs.c.session_number == self._number) & (runs.c.run == self._newest)
+        self._sums.note_runs([(self._number, self._newest)])
+        reason = self._change.reason or Reason.LOST
+        values: dict[str, Any] = {"reason": reason.value}
+        if self._moments:
+            values["finished_at"] = not_before(runs.c.finished_at, max(self._moments))
+        self._connection.execute(update(runs).where(run).values(values))
+
+    def _update_session(self, last_seq: int) -> None:
+        change = self._change
+        values: dict[str, Any] = {
+            "last_seq": last_seq,
+            "changed_position": take_positions(self._connection),
+            **self._facts(),
+        }
+        if self._newest not in self._runs or self._runs[self._newest].imported:
+            values["state"] = state_after(change.reason or Reason.LOST).value
+            values["status"] = "finished"
+        if self._moments:
+            latest = max(self._found.last_activity_at, *self._moments)
+            values["last_activity_at"] = latest
+        if values.keys() & {"project_dir"}:
+            self._sums.note_sessions([self._number])
+        self._connection.execute(
+            update(sessions).where(sessions.c.number == self._number).values(values)
+        )
+        tell_above(self._connection, [self._number])
+
+    def _facts(self) -> dict[str, Any]:
+        """Return the columns that describe the session. A given name or project is kept."""
+        change, found = self._change, self._found
+        values: dict[str, Any] = {}
+        if change.title is not None and change.title != found.title:
+            values["title"] = change.title
+            if found.session_name in (found.title, change.session_id):
+                values["session_name"] = change.title
+        if change.source is not None:
+            values["source"] = source_text(change.source)
+        if change.forked_from is not None:
+            values["forked_from"] = fork_text(change.forked_from)
+        for name in ("project_dir", "parent_session_id"):
+            given = getattr(change, name)
+            if given is not None and getattr(found, name) is None:
+                values[name] = given
+        return values
