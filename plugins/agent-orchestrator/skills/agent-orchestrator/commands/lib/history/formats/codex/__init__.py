@@ -1,0 +1,5 @@
+"""Reads the rollouts of Codex."""
+
+from .format import FORMAT
+
+__all__ = ["FORMAT"]

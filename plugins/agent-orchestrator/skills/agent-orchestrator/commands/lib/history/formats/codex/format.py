@@ -1,0 +1,72 @@
+"""The format of Codex's rollouts: where they are, and what their evidence is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from ...format import About, Source
+from .memory import Memory
+from .parser import CodexParser
+
+_NAME = re.compile(
+    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9a-f-]{36})(?:_[0-9a-f-]{36})?\.jsonl"
+)
+"""Name of a rollout. A thread has several if it was taken back to an earlier turn."""
+COMPRESSED = ".zst"
+
+
+class CodexFormat:
+    """Rollouts of Codex: one JSON record on each line, one thread in each file."""
+
+    name = "codex"
+    version = 1
+    about = About(
+        agent="Codex",
+        places="$CODEX_HOME or ~/.codex: sessions/, archived_sessions/",
+        evidence="samples",
+        newest="0.163.0",
+        checked="2026-11-27",
+        limits="Instructions of the role `developer` are left out. Files without the envelope "
+        "`{timestamp, type, payload}` are not read. A fork without turn ids has no usage.",
+    )
+
+    def roots(self, home: Path, environ: Mapping[str, str]) -> list[Path]:
+        """Return the directories of active and of archived threads."""
+        own = Path(environ.get("CODEX_HOME") or home / ".codex")
+        return [own / "sessions", own / "archived_sessions"]
+
+    def find(self, root: Path) -> Iterator[Source]:
+        """Yield the rollouts; of a rollout and its compressed copy only the rollout."""
+        for directory, _, names in os.walk(root):
+            present = set(names)
+            for name in sorted(present):
+                plain = name.removesuffix(COMPRESSED)
+                path = Path(directory, name)
+                if (
+                    _NAME.fullmatch(plain)
+                    and (name == plain or plain not in present)
+                    and _is_inside(path, root)
+                ):
+                    yield Source(path=path, root=root)
+
+    def parser(self, source: Source, state: Mapping[str, Any] | None) -> CodexParser:
+        """Return a parser. The file's name has the thread's id, if the first line is broken."""
+        match = _NAME.fullmatch(source.path.name.removesuffix(COMPRESSED))
+        memory = Memory() if state is None else Memory(**deepcopy(dict(state)))
+        return CodexParser(memory, name_id=match["thread"] if match else None)
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    """Return whether a file is below the root after its links are resolved."""
+    try:
+        return path.resolve(strict=True).is_relative_to(root.resolve(strict=True))
+    except (OSError, RuntimeError):
+        return False
+
+
+FORMAT = CodexFormat()

@@ -1,0 +1,351 @@
+"""Reads the records of a rollout into items.
+
+Texts come from `response_item` alone, as the events (`event_msg`) repeat them. An event id is made
+of the turn's id and the record's place in the turn. Both stay when a newer Codex converts an older
+rollout, which gives its lines other numbers, and when a fork copies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ...format import Place
+from ...items import (
+    BrokenRecordError,
+    ForkPoint,
+    FoundEvent,
+    Item,
+    SessionFacts,
+    Title,
+    TitleRank,
+    TurnEnd,
+    UnknownRecord,
+)
+from ...records import (
+    Json,
+    Record,
+    as_record,
+    optional_id,
+    optional_record,
+    optional_session_id,
+    optional_text,
+    text,
+    title_text,
+    utc_time,
+    whole_number,
+)
+from . import kinds, messages, tools, usage
+from .memory import Memory
+
+_KIND_CHARS = 100
+
+
+class _Line(NamedTuple):
+    """The envelope of a record, and its place."""
+
+    payload: Record
+    timestamp: str | None
+    ordinal: int | None
+    number: int
+
+
+Reader = Callable[[_Line], Iterator[Item]]
+
+
+class CodexParser:
+    """Reads the lines of one rollout in order."""
+
+    def __init__(self, memory: Memory, *, name_id: str | None) -> None:
+        self._memory = memory
+        self._name_id = name_id
+        """The thread's id in the name of the file."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Facts of the earlier lines, as JSON."""
+        return self._memory.to_json()
+
+    def read(self, record: Json, place: Place) -> Iterator[Item]:
+        """Yield the items of one line."""
+        envelope = as_record(record, "the record")
+        kind = text(envelope, "type")
+        reader = self._reader(kind)
+        if reader is None:
+            if kind not in kinds.SILENT_TYPES:
+                yield UnknownRecord(kind=kind[:_KIND_CHARS])
+            return
+        line = _Line(
+            payload=as_record(envelope.get("payload"), "payload"),
+            timestamp=utc_time(envelope.get("timestamp")),
+            ordinal=whole_number(envelope, "ordinal"),
+            number=place.number,
+        )
+        if kind != "session_meta" and self._memory.thread is None:
+            yield self._unnamed_session()
+        yield from reader(line)
+
+    def _reader(self, kind: str) -> Reader | None:
+        return {
+            "session_meta": self._session_meta,
+            "turn_context": self._turn_context,
+            "response_item": self._response_item,
+            "event_msg": self._event,
+            "compacted": self._compacted,
+            "token_usage_record": self._usage_record,
+        }.get(kind)
+
+    def _unnamed_session(self) -> Item:
+        """Return the facts of a session whose first line could not be read."""
+        if self._name_id is None:
+            raise BrokenRecordError("the record comes before the session_meta")
+        self._memory.thread = self._name_id
+        return SessionFacts(session_id=self._name_id)
+
+    def _session_meta(self, line: _Line) -> Iterator[Item]:
+        memory, meta = self._memory, line.payload
+        thread = optional_session_id(meta, "id")
+        if thread is None:
+            raise BrokenRecordError("id is missing")
+        if memory.thread not in (None, thread):
+            if memory.turn is None:
+                memory.lineage = "unsure"
+            return
+        forked_from = optional_session_id(meta, "forked_from_id")
+        base = optional_record(meta, "history_base")
+        facts = SessionFacts(
+            session_id=thread,
+            project_dir=optional_text(meta, "cwd"),
+            parent_session_id=_parent(meta),
+            forked_from=ForkPoint(forked_from) if forked_from else None,
+            agent_version=optional_text(meta, "cli_version"),
+        )
+        provider = optional_text(meta, "model_provider")
+        is_taken_back = bool(base) and base.get("thread_id") == thread
+        first_ordinal = _first_ordinal(meta, base)
+        memory.thread, memory.provider = thread, provider
+        memory.has_copied_totals = bool(base or forked_from)
+        if not is_taken_back and (forked_from or first_ordinal is not None):
+            memory.lineage, memory.first_ordinal = "unsure", first_ordinal
+        yield facts
+        if is_taken_back:
+            event_id = f"{thread}:{first_ordinal or 0}:rollback"
+            yield self._event_item(line, "rollback", event_id, first_ordinal=first_ordinal)
+
+    def _turn_context(self, line: _Line) -> Iterator[Item]:
+        model, turn = optional_text(line.payload, "model"), optional_text(line.payload, "turn_id")
+        self._memory.model = model or self._memory.model
+        self._memory.begin_turn(turn)
+        yield from ()
+
+    def _usage_record(self, line: _Line) -> Iterator[Item]:
+        request = usage.read_usage_record(line.payload, self._memory, line.timestamp, line.ordinal)
+        if request is not None:
+            yield request
+
+    def _compacted(self, line: _Line) -> Iterator[Item]:
+        words = optional_text(line.payload, "message")
+        self._memory.is_compacted = True
+        event_id = self._next_id(line)
+        if words:
+            content = [{"type": "text", "text": words}]
+            yield self._event_item(
+                line, "message", event_id, role="user", origin="compaction", content=content
+            )
+
+    def _response_item(self, line: _Line) -> Iterator[Item]:
+        kind = text(line.payload, "type")
+        if kind == "message":
+            yield from self._message(line)
+        elif kind == "agent_message":
+            yield from self._agent_message(line)
+        elif kind == "reasoning":
+            yield from self._reasoning(line)
+        elif kind in kinds.CALLS:
+            yield from self._call(line, kind)
+        elif kind in kinds.OUTPUTS:
+            yield from self._output(line)
+        else:
+            self._next_id(line)
+            if kind not in kinds.SILENT_ITEMS:
+                yield UnknownRecord(kind=f"response_item/{kind}"[:_KIND_CHARS])
+
+    def _message(self, line: _Line) -> Iterator[Item]:
+        role = text(line.payload, "role")
+        content = messages.content_blocks(line.payload)
+        author = messages.author(line.payload) if role == "user" else None
+        title = self._title(line) if author == messages.PERSON else None
+        event_id = self._next_id(line)
+        if role not in ("user", "assistant") or not content:
+            return
+        self._memory.is_prompted |= author == messages.PERSON
+        if title is not None:
+            yield title
+        origin = author if author in (messages.SYSTEM, messages.COMMAND) else None
+        yield self._event_item(line, "message", event_id, role=role, origin=origin, content=content)
+
+    def _title(self, line: _Line) -> SessionFacts | None:
+        """Return the title that the first prompt of this thread gives."""
+        memory = self._memory
+        words = title_text(messages.prompt(line.payload) or "")
+        if memory.has_title or memory.thread is None or memory.is_copied(line.ordinal) or not words:
+            return None
+        memory.has_title = True
+        return SessionFacts(session_id=memory.thread, title=Title(TitleRank.PROMPT, words))
+
+    def _agent_message(self, line: _Line) -> Iterator[Item]:
+        """Yield the message of another agent of the same tree."""
+        content = messages.content_blocks(line.payload)
+        event_id = self._next_id(line)
+        self._memory.is_prompted = True
+        if content:
+            yield self._event_item(
+                line, "message", event_id, role="user", origin="agent", content=content
+            )
+
+    def _reasoning(self, line: _Line) -> Iterator[Item]:
+        words = messages.reasoning(line.payload)
+        event_id = self._next_id(line)
+        if words:
+            content = [{"type": "text", "text": words}]
+            yield self._event_item(line, "thinking", event_id, content=content)
+
+    def _call(self, line: _Line, kind: str) -> Iterator[Item]:
+        call = tools.read_call(line.payload)
+        place_id = self._next_id(line)
+        call_id = call.call_id or place_id
+        yield self._event_item(
+            line,
+            "pre_tool",
+            f"{call_id}:pre",
+            tool_name=call.name,
+            tool_input=call.arguments,
+            tool_use_id=call_id,
+        )
+        if kind in kinds.CALLS_WITHOUT_OUTPUT:
+            error = tools.FAILED if line.payload.get("status") == "failed" else None
+            yield self._post_tool(line, call_id, call.name, None, error)
+        else:
+            self._memory.open_call(call_id, call.name)
+
+    def _output(self, line: _Line) -> Iterator[Item]:
+        output, error = tools.read_output(line.payload)
+        call_id = optional_id(line.payload, "call_id")
+        place_id = self._next_id(line)
+        name, noted_error = self._memory.close_call(call_id or place_id)
+        yield self._post_tool(line, call_id or place_id, name, output, noted_error or error)
+
+    def _post_tool(
+        self, line: _Line, call_id: str, name: str | None, output: Json, error: str | None
+    ) -> Item:
+        return self._event_item(
+            line,
+            "post_tool",
+            f"{call_id}:post",
+            tool_name=name,
+            tool_output=output,
+            tool_use_id=call_id,
+            error=error,
+        )
+
+    def _event(self, line: _Line) -> Iterator[Item]:
+        kind, payload, memory = text(line.payload, "type"), line.payload, self._memory
+        match kind:
+            case "token_count":
+                request = usage.read_totals(payload, memory, line.timestamp, line.ordinal)
+                if request is not None:
+                    yield request
+            case "thread_settings_applied":
+                settings = optional_record(payload, "thread_settings")
+                memory.service_tier = optional_text(settings, "service_tier")
+            case "item_completed" | "patch_apply_end" | "mcp_tool_call_end":
+                call_id, error = tools.read_failure(payload)
+                if error is not None:
+                    memory.note_failure(call_id, error)
+            case _ if kind not in kinds.SILENT_EVENTS:
+                yield from self._turn_event(line, kind)
+
+    def _turn_event(self, line: _Line, kind: str) -> Iterator[Item]:
+        memory, payload = self._memory, line.payload
+        match kind:
+            case "task_started" | "turn_started":
+                memory.begin_turn(optional_text(payload, "turn_id"))
+                memory.is_prompted = memory.is_compacted = False
+            case "task_complete" | "turn_complete" | "turn_aborted":
+                yield from self._turn_end(line, kind)
+            case "thread_rolled_back":
+                turns = whole_number(payload, "num_turns")
+                yield self._event_item(line, "rollback", self._next_id(line), num_turns=turns)
+            case "thread_name_updated":
+                yield from self._chosen_title(line)
+            case _:
+                yield UnknownRecord(kind=f"event_msg/{kind}"[:_KIND_CHARS])
+
+    def _chosen_title(self, line: _Line) -> Iterator[Item]:
+        words = title_text(optional_text(line.payload, "thread_name") or "")
+        if words and self._memory.thread and not self._memory.is_copied(line.ordinal):
+            title = Title(TitleRank.CHOSEN, words)
+            yield SessionFacts(session_id=self._memory.thread, title=title)
+
+    def _turn_end(self, line: _Line, kind: str) -> Iterator[Item]:
+        """Yield the end of a turn, unless it is unknown or the turn only compacted the history."""
+        memory, payload = self._memory, line.payload
+        error = payload.get("error")
+        if memory.thread is None or memory.is_copied(line.ordinal):
+            return
+        if kind == "turn_aborted":
+            yield TurnEnd(session_id=memory.thread, reason="stopped")
+        elif error is not None:
+            words = error.get("message") if isinstance(error, dict) else error
+            reason = words if isinstance(words, str) else None
+            yield TurnEnd(session_id=memory.thread, reason="failed", error=reason)
+        elif payload.get("last_agent_message", "") is not None and (
+            memory.is_prompted or not memory.is_compacted
+        ):
+            yield TurnEnd(session_id=memory.thread, reason="completed")
+
+    def _next_id(self, line: _Line) -> str:
+        """Return the id of a record of the text lane, and count the record."""
+        memory = self._memory
+        place, memory.place = memory.place, memory.place + 1
+        if memory.turn is not None:
+            return f"{memory.turn}:{place}"
+        number = line.number if line.ordinal is None else line.ordinal
+        return f"{memory.thread}:{number}"
+
+    def _event_item(self, line: _Line, event_type: str, event_id: str, **fields: Any) -> Item:
+        if self._memory.thread is None:
+            raise BrokenRecordError("the record comes before the session_meta")
+        event = {
+            "event_type": event_type,
+            "event_id": event_id,
+            "timestamp": line.timestamp,
+            **fields,
+        }
+        return FoundEvent(
+            session_id=self._memory.thread,
+            event={key: value for key, value in event.items() if value is not None},
+            is_inherited=self._memory.is_copied(line.ordinal),
+        )
+
+
+def _parent(meta: Record) -> str | None:
+    """Return the id of the thread that started a thread as its subagent."""
+    source = meta.get("source")
+    subagent = source.get("subagent") if isinstance(source, dict) else None
+    spawn = subagent.get("thread_spawn") if isinstance(subagent, dict) else None
+    if isinstance(spawn, dict) and "parent_thread_id" in spawn:
+        return optional_session_id(spawn, "parent_thread_id")
+    return optional_session_id(meta, "parent_thread_id")
+
+
+def _first_ordinal(meta: Record, base: Record) -> int | None:
+    for record, key in (
+        (meta, "subagent_history_start_ordinal"),
+        (meta, "forked_from_ordinal_exclusive"),
+        (base, "end_ordinal_exclusive"),
+    ):
+        found = whole_number(record, key)
+        if found is not None:
+            return found
+    return None
