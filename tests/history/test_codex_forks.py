@@ -8,6 +8,7 @@ from agent_orchestrator.history.items import ForkPoint, FoundEvent, SessionFacts
 from tests.support.codex_rollouts import (
     OLDER_THREAD,
     THREAD,
+    TURN,
     ends,
     event,
     events,
@@ -135,19 +136,38 @@ def test_older_rollback_is_an_event() -> None:
     assert [(each["event_type"], each["num_turns"]) for each in found] == [("rollback", 1)]
 
 
-def test_continuation_after_a_revert_is_the_same_session() -> None:
-    before, after = read(lines("reverted")), read(lines("reverted-continuation"))
-    thread = "01a21dd7-3915-7fc3-8db4-29b37bffef5a"
-    assert {item.session_id for item in [*before, *after] if isinstance(item, FoundEvent)} == {
-        thread
-    }
-    assert events(after)[0] == {
-        "event_type": "rollback",
-        "event_id": f"{thread}:16:rollback",
-        "timestamp": "2026-11-27T16:29:34.406000Z",
-        "first_ordinal": 16,
-    }
-    ids = Counter(found["event_id"] for found in [*events(before), *events(after)])
+def test_reverted_thread_continues_in_other_files() -> None:
+    thread = "01a21deb-6a53-7c12-b95f-cfea53ee77ed"
+    segments = ["01a21deb-6b2b-7d33-8be5-f29da254d0cf", "01a21deb-6b96-7db2-bb9f-474942d90918"]
+    name = f"rollout-2026-11-27T16-51-37-{thread}"
+    parts = [
+        read(lines("reverted"), f"{name}.jsonl"),
+        read(lines("reverted-once"), f"{name}_{segments[0]}.jsonl"),
+        read(lines("reverted-twice"), f"{name}_{segments[1]}.jsonl"),
+    ]
+    items = [item for part in parts for item in part]
+    assert {item.session_id for item in items if isinstance(item, FoundEvent)} == {thread}
+    assert [found for found in events(items) if found["event_type"] == "rollback"] == [
+        {
+            "event_type": "rollback",
+            "event_id": f"{segments[0]}:rollback",
+            "timestamp": "2026-11-27T16:51:37.387000Z",
+            "first_ordinal": 22,
+        },
+        {
+            "event_type": "rollback",
+            "event_id": f"{segments[1]}:rollback",
+            "timestamp": "2026-11-27T16:51:37.494000Z",
+            "first_ordinal": 25,
+        },
+    ]
+    ids = Counter(found["event_id"] for found in events(items))
     assert max(ids.values()) == 1
-    assert events(after, inherited=True) == []
-    assert (tokens(before), tokens(after)) == (3 * 3042, 5 * 3042)
+    assert events(items, inherited=True) == []
+    assert [len(requests(part)) for part in parts] == [3, 1, 4]
+
+
+def test_continuation_does_not_change_the_title() -> None:
+    name = f"rollout-2026-11-27T16-51-37-{THREAD}_{TURN}.jsonl"
+    items = read(lines("reverted-once"), name)
+    assert [item.title for item in items if isinstance(item, SessionFacts)] == [None]

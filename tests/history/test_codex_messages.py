@@ -9,6 +9,7 @@ from tests.support.codex_rollouts import (
     ends,
     event,
     events,
+    lines,
     read,
     record,
     reply,
@@ -116,6 +117,14 @@ def test_call_has_a_name_and_an_input(call: Json, name: str, arguments: Json) ->
     items = read([session_meta(), reply(**{"call_id": "c1", "kind": call.pop("type"), **call})])
     (found,) = events(items)
     assert (found["tool_name"], found["tool_input"]) == (name, arguments)
+
+
+def test_call_of_an_mcp_server_fails_with_its_answer() -> None:
+    found = [found for found in events(read(lines("reverted"))) if "tool_output" in found]
+    assert [(call["tool_name"], call.get("error")) for call in found] == [
+        ("mcp__docs__find", None),
+        ("mcp__docs__fail", "found it"),
+    ]
 
 
 def test_web_search_is_a_call_and_its_end() -> None:

@@ -29,8 +29,8 @@ def lines(name: str) -> list[Json]:
     return [json.loads(line) for line in (SAMPLES / f"{name}.jsonl").read_text().splitlines()]
 
 
-def read(records: Iterable[Json]) -> list[Item]:
-    parser = FORMAT.parser(source(), None)
+def read(records: Iterable[Json], name: str = "thread.jsonl") -> list[Item]:
+    parser = FORMAT.parser(source(name), None)
     return [
         item
         for number, record in enumerate(records, 1)

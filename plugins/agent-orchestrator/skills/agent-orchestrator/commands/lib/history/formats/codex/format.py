@@ -14,9 +14,10 @@ from .memory import Memory
 from .parser import CodexParser
 
 _NAME = re.compile(
-    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9a-f-]{36})(?:_[0-9a-f-]{36})?\.jsonl"
+    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9a-f-]{36})"
+    r"(?:_(?P<segment>[0-9a-f-]{36}))?\.jsonl"
 )
-"""Name of a rollout. A thread has several if it was taken back to an earlier turn."""
+"""Name of a rollout. A thread continues in another one after it was taken back to a turn."""
 COMPRESSED = ".zst"
 
 
@@ -58,7 +59,8 @@ class CodexFormat:
         """Return a parser. The file's name has the thread's id, if the first line is broken."""
         match = _NAME.fullmatch(source.path.name.removesuffix(COMPRESSED))
         memory = Memory() if state is None else Memory(**deepcopy(dict(state)))
-        return CodexParser(memory, name_id=match["thread"] if match else None)
+        thread, segment = (match["thread"], match["segment"]) if match else (None, None)
+        return CodexParser(memory, name_id=thread, segment=segment)
 
 
 def _is_inside(path: Path, root: Path) -> bool:

@@ -56,10 +56,12 @@ Reader = Callable[[_Line], Iterator[Item]]
 class CodexParser:
     """Reads the lines of one rollout in order."""
 
-    def __init__(self, memory: Memory, *, name_id: str | None) -> None:
+    def __init__(self, memory: Memory, *, name_id: str | None, segment: str | None) -> None:
         self._memory = memory
         self._name_id = name_id
         """The thread's id in the name of the file."""
+        self._segment = segment
+        """The id of a file that continues a thread after it was taken back to a turn."""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -121,15 +123,15 @@ class CodexParser:
             agent_version=optional_text(meta, "cli_version"),
         )
         provider = optional_text(meta, "model_provider")
-        is_taken_back = bool(base) and base.get("thread_id") == thread
         first_ordinal = _first_ordinal(meta, base)
         memory.thread, memory.provider = thread, provider
         memory.has_copied_totals = bool(base or forked_from)
-        if not is_taken_back and (forked_from or first_ordinal is not None):
+        memory.has_title |= self._segment is not None
+        if self._segment is None and (forked_from or first_ordinal is not None):
             memory.lineage, memory.first_ordinal = "unsure", first_ordinal
         yield facts
-        if is_taken_back:
-            event_id = f"{thread}:{first_ordinal or 0}:rollback"
+        if self._segment is not None:
+            event_id = f"{self._segment}:rollback"
             yield self._event_item(line, "rollback", event_id, first_ordinal=first_ordinal)
 
     def _turn_context(self, line: _Line) -> Iterator[Item]:

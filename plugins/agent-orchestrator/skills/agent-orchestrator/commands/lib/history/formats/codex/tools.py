@@ -153,7 +153,16 @@ def _item_failure(item: Record) -> tuple[str | None, str | None]:
     error = item.get("error")
     words = error.get("message") if isinstance(error, dict) else error
     reason = _exit_error(item.get("exit_code")) or (words if isinstance(words, str) else None)
-    return optional_id(item, "id"), reason or FAILED
+    return optional_id(item, "id"), reason or _texts(item.get("result")) or FAILED
+
+
+def _texts(answer: Json) -> str:
+    """Return the texts in the answer of an MCP server."""
+    content = answer.get("content") if isinstance(answer, dict) else None
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "\n".join(words for words in texts if isinstance(words, str))
 
 
 def _mcp_error(result: Json) -> str | None:
@@ -162,8 +171,6 @@ def _mcp_error(result: Json) -> str | None:
     if isinstance(result.get("Err"), str):
         return result["Err"] or FAILED
     answer = result.get("Ok")
-    has_failed = isinstance(answer, dict) and True in (
-        answer.get("isError"),
-        answer.get("is_error"),
-    )
-    return FAILED if has_failed else None
+    if isinstance(answer, dict) and True in (answer.get("isError"), answer.get("is_error")):
+        return _texts(answer) or FAILED
+    return None
