@@ -114,6 +114,27 @@ def test_undecidable_fork_has_events_but_no_usage() -> None:
     assert requests(items) == []
 
 
+def test_copied_meta_is_enough_to_know_a_fork() -> None:
+    older = "01a21dd5-a000-7000-8000-000000000000"
+    newer = "01a21dd5-b000-7000-8000-000000000000"
+    items = read(
+        [
+            session_meta(),
+            session_meta(id="parent"),
+            session_meta(id="parent-of-parent"),
+            event("task_started", turn_id=older),
+            token_count(1100, 1100),
+            event("task_started", turn_id=newer),
+            token_count(3300, 2200),
+        ]
+    )
+    assert [item.forked_from for item in items if isinstance(item, SessionFacts)] == [
+        None,
+        ForkPoint("parent"),
+    ]
+    assert tokens(items) == 2200
+
+
 def test_ordinals_decide_without_turn_ids() -> None:
     meta = session_meta(forked_from_id="parent", forked_from_ordinal_exclusive=5)
     words = {"type": "message", "role": "user", "content": "Hello."}

@@ -134,6 +134,21 @@ def test_web_search_is_a_call_and_its_end() -> None:
     assert (after["event_id"], after["error"]) == ("ws_1:post", "the tool failed")
 
 
+def test_tool_search_finds_names() -> None:
+    search = reply("tool_search_call", call_id="c1", arguments={"query": "agents"})
+    result = reply("tool_search_output", call_id="c1", tools=[{"name": "spawn"}, {"name": "wait"}])
+    before, after = events(read([session_meta(), search, result]))
+    assert (before["tool_name"], before["tool_input"]) == ("tool_search", {"query": "agents"})
+    assert (after["tool_name"], after["tool_output"]) == ("tool_search", ["spawn", "wait"])
+
+
+def test_generated_image_has_no_bytes() -> None:
+    call = reply("image_generation_call", id="ig_1", revised_prompt="A cat.", result="A" * 1000)
+    before, after = events(read([session_meta(), call]))
+    assert (before["event_id"], before["tool_input"]) == ("ig_1:pre", {"prompt": "A cat."})
+    assert "tool_output" not in after
+
+
 @pytest.mark.parametrize(
     ("output", "error"),
     [

@@ -75,6 +75,13 @@ def test_record_of_another_thread_is_inherited() -> None:
     assert (request.key, request.is_inherited) == ("codex:r1", True)
 
 
+def test_record_without_a_response_has_the_key_of_its_place() -> None:
+    own = usage_record(None, 500, 500)
+    copied = usage_record(None, 300, 800, thread_id="parent")
+    (request,) = requests(read([session_meta(), own, copied]))
+    assert request.key == f"codex:{THREAD}:1"
+
+
 def test_record_in_a_compaction_is_not_counted() -> None:
     compacted = record(
         "compacted",

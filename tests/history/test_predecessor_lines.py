@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_orchestrator.history.formats.predecessor import FORMAT
+from agent_orchestrator.history.formats.predecessor.format import META_BYTES_LIMIT
 from agent_orchestrator.history.formats.predecessor.lines import LINE_BYTES_LIMIT
 from agent_orchestrator.history.items import BrokenRecordError, UnknownRecord
 from tests.support.predecessor_files import (
+    META,
     RUN,
     SESSION,
     Json,
@@ -21,6 +23,7 @@ from tests.support.predecessor_files import (
     prompt,
     read,
     text,
+    user,
     write,
 )
 
@@ -34,14 +37,17 @@ def test_unreadable_lines_are_counted(tmp_path: Path) -> None:
         b"x" * (LINE_BYTES_LIMIT + 10) + b"\n",
         {"new": "message"},
         assistant({"id": 5, "name": "Bash"}),
+        assistant({"id": "", "name": "Bash"}),
+        user([{"tool_use_id": None}]),
         assistant(text("One.")),
     ]
     items = read(tmp_path, lines)
     assert [item.kind for item in items if isinstance(item, UnknownRecord)] == [
         *["unknown line"] * 4,
-        "broken assistant",
+        *["broken assistant"] * 2,
+        "broken user",
     ]
-    assert events(items)[-1]["event_id"] == f"{SESSION}:8:0"
+    assert events(items)[-1]["event_id"] == f"{SESSION}:10:0"
 
 
 @pytest.mark.parametrize("length", [1, 20, -2])
@@ -63,6 +69,11 @@ def test_empty_session_has_only_facts(tmp_path: Path) -> None:
 def test_broken_meta_file_is_refused(tmp_path: Path, meta: Json) -> None:
     with pytest.raises(BrokenRecordError):
         read(tmp_path, RUN, meta)
+
+
+def test_large_meta_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenRecordError):
+        read(tmp_path, RUN, {**META, "agent": "x" * META_BYTES_LIMIT})
 
 
 def test_half_written_meta_file_is_refused(tmp_path: Path) -> None:

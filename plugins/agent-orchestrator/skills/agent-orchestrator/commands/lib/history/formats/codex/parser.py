@@ -110,8 +110,7 @@ class CodexParser:
         if thread is None:
             raise BrokenRecordError("id is missing")
         if memory.thread not in (None, thread):
-            if memory.turn is None:
-                memory.lineage = "unsure"
+            yield from self._copied_meta(memory.thread, thread)
             return
         forked_from = optional_session_id(meta, "forked_from_id")
         base = optional_record(meta, "history_base")
@@ -133,6 +132,13 @@ class CodexParser:
         if self._segment is not None:
             event_id = f"{self._segment}:rollback"
             yield self._event_item(line, "rollback", event_id, first_ordinal=first_ordinal)
+
+    def _copied_meta(self, own: str | None, copied: str) -> Iterator[Item]:
+        """Note that another thread was copied. An older fork has no other mark."""
+        memory = self._memory
+        if own is not None and memory.turn is None and memory.lineage == "own":
+            memory.lineage = "unsure"
+            yield SessionFacts(session_id=own, forked_from=ForkPoint(copied))
 
     def _turn_context(self, line: _Line) -> Iterator[Item]:
         model, turn = optional_text(line.payload, "model"), optional_text(line.payload, "turn_id")
