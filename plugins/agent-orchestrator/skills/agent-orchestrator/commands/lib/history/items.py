@@ -115,7 +115,16 @@ class UnknownRecord:
     kind: str
 
 
-Item = SessionFacts | FoundEvent | ModelRequest | TurnEnd | UnknownRecord
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokenRecord:
+    """A record that cannot be read, of a source that is read as a whole."""
+
+    place: str
+    """Its place in the source, such as `line 3` or `message msg_1`."""
+    reason: str
+
+
+Item = SessionFacts | FoundEvent | ModelRequest | TurnEnd | UnknownRecord | BrokenRecord
 
 
 class BrokenRecordError(ValueError):

@@ -1,0 +1,13 @@
+"""Rules for the files that formats find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Return whether a path is an existing file below a root, after links are followed."""
+    try:
+        return path.is_file() and path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return False
