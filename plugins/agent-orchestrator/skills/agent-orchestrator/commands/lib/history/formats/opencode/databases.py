@@ -11,10 +11,11 @@ from typing import NamedTuple
 from ...items import BrokenRecord, BrokenRecordError, Item
 from ..fields import Json, parse_json, required_id
 from ..read_only import Row, columns, open_read_only
+from ..titles import prompt_title
 from . import messages, session_messages
 from .answers import Conversation, is_complete, milliseconds_of
 from .messages import Message, Part
-from .session import facts, prompt_title
+from .session import facts
 
 SESSION_TABLES = ("session_v2", "session")
 """The newest generation first. A session that stands in both is read from the first."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from ...items import BrokenRecord, BrokenRecordError, Item
 from ..fields import Fields, fields_of, parse_json, required_id, required_session_id, session_id_of
 from ..files import is_inside
+from ..titles import prompt_title
 from . import messages
 from .answers import Conversation, milliseconds_of
 from .messages import Message, Part
-from .session import facts, prompt_title
+from .session import facts
 
 PLACE = "storage"
 
