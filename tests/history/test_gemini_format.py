@@ -147,6 +147,14 @@ def test_usage_separates_cached_tokens_and_adds_thoughts(chats: Path) -> None:
     }
 
 
+def test_key_of_a_request_has_a_limit(chats: Path) -> None:
+    header = {**HEADER, "sessionId": "s" * 128}
+    records = [answer("m" * 149 + end, "Yes.") for end in "ab"]
+    items = read(write(chats / "session-1.jsonl", header, *records))
+    check_items(items)
+    assert len({request.key for request in of_kind(items, ModelRequest)}) == 2
+
+
 def test_messages_taken_back_are_kept_and_marked(chats: Path) -> None:
     before = [user("m1", "A."), answer("m2", "B."), user("m3", "C."), answer("m4", "D.")]
     items = read_records(chats, *before, {"$rewindTo": "m3"}, user("m5", "E."))

@@ -57,6 +57,7 @@ def check_items(items: Iterable[Item]) -> None:
         if isinstance(item, FoundEvent):
             _check_event(item.event)
         if isinstance(item, ModelRequest):
+            assert 1 <= len(item.key) <= 200
             assert all(type(count) is int and count >= 0 for count in item.counts.values())
             assert item.cost_nanodollars is None or item.cost_nanodollars > 0
 

@@ -5,6 +5,7 @@ A field of a wrong type counts as missing. Required fields are asked for with `r
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ MAX_COUNT = 10**12
 """The largest count that the manager accepts."""
 MAX_ID_CHARS = 150
 """An event id has up to 200 characters. This is the part that comes from the source."""
+MAX_KEY_CHARS = 200
 MAX_TITLE_CHARS = 200
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +88,14 @@ def required_id(value: Json, name: str) -> str:
     if isinstance(value, str) and 1 <= len(value) <= MAX_ID_CHARS:
         return value
     raise BrokenRecordError(f"{name} is not a text of 1 to {MAX_ID_CHARS} characters")
+
+
+def request_key(agent: str, *ids: str) -> str:
+    """Return the key of a model request, which has up to `MAX_KEY_CHARS` characters."""
+    key = ":".join((agent, *ids))
+    if len(key) <= MAX_KEY_CHARS:
+        return key
+    return f"{agent}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def is_session_id(value: Json) -> bool:

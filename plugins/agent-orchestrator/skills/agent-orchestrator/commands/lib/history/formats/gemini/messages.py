@@ -15,6 +15,7 @@ from ..fields import (
     fields_of,
     known_counts,
     list_of,
+    request_key,
     text_of,
     time_of_text,
 )
@@ -139,7 +140,7 @@ def _request(session_id: str, message_id: str, message: Fields) -> ModelRequest 
         return None
     return ModelRequest(
         session_id=session_id,
-        key=f"gemini:{session_id}:{message_id}",
+        key=request_key("gemini", session_id, message_id),
         counts=counts,
         occurred_at=time_of_text(message.get("timestamp")),
         model=text_of(message.get("model")),

@@ -18,6 +18,7 @@ from ..fields import (
     known_counts,
     list_of,
     nanodollars_of,
+    request_key,
     text_of,
     time_of_milliseconds,
 )
@@ -169,7 +170,7 @@ def model_request(
         return None
     return ModelRequest(
         session_id=conversation.session_id,
-        key=f"opencode:{message_id}",
+        key=request_key("opencode", message_id),
         counts=counts,
         occurred_at=created_at(data),
         model=text_of(model.get("id")),
