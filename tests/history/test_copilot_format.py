@@ -31,6 +31,7 @@ from tests.support.found_items import check_items, events_of, of_kind, texts_of,
 
 SAMPLES = Path(__file__).parent / "samples" / "copilot"
 SESSION = "b8d8670a-2185-4a5d-a71f-620ad7057f35"
+WITH_SUBAGENT = "c254a657-6cd6-4fa9-85ff-fa3aed722ed0"
 TIME = "2026-11-27T10:00:00.000Z"
 FIVE_REQUESTS = {
     "input_tokens": 5000,
@@ -183,6 +184,19 @@ def test_request_of_another_session_is_inherited(tmp_path: Path) -> None:
     items = read_records(tmp_path, record("session.usage_record", usage=usage))
     (request,) = of_kind(items, ModelRequest)
     assert (request.key, request.is_inherited) == ("copilot:s0:u1", True)
+
+
+def test_requests_of_a_subagent_count_for_its_session(tmp_path: Path) -> None:
+    path = events_file(tmp_path, WITH_SUBAGENT)
+    path.parent.mkdir(parents=True)
+    shutil.copy(SAMPLES / "subagent.jsonl", path)
+    items = read(tmp_path, WITH_SUBAGENT)
+    check_items(items)
+    assert not of_kind(items, BrokenRecord) + of_kind(items, UnknownRecord)
+    requests = of_kind(items, ModelRequest)
+    assert [request.is_inherited for request in requests] == [False, False, False]
+    assert texts_of(items, parent_tool_use_id="call_fb76f5715d90") == ["Nothing found."]
+    assert [end.reason for end in of_kind(items, TurnEnd)] == ["completed"]
 
 
 def test_records_without_ids_have_the_ids_of_their_lines(tmp_path: Path) -> None:

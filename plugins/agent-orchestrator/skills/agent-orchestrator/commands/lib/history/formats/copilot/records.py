@@ -128,6 +128,7 @@ class Records:
             event_id=required_id(event_id, "the id"),
             timestamp=time_of_text(record.get("timestamp")),
             data=record["data"],
+            is_subagent=text_of(record.get("agentId")) is not None,
         )
 
     def _facts(self, record: Fields, opened: Record) -> Iterator[Item]:

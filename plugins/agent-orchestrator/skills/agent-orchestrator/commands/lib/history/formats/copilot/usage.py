@@ -43,6 +43,8 @@ class Record:
     event_id: str
     timestamp: str | None
     data: Fields
+    is_subagent: bool
+    """True if a subagent wrote it."""
 
 
 def row_numbers(root: Path) -> dict[str, str]:
@@ -119,7 +121,8 @@ def _of_record(session_id: str, record: Record) -> ModelRequest:
         counts=_counts(usage),
         occurred_at=record.timestamp,
         model=text_of(usage.get("model")),
-        is_inherited=owner != session_id,
+        # A subagent has an id of its own, which is not that of a session.
+        is_inherited=owner != session_id and not record.is_subagent,
     )
 
 
