@@ -31,6 +31,7 @@ from tests.support.found_items import check_items, events_of, of_kind, texts_of,
 SAMPLES = Path(__file__).parent / "samples" / "gemini"
 SAMPLE = SAMPLES / "session-2026-11-27T16-27-d1334d93.jsonl"
 RESUMED = SAMPLES / "session-2026-11-27T16-28-d1334d93.jsonl"
+SUBAGENT = SAMPLES / "37432da1-a241-4ed8-bba3-e551110ea6e7.jsonl"
 SESSION = "d1334d93-e67a-48bc-812c-a1af355ed533"
 TIME = "2026-11-27T10:00:00.000Z"
 HEADER = {"sessionId": "s1", "projectHash": "0", "startTime": TIME, "kind": "main"}
@@ -268,14 +269,18 @@ def test_stamp_follows_the_file(chats: Path) -> None:
 
 
 def test_subagent_is_a_session_with_a_parent(chats: Path) -> None:
-    header = {**HEADER, "sessionId": "sub-1", "kind": "subagent"}
-    path = write(chats / "s1" / "sub-1.jsonl", header, user("m1", "Look."))
+    (chats / SESSION).mkdir()
+    path = Path(shutil.copy(SUBAGENT, chats / SESSION))
     (chats.parent / ".project_root").write_text("/home/user/project")
     assert [source.path for source in FORMAT.find(chats.parents[1])] == [path]
-    facts = of_kind(read(path), SessionFacts)[0]
-    assert facts.session_id == "sub-1"
-    assert facts.parent_session_id == "s1"
+    items = read(path)
+    check_items(items)
+    facts = of_kind(items, SessionFacts)[0]
+    assert (facts.session_id, facts.parent_session_id) == (SUBAGENT.stem, SESSION)
     assert facts.project_dir == "/home/user/project"
+    assert texts_of(items, origin="system") == ["Finish now."]
+    assert "origin" not in events_of(items)[0]
+    assert len(of_kind(items, ModelRequest)) == 2
 
 
 @pytest.mark.parametrize("name", ["project", None])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...format import About, Source
-from ...items import BrokenRecordError, Item, SessionFacts, Title, TitleRank
+from ...items import BrokenRecordError, FoundEvent, Item, SessionFacts, Title, TitleRank
 from ..fields import fields_of, parse_json, session_id_of, text_of, title_line
 from ..files import is_inside
 from ..titles import prompt_title
@@ -69,11 +69,17 @@ def _is_replaced(path: Path) -> bool:
 
 
 def _items(conversation: Conversation) -> Iterator[Item]:
+    has_prompt = False
     for message_id, message in conversation.messages.items():
-        is_rolled_back = message_id in conversation.rolled_back
-        yield from translate(
-            conversation.session_id, message_id, message, is_rolled_back=is_rolled_back
-        )
+        for item in translate(conversation.session_id, message_id, message):
+            if isinstance(item, FoundEvent):
+                is_prompt = item.event.get("role") == "user" and "origin" not in item.event
+                if message_id in conversation.rolled_back:
+                    item.event["rolled_back"] = True
+                if is_prompt and has_prompt and conversation.is_subagent:
+                    item.event["origin"] = "system"
+                has_prompt = has_prompt or is_prompt
+            yield item
 
 
 def _facts(conversation: Conversation, source: Source) -> SessionFacts:

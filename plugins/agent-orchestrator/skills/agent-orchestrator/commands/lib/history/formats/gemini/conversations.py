@@ -36,6 +36,11 @@ class Conversation:
     rolled_back: set[str] = field(default_factory=set)
     """Ids of the messages that were taken back."""
 
+    @property
+    def is_subagent(self) -> bool:
+        """A subagent's prompt is its first one. The agent writes the texts after it."""
+        return self.metadata.get("kind") == "subagent"
+
     def write(self, message: Fields) -> None:
         """Add a message, or add its fields to the message with its id.
 

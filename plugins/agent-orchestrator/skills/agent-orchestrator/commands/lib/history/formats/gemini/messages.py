@@ -25,9 +25,7 @@ _INJECTED = ("<session_context>", "This is the Gemini CLI. We are setting up the
 _ENDED = ("success", "error", "cancelled")
 
 
-def translate(
-    session_id: str, message_id: str, message: Fields, *, is_rolled_back: bool
-) -> Iterator[Item]:
+def translate(session_id: str, message_id: str, message: Fields) -> Iterator[Item]:
     """Yield the items of a message. Its id must have the length of an id."""
     items: Iterator[Event | Item]
     match message.get("type"):
@@ -42,8 +40,7 @@ def translate(
             items = iter(())
     for item in items:
         if isinstance(item, dict):
-            mark = {"rolled_back": True} if is_rolled_back else {}
-            yield FoundEvent(session_id=session_id, event={**item, **mark})
+            yield FoundEvent(session_id=session_id, event=item)
         else:
             yield item
 
