@@ -24,6 +24,7 @@ SERVICE_ROOMS = [
     "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
     "concurrency", "sql.database", "sql.read", "transport", "settings",
     "sql.schema", "store", "prices", "domain", "machine", "sql.migrations.versions",
+    "sql.schema", "store", "export", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "console", "sessions", "upkeep", "history.formats", "history", "runs",

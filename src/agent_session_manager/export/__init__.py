@@ -1,0 +1,1 @@
+"""Export of one session as a document: Markdown, HTML or JSON lines."""
