@@ -28,6 +28,7 @@ from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.routes import (
     events,
     history,
+    export,
     login,
     maintenance,
     page,
@@ -104,6 +105,7 @@ def build_app(
         login.router,
         statistics.router,
         history.router,
+        export.router,
         health,
         maintenance.router,
         earlier_routes.router,

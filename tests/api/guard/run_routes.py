@@ -27,6 +27,7 @@ REACHED: dict[Route, set[str]] = {
     ("GET", SESSION + "/result"): FAMILY,
     ("GET", SESSION + "/events"): FAMILY,
     ("GET", SESSION + "/runs"): FAMILY,
+    ("GET", SESSION + "/export"): FAMILY,
     ("POST", SESSION + "/events"): OWN,
     ("PUT", RUN + "/lease"): OWN,
     ("DELETE", RUN + "/lease"): OWN,

@@ -21,6 +21,7 @@ OF_PAGES = {
     ("GET", SESSION + "/result"),
     ("GET", SESSION + "/events"),
     ("GET", SESSION + "/runs"),
+    ("GET", SESSION + "/export"),
     ("POST", RUN + "/requests"),
     ("GET", "/usage"),
     ("GET", "/facets"),
