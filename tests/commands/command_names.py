@@ -10,7 +10,7 @@ COMMANDS = (
 NEED_AN_AGENT = ("ao-new", "ao-resume")
 NEED_A_MANAGER = (
     *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
-    *("ao-send", "ao-status", "ao-stop", "ao-wait"),
+    *("ao-export", "ao-send", "ao-status", "ao-stop", "ao-wait"),
 )
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)

@@ -63,7 +63,7 @@ def test_impossible_number_is_a_usage_error() -> None:
     "command",
     [
         *("ao-get-result", "ao-logs", "ao-new", "ao-rename", "ao-resume", "ao-send", "ao-status"),
-        *("ao-stop", "ao-wait"),
+        *("ao-export", "ao-stop", "ao-wait"),
     ],
 )
 def test_a_missing_argument_is_a_usage_error_in_one_line(command: str) -> None:
@@ -251,6 +251,7 @@ def test_unknown_session_of_any_name_has_a_status(shell: Shell, argument: str) -
     ("command", "given"),
     [
         *(("ao-clean", []), ("ao-get-result", []), ("ao-logs", []), ("ao-rename", ["y"])),
+        ("ao-export", []),
         *(("ao-resume", ["-p", "hi"]), ("ao-send", ["-p", "hi"]), ("ao-stop", []), ("ao-wait", [])),
     ],
 )

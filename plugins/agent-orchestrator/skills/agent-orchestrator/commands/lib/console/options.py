@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 
 LARGEST_NUMBER = 2**63 - 1
 """The largest `seq` that a database can hold."""
+
+_SIZE = re.compile(r"([0-9]{1,12})([kKmM]?)", re.ASCII)
+_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -22,6 +26,16 @@ class WholeNumber(click.IntRange):
         if number > LARGEST_NUMBER:
             self.fail(f"the largest number is {LARGEST_NUMBER}.", param, ctx)
         return number
+
+
+class Size(WholeNumber):
+    """A number of bytes, such as `500`, `4k` or `1m`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = _SIZE.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a size such as 500, 4k or 1m.", param, ctx)
+        return super().convert(int(found[1]) * _UNITS[found[2].lower()], param, ctx)
 
 
 class Seconds(click.FloatRange):
