@@ -10,6 +10,7 @@ export type Run = Schemas["RunBody"];
 export type Session = Schemas["SessionBody"];
 export type SessionState = Schemas["State"];
 export type SessionSort = Schemas["SessionSort"];
+export type ExportFormat = Schemas["ExportFormat"];
 export type Facets = Schemas["FacetsAnswer"];
 export type WireEvent = Schemas["EventBody"];
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
@@ -148,6 +149,38 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
         for shown in PRINTED_TEXTS:
             assert shown in paper, shown
         expect(page.get_by_test_id("printed")).to_have_count(0)
+
+
+def test_exported_file_is_a_page_that_runs_nothing(
+    own: RunningManager, visit: Open, api: Api, tmp_path: Path
+) -> None:
+    create(api, "s")
+    image = {"type": "image", "source": {"media_type": "image/png", "data": PIXEL}}
+    append(
+        api,
+        "s",
+        says("Look.</div><script>document.title = 'ran'</script><img src=x onerror=alert(1)>"),
+        call(1, "Read", {"file_path": "a.png"}),
+        result(1, "Read", [image]),
+    )
+    visited = visit(own)
+    page = visited.enter("#/sessions/s")
+    for label, ending in (("Markdown", "md"), ("HTML", "html")):
+        page.get_by_role("button", name="Export…").click()
+        with page.expect_download() as found:
+            page.get_by_role("dialog").get_by_role("button", name=label).click()
+        assert found.value.suggested_filename == f"session-s.{ending}"
+        found.value.save_as(tmp_path / f"x.{ending}")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert (tmp_path / "x.md").read_text().startswith("# `s`\n")
+    shown = visited.context.new_page()
+    problems: list[str] = []
+    shown.on("console", lambda message: problems.append(message.text))
+    shown.goto(f"{(tmp_path / 'x.html').as_uri()}#e2")
+    expect(shown.locator("#e1")).to_contain_text("Look.</div><script>")
+    shown.locator("#e2 summary").click()
+    shown.wait_for_function("() => document.querySelector('#e2 img').naturalWidth === 2")
+    assert (shown.title(), problems) == ("s", [])
 
 
 def is_at(page: Page, seq: int) -> None:

@@ -1,6 +1,8 @@
 /** The manager's routes as functions: only paths, parameters and types. */
 
+import { fileNameOf } from "../text/file-name";
 import {
+  type ExportFormat,
   type Facets,
   parseEvent,
   type Run,
@@ -11,6 +13,7 @@ import {
   type UsageRow,
   type WireEvent,
 } from "../wire";
+import { UnreachableError } from "./errors";
 import { open, type Query, request } from "./request";
 
 const SESSIONS_PER_PAGE = 100;
@@ -50,6 +53,17 @@ export async function listRuns(sessionId: string, signal?: AbortSignal): Promise
 
 export async function getResult(sessionId: string): Promise<string> {
   return (await request<{ result: string }>(`${sessionPath(sessionId)}/result`)).result;
+}
+
+/** Load the export of a session. Its type is neutral: a page of this origin can never show it. */
+export async function exportSession(sessionId: string, format: ExportFormat): Promise<File> {
+  const answer = await open(`${sessionPath(sessionId)}/export`, { query: { format }, accept: "*/*" });
+  const name = fileNameOf(answer.headers.get("Content-Disposition"), "session");
+  try {
+    return new File([await answer.arrayBuffer()], name, { type: "application/octet-stream" });
+  } catch (cause) {
+    throw new UnreachableError(cause);
+  }
 }
 
 export interface EventQuery {

@@ -13,6 +13,7 @@ import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { useToasts } from "../ui/toasts";
 import type { Session } from "../wire";
+import { ExportSession } from "./export-session";
 
 interface SessionActionsProps {
   readonly session: Session;
@@ -29,6 +30,7 @@ export function SessionActions({ session, onChange, onPrint }: SessionActionsPro
       <button type="button" className="button quiet" title="Print the whole session" onClick={onPrint}>
         Print
       </button>
+      <ExportSession session={session} />
       <Archive session={session} onChange={onChange} />
       <Delete session={session} />
     </div>
