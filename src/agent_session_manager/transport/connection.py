@@ -41,6 +41,10 @@ class Connection:
         """Make `drain` wait until nearly all data was taken, so that little is buffered."""
         self._transport.set_write_buffer_limits(high=_LITTLE_BYTES)
 
+    def abort(self) -> None:
+        """End the connection at once, so that its reader sees that the answer is incomplete."""
+        self._transport.abort()
+
     async def drain(self, *, timeout_seconds: float) -> None:
         """Wait until the reader has taken most of the sent data.
 

@@ -162,3 +162,5 @@ def test_export_of_a_deleted_session_ends_incomplete(
         assert api.delete(f"{path}?force=true").status == 200
         with pytest.raises((http.client.IncompleteRead, ConnectionError)):
             answer.read()
+    assert "an export ended incomplete" in manager.log()
+    assert '"level": "error"' not in manager.log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import iterate_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.depends import Id, Served
@@ -19,13 +21,16 @@ from agent_session_manager.api.wire.events import event_to_json
 from agent_session_manager.api.wire.limits import MAX_NUMBER
 from agent_session_manager.api.wire.runs import run_body
 from agent_session_manager.api.wire.sessions import session_body
-from agent_session_manager.domain.errors import SessionNotFoundError
+from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
 from agent_session_manager.domain.session import Session
 from agent_session_manager.export import html
 from agent_session_manager.export.options import ExportedTools, ExportFormat, Options
 from agent_session_manager.export.renderer import Renderer
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.queries import EventFilter, EventPage
+from agent_session_manager.transport.connection import connection_of
+
+logger = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 100
 """Events that are read together; their size is bounded as well, as that of any page."""
@@ -103,11 +108,26 @@ async def export_session(
     facts = session_body(session).model_dump(mode="json")
     renderer = Renderer(query.format, facts, runs, options)
     name = f"{_file_name(session)}.{_ENDINGS[query.format]}"
-    return StreamingResponse(
+    return _Download(
         _document(manager, session, renderer, first),
         media_type=_MEDIA_TYPES[query.format],
         headers={**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+class _Download(StreamingResponse):
+    """A document that ends visibly incomplete if the rest of it cannot be read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._connection = connection_of(scope)
+        await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        try:
+            await super().stream_response(send)
+        except OrchestratorError as exc:
+            logger.info("an export ended incomplete: %s", exc)
+            self._connection.abort()
 
 
 async def _document(
