@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from agent_session_manager.export import prose
 from agent_session_manager.export.nodes import (
     Anchor,
     Border,
@@ -47,7 +48,7 @@ def opening(title: str, facts: Iterable[Node]) -> Iterator[str]:
 def part(node: Node) -> Iterator[str]:
     match node:
         case Prose(text):
-            yield f'<div class="text">{escape(text)}</div>\n'
+            yield from _prose(text)
         case Code(text, label):
             yield f'<div class="label">{escape(label)}</div>\n' if label else ""
             yield f"<pre>\n{escape(text)}</pre>\n"  # a parser drops the first line feed
@@ -64,6 +65,15 @@ def part(node: Node) -> Iterator[str]:
             yield "</details>\n"
         case _:
             yield from _with_body(node)
+
+
+def _prose(text: str) -> Iterator[str]:
+    for language, lines in prose.segments(text):
+        shown = "\n".join(lines)
+        if language is not None:
+            yield from part(Code(shown))
+        elif around := shown.strip("\n"):
+            yield f'<div class="text">{escape(around)}</div>\n'
 
 
 def _with_body(node: Section | Fold | Border) -> Iterator[str]:

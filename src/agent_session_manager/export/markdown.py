@@ -9,9 +9,10 @@ lists, tables and links to websites. Lines of the document itself have texts as 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
+from agent_session_manager.export import prose
 from agent_session_manager.export.nodes import (
     Anchor,
     Border,
@@ -28,7 +29,6 @@ from agent_session_manager.export.nodes import (
 from agent_session_manager.export.text import escape, one_line, visible
 
 _TICKS = re.compile("`+")
-_FENCE = re.compile(r"(`{3,})([A-Za-z0-9+#.-]{0,20}) *")
 _WEB_LINK = re.compile(r"(?<!!)\[[^\[\]<>`\\\n]*\]\(https?://[^\s()<>\\`\"]*\)")
 # Raw HTML, fences of any kind, and links, images and definitions of any form.
 _MARKUP = re.compile(r"<|```|~~~|!\[|\][(\[:]")
@@ -114,56 +114,30 @@ def _longest(text: str) -> int:
 def _prose(text: str) -> Iterator[str]:
     """Yield a text of a person or a model: quoted where that is safe, otherwise fenced."""
     quoted: list[str] = []
-    for kind, lines in _paragraphs(visible(text).split("\n")):
-        if kind is None:
+    for language, lines in _paragraphs(text):
+        if language is None:
             quoted += [f"> {line}" if line else ">" for line in lines]
             continue
         if quoted:
             yield "\n".join(quoted) + "\n\n"
             quoted = []
-        yield _fenced("\n".join(lines), kind)
+        yield _fenced("\n".join(lines), language)
     if quoted:
         yield "\n".join(quoted) + "\n\n"
 
 
-def _paragraphs(lines: list[str]) -> Iterator[tuple[str | None, list[str]]]:
-    """Yield each code block with its language, and each paragraph.
+def _paragraphs(text: str) -> Iterator[tuple[str | None, list[str]]]:
+    """Yield each code block with its language, each paragraph, and each empty line.
 
-    A paragraph that can be quoted has None in place of a language, as has an empty line.
+    What can be quoted has None in place of a language.
     """
-    paragraph: list[str] = []
-    place = 0
-    endless = sys.maxsize  # the shortest fence that no later line ends
-    while place < len(lines):
-        fence = _FENCE.fullmatch(lines[place])
-        end = place
-        if fence is not None and len(fence[1]) < endless:
-            end = _end_of_fence(lines, place, len(fence[1]))
-            endless = len(fence[1]) if end == place else endless
-        if end == place and lines[place]:
-            paragraph.append(lines[place])
-            place += 1
+    for language, lines in prose.segments(text):
+        if language is not None:
+            yield language, lines
             continue
-        if paragraph:
-            yield _language_of(paragraph), paragraph
-            paragraph = []
-        if fence is not None and end > place:
-            yield fence[2], lines[place + 1 : end]
-            place = end + 1
-        else:
-            yield None, [""]
-            place += 1
-    if paragraph:
-        yield _language_of(paragraph), paragraph
-
-
-def _end_of_fence(lines: list[str], begin: int, length: int) -> int:
-    """Return the line that ends a code block, or its first line if none does."""
-    for place in range(begin + 1, len(lines)):
-        line = lines[place].rstrip(" ")
-        if len(line) >= length and not line.strip("`"):
-            return place
-    return begin
+        for is_empty, group in groupby(lines, lambda line: not line):
+            paragraph = list(group)
+            yield None if is_empty else _language_of(paragraph), paragraph
 
 
 def _language_of(paragraph: list[str]) -> str | None:

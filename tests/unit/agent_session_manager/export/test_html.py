@@ -6,7 +6,7 @@ import base64
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_session_manager.export.options import ExportedTools, ExportFormat, Options
@@ -58,10 +58,29 @@ def test_text_is_shown_as_it_is_and_opens_no_tag(text: str) -> None:
     ]
     session = {**SESSION, "session_name": text, "project_dir": text, "agent_name": text}
     page = checked(rendered(ExportFormat.HTML, events, session=session))
-    shown = visible(text)
-    if shown:
-        assert shown in page.texts("div")
-        assert "\n" + shown in page.texts("pre")
+    if text:
+        assert "\n" + visible(text) in page.texts("pre")
+
+
+@given(texts)
+@example("a\n\n```js\nb <i>\n```\nc\n\n<b>\n")
+def test_prose_is_complete_in_texts_and_code(text: str) -> None:
+    page = checked(html([message("user", text), message("assistant", "end")]))
+    own_fences = re.compile(r"^`{3,}[A-Za-z0-9+#.-]{0,20} *$", re.MULTILINE)
+    shown = [
+        piece
+        for around, piece in page.shown
+        if "section" in around and around[-1] in ("div", "pre")
+    ]
+    assert own_fences.sub("", "\n".join(shown)).replace("\n", "") == (
+        own_fences.sub("", visible(text)).replace("\n", "") + "end"
+    )
+
+
+def test_code_in_an_answer_is_shown_as_code() -> None:
+    page = checked(html([message("assistant", "Run:\n\n```sh\nls <x>\n```\n\nThen look.")]))
+    assert page.texts("pre") == ["\nls <x>"]
+    assert [text for text in page.texts("div") if text.strip()] == ["Run:", "Then look."]
 
 
 @given(
