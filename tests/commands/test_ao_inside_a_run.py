@@ -54,10 +54,12 @@ def test_agent_starts_and_reads_only_its_family(
         ["ao-wait", "child", "detached"],
         ["ao-logs", "child", "--follow"],
         ["ao-logs", "child", "--json"],
+        ["ao-export", "child"],
         ["ao-list-sessions", "--json"],
         ["ao-status", "stranger"],
         ["ao-get-result", "stranger"],
         ["ao-logs", "stranger"],
+        ["ao-export", "stranger"],
         ["ao-doctor"],
     ]
     starting = [
@@ -66,7 +68,7 @@ def test_agent_starts_and_reads_only_its_family(
     ]
     commands = [shell.command(*command) for command in (*starting, *reading)]
     done = run_inside(shell, *commands)
-    child, detached, status, result, wait, wait_both, logs, events, listed, *others = done
+    child, detached, status, result, wait, wait_both, logs, events, export, listed, *others = done
     assert child == Ended(DONE, "the answer\n", "")
     assert (detached.exit_code, detached.stderr) == (DONE, "")
     assert status == Ended(DONE, "finished\n", "")
@@ -75,12 +77,13 @@ def test_agent_starts_and_reads_only_its_family(
     assert wait_both.exit_code == DONE
     assert (logs.exit_code, "the answer" in logs.stdout) == (DONE, True)
     assert len(events.stdout.splitlines()) > 2
+    assert (export.exit_code, "the answer" in export.stdout) == (DONE, True)
     names = [session["session_name"] for session in listed.json]
     assert names == ["detached", "child", "parent"]
-    stranger, its_result, its_logs, doctor = others
+    stranger, its_result, its_logs, its_export, doctor = others
     assert stranger == Ended(NOT_FOUND, "not_existent\n", "")
-    assert [ended.exit_code for ended in (its_result, its_logs)] == [NOT_FOUND] * 2
-    assert "secret" not in its_logs.stdout + its_result.stdout
+    assert [ended.exit_code for ended in (its_result, its_logs, its_export)] == [NOT_FOUND] * 3
+    assert "secret" not in its_logs.stdout + its_result.stdout + its_export.stdout
     assert "cannot" not in doctor.stdout
 
 
