@@ -340,6 +340,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions/{session_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import History
+         * @description Import a part of the history of a session, which is created with the first part.
+         *
+         *     Events and requests that are stored already are skipped, so a part can be sent again. The
+         *     imported session has a run of its own, which is finished. All parts of one source must be sent
+         *     in order. While a client drives a run of the session, the import is refused.
+         */
+        post: operations["import_history_sessions__session_id__history_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions/{session_id}/metadata": {
         parameters: {
             query?: never;
@@ -938,6 +962,148 @@ export interface components {
              */
             projects: components["schemas"]["ProjectFacet"][];
         };
+        /** ForkPointBody */
+        ForkPointBody: {
+            /**
+             * Event Id
+             * @description Its last copied event, if known
+             */
+            event_id: string | null;
+            /**
+             * Session Id
+             * @description The session that was copied
+             */
+            session_id: string;
+        };
+        /**
+         * GivenCounts
+         * @description The known counts of a request.
+         */
+        GivenCounts: {
+            /**
+             * Cache Creation 1H Tokens
+             * @description Those of them that the cache keeps for an hour
+             */
+            cache_creation_1h_tokens?: number | null;
+            /**
+             * Cache Creation Tokens
+             * @description Written to the cache
+             */
+            cache_creation_tokens?: number | null;
+            /**
+             * Cache Read Tokens
+             * @description Read from the cache
+             */
+            cache_read_tokens?: number | null;
+            /**
+             * Input Tokens
+             * @description Without cached tokens
+             */
+            input_tokens?: number | null;
+            /**
+             * Output Tokens
+             * @description With reasoning
+             */
+            output_tokens?: number | null;
+            /**
+             * Reasoning Tokens
+             * @description Those of the output tokens that are reasoning
+             */
+            reasoning_tokens?: number | null;
+            /**
+             * Web Searches
+             * @description Number of web searches
+             */
+            web_searches?: number | null;
+        };
+        /** GivenForkPoint */
+        GivenForkPoint: {
+            /**
+             * Event Id
+             * @description Its last copied event, if known
+             */
+            event_id?: string | null;
+            /**
+             * Session Id
+             * @description The session that was copied
+             */
+            session_id: string;
+        };
+        /** GivenModelRequest */
+        GivenModelRequest: {
+            /**
+             * Cost Nanodollars
+             * @description The agent's own figure
+             */
+            cost_nanodollars?: number | null;
+            /** @description The known counts */
+            counts: components["schemas"]["GivenCounts"];
+            /**
+             * Inference Geo
+             * @description Where the model ran
+             */
+            inference_geo?: string | null;
+            /**
+             * Inherited
+             * @description True if the record was copied from the session that made it
+             * @default false
+             */
+            inherited: boolean;
+            /**
+             * Key
+             * @description Identifies the request over all sessions, such as `claude:MESSAGE_ID`
+             */
+            key: string;
+            /**
+             * Model
+             * @description Its model
+             */
+            model?: string | null;
+            /**
+             * Occurred At
+             * @description Time of the request
+             */
+            occurred_at?: string | null;
+            /**
+             * Place
+             * @description Number of events of this body before it
+             */
+            place: number;
+            /**
+             * Provider
+             * @description Maker of the model
+             */
+            provider?: string | null;
+            /**
+             * Service Tier
+             * @description Its service tier
+             */
+            service_tier?: string | null;
+            /**
+             * Speed
+             * @description Its speed
+             */
+            speed?: string | null;
+        };
+        /** GivenSource */
+        GivenSource: {
+            /**
+             * Format
+             * @description Name of the format
+             */
+            format: string;
+            /**
+             * Gone
+             * @description True if the file no longer exists
+             * @default false
+             */
+            gone: boolean;
+            /**
+             * Path
+             * @description Path of the file on this machine
+             */
+            path: string;
+        };
         /** HealthAnswer */
         HealthAnswer: {
             /**
@@ -955,6 +1121,86 @@ export interface components {
              * @description Version of the manager
              */
             version: string;
+        };
+        /** HistoryAnswer */
+        HistoryAnswer: {
+            /**
+             * Created
+             * @description True if the import created the session
+             */
+            created: boolean;
+            /**
+             * Last Seq
+             * @description `seq` of the newest event of the session
+             */
+            last_seq: number;
+            /**
+             * New Events
+             * @description Number of events that were not stored yet
+             */
+            new_events: number;
+            /**
+             * New Requests
+             * @description Number of requests that no session had reported yet
+             */
+            new_requests: number;
+            /**
+             * Ok
+             * @default true
+             */
+            ok: boolean;
+        };
+        /** HistoryBody */
+        HistoryBody: {
+            /**
+             * Begins
+             * @description True: the source was read from its beginning; false: the session must exist
+             */
+            begins: boolean;
+            /**
+             * Events
+             * @description Events with an `event_id`, oldest first; copied ones have `inherited: true`
+             */
+            events?: components["schemas"]["NewEventBody"][];
+            /**
+             * Executor
+             * @description Kind of its agent, such as `claude`
+             */
+            executor: string;
+            /** @description The session whose events it begins with */
+            forked_from?: components["schemas"]["GivenForkPoint"] | null;
+            /**
+             * Host
+             * @description The machine of the source
+             */
+            host?: string | null;
+            /**
+             * Parent Session Id
+             * @description Session from inside which the agent started it
+             */
+            parent_session_id?: string | null;
+            /**
+             * Project Dir
+             * @description Directory of its project
+             */
+            project_dir?: string | null;
+            /**
+             * Reason
+             * @description End of the newest turn; null: its end is unknown
+             */
+            reason?: ("completed" | "failed" | "stopped") | null;
+            /**
+             * Requests
+             * @description Usage of model requests
+             */
+            requests?: components["schemas"]["GivenModelRequest"][];
+            /** @description The file that was read */
+            source?: components["schemas"]["GivenSource"] | null;
+            /**
+             * Title
+             * @description Its title in the source
+             */
+            title?: string | null;
         };
         /** LeaseBody */
         LeaseBody: {
@@ -1351,6 +1597,11 @@ export interface components {
              * @description Machine on which the run executes
              */
             host: string | null;
+            /**
+             * Imported
+             * @description True if its events were imported, and no client of the manager drove it
+             */
+            imported: boolean;
             /** @description Lease on the run, if a holder has it */
             lease: components["schemas"]["LeaseBody"] | null;
             /** @description End of the run; null while it is open */
@@ -1479,6 +1730,8 @@ export interface components {
              * @description End of the newest run; null while it is open
              */
             finished_at: string | null;
+            /** @description Only of an imported copy: the session whose events it begins with */
+            forked_from: components["schemas"]["ForkPointBody"] | null;
             /**
              * Generation
              * @description Changes when a deleted session's id is reused; see cursors
@@ -1489,6 +1742,11 @@ export interface components {
              * @description Machine on which the newest run executes
              */
             host: string | null;
+            /**
+             * Imported
+             * @description True if the newest run was imported, and no client of the manager drove it
+             */
+            imported: boolean;
             /**
              * Last Activity At
              * @description Time of the last event, or of the last start or end of a run
@@ -1538,6 +1796,8 @@ export interface components {
              * @description The session's name
              */
             session_name: string;
+            /** @description The file from which it was imported */
+            source: components["schemas"]["SourceBody"] | null;
             /**
              * Started At
              * @description Start of the newest run
@@ -1551,6 +1811,11 @@ export interface components {
              * @enum {string}
              */
             status: "running" | "finished" | "not_existent";
+            /**
+             * Title
+             * @description Title in the file from which it was imported
+             */
+            title: string | null;
             /** @description Sum of all runs */
             usage: components["schemas"]["UsageBody"];
         };
@@ -1605,6 +1870,27 @@ export interface components {
              * @description In the order of `sort`
              */
             sessions: components["schemas"]["SessionBody"][];
+        };
+        /**
+         * SourceBody
+         * @description The file of another program from which a session was imported.
+         */
+        SourceBody: {
+            /**
+             * Format
+             * @description Its format: the name of an agent, such as `claude`
+             */
+            format: string;
+            /**
+             * Gone
+             * @description True if the file no longer exists there
+             */
+            gone: boolean;
+            /**
+             * Path
+             * @description Its path on the machine that imported it
+             */
+            path: string;
         };
         /**
          * State
@@ -1766,6 +2052,11 @@ export interface components {
         /** UsageBody */
         UsageBody: {
             /**
+             * Cache Creation 1H Tokens
+             * @description Those of the cache creation tokens that the cache keeps for an hour
+             */
+            cache_creation_1h_tokens: number;
+            /**
              * Cache Creation Tokens
              * @description Tokens that models wrote to the cache
              */
@@ -1781,6 +2072,11 @@ export interface components {
              */
             cost_microdollars: number;
             /**
+             * Cost Nanodollars
+             * @description The same cost in billionths, exactly
+             */
+            cost_nanodollars: number;
+            /**
              * Input Tokens
              * @description Tokens that models read, without the cache
              */
@@ -1791,10 +2087,20 @@ export interface components {
              */
             output_tokens: number;
             /**
+             * Reasoning Tokens
+             * @description Those of the output tokens that are reasoning
+             */
+            reasoning_tokens: number;
+            /**
              * Unpriced Tokens
              * @description Tokens of all kinds with unknown cost; the cost does not include them
              */
             unpriced_tokens: number;
+            /**
+             * Web Searches
+             * @description Number of web searches of models
+             */
+            web_searches: number;
         };
         /**
          * UsageRowBody
@@ -3754,6 +4060,141 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    import_history_sessions__session_id__history_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HistoryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `session_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `session_running` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `invalid_name`, `invalid_event` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `disk_full` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -21,6 +21,7 @@ import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
+from agent_session_manager.domain.model_request import ModelRequest, Price
 from agent_session_manager.machine.allocator import return_large_blocks
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (
@@ -31,6 +32,7 @@ from agent_session_manager.machine.discovery import (
     prepare_state_dir,
 )
 from agent_session_manager.manager.manager import Manager
+from agent_session_manager.prices.table import PriceTable
 from agent_session_manager.settings import Settings
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.store import open_store
@@ -85,6 +87,11 @@ def serve(settings: Settings) -> None:
             runner.run(_serve(settings, discovery, listening))
 
 
+def _price_of(request: ModelRequest) -> Price | None:
+    """Return the price of a request by the bundled table, which the first call reads."""
+    return PriceTable.load().price_of(request)
+
+
 async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listening) -> None:
     url = settings.resolved_database_url
     backed_up = sqlite_path(url) if settings.backup_every_hours else None
@@ -93,6 +100,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         clock=TIME.clock,
         lease_seconds=settings.lease_seconds,
         monotonic=TIME.monotonic,
+        price_of=_price_of,
     )
     port = listening.port
     announcement = Announcement(

@@ -23,12 +23,13 @@ SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
     "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
     "concurrency", "sql.database", "sql.read", "transport", "settings",
-    "sql.schema", "store", "prices", "domain", "machine", "sql.migrations.versions",
-    "sql.schema", "store", "export", "domain", "machine", "sql.migrations.versions",
+    "sql.schema", "store", "export", "prices", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "console", "sessions", "upkeep", "history.formats", "history", "runs",
-    "claude", "transcripts", "executors", "outbox", "agents", "client", "events",
+    "cli", "console", "sessions", "upkeep", "history.formats.claude",
+    "history.formats.codex", "history.formats.copilot", "history.formats.gemini",
+    "history.formats.opencode", "history.formats.predecessor", "history.formats", "history",
+    "runs", "claude", "transcripts", "executors", "outbox", "agents", "client", "events",
     "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 

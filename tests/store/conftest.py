@@ -11,10 +11,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, delete, make_url, text, update
 
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.sql.write.usage import PriceOf, unpriced
+from agent_session_manager.sql.write.usage import unpriced
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import SOME
 from tests.store.promises.stepped_clock import SteppedClock

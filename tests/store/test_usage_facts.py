@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
 
-from agent_session_manager.domain.model_request import ModelRequest
+from agent_session_manager.domain.model_request import ModelRequest, Price
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.schema.tables import usage_facts
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.sql.write.usage import Price
 from agent_session_manager.store.changes import DeleteSession
 from tests.store.conftest import OpenStores
 from tests.store.promises.changes import append, create, made
@@ -111,7 +111,7 @@ def doubled(request: ModelRequest) -> Price | None:
     """A price list in which only the model `known` has a price: 2 for each token."""
     if request.details.get("model") != "known":
         return None
-    return Price(2 * sum(request.counts.values()), "2026-01-02")
+    return Price(nanodollars=2 * sum(request.counts.values()), as_of=date(2026, 1, 2))
 
 
 def test_price_of_a_request_is_stored_with_its_date(

@@ -27,8 +27,8 @@ from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.routes import (
     events,
-    history,
     export,
+    history,
     login,
     maintenance,
     page,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from agent_session_manager.domain.session import Usage
 
@@ -19,6 +19,14 @@ COUNTS = (
 )
 DETAILS = ("provider", "model", "service_tier", "speed", "inference_geo")
 """What determines the price of a request, along with its counts and its time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """The price of one request, and the date of the table that it is from."""
+
+    nanodollars: int
+    as_of: date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +69,7 @@ class ModelRequest:
         if cost_nanodollars is not None:
             return counted
         return replace(counted, unpriced_tokens=counted.tokens)
+
+
+PriceOf = Callable[[ModelRequest], Price | None]
+"""Returns the price of a request; None if it is unknown."""

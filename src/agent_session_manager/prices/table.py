@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from agent_session_manager.domain.model_request import ModelRequest, Price
 from agent_session_manager.prices.format import STANDARD, Band, Model, PriceFile, load
 
 BUNDLED = Path(__file__).with_name("prices.json")
 _PICODOLLARS = 1000
 """Picodollars in a nanodollar."""
 
+_NEEDED = frozenset({"input_tokens", "output_tokens"})
 _STANDARD_SPEEDS = frozenset({"standard", "normal"})
 _STANDARD_TIERS = frozenset({"standard", "default", "auto"})
 _STANDARD_PLACES = frozenset({"global", "not_available"})
@@ -30,8 +32,8 @@ _DATE_SUFFIX = re.compile(rf"(?:[-@]20\d\d{_MONTH}{_DAY}|-20\d\d-{_MONTH}-{_DAY}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRequest:
-    """One request to a model, with what its price depends on.
+class Consumption:
+    """The consumption of a request to a model, and everything else on which its price depends.
 
     `moment` has a time zone. `input_tokens` excludes cached tokens, `output_tokens` includes
     reasoning, and `cache_creation_tokens` includes those that are cached for an hour.
@@ -49,14 +51,6 @@ class ModelRequest:
     speed: str | None = None
     service_tier: str | None = None
     inference_geo: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """The price of one request, and the date of the table that it is from."""
-
-    nanodollars: int
-    as_of: date
 
 
 class PriceTable:
@@ -82,7 +76,7 @@ class PriceTable:
         """
         return _bundled() if path is None else cls(load(path))
 
-    def price(self, request: ModelRequest) -> Price | None:
+    def price(self, request: Consumption) -> Price | None:
         """Return the price of a request, or None if a part of it is unknown.
 
         The band of the whole input is the band of all tokens. Cache writes without the number of
@@ -101,6 +95,33 @@ class PriceTable:
         picodollars = tokens * numerator + searches * denominator
         nanodollars = _rounded(picodollars, _PICODOLLARS * denominator)
         return Price(nanodollars=nanodollars, as_of=self.as_of)
+
+    def price_of(self, request: ModelRequest) -> Price | None:
+        """Return the price of a request as its agent reported it.
+
+        None if its model or time is unknown, or the number of tokens that it read or wrote. A
+        request that only reports web searches has the price of these.
+        """
+        model, counts = request.details.get("model"), request.counts
+        is_whole = counts.keys() >= _NEEDED or counts.keys() == {"web_searches"}
+        if model is None or request.occurred_at is None or not is_whole:
+            return None
+        return self.price(
+            Consumption(
+                model=model,
+                moment=request.occurred_at,
+                provider=request.details.get("provider"),
+                input_tokens=counts.get("input_tokens", 0),
+                output_tokens=counts.get("output_tokens", 0),
+                cache_read_tokens=counts.get("cache_read_tokens", 0),
+                cache_creation_tokens=counts.get("cache_creation_tokens", 0),
+                cache_creation_1h_tokens=counts.get("cache_creation_1h_tokens"),
+                web_searches=counts.get("web_searches"),
+                speed=request.details.get("speed"),
+                service_tier=request.details.get("service_tier"),
+                inference_geo=request.details.get("inference_geo"),
+            )
+        )
 
     def _model(self, provider: str | None, model: str) -> Model | None:
         """Return the model of a name. A prefix `provider/` must not contradict the provider."""
@@ -133,7 +154,7 @@ def _factor(model: Model, place: str | None) -> tuple[int, int] | None:
     return model.geographies.get(place)
 
 
-def _band(model: Model, request: ModelRequest) -> Band | None:
+def _band(model: Model, request: Consumption) -> Band | None:
     """Return the rates of a request at its time, in its mode, for its whole input."""
     if request.moment.tzinfo is None:
         raise ValueError("the moment of a request needs a time zone")
@@ -146,7 +167,7 @@ def _band(model: Model, request: ModelRequest) -> Band | None:
     return next((band for band in reversed(bands) if band.above < whole), None)
 
 
-def _mode(request: ModelRequest) -> str | None:
+def _mode(request: Consumption) -> str | None:
     """Return the mode of a request, or None if it has two: their price is unknown."""
     modes = {request.speed} - _STANDARD_SPEEDS | {request.service_tier} - _STANDARD_TIERS
     named = [mode for mode in modes if mode]
@@ -155,7 +176,7 @@ def _mode(request: ModelRequest) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
-def _price_of_tokens(request: ModelRequest, band: Band) -> int | None:
+def _price_of_tokens(request: Consumption, band: Band) -> int | None:
     for_an_hour = request.cache_creation_1h_tokens or 0
     amounts = [
         _amount(request.input_tokens, band.input),

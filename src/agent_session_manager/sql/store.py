@@ -17,6 +17,7 @@ from agent_session_manager.domain.errors import (
     StoreUnavailableError,
     VacuumNotPossibleError,
 )
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
 from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
@@ -36,7 +37,7 @@ from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.write.transaction import Transaction
-from agent_session_manager.sql.write.usage import PriceOf, unpriced
+from agent_session_manager.sql.write.usage import unpriced
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.errors import StoreBrokenError

@@ -86,9 +86,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "usage": NO_USAGE,
         "damaged": False,
         "masked_secrets": 0,
-        "title": None,
-        "source": None,
-        "forked_from": None,
+        **dict.fromkeys(("title", "source", "forked_from")),
         **NEW_RUN,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json

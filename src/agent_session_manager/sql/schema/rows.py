@@ -102,7 +102,7 @@ def readable_fields(text: str) -> dict[str, Any]:
         return {}
 
 
-def _or_nearest(read: Callable[[Any], Any], value: Any, nearest: T) -> T | Any:
+def or_nearest(read: Callable[[Any], Any], value: Any, nearest: T) -> T | Any:
     try:
         return read(value)
     except _UNREADABLE:
@@ -121,17 +121,17 @@ def _salvaged(columns: Any) -> dict[str, Any]:
         if value is None:
             salvaged[label] = None
         elif name.endswith("_at"):
-            salvaged[label] = to_microseconds(_or_nearest(to_moment, value, _FIRST))
+            salvaged[label] = to_microseconds(or_nearest(to_moment, value, _FIRST))
         elif name == "reason":
-            salvaged[label] = _or_nearest(Reason, value, Reason.FAILED)
+            salvaged[label] = or_nearest(Reason, value, Reason.FAILED)
         elif name == "state":
-            salvaged[label] = _or_nearest(RequestState, value, RequestState.EXPIRED)
+            salvaged[label] = or_nearest(RequestState, value, RequestState.EXPIRED)
         elif name == "kind":
-            salvaged[label] = _or_nearest(RequestKind, value, RequestKind.MESSAGE)
+            salvaged[label] = or_nearest(RequestKind, value, RequestKind.MESSAGE)
         elif name in ("spec", "payload"):
             salvaged[label] = dump_fields(readable_fields(value))
         elif name in _JSON_PARTS:
-            salvaged[label] = _or_nearest(_JSON_PARTS[name], value, None) and value
+            salvaged[label] = or_nearest(_JSON_PARTS[name], value, None) and value
         elif name in _NUMBERS:
             salvaged[label] = value if type(value) is int else 0
         else:
@@ -149,12 +149,12 @@ def to_nearest_moment(microseconds: int) -> datetime:
 
     So a lease with a damaged expiry never expires.
     """
-    return _or_nearest(to_moment, microseconds, _LAST)
+    return or_nearest(to_moment, microseconds, _LAST)
 
 
 def to_reason(value: str | None) -> Reason | None:
     """Return the end reason of a run; an unknown reason becomes `failed`."""
-    return None if value is None else _or_nearest(Reason, value, Reason.FAILED)
+    return None if value is None else or_nearest(Reason, value, Reason.FAILED)
 
 
 def to_request(row: Row[Any]) -> Request:
@@ -298,7 +298,7 @@ def to_event(row: Row[Any], session_id: str) -> Event:
         event_id=row.event_id if whole else None,
         run=row.run,
         late=row.late,
-        recorded_at=_or_nearest(to_moment, row.recorded_at, _FIRST),
+        recorded_at=or_nearest(to_moment, row.recorded_at, _FIRST),
         fields_json=_fields_json(row) if whole else _DAMAGED_FIELDS,
         number=row.number,
     )

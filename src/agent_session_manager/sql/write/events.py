@@ -31,6 +31,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.session import (
     Effect,
     RunState,
@@ -46,7 +47,7 @@ from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import PriceOf, UsageTold, count_usage
+from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.changes import AppendEvents
 
 _SESSIONS = (

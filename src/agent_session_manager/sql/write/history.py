@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
 from agent_session_manager.domain.event import is_prompt
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.names import check_name
 from agent_session_manager.domain.session import Reason, state_after
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
@@ -24,7 +25,7 @@ from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.events import SessionInBatch, Writes
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import PriceOf, UsageTold
+from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
 
 _IDS_AT_ONCE = 1000

@@ -21,6 +21,7 @@ from agent_session_manager.domain.errors import (
     SessionExistsError,
     SessionRunningError,
 )
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.names import check_name, reserved_name
 from agent_session_manager.domain.session import Session
 from agent_session_manager.sql.read.current import find_current, get_current, get_whole, newest_run
@@ -54,7 +55,6 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
-from agent_session_manager.sql.write.usage import PriceOf
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
     AppendEvents,

@@ -11,15 +11,27 @@ that made it: a copy of that session reports it as inherited.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
+from agent_session_manager.domain.model_request import (
+    COUNTS,
+    DETAILS,
+    ModelRequest,
+    Price,
+    PriceOf,
+)
 from agent_session_manager.domain.session import Usage
-from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, optional_moment, to_microseconds
+from agent_session_manager.sql.schema.rows import (
+    USAGE_COLUMNS,
+    optional_moment,
+    or_nearest,
+    to_microseconds,
+)
 from agent_session_manager.sql.schema.tables import usage_facts
 
 _KEYS_AT_ONCE = 1000
@@ -39,18 +51,6 @@ _RAISE = (
     .where(usage_facts.c.request_key == bindparam("of"))
     .values({name: bindparam("new_" + name) for name in _CHANGED})
 )
-
-
-class Price(NamedTuple):
-    """The cost of a model request, by the prices of a day."""
-
-    nanodollars: int
-    as_of: str
-    """`YYYY-MM-DD`."""
-
-
-PriceOf = Callable[[ModelRequest], Price | None]
-"""Returns the price of a request; None if it is unknown."""
 
 
 def unpriced(_: ModelRequest) -> None:
@@ -189,7 +189,6 @@ def _in_chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 def _to_fact(row: Row[Any]) -> _Fact:
     values = row._mapping
     is_own_figure = row.cost_source == _AGENT
-    has_price = row.cost_nanodollars is not None and not is_own_figure
     return _Fact(
         row.session_number,
         row.run,
@@ -197,13 +196,19 @@ def _to_fact(row: Row[Any]) -> _Fact:
             key=row.request_key,
             counts=dict(_known(values, COUNTS)),
             cost_nanodollars=row.cost_nanodollars if is_own_figure else None,
-            occurred_at=optional_moment(row.occurred_at),
+            occurred_at=or_nearest(optional_moment, row.occurred_at, None),
             details=dict(_known(values, DETAILS)),
             is_inherited=row.inherited,
         ),
-        Price(row.cost_nanodollars, row.prices_as_of) if has_price else None,
+        _to_price(row) if row.cost_source == _TABLE else None,
         is_covered=row.covered,
     )
+
+
+def _to_price(row: Row[Any]) -> Price:
+    """Return the stored price. A damaged date becomes the earliest date."""
+    as_of = or_nearest(date.fromisoformat, row.prices_as_of, date.min)
+    return Price(nanodollars=row.cost_nanodollars, as_of=as_of)
 
 
 def _known(values: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -231,7 +236,7 @@ def _to_columns(fact: _Fact) -> dict[str, Any]:
         columns |= {
             "cost_nanodollars": price.nanodollars,
             "cost_source": _TABLE,
-            "prices_as_of": price.as_of,
+            "prices_as_of": price.as_of.isoformat(),
         }
     return columns
 

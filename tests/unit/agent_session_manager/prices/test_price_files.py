@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_session_manager.domain.model_request import Price
 from agent_session_manager.prices.fields import PriceFileError
 from agent_session_manager.prices.format import MAX_BYTES, UNIT, load
-from agent_session_manager.prices.table import BUNDLED, ModelRequest, Price, PriceTable
+from agent_session_manager.prices.table import BUNDLED, Consumption, PriceTable
 from tests.support.rows import each_row
 
 GOOD: dict[str, Any] = {
@@ -67,9 +68,9 @@ def test_given_file_replaces_the_bundled_prices(tmp_path: Path) -> None:
     path.write_bytes(orjson.dumps(changed(f"{DATED}.bands[0].input", 4000)))
     table = PriceTable.load(path)
     moment = datetime(2026, 11, 20, tzinfo=UTC)
-    one = ModelRequest(provider="maker", model="one", moment=moment, input_tokens=7)
+    one = Consumption(provider="maker", model="one", moment=moment, input_tokens=7)
     assert table.price(one) == Price(nanodollars=28, as_of=date(2026, 11, 1))
-    bundled = ModelRequest(model="claude-opus-5-5", moment=moment, input_tokens=7)
+    bundled = Consumption(model="claude-opus-5-5", moment=moment, input_tokens=7)
     assert table.price(bundled) is None
     assert PriceTable.load().price(bundled) is not None
 
@@ -221,7 +222,7 @@ def test_mode_without_a_name_is_never_used(tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
     path.write_bytes(orjson.dumps(changed(f"{MODEL}.prices", {"": [{"bands": [{"input": 1}]}]})))
     moment = datetime(2026, 11, 20, tzinfo=UTC)
-    one = ModelRequest(model="one", moment=moment, speed="fast", service_tier="batch")
+    one = Consumption(model="one", moment=moment, speed="fast", service_tier="batch")
     assert PriceTable.load(path).price(one) is None
 
 

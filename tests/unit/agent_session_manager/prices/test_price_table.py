@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_session_manager.domain.model_request import Price
 from agent_session_manager.prices.format import UNIT
-from agent_session_manager.prices.table import BUNDLED, ModelRequest, Price, PriceTable
+from agent_session_manager.prices.table import BUNDLED, Consumption, PriceTable
 from tests.support.environment import scrubbed_environment
 from tests.support.rows import each_row
 
@@ -24,7 +25,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AS_OF = date(2026, 11, 1)
 SMALL = {"input": 100_000, "output": 500_000, "cache_read": 10_000, "cache_write": 125_000}
 LARGE = {rate: 5 * price for rate, price in SMALL.items()}
-ONE = ModelRequest(provider="maker", model="one", moment=NOW, input_tokens=1000)
+ONE = Consumption(provider="maker", model="one", moment=NOW, input_tokens=1000)
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -69,13 +70,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> PriceTable:
     return PriceTable.load(path)
 
 
-def nanodollars(table: PriceTable, request: ModelRequest = ONE, **changes: Any) -> int | None:
+def nanodollars(table: PriceTable, request: Consumption = ONE, **changes: Any) -> int | None:
     price = table.price(replace(request, **changes))
     assert price is None or price.as_of == AS_OF
     return None if price is None else price.nanodollars
 
 
-REPORTED = ModelRequest(
+REPORTED = Consumption(
     provider="anthropic",
     model="claude-opus-5-5",
     moment=NOW,
@@ -85,7 +86,7 @@ REPORTED = ModelRequest(
     cache_creation_tokens=1000,
 )
 """A request whose cost Claude Code reported as $0.006284."""
-SOL = ModelRequest(provider="openai", model="gpt-5.6-sol", moment=NOW, input_tokens=1_000_000)
+SOL = Consumption(provider="openai", model="gpt-5.6-sol", moment=NOW, input_tokens=1_000_000)
 
 
 @each_row(
@@ -105,7 +106,7 @@ SOL = ModelRequest(provider="openai", model="gpt-5.6-sol", moment=NOW, input_tok
         (replace(SOL, moment=datetime(2026, 8, 21, tzinfo=UTC)), 8_000_000_000),
     ],
 )
-def test_bundled_price_is_exact(request_: ModelRequest, expected: int) -> None:
+def test_bundled_price_is_exact(request_: Consumption, expected: int) -> None:
     table = PriceTable.load()
     assert table.price(request_) == Price(nanodollars=expected, as_of=table.as_of)
 

@@ -61,7 +61,7 @@ class ClaudeFormat:
 
 
 def _lane_of(path: Path) -> Lane:
-    """Return the lane of a subagent: the call that started it, as the file beside it says."""
+    """Return the lane of a subagent: the call that started it, as the file beside it names it."""
     agent_id = path.stem.removeprefix("agent-")
     try:
         with path.with_name(f"{path.stem}.meta.json").open("rb") as file:

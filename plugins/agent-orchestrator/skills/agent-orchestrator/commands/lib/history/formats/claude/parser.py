@@ -45,7 +45,7 @@ class Lane(NamedTuple):
 
     agent_id: str
     tool_use_id: str | None
-    """The call that started it, if the file beside its transcript says so."""
+    """The call that started it, if the file beside its transcript names it."""
 
     @property
     def parent(self) -> str:
