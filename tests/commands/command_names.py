@@ -14,8 +14,16 @@ NEED_A_MANAGER = (
 )
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*NEED_A_MANAGER, *NEED_NOTHING)
-ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor")
-TAKE_NO_SESSION = ("ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-show-config")
+ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
+TAKE_NO_SESSION = (
+    *("ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-show-config"),
+)
+_MODULES = {"ao-import": "import_history"}
+
+
+def module_of(command: str) -> str:
+    """Return the name of a command's module; `import` cannot be one."""
+    return _MODULES.get(command, command.removeprefix("ao-").replace("-", "_"))
 
 
 def arguments_of(command: str) -> list[str]:

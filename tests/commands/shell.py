@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 import click
 from click.testing import CliRunner
 
-from tests.commands.command_names import COMMANDS
+from tests.commands.command_names import COMMANDS, module_of
 from tests.commands.processes import Process, end_runs, is_waiting
 from tests.commands.terminal import Terminal
 from tests.support.forked_program import ForkedProgram, can_fork
@@ -42,7 +42,7 @@ class Ended:
 
 
 def main_of(command: str) -> click.Command:
-    module = import_module("agent_orchestrator.cli." + command[3:].replace("-", "_"))
+    module = import_module(f"agent_orchestrator.cli.{module_of(command)}")
     assert isinstance(module.main, click.Command)
     return module.main
 

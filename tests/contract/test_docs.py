@@ -26,6 +26,7 @@ from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings
 from agent_shared.manager_settings import PREFIX, SETTINGS
 from scripts.check_english import files
+from tests.commands.command_names import module_of
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.network_namespace import in_required_network
@@ -71,7 +72,7 @@ def words(text: str) -> set[str]:
 
 
 def command(name: str) -> click.Command:
-    module = import_module("agent_orchestrator.cli." + name.removeprefix("ao-").replace("-", "_"))
+    module = import_module(f"agent_orchestrator.cli.{module_of(name)}")
     found = module.main
     assert isinstance(found, click.Command)
     return found

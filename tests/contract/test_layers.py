@@ -26,7 +26,7 @@ SERVICE_ROOMS = [
     "sql.schema", "store", "export", "prices", "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "console", "sessions", "upkeep", "history.formats.claude",
+    "cli", "console", "sessions", "upkeep", "history.importer", "history.formats.claude",
     "history.formats.codex", "history.formats.copilot", "history.formats.gemini",
     "history.formats.opencode", "history.formats.predecessor", "history.formats", "history",
     "runs", "claude", "transcripts", "executors", "outbox", "agents", "client", "events",

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from agent_orchestrator.console.command import USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
-from tests.commands.command_names import arguments_of
+from tests.commands.command_names import arguments_of, module_of
 from tests.support.own_signals import signals_kept
 from tests.support.recording import refused_url
 
@@ -60,8 +60,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytes
 def test_odd_variables_cause_no_internal_error(elsewhere: pytest.MonkeyPatch) -> None:
     wrong = []
     for command in DIFFERENT:
-        module = command.removeprefix("ao-").replace("-", "_")
-        main = importlib.import_module(f"agent_orchestrator.cli.{module}").main
+        main = importlib.import_module(f"agent_orchestrator.cli.{module_of(command)}").main
         for variable, values in VARIABLES.items():
             for value in values:
                 with elsewhere.context() as patch, signals_kept():

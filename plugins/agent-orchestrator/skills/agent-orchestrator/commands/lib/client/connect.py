@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ..machine.environment import is_manager_given, run_token_for
 from .loopback import LoopbackClient, loopback_url
-from .manager import ManagerClient
+from .manager import TIMEOUT_SECONDS, ManagerClient
 
 
-def client_of(url: str, *, run_token: str | None = None) -> ManagerClient:
+def client_of(
+    url: str, *, run_token: str | None = None, timeout: float = TIMEOUT_SECONDS
+) -> ManagerClient:
     """Return a client of this manager.
 
     It uses the given run token, or else the token of the run that this process belongs to. Outside
@@ -15,4 +17,4 @@ def client_of(url: str, *, run_token: str | None = None) -> ManagerClient:
     """
     token = run_token or run_token_for(url)
     kind = ManagerClient if loopback_url(url) is None else LoopbackClient
-    return kind(url, run_token=token, is_configured=is_manager_given())
+    return kind(url, timeout, run_token=token, is_configured=is_manager_given())

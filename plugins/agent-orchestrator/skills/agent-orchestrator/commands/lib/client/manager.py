@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 5.0
 """Default timeout of a request, the same as that of `SessionClient`."""
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
-
+_HISTORY_COUNTS = ("created", "new_events", "new_requests")
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -333,6 +333,25 @@ class ManagerClient(SessionClient):
         Deleting a main transcript deletes all transcripts of its session under that project key.
         """
         self._do("DELETE", "/transcripts" + _query(transcript))
+
+    def import_history(self, session_id: str, body: bytes) -> Json:
+        """Import a part of a session's history; `body` is the JSON of the request.
+
+        Returns whether the session was `created`, and the numbers of `new_events` and
+        `new_requests`.
+        """
+        path = _path(session_id) + "/history"
+        answer = self._exchange("POST", path, body)
+        if not all(isinstance(answer.get(name), int) for name in _HISTORY_COUNTS):
+            raise self._misshapen("POST", path)
+        return answer
+
+    def get_generation(self) -> str:
+        """Return the generation of the record; a new or restored database has another one."""
+        cursor = self._request("GET", "/sessions?limit=1").get("cursor")
+        if not isinstance(cursor, str):
+            raise self._misshapen("GET", "/sessions")
+        return cursor.rpartition(":")[0]
 
     def append_events(
         self, session_id: str, events: Sequence[Json], *, known: str | None = None

@@ -57,6 +57,11 @@ DEFAULT_PORT = int(DEFAULT_SESSION_MANAGER_URL.rpartition(":")[2])
 """Also the default in the table of settings, which is imported late."""
 
 
+def variables() -> Mapping[str, str]:
+    """Return the variables of the person, for agents' own places of files."""
+    return os.environ
+
+
 def agent_environment() -> dict[str, str]:
     """Return the environment for an agent: the person's, with our variables for commands."""
     return _environment_with(_FOR_AGENTS)

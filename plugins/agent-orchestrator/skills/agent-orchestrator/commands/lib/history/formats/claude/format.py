@@ -20,8 +20,8 @@ SUBAGENTS = "subagents"
 _MAIN_DEPTH = 2
 """Parts of the path of a main transcript below its root: the project's key and the file."""
 _MAX_META_BYTES = 64 * 1024
-_COPIED = b'"requestSessionId":"'
-_ID = re.compile(rb"[^\"\\]{1,128}")
+_COPIED = b'"requestSessionId"'
+_ID = re.compile(rb'\s*:\s*"([^"\\]{1,128})"')
 
 
 class ClaudeFormat:
@@ -49,6 +49,14 @@ class ClaudeFormat:
         for path in root.glob(f"*/*/{SUBAGENTS}/**/agent-*.jsonl"):
             if is_inside(path, root):
                 yield Source(path=path, root=root)
+
+    def transcript_of(self, source: Source) -> dict[str, str]:
+        """Return the key of the transcript in the manager that the lines of a source belong to."""
+        key, *inner = source.path.relative_to(source.root).parts
+        if len(inner) == 1:
+            return {"project_key": key, "session_id": source.path.stem}
+        subpath = "/".join((*inner[1:-1], source.path.stem))
+        return {"project_key": key, "session_id": inner[0], "subpath": subpath}
 
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         parts = source.path.relative_to(source.root).parts
@@ -82,7 +90,7 @@ def _end_of_copy(path: Path, session_id: str) -> int:
             end = len(whole)
             while (at := whole.rfind(_COPIED, 0, end)) >= 0:
                 found = _ID.match(whole, at + len(_COPIED))
-                origin = session_id_of(found[0].decode(errors="replace")) if found else None
+                origin = session_id_of(found[1].decode(errors="replace")) if found else None
                 if origin is not None and origin != session_id:
                     return whole.rfind(b"\n", 0, at) + 1
                 end = at

@@ -1,0 +1,1 @@
+"""Sends the sessions in the files of agents to the manager, each part once."""

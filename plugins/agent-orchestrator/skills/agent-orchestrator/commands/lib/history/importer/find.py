@@ -1,0 +1,135 @@
+"""Finding the sources of an import: by agent, by path and by the time of their last change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ...machine.environment import home as home_dir
+from ...machine.environment import variables
+from ..format import Format, Source
+from .importer import sources_of
+from .table import all_formats
+
+_SPAN = re.compile(r"(\d{1,4})([hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LEVELS = 2
+"""Levels above a file at which the root of its agent is searched, if no directory is named so."""
+
+Found = list[tuple[Format, Source]]
+
+
+class NoSuchAgentError(ValueError):
+    """No format has this name."""
+
+
+class TimeError(ValueError):
+    """A text is neither a date nor a span of time."""
+
+
+def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Found:
+    """Return the sources to import: those that changed longest ago first.
+
+    Raises:
+        NoSuchAgentError: an agent is not known.
+        TimeError: `since` is not a time.
+    """
+    formats = _named_formats(agents)
+    earliest = None if since is None else _moment(since).timestamp()
+    home, environ = home_dir(), variables()
+    found: dict[tuple[str, str], tuple[tuple[float, str], Format, Source]] = {}
+    for form in formats:
+        sources = (
+            _below(form, paths, home, environ)
+            if paths
+            else sources_of(form, form.roots(home, environ))
+        )
+        for source in sources:
+            changed = _changed_at(source.path)
+            if changed is not None and (earliest is None or changed >= earliest):
+                order = (changed, str(source.path))
+                found.setdefault((str(source.path), source.key), (order, form, source))
+    ordered = sorted(found.values(), key=lambda each: each[0])
+    return [(form, source) for _, form, source in _parents_first(ordered)]
+
+
+def _parents_first(
+    ordered: list[tuple[tuple[float, str], Format, Source]],
+) -> list[tuple[tuple[float, str], Format, Source]]:
+    """Move each file behind the file of the session whose directory it is in."""
+    places = {str(source.path.with_suffix("")): order for order, _, source in ordered}
+
+    def key(each: tuple[tuple[float, str], Format, Source]) -> tuple[tuple[float, str], str]:
+        order, _, source = each
+        parents = (places[str(up)] for up in source.path.parents if str(up) in places)
+        return next(parents, order), str(source.path)
+
+    return sorted(ordered, key=key)
+
+
+def _named_formats(agents: Sequence[str]) -> list[Format]:
+    formats = all_formats()
+    for name in agents:
+        if name not in formats:
+            known = ", ".join(formats)
+            raise NoSuchAgentError(f"no format is named {name!r}; known are {known}")
+    return [formats[name] for name in (agents or formats)]
+
+
+def _below(
+    form: Format, paths: Sequence[Path], home: Path, environ: Mapping[str, str]
+) -> Iterator[Source]:
+    """Yield the sources at or below paths.
+
+    A path can be a place of the agent's sessions, a directory that contains one, or a part of one.
+    """
+    roots = form.roots(home, environ)
+    for path in paths:
+        whole = path.absolute()
+        for root in _roots_for(whole, roots, home):
+            sources = [
+                source
+                for source in sources_of(form, [root])
+                if source.path == whole or whole in source.path.parents
+            ]
+            if sources:
+                yield from sources
+                break
+
+
+def _roots_for(path: Path, roots: Sequence[Path], home: Path) -> Iterator[Path]:
+    """Yield the directories that may be the root of the sources at or below a path."""
+    if path.is_file():
+        names = {root.name for root in roots}
+        yield from (up for up in path.parents if up.name in names)
+        yield from path.parents[:_LEVELS]
+        return
+    for root in roots:
+        yield path / root.name
+        with suppress(ValueError):
+            yield path / root.relative_to(home)
+    yield path
+    names = {root.name for root in roots}
+    yield from (up for up in path.parents if up.name in names)
+
+
+def _changed_at(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _moment(text: str) -> datetime:
+    span = _SPAN.fullmatch(text)
+    if span is not None:
+        return datetime.now(UTC) - int(span[1]) * _UNITS[span[2]]
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise TimeError(
+            f"{text!r} is not a time: give a date such as 2026-03-01, or a span such as 30d"
+        ) from None

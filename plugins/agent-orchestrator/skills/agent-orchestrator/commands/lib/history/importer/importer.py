@@ -1,0 +1,233 @@
+"""Imports sources: reads the new records of each, sends them in parts, and stores the place.
+
+The place is stored after the manager has confirmed a part. So a kill at any moment costs at most
+the part that was under way. It is sent again, and nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...client.errors import SESSION_RUNNING
+from ...session_client import SessionClientError, SessionNotFoundError
+from ..format import Format, Source
+from ..items import BrokenRecordError
+from .one_source import Batch, NotUnderstoodError, OneSource
+from .outlet import Outlet
+from .report import Problem, Report
+from .sender import Sender
+from .state import Progress, State
+
+Told = Callable[[int], None]
+"""Called with a number of bytes that were read."""
+
+
+@dataclass
+class _Fate:
+    """The first problem of a source that the manager has reported; the rest is not sent."""
+
+    is_over: bool = False
+    is_recorded: bool = False
+    """True if the session existed before the import: its run may have sent its transcript."""
+
+
+class Importer:
+    """Imports sources one after the other, in their order."""
+
+    def __init__(self, sender: Sender, state: State, report: Report, told: Told) -> None:
+        self._sender = sender
+        self._state = state
+        self._report = report
+        self._told = told
+
+    def run(self, sources: Iterable[tuple[Format, Source]]) -> None:
+        """Import sources. The problems of one source are reported, and end no other source.
+
+        Raises:
+            SessionClientError: the manager cannot be reached, or no longer knows our token.
+        """
+        with Outlet() as outlet:
+            for form, source in sources:
+                self._run_one(form, source, outlet)
+
+    def _run_one(self, form: Format, source: Source, outlet: Outlet) -> None:
+        self._report.add(sources=1)
+        known = self._state.of(source.path, source.key)
+        if known is not None and known.format != form.name:
+            known = None
+        begin = _begin(form, source)
+        try:
+            progress = place_of(form, source, known)
+            if progress is None:
+                self._report.add(unchanged=1)
+                self._told(source.path.stat().st_size)
+                return
+            one = OneSource(form, source, progress)
+            fate = _Fate()
+            for batch, read in one.read():
+                self._told(read)
+                self._report.add(bytes=read)
+                outlet.put(partial(self._send, one, batch, fate))
+                if fate.is_over:
+                    return
+            self._note(one)
+        except NotUnderstoodError as exc:
+            self._fail("not_understood", known or begin, form.version, str(exc))
+        except (BrokenRecordError, OSError) as exc:
+            self._fail("failed", known or begin, form.version, _sentence(exc))
+
+    def _note(self, one: OneSource) -> None:
+        """Report the records of a source that were not imported."""
+        path = str(one.source.path)
+        for place, why in one.seen.broken:
+            self._report.add_problem(Problem(path, place, why))
+        self._report.add(broken=one.seen.broken_count)
+        self._report.add_unknown(one.form.name, one.seen.unknown)
+
+    def _fail(self, count: str, progress: Progress, version: int, why: str) -> None:
+        self._report.add(**{count: 1})
+        self._report.add_problem(Problem(progress.path, progress.key, why))
+        # Without a size it is read again next time; a message of today is shown again then.
+        failed = replace(progress, version=version, size=-1, status="problem", problem=why)
+        self._state.write(failed)
+
+    def _send(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
+        """Send a batch, and store the place after it. This runs in the thread of the outlet."""
+        if fate.is_over:
+            return
+        try:
+            self._send_parts(one, batch, fate)
+        except SessionNotFoundError:
+            self._settle(batch.progress, fate, "deleted")
+        except SessionClientError as exc:
+            if exc.status_code is None or exc.code is None or exc.status_code in (401, 403):
+                raise
+            if exc.code == SESSION_RUNNING:
+                self._settle(batch.progress, fate, "held")
+            else:
+                fate.is_over = True
+                begin = _begin(one.form, one.source)
+                self._fail("failed", begin, one.form.version, str(exc))
+        else:
+            self._state.write(batch.progress)
+
+    def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
+        path = os.fsencode(one.source.path).decode(errors="replace")
+        for part in batch.parts:
+            begins = part.session_id in batch.begins
+            sent = self._sender.send(
+                part,
+                executor=one.form.name,
+                begins=begins,
+                source={"format": one.form.name, "path": path},
+                reason=batch.reasons.get(part.session_id),
+            )
+            fate.is_recorded = fate.is_recorded or (begins and not sent.is_new)
+            self._report.add(
+                sessions=int(sent.is_new),
+                events=sent.events,
+                requests=sent.requests,
+                copied=part.copied,
+                refused=len(sent.refused),
+            )
+            for refused in sent.refused:
+                self._report.add_problem(Problem(path, refused.event_id, refused.reason))
+        if one.transcript is not None and batch.lines:
+            lines = [line.decode(errors="replace") for line in batch.lines]
+            if fate.is_recorded:
+                lines = [line for line in lines if '"uuid":' in line]
+            self._sender.send_transcript(one.transcript, lines, offset=batch.first_offset)
+
+    def _settle(self, progress: Progress, fate: _Fate, status: str) -> None:
+        """Store why a source is not read on: its session was deleted, or a run of it is open."""
+        fate.is_over = True
+        self._report.add(**{status: 1})
+        stored = self._state.of(Path(progress.path), progress.key) or replace(
+            progress, offset=0, lines=0, sample="", parser="{}"
+        )
+        size = -1 if status == "held" else progress.size
+        self._state.write(replace(stored, status=status, size=size))
+
+
+def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:
+    """Read sources as a whole and count everything, without a manager."""
+    for form, source in sources:
+        report.add(sources=1)
+        one = OneSource(form, source, _begin(form, source))
+        try:
+            for batch, read in one.read():
+                told(read)
+                report.add(bytes=read)
+                for part in batch.parts:
+                    report.add(
+                        sessions=int(part.session_id in batch.begins),
+                        events=len(part.events),
+                        requests=len({each["key"] for each in part.requests}),
+                        copied=part.copied,
+                    )
+        except (NotUnderstoodError, BrokenRecordError, OSError) as exc:
+            is_read = isinstance(exc, NotUnderstoodError)
+            report.add(**{"not_understood" if is_read else "failed": 1})
+            report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
+        else:
+            for place, why in one.seen.broken:
+                report.add_problem(Problem(str(source.path), place, why))
+            report.add(broken=one.seen.broken_count)
+            report.add_unknown(form.name, one.seen.unknown)
+
+
+def place_of(form: Format, source: Source, known: Progress | None) -> Progress | None:
+    """Return where to continue a source; None if it has nothing new.
+
+    Raises:
+        OSError: the file of the source cannot be looked at.
+    """
+    found = source.path.stat()
+    now: dict[str, Any] = {
+        "size": found.st_size,
+        "mtime": found.st_mtime_ns,
+        "device": found.st_dev,
+        "inode": found.st_ino,
+        "stamp": source.stamp or "",
+    }
+    begin = replace(_begin(form, source), **now)
+    if known is None or known.version != form.version:
+        return begin
+    if known.status == "deleted":
+        return None
+    is_done = known.status in ("done", "gone")
+    if source.stamp is not None:
+        return None if is_done and known.stamp == source.stamp else begin
+    if is_done and all(getattr(known, name) == value for name, value in now.items()):
+        return None
+    is_same_file = (known.device, known.inode) == (found.st_dev, found.st_ino)
+    may_continue = is_same_file and known.offset and (not is_done or bool(known.sample))
+    return replace(known, **now) if may_continue else begin
+
+
+def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
+    """Yield the sources below the roots that exist, each once."""
+    seen: set[tuple[str, str]] = set()
+    for root in roots:
+        if not root.exists():
+            continue
+        for source in form.find(root):
+            key = (str(source.path), source.key)
+            if key not in seen:
+                seen.add(key)
+                yield source
+
+
+def _begin(form: Format, source: Source) -> Progress:
+    return Progress(path=str(source.path), key=source.key, format=form.name, version=form.version)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

@@ -1,0 +1,220 @@
+"""The import of one source, from the place where the last import ended."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import orjson
+
+from ..format import Format, LineFormat, LineParser, Place, Source, WholeFormat
+from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
+from .lines import Line, Opened, opened, read_lines
+from .parts import Part, Parts
+from .state import Progress
+
+BEGINNING = "{}"
+"""The memory of a source that was not read yet."""
+
+
+class NotUnderstoodError(Exception):
+    """A source has records, and its format understands none of them."""
+
+
+@dataclass
+class Batch:
+    """Everything that was read since the last batch, and the place after it."""
+
+    parts: list[Part]
+    progress: Progress
+    begins: frozenset[str]
+    """The sessions whose first part is in this batch."""
+    reasons: dict[str, str | None]
+    """The end of the newest turn of each session."""
+    lines: list[bytes] = field(default_factory=list)
+    """Lines for the transcript."""
+    first_offset: int = 0
+    """The place of the first line."""
+
+
+@dataclass
+class Seen:
+    """Counts of the records of a source."""
+
+    understood: int = 0
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    """The place of each record that cannot be read, and why; only the first ones."""
+    broken_count: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def note_broken(self, place: str, why: str) -> None:
+        self.broken_count += 1
+        if len(self.broken) < _SHOWN:
+            self.broken.append((place, why))
+
+
+_SHOWN = 20
+
+
+class OneSource:
+    """Reads one source in batches."""
+
+    def __init__(self, form: Format, source: Source, progress: Progress) -> None:
+        self.form = form
+        self.source = source
+        self.seen = Seen()
+        self._progress = progress
+        self._begin(json.loads(progress.parser))
+        find = getattr(form, "transcript_of", None)
+        self.transcript: dict[str, str] | None = None if find is None else find(source)
+        """The key of the transcript that the lines belong to."""
+
+    def _begin(self, memory: dict[str, Any]) -> None:
+        self._parts = Parts(memory.get("reasons"))
+        self._parser_state: dict[str, Any] | None = memory.get("parser")
+        self._begun: set[str] = set(memory.get("begun", ()))
+        self._lines: list[bytes] = []
+        self._first_offset = self._progress.offset
+
+    def read(self) -> Iterator[tuple[Batch, int]]:
+        """Yield the batches, each with the number of bytes that were read for it.
+
+        Raises:
+            NotUnderstoodError: the format understands nothing of a source that has records.
+            BrokenRecordError: the source as a whole is not of the format.
+            OSError: the source cannot be read.
+        """
+        if self.source.stamp is None:
+            with opened(self.source.path) as file:
+                yield from self._read_lines(file)
+        else:
+            yield from self._read_whole(cast(WholeFormat, self.form))
+
+    def _read_whole(self, form: WholeFormat) -> Iterator[tuple[Batch, int]]:
+        for item in form.read(self.source):
+            self._take(item, None)
+            if self._parts.is_full:
+                yield self._batch(self._progress), 0
+        self._check_understood()
+        yield self._batch(replace(self._progress, status="done", problem="")), 0
+
+    def _read_lines(self, file: Opened) -> Iterator[tuple[Batch, int]]:
+        if self._progress.offset and file.sample(self._progress.offset) != self._progress.sample:
+            self._progress = replace(self._progress, offset=0, lines=0, parser=BEGINNING)
+            self._begin({})
+        parser = cast(LineFormat, self.form).parser(self.source, self._parser_state)
+        number, offset = self._progress.lines, self._progress.offset
+        for line in read_lines(file, offset):
+            if not _is_complete(line):
+                break
+            number, offset = number + 1, line.end
+            self._read_line(parser, line, number)
+            if self._parts.is_full:
+                yield self._batch_at(parser, file, number, offset, "begun")
+        if self._first_offset == 0:
+            self._check_understood()
+        yield self._batch_at(parser, file, number, offset, "done")
+
+    def _read_line(self, parser: LineParser, line: Line, number: int) -> None:
+        if line.content is None:
+            self.seen.note_broken(f"line {number}", "the line is longer than 16 MiB")
+            return
+        if not line.content.strip():
+            return
+        try:
+            record = _parsed(line.content)
+            is_known = True
+            for item in parser.read(record, Place(number, line.offset)):
+                is_known = is_known and not isinstance(item, UnknownRecord)
+                self._take(item, line.content)
+        except BrokenRecordError as exc:
+            self.seen.note_broken(f"line {number}", str(exc))
+            return
+        self.seen.understood += is_known
+        if self.transcript is not None and isinstance(record, dict):
+            self._lines.append(line.content)
+
+    def _take(self, item: Item, raw: bytes | None) -> None:
+        match item:
+            case UnknownRecord():
+                self.seen.unknown[item.kind] += 1
+            case BrokenRecord():
+                self.seen.note_broken(item.place, item.reason)
+            case _:
+                self.seen.understood += raw is None
+                self._parts.add(item, raw=raw)
+
+    def _check_understood(self) -> None:
+        seen = self.seen
+        if not seen.understood and (seen.broken_count or seen.unknown):
+            kinds = ", ".join(sorted(seen.unknown)[:3])
+            why = f"unknown kinds: {kinds}" if kinds else seen.broken[0][1]
+            raise NotUnderstoodError(
+                f"no record is understood as one of {self.form.about.agent} ({why}): was it "
+                "written by a newer version of the agent?"
+            )
+
+    def _batch_at(
+        self, parser: LineParser, file: Opened, number: int, offset: int, status: str
+    ) -> tuple[Batch, int]:
+        self._parser_state = parser.state
+        read = offset - self._progress.offset
+        progress = replace(
+            self._progress,
+            offset=offset,
+            lines=number,
+            sample=file.sample(offset),
+            status=status,
+            problem="",
+        )
+        return self._batch(progress), read
+
+    def _batch(self, progress: Progress) -> Batch:
+        parts = self._parts.take()
+        begins = frozenset(part.session_id for part in parts) - self._begun
+        self._begun |= begins
+        session_id = parts[-1].session_id if parts else progress.session_id
+        self._progress = replace(progress, session_id=session_id, parser=self._memory())
+        batch = Batch(
+            parts=parts,
+            progress=self._progress,
+            begins=begins,
+            reasons=dict(self._parts.reasons),
+            lines=self._lines,
+            first_offset=self._first_offset,
+        )
+        self._lines, self._first_offset = [], progress.offset
+        return batch
+
+    def _memory(self) -> str:
+        memory = {
+            "parser": self._parser_state,
+            "reasons": self._parts.reasons,
+            "begun": sorted(self._begun),
+        }
+        return json.dumps(memory)
+
+
+def _is_complete(line: Line) -> bool:
+    """Return whether a line is complete: without a line break, it must be a whole JSON value."""
+    if line.is_whole:
+        return True
+    try:
+        orjson.loads(line.content or b"")
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        pass
+    try:  # accepts lone surrogates and NaN, which some agents write
+        return json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise BrokenRecordError(f"not valid JSON: {exc}") from None

@@ -1,0 +1,178 @@
+"""Collects items into parts: the bodies of requests to the manager, one session each."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ...events.event import Event
+from ...events.prepare import prepare
+from ...shared.masking import Masking
+from ..items import (
+    ForkPoint,
+    FoundEvent,
+    Item,
+    ModelRequest,
+    SessionFacts,
+    Title,
+    TitleRank,
+    TurnEnd,
+)
+
+Json = dict[str, Any]
+
+MAX_EVENTS = 500
+MAX_REQUESTS = 500
+MAX_BYTES = 2 * 1024 * 1024
+"""Size of the collected records after which a part is sent. The manager takes twice as much."""
+SMALL_BYTES = 64 * 1024
+SMALL_DEPTH = 24
+"""A record with fewer opening brackets is not deeper."""
+MAX_NAME_CHARS = 200
+MAX_PROMPT_CHARS = 80
+_MAX_PATH_BYTES = 1500
+
+
+@dataclass
+class Part:
+    """A part of one session that was not sent yet."""
+
+    session_id: str
+    events: list[Event] = field(default_factory=list)
+    requests: list[Json] = field(default_factory=list)
+    facts: Json = field(default_factory=dict)
+    copied: int = 0
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.events or self.requests or self.facts)
+
+
+class Parts:
+    """The parts of one source, by session, and the facts that each session has so far."""
+
+    def __init__(self, reasons: Json | None = None) -> None:
+        self._open: dict[str, Part] = {}
+        self._size = 0
+        self.reasons: dict[str, str | None] = dict(reasons or {})
+        """The end of the newest turn of each session; None: it has not ended."""
+
+    @property
+    def is_full(self) -> bool:
+        return self._size >= MAX_BYTES or any(
+            len(part.events) >= MAX_EVENTS or len(part.requests) >= MAX_REQUESTS
+            for part in self._open.values()
+        )
+
+    def take(self) -> list[Part]:
+        """Return the parts with content, and begin new ones."""
+        parts = [part for part in self._open.values() if part.has_content]
+        self._open, self._size = {}, 0
+        return parts
+
+    def add(self, item: Item, *, raw: bytes | None = None) -> None:
+        """Add an item. `raw` is the line of the item, if it was read from a line."""
+        match item:
+            case FoundEvent():
+                self._add_event(item, raw)
+            case ModelRequest():
+                part = self._part(item.session_id)
+                part.requests.append({**_request(item), "place": len(part.events)})
+            case SessionFacts():
+                self._part(item.session_id).facts.update(_facts(item))
+            case TurnEnd():
+                self.reasons[item.session_id] = item.reason
+                self._part(item.session_id)
+            case _:
+                pass
+
+    def _part(self, session_id: str) -> Part:
+        return self._open.setdefault(session_id, Part(session_id))
+
+    def _add_event(self, found: FoundEvent, raw: bytes | None) -> None:
+        part = self._part(found.session_id)
+        event = found.event
+        if found.is_inherited:
+            event = {**event, "inherited": True}
+            part.copied += 1
+        elif is_prompt(event):
+            self.reasons[found.session_id] = None
+        if raw is None or not _is_plain(raw):
+            event = prepare(event)
+        part.events.append(event)
+        self._size += len(raw) if raw is not None else len(orjson.dumps(event, default=str))
+
+
+def is_prompt(event: Event) -> bool:
+    """Return whether a person wrote an event, as a prompt to the agent itself."""
+    return (
+        event.get("event_type") == "message"
+        and event.get("role") == "user"
+        and event.get("origin") is None
+        and event.get("parent_tool_use_id") is None
+    )
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Return whether the events of a line can be sent as they are.
+
+    The manager masks credentials in them. It accepts no NUL, no deep value and no large event.
+    """
+    return (
+        len(raw) <= SMALL_BYTES
+        and raw.count(b"[") + raw.count(b"{") <= SMALL_DEPTH
+        and b"\\u0000" not in raw
+        and b"\\ud" not in raw.lower()
+    )
+
+
+def _request(item: ModelRequest) -> Json:
+    request: Json = {"key": item.key, "counts": dict(item.counts)}
+    for name in ("cost_nanodollars", "occurred_at", "model", "provider"):
+        value = getattr(item, name)
+        if value is not None:
+            request[name] = value[:MAX_NAME_CHARS] if isinstance(value, str) else value
+    for name, value in item.details.items():
+        request[name] = value[:MAX_NAME_CHARS]
+    if item.is_inherited:
+        request["inherited"] = True
+    return request
+
+
+def _facts(item: SessionFacts) -> Iterator[tuple[str, Any]]:
+    if item.project_dir is not None and len(item.project_dir.encode()) <= _MAX_PATH_BYTES:
+        yield "project_dir", item.project_dir
+    if item.title is not None and (name := name_of(item.title)):
+        yield "title", name
+    if item.parent_session_id is not None:
+        yield "parent_session_id", item.parent_session_id
+    if item.forked_from is not None:
+        yield "forked_from", _fork(item.forked_from)
+
+
+def _fork(fork: ForkPoint) -> Json:
+    return {"session_id": fork.session_id, "event_id": fork.event_id}
+
+
+def name_of(title: Title) -> str:
+    """Return a title as the name of a session: one line without invisible characters.
+
+    Credentials are masked before the title is cut, so that no half of one remains.
+    """
+    masked = Masking().value(title.text)
+    visible = "".join(
+        " " if unicodedata.category(each) in _SPACES else each
+        for each in str(masked)
+        if unicodedata.category(each) not in _INVISIBLE
+    )
+    line = " ".join(visible.split())
+    most = MAX_PROMPT_CHARS if title.rank is TitleRank.PROMPT else MAX_NAME_CHARS
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+_SPACES = frozenset({"Zs", "Zl", "Zp", "Cc"})
+_INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})

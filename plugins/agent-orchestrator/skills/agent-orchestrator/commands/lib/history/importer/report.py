@@ -1,0 +1,68 @@
+"""The result of an import, counted by several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+SHOWN = 20
+"""Number of problems of one kind that are kept with their place."""
+
+
+class Problem(NamedTuple):
+    """A line, a record or a source that was not imported."""
+
+    path: str
+    place: str
+    reason: str
+
+
+@dataclass
+class Report:
+    """Counts of an import."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """`sources`, `unchanged`, `bytes`, `sessions` (created), `events`, `copied` (events that a fork
+    repeats), `requests`, `broken` (lines), `refused` (events), `held`, `deleted`, `failed` and
+    `not_understood` (sources)."""
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Number of records of each format and kind that the format does not know."""
+    problems: list[Problem] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **counts: int) -> None:
+        with self._lock:
+            self.counts.update(counts)
+
+    def add_unknown(self, format_name: str, kinds: Counter[str]) -> None:
+        with self._lock:
+            for kind, count in kinds.items():
+                self.unknown[format_name, kind] += count
+
+    def add_problem(self, problem: Problem) -> None:
+        """Keep a problem, unless there are many of the same source."""
+        with self._lock:
+            if sum(each.path == problem.path for each in self.problems) < SHOWN:
+                self.problems.append(problem)
+
+    @property
+    def has_failed(self) -> bool:
+        return any(self.counts[name] for name in ("failed", "not_understood"))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{name: self.counts[name] for name in COUNTED},
+            "unknown": [
+                {"agent": agent, "kind": kind, "count": count}
+                for (agent, kind), count in sorted(self.unknown.items())
+            ],
+            "problems": [each._asdict() for each in self.problems],
+        }
+
+
+COUNTED = (
+    *("sources", "unchanged", "bytes", "sessions", "events", "copied", "requests"),
+    *("broken", "refused", "held", "deleted", "failed", "not_understood"),
+)

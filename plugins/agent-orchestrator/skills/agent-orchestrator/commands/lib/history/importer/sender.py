@@ -1,0 +1,127 @@
+"""Sends the parts of sessions, and the lines of transcripts, to the manager."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from ...client.errors import TRANSCRIPTS_OFF
+from ...client.manager import ManagerClient
+from ...session_client import SessionClientError
+from .parts import Part
+
+Json = dict[str, Any]
+
+TRANSCRIPT_BYTES = 3 * 1024 * 1024
+_SPLIT_STATUS = (400, 413, 422)
+"""A part with one invalid or too large event is refused as a whole."""
+
+
+class Refused(NamedTuple):
+    """An event that the manager does not accept, and why."""
+
+    event_id: str
+    reason: str
+
+
+class Sent(NamedTuple):
+    """The effect of one part."""
+
+    is_new: bool
+    events: int
+    requests: int
+    refused: tuple[Refused, ...] = ()
+
+
+class Sender:
+    """One connection to the manager, for one thread."""
+
+    def __init__(self, manager: ManagerClient, *, host: str) -> None:
+        self._manager = manager
+        self._host = host
+
+    def send(
+        self, part: Part, *, executor: str, begins: bool, source: Json, reason: str | None
+    ) -> Sent:
+        """Send one part. Events that the manager does not accept are left out.
+
+        Raises:
+            SessionClientError: the manager does not answer, or refuses the whole session.
+        """
+        body = {
+            "begins": begins,
+            "executor": executor,
+            "host": self._host,
+            "source": source,
+            "reason": reason,
+            **part.facts,
+        }
+        return self._send(part.session_id, body, part.events, part.requests)
+
+    def _send(
+        self, session_id: str, body: Json, events: Sequence[Json], requests: Sequence[Json]
+    ) -> Sent:
+        try:
+            content = orjson.dumps({**body, "events": events, "requests": requests})
+            answer = self._manager.import_history(session_id, content)
+        except SessionClientError as exc:
+            if exc.status_code not in _SPLIT_STATUS:
+                raise
+            if len(events) + len(requests) == 0:
+                raise
+            if len(events) + len(requests) == 1:
+                name = events[0]["event_id"] if events else requests[0]["key"]
+                return Sent(False, 0, 0, (Refused(str(name), str(exc)),))
+            return self._halves(session_id, body, events, requests)
+        return Sent(answer["created"], answer["new_events"], answer["new_requests"])
+
+    def _halves(
+        self, session_id: str, body: Json, events: Sequence[Json], requests: Sequence[Json]
+    ) -> Sent:
+        sent = [self._send(session_id, body, *half) for half in _halves(events, requests)]
+        return Sent(
+            any(each.is_new for each in sent),
+            sum(each.events for each in sent),
+            sum(each.requests for each in sent),
+            tuple(refused for each in sent for refused in each.refused),
+        )
+
+    def send_transcript(self, transcript: Json, lines: Sequence[str], *, offset: int) -> None:
+        """Append lines of a transcript, which begin at an offset of its file.
+
+        Lines with a `uuid` that the transcript has already are skipped by the manager. If it keeps
+        no transcripts, nothing is sent.
+        """
+        begin = size = 0
+        for place, line in enumerate(lines):
+            size += len(line)
+            if size >= TRANSCRIPT_BYTES or place == len(lines) - 1:
+                batch_id = f"import.{offset}.{begin}"
+                try:
+                    self._manager.append_entries(
+                        transcript, lines[begin : place + 1], batch_id=batch_id
+                    )
+                except SessionClientError as exc:
+                    if exc.code == TRANSCRIPTS_OFF:
+                        return
+                    raise
+                begin, size = place + 1, 0
+
+
+def _halves(
+    events: Sequence[Json], requests: Sequence[Json]
+) -> list[tuple[list[Json], list[Json]]]:
+    """Divide events and requests. Each half has less; requests stay after the same events."""
+    if len(events) <= 1:
+        alone = [{**each, "place": 0} for each in requests]
+        middle = 0 if events else len(alone) // 2
+        first = ([], alone[:middle]) if not events else (list(events), [])
+        return [first, ([], alone[middle:])]
+    middle = len(events) // 2
+    before = [each for each in requests if each["place"] <= middle]
+    after = [
+        {**each, "place": each["place"] - middle} for each in requests if each["place"] > middle
+    ]
+    return [(list(events[:middle]), before), (list(events[middle:]), after)]
