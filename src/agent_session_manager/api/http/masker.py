@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection, Request
 
 from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.domain.event import NewEvent
-from agent_shared.masking import ANCHORS, CHARACTERS_A_STEP, Effort, Masking
+from agent_shared.masking import ANCHORS, CHARACTERS_A_STEP, Candidates, Effort, Masking
 from agent_shared.masking_rules import ANCHORLESS, RULES, Rule
 
 CONTROL_TOKEN = "control-token"
@@ -24,7 +24,7 @@ CONTROL_TOKEN = "control-token"
 # Escaped characters of anchors. In a body with these, the bytes of an anchor may differ.
 _ESCAPED = re.compile(rb"\\u00[2-7]|\\/")
 _URL = b"://"
-MAX_SEARCHED_AT_ONCE = 64 * 1024
+SEARCHED_AT_ONCE = 64 * 1024
 
 
 class Masker:
@@ -37,6 +37,7 @@ class Masker:
         self._automaton = BytesAhoCorasick(
             [anchor.lower() for anchor in self._anchors], implementation=Implementation.DFA
         )
+        self._longest = max(map(len, self._anchors))
         self._any_case = {
             anchor.encode() for rule in RULES if rule.any_case for anchor in rule.anchors
         }
@@ -51,14 +52,17 @@ class Masker:
         """Return the events of a body with their secrets masked and counted."""
         effort = Effort(pause)
         rules = self._rules_for(body, effort)
-        return events if rules is None else [self._event(event, rules, effort) for event in events]
+        if rules is None:
+            return events
+        candidates = Candidates(rules)
+        return [self._event(event, candidates, effort) for event in events]
 
     def value(self, value: Any, pause: Pause | None = None) -> Any:
         """Return a JSON value with its secrets masked."""
         return Masking(known=self._known, effort=Effort(pause)).value(value)
 
-    def _event(self, event: NewEvent, rules: Sequence[Rule], effort: Effort) -> NewEvent:
-        masking = Masking(rules, self._known, effort)
+    def _event(self, event: NewEvent, candidates: Candidates, effort: Effort) -> NewEvent:
+        masking = Masking(candidates, self._known, effort)
         fields = masking.event(event.fields)
         if not masking.count:
             return event
@@ -81,18 +85,19 @@ class Masker:
         ]
 
     def _anchors_in(self, body: bytes, effort: Effort) -> set[bytes]:
-        folded = body.lower()
-        found = set()
-        if len(body) > MAX_SEARCHED_AT_ONCE:  # the automaton would list every match
-            for anchor in self._anchors:
-                effort.spend(1 + len(body) // CHARACTERS_A_STEP)
-                if anchor in (folded if anchor in self._any_case else body):
+        """Return the anchors in a body, which is searched in pieces: the search lists each match.
+
+        The pieces overlap, so that no anchor is cut.
+        """
+        found: set[bytes] = set()
+        for start in range(0, len(body), SEARCHED_AT_ONCE):
+            piece = body[start : start + SEARCHED_AT_ONCE + self._longest]
+            effort.spend(1 + len(piece) // CHARACTERS_A_STEP)
+            matches = self._automaton.find_matches_as_indexes(piece.lower(), overlapping=True)
+            for place, at, _ in matches:
+                anchor = self._anchors[place]
+                if anchor in self._any_case or piece.startswith(anchor, at):
                     found.add(anchor)
-            return found
-        for place, start, _ in self._automaton.find_matches_as_indexes(folded, overlapping=True):
-            anchor = self._anchors[place]
-            if anchor in self._any_case or body.startswith(anchor, start):
-                found.add(anchor)
         return found
 
 

@@ -218,6 +218,8 @@ class LoopbackHttp:
         connection = socket.socket()
         try:
             connection.settimeout(self._timeout_seconds)
+            # Or the end of a large body waits for the acknowledgement of its beginning.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.connect(address)
         except BaseException:
             connection.close()

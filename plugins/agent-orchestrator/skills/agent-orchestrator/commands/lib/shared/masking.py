@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .masking_rules import ANCHORLESS, RULES, Rule, fold
+from .masking_rules import RULES, Rule, fold
 
 MASK = "[masked: {kind}]"
 MAX_SECRET_CHARS = 20_000
@@ -125,20 +125,34 @@ def _found_by(rule: Rule, text: str, searched: str, effort: Effort) -> Iterator[
             yield Span(*found.span(group), rule.kind)
 
 
-_FOLDED_ANCHORS = tuple(dict.fromkeys(anchor.lower() for anchor in ANCHORS))
+class Candidates:
+    """Rules that may find something in the texts of one body."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        anchors = dict.fromkeys(anchor.lower() for rule in rules for anchor in rule.anchors)
+        self._anchors = tuple(anchors)
+        self._without_anchor = tuple(rule for rule in rules if not rule.anchors)
+
+    def for_text(self, text: str) -> tuple[Rule, ...]:
+        """Return the rules that may find something in a text."""
+        folded = fold(text)
+        if not any(map(folded.__contains__, self._anchors)):
+            return self._without_anchor
+        return tuple(
+            rule
+            for rule in self.rules
+            if not rule.anchors
+            or any(anchor in (folded if rule.any_case else text) for anchor in rule.anchors)
+        )
+
+
+_ALL = Candidates(RULES)
 
 
 def rules_for(text: str) -> tuple[Rule, ...]:
     """Return the rules that may find something in a text."""
-    folded = fold(text)
-    if not any(map(folded.__contains__, _FOLDED_ANCHORS)):
-        return (ANCHORLESS,)
-    return tuple(
-        rule
-        for rule in RULES
-        if rule is ANCHORLESS
-        or any(anchor in (folded if rule.any_case else text) for anchor in rule.anchors)
-    )
+    return _ALL.for_text(text)
 
 
 _RULES_OF_NAMES = tuple(rule for rule in RULES if rule.takes_names)
@@ -210,20 +224,21 @@ class Masking:
 
     def __init__(
         self,
-        rules: Sequence[Rule] | None = None,
+        candidates: Candidates | None = None,
         known: Mapping[str, str] = _NOTHING,
         effort: Effort | None = None,
     ) -> None:
-        """Use `rules` for long texts. For short ones, or without `rules`, select by anchors."""
-        self._rules = rules
+        """Try only the candidates, if they are given; all of them on a long text."""
+        self._candidates = candidates
         self._known = known
         self._effort = effort or Effort()
         self.count = 0
 
     def text(self, text: str) -> str:
         """Return the text with a mask in the place of each secret."""
-        is_short = len(text) < CHARACTERS_A_STEP
-        rules = rules_for(text) if is_short or self._rules is None else self._rules
+        candidates = self._candidates or _ALL
+        is_short = len(text) < CHARACTERS_A_STEP or self._candidates is None
+        rules = candidates.for_text(text) if is_short else candidates.rules
         self._effort.spend(1 + len(rules) // RULES_A_STEP)
         spans = find_secrets(text, rules, self._known, self._effort)
         self.count += len(spans)
