@@ -337,7 +337,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(records=st.lists(anything, max_size=5))
 def test_any_records_raise_nothing_else(chats: Path, records: list[Any]) -> None:
     items = read_records(chats, *records, HEADER, user("last", "Still here."))
@@ -345,7 +345,7 @@ def test_any_records_raise_nothing_else(chats: Path, records: list[Any]) -> None
     assert "Still here." in texts_of(items)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(messages=anything)
 def test_any_document_raises_nothing_else(chats: Path, messages: Any) -> None:
     path = chats / "session-any.json"

@@ -307,7 +307,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(messages=st.lists(anything, max_size=3), parts=st.lists(anything, max_size=3))
 def test_any_rows_of_1x_raise_nothing_else(
     tmp_path: Path, messages: list[Any], parts: list[Any]
@@ -326,7 +326,7 @@ def test_any_rows_of_1x_raise_nothing_else(
     assert "All done." in texts_of(items)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(
         st.tuples(

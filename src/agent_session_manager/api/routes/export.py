@@ -119,7 +119,7 @@ class _Download(StreamingResponse):
     """A document that ends visibly incomplete if the rest of it cannot be read."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._connection = connection_of(scope)
+        self._scope = scope
         await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
@@ -127,7 +127,7 @@ class _Download(StreamingResponse):
             await super().stream_response(send)
         except OrchestratorError as exc:
             logger.info("an export ended incomplete: %s", exc)
-            self._connection.abort()
+            connection_of(self._scope).abort()
 
 
 async def _document(
