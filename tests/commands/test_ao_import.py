@@ -288,10 +288,11 @@ def test_sources_are_chosen_by_agent_path_and_time(
         assert imported(person, str(given), "--dry-run")["sources"] == 1, given
     assert imported(person, "--since", "1d", "--dry-run")["sources"] == 1
     none = person.run("ao-import", "--since", "2999-01-01")
-    assert (none.exit_code, none.stderr) == (
-        FAILED,
-        "ao-import: no sessions of a known agent were found on this machine\n",
-    )
+    said = "ao-import: no sessions of a known agent were found on this machine\n"
+    assert (none.exit_code, none.stderr) == (DONE, said)
+    none = person.run("ao-import", str(tmp_path / "project"))
+    assert none.exit_code == FAILED
+    assert "were found in these paths" in none.stderr
 
 
 @each_row(

@@ -26,6 +26,7 @@ from tests.commands.command_names import (
     NEED_A_MANAGER,
     NEED_AN_AGENT,
     arguments_of,
+    module_of,
 )
 from tests.commands.detached_session import start_detached
 from tests.commands.shell import DONE, FAILED, Ended, Shell
@@ -159,10 +160,10 @@ def test_installed_commands_are_those_of_the_plugin() -> None:
         if script.group == "console_scripts" and script.name.startswith("ao-")
     }
     assert installed == {
-        command: f"agent_orchestrator.cli.{command[3:].replace('-', '_')}:main" for command in ALL
+        command: f"agent_orchestrator.cli.{module_of(command)}:main" for command in ALL
     }
     for command in ALL:
-        imported = f"from lib.cli.{command[3:].replace('-', '_')} import main"
+        imported = f"from lib.cli.{module_of(command)} import main"
         assert imported in (COMMANDS / command).read_text()
 
 

@@ -76,10 +76,11 @@ def main(
         sources = find_sources(paths, agents, since)
     except (NoSuchAgentError, TimeError) as exc:
         raise CommandError(str(exc), USAGE) from exc
+    if not sources and paths:
+        raise CommandError(f"no sessions of {_named(agents)} were found in these paths")
     if not sources:
-        where = "in these paths" if paths else "on this machine"
-        raise CommandError(f"no sessions of {_named(agents)} were found {where}", FAILED)
-    report = _count(sources) if dry_run else _import(sources, config)
+        note(f"no sessions of {_named(agents)} were found on this machine")
+    report = _count(sources) if dry_run or not sources else _import(sources, config)
     if as_json:
         answer_json(report.to_json())
     else:
