@@ -1186,9 +1186,9 @@ export interface components {
             project_dir?: string | null;
             /**
              * Reason
-             * @description End of the newest turn; null: its end is unknown
+             * @description End of the newest turn so far; `unknown` makes the session `lost`, and null changes nothing
              */
-            reason?: ("completed" | "failed" | "stopped") | null;
+            reason?: ("completed" | "failed" | "stopped" | "unknown") | null;
             /**
              * Requests
              * @description Usage of model requests

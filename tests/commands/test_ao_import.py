@@ -12,9 +12,10 @@ import pytest
 from backports import zstd
 
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.transcripts.names import PROJECT_KEY
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
-from tests.support.claude_transcripts import PROJECT, Transcript
 from tests.support.rows import each_row
+from tests.support.transcript_files import PROJECT, Transcript
 
 SAMPLES = Path(__file__).parents[1] / "history" / "samples"
 SECRET = "ghp_" + "aB3dE5" * 6
@@ -268,9 +269,9 @@ def test_imported_transcript_can_be_restored(
     first = numbers()
     first.turn()
     first.add("mode", uuid=None, mode="normal")
-    path = first.write(home)
+    first.write(home)
     imported(person)
-    key = {"project_key": path.parent.name, "session_id": first.session_id}
+    key = {"project_key": PROJECT_KEY, "session_id": first.session_id}
     kept = [entry for page in records.iterate_entries(key) for entry in page]
     assert kept == first.lines
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import claude_agent_sdk
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.conftest import let_tools_run
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.model_server import ModelServer, script, tool
@@ -79,6 +80,24 @@ def test_conversation_continues_in_another_home_and_path(
     resumed = here.run("ao-resume", "talk", "-p", script({"text": "Home again."}))
     assert resumed == Ended(DONE, "Home again.\n", "")
     assert "It was heron." in _conversation(model)
+
+
+def test_imported_conversation_continues_elsewhere(
+    here: Shell, elsewhere: Shell, model: ModelServer, records: ManagerClient
+) -> None:
+    inner = script({"text": "I am the subagent."})
+    call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
+    session_id = _begin(here, call, {"text": "The word is heron."})
+    records.delete_session(session_id)
+    assert here.run("ao-import", "--json").json["sessions"] == 1
+    model.forget()
+    resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
+    assert resumed == Ended(DONE, "It was heron.\n", "")
+    assert "The word is heron." in _conversation(model)
+    again = elsewhere.run("ao-import", "--json").json
+    assert (again["sessions"], again["events"], again["requests"]) == (0, 0, 0)
+    runs = [(run["imported"], run["reason"]) for run in records.list_runs(session_id)]
+    assert runs == [(True, "completed"), (False, "completed")]
 
 
 def test_plain_claude_resumes_the_whole_conversation(

@@ -59,4 +59,4 @@ class ImportHistory(SessionChange[ImportedHistory]):
     """The time of each event, if its source has one."""
     requests: Sequence[PlacedRequest] = ()
     reason: Reason | None = None
-    """The end of the newest turn; None: its end is unknown."""
+    """The end of the newest turn; `lost` if it is unknown. None: the source does not say."""

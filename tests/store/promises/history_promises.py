@@ -172,6 +172,10 @@ def promise_15_later_prompts_of_a_person_open_an_imported_run(
     assert sorted(events_of(store)[4:]) == [("c", 2), ("d", 2), ("x", 1)]
     assert store.get_session("s").state is State.STOPPED
     assert [run.usage.output_tokens for run in runs] == [0, 9]
+    made(store, history(begins=False))
+    assert store.get_session("s").state is State.STOPPED
+    made(store, history(begins=False, reason=Reason.LOST))
+    assert store.get_session("s").state is State.LOST
     open_run(store)
     append(store, stop())
     made(store, history(answer("d"), answer("e"), begins=False))

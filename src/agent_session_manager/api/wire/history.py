@@ -95,8 +95,10 @@ class HistoryBody(Given):
     requests: list[GivenModelRequest] = Field(
         default_factory=list, max_length=MAX_REQUESTS, description="Usage of model requests"
     )
-    reason: Literal["completed", "failed", "stopped"] | None = Field(
-        default=None, description="End of the newest turn; null: its end is unknown"
+    reason: Literal["completed", "failed", "stopped", "unknown"] | None = Field(
+        default=None,
+        description="End of the newest turn so far; `unknown` makes the session `lost`, and null "
+        "changes nothing",
     )
 
 
@@ -121,7 +123,9 @@ def fork_of(given: GivenForkPoint | None) -> ForkPoint | None:
 
 
 def reason_of(given: str | None) -> Reason | None:
-    return None if given is None else Reason(given)
+    if given is None:
+        return None
+    return Reason.LOST if given == "unknown" else Reason(given)
 
 
 def request_of(given: GivenModelRequest) -> PlacedRequest:

@@ -78,6 +78,7 @@ def _create(connection: Connection, change: ImportHistory, now: int, sums: Sums)
             "list_order": begin,
             "last_activity_at": begin,
             "status": "finished",
+            "state": state_after(Reason.LOST).value,
             "last_run": 1,
             "last_seq": 0,
             "unique_name": False,
@@ -232,11 +233,13 @@ class _Import:
             return
         run = (runs.c.session_number == self._number) & (runs.c.run == self._newest)
         self._sums.note_runs([(self._number, self._newest)])
-        reason = self._change.reason or Reason.LOST
-        values: dict[str, Any] = {"reason": reason.value}
+        values: dict[str, Any] = {}
+        if self._change.reason is not None:
+            values["reason"] = self._change.reason.value
         if self._moments:
             values["finished_at"] = not_before(runs.c.finished_at, max(self._moments))
-        self._connection.execute(update(runs).where(run).values(values))
+        if values:
+            self._connection.execute(update(runs).where(run).values(values))
 
     def _update_session(self, last_seq: int) -> None:
         change = self._change
@@ -245,9 +248,9 @@ class _Import:
             "changed_position": take_positions(self._connection),
             **self._facts(),
         }
-        if self._newest not in self._runs or self._runs[self._newest].imported:
+        is_new_run = self._newest not in self._runs
+        if is_new_run or (self._runs[self._newest].imported and change.reason is not None):
             values["state"] = state_after(change.reason or Reason.LOST).value
-            values["status"] = "finished"
         if self._moments:
             latest = max(self._found.last_activity_at, *self._moments)
             values["last_activity_at"] = latest

@@ -55,6 +55,16 @@ class Place(NamedTuple):
     """The byte at which the line begins, in the file as it is after decompression."""
 
 
+class TranscriptPart(NamedTuple):
+    """The transcript that the lines of a source belong to, for an exact resume by its agent."""
+
+    session_id: str
+    subpath: str | None = None
+    """Of a subagent's transcript."""
+    metadata: dict[str, Json] | None = None
+    """An entry that is not a line of the source: data in another file beside it."""
+
+
 class LineParser(Protocol):
     """Reads the lines of one source in order. It has no clock.
 

@@ -125,7 +125,7 @@ class Importer:
                 executor=one.form.name,
                 begins=begins,
                 source={"format": one.form.name, "path": path},
-                reason=batch.reasons.get(part.session_id),
+                reason=batch.reason_of(part.session_id),
             )
             fate.is_recorded = fate.is_recorded or (begins and not sent.is_new)
             self._report.add(

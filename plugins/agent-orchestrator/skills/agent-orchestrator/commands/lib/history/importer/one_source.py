@@ -10,7 +10,15 @@ from typing import Any, cast
 
 import orjson
 
-from ..format import Format, LineFormat, LineParser, Place, Source, WholeFormat
+from ..format import (
+    Format,
+    LineFormat,
+    LineParser,
+    Place,
+    Source,
+    TranscriptPart,
+    WholeFormat,
+)
 from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
 from .lines import Line, Opened, opened, read_lines
 from .parts import Part, Parts
@@ -33,11 +41,17 @@ class Batch:
     begins: frozenset[str]
     """The sessions whose first part is in this batch."""
     reasons: dict[str, str | None]
-    """The end of the newest turn of each session."""
+    """The end of the newest turn of each session whose turns the source has; None: it is open."""
     lines: list[bytes] = field(default_factory=list)
     """Lines for the transcript."""
     first_offset: int = 0
     """The place of the first line."""
+
+    def reason_of(self, session_id: str) -> str | None:
+        """Return the end of the newest turn; None if the source has no turns of the session."""
+        if session_id not in self.reasons:
+            return None
+        return self.reasons[session_id] or "unknown"
 
 
 @dataclass
@@ -67,10 +81,11 @@ class OneSource:
         self.source = source
         self.seen = Seen()
         self._progress = progress
-        self._begin(json.loads(progress.parser))
         find = getattr(form, "transcript_of", None)
-        self.transcript: dict[str, str] | None = None if find is None else find(source)
-        """The key of the transcript that the lines belong to."""
+        self.transcript: TranscriptPart | None = None if find is None else find(source)
+        self._begin(json.loads(progress.parser))
+        if self.transcript is not None and self.transcript.metadata and not progress.offset:
+            self._lines.append(orjson.dumps(self.transcript.metadata))
 
     def _begin(self, memory: dict[str, Any]) -> None:
         self._parts = Parts(memory.get("reasons"))

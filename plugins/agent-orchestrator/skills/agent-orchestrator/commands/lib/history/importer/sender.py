@@ -10,6 +10,8 @@ import orjson
 from ...client.errors import TRANSCRIPTS_OFF
 from ...client.manager import ManagerClient
 from ...session_client import SessionClientError
+from ...transcripts.names import PROJECT_KEY
+from ..format import TranscriptPart
 from .parts import Part
 
 Json = dict[str, Any]
@@ -88,12 +90,15 @@ class Sender:
             tuple(refused for each in sent for refused in each.refused),
         )
 
-    def send_transcript(self, transcript: Json, lines: Sequence[str], *, offset: int) -> None:
+    def send_transcript(self, part: TranscriptPart, lines: Sequence[str], *, offset: int) -> None:
         """Append lines of a transcript, which begin at an offset of its file.
 
         Lines with a `uuid` that the transcript has already are skipped by the manager. If it keeps
         no transcripts, nothing is sent.
         """
+        transcript = {"project_key": PROJECT_KEY, "session_id": part.session_id}
+        if part.subpath is not None:
+            transcript["subpath"] = part.subpath
         begin = size = 0
         for place, line in enumerate(lines):
             size += len(line)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...format import About, LineParser, Source
+from ...format import About, LineParser, Source, TranscriptPart
 from ..fields import fields_of, parse_json, session_id_of, text_of
 from ..files import is_inside
 from .parser import Lane, Parser
@@ -50,13 +50,17 @@ class ClaudeFormat:
             if is_inside(path, root):
                 yield Source(path=path, root=root)
 
-    def transcript_of(self, source: Source) -> dict[str, str]:
-        """Return the key of the transcript in the manager that the lines of a source belong to."""
-        key, *inner = source.path.relative_to(source.root).parts
+    def transcript_of(self, source: Source) -> TranscriptPart:
+        """Return the transcript that the lines of a source belong to."""
+        _, *inner = source.path.relative_to(source.root).parts
         if len(inner) == 1:
-            return {"project_key": key, "session_id": source.path.stem}
-        subpath = "/".join((*inner[1:-1], source.path.stem))
-        return {"project_key": key, "session_id": inner[0], "subpath": subpath}
+            return TranscriptPart(source.path.stem)
+        found = _metadata_of(source.path)
+        return TranscriptPart(
+            session_id=inner[0],
+            subpath="/".join((*inner[1:-1], source.path.stem)),
+            metadata={**found, "type": "agent_metadata"} if found else None,
+        )
 
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         parts = source.path.relative_to(source.root).parts
@@ -71,12 +75,16 @@ class ClaudeFormat:
 def _lane_of(path: Path) -> Lane:
     """Return the lane of a subagent: the call that started it, as the file beside it names it."""
     agent_id = path.stem.removeprefix("agent-")
+    return Lane(agent_id, text_of(_metadata_of(path).get("toolUseId")))
+
+
+def _metadata_of(path: Path) -> Mapping[str, Json]:
+    """Return the data in the file beside a subagent's transcript; nothing if it is unreadable."""
     try:
         with path.with_name(f"{path.stem}.meta.json").open("rb") as file:
-            found = fields_of(parse_json(file.read(_MAX_META_BYTES)))
+            return fields_of(parse_json(file.read(_MAX_META_BYTES)))
     except (OSError, ValueError):
-        found = {}
-    return Lane(agent_id, text_of(found.get("toolUseId")))
+        return {}
 
 
 def _end_of_copy(path: Path, session_id: str) -> int:
