@@ -181,6 +181,7 @@ def test_subagent_events_name_the_call_that_started_it(claude: Claude) -> None:
         "subagent_start",
         "pre_tool",
         "post_tool",
+        "message",
         "subagent_stop",
         "post_tool",
         "message",
@@ -190,7 +191,8 @@ def test_subagent_events_name_the_call_that_started_it(claude: Claude) -> None:
     outer = events[1]["tool_use_id"]
     told = [event for event in events if "request_id" not in event]
     parents = [event.get("parent_tool_use_id") for event in told]
-    assert parents == [None, None, outer, outer, outer, outer, None, None, None, None]
+    assert parents == [None, None, *[outer] * 5, None, None, None, None]
+    assert text_of(told[5]) == "found it"
     stop = only(events, "subagent_stop")[0]
     assert (stop["status"], text_of(stop)) == ("completed", "found it")
     assert text_of(told[-3]) == "it is found"

@@ -123,6 +123,7 @@ class ClaudeExecutor:
         return ClaudeAgentOptions(
             session_store=cast("SessionStore | None", self._execution.mirror),
             session_store_flush="eager",
+            forward_subagent_text=True,
             env=self._execution.environment,
         )
 
