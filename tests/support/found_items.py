@@ -67,7 +67,7 @@ def _check_event(event: dict[str, Any]) -> None:
     assert 1 <= len(event["event_id"]) <= 200
     assert TIMESTAMP.fullmatch(event.get("timestamp", "2026-01-01T00:00:00.000Z"))
     assert None not in event.values()
-    if event["event_type"] in ("message", "thinking"):
+    if event["event_type"] in ("message", "thinking", "diagnostic"):
         assert event["content"]
         assert all(isinstance(block["type"], str) for block in event["content"])
         texts = [block["text"] for block in event["content"] if block["type"] == "text"]

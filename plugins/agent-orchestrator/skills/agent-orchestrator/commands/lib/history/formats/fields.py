@@ -25,6 +25,7 @@ MAX_ID_CHARS = 150
 MAX_KEY_CHARS = 200
 MAX_TITLE_CHARS = 200
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_VISIBLE = re.compile(r"[!-~]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 253_402_300_799_999
 _NANODOLLARS = 10**9
@@ -91,9 +92,9 @@ def required_id(value: Json, name: str) -> str:
 
 
 def request_key(agent: str, *ids: str) -> str:
-    """Return the key of a model request, which has up to `MAX_KEY_CHARS` characters."""
+    """Return the key of a model request. Ids that cannot be part of a key are hashed."""
     key = ":".join((agent, *ids))
-    if len(key) <= MAX_KEY_CHARS:
+    if len(key) <= MAX_KEY_CHARS and _VISIBLE.fullmatch(key):
         return key
     return f"{agent}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...format import About, LineParser, Source, TranscriptPart
-from ..fields import fields_of, parse_json, session_id_of, text_of
+from ...items import BrokenRecordError
+from ..fields import MAX_ID_CHARS, fields_of, parse_json, text_of
 from ..files import is_inside
+from .copies import end_of_copy
+from .memory import Memory
 from .parser import Lane, Parser
 from .persisted import PersistedOutputs
 
 Json = Any
 
-SUBAGENTS = "subagents"
 _MAIN_DEPTH = 2
 """Parts of the path of a main transcript below its root: the project's key and the file."""
 _MAX_META_BYTES = 64 * 1024
-_COPIED = b'"requestSessionId"'
-_ID = re.compile(rb'\s*:\s*"([^"\\]{1,128})"')
+_SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SUBAGENT = "agent-"
 
 
 class ClaudeFormat:
@@ -30,11 +31,14 @@ class ClaudeFormat:
     about = About(
         agent="Claude Code",
         places="`${CLAUDE_CONFIG_DIR:-~/.claude}/projects` and `~/.config/claude/projects`: "
-        "`KEY/SESSION.jsonl`, `KEY/SESSION/subagents/**/agent-ID.jsonl`",
+        "`KEY/SESSION.jsonl`, `KEY/SESSION/subagents/**/agent-ID.jsonl`, `KEY/agent-ID.jsonl`",
         evidence="samples",
         newest="2.1.330",
         checked="2026-11-27",
-        limits="A fork that an older version made without a mark counts as a session of its own.",
+        limits="A fork that an older version made without a mark begins with events of its own "
+        "and not with inherited ones; its requests count once all the same. Notes of Claude Code "
+        "to the model are left out, and the usage of requests that no transcript has, such as "
+        "those for titles and compactions.",
     )
 
     def roots(self, home: Path, environ: Mapping[str, str]) -> list[Path]:
@@ -43,19 +47,21 @@ class ClaudeFormat:
         return [own / "projects", home / ".config" / "claude" / "projects"]
 
     def find(self, root: Path) -> Iterator[Source]:
-        for path in root.glob("*/*.jsonl"):
-            if is_inside(path, root):
-                yield Source(path=path, root=root)
-        for path in root.glob(f"*/*/{SUBAGENTS}/**/agent-*.jsonl"):
-            if is_inside(path, root):
-                yield Source(path=path, root=root)
+        for pattern in ("*/*.jsonl", "*/*/subagents/**/*.jsonl"):
+            for path in root.glob(pattern):
+                if _is_transcript(path, root) and is_inside(path, root):
+                    yield Source(path=path, root=root)
 
-    def transcript_of(self, source: Source) -> TranscriptPart:
-        """Return the transcript that the lines of a source belong to."""
+    def transcript_of(self, source: Source) -> TranscriptPart | None:
+        """Return the transcript that the lines of a source belong to.
+
+        None: only the lines name the session.
+        """
         _, *inner = source.path.relative_to(source.root).parts
         if len(inner) == 1:
-            return TranscriptPart(source.path.stem)
-        found = _metadata_of(source.path)
+            is_subagent = source.path.name.startswith(_SUBAGENT)
+            return None if is_subagent else TranscriptPart(source.path.stem)
+        found = _metadata_of(source)
         return TranscriptPart(
             session_id=inner[0],
             subpath="/".join((*inner[1:-1], source.path.stem)),
@@ -64,47 +70,49 @@ class ClaudeFormat:
 
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         parts = source.path.relative_to(source.root).parts
-        session_id = parts[1] if len(parts) > _MAIN_DEPTH else source.path.stem
-        outputs = PersistedOutputs(source.root.joinpath(*parts[:1], session_id))
-        if len(parts) > _MAIN_DEPTH:
-            return Parser(session_id, outputs, state, lane=_lane_of(source.path))
-        end = None if state else _end_of_copy(source.path, session_id)
-        return Parser(session_id, outputs, state, end_of_copy=end)
+        outputs = PersistedOutputs(source.root, parts[0])
+        is_subagent = source.path.name.startswith(_SUBAGENT)
+        lane = _lane_of(source) if is_subagent else None
+        if state is not None:
+            return Parser(Memory.of_state(state), outputs, lane=lane)
+        if is_subagent:
+            session_id = parts[1] if len(parts) > _MAIN_DEPTH else None
+            return Parser(Memory(session_id=session_id), outputs, lane=lane)
+        session_id = source.path.stem
+        copied = end_of_copy(source.path, session_id)
+        return Parser(Memory(session_id=session_id, end_of_copy=copied), outputs)
 
 
-def _lane_of(path: Path) -> Lane:
-    """Return the lane of a subagent: the call that started it, as the file beside it names it."""
-    agent_id = path.stem.removeprefix("agent-")
-    return Lane(agent_id, text_of(_metadata_of(path).get("toolUseId")))
+def _is_transcript(path: Path, root: Path) -> bool:
+    """Return whether a file has the name of a transcript of a session or of a subagent.
 
-
-def _metadata_of(path: Path) -> Mapping[str, Json]:
-    """Return the data in the file beside a subagent's transcript; nothing if it is unreadable."""
-    try:
-        with path.with_name(f"{path.stem}.meta.json").open("rb") as file:
-            return fields_of(parse_json(file.read(_MAX_META_BYTES)))
-    except (OSError, ValueError):
-        return {}
-
-
-def _end_of_copy(path: Path, session_id: str) -> int:
-    """Return the offset of the last line that was copied from another session; -1 without one.
-
-    A fork begins with the lines of its original. Only the model's lines in it are marked, with the
-    session that made the request. Inside of a text, the quotes of a mark are escaped.
+    In older versions, the transcripts of subagents are next to those of the sessions.
     """
+    parts = path.relative_to(root).parts
+    if len(parts) == _MAIN_DEPTH and _SESSION.fullmatch(path.stem):
+        return True
+    is_named = len(parts) == _MAIN_DEPTH or _SESSION.fullmatch(parts[1]) is not None
+    return is_named and path.name.startswith(_SUBAGENT)
+
+
+def _lane_of(source: Source) -> Lane:
+    """Return the lane of a subagent: the call that started it, as the file beside it names it."""
+    agent_id = source.path.stem.removeprefix(_SUBAGENT)[:MAX_ID_CHARS]
+    found = _metadata_of(source)
+    tool_use_id = text_of(found.get("toolUseId"))
+    return Lane(agent_id, tool_use_id if tool_use_id and len(tool_use_id) <= MAX_ID_CHARS else None)
+
+
+def _metadata_of(source: Source) -> Mapping[str, Json]:
+    """Return the data in the file beside a subagent's transcript; nothing if it is unreadable."""
+    meta = source.path.with_name(f"{source.path.stem}.meta.json")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            end = len(whole)
-            while (at := whole.rfind(_COPIED, 0, end)) >= 0:
-                found = _ID.match(whole, at + len(_COPIED))
-                origin = session_id_of(found[1].decode(errors="replace")) if found else None
-                if origin is not None and origin != session_id:
-                    return whole.rfind(b"\n", 0, at) + 1
-                end = at
-    except (OSError, ValueError):  # an empty file cannot be mapped
-        return -1
-    return -1
+        if not is_inside(meta, source.root):
+            return {}
+        with meta.open("rb") as file:
+            return fields_of(parse_json(file.read(_MAX_META_BYTES)))
+    except (OSError, BrokenRecordError):
+        return {}
 
 
 FORMAT = ClaudeFormat()

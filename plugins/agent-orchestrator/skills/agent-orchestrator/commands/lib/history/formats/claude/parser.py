@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from ...format import Place
 from ...items import (
@@ -12,7 +12,6 @@ from ...items import (
     FoundEvent,
     Item,
     SessionFacts,
-    Title,
     TitleRank,
     TurnEnd,
     UnknownRecord,
@@ -24,20 +23,25 @@ from ..fields import (
     required_session_id,
     session_id_of,
     text_of,
+    time_of_text,
     title_line,
 )
 from .kinds import EVENTLESS, TITLES
+from .memory import Memory
 from .persisted import PersistedOutputs
-from .prompts import INTERRUPTED, content_of, origin_of
-from .usage import SYNTHETIC, requests_of, search_of
+from .prompts import COMMAND_OUTPUT, INTERRUPTED, Prompt, prompt_of
+from .usage import SYNTHETIC, has_searches, requests_of, search_of
 
 Json = Any
-Line = Mapping[str, Json]
+Record = Mapping[str, Json]
+Reason = Literal["completed", "failed", "stopped"]
 
 _ENDS = frozenset({"end_turn", "stop_sequence", "max_tokens", "refusal"})
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _SUBAGENT_TOOLS = frozenset({"Task", "Agent"})
-_MAX_OPEN_CALLS = 1000
 _MAX_ID_CHARS = 180
+_MAX_NAME_CHARS = 200
+_MAX_PATH_CHARS = 4096
 
 
 class Lane(NamedTuple):
@@ -52,44 +56,39 @@ class Lane(NamedTuple):
         return self.tool_use_id or f"agent-{self.agent_id}"
 
 
+class _Line(NamedTuple):
+    """A line of a message."""
+
+    record: Record
+    uuid: str
+    session_id: str
+    is_inherited: bool
+
+    @property
+    def time(self) -> str | None:
+        return time_of_text(self.record.get("timestamp"))
+
+    @property
+    def message(self) -> Record:
+        return fields_of(self.record.get("message"))
+
+
 class Parser:
-    """Reads the lines of one transcript. All of them belong to one session."""
+    """Reads the lines of one transcript. All of them belong to one session.
+
+    The session of a subagent's transcript of an older version is named by its lines only.
+    """
 
     def __init__(
-        self,
-        session_id: str,
-        outputs: PersistedOutputs,
-        state: Mapping[str, Json] | None,
-        *,
-        lane: Lane | None = None,
-        end_of_copy: int | None = None,
+        self, memory: Memory, outputs: PersistedOutputs, *, lane: Lane | None = None
     ) -> None:
-        self._session_id = required_session_id(session_id)
+        self._memory = memory
         self._outputs = outputs
         self._lane = lane
-        remembered = state or {}
-        self._end_of_copy: int = remembered.get("end_of_copy", end_of_copy if end_of_copy else -1)
-        if end_of_copy is not None:
-            self._end_of_copy = end_of_copy
-        self._open_calls: dict[str, str] = dict(remembered.get("open_calls", {}))
-        self._project_dir: str | None = remembered.get("project_dir")
-        self._title = Title(
-            TitleRank(remembered.get("title_rank", TitleRank.PROMPT)), remembered.get("title", "")
-        )
-        self._origin: str | None = remembered.get("origin")
-        self._model: str | None = remembered.get("model")
 
     @property
     def state(self) -> dict[str, Json]:
-        return {
-            "end_of_copy": self._end_of_copy,
-            "open_calls": self._open_calls,
-            "project_dir": self._project_dir,
-            "title_rank": int(self._title.rank),
-            "title": self._title.text,
-            "origin": self._origin,
-            "model": self._model,
-        }
+        return self._memory.state
 
     def read(self, record: Json, place: Place) -> Iterator[Item]:
         if not isinstance(record, dict):
@@ -98,93 +97,106 @@ class Parser:
         if not isinstance(kind, str):
             raise BrokenRecordError("type is missing")
         if kind == "assistant":
-            yield from self._assistant(record, self._is_inherited(record, place))
+            yield from self._assistant(self._line(record, place))
         elif kind == "user":
-            yield from self._user(record, self._is_inherited(record, place))
+            yield from self._user(self._line(record, place))
         elif kind == "attachment":
-            yield from self._attachment(record, self._is_inherited(record, place))
+            yield from self._attachment(record, place)
         elif kind in TITLES:
             yield from self._titles(kind, record)
         elif kind not in EVENTLESS:
             yield UnknownRecord(kind=kind[:100])
 
-    def _is_inherited(self, line: Line, place: Place) -> bool:
-        """Return whether a line was copied from the session that was forked."""
-        fork = line.get("forkedFrom")
-        if isinstance(fork, dict):
-            return session_id_of(fork.get("sessionId")) not in (None, self._session_id)
-        return place.offset <= self._end_of_copy
+    def _line(self, record: Record, place: Place, uuid: Json = None) -> _Line:
+        memory = self._memory
+        if memory.session_id is None:
+            memory.session_id = required_session_id(record.get("sessionId"))
+        is_inherited = self._origin_of(record) is not None or place.offset <= memory.end_of_copy
+        return _Line(
+            record, _id(uuid or record.get("uuid")), memory.session_id, is_inherited=is_inherited
+        )
 
-    def _facts(self, line: Line) -> Iterator[Item]:
+    def _origin_of(self, record: Record) -> str | None:
+        """Return the session from which a line was copied, if the line names it."""
+        fork = session_id_of(fields_of(record.get("forkedFrom")).get("sessionId"))
+        origin = fork or session_id_of(record.get("requestSessionId"))
+        return None if origin == self._memory.session_id else origin
+
+    def _facts(self, line: _Line) -> Iterator[Item]:
         """Yield the facts of the session when a line has the first of them, or other ones."""
+        memory, record = self._memory, line.record
+        memory.last_line = line.uuid
         if self._lane is not None:
             return
-        origin = self._origin_of(line)
-        if origin is not None and origin != self._origin:
-            self._origin = origin
-            message_id = text_of(fields_of(line.get("forkedFrom")).get("messageUuid"))
+        origin = self._origin_of(record)
+        if origin is not None and origin != memory.origin:
+            memory.origin = origin
+            yield SessionFacts(session_id=line.session_id, forked_from=ForkPoint(origin))
+        if memory.last_copied is not None and memory.origin and not line.is_inherited:
+            fork = ForkPoint(memory.origin, memory.last_copied)
+            memory.last_copied = None
+            yield SessionFacts(session_id=line.session_id, forked_from=fork)
+        project_dir = _short(record.get("cwd"), _MAX_PATH_CHARS)
+        version = _short(record.get("version"), _MAX_NAME_CHARS)
+        is_new = memory.project_dir is None and project_dir is not None
+        if is_new or version not in (None, memory.version):
+            memory.project_dir = memory.project_dir or project_dir
+            memory.version = version or memory.version
             yield SessionFacts(
-                session_id=self._session_id,
-                forked_from=ForkPoint(origin, message_id and message_id[:_MAX_ID_CHARS]),
+                session_id=line.session_id,
+                project_dir=memory.project_dir,
+                agent_version=memory.version,
             )
-        cwd = text_of(line.get("cwd"))
-        if cwd is not None and self._project_dir is None:
-            self._project_dir = cwd
-            yield SessionFacts(
-                session_id=self._session_id,
-                project_dir=cwd,
-                agent_version=text_of(line.get("version")),
-            )
+        if summary := memory.summaries.pop(line.uuid, None):
+            yield from self._retitle(TitleRank.SUMMARY, summary)
 
-    def _origin_of(self, line: Line) -> str | None:
-        fork = fields_of(line.get("forkedFrom")).get("sessionId")
-        origin = session_id_of(fork) or session_id_of(line.get("requestSessionId"))
-        return None if origin == self._session_id else origin
-
-    def _assistant(self, line: Line, is_inherited: bool) -> Iterator[Item]:
+    def _assistant(self, line: _Line) -> Iterator[Item]:
         yield from self._facts(line)
-        message = fields_of(line.get("message"))
-        uuid = _uuid(line)
+        message, record = line.message, line.record
         blocks = [block for block in list_of(message.get("content")) if isinstance(block, dict)]
-        texts = [text for block in blocks if (text := _text_of_block(block)) is not None]
-        if line.get("isApiErrorMessage") or text_of(line.get("error")):
-            said = "\n".join(texts)
-            yield self._event(
-                line, is_inherited, "diagnostic", f"{uuid}:error", content=_content(said)
-            )
-            yield from self._end("failed", said or text_of(line.get("error")))
+        said = "\n".join(_texts(blocks))
+        problem = text_of(record.get("error"))
+        if problem or record.get("isApiErrorMessage"):
+            # A text of Claude Code, not of the model: it must not become the answer.
+            yield self._event(line, "diagnostic", f"{line.uuid}:error", content=_content(said))
+            yield from self._end(line, "failed", said or problem)
             return
-        self._model = text_of(message.get("model")) or self._model
-        for index, block in enumerate(blocks):
-            event_id = f"{uuid}:{index}"
-            kind = block.get("type")
-            if kind == "text" and texts:
-                content = [part for text in texts for part in _content(text)]
-                texts = []  # all texts of a message are one event
-                yield self._event(
-                    line, is_inherited, "message", event_id, role="assistant", content=content
-                )
-            elif kind == "thinking" and text_of(block.get("thinking")):
-                thinking = _content(str(block["thinking"]))
-                yield self._event(line, is_inherited, "thinking", event_id, content=thinking)
-            elif kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
-                yield from self._call(line, block, is_inherited)
-            elif isinstance(kind, str) and kind.endswith("_tool_result"):
-                yield from self._result(line, block, is_inherited)
+        if message.get("model") == SYNTHETIC:
+            return
+        self._memory.model = _short(message.get("model"), _MAX_NAME_CHARS) or self._memory.model
+        self._memory.has_searches = has_searches(message)
+        yield from self._blocks(line, blocks)
         yield from requests_of(
-            line, self._session_id, timestamp=_time(line), is_inherited=is_inherited
+            record, line.session_id, timestamp=line.time, is_inherited=line.is_inherited
         )
-        if message.get("stop_reason") in _ENDS and message.get("model") != SYNTHETIC:
-            yield from self._end("completed", None)
+        if text_of(message.get("stop_reason")) in _ENDS:
+            yield from self._end(line, "completed")
 
-    def _call(self, line: Line, block: Line, is_inherited: bool) -> Iterator[Item]:
-        tool_use_id, name = _id(block.get("id")), text_of(block.get("name")) or "unknown"
-        self._open_calls[tool_use_id] = name[:200]
-        while len(self._open_calls) > _MAX_OPEN_CALLS:
-            del self._open_calls[next(iter(self._open_calls))]
-        yield self._event(
+    def _blocks(self, line: _Line, blocks: Sequence[Record]) -> Iterator[Item]:
+        content = [part for text in _texts(blocks) for part in _content(text)]
+        for index, block in enumerate(blocks):
+            event_id = f"{line.uuid}:{index}"
+            if block.get("type") != "text":
+                yield from self._block(line, event_id, block)
+            elif content:  # all texts of a message are one event
+                yield self._event(line, "message", event_id, role="assistant", content=content)
+                content = []
+
+    def _block(self, line: _Line, event_id: str, block: Record) -> Iterator[Item]:
+        kind = text_of(block.get("type")) or ""
+        if kind == "thinking" and (thinking := text_of(block.get("thinking"))):
+            yield self._event(line, "thinking", event_id, content=_content(thinking))
+        elif kind in _CALLS:
+            yield self._call(line, block)
+        elif kind.endswith("_tool_result"):
+            yield from self._result(line, block, None)
+
+    def _call(self, line: _Line, block: Record) -> Item:
+        tool_use_id = _id(block.get("id"))
+        name = _short(block.get("name"), _MAX_NAME_CHARS) or "unknown"
+        self._memory.note_call(tool_use_id, name)
+        return self._event(
             line,
-            is_inherited,
             "pre_tool",
             f"{tool_use_id}:pre",
             tool_name=name,
@@ -192,113 +204,112 @@ class Parser:
             tool_use_id=tool_use_id,
         )
 
-    def _result(self, line: Line, block: Line, is_inherited: bool) -> Iterator[Item]:
+    def _result(self, line: _Line, block: Record, result: Json) -> Iterator[Item]:
         tool_use_id = _id(block.get("tool_use_id"))
-        result = line.get("toolUseResult")
-        output = self._outputs.restored(block.get("content"), result)
-        error = None
-        if block.get("is_error"):
-            error = _joined(output) or "the tool failed"
+        memory, content = self._memory, block.get("content")
+        tool_name = memory.open_calls.pop(tool_use_id, None)
         yield self._event(
             line,
-            is_inherited,
             "post_tool",
             f"{tool_use_id}:post",
-            tool_name=self._open_calls.pop(tool_use_id, None),
-            tool_output=output,
+            tool_name=tool_name,
+            tool_output=self._outputs.restored(content, result, line.session_id),
             tool_use_id=tool_use_id,
-            error=error,
+            error=(_joined(content) or "the tool failed") if block.get("is_error") else None,
         )
-        if not is_inherited:
-            search = search_of(result, tool_use_id, self._session_id, self._model, _time(line))
-            yield from [] if search is None else [search]
+        if tool_name == "WebSearch" and not memory.has_searches and not line.is_inherited:
+            yield from search_of(
+                result, tool_use_id, line.session_id, model=memory.model, timestamp=line.time
+            )
 
-    def _user(self, line: Line, is_inherited: bool) -> Iterator[Item]:
+    def _user(self, line: _Line) -> Iterator[Item]:
         yield from self._facts(line)
-        content = fields_of(line.get("message")).get("content")
-        for block in list_of(content):
-            if isinstance(block, dict) and block.get("type") == "tool_result":
-                yield from self._result(line, block, is_inherited)
-        text, blocks = content_of(content)
+        content = line.message.get("content")
+        results = [
+            block
+            for block in list_of(content)
+            if isinstance(block, dict) and block.get("type") == "tool_result"
+        ]
+        for block in results:
+            # `toolUseResult` has further facts about the only result of the line.
+            result = line.record.get("toolUseResult") if len(results) == 1 else None
+            yield from self._result(line, block, result)
         # The prompt of a subagent is already the input of the call that started it.
-        if blocks and not self._is_aside(line):
-            origin = origin_of(line, text)
-            uuid = _uuid(line)
-            event_id = uuid if origin is None else f"{uuid}:0"
-            yield from self._prompt(line, event_id, text, blocks, origin, is_inherited)
-            if text.startswith(INTERRUPTED):
-                yield from self._end("stopped", None)
+        if not self._is_aside(line.record) and (prompt := prompt_of(content, line.record)):
+            yield from self._prompt(line, prompt)
 
-    def _attachment(self, line: Line, is_inherited: bool) -> Iterator[Item]:
-        attachment = fields_of(line.get("attachment"))
-        if attachment.get("type") != "queued_command" or self._is_aside(line):
+    def _attachment(self, record: Record, place: Place) -> Iterator[Item]:
+        """Yield a prompt that a person typed while the agent worked."""
+        attachment = fields_of(record.get("attachment"))
+        if attachment.get("type") != "queued_command" or self._is_aside(record):
             return
-        text, blocks = content_of(attachment.get("prompt"))
-        uuid = text_of(attachment.get("source_uuid")) or text_of(line.get("uuid"))
-        if blocks and uuid is not None:
-            is_prompt = attachment.get("commandMode") in (None, "prompt")
-            origin = origin_of(line, text) if is_prompt else "system"
-            event_id = _id(uuid) if origin is None else f"{_id(uuid)}:0"
-            yield from self._prompt(line, event_id, text, blocks, origin, is_inherited)
+        if text_of(attachment.get("commandMode")) not in (None, "prompt"):
+            return
+        prompt = prompt_of(attachment.get("prompt"), record)
+        if prompt is not None:
+            time = time_of_text(record.get("timestamp")) or f"line-{place.number}"
+            uuid = text_of(attachment.get("source_uuid")) or text_of(record.get("uuid"))
+            line = self._line(record, place, uuid or f"queued:{time}")
+            yield from self._facts(line)
+            yield from self._prompt(line, prompt)
 
-    def _prompt(  # the parts of a prompt
-        self,
-        line: Line,
-        event_id: str,
-        text: str,
-        blocks: list[dict[str, Json]],
-        origin: str | None,
-        is_inherited: bool,
-    ) -> Iterator[Item]:
-        title = title_line(text) if origin is None else None
-        if title is not None and not self._title.text:
-            yield from self._retitle(Title(TitleRank.PROMPT, title))
+    def _prompt(self, line: _Line, prompt: Prompt) -> Iterator[Item]:
+        is_title = prompt.origin is None and not prompt.is_command and not self._memory.title
+        if is_title and (title := title_line(prompt.text)):
+            yield from self._retitle(TitleRank.PROMPT, title)
+        event_id = line.uuid if prompt.origin is None else f"{line.uuid}:0"
         yield self._event(
-            line, is_inherited, "message", event_id, role="user", origin=origin, content=blocks
+            line, "message", event_id, role="user", origin=prompt.origin, content=prompt.blocks
         )
+        if prompt.text.startswith(INTERRUPTED):
+            yield from self._end(line, "stopped")
+        elif prompt.text.startswith(COMMAND_OUTPUT):
+            yield from self._end(line, "completed")
 
-    def _titles(self, kind: str, line: Line) -> Iterator[Item]:
+    def _titles(self, kind: str, record: Record) -> Iterator[Item]:
         rank, name = TITLES[kind]
-        title = title_line(text_of(line.get(name)) or "")
-        if title is not None:
-            yield from self._retitle(Title(rank, title))
+        title = title_line(text_of(record.get(name)) or "")
+        last_line = text_of(record.get("leafUuid"))
+        if title is None:
+            return
+        if last_line is not None and last_line != self._memory.last_line:
+            self._memory.note_summary(last_line[:_MAX_ID_CHARS], title)
+        else:
+            yield from self._retitle(rank, title)
 
-    def _retitle(self, title: Title) -> Iterator[Item]:
-        if self._lane is None and (not self._title.text or title.rank >= self._title.rank):
-            self._title = title
-            yield SessionFacts(session_id=self._session_id, title=title)
+    def _retitle(self, rank: TitleRank, text: str) -> Iterator[Item]:
+        session_id = self._memory.session_id
+        if self._lane is None and session_id and (title := self._memory.retitle(rank, text)):
+            yield SessionFacts(session_id=session_id, title=title)
 
-    def _end(self, reason: Any, error: str | None) -> Iterator[Item]:
-        if self._lane is None:
-            yield TurnEnd(session_id=self._session_id, reason=reason, error=error)
+    def _end(self, line: _Line, reason: Reason, error: str | None = None) -> Iterator[Item]:
+        if not self._is_aside(line.record):
+            yield TurnEnd(session_id=line.session_id, reason=reason, error=error)
 
-    def _is_aside(self, line: Line) -> bool:
-        return self._lane is not None or line.get("isSidechain") is True
+    def _is_aside(self, record: Record) -> bool:
+        return self._lane is not None or record.get("isSidechain") is True
 
-    def _parent(self, line: Line) -> str | None:
+    def _parent(self, record: Record) -> str | None:
         """Return the call that started the subagent of a line; None for the session itself."""
         if self._lane is not None:
             return self._lane.parent
-        if line.get("isSidechain") is not True:
+        if record.get("isSidechain") is not True:
             return None
-        calls = [each for each, name in self._open_calls.items() if name in _SUBAGENT_TOOLS]
+        calls = [i for i, name in self._memory.open_calls.items() if name in _SUBAGENT_TOOLS]
         return calls[-1] if calls else "sidechain"
 
-    def _event(
-        self, line: Line, is_inherited: bool, event_type: str, event_id: str, /, **fields: Json
-    ) -> FoundEvent:
+    def _event(self, line: _Line, event_type: str, event_id: str, /, **values: Json) -> FoundEvent:
+        if line.is_inherited:
+            original = fields_of(line.record.get("forkedFrom")).get("messageUuid")
+            self._memory.last_copied = event_id.replace(line.uuid, _short(original) or line.uuid)
         made = event(
             event_type,
             event_id,
-            _time(line),
-            **fields,
-            parent_tool_use_id=self._parent(line),
+            line.time,
+            **values,
+            parent_tool_use_id=self._parent(line.record),
         )
-        return FoundEvent(session_id=self._session_id, event=made, is_inherited=is_inherited)
-
-
-def _uuid(line: Line) -> str:
-    return _id(line.get("uuid"))
+        return FoundEvent(session_id=line.session_id, event=made, is_inherited=line.is_inherited)
 
 
 def _id(value: Json) -> str:
@@ -307,17 +318,22 @@ def _id(value: Json) -> str:
     raise BrokenRecordError("an id is missing, or too long")
 
 
-def _time(line: Line) -> str | None:
-    given = line.get("timestamp")
-    return given if isinstance(given, str) and len(given) <= 40 else None
+def _short(value: Json, limit: int = _MAX_ID_CHARS) -> str | None:
+    """Return a text; None if it is longer than the limit."""
+    return value if isinstance(value, str) and 0 < len(value) <= limit else None
 
 
 def _content(text: str) -> list[dict[str, Json]]:
     return [{"type": "text", "text": text}]
 
 
-def _text_of_block(block: Line) -> str | None:
-    return text_of(block.get("text")) if block.get("type") == "text" else None
+def _texts(blocks: Sequence[Record]) -> list[str]:
+    """Return the texts of the blocks of a message that are not empty."""
+    return [
+        text
+        for block in blocks
+        if block.get("type") == "text" and isinstance(text := block.get("text"), str) and text
+    ]
 
 
 def _joined(output: Json) -> str:

@@ -7,32 +7,40 @@ from pathlib import Path
 from typing import Any
 
 from ..fields import fields_of, text_of
-from ..files import is_inside
 
 FOLDER = "tool-results"
 MAX_BYTES = 16 * 1024 * 1024
-_NAMED = re.compile(r"<persisted-output>.*?([^\s/\\]+)\s*(?:\n|</persisted-output>)", re.DOTALL)
 _MARK = "<persisted-output>"
+_HEAD_CHARS = 8192
+_SAVED_TO = re.compile(r"saved to: ([^\n]{1,4096})\n")
 
 
 class PersistedOutputs:
-    """The files in the directory of one session. No other file is read."""
+    """The files in the directories of the sessions of one project. No other file is read."""
 
-    def __init__(self, directory: Path) -> None:
-        self._folder = directory / FOLDER
+    def __init__(self, root: Path, project: str) -> None:
+        self._root = root
+        self._project = project
 
-    def restored(self, content: Any, result: Any) -> Any:
-        """Return the output of a call: the text of its file, or `content` without one."""
+    def restored(self, content: Any, result: Any, session_id: str) -> Any:
+        """Return the output of a call: the text of its file, or `content` without one.
+
+        The transcript names the file with its path on the machine that wrote it. Only the name
+        counts.
+        """
         if not isinstance(content, str) or not content.startswith(_MARK):
             return content
         given = text_of(fields_of(result).get("persistedOutputPath"))
-        named = _NAMED.match(content)
-        name = Path(given).name if given else named[1] if named else None
-        path = self._folder / name if name else None
-        if path is None or not is_inside(path, self._folder):
-            return content
+        named = _SAVED_TO.search(content[:_HEAD_CHARS])
+        path = given or (named[1].strip() if named else "")
+        name = path.replace("\\", "/").rpartition("/")[2]
         try:
-            with path.open("rb") as file:
-                return file.read(MAX_BYTES).decode(errors="replace")
-        except OSError:
+            folder = self._root.resolve() / self._project / session_id / FOLDER
+            file = folder / name
+            # Links are not followed: they could name any file of the person who imports.
+            if not name or not file.is_file() or file.resolve() != file:
+                return content
+            with file.open("rb") as opened:
+                return opened.read(MAX_BYTES).decode(errors="replace")
+        except (OSError, RuntimeError, ValueError):
             return content

@@ -61,21 +61,25 @@ def requests_of(
             )
 
 
+def has_searches(message: Mapping[str, Json]) -> bool:
+    """Return whether the usage of a message includes web searches."""
+    return bool(_counts(fields_of(message.get("usage"))).get("web_searches"))
+
+
 def search_of(
-    result: Json, tool_use_id: str, session_id: str, model: str | None, timestamp: str | None
-) -> ModelRequest | None:
-    """Return the web searches of a call; they happen in a request that no transcript has."""
+    result: Json, tool_use_id: str, session_id: str, *, model: str | None, timestamp: str | None
+) -> Iterator[ModelRequest]:
+    """Yield the web searches of a call; they happen in a request that no transcript has."""
     searches = count_of(fields_of(result).get("searchCount"))
-    if not searches:
-        return None
-    return ModelRequest(
-        session_id=session_id,
-        key=request_key("claude", tool_use_id, "searches"),
-        counts={"web_searches": searches},
-        occurred_at=timestamp,
-        provider="anthropic",
-        model=model,
-    )
+    if searches:
+        yield ModelRequest(
+            session_id=session_id,
+            key=request_key("claude", tool_use_id, "searches"),
+            counts={"web_searches": searches},
+            occurred_at=timestamp,
+            provider="anthropic",
+            model=model,
+        )
 
 
 def _counts(usage: Mapping[str, Json]) -> dict[str, int]:

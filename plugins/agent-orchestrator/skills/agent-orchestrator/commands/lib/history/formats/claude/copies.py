@@ -1,0 +1,61 @@
+"""Finds the end of the lines that a fork has copied from its original."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ...items import BrokenRecordError
+from ..fields import fields_of, parse_json, session_id_of
+
+_CHUNK_BYTES = 1024 * 1024
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+_MARK = re.compile(rb'"requestSessionId": ?"([^"\\]{1,128})"')
+_LONGEST_MARK_BYTES = 150
+
+
+def end_of_copy(path: Path, session_id: str) -> int:
+    """Return the offset of the last line that was copied from another session; -1 without one.
+
+    A fork begins with the lines of its original. Only the model's lines in it have a mark, which
+    names the session that made the request. All lines before the last mark are copied as well. The
+    file is read in chunks and not mapped, because Claude Code can cut it at any time.
+    """
+    try:
+        for offset in reversed(_marked_lines(path, session_id.encode())):
+            if _is_marked(path, offset, session_id):
+                return offset
+    except OSError:
+        return -1
+    return -1
+
+
+def _marked_lines(path: Path, own: bytes) -> list[int]:
+    """Return the offsets of the lines that contain the mark of another session at any place."""
+    found: list[int] = []
+    begin = 0
+    rest, at = b"", 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            text, base = rest + chunk, at - len(rest)
+            for mark in _MARK.finditer(text):
+                line = text.rfind(b"\n", 0, mark.start())
+                begin = base + line + 1 if line >= 0 else begin
+                if mark[1] != own and found[-1:] != [begin]:
+                    found.append(begin)
+            at += len(chunk)
+            rest = text[-_LONGEST_MARK_BYTES:]
+            last = text.rfind(b"\n", 0, len(text) - len(rest))
+            begin = base + last + 1 if last >= 0 else begin
+    return found
+
+
+def _is_marked(path: Path, offset: int, session_id: str) -> bool:
+    """Return whether a line has the mark itself, and not inside of the input of a tool."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        try:
+            line = fields_of(parse_json(file.readline(_MAX_LINE_BYTES)))
+        except BrokenRecordError:
+            return False
+    return session_id_of(line.get("requestSessionId")) not in (None, session_id)
