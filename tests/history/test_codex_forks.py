@@ -172,13 +172,13 @@ def test_reverted_thread_continues_in_other_files() -> None:
         {
             "event_type": "rollback",
             "event_id": f"{segments[0]}:rollback",
-            "timestamp": "2026-11-27T16:51:37.387000Z",
+            "timestamp": "2026-11-27T16:51:37.387Z",
             "first_ordinal": 22,
         },
         {
             "event_type": "rollback",
             "event_id": f"{segments[1]}:rollback",
-            "timestamp": "2026-11-27T16:51:37.494000Z",
+            "timestamp": "2026-11-27T16:51:37.494Z",
             "first_ordinal": 25,
         },
     ]

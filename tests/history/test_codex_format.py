@@ -149,7 +149,7 @@ def test_tool_call_has_the_ids_of_the_call() -> None:
     assert before == {
         "event_type": "pre_tool",
         "event_id": "call_4e8fbe03e378:pre",
-        "timestamp": "2026-11-27T16:27:51.037000Z",
+        "timestamp": "2026-11-27T16:27:51.037Z",
         "tool_name": "exec_command",
         "tool_input": {"cmd": "echo hi; exit 3"},
         "tool_use_id": "call_4e8fbe03e378",
@@ -172,7 +172,7 @@ def test_usage_records_count_each_response_once() -> None:
             "output_tokens": 42,
             "reasoning_tokens": 5,
         },
-        occurred_at="2026-11-27T16:27:51.004000Z",
+        occurred_at="2026-11-27T16:27:51.004Z",
         model="gpt-5.5",
         provider="fake",
     )

@@ -103,7 +103,7 @@ def test_record_without_a_session_is_refused() -> None:
 @pytest.mark.parametrize(
     ("time", "expected"),
     [
-        ("2026-11-27T17:00:00.5+01:00", "2026-11-27T16:00:00.500000Z"),
+        ("2026-11-27T17:00:00.5+01:00", "2026-11-27T16:00:00.500Z"),
         ("2026-11-27T17:00:00", None),
         ("0001-01-01T00:00:00+23:00", None),
         ("yesterday", None),

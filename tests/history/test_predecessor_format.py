@@ -80,21 +80,21 @@ def test_messages_become_events_in_order(tmp_path: Path) -> None:
         {
             "event_type": "message",
             "event_id": f"{SESSION}:1:0",
-            "timestamp": "2025-11-20T10:00:00Z",
+            "timestamp": "2025-11-20T10:00:00.000Z",
             "role": "user",
             "content": [{"type": "text", "text": "List the files."}],
         },
         {
             "event_type": "thinking",
             "event_id": f"{SESSION}:3:0",
-            "timestamp": "2025-11-20T10:00:02.285714Z",
+            "timestamp": "2025-11-20T10:00:02.285Z",
             **estimated,
             "content": [{"type": "text", "text": "A listing."}],
         },
         {
             "event_type": "message",
             "event_id": f"{SESSION}:4:0",
-            "timestamp": "2025-11-20T10:00:03.428571Z",
+            "timestamp": "2025-11-20T10:00:03.428Z",
             **estimated,
             "role": "assistant",
             "content": [{"type": "text", "text": "I look."}],
@@ -102,7 +102,7 @@ def test_messages_become_events_in_order(tmp_path: Path) -> None:
         {
             "event_type": "pre_tool",
             "event_id": "toolu_1:pre",
-            "timestamp": "2025-11-20T10:00:03.428571Z",
+            "timestamp": "2025-11-20T10:00:03.428Z",
             **estimated,
             "tool_name": "Bash",
             "tool_input": {"command": "ls"},
@@ -111,7 +111,7 @@ def test_messages_become_events_in_order(tmp_path: Path) -> None:
         {
             "event_type": "post_tool",
             "event_id": "toolu_1:post",
-            "timestamp": "2025-11-20T10:00:04.571429Z",
+            "timestamp": "2025-11-20T10:00:04.571Z",
             **estimated,
             "tool_name": "Bash",
             "tool_output": "a.py",
@@ -120,7 +120,7 @@ def test_messages_become_events_in_order(tmp_path: Path) -> None:
         {
             "event_type": "message",
             "event_id": f"{SESSION}:6:0",
-            "timestamp": "2025-11-20T10:00:05.714286Z",
+            "timestamp": "2025-11-20T10:00:05.714Z",
             **estimated,
             "role": "assistant",
             "content": [{"type": "text", "text": "One file."}],
@@ -143,7 +143,7 @@ def test_run_with_a_result_is_completed_and_counted(tmp_path: Path) -> None:
                 "cache_creation_1h_tokens": 60,
                 "web_searches": 1,
             },
-            occurred_at="2025-11-20T10:00:06.857143Z",
+            occurred_at="2025-11-20T10:00:06.857Z",
             model="claude-sonnet-4-5",
             provider="anthropic",
             cost_nanodollars=10_000_000,
@@ -177,10 +177,10 @@ def test_failed_run_has_an_error(tmp_path: Path, fields: Json, error: str) -> No
 @pytest.mark.parametrize(
     ("times", "duration", "expected"),
     [
-        (("10:00:00", "11:00:00"), 8000, "2025-11-20T10:00:02.666667Z"),
-        (("10:00:00", "10:00:03"), 8000, "2025-11-20T10:00:01Z"),
-        (("10:00:00", "10:00:03"), None, "2025-11-20T10:00:01Z"),
-        (("10:00:00", "09:00:00"), 8000, "2025-11-20T10:00:00Z"),
+        (("10:00:00", "11:00:00"), 8000, "2025-11-20T10:00:02.666Z"),
+        (("10:00:00", "10:00:03"), 8000, "2025-11-20T10:00:01.000Z"),
+        (("10:00:00", "10:00:03"), None, "2025-11-20T10:00:01.000Z"),
+        (("10:00:00", "09:00:00"), 8000, "2025-11-20T10:00:00.000Z"),
     ],
 )
 def test_time_is_between_the_prompts(
@@ -199,7 +199,7 @@ def test_time_is_between_the_prompts(
 def test_time_at_the_end_of_the_calendar_is_kept(tmp_path: Path) -> None:
     last = "9999-12-31T23:59:59+00:00"
     lines = [prompt("Go.", last), assistant(text("One.")), result(duration_ms=86_400_000)]
-    assert events(read(tmp_path, lines))[1]["timestamp"] == "9999-12-31T23:59:59Z"
+    assert events(read(tmp_path, lines))[1]["timestamp"] == "9999-12-31T23:59:59.000Z"
 
 
 def test_event_id_uses_the_id_of_the_message(tmp_path: Path) -> None:
@@ -259,11 +259,11 @@ def test_oldest_lines_are_read(tmp_path: Path) -> None:
         },
         {"type": "result", "subtype": "success", "result": "Done.", "total_cost_usd": 0.1},
     ]
-    meta = {"session_name": "architect", "created_at": "2025-11-20T10:00:00Z"}
+    meta = {"session_name": "architect", "created_at": "2025-11-20T10:00:00.000Z"}
     items = read(tmp_path, lines, meta)
     found = events(items)
     assert [event["event_id"] for event in found] == ["u1:0", "toolu_1:pre", "toolu_1:post"]
-    assert {event["timestamp"] for event in found} == {"2025-11-20T10:00:00Z"}
+    assert {event["timestamp"] for event in found} == {"2025-11-20T10:00:00.000Z"}
     assert [end.reason for end in ends(items)] == ["completed"]
     assert isinstance(items[0], SessionFacts)
     assert items[0].session_id == SESSION
@@ -273,7 +273,7 @@ def test_session_without_an_id_gets_a_stable_one(tmp_path: Path) -> None:
     ids = []
     for name, meta in (
         ("first", {**META, "session_id": None}),
-        ("copy", {**META, "session_id": None, "last_resumed_at": "2025-11-21T10:00:00Z"}),
+        ("copy", {**META, "session_id": None, "last_resumed_at": "2025-11-21T10:00:00.000Z"}),
         ("another", {**META, "session_id": None, "project_dir": "/home/me/another"}),
         ("odd", {"session_name": "-ü/" + "x" * 500}),
     ):

@@ -1,6 +1,8 @@
 """Reads fields from JSON of unknown shape, and builds events from them.
 
-A field of a wrong type counts as missing. Required fields are asked for with `required_text`.
+There are two styles. Functions that take a value (`text_of`, `count_of` …) treat a wrong type as
+missing, for files that no one has specified. Functions that take a record and a key (`text`,
+`optional_id` …) raise `BrokenRecordError` for a wrong type, for files whose source is known.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ Fields = Mapping[str, Json]
 
 MAX_COUNT = 10**12
 """The largest count that the manager accepts."""
-MAX_ID_CHARS = 150
+MAX_ID_CHARS = 180
 """An event id has up to 200 characters. This is the part that comes from the source."""
 MAX_KEY_CHARS = 200
 MAX_TITLE_CHARS = 200
-_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+PROMPT_TITLE_CHARS = 100
+SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _VISIBLE = re.compile(r"[!-~]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 253_402_300_799_999
@@ -101,7 +104,7 @@ def request_key(agent: str, *ids: str) -> str:
 
 def is_session_id(value: Json) -> bool:
     """Return whether a value has the form of a session id."""
-    return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
+    return isinstance(value, str) and SESSION_ID.fullmatch(value) is not None
 
 
 def session_id_of(value: Json) -> str | None:
@@ -126,29 +129,49 @@ def time_of_milliseconds(value: Json) -> str | None:
         return None
     if not 0 < value <= _LAST_MILLISECOND:
         return None
-    return _iso(_EPOCH + timedelta(milliseconds=int(value)))
+    return time_of_moment(_EPOCH + timedelta(milliseconds=int(value)))
 
 
 def time_of_text(value: Json) -> str | None:
     """Return the time of an ISO 8601 text, with a `Z`. A time without a zone counts as UTC."""
+    moment = _moment_of_text(value)
+    return None if moment is None else time_of_moment(moment.replace(tzinfo=moment.tzinfo or UTC))
+
+
+def zoned_time_of_text(value: Json) -> datetime | None:
+    """Return the time of an ISO 8601 text, or None if it has no zone."""
+    moment = _moment_of_text(value)
+    return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _moment_of_text(value: Json) -> datetime | None:
+    """Return the time of an ISO 8601 text. It can be expressed in UTC."""
     if not isinstance(value, str):
         return None
     try:
         moment = datetime.fromisoformat(value)
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return _iso(moment)
+    return moment
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def time_of_moment(moment: datetime) -> str:
+    """Return an aware time in the form of events, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def title_line(text: str) -> str | None:
     """Return the first line of a text that is not blank, shortened to a title."""
     lines = (" ".join(line.split()) for line in text[: 16 * MAX_TITLE_CHARS].splitlines())
     return next((line[:MAX_TITLE_CHARS] for line in lines if line), None)
+
+
+def prompt_line(prompt: str) -> str:
+    """Return the beginning of a prompt, with all its lines as one."""
+    line = " ".join(prompt[: PROMPT_TITLE_CHARS * 10].split())
+    is_short = len(line) <= PROMPT_TITLE_CHARS
+    return line if is_short else line[: PROMPT_TITLE_CHARS - 1] + "…"
 
 
 def event(event_type: str, event_id: str, timestamp: str | None, /, **values: Json) -> Event:
@@ -162,3 +185,64 @@ def unknown(group: str, kind: Json) -> UnknownRecord:
     return UnknownRecord(
         kind=f"{group} {kind[:60] if isinstance(kind, str) else type(kind).__name__}"
     )
+
+
+def as_record(value: Json, name: str) -> Fields:
+    """Return the value if it is an object."""
+    if not isinstance(value, dict):
+        raise BrokenRecordError(f"{name} is not an object")
+    return value
+
+
+def optional_record(record: Fields, key: str) -> Fields:
+    """Return the object under a key; an empty one if it is missing or null."""
+    value = record.get(key)
+    return {} if value is None else as_record(value, key)
+
+
+def optional_text(record: Fields, key: str) -> str | None:
+    """Return the text under a key, or None if it is missing, null or empty."""
+    value = record.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BrokenRecordError(f"{key} is not a text")
+    return value or None
+
+
+def text(record: Fields, key: str) -> str:
+    """Return the text under a key, which must not be empty."""
+    value = optional_text(record, key)
+    if value is None:
+        raise BrokenRecordError(f"{key} is missing")
+    return value
+
+
+def optional_id(record: Fields, key: str) -> str | None:
+    """Return the id under a key, or None if it is missing, null or empty."""
+    value = optional_text(record, key)
+    if value is not None and len(value) > MAX_ID_CHARS:
+        raise BrokenRecordError(f"{key} has {len(value)} characters")
+    return value
+
+
+def optional_session_id(record: Fields, key: str) -> str | None:
+    """Return the session id under a key, or None if it is missing, null or empty."""
+    value = optional_text(record, key)
+    if value is not None and not SESSION_ID.fullmatch(value):
+        raise BrokenRecordError(f"{key} is not a session id")
+    return value
+
+
+def records(record: Fields, key: str) -> list[Fields]:
+    """Return the objects in the list under a key; none if it is missing or null."""
+    value = record.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BrokenRecordError(f"{key} is not a list")
+    return [as_record(part, key) for part in value]
+
+
+def whole_number(record: Fields, key: str) -> int | None:
+    """Return the number under a key, or None if it is not an integer of 0 or more."""
+    value = record.get(key)
+    return value if type(value) is int and value >= 0 else None

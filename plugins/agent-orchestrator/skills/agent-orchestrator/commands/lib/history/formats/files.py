@@ -9,5 +9,5 @@ def is_inside(path: Path, root: Path) -> bool:
     """Return whether a path is an existing file below a root, after links are followed."""
     try:
         return path.is_file() and path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         return False

@@ -17,9 +17,11 @@ from ...items import (
     UnknownRecord,
 )
 from ..fields import (
+    MAX_ID_CHARS,
     event,
     fields_of,
     list_of,
+    required_id,
     required_session_id,
     session_id_of,
     text_of,
@@ -39,7 +41,6 @@ Reason = Literal["completed", "failed", "stopped"]
 _ENDS = frozenset({"end_turn", "stop_sequence", "max_tokens", "refusal"})
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _SUBAGENT_TOOLS = frozenset({"Task", "Agent"})
-_MAX_ID_CHARS = 180
 _MAX_NAME_CHARS = 200
 _MAX_PATH_CHARS = 4096
 
@@ -112,9 +113,8 @@ class Parser:
         if memory.session_id is None:
             memory.session_id = required_session_id(record.get("sessionId"))
         is_inherited = self._origin_of(record) is not None or place.offset <= memory.end_of_copy
-        return _Line(
-            record, _id(uuid or record.get("uuid")), memory.session_id, is_inherited=is_inherited
-        )
+        line_id = required_id(uuid or record.get("uuid"), "uuid")
+        return _Line(record, line_id, memory.session_id, is_inherited)
 
     def _origin_of(self, record: Record) -> str | None:
         """Return the session from which a line was copied, if the line names it."""
@@ -192,7 +192,7 @@ class Parser:
             yield from self._result(line, block, None)
 
     def _call(self, line: _Line, block: Record) -> Item:
-        tool_use_id = _id(block.get("id"))
+        tool_use_id = required_id(block.get("id"), "the id of a call")
         name = _short(block.get("name"), _MAX_NAME_CHARS) or "unknown"
         self._memory.note_call(tool_use_id, name)
         return self._event(
@@ -205,7 +205,7 @@ class Parser:
         )
 
     def _result(self, line: _Line, block: Record, result: Json) -> Iterator[Item]:
-        tool_use_id = _id(block.get("tool_use_id"))
+        tool_use_id = required_id(block.get("tool_use_id"), "tool_use_id")
         memory, content = self._memory, block.get("content")
         tool_name = memory.open_calls.pop(tool_use_id, None)
         yield self._event(
@@ -273,7 +273,7 @@ class Parser:
         if title is None:
             return
         if last_line is not None and last_line != self._memory.last_line:
-            self._memory.note_summary(last_line[:_MAX_ID_CHARS], title)
+            self._memory.note_summary(last_line[:MAX_ID_CHARS], title)
         else:
             yield from self._retitle(rank, title)
 
@@ -312,13 +312,7 @@ class Parser:
         return FoundEvent(session_id=line.session_id, event=made, is_inherited=line.is_inherited)
 
 
-def _id(value: Json) -> str:
-    if isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS:
-        return value
-    raise BrokenRecordError("an id is missing, or too long")
-
-
-def _short(value: Json, limit: int = _MAX_ID_CHARS) -> str | None:
+def _short(value: Json, limit: int = MAX_ID_CHARS) -> str | None:
     """Return a text; None if it is longer than the limit."""
     return value if isinstance(value, str) and 0 < len(value) <= limit else None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...format import About, Source
+from ..files import is_inside
 from .memory import Memory
 from .parser import CodexParser
 
@@ -51,7 +52,7 @@ class CodexFormat:
                 if (
                     _NAME.fullmatch(plain)
                     and (name == plain or plain not in present)
-                    and _is_inside(path, root)
+                    and is_inside(path, root)
                 ):
                     yield Source(path=path, root=root)
 
@@ -61,14 +62,6 @@ class CodexFormat:
         memory = Memory() if state is None else Memory(**deepcopy(dict(state)))
         thread, segment = (match["thread"], match["segment"]) if match else (None, None)
         return CodexParser(memory, name_id=thread, segment=segment)
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    """Return whether a file is below the root after its links are resolved."""
-    try:
-        return path.resolve(strict=True).is_relative_to(root.resolve(strict=True))
-    except (OSError, RuntimeError):
-        return False
 
 
 FORMAT = CodexFormat()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...items import BrokenRecordError
-from ...records import Json, Record, optional_record, optional_text
+from ..fields import Fields, Json, optional_record, optional_text
 
 PERSON, SYSTEM, COMMAND = "person", "system", "command"
 
@@ -32,7 +32,7 @@ _EDITOR_MARK = "## My request for Codex:"
 """Ends the context of an editor, which precedes the words of the person."""
 
 
-def content_blocks(record: Record) -> list[dict[str, Json]]:
+def content_blocks(record: Fields) -> list[dict[str, Json]]:
     """Return the content of a message in the form of events. The bytes of images are left out."""
     content = record.get("content")
     if isinstance(content, str):
@@ -49,7 +49,7 @@ def list_blocks(content: Json) -> list[dict[str, Json]]:
     return [block for part in content for block in _block(part)]
 
 
-def _block(part: Record) -> list[dict[str, Json]]:
+def _block(part: Fields) -> list[dict[str, Json]]:
     if part.get("type") in ("input_image", "image"):
         url = optional_text(part, "image_url") or ""
         if not url.startswith("data:"):
@@ -60,7 +60,7 @@ def _block(part: Record) -> list[dict[str, Json]]:
     return [{"type": "text", "text": words}] if words else []
 
 
-def author(record: Record) -> str:
+def author(record: Fields) -> str:
     """Return who wrote a message of the role `user`: `PERSON`, `SYSTEM` or `COMMAND`."""
     authors = {found for _, found in _authors(record)}
     if PERSON in authors:
@@ -68,7 +68,7 @@ def author(record: Record) -> str:
     return COMMAND if COMMAND in authors else SYSTEM
 
 
-def prompt(record: Record) -> str | None:
+def prompt(record: Fields) -> str | None:
     """Return the first text of a message that a person wrote."""
     for words, found in _authors(record):
         if found == PERSON and words.strip():
@@ -76,7 +76,7 @@ def prompt(record: Record) -> str | None:
     return None
 
 
-def _authors(record: Record) -> list[tuple[str, str]]:
+def _authors(record: Fields) -> list[tuple[str, str]]:
     """Return the text and the author of each part of a message."""
     content = record.get("content")
     parts = [{"text": content}] if isinstance(content, str) else content
@@ -104,7 +104,7 @@ def _author(kind: Json, words: str) -> str:
     return SYSTEM if words.lstrip().startswith(_INJECTED) else PERSON
 
 
-def reasoning(record: Record) -> str | None:
+def reasoning(record: Fields) -> str | None:
     """Return the readable part of a reasoning: its summary, or else its content."""
     for key in ("summary", "content"):
         words = [block["text"] for block in list_blocks(record.get(key)) if "text" in block]

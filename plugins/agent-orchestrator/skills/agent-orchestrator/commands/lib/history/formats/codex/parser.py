@@ -22,18 +22,19 @@ from ...items import (
     TurnEnd,
     UnknownRecord,
 )
-from ...records import (
+from ..fields import (
+    Fields,
     Json,
-    Record,
     as_record,
     optional_id,
     optional_record,
     optional_session_id,
     optional_text,
+    prompt_line,
     text,
-    title_text,
-    utc_time,
+    time_of_moment,
     whole_number,
+    zoned_time_of_text,
 )
 from . import kinds, messages, tools, usage
 from .memory import Memory
@@ -44,7 +45,7 @@ _KIND_CHARS = 100
 class _Line(NamedTuple):
     """The envelope of a record, and its place."""
 
-    payload: Record
+    payload: Fields
     timestamp: str | None
     ordinal: int | None
     number: int
@@ -77,9 +78,10 @@ class CodexParser:
             if kind not in kinds.SILENT_TYPES:
                 yield UnknownRecord(kind=kind[:_KIND_CHARS])
             return
+        moment = zoned_time_of_text(envelope.get("timestamp"))
         line = _Line(
             payload=as_record(envelope.get("payload"), "payload"),
-            timestamp=utc_time(envelope.get("timestamp")),
+            timestamp=None if moment is None else time_of_moment(moment),
             ordinal=whole_number(envelope, "ordinal"),
             number=place.number,
         )
@@ -195,7 +197,7 @@ class CodexParser:
     def _title(self, line: _Line) -> SessionFacts | None:
         """Return the title that the first prompt of this thread gives."""
         memory = self._memory
-        words = title_text(messages.prompt(line.payload) or "")
+        words = prompt_line(messages.prompt(line.payload) or "")
         if memory.has_title or memory.thread is None or memory.is_copied(line.ordinal) or not words:
             return None
         memory.has_title = True
@@ -290,7 +292,7 @@ class CodexParser:
                 yield UnknownRecord(kind=f"event_msg/{kind}"[:_KIND_CHARS])
 
     def _chosen_title(self, line: _Line) -> Iterator[Item]:
-        words = title_text(optional_text(line.payload, "thread_name") or "")
+        words = prompt_line(optional_text(line.payload, "thread_name") or "")
         if words and self._memory.thread and not self._memory.is_copied(line.ordinal):
             title = Title(TitleRank.CHOSEN, words)
             yield SessionFacts(session_id=self._memory.thread, title=title)
@@ -337,7 +339,7 @@ class CodexParser:
         )
 
 
-def _parent(meta: Record) -> str | None:
+def _parent(meta: Fields) -> str | None:
     """Return the id of the thread that started a thread as its subagent."""
     source = meta.get("source")
     subagent = source.get("subagent") if isinstance(source, dict) else None
@@ -347,7 +349,7 @@ def _parent(meta: Record) -> str | None:
     return optional_session_id(meta, "parent_thread_id")
 
 
-def _first_ordinal(meta: Record, base: Record) -> int | None:
+def _first_ordinal(meta: Fields, base: Fields) -> int | None:
     for record, key in (
         (meta, "subagent_history_start_ordinal"),
         (meta, "forked_from_ordinal_exclusive"),

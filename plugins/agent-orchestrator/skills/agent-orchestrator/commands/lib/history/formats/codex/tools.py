@@ -6,9 +6,9 @@ import json
 import re
 from typing import NamedTuple
 
-from ...records import (
+from ..fields import (
+    Fields,
     Json,
-    Record,
     as_record,
     optional_id,
     optional_record,
@@ -44,7 +44,7 @@ class Call(NamedTuple):
     arguments: dict[str, Json]
 
 
-def read_call(record: Record) -> Call:
+def read_call(record: Fields) -> Call:
     """Return the call that a record of one of the `*_call` types describes."""
     call_id = optional_id(record, "call_id") or optional_id(record, "id")
     match record.get("type"):
@@ -63,7 +63,7 @@ def read_call(record: Record) -> Call:
             return Call(call_id, _name(record), _arguments(record.get("arguments")))
 
 
-def _name(record: Record) -> str:
+def _name(record: Fields) -> str:
     """Return the name of a tool; that of an MCP server includes the server."""
     name, namespace = text(record, "name"), optional_text(record, "namespace") or ""
     return f"{namespace.rstrip('_')}__{name}" if namespace.startswith(_MCP) else name
@@ -82,11 +82,11 @@ def _arguments(value: Json) -> dict[str, Json]:
     return value if isinstance(value, dict) else {"arguments": value}
 
 
-def _without_type(action: Record) -> dict[str, Json]:
+def _without_type(action: Fields) -> dict[str, Json]:
     return {key: value for key, value in action.items() if key != "type" and value is not None}
 
 
-def read_output(record: Record) -> tuple[Json, str | None]:
+def read_output(record: Fields) -> tuple[Json, str | None]:
     """Return the output of a call, and its error if the output shows one."""
     if record.get("type") == "tool_search_output":
         return [tool.get("name") for tool in records(record, "tools")], None
@@ -132,7 +132,7 @@ def _exit_error(exit_code: Json) -> str | None:
     return f"exit code {exit_code}" if type(exit_code) is int and exit_code != 0 else None
 
 
-def read_failure(record: Record) -> tuple[str | None, str | None]:
+def read_failure(record: Fields) -> tuple[str | None, str | None]:
     """Return the id and the error of a call whose end an event describes.
 
     The event precedes the output, and is the only one that always has the exit code.
@@ -147,7 +147,7 @@ def read_failure(record: Record) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _item_failure(item: Record) -> tuple[str | None, str | None]:
+def _item_failure(item: Fields) -> tuple[str | None, str | None]:
     if item.get("status") not in ("failed", "declined"):
         return None, None
     error = item.get("error")

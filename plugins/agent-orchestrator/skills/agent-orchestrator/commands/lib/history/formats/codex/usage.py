@@ -7,11 +7,17 @@ totals (`token_count`), which are repeated without a request. The two are never 
 from __future__ import annotations
 
 from ...items import ModelRequest
-from ...records import Record, optional_id, optional_record, optional_session_id, whole_number
+from ..fields import (
+    MAX_COUNT,
+    Fields,
+    optional_id,
+    optional_record,
+    optional_session_id,
+    request_key,
+    whole_number,
+)
 from .memory import Memory
 
-MAX_COUNT = 10**12
-"""The manager accepts no larger count."""
 _COUNTERS = (
     "input_tokens",
     "cached_input_tokens",
@@ -23,7 +29,7 @@ _COUNTERS = (
 
 
 def read_usage_record(
-    record: Record, memory: Memory, occurred_at: str | None, ordinal: int | None
+    record: Fields, memory: Memory, occurred_at: str | None, ordinal: int | None
 ) -> ModelRequest | None:
     """Return the request that a `token_usage_record` describes."""
     counters = _counters(optional_record(record, "usage"))
@@ -44,7 +50,7 @@ def read_usage_record(
 
 
 def read_totals(
-    record: Record, memory: Memory, occurred_at: str | None, ordinal: int | None
+    record: Fields, memory: Memory, occurred_at: str | None, ordinal: int | None
 ) -> ModelRequest | None:
     """Return the request by which the totals of a `token_count` have grown."""
     usage = optional_record(record, "info")
@@ -85,7 +91,7 @@ def _request(
         return None
     return ModelRequest(
         session_id=memory.thread,
-        key=f"codex:{response_id}",
+        key=request_key("codex", response_id),
         counts=_counts(counters),
         occurred_at=occurred_at,
         model=memory.model,
@@ -95,7 +101,7 @@ def _request(
     )
 
 
-def _counters(usage: Record) -> dict[str, int]:
+def _counters(usage: Fields) -> dict[str, int]:
     """Return the known counters."""
     return {
         name: count

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from ...format import About, Source
 from ...items import BrokenRecordError, Item, SessionFacts, Title, TitleRank
-from ...records import Record, as_record, optional_session_id, optional_text, title_text
+from ..fields import Fields, as_record, optional_session_id, optional_text, parse_json, prompt_line
+from ..files import is_inside
 from . import lines
 from .outline import read_outline, session_id
 from .runs import Runs
@@ -53,10 +53,9 @@ class PredecessorFormat:
         except OSError:
             return
         for path in paths:
-            with suppress(OSError, RuntimeError):
-                inside = root.resolve(strict=True)
-                pair = [file.resolve(strict=True) for file in (path, _meta_path(path))]
-                if all(file.is_relative_to(inside) and file.is_file() for file in pair):
+            pair = (path, _meta_path(path))
+            with suppress(OSError):
+                if all(is_inside(file, root) for file in pair):
                     stats = [file.stat() for file in pair]
                     stamp = ":".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
                     yield Source(path=path, root=root, stamp=stamp)
@@ -74,7 +73,7 @@ class PredecessorFormat:
             yield SessionFacts(
                 session_id=runs.session_id,
                 project_dir=optional_text(meta, "project_dir"),
-                title=Title(TitleRank.CHOSEN, title_text(name)),
+                title=Title(TitleRank.CHOSEN, prompt_line(name)),
             )
             file.seek(0)
             for line in lines.read(file, outline.size):
@@ -85,17 +84,12 @@ def _meta_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(LINES) + META)
 
 
-def _read_meta(path: Path) -> Record:
+def _read_meta(path: Path) -> Fields:
     with path.open("rb") as file:
         content = file.read(META_BYTES_LIMIT + 1)
     if len(content) > META_BYTES_LIMIT:
         raise BrokenRecordError(f"{META} has more than {META_BYTES_LIMIT} bytes")
-    try:
-        return as_record(json.loads(content), META)
-    except BrokenRecordError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise BrokenRecordError(f"{META} is not JSON") from error
+    return as_record(parse_json(content), META)
 
 
 FORMAT = PredecessorFormat()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
-from ...records import Json, Record
+from ..fields import Fields, Json
 
 LINE_BYTES_LIMIT = 16 << 20
 
@@ -27,7 +27,7 @@ class Line(NamedTuple):
 
     number: int
     kind: Kind
-    record: Record
+    record: Fields
 
 
 def read(file: BinaryIO, size: int | None = None) -> Iterator[Line]:
@@ -65,7 +65,7 @@ def _parse(content: bytes) -> Json:
         return None
 
 
-def _kind(record: Record) -> Kind:
+def _kind(record: Fields) -> Kind:
     """Return the kind of a message. Only prompts, and lines of the oldest version, have a type."""
     kind = record.get("type")
     if isinstance(kind, str) and kind in _KINDS:

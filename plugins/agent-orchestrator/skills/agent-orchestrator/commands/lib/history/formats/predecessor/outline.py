@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from ...records import SESSION_ID, Json, Record, utc_time
+from ..fields import Fields, Json, session_id_of, zoned_time_of_text
 from . import lines
 
 _MAX_DURATION = timedelta(days=30)
@@ -65,10 +65,10 @@ def read_outline(file: BinaryIO, *, created_at: Json) -> Outline:
             continue
         outline.known_lines += 1
         if line.kind == "prompt":
-            outline.runs.append(RunOutline(_time(line.record.get("timestamp"))))
+            outline.runs.append(RunOutline(zoned_time_of_text(line.record.get("timestamp"))))
             continue
         if not outline.runs:
-            outline.runs.append(RunOutline(_time(created_at)))
+            outline.runs.append(RunOutline(zoned_time_of_text(created_at)))
         outline.runs[-1].messages += 1
         outline.session_id = outline.session_id or _session_id(line.record)
         if line.kind == "result":
@@ -77,7 +77,7 @@ def read_outline(file: BinaryIO, *, created_at: Json) -> Outline:
     return outline
 
 
-def session_id(name: str, meta: Record) -> str:
+def session_id(name: str, meta: Fields) -> str:
     """Return an id for a session that has none. A copy of its files has the same id."""
     parts = [name, *(str(meta.get(key)) for key in ("project_dir", "created_at"))]
     digest = hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:12]
@@ -85,19 +85,13 @@ def session_id(name: str, meta: Record) -> str:
     return f"predecessor:{readable}:{digest}"
 
 
-def _session_id(record: Record) -> str | None:
+def _session_id(record: Fields) -> str | None:
     """Return the session's id in a result, or in the message that begins a run."""
     nested = record.get("data")
     for holder in (record, nested if isinstance(nested, dict) else {}):
-        found = holder.get("session_id")
-        if isinstance(found, str) and SESSION_ID.fullmatch(found):
+        if found := session_id_of(holder.get("session_id")):
             return found
     return None
-
-
-def _time(value: Json) -> datetime | None:
-    found = utc_time(value)
-    return None if found is None else datetime.fromisoformat(found).astimezone(UTC)
 
 
 def _duration(milliseconds: Json) -> timedelta | None:

@@ -17,21 +17,20 @@ from ...items import (
     TurnEnd,
     UnknownRecord,
 )
-from ...records import (
+from ..fields import (
+    MAX_COUNT,
     MAX_ID_CHARS,
+    Fields,
     Json,
-    Record,
     as_record,
     optional_id,
     optional_text,
     records,
-    time_text,
+    time_of_moment,
 )
 from .lines import Line
 from .outline import Outline
 
-MAX_COUNT = 10**12
-"""The manager accepts no larger count."""
 _COUNTERS = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
@@ -86,7 +85,7 @@ class Runs:
             case "result":
                 yield from self._result(line)
 
-    def _assistant(self, line: Line, message: Record) -> Iterator[Item]:
+    def _assistant(self, line: Line, message: Fields) -> Iterator[Item]:
         self._model = optional_text(message, "model") or self._model
         blocks = records(message, "content")
         texts = [words for block in blocks if (words := _block_text(block))]
@@ -107,9 +106,9 @@ class Runs:
             elif "name" in block:
                 yield self._pre_tool(line, block)
 
-    def _user(self, line: Line, message: Record) -> Iterator[Item]:
+    def _user(self, line: Line, message: Fields) -> Iterator[Item]:
         content = message.get("content")
-        blocks: list[Record] = (
+        blocks: list[Fields] = (
             [{"text": content}] if isinstance(content, str) else records(message, "content")
         )
         words = "".join(_block_text(block) or "" for block in blocks)
@@ -126,7 +125,7 @@ class Runs:
                 content=_text(words),
             )
 
-    def _pre_tool(self, line: Line, block: Record) -> Item:
+    def _pre_tool(self, line: Line, block: Fields) -> Item:
         call_id, name = optional_id(block, "id"), optional_text(block, "name")
         if call_id is None or name is None:
             raise BrokenRecordError("a tool call has no id or no name")
@@ -141,7 +140,7 @@ class Runs:
             tool_use_id=call_id,
         )
 
-    def _post_tool(self, line: Line, block: Record) -> Item:
+    def _post_tool(self, line: Line, block: Fields) -> Item:
         call_id, output = optional_id(block, "tool_use_id"), block.get("content")
         if call_id is None:
             raise BrokenRecordError("a tool result has no id")
@@ -195,7 +194,7 @@ class Runs:
 
     def _time(self) -> str | None:
         time = self._outline.time(self._run, self._message)
-        return None if time is None else time_text(time)
+        return None if time is None else time_of_moment(time)
 
     def _event(self, line: Line, event_type: str, event_id: str, **fields: Any) -> Item:
         parent = optional_text(line.record, "parent_tool_use_id")
@@ -215,7 +214,7 @@ class Runs:
         )
 
 
-def _message(record: Record) -> Record:
+def _message(record: Fields) -> Fields:
     """Return the message of a line. The oldest version has it under a key."""
     return as_record(record["message"], "message") if "message" in record else record
 
@@ -224,7 +223,7 @@ def _text(words: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": words}]
 
 
-def _block_text(block: Record) -> str | None:
+def _block_text(block: Fields) -> str | None:
     return optional_text(block, "text")
 
 
