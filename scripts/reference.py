@@ -13,6 +13,7 @@ import click
 
 from agent_orchestrator.console.command import EXIT_CODES
 from agent_shared.manager_settings import SETTINGS, Setting
+from scripts.formats_page import formats_page
 from scripts.page_text import cell, paragraphs
 from scripts.routes_page import routes_page
 
@@ -115,6 +116,7 @@ def values(setting: Setting) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "agent-session-manager.md": manager_page,
     "commands.md": commands_page,
+    "import-formats.md": formats_page,
     "routes.md": routes_page,
     "settings.md": settings_page,
 }

@@ -67,10 +67,11 @@ def test_stamp_changes_with_either_file(tmp_path: Path) -> None:
 
 
 def test_facts_come_from_the_meta_file(tmp_path: Path) -> None:
-    assert read(tmp_path, RUN)[0] == SessionFacts(
+    assert read(tmp_path, RUN, {**META, "agent": "planner"})[0] == SessionFacts(
         session_id=SESSION,
         project_dir="/home/me/project",
         title=Title(TitleRank.CHOSEN, "architect"),
+        agent_name="planner",
     )
 
 

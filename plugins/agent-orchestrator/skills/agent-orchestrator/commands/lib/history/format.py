@@ -12,8 +12,13 @@ from .items import Item
 Json = Any
 
 Evidence = Literal["source", "samples", "parsers", "report"]
-"""`source`: the maker's own source or documentation. `samples`: files that the real agent wrote.
-`parsers`: several independent readers agree. `report`: one report."""
+EVIDENCE: Mapping[Evidence, str] = {
+    "source": "The format follows the source or the documentation of the agent's maker.",
+    "samples": "The format was checked with files that the real agent wrote.",
+    "parsers": "The format follows several independent readers that agree with each other.",
+    "report": "The format follows one report. Check the result of an import.",
+}
+"""How far a format can be trusted, for people. `samples` is the best evidence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +28,14 @@ class About:
     agent: str
     """Name of the agent, such as `Claude Code`."""
     places: str
-    """Where its files are."""
+    """Where its files are, in Markdown."""
     evidence: Evidence
     newest: str
     """The newest version of the agent whose files were read, or for which the evidence holds."""
     checked: str
-    """Date of the check, `YYYY-MM-DD`."""
+    """Date on which `newest` was checked, `YYYY-MM-DD`."""
     limits: str = ""
-    """The parts of the files that the format does not read, as sentences."""
+    """The parts of the files that the format does not read, as sentences in Markdown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +48,12 @@ class Source:
     key: str = ""
     """The session in a database; empty for a file."""
     stamp: str | None = None
-    """Changes when the content of a database's session changes; None for a file."""
+    """Changes when the content of a source changes that is read as a whole. None for a file of
+    lines: its size and time show whether it has grown."""
 
 
 class Place(NamedTuple):
-    """The place of a record in its source."""
+    """The place of a line in its file."""
 
     number: int
     """1, 2, 3 …: the line of a file, counted from its beginning."""
@@ -66,7 +72,7 @@ class TranscriptPart(NamedTuple):
 
 
 class LineParser(Protocol):
-    """Reads the lines of one source in order. It has no clock.
+    """Reads the lines of one source in order. The same lines give the same items at any time.
 
     The importer stores `state` after some lines, and later continues there with a new parser.
     """
@@ -81,14 +87,15 @@ class LineParser(Protocol):
 
     @property
     def state(self) -> dict[str, Json]:
-        """The memory of the parser, as JSON. It does not grow with the file."""
+        """Values that later lines need, as JSON. They do not grow with the file."""
         ...
 
 
 class Format(Protocol):
-    """A format. Its name is also the executor of its sessions."""
+    """The common part of all formats. Each format is a `LineFormat` or a `WholeFormat`."""
 
     name: str
+    """Name of the format. Its imported sessions have it as their executor."""
     version: int
     """Raised when the same files give other items. Sources that could not be read are then read
     again."""

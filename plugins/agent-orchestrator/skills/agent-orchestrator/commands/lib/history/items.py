@@ -1,4 +1,4 @@
-"""The items that a format reads from an agent's files. They do not depend on the format."""
+"""The items that formats read from the files of agents. They are the same for all formats."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ class SessionFacts:
     """The session from inside which the agent started the session."""
     forked_from: ForkPoint | None = None
     agent_version: str | None = None
+    agent_name: str | None = None
+    """The agent definition with which the session was started."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,9 +79,9 @@ class ModelRequest:
 
     session_id: str
     key: str
-    """Unique in the world, such as `claude:MESSAGE_ID`."""
+    """Identifies the request over all sessions and machines, such as `claude:MESSAGE_ID`."""
     counts: Mapping[str, int]
-    """Without the counts that are unknown. Names: `input_tokens` (without cached ones),
+    """The known counts. Names: `input_tokens` (without cached ones),
     `output_tokens` (with reasoning), `cache_read_tokens`, `cache_creation_tokens` (all),
     `cache_creation_1h_tokens` (part of these), `reasoning_tokens` (part of the output),
     `web_searches`."""
@@ -93,7 +95,7 @@ class ModelRequest:
     is_inherited: bool = False
     """True if another session made the request."""
     is_cut: bool = False
-    """True if the answer was interrupted: its counts are too low."""
+    """True if the answer was interrupted: the agent made more output than it has counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,8 +30,8 @@ class ClaudeFormat:
     version = 1
     about = About(
         agent="Claude Code",
-        places="`${CLAUDE_CONFIG_DIR:-~/.claude}/projects` and `~/.config/claude/projects`: "
-        "`KEY/SESSION.jsonl`, `KEY/SESSION/subagents/**/agent-ID.jsonl`, `KEY/agent-ID.jsonl`",
+        places="`*/SESSION.jsonl`, `*/SESSION/subagents/**/agent-*.jsonl` and `*/agent-*.jsonl` in "
+        "`${CLAUDE_CONFIG_DIR:-~/.claude}/projects` and `~/.config/claude/projects`",
         evidence="samples",
         newest="2.1.330",
         checked="2026-11-27",

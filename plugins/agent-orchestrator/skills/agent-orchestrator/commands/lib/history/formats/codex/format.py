@@ -29,7 +29,7 @@ class CodexFormat:
     version = 1
     about = About(
         agent="Codex",
-        places="$CODEX_HOME or ~/.codex: sessions/, archived_sessions/",
+        places="`sessions` and `archived_sessions` in `${CODEX_HOME:-~/.codex}`",
         evidence="samples",
         newest="0.163.0",
         checked="2026-11-27",

@@ -23,7 +23,7 @@ class CopilotFormat:
     version = 1
     about = About(
         agent="Copilot CLI",
-        places="${COPILOT_HOME:-~/.copilot}/session-state/*/events.jsonl",
+        places="`session-state/*/events.jsonl` in `${COPILOT_HOME:-~/.copilot}`",
         evidence="samples",
         newest="1.0.102",
         checked="2026-11-27",

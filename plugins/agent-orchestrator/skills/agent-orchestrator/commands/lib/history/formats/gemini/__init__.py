@@ -25,7 +25,7 @@ class GeminiFormat:
     version = 1
     about = About(
         agent="Gemini CLI",
-        places="${GEMINI_CLI_HOME:-~}/.gemini/tmp/*/chats",
+        places="`.gemini/tmp/*/chats` in `${GEMINI_CLI_HOME:-~}`",
         evidence="samples",
         newest="0.61.0",
         checked="2026-11-27",

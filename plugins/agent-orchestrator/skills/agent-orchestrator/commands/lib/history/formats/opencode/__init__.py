@@ -20,7 +20,8 @@ class OpencodeFormat:
     version = 1
     about = About(
         agent="opencode",
-        places="${XDG_DATA_HOME:-~/.local/share}/opencode: opencode.db, opencode-*.db, storage/",
+        places="`opencode.db`, `opencode-*.db` and `storage` in "
+        "`${XDG_DATA_HOME:-~/.local/share}/opencode`",
         evidence="samples",
         newest="1.18.33 (2.x: its source)",
         checked="2026-11-27",

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from ...format import About, Source
 from ...items import BrokenRecordError, Item, SessionFacts, Title, TitleRank
-from ..fields import Fields, as_record, optional_session_id, optional_text, parse_json, prompt_line
+from ..fields import (
+    Fields,
+    as_record,
+    optional_session_id,
+    optional_text,
+    parse_json,
+    prompt_line,
+    text_of,
+)
 from ..files import is_inside
 from . import lines
 from .outline import read_outline, session_id
@@ -26,7 +34,7 @@ class PredecessorFormat:
     version = 1
     about = About(
         agent="Agent Orchestrator, earlier versions",
-        places=f"PROJECT/{_SESSIONS}, $AGENT_ORCHESTRATOR_SESSIONS_DIR",
+        places=f"`{_SESSIONS}` in a project, and `$AGENT_ORCHESTRATOR_SESSIONS_DIR`",
         evidence="source",
         newest="schema 1.0",
         checked="2026-11-27",
@@ -74,6 +82,7 @@ class PredecessorFormat:
                 session_id=runs.session_id,
                 project_dir=optional_text(meta, "project_dir"),
                 title=Title(TitleRank.CHOSEN, prompt_line(name)),
+                agent_name=text_of(meta.get("agent")),
             )
             file.seek(0)
             for line in lines.read(file, outline.size):
