@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Iterator
-from importlib import import_module
-
-from agent_orchestrator.history import formats
 from agent_orchestrator.history.format import EVIDENCE, Format
+from agent_orchestrator.history.importer.table import all_formats
 from scripts.page_text import cell, filled
 
 FORMATS_INTRODUCTION = """\
@@ -27,7 +23,7 @@ an unknown kind is counted and named, and does not end an import."""
 
 
 def formats_page() -> str:
-    found = {each.about.agent: each for each in all_formats()}
+    found = {each.about.agent: each for each in all_formats().values()}
     return "\n\n".join(
         (
             *map(filled, FORMATS_INTRODUCTION.split("\n\n")),
@@ -38,12 +34,6 @@ def formats_page() -> str:
             *(section(found[agent]) for agent in sorted(found, key=str.casefold)),
         )
     )
-
-
-def all_formats() -> Iterator[Format]:
-    for module in pkgutil.iter_modules(formats.__path__):
-        if module.ispkg:
-            yield import_module(f"{formats.__name__}.{module.name}").FORMAT
 
 
 def overview(found: dict[str, Format]) -> str:

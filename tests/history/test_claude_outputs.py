@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from agent_orchestrator.events.prepare import EVENT_BYTES_LIMIT
 from agent_orchestrator.history.format import Source
 from agent_orchestrator.history.formats.claude import FORMAT
 from tests.support.claude_lines import (
@@ -26,6 +28,18 @@ def test_output_in_a_file_is_put_back() -> None:
     (post_tool,) = [e for e in events_of(read_file(sample(LONG))) if e["event_type"] == "post_tool"]
     assert post_tool["tool_output"].startswith("1\n2\n")
     assert post_tool["tool_output"].endswith("\n30000")
+
+
+def test_large_output_in_a_file_fits_into_an_event(tmp_path: Path) -> None:
+    lines = [result("u", "toolu_1", PERSISTED.format("/x/large.txt"))]
+    path = written(tmp_path, lines)
+    folder = path.with_suffix("") / "tool-results"
+    folder.mkdir(parents=True)
+    (folder / "large.txt").write_bytes(b"\x00" + b"x" * EVENT_BYTES_LIMIT + b"\xff")
+    (event,) = events_of(read_file(path, tmp_path))
+    assert len(json.dumps(event)) < EVENT_BYTES_LIMIT
+    assert event["shortened"] == {"tool_output": EVENT_BYTES_LIMIT + 2}
+    assert event["sanitized"] is True
 
 
 PERSISTED = "<persisted-output>\nOutput too large (9KB). Full output saved to: {}\n\nPreview"

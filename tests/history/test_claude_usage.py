@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_orchestrator.history.format import Place, Source
@@ -199,7 +199,6 @@ def wrong_lines(draw: st.DrawFn) -> Any:
 
 
 @given(lines=st.lists(wrong_lines() | JSON, min_size=1, max_size=4))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_wrong_shapes_raise_only_broken_record_errors(lines: list[Any]) -> None:
     for name in (f"{SESSION}.jsonl", f"{SESSION}/subagents/agent-a.jsonl", "agent-a.jsonl"):
         path = SAMPLES / PROJECT / name

@@ -10,8 +10,8 @@ from ..fields import fields_of, parse_json, session_id_of
 
 _CHUNK_BYTES = 1024 * 1024
 _MAX_LINE_BYTES = 16 * 1024 * 1024
-_MARK = re.compile(rb'"requestSessionId": ?"([^"\\]{1,128})"')
-_LONGEST_MARK_BYTES = 150
+_MARK = re.compile(rb'"requestSessionId"[ \t]{0,4}:[ \t]{0,4}"([^"\\]{1,128})"')
+_LONGEST_MARK_BYTES = 160
 
 
 def end_of_copy(path: Path, session_id: str) -> int:

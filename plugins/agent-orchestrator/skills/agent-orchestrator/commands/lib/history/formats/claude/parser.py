@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from ....events.prepare import prepare
 from ...format import Place
 from ...items import (
     BrokenRecordError,
@@ -105,6 +107,8 @@ class Parser:
             yield from self._attachment(record, place)
         elif kind in TITLES:
             yield from self._titles(kind, record)
+        elif kind == "system":
+            yield from self._system(record)
         elif kind not in EVENTLESS:
             yield UnknownRecord(kind=kind[:100])
 
@@ -208,15 +212,18 @@ class Parser:
         tool_use_id = required_id(block.get("tool_use_id"), "tool_use_id")
         memory, content = self._memory, block.get("content")
         tool_name = memory.open_calls.pop(tool_use_id, None)
-        yield self._event(
+        output = self._outputs.restored(content, result, line.session_id)
+        found = self._event(
             line,
             "post_tool",
             f"{tool_use_id}:post",
             tool_name=tool_name,
-            tool_output=self._outputs.restored(content, result, line.session_id),
+            tool_output=output,
             tool_use_id=tool_use_id,
             error=(_joined(content) or "the tool failed") if block.get("is_error") else None,
         )
+        # A restored output is not in the line, by which an importer judges the size of the event.
+        yield found if output is content else replace(found, event=prepare(found.event))
         if tool_name == "WebSearch" and not memory.has_searches and not line.is_inherited:
             yield from search_of(
                 result, tool_use_id, line.session_id, model=memory.model, timestamp=line.time
@@ -252,6 +259,13 @@ class Parser:
             line = self._line(record, place, uuid or f"queued:{time}")
             yield from self._facts(line)
             yield from self._prompt(line, prompt)
+
+    def _system(self, record: Record) -> Iterator[Item]:
+        """Yield the end of a command whose output is not part of the conversation."""
+        session_id = self._memory.session_id
+        is_output = (text_of(record.get("content")) or "").startswith(COMMAND_OUTPUT)
+        if is_output and session_id is not None and not self._is_aside(record):
+            yield TurnEnd(session_id=session_id, reason="completed")
 
     def _prompt(self, line: _Line, prompt: Prompt) -> Iterator[Item]:
         is_title = prompt.origin is None and not prompt.is_command and not self._memory.title

@@ -12,7 +12,7 @@ Json = Any
 Block = dict[str, Json]
 
 INTERRUPTED = "[Request interrupted by user"
-COMMAND_OUTPUT = "<local-command-stdout>"
+COMMAND_OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 _TASK_NOTIFICATION = "task-notification"
 _CAVEAT = "<local-command-caveat>"
 _COMMAND_NAME = re.compile(r"<command-name>(/[^<\s]{1,200})</command-name>")
