@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from agent_orchestrator.history.format import Source
+from agent_orchestrator.history.format import Source, TranscriptPart
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.items import (
     FoundEvent,
@@ -253,14 +253,13 @@ def test_clear_is_a_command_of_its_own_session() -> None:
 
 
 def test_lines_belong_to_the_transcript_of_their_session() -> None:
-    def key(name: str) -> dict[str, str] | None:
+    def transcript(name: str) -> TranscriptPart | None:
         return FORMAT.transcript_of(Source(path=SAMPLES / PROJECT / name, root=SAMPLES))
 
-    main = {"project_key": PROJECT, "session_id": SESSION}
-    assert key(f"{SESSION}.jsonl") == main
+    assert transcript(f"{SESSION}.jsonl") == TranscriptPart(SESSION)
     nested = f"{SESSION}/subagents/workflows/wf_1/agent-a1.jsonl"
-    assert key(nested) == {**main, "subpath": "subagents/workflows/wf_1/agent-a1"}
-    assert key("agent-a1.jsonl") is None
+    assert transcript(nested) == TranscriptPart(SESSION, "subagents/workflows/wf_1/agent-a1")
+    assert transcript("agent-a1.jsonl") is None
 
 
 @each_row(

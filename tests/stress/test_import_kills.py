@@ -20,7 +20,7 @@ FILES, TURNS = 24, 30
 
 
 def made(chance: Random) -> list[Transcript]:
-    """Return transcripts, of which every third is a fork of the one before it."""
+    """Return transcripts. Every third is a fork of the transcript before it."""
     transcripts: list[Transcript] = []
     for number in range(1, FILES + 1):
         transcript = Transcript(number)
