@@ -18,6 +18,7 @@ from ..console.output import answer_json, clean, note
 from ..machine.environment import host, state_dir
 
 if TYPE_CHECKING:
+    from ..config import Config
     from ..history.format import Format, Source
     from ..history.importer.report import Report
 
@@ -70,6 +71,7 @@ def main(
     """
     # Late: parsing needs modules that other commands do without.
     from ..history.importer.find import NoSuchAgentError, TimeError, find_sources
+    from ..history.importer.table import all_formats
 
     config = configure(project_dir, must_exist=False)
     try:
@@ -78,13 +80,14 @@ def main(
         raise CommandError(str(exc), USAGE) from exc
     if not sources and paths:
         raise CommandError(f"no sessions of {_named(agents)} were found in these paths")
-    if not sources:
-        note(f"no sessions of {_named(agents)} were found on this machine")
-    report = _count(sources) if dry_run or not sources else _import(sources, config)
+    searched = () if paths or since else agents or tuple(all_formats())
+    report = _count(sources) if dry_run else _import(sources, searched, config)
     if as_json:
         answer_json(report.to_json())
-    else:
+    elif sources:
         _print(report, dry_run=dry_run)
+    else:
+        click.echo(f"no sessions of {_named(agents)} were found on this machine")
     if report.has_failed:
         sys.exit(FAILED)
 
@@ -103,7 +106,10 @@ def _count(sources: list[tuple[Format, Source]]) -> Report:
     return report
 
 
-def _import(sources: list[tuple[Format, Source]], config: Any) -> Report:
+def _import(
+    sources: list[tuple[Format, Source]], searched: Sequence[str], config: Config
+) -> Report:
+    """Import the sources; `searched` are the agents whose sources are all among them."""
     from ..history.importer.importer import Importer
     from ..history.importer.report import Report
     from ..history.importer.sender import Sender
@@ -117,7 +123,9 @@ def _import(sources: list[tuple[Format, Source]], config: Any) -> Report:
             open_state(state_dir(), manager.get_generation()) as state,
             _progress(sources) as told,
         ):
-            Importer(Sender(manager, host=host()), state, report, told).run(sources)
+            importer = Importer(Sender(manager, host=host()), state, report, told)
+            importer.run(sources)
+            importer.mark_gone(sources, searched)
     except KeyboardInterrupt:
         note("stopped; the next import continues here")
         _print(report, dry_run=False)
@@ -183,6 +191,7 @@ def _print(report: Report, *, dry_run: bool) -> None:
 
 _OTHERS = (
     ("copied", "events are copies that forks begin with"),
+    ("gone", "sessions remain, although their files no longer exist"),
     ("held", "files wait for the end of a run that is open: import again later"),
     ("deleted", "files belong to sessions that were deleted in the manager"),
     ("broken", "broken records skipped"),

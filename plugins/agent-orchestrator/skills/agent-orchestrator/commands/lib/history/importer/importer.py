@@ -19,6 +19,7 @@ from ..format import Format, Source
 from ..items import BrokenRecordError
 from .one_source import Batch, NotUnderstoodError, OneSource
 from .outlet import Outlet
+from .parts import Part
 from .report import Problem, Report
 from .sender import Sender
 from .state import Progress, State
@@ -54,6 +55,48 @@ class Importer:
         with Outlet() as outlet:
             for form, source in sources:
                 self._run_one(form, source, outlet)
+
+    def mark_gone(self, sources: Iterable[tuple[Format, Source]], agents: Iterable[str]) -> None:
+        """Mark the sessions of these agents whose sources are not among all that exist now.
+
+        A session remains as it is. If another source has it, it is not gone.
+
+        Raises:
+            SessionClientError: the manager cannot be reached.
+        """
+        there = {(str(source.path), source.key) for _, source in sources}
+        searched = {path for path, _ in there}
+        names = set(agents)
+        known = [each for each in self._state.known.values() if each.format in names]
+        present = {each.session_id for each in known if (each.path, each.key) in there}
+        for progress in known:
+            if (progress.path, progress.key) in there or progress.status != "done":
+                continue
+            # A file in another place was perhaps imported by its path.
+            is_left = Path(progress.path).exists() and progress.path not in searched
+            if is_left or not progress.session_id:
+                continue
+            if progress.session_id not in present:
+                self._report.add(gone=self._tell_gone(progress))
+            self._state.mark(progress, "gone")
+
+    def _tell_gone(self, progress: Progress) -> bool:
+        source = {"format": progress.format, "path": printable(progress.path), "gone": True}
+        try:
+            self._sender.send(
+                Part(progress.session_id),
+                executor=progress.format,
+                begins=False,
+                source=source,
+                reason=None,
+            )
+        except SessionNotFoundError:
+            return False
+        except SessionClientError as exc:
+            if exc.code != SESSION_RUNNING:
+                raise
+            return False
+        return True
 
     def _run_one(self, form: Format, source: Source, outlet: Outlet) -> None:
         self._report.add(sources=1)
@@ -117,7 +160,7 @@ class Importer:
             self._state.write(batch.progress)
 
     def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
-        path = os.fsencode(one.source.path).decode(errors="replace")
+        path = printable(str(one.source.path))
         for part in batch.parts:
             begins = part.session_id in batch.begins
             sent = self._sender.send(
@@ -179,6 +222,11 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
                 report.add_problem(Problem(str(source.path), place, why))
             report.add(broken=one.seen.broken_count)
             report.add_unknown(form.name, one.seen.unknown)
+
+
+def printable(path: str) -> str:
+    """Return a path as text; bytes that are not UTF-8 are replaced."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def place_of(form: Format, source: Source, known: Progress | None) -> Progress | None:
