@@ -14,7 +14,11 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
     failed: 0,
     stopped: 0,
     lost: 0,
-    usage: { ...usage, cost_microdollars: cost, unpriced_tokens: 0 },
+    usage: {
+      ...usage,
+      ...{ cache_creation_1h_tokens: 0, reasoning_tokens: 0, web_searches: 0 },
+      ...{ cost_microdollars: cost, cost_nanodollars: 1000 * cost, unpriced_tokens: 0 },
+    },
     ...fields,
   };
 }

@@ -56,6 +56,19 @@ export function Facts({ session }: { session: Session }) {
             </a>
           </Fact>
         )}
+        {session.forked_from && (
+          <Fact label="Copy of">
+            <a href={sessionLink(session.forked_from.session_id)}>
+              <Line text={session.forked_from.session_id} />
+            </a>
+          </Fact>
+        )}
+        {session.source && (
+          <Fact label="Imported from">
+            <Line text={session.source.path} />
+            {session.source.gone && <span> (no longer exists)</span>}
+          </Fact>
+        )}
         <Fact label="Id">
           <code className="id">{session.session_id}</code>
           <CopyButton label="Copy the id" text={session.session_id} isCompact />
