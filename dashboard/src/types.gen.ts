@@ -865,6 +865,11 @@ export interface components {
              */
             masked_secrets?: number | null;
             /**
+             * Occurred At
+             * @description Time at which it happened; in imported events
+             */
+            occurred_at?: string | null;
+            /**
              * Reason
              * @description Reason for the end of the run
              */
@@ -1263,6 +1268,12 @@ export interface components {
              * @default null
              */
             masked_secrets: number | null;
+            /**
+             * Occurred At
+             * @description Time at which it happened; in imported events
+             * @default null
+             */
+            occurred_at: string | null;
             /**
              * Reason
              * @description Reason for the end of the run

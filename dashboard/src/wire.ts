@@ -55,6 +55,8 @@ interface EventBase {
   readonly run: number | null;
   readonly late: boolean;
   readonly recorded_at: string;
+  /** When it happened: for an imported event before it was recorded. */
+  readonly at: string;
   readonly event_type: string;
   /** The call that started the subagent to which the event belongs. */
   readonly parent_tool_use_id: string | null;
@@ -113,6 +115,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
     run: wire.run ?? null,
     late: wire.late,
     recorded_at: wire.recorded_at,
+    at: wire.occurred_at ?? wire.recorded_at,
     event_type: wire.event_type,
     parent_tool_use_id: asText(wire.parent_tool_use_id),
     error: wire.error ?? null,

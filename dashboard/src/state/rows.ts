@@ -164,8 +164,7 @@ function toCall(
   const begun = event.kind === "pre_tool" ? event : null;
   const ended = event.kind === "post_tool" ? event : (key && tree.ended.get(key)) || null;
   const denial = (key && tree.denied.get(key)) || null;
-  const seconds =
-    begun && ended ? (Date.parse(ended.recorded_at) - Date.parse(begun.recorded_at)) / 1000 : null;
+  const seconds = begun && ended ? (Date.parse(ended.at) - Date.parse(begun.at)) / 1000 : null;
   return { toolName: event.tool_name, begun, ended, denial, seconds, outcome: outcomeOf() };
 
   function outcomeOf(): Outcome {

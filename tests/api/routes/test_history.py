@@ -67,6 +67,7 @@ def test_imported_session_is_served_like_any_other(api: Api, path: str) -> None:
     assert session["usage"]["input_tokens"] == session["usage"]["unpriced_tokens"] == 5
     (event,) = api.get(f"{path}/events").json["events"]
     assert {name: event[name] for name in EVENT} == EVENT
+    assert event["occurred_at"] == "2026-03-01T10:00:00.000000Z" < event["recorded_at"]
     (run,) = api.get(f"{path}/runs").json["runs"]
     assert (run["imported"], run["spec"]) == (True, None)
     assert api.post(f"{path}/history", sent).json["new_events"] == 0

@@ -40,7 +40,7 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
           <span className={`outcome outcome-${call.outcome}`}>
             <span className="number quiet-text">
               {call.seconds !== null && call.seconds > 0 && shortDuration(call.seconds)}
-              {call.outcome === "running" && call.begun && <Ticking since={call.begun.recorded_at} />}
+              {call.outcome === "running" && call.begun && <Ticking since={call.begun.at} />}
             </span>
             <span className={isBad || call.outcome === "running" ? "" : "visually-hidden"}>{word}</span>
             <Icon name={icon} />

@@ -26,7 +26,7 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
   const onToggle = () => props.onToggle(row.seq);
   return (
     <>
-      {row.beginsRun !== null && <RunBorder run={row.beginsRun} at={event.recorded_at} />}
+      {row.beginsRun !== null && <RunBorder run={row.beginsRun} at={event.at} />}
       {row.beginsSubagent && (
         <p className="subagent-border" data-depth="1">
           <Icon name="subagent" /> Subagent of a call that is not loaded
@@ -56,9 +56,9 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
             <EventBody event={event} isOpen={isOpen} onToggle={onToggle} />
           )}
         </div>
-        <time className="event-time number" dateTime={event.recorded_at} title={fullTime(event.recorded_at)}>
+        <time className="event-time number" dateTime={event.at} title={fullTime(event.at)}>
           {event.late && <span className="tag">late</span>}
-          {clockTime(event.recorded_at)}
+          {clockTime(event.at)}
         </time>
       </div>
     </>

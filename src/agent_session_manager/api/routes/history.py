@@ -12,6 +12,7 @@ from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import masked, masker_of
 from agent_session_manager.api.http.responses import answer, refusals
+from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.history import (
     HistoryAnswer,
     HistoryBody,
@@ -91,5 +92,8 @@ def _parse(events: Sequence[Any], session_id: str) -> list[NewEvent]:
             raise InvalidEventError("event_id is required in history", index=index)
         if event.run is not None:
             raise InvalidEventError("run must be absent in history", index=index)
+        moment = moment_of(event.fields.get("timestamp"))
+        if moment is not None:
+            event.fields["occurred_at"] = to_text(moment)
         parsed.append(event)
     return parsed

@@ -44,6 +44,9 @@ class NewEventBody(BaseModel):
     reason: str | None = Field(default=None, description="Reason for the end of the run")
     role: str | None = Field(default=None, description="Author of a message")
     content: list[TextBlock] | None = Field(default=None, description="Blocks of a message")
+    occurred_at: str | None = Field(
+        default=None, description="Time at which it happened; in imported events"
+    )
     masked_secrets: int | None = Field(
         default=None, description="Number of secrets in its texts that were masked"
     )

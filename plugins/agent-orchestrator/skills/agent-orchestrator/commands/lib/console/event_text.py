@@ -105,7 +105,7 @@ class EventText:
     def text(self, event: Event) -> str:
         """Return one event as text: a head line, then its content, indented."""
         self._subagents.note(event)
-        day, moment = self._moment(event.get("recorded_at"))
+        day, moment = self._moment(event.get("occurred_at") or event.get("recorded_at"))
         depth, name = self._subagents.of(event)
         said = f"{name} · {_title(event)}" if name else _title(event)
         lines = [_NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")]
