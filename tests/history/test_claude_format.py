@@ -207,6 +207,22 @@ def test_stopped_answer_is_marked_as_cut() -> None:
     assert "stopped" in ends_of(items)
 
 
+@each_row(
+    "stop_reason, fields, expected",
+    [
+        ("end_turn", {}, ["completed"]),
+        ("tool_use", {}, []),
+        (None, {}, ["completed"]),
+        (None, {"isAbortedMidStream": True}, []),
+        ([], {}, ["completed"]),
+    ],
+)
+def test_end_of_a_turn(tmp_path: Path, stop_reason: Any, fields: Any, expected: list[str]) -> None:
+    """Older versions do not write the reason for which the model stopped."""
+    line = answer("a1", text("Done."), of={"stop_reason": stop_reason}, **fields)
+    assert ends_of(read_records(tmp_path, line)) == expected
+
+
 def test_interrupted_call_has_an_error() -> None:
     items = read(INTERRUPTED)
     assert events_of(items)[-2]["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from pathlib import Path
 
 from ...items import BrokenRecordError
@@ -12,6 +13,8 @@ _CHUNK_BYTES = 1024 * 1024
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _MARK = re.compile(rb'"requestSessionId"[ \t]{0,4}:[ \t]{0,4}"([^"\\]{1,128})"')
 _LONGEST_MARK_BYTES = 160
+_MAX_CANDIDATES = 1000
+"""Of more lines that contain a mark, only the last are looked at."""
 
 
 def end_of_copy(path: Path, session_id: str) -> int:
@@ -30,18 +33,20 @@ def end_of_copy(path: Path, session_id: str) -> int:
     return -1
 
 
-def _marked_lines(path: Path, own: bytes) -> list[int]:
-    """Return the offsets of the lines that contain the mark of another session at any place."""
-    found: list[int] = []
-    begin = 0
-    rest, at = b"", 0
+def _marked_lines(path: Path, own: bytes) -> deque[int]:
+    """Return the offsets of the last lines that contain the mark of another session anywhere."""
+    found: deque[int] = deque(maxlen=_MAX_CANDIDATES)
+    begin = at = 0
+    rest = b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             text, base = rest + chunk, at - len(rest)
+            seen = 0
             for mark in _MARK.finditer(text):
-                line = text.rfind(b"\n", 0, mark.start())
+                line = text.rfind(b"\n", seen, mark.start())
+                seen = mark.start()
                 begin = base + line + 1 if line >= 0 else begin
-                if mark[1] != own and found[-1:] != [begin]:
+                if mark[1] != own and (not found or found[-1] != begin):
                     found.append(begin)
             at += len(chunk)
             rest = text[-_LONGEST_MARK_BYTES:]

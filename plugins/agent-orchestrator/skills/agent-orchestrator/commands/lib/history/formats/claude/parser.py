@@ -173,7 +173,7 @@ class Parser:
         yield from requests_of(
             record, line.session_id, timestamp=line.time, is_inherited=line.is_inherited
         )
-        if text_of(message.get("stop_reason")) in _ENDS:
+        if _is_last(message, blocks) and record.get("isAbortedMidStream") is not True:
             yield from self._end(line, "completed")
 
     def _blocks(self, line: _Line, blocks: Sequence[Record]) -> Iterator[Item]:
@@ -324,6 +324,16 @@ class Parser:
             parent_tool_use_id=self._parent(line.record),
         )
         return FoundEvent(session_id=line.session_id, event=made, is_inherited=line.is_inherited)
+
+
+def _is_last(message: Record, blocks: Sequence[Record]) -> bool:
+    """Return whether a message ends a turn.
+
+    Older versions write a line before they know why the model stopped. A text then counts as the
+    end. If a call follows, later lines tell how the turn ended.
+    """
+    reason = text_of(message.get("stop_reason"))
+    return reason in _ENDS or (reason is None and bool(blocks) and blocks[-1].get("type") == "text")
 
 
 def _short(value: Json, limit: int = MAX_ID_CHARS) -> str | None:

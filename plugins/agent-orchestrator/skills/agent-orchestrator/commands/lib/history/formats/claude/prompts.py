@@ -16,7 +16,6 @@ COMMAND_OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 _TASK_NOTIFICATION = "task-notification"
 _CAVEAT = "<local-command-caveat>"
 _COMMAND_NAME = re.compile(r"<command-name>(/[^<\s]{1,200})</command-name>")
-_COMMAND_ARGUMENTS = re.compile(r"<command-args>(.*)</command-args>", re.DOTALL)
 _COMMAND_HEAD_CHARS = 2000
 _COMMAND = re.compile(r"\s*<(?:command-(?:name|message|args)|local-command-[a-z]+|bash-[a-z]+)>")
 _OF_CLAUDE_CODE = re.compile(
@@ -84,8 +83,8 @@ def _command(text: str) -> str | None:
     name = _COMMAND_NAME.search(text[:_COMMAND_HEAD_CHARS]) if _COMMAND.match(text) else None
     if name is None:
         return None
-    arguments = _COMMAND_ARGUMENTS.search(text)
-    return f"{name[1]} {arguments[1]}".rstrip() if arguments else name[1]
+    arguments = text.partition("<command-args>")[2].rpartition("</command-args>")[0]
+    return f"{name[1]} {arguments}".rstrip()
 
 
 def _is_of_claude_code(block: Block) -> bool:
