@@ -269,13 +269,19 @@ def test_clear_is_a_command_of_its_own_session() -> None:
 
 
 def test_lines_belong_to_the_transcript_of_their_session() -> None:
-    def transcript(name: str) -> TranscriptPart | None:
-        return FORMAT.transcript_of(Source(path=SAMPLES / PROJECT / name, root=SAMPLES))
+    def part(path: Path) -> TranscriptPart | None:
+        return FORMAT.transcript_of(Source(path=path, root=SAMPLES))
 
-    assert transcript(f"{SESSION}.jsonl") == TranscriptPart(SESSION)
-    nested = f"{SESSION}/subagents/workflows/wf_1/agent-a1.jsonl"
-    assert transcript(nested) == TranscriptPart(SESSION, "subagents/workflows/wf_1/agent-a1")
-    assert transcript("agent-a1.jsonl") is None
+    folder = SAMPLES / PROJECT
+    assert part(folder / f"{SESSION}.jsonl") == TranscriptPart(SESSION)
+    nested = "subagents/workflows/wf_1/agent-a1"
+    assert part(folder / SESSION / f"{nested}.jsonl") == TranscriptPart(SESSION, nested)
+    assert part(folder / "agent-a1.jsonl") is None
+    (path,) = sample(WITH_SUBAGENT).with_suffix("").glob("subagents/*.jsonl")
+    found = part(path)
+    assert found is not None
+    assert found.metadata is not None
+    assert (found.metadata["type"], found.metadata["spawnDepth"]) == ("agent_metadata", 1)
 
 
 @each_row(

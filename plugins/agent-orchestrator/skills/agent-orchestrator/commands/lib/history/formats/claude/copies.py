@@ -56,7 +56,7 @@ def _marked_lines(path: Path, own: bytes) -> deque[int]:
 
 
 def _is_marked(path: Path, offset: int, session_id: str) -> bool:
-    """Return whether a line has the mark itself, and not inside of the input of a tool."""
+    """Return whether the line itself has the mark. The input of a tool can contain one as well."""
     with path.open("rb") as file:
         file.seek(offset)
         try:

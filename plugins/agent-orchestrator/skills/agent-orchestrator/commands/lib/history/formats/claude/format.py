@@ -26,6 +26,8 @@ _SUBAGENT = "agent-"
 
 
 class ClaudeFormat:
+    """Transcripts: a file for each session and subagent, a line for each block of a message."""
+
     name = "claude"
     version = 1
     about = About(

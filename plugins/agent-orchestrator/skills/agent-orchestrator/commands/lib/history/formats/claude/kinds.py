@@ -20,4 +20,4 @@ EVENTLESS = frozenset(
         *("bridge-session", "relocated", "frame-link", "fork-context-ref"),
     }
 )
-"""Known lines without an event. They stay in the transcript."""
+"""Types of lines that have no event. The transcript in the manager keeps them."""

@@ -48,7 +48,7 @@ _MAX_PATH_CHARS = 4096
 
 
 class Lane(NamedTuple):
-    """The lane of a subagent in its session."""
+    """A subagent. Its events belong to the session that started it, apart from those of others."""
 
     agent_id: str
     tool_use_id: str | None
@@ -56,6 +56,7 @@ class Lane(NamedTuple):
 
     @property
     def parent(self) -> str:
+        """The `parent_tool_use_id` of its events."""
         return self.tool_use_id or f"agent-{self.agent_id}"
 
 
@@ -79,7 +80,8 @@ class _Line(NamedTuple):
 class Parser:
     """Reads the lines of one transcript. All of them belong to one session.
 
-    The session of a subagent's transcript of an older version is named by its lines only.
+    With a `lane`, they belong to a subagent of that session. Older versions name the session only
+    in the lines of such a transcript.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class Parser:
         return None if origin == self._memory.session_id else origin
 
     def _facts(self, line: _Line) -> Iterator[Item]:
-        """Yield the facts of the session when a line has the first of them, or other ones."""
+        """Yield the facts about the session that a line adds or changes."""
         memory, record = self._memory, line.record
         memory.last_line = line.uuid
         if self._lane is not None:

@@ -1,4 +1,4 @@
-"""Reads the rollouts of Codex."""
+"""Reads the rollouts of Codex: the files of its sessions, which Codex calls threads."""
 
 from .format import FORMAT
 

@@ -1,4 +1,4 @@
-"""Names of the records of a rollout. Silent ones are known and give no item."""
+"""Names of the records of a rollout. Those named silent are known, and have no item."""
 
 from __future__ import annotations
 

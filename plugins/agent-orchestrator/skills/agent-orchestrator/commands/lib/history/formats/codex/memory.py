@@ -22,7 +22,7 @@ class Memory:
     turn: str | None = None
     """The newest turn with an id that has a time."""
     place: int = 0
-    """Number of records of the text lane since the turn began."""
+    """Number of records since the turn began, of the types that have an event."""
     requests: int = 0
     """Number of counted requests without an id since the turn began."""
     lineage: str = "own"

@@ -315,7 +315,7 @@ class CodexParser:
             yield TurnEnd(session_id=memory.thread, reason="completed")
 
     def _next_id(self, line: _Line) -> str:
-        """Return the id of a record of the text lane, and count the record."""
+        """Return the event id of a record, and count the record in its turn."""
         memory = self._memory
         place, memory.place = memory.place, memory.place + 1
         if memory.turn is not None:

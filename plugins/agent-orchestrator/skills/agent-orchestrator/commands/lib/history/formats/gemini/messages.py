@@ -26,7 +26,7 @@ _ENDED = ("success", "error", "cancelled")
 
 
 def translate(session_id: str, message_id: str, message: Fields) -> Iterator[Item]:
-    """Yield the items of a message. Its id must have the length of an id."""
+    """Yield the items of a message. The caller has checked its id with `required_id`."""
     items: Iterator[Event | Item]
     match message.get("type"):
         case "user":

@@ -182,7 +182,10 @@ def model_request(
 
 
 def _output_tokens(tokens: Fields) -> int | None:
-    """Return the output with reasoning. Reasoning is beside it, unless the total has no room."""
+    """Return the output with reasoning.
+
+    The stored output is without reasoning, unless the total shows that reasoning is part of it.
+    """
     output, reasoning = count_of(tokens.get("output")), count_of(tokens.get("reasoning"))
     if output is None or not reasoning:
         return output

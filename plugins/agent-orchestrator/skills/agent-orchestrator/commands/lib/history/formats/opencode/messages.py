@@ -76,7 +76,7 @@ def settled(messages: list[Message]) -> list[Message]:
 def translate(
     conversation: Conversation, message: Message, parts: Iterable[Part]
 ) -> Iterator[Item]:
-    """Yield the items of a message. Its id must have the length of an id."""
+    """Yield the items of a message. The caller has checked its id with `required_id`."""
     contents: list[Fields] = []
     for part in parts:
         try:

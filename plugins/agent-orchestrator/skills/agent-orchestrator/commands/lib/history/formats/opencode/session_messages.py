@@ -38,7 +38,7 @@ _INJECTED = ("synthetic", "system", "skill")
 def translate(
     conversation: Conversation, message_id: str, kind: Json, data: Fields
 ) -> Iterator[Item]:
-    """Yield the items of a session message. Its id must have the length of an id."""
+    """Yield the items of a session message. The caller has checked its id with `required_id`."""
     if kind == "user":
         yield from _prompt(conversation, message_id, data)
     elif kind == "assistant":
