@@ -150,6 +150,16 @@ def promise_15_import_of_recorded_events_adds_nothing(store: Store, clock: Stepp
     assert output_of(store, "s") == 9
 
 
+def promise_15_recorded_fork_gets_no_copied_events(store: Store, clock: SteppedClock) -> None:
+    create(store)
+    append(store, prompt("c"), answer("d"), stop())
+    copied = [{**event, "inherited": True} for event in (prompt("a"), answer("b"))]
+    requests = [request("m", inherited=True)]
+    added = made(store, history(*copied, prompt("c"), answer("d"), requests=requests))
+    assert added.events == 0
+    assert [run.is_imported for run in store.list_runs("s")] == [False]
+
+
 def promise_15_later_prompts_of_a_person_open_an_imported_run(
     store: Store, clock: SteppedClock
 ) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
-from agent_session_manager.domain.event import is_prompt
+from agent_session_manager.domain.event import NewEvent, is_prompt
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.names import check_name
 from agent_session_manager.domain.session import Reason, state_after
@@ -142,6 +142,7 @@ class _Import:
         new = [
             event._replace(run=run, end=None, usage=None)
             for event, run in zip(change.events, runs_of_events, strict=True)
+            if not self._is_left_out(event)
         ]
         self._open_run(is_new)
         session = SessionInBatch(
@@ -185,13 +186,21 @@ class _Import:
             stored = known.get(event.event_id or "")
             if stored is not None:
                 current = stored
-            elif current not in imported and is_prompt(event):
+            elif current not in imported and is_prompt(event) and not self._is_left_out(event):
                 current = self._newest
                 if current not in imported:
                     current = self._newest = self._newest + 1
                     imported.add(current)
             assigned.append(current)
         return assigned
+
+    def _is_left_out(self, event: NewEvent) -> bool:
+        """Return whether an event is a copy, and the session a fork that a client recorded.
+
+        Such a fork begins with its own events. Copies would follow them.
+        """
+        is_recorded = any(not row.imported for row in self._runs.values())
+        return is_recorded and event.fields.get("inherited") is True
 
     def _open_run(self, is_new: bool) -> None:
         """Open the run of the import, if its events need one."""
