@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
@@ -12,21 +14,28 @@ from tests.support.model_server import script, tool
 pytestmark = pytest.mark.xdist_group("claude-commands")
 
 
+def sessions_of(shell: Shell) -> dict[str, Any]:
+    """Return the fields of each session that an import of the same events does not change."""
+    names = ("state", "reason", "run", "last_seq", "usage", "session_name")
+    found = shell.run("ao-list-sessions", "--here", "--json").json
+    return {each["session_id"]: {name: each[name] for name in names} for each in found}
+
+
 def test_import_of_a_recorded_session_adds_nothing(claude: Shell, records: ManagerClient) -> None:
     inner = script({"text": "I look.", **tool("Bash", command="echo inside")}, {"text": "found"})
     call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
     steps = [call, tool("Bash", command="echo oops >&2; exit 3"), {"text": "The word is heron."}]
     assert claude.run("ao-new", "fix", "-p", script(*steps)).exit_code == DONE
     assert claude.run("ao-resume", "fix", "-p", "/compact").exit_code == DONE
-    (before,) = claude.run("ao-list-sessions", "--here", "--json").json
-    events = list(records.iterate_events(before["session_id"]))
+    forked = claude.run("ao-resume", "fix", "--fork", "fork", "-p", script({"text": "Forked."}))
+    assert forked.exit_code == DONE
+    before = sessions_of(claude)
+    events = {name: list(records.iterate_events(name)) for name in before}
 
     counts = claude.run("ao-import", "--json").json
 
-    assert (counts["sources"], counts["sessions"], counts["events"]) == (2, 0, 0)
+    assert (counts["sources"], counts["sessions"], counts["events"]) == (3, 0, 0)
     assert counts["requests"] == counts["broken"] == counts["refused"] == 0
     assert counts["unknown"] == []
-    (after,) = claude.run("ao-list-sessions", "--here", "--json").json
-    assert list(records.iterate_events(before["session_id"])) == events
-    unchanged = ("state", "reason", "run", "last_seq", "usage", "session_name")
-    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
+    assert sessions_of(claude) == before
+    assert {name: list(records.iterate_events(name)) for name in before} == events

@@ -99,7 +99,7 @@ def test_resumed_fork_continues_with_own_events(tmp_path: Path) -> None:
     source = Source(path=path, root=tmp_path)
     parser = FORMAT.parser(source, None)
     assert copied_ids(list(read_lines(parser, path.read_bytes())))
-    more = answer("a9", text("On."), sessionId=FORK, requestSessionId=FORK)
+    more = answer("a9", text("On."), timestamp="2026-11-28T10:00:00Z", requestSessionId=FORK)
     later = FORMAT.parser(source, json.loads(json.dumps(parser.state)))
     items = list(later.read(more, Place(99, path.stat().st_size)))
     assert copied_ids(items) == []
@@ -168,6 +168,22 @@ def test_line_that_is_copied_later_is_inherited(tmp_path: Path) -> None:
     items = list(parser.read(answer("a1", text("x"), requestSessionId=ORIGINAL), Place(2, 500)))
     assert len(copied_ids(items)) == 1
     assert own_requests(items) == []
+
+
+def test_fork_of_a_compacted_session_is_told_by_its_times(tmp_path: Path) -> None:
+    """It has no marks, as its copied part has no lines of the model."""
+    queued = {"type": "queue-operation", "operation": "enqueue", "sessionId": SESSION}
+    lines = [
+        {**queued, "timestamp": "2026-11-27T10:00:01.000Z"},
+        message("user", "u1", "the summary", isCompactSummary=True),
+        message("user", "u2", "<command-name>/compact</command-name>"),
+        message("user", "u3", "Go.", timestamp="2026-11-27T10:00:01.050Z"),
+        {**queued, "timestamp": "2026-11-27T10:00:09.000Z"},
+        answer("a1", text("x"), timestamp="2026-11-27T10:00:08.999Z"),
+    ]
+    items = read_records(tmp_path, *lines)
+    assert copied_ids(items) == ["u1:0", "u2"]
+    assert own_requests(items) == ["claude:msg_a1"]
 
 
 def test_mark_inside_of_a_tool_call_is_no_mark(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ TITLES = {
 
 EVENTLESS = frozenset(
     {
-        *("progress", "queue-operation", "last-prompt", "mode", "permission-mode"),
+        *("progress", "last-prompt", "mode", "permission-mode"),
         *("agent-name", "agent-setting", "agent-color", "tag", "pr-link", "worktree-state"),
         *("file-history-snapshot", "file-history-delta", "content-replacement", "atis-latch"),
         *("tools-used", "api-request", "api-request-shape", "api-request-blob", "cost-state"),

@@ -21,6 +21,8 @@ class Memory:
     session_id: str | None = None
     end_of_copy: int = -1
     """The offset of the last line that was copied from another session."""
+    began_at: str | None = None
+    """The time at which the first prompt of the session was queued, if its first lines tell it."""
     origin: str | None = None
     """The session that was forked."""
     last_copied: str | None = None

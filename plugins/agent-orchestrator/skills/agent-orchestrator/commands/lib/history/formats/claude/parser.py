@@ -111,6 +111,8 @@ class Parser:
             yield from self._titles(kind, record)
         elif kind == "system":
             yield from self._system(record)
+        elif kind == "queue-operation":
+            self._note_begin(record)
         elif kind not in EVENTLESS:
             yield UnknownRecord(kind=kind[:100])
 
@@ -118,9 +120,23 @@ class Parser:
         memory = self._memory
         if memory.session_id is None:
             memory.session_id = required_session_id(record.get("sessionId"))
-        is_inherited = self._origin_of(record) is not None or place.offset <= memory.end_of_copy
+        time, begin = time_of_text(record.get("timestamp")), memory.began_at
+        is_inherited = (
+            self._origin_of(record) is not None
+            or place.offset <= memory.end_of_copy
+            or (time is not None and begin is not None and time < begin)
+        )
         line_id = required_id(uuid or record.get("uuid"), "uuid")
         return _Line(record, line_id, memory.session_id, is_inherited)
+
+    def _note_begin(self, record: Record) -> None:
+        """Note the time before which no line is the session's own.
+
+        A fork of a compacted session has no mark: it begins without lines of the model. But its
+        first prompt was queued after the copied lines were written in the original.
+        """
+        if self._memory.last_line is None and self._memory.began_at is None:
+            self._memory.began_at = time_of_text(record.get("timestamp"))
 
     def _origin_of(self, record: Record) -> str | None:
         """Return the session from which a line was copied, if the line names it."""
