@@ -146,7 +146,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "events": lambda store: store.list_events("s", EventFilter(after_seq=1), limit=1),
     "events backwards": lambda store: store.list_events("s", EventFilter(before_seq=9), limit=1),
     "all": lambda store: store.list_sessions(SessionFilter(), limit=1),
-    "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, after=(2,)),
+    "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, after=(2, 2)),
     "by name": lambda store: store.list_sessions(
         SessionFilter(session_name="s", project_dir="/p", archived=False), limit=1
     ),
@@ -155,7 +155,7 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "by prefix": lambda store: store.list_sessions(SessionFilter(id_prefix="s"), limit=1),
 }
 ALLOWED = {
-    "all": {"SCAN sessions"},  # scans from the end of the table, up to the limit
+    "all": {"SCAN sessions USING INDEX ix_sessions_list_order"},  # from its end, up to the limit
     "by prefix": {"USE TEMP B-TREE FOR ORDER BY"},  # sorts only the matching sessions
     "by name anywhere": {"USE TEMP B-TREE FOR ORDER BY"},  # the same
 }
