@@ -659,7 +659,11 @@ export interface paths {
         };
         /**
          * Sum Usage
-         * @description Sum up the runs that began since a moment, for each day or hour and each agent.
+         * @description Sum up the usage since a moment, for each time bucket and agent, or another group.
+         *
+         *     Usage is at the time of its model request. What a run has used beyond its known requests is at
+         *     the start of the run, as are runs. Such a part is negative if the requests exceed the total that
+         *     the agent reported, so that all sums equal the totals of the sessions.
          *
          *     Use `time_zone` rather than an offset, which changes with daylight saving time. A zone that the
          *     manager's machine does not know is ignored.
@@ -2055,10 +2059,18 @@ export interface components {
         /** UsageAnswer */
         UsageAnswer: {
             /**
+             * Left Out
+             * @description Number of rows beyond `limit`
+             * @default 0
+             */
+            left_out: number;
+            /**
              * Rows
-             * @description One row per bucket and agent
+             * @description One row per bucket and group. With `group`, those of a bucket begin with the most expensive
              */
             rows: components["schemas"]["UsageRowBody"][];
+            /** @description Sum of all rows, also of those left out; null without `group` */
+            total?: components["schemas"]["UsageRowBody"] | null;
         };
         /** UsageBody */
         UsageBody: {
@@ -2115,9 +2127,16 @@ export interface components {
         };
         /**
          * UsageRowBody
-         * @description The runs of one agent that began within one time bucket.
+         * @description Usage within one time bucket: of one agent, or of another group.
+         *
+         *     The fields of other groups are null. So is the field of the group if its value is unknown.
          */
         UsageRowBody: {
+            /**
+             * Agent Cost Nanodollars
+             * @description Part of the cost that agents reported; null without `group`
+             */
+            agent_cost_nanodollars?: number | null;
             /**
              * Agent Name
              * @description Name of the agent definition
@@ -2134,10 +2153,45 @@ export interface components {
              */
             lost: number;
             /**
+             * Model
+             * @description Model of the requests, as reported
+             */
+            model?: string | null;
+            /**
+             * Newest Prices
+             * @description Date of the newest of these tables
+             */
+            newest_prices?: string | null;
+            /**
+             * Oldest Prices
+             * @description Date of the oldest of these tables
+             */
+            oldest_prices?: string | null;
+            /**
+             * Project Dir
+             * @description Directory of the project
+             */
+            project_dir?: string | null;
+            /**
+             * Requests
+             * @description Number of model requests that are known one by one
+             */
+            requests: number;
+            /**
              * Runs
-             * @description Number of runs
+             * @description Number of runs that began in the bucket
              */
             runs: number;
+            /**
+             * Session Id
+             * @description Id of the session, or of the root
+             */
+            session_id?: string | null;
+            /**
+             * Session Name
+             * @description Name of this session
+             */
+            session_name?: string | null;
             /**
              * Start
              * @description Time at which the bucket begins
@@ -2148,7 +2202,12 @@ export interface components {
              * @description Number of stopped runs
              */
             stopped: number;
-            /** @description Sum of the runs */
+            /**
+             * Table Cost Nanodollars
+             * @description Part of the cost that was computed with tables of prices; null without `group`
+             */
+            table_cost_nanodollars?: number | null;
+            /** @description Sum; a part of a total can be negative */
             usage: components["schemas"]["UsageBody"];
         };
         /**
@@ -6196,10 +6255,16 @@ export interface operations {
     sum_usage_usage_get: {
         parameters: {
             query: {
-                /** @description Length of a bucket */
-                bucket: "day" | "hour";
-                /** @description Only runs that began since; at most 400 days ago by day, 14 by hour */
+                /** @description Length of a bucket. A week begins on Monday. `week`, and `all` for one bucket, need a `group` */
+                bucket: "day" | "hour" | "week" | "all";
+                /** @description Only usage since; at most 400 days ago by day or week, 14 by hour */
                 since: string;
+                /** @description Rows of a bucket, with the sources of their cost. `tree`: a session without a parent, with all sessions below it. Without it, rows are by agent */
+                group?: ("none" | "project" | "agent" | "model" | "session" | "tree") | null;
+                /** @description Only usage before; needs a `group` */
+                until?: string | null;
+                /** @description Maximum number of rows of a `group` */
+                limit?: number;
                 /** @description Offset from UTC of the clock at whose midnight a day begins, if there is no `time_zone` */
                 utc_offset_minutes?: number;
                 /** @description IANA name of the time zone whose days are summed up, such as `Europe/Berlin` */

@@ -3,6 +3,7 @@ import { bucketStarts, byAgent, runsByEnd, totalsByAgent } from "../src/state/us
 import type { UsageRow } from "../src/wire";
 
 const NOW = new Date(2026, 0, 10, 15, 30);
+const REST = { cache_creation_1h_tokens: 0, reasoning_tokens: 0, web_searches: 0, unpriced_tokens: 0 };
 const HOURS = bucketStarts("hour", 3, NOW);
 
 function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
@@ -11,14 +12,11 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
     start: new Date(2026, 0, 10, hour).toISOString(),
     agent_name: null,
     runs: 1,
+    requests: 1,
     failed: 0,
     stopped: 0,
     lost: 0,
-    usage: {
-      ...usage,
-      ...{ cache_creation_1h_tokens: 0, reasoning_tokens: 0, web_searches: 0 },
-      ...{ cost_microdollars: cost, cost_nanodollars: 1000 * cost, unpriced_tokens: 0 },
-    },
+    usage: { ...usage, ...REST, cost_microdollars: cost, cost_nanodollars: cost * 1000 },
     ...fields,
   };
 }

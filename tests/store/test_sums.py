@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,10 +15,11 @@ import pytest
 from sqlalchemy import event
 
 from agent_session_manager.domain.session import Reason
+from agent_session_manager.sql.care.sums import rebuild_sums
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.rows import to_moment
-from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.schema.tables import runs, sessions, usage_facts
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
@@ -29,22 +32,34 @@ from agent_session_manager.store.changes import (
     UpdateSession,
 )
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
+from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery
 from tests.store.promises.changes import appending, create, made
 from tests.store.promises.events import SOME, asked, stop, used
 from tests.store.promises.stepped_clock import START, SteppedClock
 from tests.store.transfer.exports import exported, imported
 from tests.support.campaign import Campaign
-from tests.support.earlier_schema import make_earlier
+from tests.support.doubled_price import doubled
+from tests.support.earlier_schema import BEFORE_SUMS_OF_REQUESTS, make_earlier
 from tests.support.postgresql import ON_POSTGRESQL
+from tests.support.raw_reports import check_report
 from tests.support.raw_sums import ZONES, check_lists, check_usage, derived_rows, read_rows
 from tests.support.waiting import WATCHDOG_SECONDS
 
-OpenStores = Callable[[str], SqlStore]
+OpenStores = Callable[..., SqlStore]
 
 IDS = ["a", "b", "c", "d", "e"]
 PROJECTS = [None, "/p", "/q", "/r"]
 AGENTS = [None, "x", "y"]
 HOLDERS = [None, "h1", "h2"]
+
+
+def request_details(chance: Random, now: datetime) -> dict[str, Any]:
+    """Return the details of a request: without a time, in the run, or days away from its start."""
+    moment = now + timedelta(seconds=chance.choice([0, 0.5, 1700, 86_400, -50_000, 900_000]))
+    return {"model": chance.choice(["known", "unknown", None])} | chance.choice([
+        {}, {"timestamp": moment.isoformat()},
+        {"timestamp": moment.isoformat(), "request_key": f"all:{chance.choice('kl')}"},
+    ])  # fmt: skip
 
 
 def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
@@ -68,6 +83,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
     events = chance.choices([
         SOME, used(chance.randint(0, 9)), used(4, run=run), {"event_type": "usage", "usage": {}},
         asked(chance.choice("mn"), chance.randint(0, 9)), asked("o", 5, run=run),
+        asked(chance.choice("pqrst"), chance.randint(0, 9), **request_details(chance, now)),
         used(10**11), stop(reason=chance.choice([*Reason]).value), stop(exit_code=1, run=run),
     ], k=chance.randint(1, 3))  # fmt: skip
     changes: list[tuple[int, Callable[[], Change[Any]]]] = [
@@ -84,6 +100,17 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
     ]
     (make,) = chance.choices([make for _, make in changes], [weight for weight, _ in changes])
     return make()
+
+
+def draw_report(chance: Random, since: datetime, now: datetime) -> UsageQuery:
+    return UsageQuery(
+        since=since,
+        until=chance.choice([None, now]),
+        bucket=chance.choice([*UsageBucket]),
+        zone=chance.choice(ZONES),
+        group=chance.choice([*UsageGroup]),
+        limit=10_000,
+    )
 
 
 def change_at_random(store: SqlStore, clock: SteppedClock, chance: Random) -> None:
@@ -103,12 +130,13 @@ def moments(store: SqlStore, clock: SteppedClock, chance: Random) -> list[dateti
 def test_sums_equal_the_record_after_any_change(
     campaign: Campaign, database_url: str, open_stores: OpenStores, clock: SteppedClock
 ) -> None:
-    store, chance = open_stores(database_url), campaign.chance()
+    store, chance = open_stores(database_url, price_of=doubled), campaign.chance()
     for _ in range(campaign.count(short=150, long=5000)):
         change_at_random(store, clock, chance)
         check_lists(store)
         for since in moments(store, clock, chance):
             check_usage(store, clock.now, since, chance.choice(ZONES))
+        check_report(store, draw_report(chance, since, clock.now))
     store.close()
     if database_url.startswith("sqlite"):
         assert verify(Path(sqlite_path(database_url)))[1] == []
@@ -147,6 +175,20 @@ def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_migration_derives_the_sums(
     filled: SqlStore, other_url: str, open_stores: OpenStores
 ) -> None:
+    tables = [(table, read_rows(filled, table)) for table in (sessions, runs, usage_facts)]
+    make_earlier(other_url, *tables, revision=BEFORE_SUMS_OF_REQUESTS)
+    facets_of_before = 1
+    found, expected = derived_rows(open_stores(other_url)), derived_rows(filled)
+    del found[facets_of_before], expected[facets_of_before]
+    assert found == expected
+
+
+def test_first_migration_derives_the_sums(
+    filled: SqlStore, sqlite_url: str, other_url: str, open_stores: OpenStores
+) -> None:
+    with closing(sqlite3.connect(sqlite_path(sqlite_url))) as connection, connection:
+        connection.execute("DELETE FROM usage_facts")
+        rebuild_sums(connection)
     of_sessions, of_runs = read_rows(filled, sessions), read_rows(filled, runs)
     make_earlier(other_url, (sessions, of_sessions), (runs, of_runs))
     assert derived_rows(open_stores(other_url)) == derived_rows(filled)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
 
-from agent_session_manager.domain.model_request import ModelRequest, Price
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
@@ -20,6 +18,7 @@ from tests.store.conftest import OpenStores
 from tests.store.promises.changes import append, create, made
 from tests.store.promises.events import used
 from tests.store.transfer.exports import exported, imported
+from tests.support.doubled_price import doubled
 from tests.support.raw_sums import read_rows
 
 KEY = "some-agent:r1"
@@ -105,13 +104,6 @@ def test_deleted_session_takes_its_facts_along(store: SqlStore) -> None:
     assert facts_of(store) == []
     append(store, asked(), session_id="b")
     assert usage_of(store, "b").input_tokens == 3
-
-
-def doubled(request: ModelRequest) -> Price | None:
-    """A price list in which only the model `known` has a price: 2 for each token."""
-    if request.details.get("model") != "known":
-        return None
-    return Price(nanodollars=2 * sum(request.counts.values()), as_of=date(2026, 1, 2))
 
 
 def test_price_of_a_request_is_stored_with_its_date(

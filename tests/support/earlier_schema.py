@@ -12,6 +12,8 @@ from agent_session_manager.sql.migrations.run import run_migrations
 
 BEFORE_SUMS = "0007"
 """The last revision without derived sums: the migration to the next one derives them."""
+BEFORE_SUMS_OF_REQUESTS = "0010"
+"""The last revision whose sums have all usage at the start of its run."""
 
 _SESSION = text(
     "INSERT INTO sessions (session_id, generation, session_name, created_at, last_activity_at,"
@@ -41,20 +43,22 @@ def make_database(url: str, revision: str, *, sessions: int = 1, events: int = 3
         database.close()
 
 
-def make_earlier(url: str, *tables: tuple[Table, list[dict[str, Any]]]) -> None:
-    """Create a database of the last revision without derived sums, with these rows.
+def make_earlier(
+    url: str, *tables: tuple[Table, list[dict[str, Any]]], revision: str = BEFORE_SUMS
+) -> None:
+    """Create a database of this revision, with these rows, and without derived sums.
 
     They are rows of the newest revision: columns that the earlier one lacks are left out.
     """
     database = open_database(url)
     with closing(database), database.writing.begin() as connection:
-        run_migrations(connection, BEFORE_SUMS)
+        run_migrations(connection, revision)
         for table, rows in tables:
             earlier = Table(table.name, MetaData(), autoload_with=connection)
             connection.execute(insert(earlier), [_earlier_row(row, earlier) for row in rows])
 
 
 def _earlier_row(row: dict[str, Any], table: Table) -> dict[str, Any]:
-    if "cost_nanodollars" in row:
+    if "cost_microdollars" in table.c:
         row = {**row, "cost_microdollars": row["cost_nanodollars"] // 1000}
     return {name: value for name, value in row.items() if name in table.c}

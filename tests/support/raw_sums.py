@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +12,18 @@ from sqlalchemy import select
 
 from agent_session_manager.domain.session import State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_moment
-from agent_session_manager.sql.schema.tables import facets, runs, sessions, usage_sums
+from agent_session_manager.sql.schema.tables import (
+    facets,
+    runs,
+    sessions,
+    usage_facts,
+    usage_sums,
+)
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.queries import SessionFilter, SessionSort
 
+RUN_COUNTS = ("runs", "requests", "failed", "stopped", "lost")
+PRICED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 Rows = list[dict[str, Any]]
 ENDS = {
     "completed": "finished",
@@ -44,7 +53,7 @@ def check_lists(store: SqlStore) -> None:
     raw = read_rows(store, sessions)
     newest = {(run["session_number"], run["run"]): run["reason"] for run in read_rows(store, runs)}
     states: dict[str, list[str]] = {state.value: [] for state in State}
-    for row in sorted(raw, key=lambda row: -row["number"]):
+    for row in sorted(raw, key=lambda row: (-row["list_order"], -row["number"])):
         reason = newest[row["number"], row["last_run"]]
         state = "running" if row["status"] == "running" else ENDS[reason]
         states[state].append(row["session_id"])
@@ -68,32 +77,74 @@ def listed(store: SqlStore, sort: SessionSort = SessionSort.CREATED, **where: An
 def check_usage(store: SqlStore, now: datetime, since: datetime, zone: tzinfo) -> None:
     """Check the sums of usage against the raw rows; `since` is moved to where the API allows it."""
     agents = {row["number"]: row["agent_name"] for row in read_rows(store, sessions)}
-    raw = read_rows(store, runs)
+    shares = usage_shares(store)
     for bucket, longest in BUCKETS.items():
         first = max(since, now - longest)
         expected: dict[tuple[datetime, str], Counter[str]] = {}
-        for run in raw:
-            started_at = to_moment(run["started_at"])
-            if started_at < first:
+        for share in shares:
+            if share.moment < first:
                 continue
-            agent_name = agents[run["session_number"]] or ""
-            key = (_bucket_start(started_at, bucket, zone), agent_name)
-            counts = expected.setdefault(key, Counter())
-            counts.update({"runs": 1, ENDS.get(run["reason"], "running"): 1})
-            counts.update({name: run[name] for name in USAGE_COLUMNS})
+            key = (bucket_start(share.moment, bucket, zone), agents[share.session_number] or "")
+            expected.setdefault(key, Counter()).update(share.counts)
         found = store.statistics.sum_usage(since=first, bucket=bucket, zone=zone)
         assert [
-            (row.start, row.agent_name or "", row.runs, row.failed, row.stopped, row.lost)
+            (row.start, row.agent_name or "", *(getattr(row, name) for name in RUN_COUNTS))
             + tuple(getattr(row.usage, name) for name in USAGE_COLUMNS)
             for row in found
         ] == [
-            (*key, *(counts[name] for name in ("runs", "failed", "stopped", "lost")))
-            + tuple(counts[name] for name in USAGE_COLUMNS)
+            (*key, *(counts[name] for name in (*RUN_COUNTS, *USAGE_COLUMNS)))
             for key, counts in sorted(expected.items())
         ], (bucket, first, zone)
 
 
-def _bucket_start(moment: datetime, bucket: timedelta, zone: tzinfo) -> datetime:
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share of a session in sums of usage, at one moment."""
+
+    session_number: int
+    moment: datetime
+    model: str | None
+    counts: Counter[str]
+    table_cost: int = 0
+    prices_as_of: str | None = None
+
+
+def usage_shares(store: SqlStore) -> list[Share]:
+    """Return all shares: each request at its time, and the rest of each run at its start."""
+    shares = []
+    starts = {}
+    rests: dict[tuple[int, int], Counter[str]] = {}
+    for run in read_rows(store, runs):
+        place = (run["session_number"], run["run"])
+        starts[place] = to_moment(run["started_at"])
+        end = ENDS.get(run["reason"], "running")
+        rests[place] = Counter({"runs": 1, end: 1, **{n: run[n] for n in USAGE_COLUMNS}})
+    for fact in read_rows(store, usage_facts):
+        place = (fact["session_number"], fact["run"])
+        usage = Counter({name: fact.get(name) or 0 for name in USAGE_COLUMNS})
+        if fact["cost_nanodollars"] is None:
+            usage["unpriced_tokens"] = sum(usage[name] for name in PRICED)
+        rests[place].subtract(usage)
+        occurred_at = fact["occurred_at"]
+        is_priced = fact["cost_source"] == "table" and not fact["covered"]
+        shares.append(
+            Share(
+                session_number=fact["session_number"],
+                moment=starts[place] if occurred_at is None else to_moment(occurred_at),
+                model=fact["model"],
+                counts=usage + Counter(requests=1),
+                table_cost=fact["cost_nanodollars"] if is_priced else 0,
+                prices_as_of=fact["prices_as_of"] if is_priced else None,
+            )
+        )
+    for place, counts in rests.items():
+        shares.append(
+            Share(session_number=place[0], moment=starts[place], model=None, counts=counts)
+        )
+    return shares
+
+
+def bucket_start(moment: datetime, bucket: timedelta, zone: tzinfo) -> datetime:
     local = moment.astimezone(zone)
     hour = local.replace(minute=0, second=0, microsecond=0)
     if bucket == timedelta(days=1):

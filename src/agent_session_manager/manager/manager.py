@@ -47,7 +47,7 @@ from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.retention import Due, RetentionChange
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
-from agent_session_manager.store.statistics import Facets, UsageRow
+from agent_session_manager.store.statistics import Facets, UsageQuery, UsageReport, UsageRow
 
 T = TypeVar("T")
 
@@ -312,6 +312,9 @@ class Manager:
         return await self._read(
             lambda store: store.statistics.sum_usage(since=since, bucket=bucket, zone=zone)
         )
+
+    async def report_usage(self, query: UsageQuery) -> UsageReport:
+        return await self._read(lambda store: store.statistics.report_usage(query))
 
     async def list_facets(self, *, limit: int) -> Facets:
         return await self._read(lambda store: store.statistics.list_facets(limit=limit))

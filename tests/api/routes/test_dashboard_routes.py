@@ -151,7 +151,10 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     counts = {"runs": 3, "failed": 1, "stopped": 1, "lost": 0}
     start = {f"{day:%Y-%m-%dT%H:%M:%S.%fZ}" for day in (midnight, midnight + timedelta(days=1))}
     assert found["writer"].pop("start") in start
-    assert found["writer"] == {**counts, "usage": usage}
+    groups = ("project_dir", "model", "session_id", "session_name")
+    sources = ("agent_cost_nanodollars", "table_cost_nanodollars", "oldest_prices", "newest_prices")
+    no_group = dict.fromkeys((*groups, *sources))
+    assert found["writer"] == {**no_group, **counts, "requests": 3, "usage": usage}
     assert found[None]["lost"] == 1
     hour = rows("bucket=hour")["writer"]["start"]
     assert hour[14:] == "00:00.000000Z"
@@ -162,7 +165,37 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     kathmandu = rows("bucket=day&time_zone=Asia/Kathmandu")["writer"]["start"]
     assert kathmandu[11:] == "18:15:00.000000Z"
     future = f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-    assert own_api.get(f"/usage?bucket=day&since={future}").json == {"rows": []}
+    assert own_api.get(f"/usage?bucket=day&since={future}").json == {
+        "rows": [],
+        "left_out": 0,
+        "total": None,
+    }
+
+
+def test_usage_is_summed_by_group(own_api: Api) -> None:
+    stopped(own_api, "a", "writer", "completed", 3)
+    stopped(own_api, "b", "reader", "completed", 4)
+    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+
+    def answer(query: str) -> dict[str, Any]:
+        found = own_api.get(f"/usage?bucket=all&since={since}&{query}")
+        assert found.status == 200, found.body
+        return dict(found.json)
+
+    by_project = answer("group=project")
+    assert [
+        (row["project_dir"], row["agent_name"], row["usage"]["output_tokens"])
+        for row in by_project["rows"]
+    ] == [("/reader", None, 4), ("/writer", None, 3)]
+    total = by_project["total"]
+    assert (total["requests"], total["agent_cost_nanodollars"], total["start"][:19]) == (
+        *(2, 0),
+        since[:19],
+    )
+    assert [row["session_id"] for row in answer("group=tree&limit=1")["rows"]] == ["b"]
+    assert answer("group=tree&limit=1")["left_out"] == 1
+    assert answer(f"group=session&until={since}")["rows"] == []
+    assert [row["model"] for row in answer("group=model")["rows"]] == [None]
 
 
 @each_row(
@@ -170,6 +203,9 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     [
         "", "bucket=day", "bucket=week&since=2026-11-25T00:00:00Z", "bucket=day&since=yesterday",
         "bucket=day&since=1970-01-01T00:00:00Z", "bucket=hour&since=2026-01-01T00:00:00Z",
+        "bucket=all&since=2026-11-25T00:00:00Z", "bucket=day&since=2026-11-25T00:00:00Z&group=x",
+        "bucket=day&since=2026-11-25T00:00:00Z&until=2026-11-26T00:00:00Z",
+        "bucket=all&since=2026-11-25T00:00:00Z&group=none&limit=0",
         "bucket=day&since=2026-11-25T00:00:00Z&utc_offset_minutes=9999", "bucket=day&since=1&x=1",
     ],
 )  # fmt: skip

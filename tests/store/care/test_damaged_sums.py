@@ -71,10 +71,10 @@ WRONG = {
         "facets: the number of sessions of agent 'gone' is wrong"
     ),
     "UPDATE usage_sums SET input_tokens = 17 WHERE agent_name = 'x'": (
-        f"usage_sums: the sums of agent 'x' in hour {HOUR_OF_START} differ from its runs"
+        f"usage_sums: the sums of agent 'x' in hour {HOUR_OF_START} differ from the record"
     ),
     "DELETE FROM usage_sums WHERE agent_name = 'y'": (
-        f"usage_sums: the sums of agent 'y' in hour {HOUR_OF_START} differ from its runs"
+        f"usage_sums: the sums of agent 'y' in hour {HOUR_OF_START} differ from the record"
     ),
 }
 

@@ -23,23 +23,46 @@ from agent_session_manager.api.wire.dashboard import (
     UsageRowBody,
 )
 from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.store.statistics import (
+    UsageBucket,
+    UsageGroup,
+    UsageQuery,
+    UsageReport,
+)
 
 MAX_FACETS = 200
-_BUCKETS = {
-    "day": (timedelta(days=1), timedelta(days=400)),
-    "hour": (timedelta(hours=1), timedelta(days=14)),
+_BUCKETS = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
+_FURTHEST = {
+    "week": timedelta(days=400),
+    "day": timedelta(days=400),
+    "hour": timedelta(days=14),
 }
+DEFAULT_ROWS, MAX_ROWS = 1000, 10_000
 _MAX_OFFSET_MINUTES = 24 * 60
 
 router = APIRouter(route_class=JsonRoute, tags=["statistics"])
 
 
-class UsageQuery(BaseModel):
+class UsageParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    bucket: Literal["day", "hour"] = Field(description="Length of a bucket")
+    bucket: Literal["day", "hour", "week", "all"] = Field(
+        description="Length of a bucket. A week begins on Monday. `week`, and `all` for one "
+        "bucket, need a `group`"
+    )
     since: GivenMoment = Field(
-        description="Only runs that began since; at most 400 days ago by day, 14 by hour"
+        description="Only usage since; at most 400 days ago by day or week, 14 by hour"
+    )
+    group: Literal["none", "project", "agent", "model", "session", "tree"] | None = Field(
+        default=None,
+        description="Rows of a bucket, with the sources of their cost. `tree`: a session without a "
+        "parent, with all sessions below it. Without it, rows are by agent",
+    )
+    until: GivenMoment | None = Field(
+        default=None, description="Only usage before; needs a `group`"
+    )
+    limit: int = Field(
+        default=DEFAULT_ROWS, ge=1, le=MAX_ROWS, description="Maximum number of rows of a `group`"
     )
     utc_offset_minutes: int = Field(
         default=0,
@@ -65,19 +88,47 @@ class UsageQuery(BaseModel):
 
 @router.get("/usage", response_model=UsageAnswer, responses=refusals())
 @for_pages
-async def sum_usage(query: Annotated[UsageQuery, Query()], manager: Served) -> Response:
-    """Sum up the runs that began since a moment, for each day or hour and each agent.
+async def sum_usage(query: Annotated[UsageParameters, Query()], manager: Served) -> Response:
+    """Sum up the usage since a moment, for each time bucket and agent, or another group.
+
+    Usage is at the time of its model request. What a run has used beyond its known requests is at
+    the start of the run, as are runs. Such a part is negative if the requests exceed the total that
+    the agent reported, so that all sums equal the totals of the sessions.
 
     Use `time_zone` rather than an offset, which changes with daylight saving time. A zone that the
     manager's machine does not know is ignored.
     """
-    bucket, furthest = _BUCKETS[query.bucket]
-    if datetime.now(UTC) - query.since > furthest:
+    furthest = _FURTHEST.get(query.bucket)
+    if furthest is not None and datetime.now(UTC) - query.since > furthest:
         raise InvalidRequestError(
             f"since must be at most {furthest.days} days ago for {query.bucket}"
         )
+    if query.group is not None:
+        return answer(_to_answer(await manager.report_usage(_to_query(query, query.group))))
+    bucket = _BUCKETS.get(query.bucket)
+    if bucket is None or query.until is not None:
+        raise InvalidRequestError("until, and a bucket of week or all, need a group")
     found = await manager.sum_usage(since=query.since, bucket=bucket, zone=query.zone)
     return answer(UsageAnswer(rows=[UsageRowBody.model_validate(row) for row in found]))
+
+
+def _to_query(query: UsageParameters, group: str) -> UsageQuery:
+    return UsageQuery(
+        since=query.since,
+        until=query.until,
+        bucket=UsageBucket(query.bucket),
+        zone=query.zone,
+        group=UsageGroup(group),
+        limit=query.limit,
+    )
+
+
+def _to_answer(report: UsageReport) -> UsageAnswer:
+    return UsageAnswer(
+        rows=[UsageRowBody.model_validate(row) for row in report.rows],
+        left_out=report.left_out,
+        total=UsageRowBody.model_validate(report.total),
+    )
 
 
 @router.get("/facets", response_model=FacetsAnswer, responses=refusals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -10,21 +11,51 @@ from agent_session_manager.api.wire.common import Given, Moment, UsageBody
 
 
 class UsageRowBody(BaseModel):
-    """The runs of one agent that began within one time bucket."""
+    """Usage within one time bucket: of one agent, or of another group.
+
+    The fields of other groups are null. So is the field of the group if its value is unknown.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
     start: Moment = Field(description="Time at which the bucket begins")
     agent_name: str | None = Field(description="Name of the agent definition")
-    runs: int = Field(description="Number of runs")
+    project_dir: str | None = Field(default=None, description="Directory of the project")
+    model: str | None = Field(default=None, description="Model of the requests, as reported")
+    session_id: str | None = Field(default=None, description="Id of the session, or of the root")
+    session_name: str | None = Field(default=None, description="Name of this session")
+    runs: int = Field(description="Number of runs that began in the bucket")
+    requests: int = Field(description="Number of model requests that are known one by one")
     failed: int = Field(description="Includes runs that exceeded their time limit or budget")
     stopped: int = Field(description="Number of stopped runs")
     lost: int = Field(description="Number of lost runs")
-    usage: UsageBody = Field(description="Sum of the runs")
+    usage: UsageBody = Field(description="Sum; a part of a total can be negative")
+    agent_cost_nanodollars: int | None = Field(
+        default=None,
+        description="Part of the cost that agents reported; null without `group`",
+    )
+    table_cost_nanodollars: int | None = Field(
+        default=None,
+        description="Part of the cost that was computed with tables of prices; null without "
+        "`group`",
+    )
+    oldest_prices: date | None = Field(
+        default=None, description="Date of the oldest of these tables"
+    )
+    newest_prices: date | None = Field(
+        default=None, description="Date of the newest of these tables"
+    )
 
 
 class UsageAnswer(BaseModel):
-    rows: list[UsageRowBody] = Field(description="One row per bucket and agent")
+    rows: list[UsageRowBody] = Field(
+        description="One row per bucket and group. With `group`, those of a bucket begin with the "
+        "most expensive"
+    )
+    left_out: int = Field(default=0, description="Number of rows beyond `limit`")
+    total: UsageRowBody | None = Field(
+        default=None, description="Sum of all rows, also of those left out; null without `group`"
+    )
 
 
 class ProjectFacet(BaseModel):

@@ -18,9 +18,9 @@ from agent_session_manager.sql.schema.derived import (
     all_facets,
     all_usage_sums,
 )
-from agent_session_manager.sql.schema.tables import facets, sessions, usage_facts, usage_sums
+from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
 
-_HAS_SUMS = f"SELECT 1 FROM sqlite_master WHERE name = '{usage_facts.name}'"
+_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_usage_facts_occurred_at'"
 """The sums of an earlier revision are derived in another way: its migration derives them again."""
 SHOWN_OF_A_KIND = 20
 """Maximum number of problems of one kind that are shown."""
@@ -44,7 +44,7 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
         ),
         (
             _in_one_only(usage_sums, all_usage_sums()),
-            "usage_sums: the sums of agent {1!r} in hour {0} differ from its runs",
+            "usage_sums: the sums of agent {1!r} in hour {0} differ from the record",
         ),
     ):
         found = connection.execute(_to_sql(statement))

@@ -1,7 +1,8 @@
 """Sums over runs and sessions, in SQL for both databases.
 
-Whole hours are read from the stored sums of usage. Runs are read for parts of hours: at the ends of
-a span, and for UTC hours in which a bucket begins, because of the offset of the time zone.
+Whole hours are read from the stored sums of usage. Runs and requests are read for parts of hours:
+at the ends of a span, and for UTC hours in which a bucket begins, because of the offset of the time
+zone.
 """
 
 from __future__ import annotations
@@ -27,20 +28,26 @@ from sqlalchemy import (
 
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
+from agent_session_manager.sql.read.usage import MAX_DAYS, report_usage
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (
-    COUNTED,
     HOUR,
     MAX_SUM,
     STARTED_BEFORE,
     SUM_COLUMNS,
+    USAGE_SHARES,
+    Shares,
     capped_sum,
 )
-from agent_session_manager.sql.schema.tables import facets, runs, sessions, usage_sums
-from agent_session_manager.store.statistics import Facet, Facets, UsageRow
+from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
+from agent_session_manager.store.statistics import (
+    Facet,
+    Facets,
+    UsageQuery,
+    UsageReport,
+    UsageRow,
+)
 
-MAX_DAYS = 402
-"""Number of days after `since` in which changes of the time zone's offset are searched."""
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,24 +78,37 @@ def _summed(
 _hour = usage_sums.c.hour
 _is_whole = _bucket_of(_hour) == _bucket_of(_hour + (HOUR - 1))
 _split_hours = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_is_whole).subquery()
-_OF_RUNS = _summed(
-    runs.c.started_at,
-    func.coalesce(sessions.c.agent_name, ""),
-    {name: capped_sum(share) for name, share in COUNTED.items()},
-).join_from(runs, sessions, sessions.c.number == runs.c.session_number)
-_OF_SPLIT_HOURS = _OF_RUNS.join(
-    _split_hours,
-    runs.c.started_at.between(_split_hours.c.hour, _split_hours.c.hour + (HOUR - 1)),
-)
+
+
+def _summed_exactly(shares: Shares) -> Select[*tuple[Any, ...]]:
+    sums = {name: capped_sum(shares.counted[name]) for name in SUM_COLUMNS}
+    query = _summed(shares.moment, func.coalesce(sessions.c.agent_name, ""), sums)
+    return query.select_from(shares.source).where(*shares.conditions)
+
+
+def _summed_in_split_hours(shares: Shares) -> Select[*tuple[Any, ...]]:
+    is_within = shares.moment.between(_split_hours.c.hour, _split_hours.c.hour + (HOUR - 1))
+    return _summed_exactly(shares).join(_split_hours, is_within)
+
+
+_EXACT = [_summed_exactly(shares) for shares in USAGE_SHARES]
+_OF_SPLIT_HOURS = [_summed_in_split_hours(shares) for shares in USAGE_SHARES]
 # A damaged sum counts as 0, or the sum of several would overflow.
-_OF_WHOLE_HOURS = _summed(
-    _hour,
-    usage_sums.c.agent_name,
-    {
-        name: func.sum(case((usage_sums.c[name].between(0, MAX_SUM), usage_sums.c[name]), else_=0))
-        for name in SUM_COLUMNS
-    },
-).where(_is_whole)
+_OF_WHOLE_HOURS = [
+    _summed(
+        _hour,
+        usage_sums.c.agent_name,
+        {
+            name: func.sum(
+                case(
+                    (usage_sums.c[name].between(-MAX_SUM, MAX_SUM), usage_sums.c[name]),
+                    else_=0,
+                )
+            )
+            for name in SUM_COLUMNS
+        },
+    ).where(_is_whole)
+]
 
 
 class SqlStatistics:
@@ -110,6 +130,10 @@ class SqlStatistics:
                     sums[key] = counts if before is None else list(map(add, before, counts))
         return [_to_usage_row(*key, counts) for key, counts in sorted(sums.items())]
 
+    def report_usage(self, query: UsageQuery) -> UsageReport:
+        with self._read() as connection:
+            return report_usage(connection, query)
+
     def list_facets(self, *, limit: int) -> Facets:
         with self._read() as connection:
             return Facets(
@@ -121,19 +145,20 @@ class SqlStatistics:
 def _read_sums(
     connection: Connection, span: Span, end: int, bucket: timedelta
 ) -> Iterator[Row[*tuple[Any, ...]]]:
-    """Yield the sums of the runs within a span of one offset, by bucket and agent, in parts."""
+    """Yield the sums of usage within a span of one offset, by bucket and agent, in parts."""
     begin = rows.to_microseconds(span.begin)
     size, shift = bucket // _MICROSECOND, span.offset // _MICROSECOND
     # A run that began before 1970 is in no stored sum.
     first = min(max(-(-begin // HOUR) * HOUR, 0), end)
     last = max(end // HOUR * HOUR, first)
-    parts = [(_OF_RUNS, begin, first), (_OF_WHOLE_HOURS, first, last), (_OF_RUNS, last, end)]
+    parts = [(_EXACT, begin, first), (_OF_WHOLE_HOURS, first, last), (_EXACT, last, end)]
     if size % HOUR or shift % HOUR:
         parts.append((_OF_SPLIT_HOURS, first, last))
-    for query, start, stop in parts:
+    for queries, start, stop in parts:
         if start < stop:
             bound = {"begin": start, "end": stop, "size": size, "shift": shift}
-            yield from connection.execute(query, bound)
+            for query in queries:
+                yield from connection.execute(query, bound)
 
 
 def _start_of(number: int, *, bucket: timedelta, span: Span, zone: tzinfo) -> datetime:
@@ -145,11 +170,12 @@ def _start_of(number: int, *, bucket: timedelta, span: Span, zone: tzinfo) -> da
 
 
 def _to_usage_row(start: datetime, agent_name: str, counts: Sequence[int]) -> UsageRow:
-    runs, failed, stopped, lost, *usage = map(int, counts)
+    runs, requests, failed, stopped, lost, *usage = map(int, counts)
     return UsageRow(
         start=start,
         agent_name=agent_name or None,
         runs=runs,
+        requests=requests,
         failed=failed,
         stopped=stopped,
         lost=lost,

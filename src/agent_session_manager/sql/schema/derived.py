@@ -7,26 +7,31 @@ compares both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    FromClause,
+    Label,
     Select,
     case,
     cast,
     func,
+    join,
     literal,
     null,
     select,
     union_all,
 )
 
+from agent_session_manager.domain.model_request import COUNTS
 from agent_session_manager.domain.session import REASONS, State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN, to_microseconds
-from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.schema.tables import runs, sessions, usage_facts
 
 HOUR = 3_600_000_000
 """The period of one sum of usage, in microseconds."""
@@ -37,10 +42,13 @@ MAX_COST = 10**17
 MAX_SUM = 2**58
 """Maximum of a sum of one hour: the sum of a day still fits 64 bits."""
 STARTED_BEFORE = to_microseconds(datetime(9999, 12, 30, 1, tzinfo=UTC))
-"""A run that begins later is damaged: its day may not be a valid date in some time zones."""
+"""A later moment is damaged: its day may not be a valid date in some time zones."""
 _ENDS = (State.FAILED, State.STOPPED, State.LOST)
-SUM_COLUMNS = ("runs", *(state.value for state in _ENDS), *USAGE_COLUMNS)
+SHARE_COLUMNS = ("runs", "requests")
+"""The sums that count shares: a sum without a share has no row."""
+SUM_COLUMNS = (*SHARE_COLUMNS, *(state.value for state in _ENDS), *USAGE_COLUMNS)
 _PART = 2**20
+_PRICED_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
 def _has_ended(state: State) -> ColumnElement[bool]:
@@ -64,24 +72,94 @@ STATE_OF_NEWEST_RUN = select(STATE).where(WITH_NEWEST_RUN).correlate(sessions).s
 
 COUNTED: dict[str, ColumnElement[int]] = {
     "runs": literal(1, BigInteger),
+    "requests": literal(0, BigInteger),
     **{state.value: case((_has_ended(state), 1), else_=0) for state in _ENDS},
     **{name: _counted(runs.c[name]) for name in USAGE_COLUMNS},
 }
-"""The share of a run in each sum of usage."""
+"""The share of a run in each sum of usage. Its place is the start of the run."""
 
-_started_at = cast(runs.c.started_at, BigInteger)
-_hour = case(
-    (runs.c.started_at.between(0, STARTED_BEFORE - 1), _started_at - _started_at % HOUR),
-    else_=null(),
+_counts = {name: _counted(usage_facts.c[name]) for name in COUNTS}
+_tokens = sum((_counts[name] for name in _PRICED_TOKENS[1:]), _counts[_PRICED_TOKENS[0]])
+FACT_COUNTED: dict[str, ColumnElement[int]] = {
+    **{name: literal(0, BigInteger) for name in SUM_COLUMNS},
+    "requests": literal(1, BigInteger),
+    **_counts,
+    "cost_nanodollars": _counted(usage_facts.c.cost_nanodollars),
+    "unpriced_tokens": case((usage_facts.c.cost_nanodollars.is_(None), _tokens), else_=0),
+}
+"""The share of a model request in each sum of usage. Its place is the time of the request."""
+FACT_TAKEN: dict[str, ColumnElement[int]] = {
+    name: -FACT_COUNTED[name] if name in USAGE_COLUMNS else literal(0, BigInteger)
+    for name in SUM_COLUMNS
+}
+"""The share that a model request takes from the start of its run, which has the total."""
+
+HAS_VALID_START = runs.c.started_at.between(0, STARTED_BEFORE - 1)
+IS_DATED = usage_facts.c.occurred_at.between(0, STARTED_BEFORE - 1)
+"""True if the time of a request is known. Without a time, it is at the start of its run."""
+
+
+def _hour_of(moment: ColumnElement[int]) -> ColumnElement[int]:
+    exact = cast(moment, BigInteger)
+    return exact - exact % HOUR
+
+
+def _labelled(shares: Mapping[str, ColumnElement[int]]) -> list[Label[int]]:
+    return [shares[name].label(name) for name in SUM_COLUMNS]
+
+
+_hour = case((HAS_VALID_START, _hour_of(runs.c.started_at)), else_=null())
+_fact_hour = case(
+    (HAS_VALID_START & IS_DATED, _hour_of(usage_facts.c.occurred_at)),
+    else_=_hour,
+)
+_agent_name = func.coalesce(sessions.c.agent_name, "").label("agent_name")
+OF_RUNS = join(runs, sessions, sessions.c.number == runs.c.session_number)
+OF_FACTS = join(
+    usage_facts,
+    OF_RUNS,
+    (runs.c.session_number == usage_facts.c.session_number) & (runs.c.run == usage_facts.c.run),
 )
 RUN_SHARES = select(
-    runs.c.session_number,
-    runs.c.run,
-    _hour.label("hour"),
-    func.coalesce(sessions.c.agent_name, "").label("agent_name"),
-    *(share.label(name) for name, share in COUNTED.items()),
-).join_from(runs, sessions, sessions.c.number == runs.c.session_number)
+    runs.c.session_number, runs.c.run, _hour.label("hour"), _agent_name, *_labelled(COUNTED)
+).select_from(OF_RUNS)
 """The shares of runs, each in the sums of one hour and agent; no hour: it is in none."""
+FACT_SHARES = select(
+    usage_facts.c.request_key,
+    _fact_hour.label("hour"),
+    _hour.label("hour_of_run"),
+    _agent_name,
+    *_labelled(FACT_COUNTED),
+).select_from(OF_FACTS)
+"""The shares of requests. The same usage is taken from the hour of the run; no hour: no share."""
+
+
+class Shares(NamedTuple):
+    """A part of the shares in sums of usage, each at an exact moment."""
+
+    moment: ColumnElement[int]
+    source: FromClause
+    counted: Mapping[str, ColumnElement[int]]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+    @property
+    def is_at_its_time(self) -> bool:
+        """True for requests that count where they are, and not at the start of their run."""
+        return self.counted is FACT_COUNTED
+
+
+USAGE_SHARES = (
+    Shares(runs.c.started_at, OF_RUNS, COUNTED),
+    Shares(usage_facts.c.occurred_at, OF_FACTS, FACT_COUNTED, (HAS_VALID_START, IS_DATED)),
+    Shares(runs.c.started_at, OF_FACTS, FACT_TAKEN, (HAS_VALID_START,)),
+    Shares(
+        runs.c.started_at,
+        OF_FACTS,
+        FACT_COUNTED,
+        (HAS_VALID_START, usage_facts.c.occurred_at.is_(None) | ~IS_DATED),
+    ),
+)
+"""All shares: of runs, of requests with a time, what requests take, and of the other requests."""
 
 FACETS = {"project": sessions.c.project_dir, "agent": sessions.c.agent_name}
 """The columns of a session that are facets, by their kind."""
@@ -107,15 +185,35 @@ def all_facets() -> Select[Any]:
 
 def all_usage_sums() -> Select[Any]:
     """Return the rows that `usage_sums` should have."""
-    shares = RUN_SHARES.subquery()
-    sums = (capped_sum(shares.c[name]).label(name) for name in SUM_COLUMNS)
-    of_hour = select(shares.c.hour, shares.c.agent_name, *sums)
-    of_hour = of_hour.where(shares.c.hour.is_not(None))
-    return of_hour.group_by(shares.c.hour, shares.c.agent_name)
+    of_runs = select(_hour.label("hour"), _agent_name, *_labelled(COUNTED)).select_from(OF_RUNS)
+    return _sums_of_hours(of_runs, *_all_fact_shares())
+
+
+def sums_of_facts_after(number: int) -> Select[Any]:
+    """Return the sums of the requests of all sessions after a session number."""
+    is_after = sessions.c.number > number
+    return _sums_of_hours(*(each.where(is_after) for each in _all_fact_shares()))
+
+
+def _all_fact_shares() -> list[Select[Any]]:
+    return [
+        select(hour.label("hour"), _agent_name, *_labelled(shares)).select_from(OF_FACTS)
+        for hour, shares in ((_fact_hour, FACT_COUNTED), (_hour, FACT_TAKEN))
+    ]
+
+
+def _sums_of_hours(*shares: Select[Any]) -> Select[Any]:
+    every = union_all(*shares).subquery()
+    sums = (capped_sum(every.c[name]).label(name) for name in SUM_COLUMNS)
+    of_hour = select(every.c.hour, every.c.agent_name, *sums)
+    return of_hour.where(every.c.hour.is_not(None)).group_by(every.c.hour, every.c.agent_name)
 
 
 def capped_sum(share: ColumnElement[int]) -> ColumnElement[int]:
-    """Return a sum of at most `MAX_SUM`, in two parts: SQLite fails if a sum exceeds 64 bits."""
+    """Return a sum from -`MAX_SUM` to `MAX_SUM`.
+
+    It has two parts, because SQLite fails if a sum exceeds 64 bits.
+    """
     high, low = func.sum(share // _PART), func.sum(share % _PART)
-    is_beyond = high >= literal(MAX_SUM // _PART, BigInteger)
-    return case((is_beyond, literal(MAX_SUM, BigInteger)), else_=high * _PART + low)
+    bound, most = literal(MAX_SUM // _PART, BigInteger), literal(MAX_SUM, BigInteger)
+    return case((high >= bound, most), (high <= -bound, -most), else_=high * _PART + low)

@@ -149,7 +149,9 @@ facets = Table(
 # The order in which facets are listed.
 Index("ix_facets_sessions", facets.c.kind, facets.c.sessions.desc(), facets.c.value)
 
-# Sums of the runs that began within one UTC hour. They are derived from `runs`.
+# Sums of one UTC hour: the runs that began in it, and the model requests of it. They are derived
+# from `runs` and `usage_facts`. A total of a run is at its start, without the requests of the run,
+# so a count of usage can be negative.
 usage_sums = Table(
     "usage_sums",
     metadata,
@@ -158,6 +160,7 @@ usage_sums = Table(
     # Empty for sessions without an agent: a primary key has no NULL.
     Column("agent_name", Text, nullable=False),
     Column("runs", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False),
     Column("stopped", BigInteger, nullable=False),
     Column("lost", BigInteger, nullable=False),
@@ -223,6 +226,7 @@ usage_facts = Table(
         ["session_number"], ["sessions.number"], name="fk_usage_facts_session", ondelete="CASCADE"
     ),
     Index("ix_usage_facts_run", "session_number", "run", "covered"),
+    Index("ix_usage_facts_occurred_at", "occurred_at"),
     sqlite_autoincrement=True,
 )
 

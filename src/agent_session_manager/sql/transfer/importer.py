@@ -155,6 +155,7 @@ class _Importing:
             for table in (sessions, transcripts)
         }
         self._sums = Sums(connection)
+        self._sums.note_new_facts_after(self._before[sessions] or 0)
         self._owner: _Owner | None = None
         self._latest = 0
         self._waiting: list[Line] = []

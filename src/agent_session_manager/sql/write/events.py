@@ -31,7 +31,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.domain.model_request import ModelRequest, PriceOf
 from agent_session_manager.domain.session import (
     Effect,
     RunState,
@@ -191,6 +191,9 @@ class Writes:
             first = take_positions(connection, len(self.sessions))
             for position, moved in enumerate(self.sessions.values(), first):
                 moved["position"] = position
+        sums.note_facts(
+            told.usage.key for told in self.usage if isinstance(told.usage, ModelRequest)
+        )
         counted = count_usage(connection, self.usage, price_of=price_of)
         spent_in_run, spent = [], []
         for (number, run), counts in counted.added.items():
