@@ -21,7 +21,7 @@ import agent_session_manager
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
-from agent_session_manager.domain.model_request import ModelRequest, Price
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.machine.allocator import return_large_blocks
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (
@@ -72,11 +72,12 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish open requests and return.
 
     Raises:
-        AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError: the manager cannot
-            start; nothing was changed.
+        AddressError, DatabaseError, DiscoveryError, PortInUseError, PriceFileError, TlsError: the
+            manager cannot start; nothing was changed.
         StoreBrokenError: the disk failed during serving. The process must exit at once: closing the
             database could write data to it that never reached the disk.
     """
+    price_of = _prices_of(settings)
     os.umask(0o077)
     prepare_state_dir(settings.state_dir)
     with ExitStack() as stack:
@@ -84,15 +85,23 @@ def serve(settings: Settings) -> None:
         stack.callback(discovery.close)
         stack.callback(listening.close)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, discovery, listening))
+            runner.run(_serve(settings, discovery, listening, price_of))
 
 
-def _price_of(request: ModelRequest) -> Price | None:
-    """Return the price of a request by the bundled table, which the first call reads."""
-    return PriceTable.load().price_of(request)
+def _prices_of(settings: Settings) -> PriceOf:
+    """Return the function that has the price of a request.
+
+    It uses the table of the settings, which is read now, or the bundled one, which is read by the
+    first request.
+    """
+    if settings.prices is not None:
+        return PriceTable.load(settings.prices).price_of
+    return lambda request: PriceTable.load().price_of(request)
 
 
-async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listening) -> None:
+async def _serve(
+    settings: Settings, discovery: DiscoveryFile, listening: Listening, price_of: PriceOf
+) -> None:
     url = settings.resolved_database_url
     backed_up = sqlite_path(url) if settings.backup_every_hours else None
     store = open_store(
@@ -100,7 +109,7 @@ async def _serve(settings: Settings, discovery: DiscoveryFile, listening: Listen
         clock=TIME.clock,
         lease_seconds=settings.lease_seconds,
         monotonic=TIME.monotonic,
-        price_of=_price_of,
+        price_of=price_of,
     )
     port = listening.port
     announcement = Announcement(

@@ -47,6 +47,7 @@ class Settings:
     tls_key: Path | None
     allow_network: bool
     transcripts: bool
+    prices: Path | None
     lease_seconds: float
     backup_every_hours: float
     backups_kept: int

@@ -36,6 +36,7 @@ def serve(**flags: str | tuple[str, ...] | None) -> None:
     """
     # Imported late: the other commands need no web server and no database toolkit.
     with importing():
+        from agent_session_manager.prices.fields import PriceFileError
         from agent_session_manager.serve import serve as run_server
         from agent_session_manager.sql.database.errors import DatabaseError
         from agent_session_manager.store.errors import StoreBrokenError
@@ -52,5 +53,12 @@ def serve(**flags: str | tuple[str, ...] | None) -> None:
         click.echo(f"{PROGRAM}: {exc}; restart it to continue with the data on the disk", err=True)
         sys.stderr.flush()
         os._exit(1)
-    except (AddressError, DatabaseError, DiscoveryError, PortInUseError, TlsError) as exc:
+    except (
+        AddressError,
+        DatabaseError,
+        DiscoveryError,
+        PortInUseError,
+        PriceFileError,
+        TlsError,
+    ) as exc:
         fail(str(exc))

@@ -37,6 +37,7 @@ def test_settings_have_defaults(own_home: Path) -> None:
         tls_key=None,
         allow_network=False,
         transcripts=True,
+        prices=None,
         lease_seconds=45,
         backup_every_hours=0,
         backups_kept=7,

@@ -94,8 +94,17 @@ FACT_TAKEN: dict[str, ColumnElement[int]] = {
 }
 """The share that a model request takes from the start of its run, which has the total."""
 
-HAS_VALID_START = runs.c.started_at.between(0, STARTED_BEFORE - 1)
-IS_DATED = usage_facts.c.occurred_at.between(0, STARTED_BEFORE - 1)
+
+def _is_valid(moment: Column[int]) -> ColumnElement[bool]:
+    """Return whether a moment is valid.
+
+    The function keeps SQLite from using this wide range for the index, instead of a given period.
+    """
+    return func.coalesce(moment, -1).between(0, STARTED_BEFORE - 1)
+
+
+HAS_VALID_START = _is_valid(runs.c.started_at)
+IS_DATED = _is_valid(usage_facts.c.occurred_at)
 """True if the time of a request is known. Without a time, it is at the start of its run."""
 
 
@@ -152,12 +161,7 @@ USAGE_SHARES = (
     Shares(runs.c.started_at, OF_RUNS, COUNTED),
     Shares(usage_facts.c.occurred_at, OF_FACTS, FACT_COUNTED, (HAS_VALID_START, IS_DATED)),
     Shares(runs.c.started_at, OF_FACTS, FACT_TAKEN, (HAS_VALID_START,)),
-    Shares(
-        runs.c.started_at,
-        OF_FACTS,
-        FACT_COUNTED,
-        (HAS_VALID_START, usage_facts.c.occurred_at.is_(None) | ~IS_DATED),
-    ),
+    Shares(runs.c.started_at, OF_FACTS, FACT_COUNTED, (HAS_VALID_START, ~IS_DATED)),
 )
 """All shares: of runs, of requests with a time, what requests take, and of the other requests."""
 

@@ -148,6 +148,14 @@ SETTINGS = (
         about="Refuse transcripts. A session then resumes on the machine of its run only.",
     ),
     Setting(
+        name="prices",
+        kind=Kind.FILE,
+        flag="--prices",
+        metavar="FILE",
+        default_is="the table of this version",
+        about="Table of prices of models that replaces the bundled one.",
+    ),
+    Setting(
         name="lease_seconds",
         kind=Kind.SECONDS,
         default=f"{DEFAULT_LEASE_SECONDS:g}",
