@@ -10,13 +10,14 @@ COMMANDS = (
 NEED_AN_AGENT = ("ao-new", "ao-resume")
 NEED_A_MANAGER = (
     *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
-    *("ao-export", "ao-import", "ao-send", "ao-status", "ao-stop", "ao-wait"),
+    *("ao-export", "ao-import", "ao-send", "ao-status", "ao-stop", "ao-usage", "ao-wait"),
 )
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)
 ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
 TAKE_NO_SESSION = (
     *("ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-show-config"),
+    "ao-usage",
 )
 _MODULES = {"ao-import": "import_history"}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ..session_client import _is_session_id
@@ -32,6 +32,18 @@ def is_moment(value: Any) -> bool:
     """Return whether the value is a time with a time zone, comparable with ours."""
     try:
         return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_sum(value: Any) -> bool:
+    """Return whether the value is a sum, which can be negative."""
+    return type(value) is int and -MAX_NUMBER <= value <= MAX_NUMBER
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return date.fromisoformat(value) is not None
     except (TypeError, ValueError):
         return False
 
@@ -89,7 +101,39 @@ REQUEST: Mapping[str, Check] = {
 }
 EVENT: Mapping[str, Check] = {"seq": is_number, "run": is_number, "event_type": _is_text}
 
+_USAGE = _object(
+    dict.fromkeys(
+        (
+            "input_tokens",
+            "output_tokens",
+            "cache_read_tokens",
+            "cache_creation_tokens",
+            "cost_nanodollars",
+            "unpriced_tokens",
+        ),
+        _is_sum,
+    )
+)
+USAGE_ROW: Mapping[str, Check] = {
+    "start": is_moment,
+    "project_dir": _or_none(_is_text),
+    "agent_name": _or_none(_is_text),
+    "model": _or_none(_is_text),
+    "session_id": _or_none(_is_session_id),
+    "session_name": _or_none(_is_text),
+    "requests": is_number,
+    "usage": _USAGE,
+    "agent_cost_nanodollars": _is_sum,
+    "table_cost_nanodollars": _is_sum,
+    "oldest_prices": _or_none(_is_date),
+    "newest_prices": _or_none(_is_date),
+}
+"""Fields of a row of usage that commands read."""
+
 is_session = _object(SESSION)
+is_usage_report = _object(
+    {"rows": _list(_object(USAGE_ROW)), "total": _object(USAGE_ROW), "left_out": is_number}
+)
 is_event = _object(EVENT)
 _are_runs = _list(_object(RUN))
 

@@ -18,7 +18,7 @@ from ..session_client import (
     _path,
     _query,
 )
-from .answers import is_part, is_token
+from .answers import is_part, is_token, is_usage_report
 from .errors import JSON_ONLY
 
 TIMEOUT_SECONDS = 5.0
@@ -253,6 +253,13 @@ class ManagerClient(SessionClient):
             if not page.get("next_page"):
                 return
             query["page"] = str(page["next_page"])
+
+    def report_usage(self, query: Query) -> Json:
+        """Return the `rows`, the `total` and the number of rows `left_out` of a period."""
+        report = self._request("GET", "/usage" + _query(query))
+        if not is_usage_report(report):
+            raise self._misshapen("GET", "/usage")
+        return report
 
     def find_descendants(self, session_id: str) -> Iterator[Json]:
         """Yield the sessions that were started from inside a session, at any depth."""

@@ -1,0 +1,143 @@
+"""`ao-usage`: tokens and money that agents have used."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import click
+
+from ..console.command import USAGE, Command, CommandError, configure
+from ..console.connect import open_manager
+from ..console.options import WholeNumber, json_option
+from ..console.output import answer_json, local_parts, note
+from ..console.usage_table import age_of_prices, lines, sources
+from ..machine.time_zone import start_of, today, zone_name
+
+EXAMPLES = """\
+  ao-usage
+  ao-usage --by model --since 7d
+  ao-usage --by tree --since 2026-11-01 --limit 10
+  ao-usage --by project --since all --json | jq '.total.usage'"""
+
+BUCKETS = ("day", "week")
+GROUPS = ("project", "agent", "model", "session", "tree")
+_FIELDS = {"project": "project_dir", "agent": "agent_name", "model": "model"}
+_UNKNOWN = {"project": "(no project)", "agent": "(no agent)", "model": "unknown"}
+MAX_ROWS = 10_000
+MAX_DAYS = 400
+"""Longest time that the manager sums up by day or by week."""
+_EVER = "1970-01-01T00:00:00+00:00"
+_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
+_ID_CHARS = 8
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """The beginning of a period: a number of days, a date, or `all`."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the local day; None for the whole time."""
+        text = str(value)
+        if text == "all":
+            return None
+        days = _DAYS.fullmatch(text)
+        try:
+            if days is not None:
+                return today() - timedelta(days=int(days[1]) - 1)
+            day = date.fromisoformat(text)
+            start_of(day).astimezone(UTC)
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{text!r} is not 7d, a date such as 2026-11-01, or all.", param, ctx)
+        return day
+
+
+@click.command(cls=Command, examples=EXAMPLES)
+@click.option(
+    "--by",
+    type=click.Choice([*BUCKETS, *GROUPS]),
+    default="day",
+    show_default=True,
+    help="Rows of the table. `tree` is a session with all sessions that were started below it.",
+)
+@click.option(
+    "--since",
+    type=Since(),
+    metavar="WHEN",
+    default="30d",
+    show_default=True,
+    help="Begin of the period: `7d` for today and the 6 days before, a date, or `all`.",
+)
+@click.option(
+    "-n",
+    "--limit",
+    type=WholeNumber(min=1, max=MAX_ROWS),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Only the first N rows: the oldest days or weeks, or the most expensive others. The "
+    "total has all rows.",
+)
+@json_option("Print the rows, the total, and the number of rows left out as JSON.")
+def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
+    """Show the tokens and the cost of model requests, of all projects.
+
+    Usage counts at the time of its request, in local days. A week begins on Monday. The cost is
+    what agents reported. Where an agent reported none, it is computed with a table of prices, whose
+    date is in the last line. A cost that is not known is `unknown`: it is not in the sums.
+
+    The total of a run that an agent reported can include requests that it did not report one by
+    one. These are at the start of the run, and under the model `unknown`.
+    """
+    if by in BUCKETS and (since is None or today() - since > timedelta(days=MAX_DAYS)):
+        raise CommandError(f"--by {by} shows up to {MAX_DAYS} days: give a later --since", USAGE)
+    report = _read(by, since, limit)
+    if as_json:
+        answer_json(report)
+        return
+    rows = [(_name(by, row), row) for row in report["rows"] if _is_shown(by, row)]
+    if not rows:
+        if sys.stderr.isatty():
+            note("nothing was used in this period")
+        return
+    left_out = report["left_out"]
+    last = f"TOTAL, with {left_out} more" if left_out else "TOTAL"
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in lines([*rows, (last, report["total"])], title=by.upper(), width=width):
+        click.echo(line.rstrip())
+    click.echo(sources(report["total"]))
+    age = age_of_prices(report["total"], today())
+    if age is not None:
+        note(f"the newest prices are {age} days old: update the manager, or give it --prices FILE")
+
+
+def _read(by: str, since: date | None, limit: int) -> dict[str, Any]:
+    offset = datetime.now(UTC).astimezone().utcoffset() or timedelta()
+    name = zone_name()
+    query = {
+        "bucket": by if by in BUCKETS else "all",
+        "group": "none" if by in BUCKETS else by,
+        "since": _EVER if since is None else start_of(since).isoformat(),
+        "limit": str(limit),
+        "utc_offset_minutes": str(offset // timedelta(minutes=1)),
+        **({"time_zone": name} if name else {}),
+    }
+    with open_manager(configure(None, must_exist=False)) as manager:
+        return manager.report_usage(query)
+
+
+def _is_shown(by: str, row: dict[str, Any]) -> bool:
+    """Return whether to show a row. Runs have no model: without usage, their row is empty."""
+    return by != "model" or row["requests"] > 0 or any(row["usage"].values())
+
+
+def _name(by: str, row: dict[str, Any]) -> str:
+    if by in BUCKETS:
+        return local_parts(row["start"])[0]
+    if by in _FIELDS:
+        return row[_FIELDS[by]] or _UNKNOWN[by]
+    return f"{row['session_name']} {row['session_id'][:_ID_CHARS]}"
