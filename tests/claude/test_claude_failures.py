@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from agent_orchestrator.events.event import Event
 from tests.claude.claude_events import error_of, events_of, only, stamped, text_of
-from tests.claude.conftest import Claude, bundled_cli, types_of
+from tests.claude.conftest import Claude, types_of
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
 
@@ -116,16 +114,3 @@ def test_promise_6_refusal_of_the_cli_is_an_error_in_its_words(
 def test_promise_6_a_missing_cli_is_named(claude: Claude) -> None:
     _, error = error_of(replace(claude, cli_path="/nowhere/claude"), "hi")
     assert "/nowhere/claude" in error
-
-
-def test_spent_budget_has_its_own_reason(
-    claude: Claude, fake_cli: Callable[[str], str], cli_path: str | None
-) -> None:
-    claude.allow("Bash")
-    real = cli_path or bundled_cli()
-    budgeted = fake_cli(f'exec {shlex.quote(real)} "$@" --max-budget-usd 0.01')
-    call = tool("Bash", command="echo hi")
-    events = events_of(replace(claude, cli_path=budgeted), script(call, call, call))
-    stop = events[-1]
-    assert (stop["exit_code"], stop["reason"]) == (1, "budget")
-    assert stop["error"] == "Reached maximum budget ($0.01)"

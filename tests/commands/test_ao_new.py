@@ -226,6 +226,14 @@ def test_name_of_200_unicode_characters_is_valid(
             "the prompt is blank: give the agent a task",
         ),
         (["x", "--executor", "command"], "the command executor needs a program: … -- PROGRAM ARG…"),
+        *(
+            (
+                ["x", "--executor", "command", *limit, "--", "true"],
+                "--max-cost and --max-turns are limits of Claude Code: the command executor has "
+                "only --timeout",
+            )
+            for limit in (["--max-cost", "1"], ["--max-turns", "1"])
+        ),
         (
             ["x", "-p", "hi", "--", "cat"],
             "-- PROGRAM goes with --executor command, not claude",

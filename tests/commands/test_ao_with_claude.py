@@ -41,6 +41,10 @@ def events_of(records: ManagerClient, session_id: str) -> list[dict[str, Any]]:
     return list(records.iterate_events(session_id))
 
 
+def runs_of(shell: Shell, records: ManagerClient) -> list[dict[str, Any]]:
+    return records.list_runs(session_of(shell)["session_id"])
+
+
 def said(event: dict[str, Any]) -> str:
     return "".join(block["text"] for block in event.get("content") or ())
 
@@ -237,3 +241,24 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     assert forked == Ended(DONE, "Forked.\n", "")
     assert "It was a swift." in json.dumps(model.requests()[-1]["body"]["messages"])
     assert "refused" not in claude.run("ao-doctor").stdout
+
+
+def test_limits_end_a_run_and_are_not_those_of_its_resume(
+    claude: Shell, records: ManagerClient
+) -> None:
+    call = tool("Bash", command="echo hi")
+    limited = claude.run("ao-new", "x", "-p", script(call, {"text": "done"}), "--max-turns", "1")
+    assert limited == Ended(
+        FAILED, "", "ao-new: session 'x' budget: Reached maximum number of turns (1)\n"
+    )
+    (run,) = runs_of(claude, records)
+    assert (run["reason"], run["spec"]["max_turns"]) == ("budget", 1)
+    resumed = claude.run("ao-resume", "x", "-p", script(call, {"text": "done"}))
+    assert resumed == Ended(DONE, "done\n", "")
+    _, run = runs_of(claude, records)
+    assert "max_turns" not in run["spec"]
+    limited = claude.run(
+        "ao-resume", "x", "-p", script(call, call, {"text": "more"}), "--max-cost", "0.0001"
+    )
+    assert limited.exit_code == FAILED
+    assert runs_of(claude, records)[-1]["reason"] == "budget"

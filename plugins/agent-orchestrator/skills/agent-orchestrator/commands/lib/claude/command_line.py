@@ -22,7 +22,7 @@ from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessErro
 
 from ..events.output_text import OutputText
 from ..events.prepare import storable
-from ..executors.base import Execution, ExecutorError
+from ..executors.base import Execution, ExecutorError, RunSpec
 from ..executors.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace
 from .usage import RequestCounter
@@ -86,6 +86,7 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
     arguments.append(f"--permission-mode={mode}")
     if model := spec.model or (agent and agent.model):
         arguments.append(f"--model={model}")
+    arguments += _limits_of(spec)
     if agent is None:
         return arguments
     if agent.system_prompt is not None:
@@ -105,6 +106,15 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
         servers.write_text(json.dumps({"mcpServers": agent.mcp_servers}), "utf-8")
         arguments.append(f"--mcp-config={servers}")
     return arguments
+
+
+def _limits_of(spec: RunSpec) -> list[str]:
+    limits = []
+    if spec.max_cost is not None:
+        limits.append(f"--max-budget-usd={spec.max_cost:.9f}")  # without an exponent
+    if spec.max_turns is not None:
+        limits.append(f"--max-turns={spec.max_turns}")
+    return limits
 
 
 def environment_of(execution: Execution) -> dict[str, str]:

@@ -37,6 +37,8 @@ END_SECONDS = 5.0
 ERROR_LINES = 10
 LOGIN = "run `claude` and then /login there, or set ANTHROPIC_API_KEY"
 ROOT = "run as another user, or choose another permission mode"
+_LIMITS = ("error_max_budget_usd", "error_max_turns")
+"""Subtypes of the results of runs that have reached a limit."""
 SILENCE = logging.NullHandler()
 """Keeps the SDK from printing to the terminal. The session's events have the same content."""
 
@@ -245,7 +247,7 @@ def _session_stop(translation: Translation, cli: CommandLine) -> Event:
     if is_answered and code == 0 and translation.breakdown is None:
         return create_event("session_stop", exit_code=0, reason="completed")
     is_over_budget = result is not None and (
-        result.subtype == "error_max_budget_usd" or result.terminal_reason == "budget_exhausted"
+        result.subtype in _LIMITS or result.terminal_reason == "budget_exhausted"
     )
     return create_event(
         "session_stop",

@@ -53,6 +53,8 @@ def main(
     model: str | None,
     permission_mode: str | None,
     timeout: float | None,
+    max_cost: float | None,
+    max_turns: int | None,
     no_transcripts: bool,
     detach: bool,
     project_dir: str | None,
@@ -89,6 +91,8 @@ def main(
         permission_mode=permission_mode,
         command=program or (agent.command if agent else ()),
         transcripts=not no_transcripts,
+        max_cost=max_cost,
+        max_turns=max_turns,
     )
     text = read_prompt(prompt)
     check(spec, text)

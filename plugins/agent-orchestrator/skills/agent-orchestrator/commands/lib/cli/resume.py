@@ -61,6 +61,8 @@ def main(
     takeover: bool,
     fork: str | None,
     timeout: float | None,
+    max_cost: float | None,
+    max_turns: int | None,
     no_transcripts: bool,
     detach: bool,
     project_dir: str | None,
@@ -75,7 +77,8 @@ def main(
     one. If you did not start that run on this machine, or if the session was changed since, the
     command ends with 2 and prints what it would run and which options to give: `--project-dir`, the
     agent and the program. Then also give the model and the permission mode again. An agent
-    definition that was changed since the last run needs `--agent AGENT`.
+    definition that was changed since the last run needs `--agent AGENT`. Limits are those of one
+    run: give `--timeout`, `--max-cost` and `--max-turns` again.
 
     A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
     Ctrl-C and the end of this command act on the run as with `ao-new`.
@@ -93,7 +96,12 @@ def main(
             permission_mode=permission_mode,
         )
         spec = plan_next(manager, found, given)
-        spec = replace(spec, transcripts=spec.transcripts and not no_transcripts)
+        spec = replace(
+            spec,
+            transcripts=spec.transcripts and not no_transcripts,
+            max_cost=max_cost,
+            max_turns=max_turns,
+        )
         check(spec, text)
         refuse_doubtful(spec, is_named=project_dir is not None)
         new = NewRun(

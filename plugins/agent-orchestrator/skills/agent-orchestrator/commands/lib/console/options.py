@@ -48,6 +48,16 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class Amount(click.FloatRange):
+    """A finite amount of money."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        amount = super().convert(value, param, ctx)
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is not an amount.", param, ctx)
+        return amount
+
+
 project_option = click.option(
     "--project-dir",
     metavar="DIR",

@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import click
 
-from .options import Decorator, Seconds, agents_option, json_option, project_option
+from .options import (
+    Amount,
+    Decorator,
+    Seconds,
+    WholeNumber,
+    agents_option,
+    json_option,
+    project_option,
+)
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
@@ -35,6 +43,20 @@ _SHARED = (
         type=Seconds(min=0.001),
         metavar="S",
         help="Stop the run after S seconds, with the reason `timeout`. Default: no limit.",
+    ),
+    click.option(
+        "--max-cost",
+        type=Amount(min=0.0001, max=1_000_000),
+        metavar="USD",
+        help="Stop Claude Code once this run has cost more than USD dollars by its own count, with "
+        "the reason `budget`. Default: no limit.",
+    ),
+    click.option(
+        "--max-turns",
+        type=WholeNumber(min=1, max=1_000_000),
+        metavar="N",
+        help="Stop Claude Code after N turns of this run by its own count, if it has not finished, "
+        "with the reason `budget`. A turn is one answer of the model. Default: no limit.",
     ),
     click.option(
         "--no-transcripts",

@@ -24,7 +24,7 @@ class ExecutorError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """The user's choices for a run. A resume repeats all of them."""
+    """The user's choices for a run. A resume repeats all of them but the limits."""
 
     executor: str
     project_dir: Path
@@ -35,6 +35,10 @@ class RunSpec:
     """Program and arguments, for the `command` executor only."""
     transcripts: bool = True
     """True if the manager should keep the agent's transcript."""
+    max_cost: float | None = None
+    """Limit of the cost of this run in US dollars; only Claude Code has one."""
+    max_turns: int | None = None
+    """Limit of the answers of the model in this run; only Claude Code has one."""
 
 
 @dataclass(frozen=True, kw_only=True)

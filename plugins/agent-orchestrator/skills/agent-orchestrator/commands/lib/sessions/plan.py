@@ -43,11 +43,18 @@ def check(spec: RunSpec, prompt: str) -> None:
     """Check that a spec and a prompt can become a run.
 
     Raises:
-        SessionUsageError: the executor is unknown, or lacks its program or its prompt.
+        SessionUsageError: the executor is unknown, lacks its program or its prompt, or does not
+            have a given limit.
     """
     if spec.executor not in EXECUTORS:
         known = ", ".join(EXECUTORS)
         raise SessionUsageError(f"unknown executor {spec.executor!r}; known executors: {known}")
+    has_limit = spec.max_cost is not None or spec.max_turns is not None
+    if has_limit and spec.executor != "claude":
+        raise SessionUsageError(
+            f"--max-cost and --max-turns are limits of Claude Code: the {spec.executor} executor "
+            "has only --timeout"
+        )
     if spec.executor == "command" and not spec.command:
         raise SessionUsageError("the command executor needs a program: … -- PROGRAM ARG…")
     if spec.executor != "command" and spec.command:
@@ -91,6 +98,8 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
         "permission_mode": spec.permission_mode,
         "command": list(spec.command),
         **({} if spec.transcripts else {"transcripts": False}),
+        **({} if spec.max_cost is None else {"max_cost": spec.max_cost}),
+        **({} if spec.max_turns is None else {"max_turns": spec.max_turns}),
     }
     record = {
         **Masking().value(record),
