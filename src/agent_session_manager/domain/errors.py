@@ -16,6 +16,18 @@ class InvalidRequestError(OrchestratorError):
     """The request is not valid."""
 
 
+class InvalidQueryError(OrchestratorError):
+    """A search query is malformed. `position` is the place of the problem, from 0."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(f"query, position {position + 1}: {problem}")
+        self.position = position
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"position": str(self.position)}
+
+
 class InvalidEventError(OrchestratorError):
     """An event does not have the shape of an event."""
 

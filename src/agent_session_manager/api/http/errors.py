@@ -25,6 +25,7 @@ RETRY_AFTER_SECONDS = {429: int(WINDOW_SECONDS), 503: 1, 507: 2}
 
 STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.InvalidRequestError: (422, "invalid_request"),
+    errors.InvalidQueryError: (400, "invalid_query"),
     errors.InvalidEventError: (422, "invalid_event"),
     errors.InvalidEntryError: (422, "invalid_entry"),
     errors.SessionNotFoundError: (404, "session_not_found"),
