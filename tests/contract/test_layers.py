@@ -22,8 +22,9 @@ MAX_LINES = 400
 SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
     "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
-    "concurrency", "sql.database", "sql.read", "transport", "settings", "sql.schema", "store",
-    "search", "export", "prices", "domain", "machine", "sql.migrations.versions",
+    "sql.search", "concurrency", "sql.database", "sql.read", "transport", "settings",
+    "sql.schema", "store", "search", "export", "prices", "domain", "machine",
+    "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "console", "sessions", "upkeep", "history.importer", "history.formats.claude",

@@ -36,6 +36,7 @@ from agent_session_manager.sql.read.sessions import get_session, get_status, lis
 from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.search.open import open_index
 from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.sql.write.usage import unpriced
 from agent_session_manager.store.change import Change, changed_sessions
@@ -106,6 +107,7 @@ class SqlStore:
         self.retention = SqlRetention(self._read)
         self.statistics = SqlStatistics(self._read)
         self.run_tokens = SqlRunTokens(self._read)
+        self.search = open_index(database, self._read, clock=clock)
 
     @property
     def url(self) -> str:
@@ -119,6 +121,7 @@ class SqlStore:
 
         Closing it would checkpoint commits that may not be on the disk.
         """
+        self.search.close()
         if self._is_broken:
             return
         if self._safeguards is not None:

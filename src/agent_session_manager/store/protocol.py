@@ -30,7 +30,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
    client drove. A model request counts once over all sessions: for the session that made it, once
    that session has reported it.
 
-The promises for transcripts are in `store/transcripts.py`.
+The promises for transcripts are in `store/transcripts.py`, and those for search in
+`store/search.py`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from agent_session_manager.store.queries import (
 )
 from agent_session_manager.store.retention import RetentionReads
 from agent_session_manager.store.run_tokens import RunTokenReads
+from agent_session_manager.store.search import SearchIndex
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.statistics import StatisticsReads
 from agent_session_manager.store.transcripts import TranscriptReads
@@ -106,6 +108,9 @@ class Store(Protocol):
 
     @property
     def run_tokens(self) -> RunTokenReads: ...
+
+    @property
+    def search(self) -> SearchIndex: ...
 
     def next_expiry(self) -> datetime | None: ...
 

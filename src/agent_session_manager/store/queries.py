@@ -26,6 +26,7 @@ class SessionSort(StrEnum):
 class SessionFilter:
     """Filter for a list of sessions. A field without a value does not filter."""
 
+    session_id: str | None = None
     session_name: str | None = None
     project_dir: str | None = None
     agent_name: str | None = None

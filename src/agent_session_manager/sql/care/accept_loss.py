@@ -18,7 +18,13 @@ import orjson
 
 from agent_session_manager.sql.care.backup import flush
 from agent_session_manager.sql.care.readonly import reading_alone
-from agent_session_manager.sql.care.restore import fold_log, owned_alone, renew, replaced_path
+from agent_session_manager.sql.care.restore import (
+    fold_log,
+    forget_index,
+    owned_alone,
+    renew,
+    replaced_path,
+)
 from agent_session_manager.sql.care.sums import rebuild_sums, wrong_sums
 from agent_session_manager.sql.care.verify import broken, damage, read_contents
 from agent_session_manager.sql.database.errors import DatabaseError
@@ -80,6 +86,7 @@ def _accept(database: Path, now: datetime) -> Accepted:
     renew(database)
     fold_log(database)
     remove_head(database)
+    forget_index(database)
     flush(database.parent)
     return Accepted(losses=losses, kept=kept)
 

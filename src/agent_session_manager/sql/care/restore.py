@@ -20,6 +20,7 @@ from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInU
 from agent_session_manager.sql.database.head import head_path, remove_head
 from agent_session_manager.sql.database.ownership import owned
 from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, distrust
+from agent_session_manager.sql.search.sqlite_file import index_path, remove_index
 
 _LOGS = ("-wal", "-shm")
 
@@ -56,6 +57,7 @@ def restore(file: Path, database: Path, *, now: datetime) -> Restored:
                 raise DatabaseError(f"cannot write in {database.parent}: {exc}") from exc
             replaced = _set_aside(database, now) if os.path.lexists(database) else None
             _forget_head(database)
+            forget_index(database)
             put_in_place(copy, database)
     return Restored(contents=contents, replaced=replaced)
 
@@ -90,6 +92,14 @@ def _forget_head(database: Path) -> None:
         flush(database.parent)
     except OSError as exc:
         raise DatabaseError(f"cannot remove {head_path(database)}: {exc.strerror}") from exc
+
+
+def forget_index(database: Path) -> None:
+    """Delete the search index. It has words of the replaced record."""
+    try:
+        remove_index(database)
+    except OSError as exc:
+        raise DatabaseError(f"cannot remove {index_path(database)}: {exc.strerror}") from exc
 
 
 def renew(copy: Path) -> None:

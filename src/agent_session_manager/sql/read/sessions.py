@@ -15,6 +15,7 @@ from agent_session_manager.sql.schema.tables import sessions
 from agent_session_manager.store.queries import Mark, SessionFilter, SessionPage, SessionSort
 
 _EQUAL = (
+    "session_id",
     "session_name",
     "project_dir",
     "agent_name",
@@ -66,7 +67,7 @@ def list_sessions(
         InvalidRequestError: `after` is not a mark of this order.
     """
     order = _ORDERS[sort]
-    query = rows.WHOLE_SESSIONS.where(*_conditions(where)).limit(limit + 1)
+    query = rows.WHOLE_SESSIONS.where(*conditions(where)).limit(limit + 1)
     query = query.order_by(*(column.desc() if down else column for column, down in order))
     if after is not None:
         if [type(value) for value in after] != [column.type.python_type for column, _ in order]:
@@ -96,7 +97,8 @@ def _is_past(order: list[tuple[ColumnElement[Any], bool]], mark: Mark) -> Column
     return and_(at_or_further, or_(further, _is_past(others, mark[1:])))
 
 
-def _conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
+def conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of a filter on the rows of `sessions`."""
     conditions = [
         sessions.c[name] == value for name in _EQUAL if (value := getattr(where, name)) is not None
     ]

@@ -1,0 +1,1 @@
+"""The index of full-text search, for both databases."""

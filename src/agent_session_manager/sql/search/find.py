@@ -1,0 +1,249 @@
+"""A search: matches of the index that exist in the record and pass the filters, in pages.
+
+Filters on sessions become facets if few sessions pass them. Otherwise each match is checked. A
+search that runs out of time returns the hits that it has, and a mark to continue at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from agent_session_manager.domain.errors import InvalidRequestError
+from agent_session_manager.search import facets
+from agent_session_manager.search.extract import Kind
+from agent_session_manager.search.match import Match
+from agent_session_manager.search.snippet import cut_snippet
+from agent_session_manager.sql.schema.rows import to_nearest_moment
+from agent_session_manager.sql.search import record
+from agent_session_manager.sql.search.reading import MAX_NUMBER, IndexReading
+from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.store.queries import Mark
+from agent_session_manager.store.search import (
+    DEFAULT_KINDS,
+    MAX_RANKED,
+    FoundSession,
+    Hit,
+    Search,
+    SearchPage,
+    SearchSort,
+)
+
+MAX_SESSION_FACETS = 100
+"""Maximum number of sessions in a filter that become facets."""
+MAX_NAMED = 20
+BUDGET_SECONDS = 0.08
+"""Time after which a search returns the hits that it has."""
+
+
+@dataclass
+class _Window:
+    """Matches in their order, and where the search ended."""
+
+    rows: list[Row[Any]]
+    considered: int = 0
+    lowest: int = MAX_NUMBER
+    """Number of the last match that was looked at."""
+    is_exhausted: bool = False
+    is_late: bool = False
+
+
+class Finder:
+    """One search in one state of the index."""
+
+    def __init__(
+        self,
+        record_connection: Connection,
+        index: IndexReading,
+        search: Search,
+        *,
+        now: datetime,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._record = record_connection
+        self._index = index
+        self._search = search
+        self._monotonic = monotonic
+        self._deadline = monotonic() + BUDGET_SECONDS
+        numbers = record.find_sessions(record_connection, search.sessions, MAX_SESSION_FACETS)
+        self._is_empty = numbers == []
+        self._is_first = True
+        self._match = _match_of(search, numbers, now)
+
+    def find(self, *, limit: int, after: Mark | None) -> SearchPage:
+        is_best = self._search.sort is SearchSort.BEST
+        top, place = _parse_mark(after, is_best=is_best)
+        if after is None:
+            top = self._index.through + 1
+        self._is_first = after is None
+        window = self._window(top, MAX_RANKED if is_best else limit)
+        found = window.rows
+        next_page: Mark | None = None if window.is_exhausted else (window.lowest,)
+        if is_best:
+            ranked = self._ranked(found, top)
+            found = ranked[place : place + limit]
+            if place + limit < len(ranked):
+                next_page = (top, place + limit)
+            elif next_page is not None:
+                next_page = (*next_page, 0)
+        return SearchPage(
+            hits=self._hits(found),
+            sessions=[] if after is not None else self._named(),
+            considered=window.considered,
+            is_complete=not window.is_late,
+            indexed_through=self._index.through,
+            newest=max(record.read_newest(self._record), self._index.through),
+            next_page=next_page,
+        )
+
+    def _window(self, top: int, most: int) -> _Window:
+        """Collect the newest matches below a number that pass all filters, at most `most`."""
+        window = _Window([], lowest=top)
+        if self._is_empty:
+            window.is_exhausted = True
+            return window
+        is_ranked = self._search.sort is SearchSort.BEST
+        seen: set[int] = set()
+        for batch in self._index.matches(self._match, below=top):
+            for row in self._passing(batch.numbers, window):
+                if not is_ranked and self._is_repeated(row, seen, top):
+                    continue
+                if len(window.rows) == most:  # there is a next page
+                    window.lowest = window.rows[-1].number
+                    return window
+                window.rows.append(row)
+            window.lowest = batch.reached
+            if self._monotonic() >= self._deadline:
+                window.is_late = True
+                return window
+        window.is_exhausted = True
+        return window
+
+    def _passing(self, numbers: list[int], window: _Window) -> Iterator[Row[Any]]:
+        """Yield the matches that pass the filters, and count those looked at."""
+        passing = self._in_time(numbers)
+        rows = record.read_hits(self._record, passing, self._search.sessions) if passing else {}
+        for number in numbers:
+            window.considered += 1
+            if number in passing and number in rows:
+                yield rows[number]
+
+    def _in_time(self, numbers: list[int]) -> set[int]:
+        since, until = self._search.since, self._search.until
+        if not numbers or (since is None and until is None):
+            return set(numbers)
+        return self._index.within(numbers, since, until)
+
+    def _is_repeated(self, row: Row[Any], seen: set[int], top: int) -> bool:
+        """Return whether the session of a match has a hit already, on this page or before."""
+        session = row.session_number
+        if not self._search.by_session:
+            return False
+        if session in seen:
+            return True
+        seen.add(session)
+        return not self._is_first and self._has_match(session, top)
+
+    def _has_match(self, session: int, lowest: int) -> bool:
+        """Return whether a session has a match with this number or a higher one."""
+        groups = (*self._match.facets, (facets.of_session(session),))
+        match = Match(
+            wanted=self._match.wanted,
+            excluded=self._match.excluded,
+            facets=groups,
+            excluded_facets=self._match.excluded_facets,
+        )
+        for batch in self._index.matches(match, below=MAX_NUMBER):
+            newer = [number for number in batch.numbers if number >= lowest]
+            if newer and self._in_time(newer):
+                return True
+            if batch.reached < lowest:
+                return False
+        return False
+
+    def _ranked(self, rows: list[Row[Any]], top: int) -> list[Row[Any]]:
+        scores = self._index.scores(self._match, [row.number for row in rows]) if rows else {}
+        ranked = sorted(rows, key=lambda row: (-scores.get(row.number, 0.0), -row.number))
+        seen: set[int] = set()
+        return [row for row in ranked if not self._is_repeated(row, seen, top)]
+
+    def _named(self) -> list[FoundSession]:
+        if self._search.is_about_events or not self._match.wanted:
+            return []
+        numbers = self._index.named(self._match, MAX_NAMED)
+        found = record.read_named(self._record, numbers, self._search.sessions) if numbers else []
+        return [_session(row) for row in found]
+
+    def _hits(self, rows: list[Row[Any]]) -> list[Hit]:
+        texts = self._index.texts([row.number for row in rows]) if rows else {}
+        return [self._hit(row, *texts[row.number]) for row in rows if row.number in texts]
+
+    def _hit(self, row: Row[Any], occurred_at: int, stored: StoredText) -> Hit:
+        return Hit(
+            session=_session(row),
+            seq=row.seq,
+            run=row.run,
+            event_type=row.event_type,
+            kind=stored.kind,
+            tool_name=stored.tool_name,
+            has_error=stored.has_error,
+            occurred_at=to_nearest_moment(occurred_at),
+            snippet=cut_snippet(stored.text, self._match.wanted),
+        )
+
+
+def _match_of(search: Search, numbers: list[int] | None, now: datetime) -> Match:
+    """Return the condition of a search on texts of the index."""
+    groups: list[tuple[str, ...]] = [
+        (facets.of_file(file.path),) for file in search.query.files if not file.is_excluded
+    ]
+    excluded = [facets.of_file(file.path) for file in search.query.files if file.is_excluded]
+    if search.kinds == DEFAULT_KINDS:
+        excluded += [facets.of_kind(kind) for kind in Kind if kind not in DEFAULT_KINDS]
+    else:
+        groups.append(tuple(sorted(facets.of_kind(kind) for kind in search.kinds)))
+    if search.tool_name is not None:
+        groups.append((facets.of_tool(search.tool_name),))
+    if search.has_error:
+        groups.append((facets.ERROR,))
+    elif search.has_error is False:
+        excluded.append(facets.ERROR)
+    times = facets.of_times(search.since, search.until, now)
+    if times:
+        groups.append(tuple(times))
+    if numbers:
+        groups.append(tuple(facets.of_session(number) for number in numbers))
+    return Match(
+        wanted=search.query.wanted,
+        excluded=tuple(term for term in search.query.terms if term.is_excluded),
+        facets=tuple(groups),
+        excluded_facets=tuple(excluded),
+    )
+
+
+def _parse_mark(after: Mark | None, *, is_best: bool) -> tuple[int, int]:
+    """Return the number below which a page begins, and the place among the ranked matches.
+
+    Raises:
+        InvalidRequestError: the mark is not of this order.
+    """
+    if after is None:
+        return MAX_NUMBER, 0
+    parts = [part for part in after if type(part) is int and 0 <= part <= MAX_NUMBER]
+    if len(parts) != len(after) or len(parts) != (2 if is_best else 1):
+        raise InvalidRequestError("page must be the `next_page` of a page in the same order")
+    return parts[0], parts[1] if is_best else 0
+
+
+def _session(row: Row[Any]) -> FoundSession:
+    return FoundSession(
+        session_id=row.session_id,
+        session_name=row.session_name,
+        project_dir=row.project_dir,
+        agent_name=row.agent_name,
+    )

@@ -1,0 +1,33 @@
+"""An index that has not begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from agent_session_manager.search.match import Match
+from agent_session_manager.sql.search.reading import Batch
+from agent_session_manager.sql.search.stored_text import StoredText
+
+
+class NothingIndexed:
+    """The state of an index without texts."""
+
+    through = 0
+
+    def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
+        return iter(())
+
+    def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
+        return {}
+
+    def within(
+        self, numbers: list[int], since: datetime | None, until: datetime | None
+    ) -> set[int]:
+        return set()
+
+    def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
+        return {}
+
+    def named(self, match: Match, limit: int) -> list[int]:
+        return []

@@ -1,0 +1,119 @@
+"""Reading the search index in PostgreSQL.
+
+The planner expects far too many matches of a rare word, and would walk through all texts. So the
+newest texts are checked one by one first. If few of them match, the words are rare, and the matches
+of the word index are collected before they are sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, text
+
+from agent_session_manager.search.match import Match
+from agent_session_manager.sql.schema.rows import to_microseconds
+from agent_session_manager.sql.search.postgresql_match import to_tsquery, to_tsquery_of_terms
+from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
+from agent_session_manager.sql.search.stored_text import StoredText, parse_text
+
+_CHECKED = 4000
+"""Number of texts that are checked one by one at once."""
+_FEW = 0.05
+"""Share of matches among them below which the words are rare."""
+_BATCH = 500
+
+_PLANS = (
+    text("SET LOCAL plan_cache_mode = force_custom_plan"),
+    text("SET LOCAL max_parallel_workers_per_gather = 0"),
+    text("SET LOCAL jit = off"),
+)
+_NEWEST = text(
+    """WITH newest AS MATERIALIZED (
+        SELECT number, words FROM search_texts WHERE number < :below
+        ORDER BY number DESC LIMIT :count
+    )
+    SELECT (SELECT min(number) FROM newest) AS lowest,
+        ARRAY(
+            SELECT number FROM newest WHERE words @@ CAST(:query AS tsquery) ORDER BY number DESC
+        ) AS numbers"""
+)
+_RARE = text(
+    """WITH found AS MATERIALIZED (
+        SELECT number FROM search_texts WHERE words @@ CAST(:query AS tsquery)
+    )
+    SELECT number FROM found WHERE number < :below ORDER BY number DESC"""
+)
+_RANKS = text(
+    """SELECT number, ts_rank(words, CAST(:query AS tsquery)) AS rank FROM search_texts
+    WHERE number IN :numbers"""
+).bindparams(bindparam("numbers", expanding=True))
+_WITHIN = text(
+    """SELECT number FROM search_texts
+    WHERE number IN :numbers AND occurred_at >= :first AND occurred_at < :last"""
+).bindparams(bindparam("numbers", expanding=True))
+_TEXTS = text(
+    "SELECT number, occurred_at, body FROM search_texts WHERE number IN :numbers"
+).bindparams(bindparam("numbers", expanding=True))
+_NAMED = text(
+    """WITH found AS MATERIALIZED (
+        SELECT session_number FROM search_names WHERE words @@ CAST(:query AS tsquery)
+    )
+    SELECT session_number FROM found ORDER BY session_number DESC LIMIT :count"""
+)
+
+
+class PostgresqlReading:
+    """Reads through one connection. `through` is the position of its first read."""
+
+    def __init__(self, connection: Connection, through: int) -> None:
+        self._connection = connection
+        self.through = through
+        for statement in _PLANS:
+            connection.execute(statement)
+
+    def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
+        query = to_tsquery(match)
+        while True:
+            newest = self._connection.execute(
+                _NEWEST, {"below": below, "count": _CHECKED, "query": query}
+            ).one()
+            if newest.lowest is None:
+                return
+            yield from _batches(newest.numbers, newest.lowest)
+            below = newest.lowest
+            if len(newest.numbers) < _FEW * _CHECKED:
+                break
+        rare = self._connection.scalars(_RARE, {"query": query, "below": below}).all()
+        yield from _batches(list(rare), 0)
+
+    def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
+        if not match.wanted:
+            return {}
+        query = to_tsquery_of_terms(match.wanted)
+        found = self._connection.execute(_RANKS, {"query": query, "numbers": numbers})
+        return {row.number: row.rank for row in found}
+
+    def within(
+        self, numbers: list[int], since: datetime | None, until: datetime | None
+    ) -> set[int]:
+        first = -MAX_NUMBER if since is None else to_microseconds(since)
+        last = MAX_NUMBER if until is None else to_microseconds(until)
+        where = {"numbers": numbers, "first": first, "last": last}
+        return set(self._connection.scalars(_WITHIN, where))
+
+    def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
+        found = self._connection.execute(_TEXTS, {"numbers": list(numbers)})
+        return {row.number: (row.occurred_at, parse_text(bytes(row.body))) for row in found}
+
+    def named(self, match: Match, limit: int) -> list[int]:
+        query = to_tsquery(Match(wanted=match.wanted, excluded=match.excluded))
+        return list(self._connection.scalars(_NAMED, {"query": query, "count": limit}))
+
+
+def _batches(numbers: list[int], reached: int) -> Iterator[Batch]:
+    for first in range(0, len(numbers), _BATCH):
+        batch = numbers[first : first + _BATCH]
+        yield Batch(batch, batch[-1])
+    yield Batch([], reached)

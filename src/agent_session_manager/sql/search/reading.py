@@ -1,0 +1,44 @@
+"""The reads of an index that a search needs, in both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from agent_session_manager.search.match import Match
+from agent_session_manager.sql.search.stored_text import StoredText
+
+MAX_NUMBER = 2**63 - 1
+
+
+class Batch(NamedTuple):
+    """Matches, newest first. No other match has a number of `reached` or more."""
+
+    numbers: list[int]
+    reached: int
+
+
+class IndexReading(Protocol):
+    """One state of an index, open for the time of a search."""
+
+    @property
+    def through(self) -> int:
+        """Number of the newest event in the index."""
+
+    def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
+        """Yield the matches below a number, newest first, in batches that may be empty."""
+
+    def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
+        """Return the rank of matches, given newest first; the best has the highest."""
+
+    def within(
+        self, numbers: list[int], since: datetime | None, until: datetime | None
+    ) -> set[int]:
+        """Return those of the events that happened in a period."""
+
+    def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
+        """Return the time in microseconds and the text of events, by number."""
+
+    def named(self, match: Match, limit: int) -> list[int]:
+        """Return the numbers of sessions whose names match, the newest first."""

@@ -1,0 +1,176 @@
+"""Reads of the record for the index: new events, names of sessions, deletions, and hits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
+
+from agent_session_manager.search.extract import EventText, extract
+from agent_session_manager.search.facets import facets_of
+from agent_session_manager.sql.read.sessions import conditions
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.tables import deleted_sessions, events, feed, sessions
+from agent_session_manager.store.queries import SessionFilter
+
+EVENTS_AT_ONCE = 2000
+CHARS_AT_ONCE = 4 * 1024 * 1024
+NAMES_AT_ONCE = 1000
+_ROWS_AT_ONCE = 100
+
+_NEW_EVENTS: Select[Any] = (
+    select(
+        events.c.number,
+        events.c.session_number,
+        events.c.event_type,
+        events.c.recorded_at,
+        events.c.fields,
+    )
+    .where(events.c.number > bindparam("after"))
+    .order_by(events.c.number)
+    .limit(EVENTS_AT_ONCE)
+    .execution_options(yield_per=_ROWS_AT_ONCE)
+)
+_CHANGED_NAMES: Select[Any] = (
+    select(
+        sessions.c.number, sessions.c.session_name, sessions.c.title, sessions.c.changed_position
+    )
+    .where(sessions.c.changed_position > bindparam("after"))
+    .order_by(sessions.c.changed_position)
+    .limit(NAMES_AT_ONCE)
+)
+_NEWEST = select(func.coalesce(func.max(events.c.number), 0))
+_DELETIONS = select(func.coalesce(func.max(deleted_sessions.c.position), 0))
+_HITS: Select[Any] = select(
+    events.c.number,
+    events.c.session_number,
+    events.c.seq,
+    events.c.run,
+    events.c.event_type,
+    sessions.c.session_id,
+    sessions.c.session_name,
+    sessions.c.project_dir,
+    sessions.c.agent_name,
+).join_from(events, sessions, sessions.c.number == events.c.session_number)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewText:
+    """The text of a new event, ready for the index."""
+
+    number: int
+    session_number: int
+    occurred_at: int
+    """Microseconds since 1970."""
+    facets: str
+    text: EventText
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTexts:
+    """The texts of the events up to a number."""
+
+    texts: list[NewText]
+    through: int
+    has_more: bool
+
+
+def read_generation(connection: Connection) -> str:
+    return str(connection.scalar(select(feed.c.generation)))
+
+
+def read_newest(connection: Connection) -> int:
+    """Return the number of the newest event; 0 without events."""
+    return int(connection.scalar(_NEWEST) or 0)
+
+
+def read_deletions(connection: Connection) -> int:
+    """Return the position of the last deletion of a session."""
+    return int(connection.scalar(_DELETIONS) or 0)
+
+
+def read_texts(connection: Connection, after: int) -> NewTexts:
+    """Read the texts of events after a number, at most `EVENTS_AT_ONCE` and `CHARS_AT_ONCE`."""
+    found: list[NewText] = []
+    through, count, size = after, 0, 0
+    with connection.execute(_NEW_EVENTS, {"after": after}) as new:
+        for row in new:
+            through, count, size = row.number, count + 1, size + len(row.fields)
+            text = _text_of(row)
+            if text is not None:
+                found.append(text)
+            if size >= CHARS_AT_ONCE:
+                return NewTexts(texts=found, through=through, has_more=True)
+    return NewTexts(texts=found, through=through, has_more=count == EVENTS_AT_ONCE)
+
+
+def _text_of(row: Row[Any]) -> NewText | None:
+    """Return the text of an event; None if it has none, or is damaged."""
+    try:
+        fields = rows.parse_fields(row.fields)
+        text = extract(row.event_type, fields)
+        if text is None:
+            return None
+        occurred_at = text.occurred_at or rows.to_moment(row.recorded_at)
+        return NewText(
+            number=row.number,
+            session_number=row.session_number,
+            occurred_at=rows.to_microseconds(occurred_at),
+            facets=" ".join(facets_of(row.session_number, text, occurred_at)),
+            text=text,
+        )
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        return None
+
+
+def read_names(connection: Connection, after: int) -> Sequence[Row[Any]]:
+    """Read the names of the sessions that changed after a position, in the order of changes."""
+    return connection.execute(_CHANGED_NAMES, {"after": after}).all()
+
+
+def name_of(row: Row[Any]) -> str:
+    """Return the text of a session's name and title."""
+    return "\n".join(part for part in (row.session_name, row.title) if part)
+
+
+def read_session_numbers(connection: Connection) -> set[int]:
+    return set(connection.scalars(select(sessions.c.number)))
+
+
+def find_sessions(connection: Connection, where: SessionFilter, limit: int) -> list[int] | None:
+    """Return the numbers of the sessions that pass a filter; None if there are more than `limit`.
+
+    A filter without values returns None as well.
+    """
+    required = conditions(where)
+    if not required:
+        return None
+    found = connection.scalars(select(sessions.c.number).where(*required).limit(limit + 1)).all()
+    return list(found) if len(found) <= limit else None
+
+
+def read_hits(
+    connection: Connection, numbers: Iterable[int], where: SessionFilter
+) -> dict[int, Row[Any]]:
+    """Return those of the events that exist and whose session passes a filter, by number."""
+    query = _HITS.where(events.c.number.in_(list(numbers)), *conditions(where))
+    return {row.number: row for row in connection.execute(query)}
+
+
+def read_named(
+    connection: Connection, numbers: Iterable[int], where: SessionFilter
+) -> Iterator[Row[Any]]:
+    """Yield those of the sessions that exist and pass a filter, the newest first."""
+    query: Select[Any] = (
+        select(
+            sessions.c.session_id,
+            sessions.c.session_name,
+            sessions.c.project_dir,
+            sessions.c.agent_name,
+        )
+        .where(sessions.c.number.in_(list(numbers)), *conditions(where))
+        .order_by(sessions.c.number.desc())
+    )
+    yield from connection.execute(query)
