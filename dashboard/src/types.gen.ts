@@ -214,6 +214,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Events
+         * @description Find events by the words of their texts.
+         *
+         *     All terms of `q` must be in one event. Case, accents and width do not count, and words are not
+         *     stemmed. A word with separators such as `src/a.py` or `snake_case` is a phrase of its parts. A
+         *     part of a word in camel case is found, too. The index follows the record by about a second. A
+         *     run finds only events of its own session and of those below it.
+         */
+        get: operations["search_events_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions": {
         parameters: {
             query?: never;
@@ -985,6 +1010,32 @@ export interface components {
             session_id: string;
         };
         /**
+         * FoundSessionBody
+         * @description A session whose name matches.
+         */
+        FoundSessionBody: {
+            /**
+             * Agent Name
+             * @description Name of the agent definition
+             */
+            agent_name: string | null;
+            /**
+             * Project Dir
+             * @description Directory of the project
+             */
+            project_dir: string | null;
+            /**
+             * Session Id
+             * @description Id of the session
+             */
+            session_id: string;
+            /**
+             * Session Name
+             * @description Name of the session
+             */
+            session_name: string;
+        };
+        /**
          * GivenCounts
          * @description The known counts of a request.
          */
@@ -1120,6 +1171,8 @@ export interface components {
              * @description Id of this process of the manager; new after a restart
              */
             instance: string;
+            /** @description `current`, `behind` the record, or `failing`: the last step failed */
+            search_index: components["schemas"]["IndexState"];
             /**
              * Service
              * @description Always `agent-session-manager`
@@ -1211,6 +1264,78 @@ export interface components {
              */
             title?: string | null;
         };
+        /**
+         * HitBody
+         * @description An event that matches, with its session.
+         */
+        HitBody: {
+            /**
+             * Agent Name
+             * @description Name of the agent definition
+             */
+            agent_name: string | null;
+            /**
+             * Event Type
+             * @description Type of the event
+             */
+            event_type: string;
+            /**
+             * Has Error
+             * @description True if the event has an `error`
+             */
+            has_error: boolean;
+            /** @description Kind of the text */
+            kind: components["schemas"]["Kind"];
+            /**
+             * Occurred At
+             * @description The client's time; `recorded_at` if the client sent no valid one
+             */
+            occurred_at: string;
+            /**
+             * Project Dir
+             * @description Directory of the project
+             */
+            project_dir: string | null;
+            /**
+             * Run
+             * @description Number of the run
+             */
+            run: number;
+            /**
+             * Seq
+             * @description Place of the event in its session
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description Id of the session
+             */
+            session_id: string;
+            /**
+             * Session Name
+             * @description Name of the session
+             */
+            session_name: string;
+            /** @description The part of the text around the first match */
+            snippet: components["schemas"]["SnippetBody"];
+            /**
+             * Tool Name
+             * @description Name of the tool, for a tool call
+             */
+            tool_name: string | null;
+        };
+        /**
+         * IndexState
+         * @description The state of the index compared with the record.
+         * @enum {string}
+         */
+        IndexState: "current" | "behind" | "failing";
+        /**
+         * Kind
+         * @description The kind of a text.
+         * @enum {string}
+         */
+        Kind: "message" | "thinking" | "tool_input" | "tool_output" | "error" | "note";
         /** LeaseBody */
         LeaseBody: {
             /**
@@ -1499,6 +1624,22 @@ export interface components {
             project_dir: string;
         };
         /**
+         * RangeBody
+         * @description The place of a match in a snippet, counted in Unicode code points.
+         */
+        RangeBody: {
+            /**
+             * End
+             * @description Place after the last character
+             */
+            end: number;
+            /**
+             * Start
+             * @description Place of the first character, from 0
+             */
+            start: number;
+        };
+        /**
          * Reason
          * @description Why a run ended.
          * @enum {string}
@@ -1680,6 +1821,50 @@ export interface components {
              */
             runs: components["schemas"]["RunBody"][];
         };
+        /** SearchAnswer */
+        SearchAnswer: {
+            /**
+             * Complete
+             * @description False if time was up before the page was full: `next_page` continues
+             */
+            complete: boolean;
+            /**
+             * Considered
+             * @description Number of matches that were looked at for this page
+             */
+            considered: number;
+            /**
+             * Hits
+             * @description Matching events, in the requested order
+             */
+            hits: components["schemas"]["HitBody"][];
+            /**
+             * Indexed Through
+             * @description Number of the newest event that is in the index
+             */
+            indexed_through: number;
+            /**
+             * Newest
+             * @description Number of the newest event of all sessions; if it is higher, the index is behind the record
+             */
+            newest: number;
+            /**
+             * Next Page
+             * @description Mark of the next page; null at the end
+             */
+            next_page: string | null;
+            /**
+             * Sessions
+             * @description Up to 20 sessions whose names match, newest first; only on the first page
+             */
+            sessions: components["schemas"]["FoundSessionBody"][];
+        };
+        /**
+         * SearchSort
+         * @description The order of hits.
+         * @enum {string}
+         */
+        SearchSort: "newest" | "best";
         /** SessionAnswer */
         SessionAnswer: {
             /**
@@ -1885,6 +2070,32 @@ export interface components {
              * @description In the order of `sort`
              */
             sessions: components["schemas"]["SessionBody"][];
+        };
+        /**
+         * SnippetBody
+         * @description The part of a text around the first match.
+         */
+        SnippetBody: {
+            /**
+             * Is Beginning
+             * @description True if the text of the event begins here
+             */
+            is_beginning: boolean;
+            /**
+             * Is End
+             * @description True if the text of the event ends here
+             */
+            is_end: boolean;
+            /**
+             * Ranges
+             * @description Places of the matches in `text`
+             */
+            ranges: components["schemas"]["RangeBody"][];
+            /**
+             * Text
+             * @description One line of up to 160 characters
+             */
+            text: string;
         };
         /**
          * SourceBody
@@ -3160,6 +3371,126 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_events_search_get: {
+        parameters: {
+            query: {
+                /** @description Words, `"phrases"`, `prefix*`, `-excluded`, and `file:PATH` for a file in the input of a tool */
+                q: string;
+                /** @description Only texts of these kinds; can be repeated. Default: all but `thinking` */
+                kind?: components["schemas"]["Kind"][];
+                /** @description Only of this tool */
+                tool_name?: string | null;
+                /** @description `true`: only events with an `error`; `false`: only others */
+                has_error?: boolean | null;
+                /** @description Only events since this time */
+                since?: string | null;
+                /** @description Only events before this time */
+                until?: string | null;
+                /** @description Only of this session */
+                session_id?: string | null;
+                /** @description Only of sessions that were started from inside this session */
+                parent_session_id?: string | null;
+                /** @description Only of this project */
+                project_dir?: string | null;
+                /** @description Part of its project's path; not case-sensitive */
+                project?: string | null;
+                /** @description Only of this agent */
+                agent_name?: string | null;
+                /** @description Only of this executor */
+                executor?: string | null;
+                /** @description Only of sessions in this state */
+                state?: components["schemas"]["State"] | null;
+                /** @description `true`: only of archived sessions; `false`: only of others */
+                archived?: boolean | null;
+                /** @description `newest` first, or `best`: by rank among the newest 2,000 matches, then among the 2,000 before them */
+                sort?: components["schemas"]["SearchSort"];
+                /** @description `session`: only the first hit of each session */
+                group?: "session" | null;
+                /** @description Size of a page */
+                limit?: number;
+                /** @description The `next_page` of the previous page of the same search */
+                page?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description Codes: `invalid_query` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

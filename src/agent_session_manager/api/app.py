@@ -33,6 +33,7 @@ from agent_session_manager.api.routes import (
     maintenance,
     page,
     runs,
+    search,
     sessions,
     statistics,
     transcripts,
@@ -41,6 +42,7 @@ from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
+from agent_session_manager.store.search import IndexState
 
 SERVICE = "agent-session-manager"
 _OPEN_ROUTES = {"/health", login.TOKEN_PATH}
@@ -51,6 +53,7 @@ _TAGS = {
     "events": "Append events to a session, and read them.",
     "transcripts": "Store the transcripts of agents, and read them.",
     "history": "Import the sessions that agents keep in files of their own.",
+    "search": "Full-text search over the events of all sessions.",
     "statistics": "Sums and lists that the dashboard shows.",
     "dashboard": "Login of dashboard pages.",
     "maintenance": "Care of the database.",
@@ -91,7 +94,10 @@ def build_app(
     async def get_health() -> Response:
         """Identify the service. Needs no token, and reveals nothing about the stored data."""
         answer = HealthAnswer(
-            service=SERVICE, version=agent_session_manager.__version__, instance=instance
+            service=SERVICE,
+            version=agent_session_manager.__version__,
+            instance=instance,
+            search_index=IndexState.BEHIND if manager is None else manager.index_state,
         )
         return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -104,6 +110,7 @@ def build_app(
         transcripts.router,
         login.router,
         statistics.router,
+        search.router,
         history.router,
         export.router,
         health,

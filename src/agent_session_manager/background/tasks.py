@@ -1,4 +1,4 @@
-"""Automatic work of a manager while it serves: reaping, retention and backups."""
+"""Automatic work of a manager while it serves: reaping, indexing, retention and backups."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from agent_session_manager.background.backups import Backups, backing_up
+from agent_session_manager.background.indexer import Indexer
 from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
@@ -17,6 +19,10 @@ from agent_session_manager.settings import Settings
 
 BACKUPS = "backups"
 """Name of the backup directory in the state directory."""
+
+
+class _Task(Protocol):
+    async def run(self) -> None: ...
 
 
 class Upkeep:
@@ -32,6 +38,7 @@ class Upkeep:
     ) -> None:
         """`database` is the SQLite file to back up, or None."""
         self.reaper = Reaper(manager, time=time)
+        self.indexer = Indexer(manager, time=time)
         terms = Terms(
             archive=_days(settings.archive_after_days),
             delete_archived=_days(settings.delete_archived_after_days),
@@ -54,7 +61,12 @@ class Upkeep:
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Run the tasks until the block ends; this cancels a backup in progress."""
-        watches = {"reaper": self.reaper, "retention": self.retention, "backups": self.backups}
+        watches: dict[str, _Task | None] = {
+            "reaper": self.reaper,
+            "indexer": self.indexer,
+            "retention": self.retention,
+            "backups": self.backups,
+        }
         tasks = {
             asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch
         }

@@ -17,6 +17,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -46,6 +47,7 @@ from agent_session_manager.store.feeds import Beginning, Changes
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.retention import Due, RetentionChange
+from agent_session_manager.store.search import Indexed, IndexState, Search, SearchPage
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageQuery, UsageReport, UsageRow
 
@@ -71,6 +73,8 @@ class Manager:
         self._vacuuming = asyncio.Lock()
         self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
         self._feed = Feed(wakeups, reader)
+        self._indexing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexer")
+        self.index_state = IndexState.BEHIND
 
     @classmethod
     @asynccontextmanager
@@ -89,7 +93,11 @@ class Manager:
         try:
             store.watch(notify_from_thread)
             async with Writer(store, wakeups.notify) as writer:
-                yield cls(store, writer, reader, wakeups, keeps_transcripts=keeps_transcripts)
+                manager = cls(store, writer, reader, wakeups, keeps_transcripts=keeps_transcripts)
+                try:
+                    yield manager
+                finally:
+                    manager._indexing.shutdown()
         finally:
             reader.close()
             store.close()
@@ -318,6 +326,28 @@ class Manager:
 
     async def list_facets(self, *, limit: int) -> Facets:
         return await self._read(lambda store: store.statistics.list_facets(limit=limit))
+
+    async def search(
+        self, search: Search, *, limit: int, after: queries.Mark | None = None
+    ) -> SearchPage:
+        return await self._read(lambda store: store.search.find(search, limit=limit, after=after))
+
+    async def index_some(self) -> Indexed:
+        """Bring the search index a step closer to the record, in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        try:
+            indexed = await loop.run_in_executor(self._indexing, self._store.search.index_some)
+        except Exception:
+            self.index_state = IndexState.FAILING
+            raise
+        self.index_state = IndexState.BEHIND if indexed.has_more else IndexState.CURRENT
+        return indexed
+
+    @contextmanager
+    def watching(self) -> Iterator[asyncio.Event]:
+        """Yield an event that is set by every change of a session, and by the stop."""
+        with self._wakeups.subscribe(None) as changed:
+            yield changed
 
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)

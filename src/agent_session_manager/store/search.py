@@ -35,6 +35,15 @@ class SearchSort(StrEnum):
     """By rank among the newest 2,000 matches, then among the 2,000 before them, and so on."""
 
 
+class IndexState(StrEnum):
+    """The state of the index compared with the record."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    FAILING = "failing"
+    """The last step failed; it is tried again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """A query with its filters. A filter without a value does not filter."""

@@ -12,6 +12,7 @@ from agent_session_manager.api.routes.page import page_paths
 from tests.api.guard.run_token import new
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 Route = tuple[str, str]
 OWN = {"own"}
@@ -46,6 +47,7 @@ REACHED: dict[Route, set[str]] = {
     ("POST", SESSION + "/history"): NOTHING,
     ("POST", RUN + "/requests"): NOTHING,
     ("DELETE", "/transcripts"): NOTHING,
+    ("GET", "/search"): FAMILY,
     ("GET", "/usage"): NOTHING,
     ("GET", "/facets"): NOTHING,
     ("POST", "/dashboard/codes"): NOTHING,
@@ -93,6 +95,8 @@ def ask(run: Api, manager: RunningManager, token: str, route: Route, session_id:
         target += "?holder=h"
     if method == "WebSocket":
         return handshake(manager, target, token)
+    if path == "/search":
+        target += f"?q={indexed_name(manager, session_id)}"
     body = BODIES.get(route, {})
     if route == ("POST", "/sessions"):
         body = new(uuid4().hex, parent_session_id=session_id)
@@ -101,6 +105,20 @@ def ask(run: Api, manager: RunningManager, token: str, route: Route, session_id:
     if method in ("GET", "HEAD", "DELETE"):
         return run.call(method, target)
     return getattr(run, method.lower())(target, body)  # type: ignore[no-any-return]
+
+
+def indexed_name(manager: RunningManager, session_id: str) -> str:
+    """Wait until the name of a session is in the search index, and return it."""
+    with Api(manager) as api:
+        found = api.get(f"/sessions/{session_id}")
+        if found.status != 200:
+            return "unknown"
+        name: str = found.json["session"]["session_name"]
+        wait_for(
+            lambda: api.get(f"/search?q={name}&session_id={session_id}").json["sessions"] or None,
+            "the name is in the search index",
+        )
+        return name
 
 
 def handshake(manager: RunningManager, target: str, token: str) -> Answer:

@@ -23,6 +23,7 @@ OF_PAGES = {
     ("GET", SESSION + "/runs"),
     ("GET", SESSION + "/export"),
     ("POST", RUN + "/requests"),
+    ("GET", "/search"),
     ("GET", "/usage"),
     ("GET", "/facets"),
     ("DELETE", "/dashboard/tokens/own"),

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from agent_session_manager.domain.session import MAX_NAME_CHARS, MAX_PATH_BYTES, SESSION_ID
+from agent_session_manager.store.search import IndexState
 
 
 def to_text(moment: datetime) -> str:
@@ -69,6 +70,9 @@ class HealthAnswer(BaseModel):
     service: str = Field(description="Always `agent-session-manager`")
     version: str = Field(description="Version of the manager")
     instance: str = Field(description="Id of this process of the manager; new after a restart")
+    search_index: IndexState = Field(
+        description="`current`, `behind` the record, or `failing`: the last step failed"
+    )
 
 
 class ErrorAnswer(BaseModel):

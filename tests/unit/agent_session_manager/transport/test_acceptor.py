@@ -75,7 +75,10 @@ def test_manager_without_free_descriptors_keeps_serving(
     manager = start_manager()
     process = psutil.Process(manager.pid)
     with Api(manager) as api:
-        assert api.get("/health").status == 200
+        wait_for(
+            lambda: api.get("/health").json["search_index"] == "current",
+            "the search index has its files open",
+        )
         _, hard = resource.prlimit(manager.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(manager.pid, resource.RLIMIT_NOFILE, (process.num_fds() + 2, hard))
         address = ("127.0.0.1", manager.port)
