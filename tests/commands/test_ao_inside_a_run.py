@@ -110,6 +110,7 @@ def test_forbidden_command_inside_a_run_fails_with_one_line(
         ["ao-stop", "child"],
         ["ao-send", "child", "-p", "hi"],
         ["ao-rename", "child", "other"],
+        ["ao-usage"],
         ["ao-clean", "child"],
         ["ao-resume", "child", "-p", "hi"],
         ["ao-resume", "child", "-p", "hi", "--fork", "other"],

@@ -48,6 +48,8 @@ SHARE_COLUMNS = ("runs", "requests")
 """The sums that count shares: a sum without a share has no row."""
 SUM_COLUMNS = (*SHARE_COLUMNS, *(state.value for state in _ENDS), *USAGE_COLUMNS)
 _PART = 2**20
+ZERO = literal(0, BigInteger)
+"""A share that is never counted, so that no sum of it is computed."""
 _PRICED_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
@@ -72,7 +74,7 @@ STATE_OF_NEWEST_RUN = select(STATE).where(WITH_NEWEST_RUN).correlate(sessions).s
 
 COUNTED: dict[str, ColumnElement[int]] = {
     "runs": literal(1, BigInteger),
-    "requests": literal(0, BigInteger),
+    "requests": ZERO,
     **{state.value: case((_has_ended(state), 1), else_=0) for state in _ENDS},
     **{name: _counted(runs.c[name]) for name in USAGE_COLUMNS},
 }
@@ -81,7 +83,7 @@ COUNTED: dict[str, ColumnElement[int]] = {
 _counts = {name: _counted(usage_facts.c[name]) for name in COUNTS}
 _tokens = sum((_counts[name] for name in _PRICED_TOKENS[1:]), _counts[_PRICED_TOKENS[0]])
 FACT_COUNTED: dict[str, ColumnElement[int]] = {
-    **{name: literal(0, BigInteger) for name in SUM_COLUMNS},
+    **dict.fromkeys(SUM_COLUMNS, ZERO),
     "requests": literal(1, BigInteger),
     **_counts,
     "cost_nanodollars": _counted(usage_facts.c.cost_nanodollars),
@@ -89,8 +91,7 @@ FACT_COUNTED: dict[str, ColumnElement[int]] = {
 }
 """The share of a model request in each sum of usage. Its place is the time of the request."""
 FACT_TAKEN: dict[str, ColumnElement[int]] = {
-    name: -FACT_COUNTED[name] if name in USAGE_COLUMNS else literal(0, BigInteger)
-    for name in SUM_COLUMNS
+    name: -FACT_COUNTED[name] if name in USAGE_COLUMNS else ZERO for name in SUM_COLUMNS
 }
 """The share that a model request takes from the start of its run, which has the total."""
 
@@ -218,6 +219,8 @@ def capped_sum(share: ColumnElement[int]) -> ColumnElement[int]:
 
     It has two parts, because SQLite fails if a sum exceeds 64 bits.
     """
+    if share is ZERO:
+        return ZERO
     high, low = func.sum(share // _PART), func.sum(share % _PART)
     bound, most = literal(MAX_SUM // _PART, BigInteger), literal(MAX_SUM, BigInteger)
     return case((high >= bound, most), (high <= -bound, -most), else_=high * _PART + low)

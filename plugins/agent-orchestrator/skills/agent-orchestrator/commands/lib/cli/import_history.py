@@ -119,7 +119,7 @@ def _import(
     try:
         with (
             open_manager(config, for_people=True) as found,
-            client_of(found.base_url, timeout=TIMEOUT_SECONDS) as manager,
+            client_of(found.base_url, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(state_dir(), manager.get_generation()) as state,
             _progress(sources) as told,
         ):

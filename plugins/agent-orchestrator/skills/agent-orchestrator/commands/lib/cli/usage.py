@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..client.connect import client_of
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
@@ -28,6 +29,8 @@ GROUPS = ("project", "agent", "model", "session", "tree")
 _FIELDS = {"project": "project_dir", "agent": "agent_name", "model": "model"}
 _UNKNOWN = {"project": "(no project)", "agent": "(no agent)", "model": "unknown"}
 MAX_ROWS = 10_000
+TIMEOUT_SECONDS = 60.0
+"""Time for the manager to sum up several million requests."""
 MAX_DAYS = 400
 """Longest time that the manager sums up by day or by week."""
 _EVER = "1970-01-01T00:00:00+00:00"
@@ -126,8 +129,12 @@ def _read(by: str, since: date | None, limit: int) -> dict[str, Any]:
         "utc_offset_minutes": str(offset // timedelta(minutes=1)),
         **({"time_zone": name} if name else {}),
     }
-    with open_manager(configure(None, must_exist=False)) as manager:
-        return manager.report_usage(query)
+    config = configure(None, must_exist=False)
+    with (
+        open_manager(config, for_people=True) as manager,
+        client_of(manager.base_url, timeout_seconds=TIMEOUT_SECONDS) as patient,
+    ):
+        return patient.report_usage(query)
 
 
 def _is_shown(by: str, row: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from .manager import TIMEOUT_SECONDS, ManagerClient
 
 
 def client_of(
-    url: str, *, run_token: str | None = None, timeout: float = TIMEOUT_SECONDS
+    url: str, *, run_token: str | None = None, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> ManagerClient:
     """Return a client of this manager.
 
@@ -17,4 +17,4 @@ def client_of(
     """
     token = run_token or run_token_for(url)
     kind = ManagerClient if loopback_url(url) is None else LoopbackClient
-    return kind(url, timeout, run_token=token, is_configured=is_manager_given())
+    return kind(url, timeout_seconds, run_token=token, is_configured=is_manager_given())
