@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_session_manager.domain.event import moment_of
 
@@ -32,9 +31,8 @@ class Kind(StrEnum):
     """Diagnostics, stderr, and events of other types."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventText:
-    """The text of one event."""
+class EventText(NamedTuple):
+    """The text of one event. A tuple, because one is created for every event."""
 
     kind: Kind
     text: str

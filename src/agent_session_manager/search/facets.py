@@ -7,7 +7,8 @@ functions, so they agree.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 
 from agent_session_manager.search.extract import EventText, Kind
@@ -15,24 +16,25 @@ from agent_session_manager.search.extract import EventText, Kind
 ERROR = "e"
 MAX_SUFFIXES = 8
 """Number of names at the end of a path by which its file is found, besides the whole path."""
+_DAY, _MONTH = "d%Y%m%d", "m%Y%m"
 MAX_DAYS = 62
 MAX_MONTHS = 120
 
 
 def facets_of(session_number: int, text: EventText, occurred_at: datetime) -> list[str]:
     """Return the facets of a text."""
-    found = [
-        of_session(session_number),
-        of_kind(text.kind),
-        occurred_at.strftime("d%Y%m%d"),
-        occurred_at.strftime("m%Y%m"),
-    ]
+    found = [of_session(session_number), _OF_KINDS[text.kind], *_of_day(occurred_at.date())]
     if text.has_error:
         found.append(ERROR)
     if text.tool_name is not None:
         found.append(of_tool(text.tool_name))
     found += sorted({facet for path in text.files for facet in _of_path(path)})
     return found
+
+
+@lru_cache(maxsize=1024)
+def _of_day(day: date) -> tuple[str, str]:
+    return day.strftime(_DAY), day.strftime(_MONTH)
 
 
 def of_session(number: int) -> str:
@@ -43,6 +45,10 @@ def of_kind(kind: Kind) -> str:
     return "k" + kind.value.replace("_", "")
 
 
+_OF_KINDS = {kind: of_kind(kind) for kind in Kind}
+
+
+@lru_cache(maxsize=1024)
 def of_tool(tool_name: str) -> str:
     return "t" + _digest(tool_name)
 
@@ -61,9 +67,9 @@ def of_times(since: datetime | None, until: datetime | None, now: datetime) -> l
         return None
     last = now + timedelta(days=1) if until is None else until
     if last - since <= timedelta(days=MAX_DAYS - 2):
-        return sorted(set(_steps(since, last, timedelta(days=1), "d%Y%m%d")))
+        return sorted(set(_steps(since, last, timedelta(days=1), _DAY)))
     if last - since <= timedelta(days=MAX_MONTHS * 30):
-        return sorted(set(_steps(since, last, timedelta(days=20), "m%Y%m")))
+        return sorted(set(_steps(since, last, timedelta(days=20), _MONTH)))
     return None
 
 

@@ -14,8 +14,8 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_WORD_CHARS = 64
 """Longer words are not indexed."""
@@ -49,8 +49,7 @@ _SEGMENT = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[0-9A-Za-z\x80-\U0010
 _BREAK = "\u200b"
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedText:
+class IndexedText(NamedTuple):
     """A text for the index: the folded text, and the humps of its words in camel case."""
 
     body: str

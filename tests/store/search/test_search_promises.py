@@ -360,7 +360,7 @@ def test_text_is_found_by_each_of_its_words(store: SqlStore, texts: list[str]) -
     index(store)
     for seq, text in enumerate(texts, 1):
         for word in text.split():
-            query = word.replace('"', "").lstrip("-").removeprefix("file:")
+            query = word.replace('"', ".")
             try:
                 found = seqs(store, f'"{query}"', session_id=session_id)
             except InvalidQueryError:

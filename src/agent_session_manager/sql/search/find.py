@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +21,9 @@ from agent_session_manager.search.match import Match
 from agent_session_manager.search.snippet import cut_snippet
 from agent_session_manager.sql.schema.rows import to_nearest_moment
 from agent_session_manager.sql.search import record
-from agent_session_manager.sql.search.reading import MAX_NUMBER, IndexReading
+from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch, IndexReading
 from agent_session_manager.sql.search.stored_text import StoredText
-from agent_session_manager.store.queries import Mark
+from agent_session_manager.store.queries import Mark, SessionFilter
 from agent_session_manager.store.search import (
     DEFAULT_KINDS,
     MAX_RANKED,
@@ -39,18 +39,24 @@ MAX_SESSION_FACETS = 100
 MAX_NAMED = 20
 BUDGET_SECONDS = 0.08
 """Time after which a search returns the hits that it has."""
+_FEW = 5
+"""Number of matches that are looked at together, if only one hit of a session is needed."""
 
 
 @dataclass
 class _Window:
     """Matches in their order, and where the search ended."""
 
-    rows: list[Row[Any]]
+    numbers: list[int]
+    rows: dict[int, Row[Any]]
+    """Events and sessions of the matches, as far as they were read."""
+    lowest: int
+    """No other match has this number or a higher one."""
     considered: int = 0
-    lowest: int = MAX_NUMBER
-    """Number of the last match that was looked at."""
     is_exhausted: bool = False
     is_late: bool = False
+    seen: set[int] = field(default_factory=set)
+    """Numbers of the sessions that have a hit, on this page or before."""
 
 
 class Finder:
@@ -72,6 +78,9 @@ class Finder:
         self._deadline = monotonic() + BUDGET_SECONDS
         numbers = record.find_sessions(record_connection, search.sessions, MAX_SESSION_FACETS)
         self._is_empty = numbers == []
+        is_checked = numbers is None and search.sessions != SessionFilter()
+        # Ranked matches are many, and only those of one page are read.
+        self._reads_rows = search.sort is SearchSort.NEWEST or search.by_session or is_checked
         self._is_first = True
         self._match = _match_of(search, numbers, now)
 
@@ -82,17 +91,17 @@ class Finder:
             top = self._index.through + 1
         self._is_first = after is None
         window = self._window(top, MAX_RANKED if is_best else limit)
-        found = window.rows
+        found = window.numbers
         next_page: Mark | None = None if window.is_exhausted else (window.lowest,)
         if is_best:
-            ranked = self._ranked(found, top)
+            ranked = self._ranked(window, top)
             found = ranked[place : place + limit]
             if place + limit < len(ranked):
                 next_page = (top, place + limit)
             elif next_page is not None:
                 next_page = (*next_page, 0)
         return SearchPage(
-            hits=self._hits(found),
+            hits=self._hits(found, window.rows),
             sessions=[] if after is not None else self._named(),
             considered=window.considered,
             is_complete=not window.is_late,
@@ -103,35 +112,62 @@ class Finder:
 
     def _window(self, top: int, most: int) -> _Window:
         """Collect the newest matches below a number that pass all filters, at most `most`."""
-        window = _Window([], lowest=top)
-        if self._is_empty:
-            window.is_exhausted = True
-            return window
-        is_ranked = self._search.sort is SearchSort.BEST
-        seen: set[int] = set()
-        for batch in self._index.matches(self._match, below=top):
-            for row in self._passing(batch.numbers, window):
-                if not is_ranked and self._is_repeated(row, seen, top):
-                    continue
-                if len(window.rows) == most:  # there is a next page
-                    window.lowest = window.rows[-1].number
+        window = _Window([], {}, lowest=top)
+        match = self._match
+        while not self._is_empty:
+            for batch in self._batches(match, window.lowest):
+                sessions = len(window.seen)
+                if self._fill(window, batch, top, most):
                     return window
-                window.rows.append(row)
-            window.lowest = batch.reached
-            if self._monotonic() >= self._deadline:
-                window.is_late = True
-                return window
+                window.lowest = batch.reached
+                if self._monotonic() >= self._deadline:
+                    window.is_late = True
+                    return window
+                if len(window.seen) > sessions:
+                    break
+            else:
+                break
+            # Skip the other matches of the sessions that have a hit now.
+            seen = (facets.of_session(session) for session in sorted(window.seen))
+            match = replace(self._match, excluded_facets=(*self._match.excluded_facets, *seen))
         window.is_exhausted = True
         return window
 
-    def _passing(self, numbers: list[int], window: _Window) -> Iterator[Row[Any]]:
+    def _batches(self, match: Match, below: int) -> Iterator[Batch]:
+        """Yield the matches below a number; in small batches if only one hit is needed of each."""
+        for batch in self._index.matches(match, below=below):
+            if not self._search.by_session:
+                yield batch
+                continue
+            numbers = batch.numbers
+            for first in range(0, len(numbers), _FEW):
+                few = numbers[first : first + _FEW]
+                yield Batch(few, few[-1])
+            yield Batch([], batch.reached)
+
+    def _fill(self, window: _Window, batch: Batch, top: int, most: int) -> bool:
+        """Add the matches of a batch; return whether there is one too many for the window."""
+        is_ranked = self._search.sort is SearchSort.BEST
+        for number in self._passing(batch.numbers, window):
+            if not is_ranked and self._is_repeated(number, window, top):
+                continue
+            if len(window.numbers) == most:
+                window.lowest = window.numbers[-1]
+                return True
+            window.numbers.append(number)
+        return False
+
+    def _passing(self, numbers: list[int], window: _Window) -> Iterator[int]:
         """Yield the matches that pass the filters, and count those looked at."""
         passing = self._in_time(numbers)
-        rows = record.read_hits(self._record, passing, self._search.sessions) if passing else {}
+        if passing and self._reads_rows:
+            rows = record.read_hits(self._record, passing, self._search.sessions)
+            window.rows.update(rows)
+            passing &= rows.keys()
         for number in numbers:
             window.considered += 1
-            if number in passing and number in rows:
-                yield rows[number]
+            if number in passing:
+                yield number
 
     def _in_time(self, numbers: list[int]) -> set[int]:
         since, until = self._search.since, self._search.until
@@ -139,25 +175,20 @@ class Finder:
             return set(numbers)
         return self._index.within(numbers, since, until)
 
-    def _is_repeated(self, row: Row[Any], seen: set[int], top: int) -> bool:
-        """Return whether the session of a match has a hit already, on this page or before."""
-        session = row.session_number
+    def _is_repeated(self, number: int, window: _Window, top: int) -> bool:
+        """Return whether the session of a match has a hit already."""
         if not self._search.by_session:
             return False
-        if session in seen:
+        session = window.rows[number].session_number
+        if session in window.seen:
             return True
-        seen.add(session)
+        window.seen.add(session)
         return not self._is_first and self._has_match(session, top)
 
     def _has_match(self, session: int, lowest: int) -> bool:
         """Return whether a session has a match with this number or a higher one."""
         groups = (*self._match.facets, (facets.of_session(session),))
-        match = Match(
-            wanted=self._match.wanted,
-            excluded=self._match.excluded,
-            facets=groups,
-            excluded_facets=self._match.excluded_facets,
-        )
+        match = replace(self._match, facets=groups)
         for batch in self._index.matches(match, below=MAX_NUMBER):
             newer = [number for number in batch.numbers if number >= lowest]
             if newer and self._in_time(newer):
@@ -166,11 +197,10 @@ class Finder:
                 return False
         return False
 
-    def _ranked(self, rows: list[Row[Any]], top: int) -> list[Row[Any]]:
-        scores = self._index.scores(self._match, [row.number for row in rows]) if rows else {}
-        ranked = sorted(rows, key=lambda row: (-scores.get(row.number, 0.0), -row.number))
-        seen: set[int] = set()
-        return [row for row in ranked if not self._is_repeated(row, seen, top)]
+    def _ranked(self, window: _Window, top: int) -> list[int]:
+        scores = self._index.scores(self._match, window.numbers) if window.numbers else {}
+        ranked = sorted(window.numbers, key=lambda number: (-scores.get(number, 0.0), -number))
+        return [number for number in ranked if not self._is_repeated(number, window, top)]
 
     def _named(self) -> list[FoundSession]:
         if self._search.is_about_events or not self._match.wanted:
@@ -179,9 +209,12 @@ class Finder:
         found = record.read_named(self._record, numbers, self._search.sessions) if numbers else []
         return [_session(row) for row in found]
 
-    def _hits(self, rows: list[Row[Any]]) -> list[Hit]:
-        texts = self._index.texts([row.number for row in rows]) if rows else {}
-        return [self._hit(row, *texts[row.number]) for row in rows if row.number in texts]
+    def _hits(self, numbers: list[int], rows: dict[int, Row[Any]]) -> list[Hit]:
+        unread = [number for number in numbers if number not in rows]
+        if unread:
+            rows = rows | record.read_hits(self._record, unread, self._search.sessions)
+        texts = self._index.texts(numbers) if numbers else {}
+        return [self._hit(rows[n], *texts[n]) for n in numbers if n in texts and n in rows]
 
     def _hit(self, row: Row[Any], occurred_at: int, stored: StoredText) -> Hit:
         return Hit(

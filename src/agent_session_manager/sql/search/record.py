@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
@@ -56,9 +56,8 @@ _HITS: Select[Any] = select(
 ).join_from(events, sessions, sessions.c.number == events.c.session_number)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewText:
-    """The text of a new event, ready for the index."""
+class NewText(NamedTuple):
+    """The text of a new event, ready for the index. A tuple, as `EventText`."""
 
     number: int
     session_number: int
