@@ -82,6 +82,7 @@ class Finder:
         # Ranked matches are many, and only those of one page are read.
         self._reads_rows = search.sort is SearchSort.NEWEST or search.by_session or is_checked
         self._is_first = True
+        self._skips = search.by_session and index.skips_sessions
         self._match = _match_of(search, numbers, now)
 
     def find(self, *, limit: int, after: Mark | None) -> SearchPage:
@@ -123,7 +124,7 @@ class Finder:
                 if self._monotonic() >= self._deadline:
                     window.is_late = True
                     return window
-                if len(window.seen) > sessions:
+                if self._skips and len(window.seen) > sessions:
                     break
             else:
                 break
@@ -136,7 +137,7 @@ class Finder:
     def _batches(self, match: Match, below: int) -> Iterator[Batch]:
         """Yield the matches below a number; in small batches if only one hit is needed of each."""
         for batch in self._index.matches(match, below=below):
-            if not self._search.by_session:
+            if not self._skips:
                 yield batch
                 continue
             numbers = batch.numbers

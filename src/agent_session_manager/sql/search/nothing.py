@@ -14,6 +14,7 @@ class NothingIndexed:
     """The state of an index without texts."""
 
     through = 0
+    skips_sessions = False
 
     def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
         return iter(())

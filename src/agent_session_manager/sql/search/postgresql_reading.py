@@ -18,8 +18,9 @@ from agent_session_manager.sql.search.postgresql_match import to_tsquery, to_tsq
 from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
 from agent_session_manager.sql.search.stored_text import StoredText, parse_text
 
+_FIRST_CHECKED = 500
 _CHECKED = 4000
-"""Number of texts that are checked one by one at once."""
+"""Number of texts that are checked one by one at once, after the first ones."""
 _FEW = 0.05
 """Share of matches among them below which the words are rare."""
 _BATCH = 500
@@ -67,6 +68,8 @@ _NAMED = text(
 class PostgresqlReading:
     """Reads through one connection. `through` is the position of its first read."""
 
+    skips_sessions = False
+
     def __init__(self, connection: Connection, through: int) -> None:
         self._connection = connection
         self.through = through
@@ -75,16 +78,18 @@ class PostgresqlReading:
 
     def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
         query = to_tsquery(match)
+        count = _FIRST_CHECKED
         while True:
             newest = self._connection.execute(
-                _NEWEST, {"below": below, "count": _CHECKED, "query": query}
+                _NEWEST, {"below": below, "count": count, "query": query}
             ).one()
             if newest.lowest is None:
                 return
             yield from _batches(newest.numbers, newest.lowest)
             below = newest.lowest
-            if len(newest.numbers) < _FEW * _CHECKED:
+            if len(newest.numbers) < _FEW * count:
                 break
+            count = _CHECKED
         rare = self._connection.scalars(_RARE, {"query": query, "below": below}).all()
         yield from _batches(list(rare), 0)
 

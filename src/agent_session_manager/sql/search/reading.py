@@ -26,6 +26,10 @@ class IndexReading(Protocol):
     def through(self) -> int:
         """Number of the newest event in the index."""
 
+    @property
+    def skips_sessions(self) -> bool:
+        """True if a search that excludes more sessions begins again at little cost."""
+
     def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
         """Yield the matches below a number, newest first, in batches that may be empty."""
 

@@ -28,6 +28,8 @@ _WEIGHTS = "1.0, 0.5, 0.0"
 class SqliteReading:
     """A read-only connection in one transaction, so that all reads see the same index."""
 
+    skips_sessions = True
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         state = read_state(connection)
