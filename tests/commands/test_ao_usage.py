@@ -100,7 +100,10 @@ def test_wrong_values_are_usage_errors(arguments: list[str]) -> None:
 @each_row("by", ["day", "week"])
 def test_days_and_weeks_go_back_400_days(by: str) -> None:
     assert call("ao-usage", "--by", by, "--since", "402d") == Ended(
-        USAGE, "", f"ao-usage: --by {by} shows up to 400 days: give a later --since\n"
+        USAGE,
+        "",
+        f"ao-usage: --by {by} shows up to 400 days: use --since 400d, or another --by for "
+        "a longer period\n",
     )
     assert call("ao-usage", "--by", by, "--since", "all").exit_code == USAGE
 

@@ -102,6 +102,7 @@ def open_to_write(database: Path, generation: str, newest: int) -> sqlite3.Conne
         OSError: the file cannot be created, or is not private.
         sqlite3.Error: the file cannot be written.
     """
+    is_new = not index_path(database).exists()
     connection = _connect(database)
     try:
         problem = _problem(connection, generation, newest)
@@ -113,7 +114,8 @@ def open_to_write(database: Path, generation: str, newest: int) -> sqlite3.Conne
     if problem is None:
         return connection
     connection.close()
-    logger.info("the search index begins again: %s", problem)
+    if not is_new:
+        logger.info("the search index begins again: %s", problem)
     remove_index(database)
     connection = _connect(database)
     try:

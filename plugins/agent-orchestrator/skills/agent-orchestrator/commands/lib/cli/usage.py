@@ -97,7 +97,8 @@ def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
     one. These are at the start of the run, and under the model `unknown`.
     """
     if by in BUCKETS and (since is None or today() - since > timedelta(days=MAX_DAYS)):
-        raise CommandError(f"--by {by} shows up to {MAX_DAYS} days: give a later --since", USAGE)
+        hint = f"use --since {MAX_DAYS}d, or another --by for a longer period"
+        raise CommandError(f"--by {by} shows up to {MAX_DAYS} days: {hint}", USAGE)
     report = _read(by, since, limit)
     if as_json:
         answer_json(report)
