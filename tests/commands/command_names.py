@@ -10,7 +10,8 @@ COMMANDS = (
 NEED_AN_AGENT = ("ao-new", "ao-resume")
 NEED_A_MANAGER = (
     *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
-    *("ao-export", "ao-import", "ao-send", "ao-status", "ao-stop", "ao-usage", "ao-wait"),
+    *("ao-export", "ao-import", "ao-search", "ao-send", "ao-status", "ao-stop", "ao-usage"),
+    "ao-wait",
 )
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +14,7 @@ from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
 from ..console.output import answer_json, local_parts, note
+from ..console.since import Since
 from ..console.usage_table import age_of_prices, lines, sources
 from ..machine.time_zone import start_of, today, zone_name
 
@@ -34,29 +34,7 @@ TIMEOUT_SECONDS = 60.0
 MAX_DAYS = 400
 """Longest time that the manager sums up by day or by week."""
 _EVER = "1970-01-01T00:00:00+00:00"
-_DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
 _ID_CHARS = 8
-
-
-class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """The beginning of a period: a number of days, a date, or `all`."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the local day; None for the whole time."""
-        text = str(value)
-        if text == "all":
-            return None
-        days = _DAYS.fullmatch(text)
-        try:
-            if days is not None:
-                return today() - timedelta(days=int(days[1]) - 1)
-            day = date.fromisoformat(text)
-            start_of(day).astimezone(UTC)
-        except (ValueError, OverflowError, OSError):
-            self.fail(f"{text!r} is not 7d, a date such as 2026-11-01, or all.", param, ctx)
-        return day
 
 
 @click.command(cls=Command, examples=EXAMPLES)

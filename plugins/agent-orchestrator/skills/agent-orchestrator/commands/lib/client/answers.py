@@ -130,7 +130,36 @@ USAGE_ROW: Mapping[str, Check] = {
 }
 """Fields of a row of usage that commands read."""
 
+HIT: Mapping[str, Check] = {
+    "session_id": _is_session_id,
+    "session_name": _is_text,
+    "project_dir": _or_none(_is_text),
+    "seq": is_number,
+    "kind": _is_text,
+    "tool_name": _or_none(_is_text),
+    "occurred_at": is_moment,
+    "snippet": _object(
+        {
+            "text": _is_text,
+            "ranges": _list(_object({"start": is_number, "end": is_number})),
+            "is_beginning": lambda value: isinstance(value, bool),
+            "is_end": lambda value: isinstance(value, bool),
+        }
+    ),
+}
+"""Fields of a hit of a search that commands read."""
+_NAMED_SESSION = {name: HIT[name] for name in ("session_id", "session_name", "project_dir")}
+
 is_session = _object(SESSION)
+is_search_page = _object(
+    {
+        "hits": _list(_object(HIT)),
+        "sessions": _list(_object(_NAMED_SESSION)),
+        "indexed_through": is_number,
+        "newest": is_number,
+        "next_page": _or_none(_is_text),
+    }
+)
 is_usage_report = _object(
     {"rows": _list(_object(USAGE_ROW)), "total": _object(USAGE_ROW), "left_out": is_number}
 )

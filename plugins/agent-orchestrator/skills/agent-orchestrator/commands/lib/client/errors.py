@@ -6,6 +6,7 @@ from ..session_client import SessionClientError
 
 NAME_TAKEN = "name_taken"
 INVALID_NAME = "invalid_name"
+INVALID_QUERY = "invalid_query"
 LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_superseded"})
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..client.errors import INVALID_NAME, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
+from ..client.errors import INVALID_NAME, INVALID_QUERY, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
 from ..config import Config, load_config
 from ..machine.environment import (
     OF_A_RUN,
@@ -36,6 +36,9 @@ FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
 NOT_FINISHED = 4
+
+_OF_ARGUMENTS = (INVALID_NAME, INVALID_QUERY)
+"""Codes of errors in what the person gave, on any route."""
 
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not finished."
 
@@ -97,7 +100,7 @@ class Command(click.Command):
         except SessionNotFoundError as exc:
             _end(str(exc), NOT_FOUND)
         except SessionClientError as exc:
-            _end(explain(exc), USAGE if exc.code == INVALID_NAME else FAILED)
+            _end(explain(exc), USAGE if exc.code in _OF_ARGUMENTS else FAILED)
         except VariableError as exc:
             _end(str(exc), USAGE)
         except (click.ClickException, click.exceptions.Exit):
@@ -160,7 +163,7 @@ def explain(error: SessionClientError) -> str:
     """Return what went wrong and, if no manager answered, what to do about it."""
     import httpx
 
-    if error.code == INVALID_NAME:  # a name that the person gave, on any route
+    if error.code in _OF_ARGUMENTS:
         return str(error).partition(f": {error.status_code} ")[2]
     if error.code == NOT_FOR_RUNS:
         return f"{error}; a person can do this in a shell outside the run"
