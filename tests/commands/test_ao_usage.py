@@ -20,10 +20,8 @@ from tests.support.rows import each_row
 MODELS = {"claude-opus-5-5": 2, "some-model": 1}
 
 
-@pytest.fixture
-def used(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> str:
-    """Return the id of a session with two requests of a known and one of an unknown model."""
-    session_id = new_id()
+def use(records: ManagerClient, session_id: str, project: Path, at: datetime) -> None:
+    """Create a session with two requests of a known and one of an unknown model."""
     records.create_named_session(
         session_id, "fix login", project_dir=str(project), agent_name="reviewer", executor="command"
     )
@@ -33,10 +31,16 @@ def used(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> st
                 "event_type": "usage",
                 "request_id": f"{model} {number}",
                 "model": model,
-                "timestamp": datetime.now(UTC).isoformat(),
+                "timestamp": at.isoformat(),
                 "usage": {"input_tokens": 1000, "output_tokens": 500},
             }
             records.add_event(session_id, event)
+
+
+@pytest.fixture
+def used(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> str:
+    session_id = new_id()
+    use(records, session_id, project, datetime.now(UTC))
     return session_id
 
 
@@ -47,13 +51,17 @@ def rows_of(ended: Ended) -> list[list[str]]:
     return [re.split("  +", line) for line in rows]
 
 
-def test_table_has_a_row_for_each_group_and_a_total(shell: Shell, used: str, project: Path) -> None:
+def test_table_has_a_row_for_each_group_and_a_total(
+    own_shell: Shell, own_records: ManagerClient, project: Path, new_id: Callable[[], str]
+) -> None:
+    used, at = new_id(), datetime.now(UTC)
+    use(own_records, used, project, at)
     names = {
         "project": str(project), "agent": "reviewer", "session": f"fix login {used[:8]}",
-        "tree": f"fix login {used[:8]}", "day": f"{datetime.now(UTC).astimezone():%Y-%m-%d}",
+        "tree": f"fix login {used[:8]}", "day": f"{at.astimezone():%Y-%m-%d}",
     }  # fmt: skip
     for by, name in names.items():
-        header, *rows = rows_of(shell.run("ao-usage", "--by", by))
+        header, *rows = rows_of(own_shell.run("ao-usage", "--by", by))
         assert header[:2] == [by.upper(), "REQUESTS"]
         assert rows[-1][0] == "TOTAL"
         assert [row[:1] + row[1:6] for row in rows if row[0] == name] == [
@@ -62,7 +70,7 @@ def test_table_has_a_row_for_each_group_and_a_total(shell: Shell, used: str, pro
 
 
 def test_unknown_cost_is_shown_as_unknown(shell: Shell, used: str) -> None:
-    ended = shell.run("ao-usage", "--by", "model", "--since", "1d")
+    ended = shell.run("ao-usage", "--by", "model", "--since", "7d")
     costs = {row[0]: row[-1] for row in rows_of(ended)}
     assert costs["some-model"] == "unknown"
     assert re.fullmatch(r"\$\d+\.\d+", costs["claude-opus-5-5"])
