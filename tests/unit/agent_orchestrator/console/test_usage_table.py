@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_orchestrator.console.output import clean
@@ -22,8 +22,9 @@ from agent_orchestrator.console.usage_table import (
 )
 from tests.support.rows import each_row
 
-LEAST_WIDTH = MIN_NAME_CHARS + 80
-"""Enough for the columns of numbers, and the shortest names."""
+LARGEST = 2**60
+LEAST_WIDTH = MIN_NAME_CHARS + 83
+"""Enough for the columns of numbers up to `LARGEST`, and the shortest names."""
 
 
 def usage(tokens: int = 0, nanodollars: int = 0, unpriced: int = 0) -> dict[str, Any]:
@@ -91,9 +92,10 @@ def test_unknown_cost_is_not_0_dollars(used: dict[str, Any], text: str) -> None:
 
 @given(
     names=st.lists(st.text(max_size=200), min_size=1, max_size=5),
-    tokens=st.integers(-(2**60), 2**60),
+    tokens=st.integers(-LARGEST, LARGEST),
     width=st.integers(LEAST_WIDTH, 300),
 )
+@example(names=["/" * MIN_NAME_CHARS], tokens=-LARGEST, width=LEAST_WIDTH)
 def test_table_fits_the_terminal(names: list[str], tokens: int, width: int) -> None:
     rows = [(name, row(usage(tokens, abs(tokens), 5))) for name in names]
     printed = list(lines(rows, title="PROJECT", width=width))

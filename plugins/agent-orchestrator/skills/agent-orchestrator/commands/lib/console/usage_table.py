@@ -53,7 +53,8 @@ def cost(usage: Row) -> str:
 def lines(rows: Sequence[tuple[str, Row]], *, title: str, width: int | None) -> Iterator[str]:
     """Yield the lines of a table with a row for each name, at most `width` characters wide.
 
-    Only names are shortened, and not below `MIN_NAME_CHARS`.
+    Only names are shortened, and not below `MIN_NAME_CHARS`. A terminal that is narrower than the
+    columns of numbers beside them wraps the lines.
     """
     cells = [[title, *COLUMNS], *([one_line(name), *_cells(row)] for name, row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
