@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
 from contextlib import aclosing
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import ExecutorError
 from tests.claude.conftest import Claude
+from tests.support.beacon import Beacon
 from tests.support.loops import run
+from tests.support.model_server import script, tool
 
 
 def events_of(claude: Claude, prompt: str, **changes: Any) -> list[Event]:
@@ -27,6 +31,30 @@ def error_of(claude: Claude, prompt: str, **changes: Any) -> tuple[list[Event], 
                 async for event in stream:
                     events.append(event)
         return events, str(caught.value)
+
+    return run(act())
+
+
+def interrupted_call(claude: Claude) -> list[Event]:
+    """Cancel a run during a call of Bash, and wait until its processes are gone."""
+    claude.allow("Bash")
+
+    async def act() -> list[Event]:
+        events: list[Event] = []
+
+        async def read(command: str) -> None:
+            async with aclosing(claude.start(script(tool("Bash", command=command)))) as stream:
+                async for event in stream:
+                    events.append(event)
+
+        async with Beacon.open() as beacon:
+            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
+            lingering = await beacon.arrival()
+            reading.cancel()
+            await asyncio.wait({reading})
+            assert reading.cancelled()
+            await lingering.gone()
+        return events
 
     return run(act())
 

@@ -20,7 +20,7 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import CHUNK_BYTES
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import Grace
-from tests.claude.claude_events import events_of, only, stamped, text_of
+from tests.claude.claude_events import events_of, interrupted_call, only, stamped, text_of
 from tests.claude.conftest import Claude, types_of
 from tests.claude.model_usage import CALL_COST, CALL_USAGE, requests_of, totals
 from tests.support.beacon import Beacon
@@ -74,26 +74,7 @@ def test_killed_cli_fails_the_run_and_its_tools_end(claude: Claude) -> None:
 
 
 def test_stopped_run_reports_its_requests_and_closes_its_calls(claude: Claude) -> None:
-    claude.allow("Bash")
-
-    async def act() -> list[Event]:
-        events: list[Event] = []
-
-        async def read(command: str) -> None:
-            async with aclosing(claude.start(script(tool("Bash", command=command)))) as stream:
-                async for event in stream:
-                    events.append(event)
-
-        async with Beacon.open() as beacon:
-            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
-            lingering = await beacon.arrival()
-            reading.cancel()
-            await asyncio.wait({reading})
-            assert reading.cancelled()
-            await lingering.gone()
-        return events
-
-    events = run(act())
+    events = interrupted_call(claude)
     (request,) = requests_of(events).values()
     assert request["usage"]["input_tokens"] == CALL_USAGE["input_tokens"]
     # An interrupted CLI may exit before it writes its total.

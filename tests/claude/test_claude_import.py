@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
@@ -21,9 +20,8 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.history.format import Place, Source
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.items import FoundEvent, Item, ModelRequest, TurnEnd
-from tests.claude.claude_events import events_of, only, text_of
+from tests.claude.claude_events import events_of, interrupted_call, only, text_of
 from tests.claude.conftest import Claude
-from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import script, tool
 
@@ -213,24 +211,6 @@ def test_imported_long_output_is_whole(claude: Claude) -> None:
 
 
 def test_imported_interruption_equals_the_recorded_one(claude: Claude) -> None:
-    claude.allow("Bash")
-
-    async def act() -> list[Event]:
-        events: list[Event] = []
-
-        async def read(command: str) -> None:
-            async with aclosing(claude.start(script(tool("Bash", command=command)))) as stream:
-                async for event in stream:
-                    events.append(event)
-
-        async with Beacon.open() as beacon:
-            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
-            lingering = await beacon.arrival()
-            reading.cancel()
-            await asyncio.wait({reading})
-            await lingering.gone()
-        return events
-
-    interrupted = run(act())
+    interrupted = interrupted_call(claude)
     compare(claude, interrupted)
     compare(claude, [*interrupted, *events_of(claude, script(DONE), resume=True)])

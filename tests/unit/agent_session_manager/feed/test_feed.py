@@ -30,14 +30,15 @@ from agent_session_manager.feed.frames import (
 )
 from agent_session_manager.store.feeds import Changes
 from tests.support.loops import run
-from tests.unit.agent_session_manager.feed.test_tail import SESSION, _event
+from tests.support.running_session import RUNNING
+from tests.unit.agent_session_manager.feed.test_tail import _event
 
 
 class Source:
     """One session that grows, and a list without changes."""
 
     def __init__(self) -> None:
-        self.session = SESSION
+        self.session = RUNNING
         self.fails = False
         self.wakeups = Wakeups()
         self.feeds = self
@@ -97,7 +98,7 @@ def test_store_failure_ends_a_feed_that_can_be_resumed() -> None:
             with pytest.raises(StoreUnavailableError):
                 await anext(frames)
         source.fails = False
-        begin = Cursor(generation=SESSION.generation, number=1)
+        begin = Cursor(generation=RUNNING.generation, number=1)
         async with aclosing(source.feed.follow("s", begin, forever=True)) as frames:
             await anext(frames)
             added = await anext(frames)
@@ -112,12 +113,12 @@ def test_invalid_cursor_is_refused_with_the_head() -> None:
         source = Source()
         source.append()
         for wrong in (
-            Cursor(generation=SESSION.generation, number=2),
+            Cursor(generation=RUNNING.generation, number=2),
             Cursor(generation="other", number=1),
         ):
             with pytest.raises(CursorUnknownError) as refused:
                 await anext(source.feed.follow("s", wrong, forever=True))
-            assert refused.value.head == f"{SESSION.generation}:1"
+            assert refused.value.head == f"{RUNNING.generation}:1"
 
     run(scenario())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -13,38 +12,19 @@ import pytest
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Run, Session, Usage
+from agent_session_manager.domain.session import Session
 from agent_session_manager.feed import tail as module
 from agent_session_manager.feed.tail import Tail
 from tests.support.loops import run
 from tests.support.rows import each_row
-
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-SESSION = Session(
-    session_id="s",
-    generation="first",
-    session_name="s",
-    project_dir=None,
-    agent_name=None,
-    created_at=NOW,
-    last_resumed_at=None,
-    last_activity_at=NOW,
-    executor=None,
-    parent_session_id=None,
-    archived_at=None,
-    unique_name=False,
-    last_seq=0,
-    usage=Usage(),
-    newest_run=Run(run=1, started_at=NOW),
-    child_count=0,
-)
+from tests.support.running_session import BEGUN, RUNNING
 
 
 class Record:
     """A session that records its reads."""
 
     def __init__(self) -> None:
-        self.session: Session | None = SESSION
+        self.session: Session | None = RUNNING
         self.reads: list[int] = []
         self.changed = asyncio.Event()
         self.feeds = self
@@ -80,7 +60,7 @@ def _event(seq: int) -> Event:
         event_id=None,
         run=1,
         late=False,
-        recorded_at=NOW,
+        recorded_at=BEGUN,
         fields_json='{"n":"ab"}',
     )
 
@@ -168,7 +148,7 @@ def test_session_with_a_reused_id_is_detected() -> None:
         record = Record()
         record.append(5)
         await record.seqs(5)
-        record.session = replace(SESSION, generation="second", last_seq=7)
+        record.session = replace(RUNNING, generation="second", last_seq=7)
         record.changed.set()
         news = await record.tail.look(5)
         assert (news.session.generation, news.session.last_seq) == ("second", 7)

@@ -17,10 +17,11 @@ from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Reason, Run, Session, Usage
+from agent_session_manager.domain.session import Reason, Session
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.protocol import Store
 from tests.support.loops import run
+from tests.support.running_session import BEGUN, RUNNING
 from tests.support.waiting import WATCHDOG_SECONDS
 
 REQUEST = Request(
@@ -35,27 +36,8 @@ REQUEST = Request(
 )
 
 EXPIRED = replace(REQUEST, state=RequestState.EXPIRED)
-_BEGUN = datetime(2026, 11, 22, tzinfo=UTC)
-OPEN = Session(
-    session_id="s",
-    generation="g",
-    session_name="s",
-    project_dir=None,
-    agent_name=None,
-    created_at=_BEGUN,
-    last_resumed_at=None,
-    last_activity_at=_BEGUN,
-    executor=None,
-    parent_session_id=None,
-    archived_at=None,
-    unique_name=False,
-    last_seq=0,
-    usage=Usage(),
-    newest_run=Run(run=1, started_at=_BEGUN),
-    child_count=0,
-)
 ENDED = replace(
-    OPEN, newest_run=replace(OPEN.newest_run, finished_at=_BEGUN, reason=Reason.COMPLETED)
+    RUNNING, newest_run=replace(RUNNING.newest_run, finished_at=BEGUN, reason=Reason.COMPLETED)
 )
 
 
@@ -159,7 +141,7 @@ class EndingStore:
         self._has_ended = False
 
     def get_session(self, session_id: str) -> Session:
-        seen = ENDED if self._has_ended else OPEN
+        seen = ENDED if self._has_ended else RUNNING
         self._end()
         return seen
 

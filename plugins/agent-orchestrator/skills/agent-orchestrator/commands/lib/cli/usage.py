@@ -13,7 +13,7 @@ from ..client.connect import client_of
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
-from ..console.output import answer_json, local_parts, note
+from ..console.output import answer_json, local_parts, note, short_id
 from ..console.since import Since
 from ..console.usage_table import age_of_prices, lines, sources
 from ..machine.time_zone import start_of, today, zone_name
@@ -34,7 +34,6 @@ TIMEOUT_SECONDS = 60.0
 MAX_DAYS = 400
 """Longest time that the manager sums up by day or by week."""
 _EVER = "1970-01-01T00:00:00+00:00"
-_ID_CHARS = 8
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -126,4 +125,4 @@ def _name(by: str, row: dict[str, Any]) -> str:
         return local_parts(row["start"])[0]
     if by in _FIELDS:
         return row[_FIELDS[by]] or _UNKNOWN[by]
-    return f"{row['session_name']} {row['session_id'][:_ID_CHARS]}"
+    return f"{row['session_name']} {short_id(row['session_id'])}"

@@ -122,6 +122,11 @@ def local_time(moment: str) -> str:
     return f"{date} {time} {offset}"
 
 
+def short_id(session_id: str) -> str:
+    """Return the beginning of an id. With it, commands that only read find the session."""
+    return session_id[:8]
+
+
 def ago(moment: str | None, *, now: datetime | None = None) -> str:
     """Return the time since a moment in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
     if moment is None:

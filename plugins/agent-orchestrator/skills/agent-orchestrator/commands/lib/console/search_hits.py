@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from .output import local_parts, one_line
+from .output import local_parts, one_line, short_id
 
 Hit = dict[str, Any]
 
 _KINDS = {"tool_input": "input", "tool_output": "output"}
-_ID_CHARS = 8
 
 
 def lines(hits: list[Hit]) -> Iterator[str]:
@@ -33,7 +32,7 @@ def lines(hits: list[Hit]) -> Iterator[str]:
 def heading(session: dict[str, Any]) -> str:
     """Return the name of a session, the beginning of its id, and its project."""
     name = click.style(one_line(session["session_name"]), bold=True)
-    return f"{name}  {session['session_id'][:_ID_CHARS]}  {one_line(session['project_dir'] or '')}"
+    return f"{name}  {short_id(session['session_id'])}  {one_line(session['project_dir'] or '')}"
 
 
 def snippet(found: dict[str, Any]) -> str:
