@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.search import record
 from agent_session_manager.sql.search.find import Finder
@@ -29,7 +30,7 @@ from agent_session_manager.sql.search.postgresql_tables import (
 )
 from agent_session_manager.sql.search.stored_text import dump_text
 from agent_session_manager.store.queries import Mark
-from agent_session_manager.store.search import Indexed, Search, SearchPage
+from agent_session_manager.store.search import Indexed, IndexPausedError, Search, SearchPage
 
 _INDEXING = 0x414F5345  # "AOSE": the number of an advisory lock, chosen by the application
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({_INDEXING})")
@@ -84,7 +85,9 @@ class PostgresqlIndex:
         try:
             with self._engine.begin() as connection:
                 return self._index_some(connection)
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as exc:
+            if is_disk_full(exc.orig if isinstance(exc, DBAPIError) else exc):
+                raise IndexPausedError("the disk of PostgreSQL is full") from exc
             raise StoreUnavailableError("the search index cannot be written now") from exc
 
     def close(self) -> None:
