@@ -1171,7 +1171,7 @@ export interface components {
              * @description Id of this process of the manager; new after a restart
              */
             instance: string;
-            /** @description `current`, `behind` the record, or `failing`: the last step failed */
+            /** @description `current`, `behind` the record, `paused` because the disk is nearly full, or `failing`: the last step failed */
             search_index: components["schemas"]["IndexState"];
             /**
              * Service
@@ -1329,7 +1329,7 @@ export interface components {
          * @description The state of the index compared with the record.
          * @enum {string}
          */
-        IndexState: "current" | "behind" | "failing";
+        IndexState: "current" | "behind" | "paused" | "failing";
         /**
          * Kind
          * @description The kind of a text.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.search import Indexed
+from agent_session_manager.store.search import Indexed, IndexPausedError
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Indexer:
     def __init__(self, indexing: Indexing, *, time: Time) -> None:
         self._indexing = indexing
         self._time = time
+        self._failure: type[Exception] | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     async def run(self) -> None:
@@ -59,19 +60,25 @@ class Indexer:
             begin = self._time.monotonic()
             try:
                 has_more = (await self._indexing.index_some()).has_more
-            except Exception:  # an index that fails must not end the loop
-                await self._wait_after_failure()
+            except Exception as exc:  # an index that fails must not end the loop
+                await self._wait_after(exc)
                 continue
-            if self._retry_seconds != FIRST_RETRY_SECONDS:
+            if self._failure is not None:
                 logger.info("the search index follows the record again")
-                self._retry_seconds = FIRST_RETRY_SECONDS
+                self._failure = None
             if has_more and changed.is_set():
                 changed.clear()
                 await self._time.sleep(self._time.monotonic() - begin)
 
-    async def _wait_after_failure(self) -> None:
-        """Wait longer after each failure in a row; log only the first one."""
-        if self._retry_seconds == FIRST_RETRY_SECONDS:
-            logger.exception("the search index could not be written; it is tried again")
+    async def _wait_after(self, failure: Exception) -> None:
+        """Wait longer after each failure of a kind in a row; log only the first one."""
+        if type(failure) is not self._failure:
+            self._failure, self._retry_seconds = type(failure), FIRST_RETRY_SECONDS
+            if isinstance(failure, IndexPausedError):
+                logger.warning("the search index is paused: %s", failure)
+            else:
+                logger.error(
+                    "the search index could not be written; it is tried again", exc_info=failure
+                )
         await self._time.sleep(self._retry_seconds)
         self._retry_seconds = min(2 * self._retry_seconds, LAST_RETRY_SECONDS)

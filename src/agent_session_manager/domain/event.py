@@ -27,6 +27,8 @@ MAX_USAGE = 10**12
 NANODOLLARS = 1000
 """Nanodollars of a microdollar."""
 
+THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
+"""Types of the blocks of a message that are thinking."""
 REQUEST_KEY = re.compile(r"[a-z][a-z0-9-]{0,31}:[^\x00-\x20]{1,256}")
 
 SERVER_FIELDS = frozenset({"seq", "recorded_at", "late", "id"})

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from agent_session_manager.domain.event import THINKING_BLOCKS
+
 Event = Mapping[str, Any]
 """An event with the fields that any client of the manager gets.
 
@@ -16,7 +18,6 @@ An executor, an importer or another client wrote most fields, so each of them ca
 _OF_TOOLS = frozenset(
     {"pre_tool", "post_tool", "permission_denied", "subagent_start", "subagent_stop"}
 )
-_OF_THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
 class ExportFormat(StrEnum):
@@ -54,7 +55,7 @@ class Options:
     def leaves_out_block(self, block: Any) -> bool:
         """Return whether an export does not contain a block of a message."""
         kind = block.get("type") if isinstance(block, Mapping) else None
-        return not self.thinking and isinstance(kind, str) and kind in _OF_THINKING
+        return not self.thinking and isinstance(kind, str) and kind in THINKING_BLOCKS
 
 
 def parent_of(event: Event) -> str | None:

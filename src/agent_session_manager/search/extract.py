@@ -1,4 +1,4 @@
-"""The searchable text of an event, and the values by which it can be filtered."""
+"""The searchable texts of an event, and the values by which it can be filtered."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from agent_session_manager.domain.event import moment_of
+from agent_session_manager.domain.event import THINKING_BLOCKS, moment_of
 
-EXTRACTOR = 1
+EXTRACTOR = 2
 """Version of this module and of `words.py`. A new version makes an index begin again."""
 FIRST_CHARS = 96 * 1024
 LAST_CHARS = 32 * 1024
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class EventText(NamedTuple):
-    """The text of one event. A tuple, because one is created for every event."""
+    """A text of an event. A tuple, because one is created for every event."""
 
     kind: Kind
     text: str
@@ -73,15 +73,36 @@ _NAMES = frozenset({"type", "id", "signature", "tool_use_id"})
 """Values of blocks that are not text."""
 
 
-def extract(event_type: str, fields: dict[str, Any]) -> EventText | None:
-    """Return the text of an event; None if it has no text.
+MAX_TEXTS = 2
+"""Maximum number of texts of an event."""
+
+
+def extract(event_type: str, fields: dict[str, Any]) -> list[EventText]:
+    """Return the texts of an event: most have one, and thinking in a message is one of its own.
 
     The fields can have any content: earlier versions and other programs may have stored them.
     """
     if event_type in _WITHOUT_TEXT or fields.get("inherited") is True:
-        return None
+        return []
     if fields.get("origin") == _OF_SYSTEM:
-        return None
+        return []
+    kind, content = _KINDS.get(event_type, Kind.NOTE), fields.get("content")
+    found = [_event_text(kind, fields)]
+    if kind is not Kind.THINKING and isinstance(content, list):
+        thinking = [block for block in content if _is_thinking(block)]
+        if thinking:
+            others = [block for block in content if not _is_thinking(block)]
+            found = [
+                _event_text(
+                    Kind.THINKING, {"timestamp": fields.get("timestamp"), "content": thinking}
+                ),
+                _event_text(kind, fields | {"content": others}),
+            ]
+    return [text for text in found if text is not None]
+
+
+def _event_text(kind: Kind, fields: dict[str, Any]) -> EventText | None:
+    """Return the text of these fields; None if they have no text."""
     tool_name, tool_input = fields.get("tool_name"), fields.get("tool_input")
     named = tool_name if isinstance(tool_name, str) and tool_name else None
     parts = [] if named is None else [named]
@@ -100,13 +121,18 @@ def extract(event_type: str, fields: dict[str, Any]) -> EventText | None:
         return None
     timestamp = fields.get("timestamp")
     return EventText(
-        kind=_KINDS.get(event_type, Kind.NOTE),
+        kind=kind,
         text=text,
         occurred_at=moment_of(timestamp) if isinstance(timestamp, str) else None,
         tool_name=named,
         has_error=fields.get("error") is not None,
         files=files,
     )
+
+
+def _is_thinking(block: Any) -> bool:
+    kind = block.get("type") if isinstance(block, dict) else None
+    return isinstance(kind, str) and kind in THINKING_BLOCKS
 
 
 def _shortened(text: str) -> str:

@@ -40,6 +40,8 @@ class IndexState(StrEnum):
 
     CURRENT = "current"
     BEHIND = "behind"
+    PAUSED = "paused"
+    """The disk is nearly full, and the record needs the rest of it."""
     FAILING = "failing"
     """The last step failed; it is tried again."""
 
@@ -121,6 +123,10 @@ class Indexed:
     has_more: bool
 
 
+class IndexPausedError(Exception):
+    """The index is not written, because the disk is full or nearly full."""
+
+
 class SearchIndex(Protocol):
     """The index of a store. Its methods block; call `index_some` in one thread only."""
 
@@ -132,6 +138,10 @@ class SearchIndex(Protocol):
         """
 
     def index_some(self) -> Indexed:
-        """Bring the index a bounded step closer to the record, about a quarter of a second."""
+        """Bring the index a bounded step closer to the record, about a quarter of a second.
+
+        Raises:
+            IndexPausedError: the disk has no space for the index.
+        """
 
     def close(self) -> None: ...

@@ -99,6 +99,31 @@ def test_full_disk_gives_507_but_allows_reads_and_deletes(
         assert list(stored_events(manager, "s").values()) == expected
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+def test_search_index_leaves_the_last_space_to_the_record(tmp_path: Path) -> None:
+    """It pauses below a twentieth of the disk, 3.2 MB, and continues when there is space."""
+    with served_on(tmp_path, "size=64m", "true") as manager, Api(manager) as api:
+        api.post("/sessions", {"session_id": "s", "session_name": "s"})
+        wait_for_index(api, "current")
+        free = os.statvfs(manager.disk)
+        filler = manager.disk / "filler"
+        filler.write_bytes(bytes(free.f_bavail * free.f_frsize - 2_000_000))
+        assert append(api, "s", 1).status == 201
+        wait_for_index(api, "paused")
+        page = api.get("/search?q=x").json
+        assert (page["hits"], page["indexed_through"], page["newest"]) == ([], 0, 1)
+        log = (tmp_path / "serve.log").read_text()
+        assert "the search index is paused: the disk of" in log
+        assert append(api, "s", 2).status == 201
+        filler.unlink()
+        wait_for_index(api, "current")
+        assert api.get("/search?q=x").json["indexed_through"] == 2
+
+
+def wait_for_index(api: Api, state: str) -> None:
+    wait_for(lambda: api.get("/health").json["search_index"] == state, f"the index is {state}")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
 def test_failed_commit_ends_the_manager_and_loses_nothing(
     start_manager: StartManager,

@@ -18,6 +18,7 @@ from agent_session_manager.sql.search import sqlite_file, sqlite_reading, sqlite
 from agent_session_manager.sql.search.sqlite_file import index_files, index_path
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.search import IndexPausedError
 from tests.store.conftest import OpenStores
 from tests.store.promises.changes import append, create, made
 from tests.store.promises.events import says
@@ -226,14 +227,22 @@ def test_search_and_deletion_span_shards(
     assert (len(page.hits), page.considered) == (7, 7)
 
 
-def test_full_disk_fails_only_the_index(indexed: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(sqlite3.SQLITE_FULL, IndexPausedError), (sqlite3.SQLITE_IOERR, StoreUnavailableError)],
+)
+def test_failed_step_fails_only_the_index(
+    indexed: SqlStore, monkeypatch: pytest.MonkeyPatch, code: int, expected: type[Exception]
+) -> None:
     def fail(text: str) -> words.IndexedText:
-        raise sqlite3.OperationalError("database or disk is full")
+        error = sqlite3.OperationalError("it failed")
+        error.sqlite_errorcode = code
+        raise error
 
     append(indexed, says("needle"))
     with monkeypatch.context() as patch:
         patch.setattr(sqlite_writer, "index_text", fail)
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(expected):
             index(indexed)
     assert seqs(indexed, "needle") == [2, 1]
     index(indexed)

@@ -125,6 +125,28 @@ def test_copies_and_images_are_not_indexed(store: SqlStore) -> None:
     assert (page.hits, page.indexed_through) == ([], 2)
 
 
+def test_thinking_in_a_message_is_found_as_thinking(store: SqlStore) -> None:
+    create(store)
+    thinking = {"type": "thinking", "thinking": "needle in thought"}
+    block = {"type": "text", "text": "needle in words"}
+    append(store, {"event_type": "message", "role": "assistant", "content": [thinking, block]})
+    append(store, {"event_type": "message", "role": "assistant", "content": [thinking]})
+    index(store)
+
+    def found(query: str, *kinds: Kind) -> list[tuple[int, Kind, str]]:
+        hits = find(store, query, kinds=frozenset(kinds)).hits
+        return [(hit.seq, hit.kind, hit.snippet.text) for hit in hits]
+
+    message = (1, Kind.MESSAGE, "needle in words")
+    first, second = ((seq, Kind.THINKING, "needle in thought") for seq in (1, 2))
+    assert found("needle", Kind.MESSAGE) == [message]
+    assert found("needle", Kind.THINKING) == [second, first]
+    assert found("needle", *Kind) == [second, message, first]
+    assert seqs(store, "thought") == []
+    every = sum(pages(store, "needle", limit=1, kinds=frozenset(Kind)), [])
+    assert every == [("s", 2), ("s", 1), ("s", 1)]
+
+
 def filled_for_filters(store: SqlStore) -> None:
     create(store, "a", session_name="first", project_dir="/p", agent_name="x", executor="claude")
     create(store, "b", session_name="second", project_dir="/q", agent_name="y")

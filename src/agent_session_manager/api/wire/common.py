@@ -71,7 +71,8 @@ class HealthAnswer(BaseModel):
     version: str = Field(description="Version of the manager")
     instance: str = Field(description="Id of this process of the manager; new after a restart")
     search_index: IndexState = Field(
-        description="`current`, `behind` the record, or `failing`: the last step failed"
+        description="`current`, `behind` the record, `paused` because the disk is nearly full, "
+        "or `failing`: the last step failed"
     )
 
 

@@ -31,7 +31,7 @@ def refusal_of(exc: SQLAlchemyError) -> OrchestratorError:
     """Return the error for a caller, without SQL statements and without values."""
     cause = exc.orig if isinstance(exc, DBAPIError) else exc
     error: OrchestratorError
-    if _is_disk_full(cause):
+    if is_disk_full(cause):
         error = DiskFullError()
     else:
         error = StoreUnavailableError(f"the database cannot do this now: {cause}")
@@ -51,7 +51,8 @@ def is_broken(cause: BaseException | None) -> bool:
     )
 
 
-def _is_disk_full(cause: BaseException | None) -> bool:
+def is_disk_full(cause: BaseException | None) -> bool:
+    """Return whether an error of a database's driver says that its disk is full."""
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         full_index = code in (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP)

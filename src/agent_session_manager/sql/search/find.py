@@ -49,7 +49,7 @@ class _Window:
 
     numbers: list[int]
     rows: dict[int, Row[Any]]
-    """Events and sessions of the matches, as far as they were read."""
+    """Events and sessions of the matches, as far as they were read, by the number of the text."""
     lowest: int
     """No other match has this number or a higher one."""
     considered: int = 0
@@ -89,7 +89,7 @@ class Finder:
         is_best = self._search.sort is SearchSort.BEST
         top, place = _parse_mark(after, is_best=is_best)
         if after is None:
-            top = self._index.through + 1
+            top = record.first_text(self._index.through + 1)
         self._is_first = after is None
         window = self._window(top, MAX_RANKED if is_best else limit)
         found = window.numbers
@@ -162,7 +162,7 @@ class Finder:
         """Yield the matches that pass the filters, and count those looked at."""
         passing = self._in_time(numbers)
         if passing and self._reads_rows:
-            rows = record.read_hits(self._record, passing, self._search.sessions)
+            rows = record.read_hits(self._record, list(passing), self._search.sessions)
             window.rows.update(rows)
             passing &= rows.keys()
         for number in numbers:

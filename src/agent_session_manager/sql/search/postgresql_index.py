@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.search import record
 from agent_session_manager.sql.search.find import Finder
@@ -24,21 +25,20 @@ from agent_session_manager.sql.search.postgresql_reading import PostgresqlReadin
 from agent_session_manager.sql.search.postgresql_tables import (
     SearchState,
     begin_again,
+    merge_words,
     read_state,
 )
 from agent_session_manager.sql.search.stored_text import dump_text
 from agent_session_manager.store.queries import Mark
-from agent_session_manager.store.search import Indexed, Search, SearchPage
+from agent_session_manager.store.search import Indexed, IndexPausedError, Search, SearchPage
 
 _INDEXING = 0x414F5345  # "AOSE": the number of an advisory lock, chosen by the application
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({_INDEXING})")
 # After a crash the newest texts are missing, and so is the position after them.
 _NOT_AT_ONCE = text("SET LOCAL synchronous_commit = off")
 _REMOVED_AT_ONCE = 20
-_ADD_TEXTS = text(
-    "INSERT INTO search_texts VALUES "
-    "(:number, :session_number, :occurred_at, :body, CAST(:words AS tsvector))"
-)
+_COPY_TEXTS = "COPY search_texts (number, session_number, occurred_at, body, words) FROM STDIN"
+_COPIED_AT_ONCE = 100
 _NOTE_SESSIONS = text(
     "INSERT INTO search_names VALUES (:session_number, '', '') ON CONFLICT DO NOTHING"
 )
@@ -85,7 +85,9 @@ class PostgresqlIndex:
         try:
             with self._engine.begin() as connection:
                 return self._index_some(connection)
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as exc:
+            if is_disk_full(exc.orig if isinstance(exc, DBAPIError) else exc):
+                raise IndexPausedError("the disk of PostgreSQL is full") from exc
             raise StoreUnavailableError("the search index cannot be written now") from exc
 
     def close(self) -> None:
@@ -123,19 +125,21 @@ class PostgresqlIndex:
 def _add_texts(connection: Connection, new: record.NewTexts) -> None:
     if not new.texts:
         return
-    texts = [
-        {
-            "number": one.number,
-            "session_number": one.session_number,
-            "occurred_at": one.occurred_at,
-            "body": dump_text(one.facets, one.text),
-            "words": to_tsvector(one.text.text, one.facets),
-        }
-        for one in new.texts
-    ]
-    connection.execute(_ADD_TEXTS, texts)
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(_COPY_TEXTS) as copy:
+        for first in range(0, len(new.texts), _COPIED_AT_ONCE):
+            copy.write("".join(map(_copied, new.texts[first : first + _COPIED_AT_ONCE])))
+    merge_words(connection)
     sessions = sorted({one.session_number for one in new.texts})
     connection.execute(_NOTE_SESSIONS, [{"session_number": number} for number in sessions])
+
+
+def _copied(one: record.NewText) -> str:
+    """Return a row in the text format of COPY; no value has a character with a meaning in it."""
+    body = dump_text(one.facets, one.text).hex()
+    words = to_tsvector(one.text.text, one.facets)
+    return f"{one.number}\t{one.session_number}\t{one.occurred_at}\t\\\\x{body}\t{words}\n"
 
 
 def _add_names(connection: Connection, changed: Sequence[Row[Any]]) -> None:

@@ -6,40 +6,40 @@ contains. Humps have no places, so phrases do not match them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate, chain
 
 from agent_session_manager.search.match import Match
 from agent_session_manager.search.query import Term
 from agent_session_manager.search.words import index_text
 
 _FACET = "="
-_MAX_PLACES = 255
-"""Maximum number of places that PostgreSQL keeps of one word."""
-_MAX_BYTES = 800_000
-"""Maximum size of the words of one text; PostgreSQL allows 1 MB with their places."""
-_PLACE_BYTES = 2
-_WORD_BYTES = 8
+_MAX_PLACE = 16_383
+_MAX_BYTES = 900_000
+"""Maximum size of the words at all places; PostgreSQL allows 1 MB with humps and facets."""
+_PLACES = [f":{place} " for place in range(1, _MAX_PLACE + 1)]
 
 
 def to_tsvector(text: str, facets: str) -> str:
-    """Return the words of a text, with their places, and its facets."""
+    """Return the words of a text, with their places, and its facets.
+
+    Words are repeated at each of their places: PostgreSQL collects them faster. It keeps the first
+    255 places of a word. No word needs quotes, because words have only letters and digits.
+    """
     indexed = index_text(text)
-    places: dict[str, list[str]] = {}
-    size = 0
-    for place, word in enumerate(indexed.body_words(), 1):
-        of_word = places.get(word)
-        if of_word is None:
-            size += len(word.encode()) + _WORD_BYTES
-            if size > _MAX_BYTES:
-                break
-            of_word = places[word] = []
-        if len(of_word) < _MAX_PLACES:
-            size += _PLACE_BYTES
-            of_word.append(str(place))
-    lexemes = [f"'{word}':{','.join(of_word)}" for word, of_word in places.items()]
-    lexemes += [f"'{hump}'" for hump in indexed.humps.split() if hump not in places]
-    lexemes += [f"'{_FACET}{facet}'" for facet in facets.split()]
-    return " ".join(lexemes)
+    words = indexed.body_words()
+    if not indexed.body.isascii():
+        words = _limited(words)
+    placed = "".join(chain.from_iterable(zip(words, _PLACES, strict=False)))
+    marked = [_FACET + facet for facet in facets.split()]
+    return f"{placed}{indexed.humps} {' '.join(marked)}"
+
+
+def _limited(words: list[str]) -> list[str]:
+    """Drop the last words of a text that is too large: some letters fold to several."""
+    sizes = accumulate(len(word.encode()) for word in words)
+    return words[: bisect_right(list(sizes), _MAX_BYTES)]
 
 
 def to_tsquery(match: Match) -> str:

@@ -13,7 +13,7 @@ MAX_NUMBER = 2**63 - 1
 
 
 class Batch(NamedTuple):
-    """Matches, newest first. No other match has a number of `reached` or more."""
+    """Texts that match, newest first. No other match has a number of `reached` or more."""
 
     numbers: list[int]
     reached: int
@@ -39,10 +39,10 @@ class IndexReading(Protocol):
     def within(
         self, numbers: list[int], since: datetime | None, until: datetime | None
     ) -> set[int]:
-        """Return those of the events that happened in a period."""
+        """Return those of the texts whose events happened in a period."""
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
-        """Return the time in microseconds and the text of events, by number."""
+        """Return the time in microseconds and the text, by number."""
 
     def named(self, match: Match, limit: int) -> list[int]:
         """Return the numbers of sessions whose names match, the newest first."""

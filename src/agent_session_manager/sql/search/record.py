@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
-from agent_session_manager.search.extract import EventText, extract
+from agent_session_manager.search.extract import MAX_TEXTS, EventText, extract
 from agent_session_manager.search.facets import facets_of
 from agent_session_manager.sql.read.sessions import conditions
 from agent_session_manager.sql.schema import rows
@@ -57,9 +57,10 @@ _HITS: Select[Any] = select(
 
 
 class NewText(NamedTuple):
-    """The text of a new event, ready for the index. A tuple, as `EventText`."""
+    """A text of a new event, ready for the index. A tuple, as `EventText`."""
 
     number: int
+    """Number of the text. The order of texts is that of their events."""
     session_number: int
     occurred_at: int
     """Microseconds since 1970."""
@@ -97,31 +98,39 @@ def read_texts(connection: Connection, after: int) -> NewTexts:
     with connection.execute(_NEW_EVENTS, {"after": after}) as new:
         for row in new:
             through, count, size = row.number, count + 1, size + len(row.fields)
-            text = _text_of(row)
-            if text is not None:
-                found.append(text)
+            found += _texts_of(row)
             if size >= CHARS_AT_ONCE:
                 return NewTexts(texts=found, through=through, has_more=True)
     return NewTexts(texts=found, through=through, has_more=count == EVENTS_AT_ONCE)
 
 
-def _text_of(row: Row[Any]) -> NewText | None:
-    """Return the text of an event; None if it has none, or is damaged."""
+def first_text(event_number: int) -> int:
+    """Return the lowest number that a text of an event can have."""
+    return event_number * MAX_TEXTS
+
+
+def event_of(text_number: int) -> int:
+    return text_number // MAX_TEXTS
+
+
+def _texts_of(row: Row[Any]) -> list[NewText]:
+    """Return the texts of an event; an event that is damaged has none."""
     try:
-        fields = rows.parse_fields(row.fields)
-        text = extract(row.event_type, fields)
-        if text is None:
-            return None
-        occurred_at = text.occurred_at or rows.to_moment(row.recorded_at)
-        return NewText(
-            number=row.number,
-            session_number=row.session_number,
-            occurred_at=rows.to_microseconds(occurred_at),
-            facets=" ".join(facets_of(row.session_number, text, occurred_at)),
-            text=text,
-        )
+        found = []
+        texts = extract(row.event_type, rows.parse_fields(row.fields))
+        for number, text in enumerate(texts, first_text(row.number)):
+            occurred_at = text.occurred_at or rows.to_moment(row.recorded_at)
+            new = NewText(
+                number=number,
+                session_number=row.session_number,
+                occurred_at=rows.to_microseconds(occurred_at),
+                facets=" ".join(facets_of(row.session_number, text, occurred_at)),
+                text=text,
+            )
+            found.append(new)
     except (ValueError, TypeError, OverflowError, AttributeError):
-        return None
+        return []
+    return found
 
 
 def read_names(connection: Connection, after: int) -> Sequence[Row[Any]]:
@@ -151,11 +160,13 @@ def find_sessions(connection: Connection, where: SessionFilter, limit: int) -> l
 
 
 def read_hits(
-    connection: Connection, numbers: Iterable[int], where: SessionFilter
+    connection: Connection, texts: Sequence[int], where: SessionFilter
 ) -> dict[int, Row[Any]]:
-    """Return those of the events that exist and whose session passes a filter, by number."""
-    query = _HITS.where(events.c.number.in_(list(numbers)), *conditions(where))
-    return {row.number: row for row in connection.execute(query)}
+    """Return the events of texts that exist and whose session passes a filter, by their texts."""
+    numbers = list(dict.fromkeys(map(event_of, texts)))
+    query = _HITS.where(events.c.number.in_(numbers), *conditions(where))
+    found = {row.number: row for row in connection.execute(query)}
+    return {text: found[event_of(text)] for text in texts if event_of(text) in found}
 
 
 def read_named(

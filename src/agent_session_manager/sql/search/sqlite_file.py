@@ -2,7 +2,7 @@
 
 The file is derived from the database. If it is missing, damaged, made for another generation of the
 database or by another version of the extractor, the index begins again with an empty file. So
-deleting the file repairs it. Words are in one table for each 1,000,000 event numbers, a shard: this
+deleting the file repairs it. Words are in one table for each 1,000,000 events, a shard: this
 bounds the time of a query without matches, of a merge, and of the ranking.
 """
 
@@ -14,7 +14,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_session_manager.search.extract import EXTRACTOR
+from agent_session_manager.search.extract import EXTRACTOR, MAX_TEXTS
 from agent_session_manager.sql.database.sqlite import (
     BUSY_TIMEOUT_SECONDS,
     LOG_KEPT_BYTES,
@@ -25,7 +25,7 @@ from agent_shared.private_files import check_private, open_private
 
 logger = logging.getLogger(__name__)
 
-SHARD_NUMBERS = 1_000_000
+SHARD_NUMBERS = 1_000_000 * MAX_TEXTS
 NAMES = -1
 """The table of the words of names, in the list of shards."""
 _SUFFIXES = ("-wal", "-shm", "")

@@ -12,7 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.search import record
+from agent_session_manager.sql.search.disk_space import check_space
 from agent_session_manager.sql.search.find import Finder
 from agent_session_manager.sql.search.nothing import NothingIndexed
 from agent_session_manager.sql.search.reading import IndexReading
@@ -25,7 +27,7 @@ from agent_session_manager.sql.search.sqlite_file import (
 from agent_session_manager.sql.search.sqlite_reading import SqliteReading
 from agent_session_manager.sql.search.sqlite_writer import SqliteWriter
 from agent_session_manager.store.queries import Mark
-from agent_session_manager.store.search import Indexed, Search, SearchPage
+from agent_session_manager.store.search import Indexed, IndexPausedError, Search, SearchPage
 
 Read = Callable[[], AbstractContextManager[Connection]]
 
@@ -62,9 +64,12 @@ class SqliteIndex:
 
     def index_some(self) -> Indexed:
         try:
+            check_space(self._database.parent)
             return self._index_some()
         except sqlite3.Error as exc:
             self.close()
+            if is_disk_full(exc):
+                raise IndexPausedError("the disk is full") from exc
             if is_unusable(exc):
                 remove_index(self._database)
             raise StoreUnavailableError(f"the search index cannot be written: {exc}") from exc

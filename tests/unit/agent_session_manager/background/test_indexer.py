@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -17,7 +17,7 @@ from agent_session_manager.background.indexer import (
 )
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.search import Indexed
+from agent_session_manager.store.search import Indexed, IndexPausedError
 from tests.support.loops import run
 
 STEP_SECONDS = 0.25
@@ -26,9 +26,9 @@ STEP_SECONDS = 0.25
 class World:
     """A record of `waiting` steps of work, and the pauses of its indexer."""
 
-    def __init__(self, waiting: int = 0, *, failures: int = 0) -> None:
+    def __init__(self, waiting: int = 0, *, failures: Sequence[Exception] = ()) -> None:
         self.waiting = waiting
-        self.failures = failures
+        self.failures = list(failures)
         self.steps = 0
         self.commits_in_steps = 0
         self.passed = 0.0
@@ -51,8 +51,7 @@ class World:
         self.passed += STEP_SECONDS
         await asyncio.sleep(0)
         if self.failures:
-            self.failures -= 1
-            raise StoreUnavailableError("the disk is full")
+            raise self.failures.pop(0)
         self.steps += 1
         if self.commits_in_steps:
             self.commits_in_steps -= 1
@@ -103,12 +102,22 @@ def test_failing_index_is_tried_again_less_and_less_often(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    world = World(1, failures=8)
+    world = World(1, failures=[StoreUnavailableError("locked")] * 8)
     run(world.run_until_idle())
     assert world.pauses[0] == FIRST_RETRY_SECONDS
     assert world.pauses[-1] == LAST_RETRY_SECONDS
     assert world.pauses == sorted(world.pauses)
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+def test_log_has_each_kind_of_failure_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    failures = [*[StoreUnavailableError("locked")] * 3, *[IndexPausedError("12 MB are free")] * 3]
+    world = World(1, failures=failures)
+    run(world.run_until_idle())
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "INFO"]
+    assert caplog.messages[1] == "the search index is paused: 12 MB are free"
+    assert world.pauses == [1.0, 2.0, 4.0] * 2
 
 
 def test_indexer_ends_with_the_service() -> None:

@@ -54,7 +54,7 @@ def text(kind: Kind, words: str, **more: Any) -> EventText:
     ],
 )
 def test_text_of_event(event_type: str, fields: dict[str, Any], found: EventText) -> None:
-    assert extract(event_type, fields) == found
+    assert extract(event_type, fields) == [found]
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,32 @@ def test_text_of_event(event_type: str, fields: dict[str, Any], found: EventText
     ],
 )
 def test_event_without_text(event_type: str, fields: dict[str, Any]) -> None:
-    assert extract(event_type, fields) is None
+    assert extract(event_type, fields) == []
+
+
+def test_thinking_in_a_message_is_a_text_of_its_own() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+        {"type": "text", "text": "hello"},
+        {"type": "redacted_thinking", "data": "hidden"},
+        {"type": ["thinking"], "text": "world"},
+    ]
+    found = extract("message", {"content": blocks})
+    assert found == [text(Kind.THINKING, "hm\nhidden"), text(Kind.MESSAGE, "hello\nworld")]
+    assert extract("message", {"content": blocks[:1]}) == [text(Kind.THINKING, "hm")]
+    assert extract("thinking", {"content": blocks[:2]}) == [text(Kind.THINKING, "hm\nhello")]
 
 
 def test_images_are_skipped() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iV"}}
     url = {"type": "image_url", "url": "data:image/png;base64,iVBOR"}
-    found = extract("post_tool", {"tool_output": ["before", image, url, "after"]})
-    assert found is not None
+    (found,) = extract("post_tool", {"tool_output": ["before", image, url, "after"]})
     assert found.text == "before\nimage/png\nafter"
 
 
 def test_time_of_client_is_kept_if_it_is_valid() -> None:
     def occurred(timestamp: object) -> datetime | None:
-        found = extract("message", {"content": "x", "timestamp": timestamp})
-        assert found is not None
+        (found,) = extract("message", {"content": "x", "timestamp": timestamp})
         return found.occurred_at
 
     assert occurred("2026-01-02T03:04:05+01:00") == datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
@@ -92,14 +103,12 @@ def test_time_of_client_is_kept_if_it_is_valid() -> None:
 
 def test_files_of_patch_are_found() -> None:
     patch = "*** Begin Patch\n*** Update File: src/a.py\n*** Move to: src/b.py\n+x\n*** End Patch"
-    found = extract("pre_tool", {"tool_input": {"input": patch, "paths": ["x/c.py", 7]}})
-    assert found is not None
+    (found,) = extract("pre_tool", {"tool_input": {"input": patch, "paths": ["x/c.py", 7]}})
     assert found.files == ("src/a.py", "src/b.py", "x/c.py")
 
 
 def test_long_text_is_cut_in_the_middle() -> None:
-    found = extract("message", {"content": "a" * FIRST_CHARS + "b" * 99 + "c" * LAST_CHARS})
-    assert found is not None
+    (found,) = extract("message", {"content": "a" * FIRST_CHARS + "b" * 99 + "c" * LAST_CHARS})
     assert found.text == "a" * FIRST_CHARS + "\n" + "c" * LAST_CHARS
 
 
@@ -107,8 +116,7 @@ def test_deep_value_is_read() -> None:
     value: Any = "deep"
     for _ in range(100_000):
         value = [value]
-    found = extract("other", {"content": value})
-    assert found is not None
+    (found,) = extract("other", {"content": value})
     assert found.text == "deep"
     while isinstance(value, list):  # Python would release it recursively
         value = value.pop()
@@ -116,5 +124,4 @@ def test_deep_value_is_read() -> None:
 
 @given(st.sampled_from(["message", "pre_tool", "post_tool", "x"]), st.dictionaries(NAMES, JSON))
 def test_any_fields_are_accepted(event_type: str, fields: dict[str, Any]) -> None:
-    found = extract(event_type, fields)
-    assert found is None or found.text.strip()
+    assert all(found.text.strip() for found in extract(event_type, fields))
