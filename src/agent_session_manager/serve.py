@@ -123,7 +123,7 @@ async def _serve(
     redirect_pages = RedirectPages(settings.state_dir, port=port)
     redirect_pages.remove_all()
     async with Manager.open(store, keeps_transcripts=settings.transcripts) as manager:
-        upkeep = Upkeep(manager, settings, database=backed_up, time=TIME)
+        upkeep = Upkeep(manager, settings, database=backed_up, url=announcement.url, time=TIME)
         app = guarded(
             build_app(
                 manager,

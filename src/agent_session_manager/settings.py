@@ -48,6 +48,7 @@ class Settings:
     allow_network: bool
     transcripts: bool
     prices: Path | None
+    import_history: bool
     lease_seconds: float
     backup_every_hours: float
     backups_kept: int

@@ -14,6 +14,7 @@ from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.network_namespace import network_namespace
+from tests.support.transcript_files import Transcript
 from tests.support.waiting import WATCHDOG_SECONDS
 
 NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
@@ -106,3 +107,23 @@ def lonely(
     opened = Shell(directory=project, environment=environment, prefix=network)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def numbers(request: pytest.FixtureRequest) -> Callable[[], Transcript]:
+    """Return a function that makes transcripts with ids of this test alone."""
+    made = iter(range(abs(hash(request.node.nodeid)) % 10**9 * 1000 + 1, 10**13))
+    return lambda: Transcript(next(made))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    directory = tmp_path / "agents"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def person(shell: Shell, home: Path) -> Shell:
+    """A shell of a person with a home directory and a state directory of this test alone."""
+    return shell.having(HOME=str(home), CLAUDE_CONFIG_DIR=None)

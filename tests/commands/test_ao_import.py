@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from backports import zstd
 
 from agent_orchestrator.client.manager import ManagerClient
@@ -19,26 +18,6 @@ from tests.support.transcript_files import PROJECT, Transcript
 
 SAMPLES = Path(__file__).parents[1] / "history" / "samples"
 SECRET = "ghp_" + "aB3dE5" * 6
-
-
-@pytest.fixture
-def numbers(request: pytest.FixtureRequest) -> Callable[[], Transcript]:
-    """Return a function that makes transcripts with ids of this test alone."""
-    made = iter(range(abs(hash(request.node.nodeid)) % 10**9 * 1000 + 1, 10**13))
-    return lambda: Transcript(next(made))
-
-
-@pytest.fixture
-def home(shell: Shell, tmp_path: Path) -> Path:
-    directory = tmp_path / "agents"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
-def person(shell: Shell, home: Path, tmp_path: Path) -> Shell:
-    """A shell of a person with a home directory and a state directory of this test alone."""
-    return shell.having(HOME=str(home), CLAUDE_CONFIG_DIR=None)
 
 
 def imported(shell: Shell, *arguments: str, exit_code: int = DONE) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Automatic work of a manager while it serves: reaping, indexing, retention and backups."""
+"""Automatic work of a manager while it serves: reaping, indexing, retention, backups, imports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from agent_session_manager.background.backups import Backups, backing_up
+from agent_session_manager.background.history_import import HistoryImport, import_environment
 from agent_session_manager.background.indexer import Indexer
 from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.settings import Settings
+from agent_session_manager.settings import Settings, environment
 
 BACKUPS = "backups"
 """Name of the backup directory in the state directory."""
@@ -26,7 +27,7 @@ class _Task(Protocol):
 
 
 class Upkeep:
-    """The background tasks; retention and backups are None if they are off."""
+    """The background tasks; retention, backups and the import are None if they are off."""
 
     def __init__(
         self,
@@ -34,9 +35,10 @@ class Upkeep:
         settings: Settings,
         *,
         database: Path | None,
+        url: str,
         time: Time,
     ) -> None:
-        """`database` is the SQLite file to back up, or None."""
+        """`database` is the SQLite file to back up, or None. `url` is the manager's own."""
         self.reaper = Reaper(manager, time=time)
         self.indexer = Indexer(manager, time=time)
         terms = Terms(
@@ -58,6 +60,11 @@ class Upkeep:
                 time=time,
             )
 
+        self.history_import = None
+        if settings.import_history:
+            of_child = import_environment(environment(), url=url, state_dir=settings.state_dir)
+            self.history_import = HistoryImport(of_child, time=time)
+
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Run the tasks until the block ends; this cancels a backup in progress."""
@@ -66,6 +73,7 @@ class Upkeep:
             "indexer": self.indexer,
             "retention": self.retention,
             "backups": self.backups,
+            "import": self.history_import,
         }
         tasks = {
             asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch

@@ -32,6 +32,7 @@ def serve(**flags: str | tuple[str, ...] | None) -> None:
     Examples:
       agent-session-manager serve
       agent-session-manager serve --port 9000 --database-url postgresql://localhost/agents
+      agent-session-manager serve --import
       agent-session-manager serve --backup-every 24 --archive-after 30 --delete-archived-after 60
     """
     # Imported late: the other commands need no web server and no database toolkit.

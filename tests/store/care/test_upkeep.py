@@ -86,12 +86,16 @@ def test_upkeep_does_nothing_by_default(sqlite_url: str, clock: SteppedClock) ->
         store = open_store(sqlite_url, clock=clock)
         async with Manager.open(store) as manager:
             upkeep = Upkeep(
-                manager, load_settings({}, state_dir="/none"), database=None, time=Time(clock=clock)
+                manager,
+                load_settings({}, state_dir="/none"),
+                database=None,
+                url="",
+                time=Time(clock=clock),
             )
             async with upkeep.going_on():
                 names = {task.get_name() for task in asyncio.all_tasks()}
-                assert "reaper" in names and not {"retention", "backups"} & names
-            assert (upkeep.retention, upkeep.backups) == (None, None)
+                assert "reaper" in names and not {"retention", "backups", "import"} & names
+            assert (upkeep.retention, upkeep.backups, upkeep.history_import) == (None, None, None)
 
     run(scenario())
 

@@ -38,6 +38,7 @@ def test_settings_have_defaults(own_home: Path) -> None:
         allow_network=False,
         transcripts=True,
         prices=None,
+        import_history=False,
         lease_seconds=45,
         backup_every_hours=0,
         backups_kept=7,

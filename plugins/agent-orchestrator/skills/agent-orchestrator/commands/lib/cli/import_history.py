@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..client.connect import client_of
 from ..console.command import FAILED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.import_report import TIMEOUT_SECONDS, print_report, progress
 from ..console.options import json_option, project_option
-from ..console.output import answer_json, clean, note
+from ..console.output import answer_json, note
 from ..machine.environment import host, state_dir
 
 if TYPE_CHECKING:
@@ -26,11 +26,8 @@ EXAMPLES = """\
   ao-import
   ao-import --dry-run
   ao-import --agent claude --since 30d
-  ao-import ~/backup/claude/projects"""
-
-MAX_SHOWN = 20
-TIMEOUT_SECONDS = 60.0
-"""A part of history takes longer than an event."""
+  ao-import ~/backup/claude/projects
+  ao-import --watch"""
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -50,13 +47,42 @@ TIMEOUT_SECONDS = 60.0
     help="Only files that changed since a date (`2026-03-01`), or within days (`30d`), hours "
     "(`12h`) or weeks (`2w`).",
 )
+@click.option(
+    "--watch",
+    "watches",
+    is_flag=True,
+    help="Import everything, then follow the places of the agents and import each change, "
+    "until Ctrl-C.",
+)
+@click.option(
+    "--poll",
+    "polls",
+    is_flag=True,
+    help="With --watch: look for changes every few seconds, and do not wait for the operating "
+    "system to report them. Network file systems need it.",
+)
+@click.option(
+    "--until-eof",
+    is_flag=True,
+    help="With --watch: also end when stdin ends. For programs that start this command.",
+)
+@click.option(
+    "--noted",
+    is_flag=True,
+    help="Import only the sessions that the hooks of the Claude Code plugin have noted, and wait "
+    "for more notes for a while. The hooks start this.",
+)
 @project_option
-@json_option("Print the counts as JSON.")
+@json_option("Print the counts as JSON; with --watch, a line for each import that had news.")
 def main(
     paths: tuple[Path, ...],
     dry_run: bool,
     agents: tuple[str, ...],
     since: str | None,
+    watches: bool,
+    polls: bool,
+    until_eof: bool,
+    noted: bool,
     project_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -68,12 +94,32 @@ def main(
     An import can be stopped and repeated at any time: it continues where it ended, and a file costs
     only its new lines. Credentials that are recognised are masked. Imported sessions remain if the
     agent deletes its files.
+
+    With --watch, sessions that you start by hand appear while they run. One such command is enough
+    for a machine. It waits for a manager that has stopped, and tries files that cannot be read
+    again later.
     """
     # Late: parsing needs modules that other commands do without.
     from ..history.importer.find import NoSuchAgentError, TimeError, find_sources
     from ..history.importer.table import all_formats
 
     config = configure(project_dir, must_exist=False)
+    if noted:
+        from ..console.import_notes import import_notes
+
+        import_notes(config)
+        return
+    if watches:
+        if paths or dry_run:
+            raise CommandError(
+                "--watch follows the agents' own places: omit PATH and --dry-run", USAGE
+            )
+        from ..console.import_watch import Options, watch_history
+
+        watch_history(config, agents, Options(since, polls, until_eof, as_json))
+        return
+    if polls or until_eof:
+        raise CommandError("--poll and --until-eof need --watch", USAGE)
     try:
         sources = find_sources(paths, agents, since)
     except (NoSuchAgentError, TimeError) as exc:
@@ -85,7 +131,7 @@ def main(
     if as_json:
         answer_json(report.to_json())
     elif sources:
-        _print(report, dry_run=dry_run)
+        print_report(report, dry_run=dry_run)
     else:
         click.echo(f"no sessions of {_named(agents)} were found on this machine")
     if report.has_failed:
@@ -101,7 +147,7 @@ def _count(sources: list[tuple[Format, Source]]) -> Report:
     from ..history.importer.report import Report
 
     report = Report()
-    with _progress(sources) as told:
+    with progress(sources) as told:
         count_sources(sources, report, told)
     return report
 
@@ -121,81 +167,13 @@ def _import(
             open_manager(config, for_people=True) as found,
             client_of(found.base_url, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(state_dir(), manager.get_generation()) as state,
-            _progress(sources) as told,
+            progress(sources) as told,
         ):
             importer = Importer(Sender(manager, host=host()), state, report, told)
             importer.run(sources)
             importer.mark_gone(sources, searched)
     except KeyboardInterrupt:
         note("stopped; the next import continues here")
-        _print(report, dry_run=False)
+        print_report(report, dry_run=False)
         raise
     return report
-
-
-@contextmanager
-def _progress(sources: list[tuple[Format, Source]]) -> Iterator[Any]:
-    """Show the progress on stderr if it is a terminal: bytes, rate and time left."""
-    if not sys.stderr.isatty():
-        yield lambda _read: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    total = sum(_size(source) for _, source in sources)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(f"{len(sources)} files", total=total)
-        yield lambda read: shown.advance(task, read)
-
-
-def _size(source: Source) -> int:
-    try:
-        return source.path.stat().st_size if not source.key else 0
-    except OSError:
-        return 0
-
-
-def _print(report: Report, *, dry_run: bool) -> None:
-    counts = report.counts
-    verb = "would be imported" if dry_run else "imported"
-    click.echo(
-        f"{counts['sessions']:,} {'' if dry_run else 'new '}sessions, {counts['events']:,} events "
-        f"and {counts['requests']:,} model requests {verb} from {counts['sources']:,} files"
-        + (f" ({counts['unchanged']:,} unchanged)" if counts["unchanged"] else "")
-    )
-    for name, text in _OTHERS:
-        if counts[name]:
-            click.echo(f"{counts[name]:,} {text}")
-    for (agent, kind), count in sorted(report.unknown.items()):
-        click.echo(f"{count:,} records of {agent} of the unknown kind {clean(kind)!r} skipped")
-    for path, place, reason in report.problems[:MAX_SHOWN]:
-        where = f"{path}: {place}" if place else path
-        note(f"{clean(where)}: {clean(reason)}")
-    if len(report.problems) > MAX_SHOWN:
-        note(f"{len(report.problems) - MAX_SHOWN} more problems: --json lists them")
-
-
-_OTHERS = (
-    ("copied", "events are copies that forks begin with"),
-    ("gone", "sessions remain, although their files no longer exist"),
-    ("held", "files wait for the end of a run that is open: import again later"),
-    ("deleted", "files belong to sessions that were deleted in the manager"),
-    ("broken", "broken records skipped"),
-    ("refused", "events refused by the manager"),
-    ("not_understood", "files not understood"),
-    ("failed", "files not read"),
-)

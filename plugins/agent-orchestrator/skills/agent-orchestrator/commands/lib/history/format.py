@@ -116,6 +116,10 @@ class Format(Protocol):
 class LineFormat(Format, Protocol):
     """A format of files with one JSON value on each line, to which the agent appends."""
 
+    def source_at(self, path: Path, root: Path) -> Source | None:
+        """Return a file below a root as the source that it is; None if it is another file."""
+        ...
+
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         """Return a parser for the beginning of a source, or with a state for its continuation."""
         ...

@@ -118,10 +118,11 @@ def manager_environment() -> dict[str, str]:
     Paths become absolute, because the manager has another working directory.
     """
     # Imported late: most commands find a running manager.
+    from ..shared.agent_places import AGENT_PLACES
     from ..shared.manager_settings import SETTINGS, Kind
 
     settings = [setting for setting in SETTINGS if not setting.is_secret]
-    names = (*_PASSED_TO_THE_MANAGER, *(setting.variable for setting in settings))
+    names = (*_PASSED_TO_THE_MANAGER, *AGENT_PLACES, *(setting.variable for setting in settings))
     passed = {name: os.environ[name] for name in names if name in os.environ}
     files = {
         setting.variable: str(Path(passed[setting.variable]).expanduser().absolute())

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+from pathlib import Path
+
+from .private_files import open_private, open_to_read
 
 
 def take_lock(descriptor: int) -> bool:
@@ -24,3 +28,33 @@ def _try_lock(descriptor: int, operation: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def hold_alone(path: Path) -> int | None:
+    """Lock a file that has the id of its holder; return None if another process has locked it.
+
+    Close the descriptor to release the lock.
+
+    Raises:
+        OSError: the file cannot be opened, or is not private.
+    """
+    descriptor = open_private(path)
+    if not take_lock(descriptor):
+        os.close(descriptor)
+        return None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def holder_of(path: Path) -> str | None:
+    """Return the process id in a file that `hold_alone` has locked; None if it is not locked."""
+    try:
+        descriptor = open_to_read(path)
+    except OSError:
+        return None
+    try:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        return holder if is_locked(descriptor) else None
+    finally:
+        os.close(descriptor)

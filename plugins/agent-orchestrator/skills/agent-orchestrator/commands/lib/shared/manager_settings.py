@@ -156,6 +156,15 @@ SETTINGS = (
         about="Table of prices of models that replaces the bundled one.",
     ),
     Setting(
+        name="import_history",
+        kind=Kind.SWITCH,
+        flag="--import",
+        sets="on",
+        default="off",
+        about="Import the sessions of agents on this machine, and follow their files: "
+        "`ao-import --watch` next to the manager.",
+    ),
+    Setting(
         name="lease_seconds",
         kind=Kind.SECONDS,
         default=f"{DEFAULT_LEASE_SECONDS:g}",

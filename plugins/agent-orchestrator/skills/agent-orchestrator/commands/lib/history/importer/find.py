@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ...machine.environment import home as home_dir
 from ...machine.environment import variables
-from ..format import Format, Source
+from ..format import Format, LineFormat, Source
 from .importer import sources_of
 from .table import all_formats
 
@@ -37,8 +38,8 @@ def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None
         NoSuchAgentError: an agent is not known.
         TimeError: `since` is not a time.
     """
-    formats = _named_formats(agents)
-    earliest = None if since is None else _moment(since).timestamp()
+    formats = named_formats(agents)
+    earliest = None if since is None else moment_of(since).timestamp()
     home, environ = home_dir(), variables()
     found: dict[tuple[str, str], tuple[tuple[float, str], Format, Source]] = {}
     for form in formats:
@@ -70,13 +71,26 @@ def _parents_first(
     return sorted(ordered, key=key)
 
 
-def _named_formats(agents: Sequence[str]) -> list[Format]:
+def named_formats(agents: Sequence[str]) -> list[Format]:
+    """Return the formats of agents; of all agents if none is named.
+
+    Raises:
+        NoSuchAgentError: an agent is not known.
+    """
     formats = all_formats()
     for name in agents:
         if name not in formats:
             known = ", ".join(formats)
             raise NoSuchAgentError(f"no format is named {name!r}; known are {known}")
     return [formats[name] for name in (agents or formats)]
+
+
+def sources_below(form: LineFormat, root: Path, directory: Path) -> Iterator[Source]:
+    """Yield the sources in one directory below a root, without a search of the root."""
+    for place, _, names in os.walk(directory):
+        for name in sorted(names):
+            if source := form.source_at(Path(place, name), root):
+                yield source
 
 
 def _below(
@@ -123,7 +137,12 @@ def _changed_at(path: Path) -> float | None:
         return None
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Return the moment of a date, or of a span of time before now.
+
+    Raises:
+        TimeError: the text is neither.
+    """
     span = _SPAN.fullmatch(text)
     if span is not None:
         return datetime.now(UTC) - int(span[1]) * _UNITS[span[2]]

@@ -7,7 +7,7 @@ the part that was under way. It is sent again, and nothing is stored twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -69,12 +69,37 @@ class Importer:
         names = set(agents)
         known = [each for each in self._state.known.values() if each.format in names]
         present = {each.session_id for each in known if (each.path, each.key) in there}
-        for progress in known:
-            if (progress.path, progress.key) in there or progress.status != "done":
-                continue
+        lost = [
+            each
+            for each in known
+            if (each.path, each.key) not in there
             # A file in another place was perhaps imported by its path.
-            is_left = Path(progress.path).exists() and progress.path not in searched
-            if is_left or not progress.session_id:
+            and (each.path in searched or not Path(each.path).exists())
+        ]
+        self._mark_gone(lost, present)
+
+    def mark_deleted(self, paths: frozenset[Path]) -> None:
+        """Mark the sessions of files that were deleted, or that were in deleted directories.
+
+        Raises:
+            SessionClientError: the manager cannot be reached.
+        """
+        lost = [
+            each
+            for each in self._state.known.values()
+            if not paths.isdisjoint((path := Path(each.path), *path.parents)) and not path.exists()
+        ]
+        ids = {each.session_id for each in lost}
+        present = {
+            each.session_id
+            for each in self._state.known.values()
+            if each.session_id in ids and Path(each.path).exists()
+        }
+        self._mark_gone(lost, present)
+
+    def _mark_gone(self, lost: list[Progress], present: Collection[str]) -> None:
+        for progress in lost:
+            if progress.status != "done" or not progress.session_id:
                 continue
             if progress.session_id not in present:
                 self._report.add(gone=self._tell_gone(progress))
@@ -136,7 +161,7 @@ class Importer:
         self._report.add(**{count: 1})
         self._report.add_problem(Problem(progress.path, progress.key, why))
         # Without a size it is read again next time; a message of today is shown again then.
-        failed = replace(progress, version=version, size=-1, status="problem", problem=why)
+        failed = replace(progress, version=version, size=-1, status=count, problem=why)
         self._state.write(failed)
 
     def _send(self, one: OneSource, batch: Batch, fate: _Fate) -> None:

@@ -47,6 +47,16 @@ class Report:
             if sum(each.path == problem.path for each in self.problems) < SHOWN:
                 self.problems.append(problem)
 
+    def include(self, other: Report) -> None:
+        """Add the counts of another report, without its problems."""
+        self.counts.update(other.counts)
+        self.unknown.update(other.unknown)
+
+    @property
+    def has_news(self) -> bool:
+        """True if something was imported, or could not be."""
+        return any(self.counts[name] for name in COUNTED if name not in _NO_NEWS)
+
     @property
     def has_failed(self) -> bool:
         return any(self.counts[name] for name in ("failed", "not_understood"))
@@ -66,3 +76,4 @@ COUNTED = (
     *("sources", "unchanged", "bytes", "sessions", "events", "copied", "requests"),
     *("broken", "refused", "held", "deleted", "gone", "failed", "not_understood"),
 )
+_NO_NEWS = ("sources", "unchanged", "bytes", "held")

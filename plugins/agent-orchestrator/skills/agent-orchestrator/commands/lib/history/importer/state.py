@@ -52,7 +52,7 @@ class Progress:
     """The session of its newest part, if it has one."""
     status: str = "begun"
     """`begun`, `done`, `gone` (its file was deleted), `deleted` (its session was deleted in the
-    manager), `held` (a run of its session was open) or `problem`."""
+    manager), `held` (a run of its session was open), `failed` or `not_understood`."""
     problem: str = ""
     parser: str = "{}"
     """The state of the parser, as JSON."""

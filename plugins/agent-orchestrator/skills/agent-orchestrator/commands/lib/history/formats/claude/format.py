@@ -51,8 +51,12 @@ class ClaudeFormat:
     def find(self, root: Path) -> Iterator[Source]:
         for pattern in ("*/*.jsonl", "*/*/subagents/**/*.jsonl"):
             for path in root.glob(pattern):
-                if _is_transcript(path, root) and is_inside(path, root):
-                    yield Source(path=path, root=root)
+                if source := self.source_at(path, root):
+                    yield source
+
+    def source_at(self, path: Path, root: Path) -> Source | None:
+        is_one = path.suffix == ".jsonl" and _is_transcript(path, root) and is_inside(path, root)
+        return Source(path=path, root=root) if is_one else None
 
     def transcript_of(self, source: Source) -> TranscriptPart | None:
         """Return the transcript that the lines of a source belong to.
@@ -90,11 +94,13 @@ def _is_transcript(path: Path, root: Path) -> bool:
 
     In older versions, the transcripts of subagents are next to those of the sessions.
     """
-    parts = path.relative_to(root).parts
-    if len(parts) == _MAIN_DEPTH and _SESSION.fullmatch(path.stem):
-        return True
-    is_named = len(parts) == _MAIN_DEPTH or _SESSION.fullmatch(parts[1]) is not None
-    return is_named and path.name.startswith(_SUBAGENT)
+    _, *inner = path.relative_to(root).parts
+    match inner:
+        case [_]:
+            return bool(_SESSION.fullmatch(path.stem)) or path.name.startswith(_SUBAGENT)
+        case [session_id, "subagents", *_, name]:
+            return bool(_SESSION.fullmatch(session_id)) and name.startswith(_SUBAGENT)
+    return False
 
 
 def _lane_of(source: Source) -> Lane:

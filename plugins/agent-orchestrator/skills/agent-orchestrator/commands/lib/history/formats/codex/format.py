@@ -45,16 +45,16 @@ class CodexFormat:
     def find(self, root: Path) -> Iterator[Source]:
         """Yield the rollouts; of a rollout and its compressed copy only the rollout."""
         for directory, _, names in os.walk(root):
-            present = set(names)
-            for name in sorted(present):
-                plain = name.removesuffix(COMPRESSED)
-                path = Path(directory, name)
-                if (
-                    _NAME.fullmatch(plain)
-                    and (name == plain or plain not in present)
-                    and is_inside(path, root)
-                ):
-                    yield Source(path=path, root=root)
+            for name in sorted(names):
+                if source := self.source_at(Path(directory, name), root):
+                    yield source
+
+    def source_at(self, path: Path, root: Path) -> Source | None:
+        plain = path.name.removesuffix(COMPRESSED)
+        if not _NAME.fullmatch(plain) or not is_inside(path, root):
+            return None
+        is_copy = path.name != plain and path.with_name(plain).exists()
+        return None if is_copy else Source(path=path, root=root)
 
     def parser(self, source: Source, state: Mapping[str, Any] | None) -> CodexParser:
         """Return a parser. The file's name has the thread's id, if the first line is broken."""

@@ -1,0 +1,66 @@
+"""`ao-import --noted`: import the sessions that the hooks of the plugin have noted."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from ..client.connect import client_of
+from ..client.find_manager import find_manager
+from ..config import Config
+from ..history.importer.importer import Importer
+from ..history.importer.notes import Notes
+from ..history.importer.report import Report
+from ..history.importer.sender import Sender
+from ..history.importer.state import State, open_state
+from ..machine.clock import SYSTEM
+from ..machine.environment import host, is_manager_given, run_token_for, state_dir
+from ..session_client import SessionClientError
+from ..shared.locks import hold_alone, holder_of
+from ..shared.private_files import make_state_directory
+from .connect import url_of
+from .import_report import TIMEOUT_SECONDS
+from .import_watch import LOCK as WATCH_LOCK
+
+LOCK = "notes.lock"
+LOOK_SECONDS = 0.5
+IDLE_SECONDS = 60.0
+"""Time without a note after which the command ends. The next hook starts it again."""
+
+
+def import_notes(config: Config) -> None:
+    """Import the noted sessions, until there was no note for a while.
+
+    Without a manager that serves, the notes remain. If another process imports already, it takes
+    the notes.
+    """
+    found = None if is_manager_given() else find_manager()
+    url = url_of(found, config)
+    if run_token_for(url) is not None or (found is None and not is_manager_given()):
+        return
+    directory = make_state_directory(state_dir())
+    lock = hold_alone(directory / LOCK)
+    if lock is None:
+        return
+    with suppress(OSError):  # it has its own session already
+        os.setsid()
+    try:
+        with (
+            suppress(SessionClientError),
+            client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
+            open_state(directory, manager.get_generation()) as state,
+        ):
+            importer = Importer(Sender(manager, host=host()), state, Report(), lambda _read: None)
+            _deliver(Notes(directory), importer, state)
+    finally:
+        os.close(lock)
+
+
+def _deliver(notes: Notes, importer: Importer, state: State) -> None:
+    quiet_since = SYSTEM.monotonic()
+    while SYSTEM.monotonic() - quiet_since < IDLE_SECONDS:
+        if holder_of(state_dir() / WATCH_LOCK) is not None:
+            return
+        if notes.deliver(importer, state):
+            quiet_since = SYSTEM.monotonic()
+        SYSTEM.sleep(LOOK_SECONDS)

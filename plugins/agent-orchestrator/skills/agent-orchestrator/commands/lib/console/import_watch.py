@@ -1,0 +1,188 @@
+"""`ao-import --watch`: follow the places of agents until the person ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from ..client.connect import client_of
+from ..client.find_manager import find_manager
+from ..config import Config
+from ..history.format import Format
+from ..history.importer.changes import changes_below
+from ..history.importer.find import Found, NoSuchAgentError, TimeError, moment_of, named_formats
+from ..history.importer.importer import Told
+from ..history.importer.notes import Notes
+from ..history.importer.report import Problem, Report
+from ..history.importer.sender import Sender
+from ..history.importer.state import open_state
+from ..history.importer.watcher import Scope, Watcher, places_of
+from ..machine.clock import SYSTEM, Backoff
+from ..machine.environment import host, is_manager_given, state_dir
+from ..session_client import SessionClientError
+from ..shared.locks import hold_alone, holder_of
+from ..shared.private_files import make_state_directory
+from .command import USAGE, CommandError
+from .connect import open_manager, url_of
+from .import_report import TIMEOUT_SECONDS, note_problem, progress
+from .output import note, tell_waiting
+
+LOCK = "import.lock"
+MAX_PAUSE_SECONDS = 10.0
+_MAX_TOLD = 1000
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command."""
+
+    since: str | None
+    polls: bool
+    until_eof: bool
+    as_json: bool
+
+
+def watch_history(config: Config, agents: tuple[str, ...], options: Options) -> None:
+    """Import everything, and then each change, until SIGINT, SIGTERM or the end of stdin.
+
+    Raises:
+        CommandError: an argument is not valid, no manager can be started, or another process
+            follows already.
+    """
+    try:
+        formats = named_formats(agents)
+        if options.since is not None:
+            moment_of(options.since)
+    except (NoSuchAgentError, TimeError) as exc:
+        raise CommandError(str(exc), USAGE) from exc
+    lock = hold_alone(make_state_directory(state_dir()) / LOCK)
+    if lock is None:
+        raise CommandError(
+            f"another ao-import --watch (process {holder_of(state_dir() / LOCK)}) follows the "
+            "agents of this state directory; a plain ao-import works beside it"
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.until_eof:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    output = _Output(as_json=options.as_json)
+    try:
+        open_manager(config, for_people=True).close()
+        _follow(config, output, formats, options)
+    except KeyboardInterrupt:
+        output.summary()
+    finally:
+        os.close(lock)
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _follow(config: Config, output: _Output, formats: Sequence[Format], options: Options) -> None:
+    """Follow with one connection after the other. A new one begins with a search of everything."""
+    roots = list(dict.fromkeys(root for _, root in places_of(formats)))
+    backoff = Backoff(MAX_PAUSE_SECONDS)
+    while True:
+        url = url_of(None if is_manager_given() else find_manager(), config)
+        output.begin()
+        try:
+            with (
+                client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
+                open_state(state_dir(), manager.get_generation()) as state,
+            ):
+                watcher = Watcher(
+                    Sender(manager, host=host()),
+                    state,
+                    Scope(formats, options.since),
+                    output,
+                    notes=Notes(state_dir()),
+                )
+                watcher.run(changes_below(roots, polls=options.polls, on_blind=_tell_blind))
+        except (SessionClientError, sqlite3.Error) as exc:
+            if output.has_worked:
+                backoff.succeed()
+            if backoff.failures == 0:
+                tell_waiting(exc)
+        backoff.fail()
+        SYSTEM.sleep(backoff.pause_seconds())
+
+
+def _tell_blind(why: str) -> None:
+    note(
+        f"the operating system does not report changes ({why}): looking for them every few "
+        "seconds, as with --poll"
+    )
+
+
+class _Output:
+    """Shows a line for each import that had news, and the sum at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.has_worked = False
+        """True if an import has succeeded since `begin`."""
+        self._as_json = as_json
+        self._is_waiting = False
+        self._sum = Report()
+        self._told: set[Problem] = set()
+
+    def begin(self) -> None:
+        self.has_worked = False
+
+    def progress(self, sources: Found) -> AbstractContextManager[Told]:
+        """Show the progress of the first import; the later ones are short."""
+        return nullcontext(_ignore) if self.has_worked else progress(sources)
+
+    def batch(self, report: Report) -> None:
+        self.has_worked = True
+        self._sum.include(report)
+        for problem in report.problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                note_problem(problem)
+        if len(self._told) > _MAX_TOLD:
+            self._told.clear()
+        if not report.has_news:
+            return
+        if self._as_json:
+            moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            click.echo(json.dumps({"time": moment, **report.to_json()}))
+        elif counted := _counted(report):
+            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {counted}")
+        sys.stdout.flush()
+
+    def summary(self) -> None:
+        if not self._as_json:
+            click.echo(f"ended; imported: {_counted(self._sum) or 'nothing'}")
+
+
+def _ignore(_read: int) -> None:
+    pass
+
+
+def _counted(report: Report) -> str:
+    """Return the counts that are not 0, in words."""
+    return ", ".join(
+        f"{report.counts[name]:,} {words}" for name, words in _WORDS if report.counts[name]
+    )
+
+
+_WORDS = (
+    ("sessions", "new sessions"),
+    ("events", "events"),
+    ("requests", "model requests"),
+    ("gone", "sessions without their files"),
+    ("broken", "broken records skipped"),
+    ("refused", "events refused"),
+)

@@ -1,0 +1,145 @@
+"""The times at which a watcher imports: with a clock of the test, and a manager that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from agent_orchestrator.client.errors import SESSION_RUNNING
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.history.format import Format
+from agent_orchestrator.history.formats.claude import FORMAT
+from agent_orchestrator.history.importer.changes import NOTHING, Changes
+from agent_orchestrator.history.importer.report import Report
+from agent_orchestrator.history.importer.sender import Sender
+from agent_orchestrator.history.importer.state import State, open_state
+from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
+from agent_orchestrator.session_client import SessionClientError
+from tests.support.moved_time import MovedTime
+from tests.support.transcript_files import Transcript
+
+
+class Manager:
+    """Refuses the parts of some sessions, and notes the times at which it was asked."""
+
+    def __init__(self, time: MovedTime) -> None:
+        self.time = time
+        self.refused: dict[str, str] = {}
+        self.asked: list[tuple[str, float]] = []
+
+    def import_history(self, session_id: str, content: bytes) -> dict[str, Any]:
+        self.asked.append((session_id, self.time.now))
+        if code := self.refused.get(session_id):
+            raise SessionClientError("refused", status_code=409, code=code)
+        events = json.loads(content)["events"]
+        return {"created": True, "new_events": len(events), "new_requests": 0}
+
+    def append_entries(self, *_: object, **__: object) -> None:
+        pass
+
+
+class Shown:
+    def progress(self, sources: object) -> Any:
+        return nullcontext(lambda _read: None)
+
+    def batch(self, report: Report) -> None:
+        pass
+
+
+class Scene:
+    """A watcher of one home directory. `tick` is a second without a change."""
+
+    def __init__(self, home: Path, state: State) -> None:
+        self.home = home
+        self.time = MovedTime()
+        self.manager = Manager(self.time)
+        formats = [cast(Format, FORMAT)]
+        sender = Sender(cast(ManagerClient, self.manager), host="here")
+        self.watcher = Watcher(sender, state, Scope(formats), Shown(), time=self.time)
+
+    def see(self, *added: Path, is_beginning: bool = False) -> None:
+        self.watcher.run([Changes(frozenset(added), NOTHING, NOTHING, is_beginning, False)])
+
+    def tick(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.time.now += 1
+            self.see()
+
+    def pauses(self, session_id: str) -> list[float]:
+        """Return the times between the attempts to send a session."""
+        times = [moment for each, moment in self.manager.asked if each == session_id]
+        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+
+
+@pytest.fixture
+def scene(own_home: Path, tmp_path: Path) -> Iterator[Scene]:
+    with open_state(tmp_path / "state", "g") as state:
+        made = Scene(own_home, state)
+        made.see(is_beginning=True)
+        yield made
+
+
+def written(home: Path, number: int) -> tuple[Transcript, Path]:
+    transcript = Transcript(number)
+    transcript.turn()
+    return transcript, transcript.write(home)
+
+
+def test_pauses_of_a_failing_source_double_to_a_limit(scene: Scene) -> None:
+    failing, path = written(scene.home, 1)
+    held, other = written(scene.home, 2)
+    scene.manager.refused = {failing.session_id: "defect", held.session_id: SESSION_RUNNING}
+    scene.see(path, other)
+    scene.tick(1300)
+    assert scene.pauses(failing.session_id) == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert set(scene.pauses(held.session_id)) == {2, 4, 8, 16, 30}
+    scene.manager.refused = {}
+    before = len(scene.manager.asked)
+    scene.tick(300)
+    assert len(scene.manager.asked) == before + 2
+
+
+def test_growth_does_not_shorten_a_pause(scene: Scene) -> None:
+    transcript, path = written(scene.home, 1)
+    scene.manager.refused = {transcript.session_id: "defect"}
+    for _ in range(31):
+        transcript.turn()
+        path.write_text(transcript.text())
+        scene.see(path)
+        scene.time.now += 1
+    assert scene.pauses(transcript.session_id) == [2, 4, 8, 16]
+
+
+def test_change_costs_only_the_file_that_it_names(scene: Scene) -> None:
+    transcript, path = written(scene.home, 1)
+    written(scene.home, 2)  # its change is not reported
+    scene.see(path)
+    scene.tick(50)
+    assert {session_id for session_id, _ in scene.manager.asked} == {transcript.session_id}
+    scene.tick(20)  # the search of everything finds the other
+    assert len(scene.manager.asked) == 2
+
+
+def test_new_directory_is_searched_twice(scene: Scene) -> None:
+    _, first = written(scene.home, 1)
+    scene.see(first.parent)
+    written(scene.home, 2)  # before the directory was watched
+    scene.tick(1)
+    assert len(scene.manager.asked) == 2
+    written(scene.home, 3)
+    scene.tick(10)
+    assert len(scene.manager.asked) == 2
+
+
+def test_pace_leaves_most_of_the_time_to_others() -> None:
+    pace = Pace(60, 100)
+    assert pace.is_due(0)
+    pace.note(0, 0.1)
+    assert (pace.is_due(60), pace.is_due(60.2)) == (False, True)
+    pace.note(100, 103)
+    assert (pace.is_due(402), pace.is_due(403.1)) == (False, True)
