@@ -54,7 +54,7 @@ def test_outdated_summary_catches_up_with_the_next_append(
     # Like a client that ends after the lines and before their summary.
     line = to_line(entry(2, customTitle="two"))
     named = {"project_key": project_key, "session_id": "s"}
-    manager_client.append_entries(named, [line], batch_id="b")
+    manager_client.append_entries(named, [line.encode()], batch_id="b")
     (listed,) = run(store.list_sessions(project_key))
     left_behind = run(summary_of(store, project_key))
     assert left_behind["mtime"] < listed["mtime"]

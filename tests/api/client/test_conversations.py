@@ -76,7 +76,7 @@ def test_resume_uses_only_conversations_reported_by_supervisors(
         "session_id": session_id,
         "subpath": conversation_subpath(elsewhere),
     }
-    client.append_entries(where, ["{}"], batch_id="b")
+    client.append_entries(where, [b"{}"], batch_id="b")
     assert found() == elsewhere
     ours = list_our_conversations(client, session_id, state_dir=tmp_path)
     assert (elsewhere in ours, first in ours, len(ours)) == (False, True, 2)

@@ -7,7 +7,7 @@ from agent_orchestrator.session_client import SessionClientError
 from tests.support.recording import Received, Reply, json_reply, recording
 
 KEY = {"project_key": "p", "session_id": "s"}
-LINES = ['{"a":1}', '{"b":2}']
+LINES = [b'{"a":1}', b'{"b":2}']
 
 
 def test_lines_are_sent_as_they_are() -> None:

@@ -273,7 +273,7 @@ class ManagerClient(SessionClient):
                     yield child
 
     def append_entries(
-        self, transcript: Query, lines: Sequence[str], *, batch_id: str, known: int = 0
+        self, transcript: Query, lines: Sequence[bytes], *, batch_id: str, known: int = 0
     ) -> Json:
         """Append lines, each a JSON text, to a transcript in one operation.
 
@@ -288,13 +288,12 @@ class ManagerClient(SessionClient):
             {**transcript, "batch_id": batch_id, "known": str(known)}
         )
         try:
-            body = "\n".join(lines).encode()
-            answer = self._exchange("POST", path, body, "application/jsonl")
+            answer = self._exchange("POST", path, b"\n".join(lines), "application/jsonl")
         except SessionClientError as exc:
             if exc.code != JSON_ONLY:
                 raise
             # A manager of an earlier version takes only an array.
-            answer = self._exchange("POST", path, f"[{','.join(lines)}]".encode())
+            answer = self._exchange("POST", path, b"[%b]" % b",".join(lines))
         if not isinstance(answer.get("last_position"), int):
             raise self._misshapen("POST", "/transcripts/entries")
         return answer

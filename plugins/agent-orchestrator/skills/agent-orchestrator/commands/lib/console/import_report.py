@@ -87,6 +87,7 @@ _OTHERS = (
     ("gone", "sessions remain, although their files no longer exist"),
     ("held", "files wait for the end of a run that is open: import again later"),
     ("deleted", "files belong to sessions that were deleted in the manager"),
+    ("shortened", "records were too long: long texts in them were shortened"),
     ("broken", "broken records skipped"),
     ("refused", "events refused by the manager"),
     ("not_understood", "files not understood"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 from ..shared.masking import MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
+from .cut_text import CutText
 from .event import Event
 from .prepare import TEXT_BYTES_LIMIT, text_content
 
@@ -23,28 +24,43 @@ class OutputText:
         self._head = ""
         self._tail = ""
         self.characters = 0
+        self.size = 0
 
     def add(self, chunk: bytes, *, final: bool = False) -> None:
-        text = self._decoder.decode(chunk, final)
+        self.add_text(self._decoder.decode(chunk, final))
+
+    def add_text(self, text: str) -> None:
         self.characters += len(text)
+        self.size += len(text.encode(errors="replace"))
         room = self._half - len(self._head)
         self._head += text[:room] if room > 0 else ""
         self._tail += text[max(room, 0) :]
         if len(self._tail) > 2 * self._half:
             self._tail = self._tail[-self._half :]
 
-    def fields(self) -> Event:
-        """Return the `content` of an event, with a mark if the output was shortened."""
+    def text(self) -> str:
+        """Return the output; a `CutText` if it was shortened."""
         omitted = self.characters - 2 * self._limit
         if omitted <= 0:
-            return {"content": text_content(self._head + self._tail)}
+            return self._head + self._tail
         head, in_head = _cut(self._head, self._limit)
         tail, in_tail = _cut(self._end(), self._limit, keep_end=True)
-        return {
-            "content": text_content(f"{head}\n[… {omitted} characters omitted …]\n{tail}"),
-            "shortened": {"content.0.text": self.characters},
-            **({"masked_secrets": in_head + in_tail} if in_head + in_tail else {}),
-        }
+        return CutText(
+            f"{head}\n[… {omitted} characters omitted …]\n{tail}",
+            characters=self.characters,
+            size=self.size,
+            masked=in_head + in_tail,
+        )
+
+    def fields(self) -> Event:
+        """Return the `content` of an event, with a mark if the output was shortened."""
+        text = self.text()
+        fields: Event = {"content": text_content(text)}
+        if isinstance(text, CutText):
+            fields["shortened"] = {"content.0.text": text.characters}
+            if text.masked:
+                fields["masked_secrets"] = text.masked
+        return fields
 
     def last_lines(self, count: int) -> str:
         """Return the last lines, masked, for a message to a person."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..shared.masking import Masking
+from .cut_text import CutText
 from .event import Event
 
 TEXT_BYTES_LIMIT = 512 * 1024
@@ -80,6 +81,8 @@ def prepare(event: Event) -> Event:
             fitted["shortened"] = {**fitter.shortened, **event.get("shortened", {})}
         if fitter.sanitized:
             fitted["sanitized"] = True
+        if fitter.masked:
+            fitted["masked_secrets"] = fitted.get("masked_secrets", 0) + fitter.masked
         if _fits(fitted, EVENT_BYTES_LIMIT, EVENT_PARTS_LIMIT):
             break
     return fitted
@@ -92,6 +95,7 @@ class _Fitter:
         self._limit = limit
         self.shortened: dict[str, int] = {}
         self.sanitized = False
+        self.masked = 0
 
     def fit(self, value: Any, path: str, depth: int) -> Any:
         match value:
@@ -121,6 +125,10 @@ class _Fitter:
         )
 
     def _fit_text(self, text: str, path: str, *, always: bool = False) -> str:
+        if isinstance(text, CutText):
+            self.shortened[self._clean(path)] = text.characters
+            self.masked += text.masked
+            return shorten(self._clean(text), self._limit, text.size)
         fitted = shorten(self._clean(text), self._limit)
         if always or len(fitted) != len(text):
             self.shortened[self._clean(path)] = len(text)
@@ -132,17 +140,21 @@ class _Fitter:
         return cleaned
 
 
-def shorten(text: str, limit: int = TEXT_BYTES_LIMIT) -> str:
-    """Keep the head and the tail of a text, so that it fits into `limit` bytes of UTF-8."""
+def shorten(text: str, limit: int = TEXT_BYTES_LIMIT, size: int | None = None) -> str:
+    """Keep the head and the tail of a text, so that it fits into `limit` bytes of UTF-8.
+
+    `size` is the size of the whole text, if the middle of it is missing already.
+    """
     if len(text) * 4 <= limit:
         return text
     encoded = text.encode()
     if len(encoded) <= limit:
         return text
-    half = (limit - len(_OMITTED.format(len(encoded)).encode())) // 2
+    size = size or len(encoded)
+    half = (limit - len(_OMITTED.format(size).encode())) // 2
     head = encoded[:half].decode(errors="ignore")
     tail = encoded[-half:].decode(errors="ignore")
-    omitted = len(encoded) - len(head.encode()) - len(tail.encode())
+    omitted = size - len(head.encode()) - len(tail.encode())
     return head + _OMITTED.format(omitted) + tail
 
 

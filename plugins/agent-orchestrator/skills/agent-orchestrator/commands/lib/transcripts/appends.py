@@ -80,7 +80,10 @@ class DirectAppends:
         for start, lines in _requests(batch.lines):
             batch_id = f"{batch.batch_id}.{start}"
             answer = self._manager.append_entries(
-                batch.transcript, lines, batch_id=batch_id, known=known
+                batch.transcript,
+                [line.encode() for line in lines],
+                batch_id=batch_id,
+                known=known,
             )
             appended += answer["appended"]
             known = answer["last_position"]

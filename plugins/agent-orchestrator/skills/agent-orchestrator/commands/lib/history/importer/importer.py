@@ -140,22 +140,14 @@ class Importer:
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
-                outlet.put(partial(self._send, one, batch, fate))
+                outlet.put(partial(self._send, one, batch, fate), batch.size)
                 if fate.is_over:
                     return
-            self._note(one)
+            _report_seen(one, self._report)
         except NotUnderstoodError as exc:
             self._fail("not_understood", known or begin, form.version, str(exc))
         except (BrokenRecordError, OSError) as exc:
             self._fail("failed", known or begin, form.version, _sentence(exc))
-
-    def _note(self, one: OneSource) -> None:
-        """Report the records of a source that were not imported."""
-        path = str(one.source.path)
-        for place, why in one.seen.broken:
-            self._report.add_problem(Problem(path, place, why))
-        self._report.add(broken=one.seen.broken_count)
-        self._report.add_unknown(one.form.name, one.seen.unknown)
 
     def _fail(self, count: str, progress: Progress, version: int, why: str) -> None:
         self._report.add(**{count: 1})
@@ -206,10 +198,13 @@ class Importer:
             for refused in sent.refused:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
         if one.transcript is not None and batch.lines:
-            lines = [line.decode(errors="replace") for line in batch.lines]
+            lines = batch.lines
             if fate.is_recorded:
-                lines = [line for line in lines if '"uuid":' in line]
-            self._sender.send_transcript(one.transcript, lines, offset=batch.first_offset)
+                lines = [line for line in lines if b'"uuid":' in line]
+            offset = batch.first_offset
+            for refused in self._sender.send_transcript(one.transcript, lines, offset=offset):
+                self._report.add(refused=1)
+                self._report.add_problem(Problem(path, refused.event_id, refused.reason))
 
     def _settle(self, progress: Progress, fate: _Fate, status: str) -> None:
         """Store why a source is not read on: its session was deleted, or a run of it is open."""
@@ -243,10 +238,15 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
             report.add(**{"not_understood" if is_read else "failed": 1})
             report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
         else:
-            for place, why in one.seen.broken:
-                report.add_problem(Problem(str(source.path), place, why))
-            report.add(broken=one.seen.broken_count)
-            report.add_unknown(form.name, one.seen.unknown)
+            _report_seen(one, report)
+
+
+def _report_seen(one: OneSource, report: Report) -> None:
+    path = str(one.source.path)
+    for place, why in (*one.seen.broken, *one.seen.shortened):
+        report.add_problem(Problem(path, place, why))
+    report.add(broken=one.seen.broken_count, shortened=one.seen.shortened_count)
+    report.add_unknown(one.form.name, one.seen.unknown)
 
 
 def printable(path: str) -> str:

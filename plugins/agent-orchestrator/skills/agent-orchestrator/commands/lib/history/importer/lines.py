@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from ..bounded_json import BoundedJson, read_bounded
+
 CHUNK_BYTES = 1024 * 1024
+LONG_LINE_BYTES = 2 * 1024 * 1024
+"""A longer line is parsed in pieces, and its values are shortened."""
 MAX_LINE_BYTES = 16 * 1024 * 1024
+"""A longer line is never held as a whole."""
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024 * 1024
 """Limit for one compressed file: a small file can expand to any size."""
 SAMPLE_BYTES = 4096
@@ -36,6 +42,16 @@ class Line(NamedTuple):
     """Offset of the next line."""
     is_whole: bool
     """False for the last line if no line break ends it: its writer may not be done."""
+    long: LongLine | None = None
+    """The value of a line that is longer than `LONG_LINE_BYTES`."""
+
+
+class LongLine(NamedTuple):
+    """The value of a line that was too long to be parsed as a whole."""
+
+    value: BoundedJson | None
+    error: str = ""
+    """Why there is no value."""
 
 
 @dataclass(frozen=True)
@@ -97,32 +113,74 @@ def read_lines(source: Opened, offset: int) -> Iterator[Line]:
     Raises:
         OSError: the file cannot be read, or expands beyond the limit.
     """
-    file = source.file
-    file.seek(offset)
-    rest = bytearray()
-    is_too_long = False
-    begin = at = offset
-    while chunk := file.read(CHUNK_BYTES):
-        at += len(chunk)
-        if at > MAX_EXPANDED_BYTES and source.is_compressed:
+    chunks = _Chunks(source, offset)
+    while True:
+        begin = chunks.offset
+        pieces = chunks.line()
+        held: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size > MAX_LINE_BYTES:
+                break
+        if size > MAX_LINE_BYTES:
+            long = _long_line(chain(_taken(held), pieces))
+            for _ in pieces:
+                pass
+            yield Line(None, begin, chunks.offset, chunks.is_at_line_break, long)
+        elif size or chunks.is_at_line_break:
+            content = held[0] if len(held) == 1 else b"".join(held)
+            held.clear()
+            found = _long_line(iter((content,))) if size > LONG_LINE_BYTES else None
+            yield Line(content, begin, chunks.offset, chunks.is_at_line_break, found)
+        if not chunks.is_at_line_break:
+            return
+
+
+class _Chunks:
+    """The chunks of a file after an offset, taken line by line."""
+
+    def __init__(self, source: Opened, offset: int) -> None:
+        self._source = source
+        self._chunk = b""
+        self._at = 0
+        self.offset = offset
+        """The place of the next byte."""
+        self.is_at_line_break = False
+        """True if the newest line has a line break."""
+        source.file.seek(offset)
+
+    def line(self) -> Iterator[bytes]:
+        """Yield the next line in pieces."""
+        self.is_at_line_break = False
+        while self._at < len(self._chunk) or self._read():
+            end = self._chunk.find(b"\n", self._at)
+            self.is_at_line_break = end >= 0
+            piece = self._chunk[self._at : end if end >= 0 else len(self._chunk)]
+            taken = len(piece) + self.is_at_line_break
+            self._at += taken
+            self.offset += taken
+            yield piece
+            if self.is_at_line_break:
+                return
+
+    def _read(self) -> bool:
+        self._chunk, self._at = self._source.file.read(CHUNK_BYTES), 0
+        if self._source.is_compressed and self.offset + len(self._chunk) > MAX_EXPANDED_BYTES:
             raise TooLargeError(f"it expands to more than {MAX_EXPANDED_BYTES} bytes")
-        first, *others = chunk.split(b"\n")
-        if not is_too_long:
-            rest += first
-        if not others:
-            is_too_long = is_too_long or len(rest) > MAX_LINE_BYTES
-            if is_too_long:
-                rest.clear()
-            continue
-        *whole, last = others
-        end = at - sum(map(len, others)) - len(whole)
-        is_too_long = is_too_long or len(rest) > MAX_LINE_BYTES
-        yield Line(None if is_too_long else bytes(rest), begin, end, True)
-        begin, is_too_long = end, False
-        for content in whole:
-            end = begin + len(content) + 1
-            yield Line(content, begin, end, True)
-            begin = end
-        rest = bytearray(last)
-    if begin < at:
-        yield Line(None if is_too_long else bytes(rest), begin, at, False)
+        return bool(self._chunk)
+
+
+def _long_line(pieces: Iterator[bytes]) -> LongLine:
+    try:
+        return LongLine(read_bounded(pieces))
+    except ValueError as exc:
+        return LongLine(None, f"not valid JSON: {exc}")
+
+
+def _taken(pieces: list[bytes]) -> Iterator[bytes]:
+    """Yield pieces, and release each one."""
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()

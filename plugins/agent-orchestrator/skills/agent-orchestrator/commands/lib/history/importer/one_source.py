@@ -20,12 +20,14 @@ from ..format import (
     WholeFormat,
 )
 from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
-from .lines import Line, Opened, opened, read_lines
-from .parts import Part, Parts
+from .lines import Line, LongLine, Opened, opened, read_lines
+from .parts import MAX_BYTES, Part, Parts
 from .state import Progress
 
 BEGINNING = "{}"
 """The memory of a source that was not read yet."""
+MAX_LINES_BYTES = 2 * MAX_BYTES
+"""Size of lines for the transcript after which a batch ends, also if they have few events."""
 
 
 class NotUnderstoodError(Exception):
@@ -42,6 +44,8 @@ class Batch:
     """The sessions whose first part is in this batch."""
     reasons: dict[str, str | None]
     """The end of the newest turn of each session whose turns the source has; None: it is open."""
+    size: int
+    """Size of its records and lines, as far as they are held."""
     lines: list[bytes] = field(default_factory=list)
     """Lines for the transcript."""
     first_offset: int = 0
@@ -63,11 +67,20 @@ class Seen:
     """The place of each record that cannot be read, and why; only the first ones."""
     broken_count: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    shortened: list[tuple[str, str]] = field(default_factory=list)
+    """The place of each record that was shortened, and why; only the first ones."""
+    shortened_count: int = 0
 
     def note_broken(self, place: str, why: str) -> None:
         self.broken_count += 1
         if len(self.broken) < _SHOWN:
             self.broken.append((place, why))
+
+    def note_shortened(self, place: str, size: int) -> None:
+        self.shortened_count += 1
+        if len(self.shortened) < _SHOWN:
+            why = f"long texts of its {size:,} bytes were shortened"
+            self.shortened.append((place, why))
 
 
 _SHOWN = 20
@@ -92,6 +105,7 @@ class OneSource:
         self._parser_state: dict[str, Any] | None = memory.get("parser")
         self._begun: set[str] = set(memory.get("begun", ()))
         self._lines: list[bytes] = []
+        self._line_bytes = 0
         self._first_offset = self._progress.offset
 
     def read(self) -> Iterator[tuple[Batch, int]]:
@@ -127,30 +141,42 @@ class OneSource:
                 break
             number, offset = number + 1, line.end
             self._read_line(parser, line, number)
-            if self._parts.is_full:
+            if self._parts.is_full or self._line_bytes >= MAX_LINES_BYTES:
                 yield self._batch_at(parser, file, number, offset, "begun")
         if self._first_offset == 0:
             self._check_understood()
         yield self._batch_at(parser, file, number, offset, "done")
 
     def _read_line(self, parser: LineParser, line: Line, number: int) -> None:
-        if line.content is None:
-            self.seen.note_broken(f"line {number}", "the line is longer than 16 MiB")
-            return
-        if not line.content.strip():
-            return
+        place = Place(number, line.offset)
         try:
-            record = _parsed(line.content)
+            if line.long is not None:
+                record, content = self._long_record(line, line.long, place)
+                raw = None  # its events are judged by their own size
+            elif (content := line.content or b"").strip():
+                record, raw = _parsed(content), content
+            else:
+                return
             is_known = True
-            for item in parser.read(record, Place(number, line.offset)):
+            for item in parser.read(record, place):
                 is_known = is_known and not isinstance(item, UnknownRecord)
-                self._take(item, line.content)
+                self._take(item, raw)
         except BrokenRecordError as exc:
             self.seen.note_broken(f"line {number}", str(exc))
             return
         self.seen.understood += is_known
         if self.transcript is not None and isinstance(record, dict):
-            self._lines.append(line.content)
+            self._lines.append(content)
+            self._line_bytes += len(content)
+
+    def _long_record(self, line: Line, long: LongLine, place: Place) -> tuple[Any, bytes]:
+        """Return the value of a long line, and its content: as it is, or else shortened."""
+        if long.value is None:
+            raise BrokenRecordError(long.error)
+        record, is_cut = long.value
+        if is_cut:
+            self.seen.note_shortened(f"line {place.number}", line.end - line.offset)
+        return record, line.content or json.dumps(record, separators=(",", ":")).encode()
 
     def _take(self, item: Item, raw: bytes | None) -> None:
         match item:
@@ -188,6 +214,7 @@ class OneSource:
         return self._batch(progress), read
 
     def _batch(self, progress: Progress) -> Batch:
+        size = self._parts.size + self._line_bytes
         parts = self._parts.take()
         begins = frozenset(part.session_id for part in parts) - self._begun
         self._begun |= begins
@@ -198,10 +225,11 @@ class OneSource:
             progress=self._progress,
             begins=begins,
             reasons=dict(self._parts.reasons),
+            size=size,
             lines=self._lines,
             first_offset=self._first_offset,
         )
-        self._lines, self._first_offset = [], progress.offset
+        self._lines, self._line_bytes, self._first_offset = [], 0, progress.offset
         return batch
 
     def _memory(self) -> str:
@@ -217,6 +245,8 @@ def _is_complete(line: Line) -> bool:
     """Return whether a line is complete: without a line break, it must be a whole JSON value."""
     if line.is_whole:
         return True
+    if line.long is not None:
+        return line.long.value is not None
     try:
         orjson.loads(line.content or b"")
     except ValueError:

@@ -57,13 +57,14 @@ class Parts:
 
     def __init__(self, reasons: Json | None = None) -> None:
         self._open: dict[str, Part] = {}
-        self._size = 0
+        self.size = 0
+        """Size of the collected records."""
         self.reasons: dict[str, str | None] = dict(reasons or {})
         """The end of the newest turn of each session; None: it has not ended."""
 
     @property
     def is_full(self) -> bool:
-        return self._size >= MAX_BYTES or any(
+        return self.size >= MAX_BYTES or any(
             len(part.events) >= MAX_EVENTS or len(part.requests) >= MAX_REQUESTS
             for part in self._open.values()
         )
@@ -71,7 +72,7 @@ class Parts:
     def take(self) -> list[Part]:
         """Return the parts with content, and begin new ones."""
         parts = [part for part in self._open.values() if part.has_content]
-        self._open, self._size = {}, 0
+        self._open, self.size = {}, 0
         return parts
 
     def add(self, item: Item, *, raw: bytes | None = None) -> None:
@@ -104,7 +105,7 @@ class Parts:
         if raw is None or not _is_plain(raw):
             event = prepare(event)
         part.events.append(event)
-        self._size += len(raw) if raw is not None else len(orjson.dumps(event, default=str))
+        self.size += len(raw) if raw is not None else len(orjson.dumps(event, default=str))
 
 
 def is_prompt(event: Event) -> bool:

@@ -25,8 +25,9 @@ class Report:
 
     counts: Counter[str] = field(default_factory=Counter)
     """`sources`, `unchanged`, `bytes`, `sessions` (created), `events`, `copied` (events that a fork
-    repeats), `requests`, `broken` (lines), `refused` (events), `held`, `deleted`, `failed` and
-    `not_understood` (sources), `gone` (sessions whose source no longer exists)."""
+    repeats), `requests`, `shortened` and `broken` (lines), `refused` (events, and lines of
+    transcripts), `held`, `deleted`, `failed` and `not_understood` (sources), `gone` (sessions whose
+    source no longer exists)."""
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Number of records of each format and kind that the format does not know."""
     problems: list[Problem] = field(default_factory=list)
@@ -74,6 +75,6 @@ class Report:
 
 COUNTED = (
     *("sources", "unchanged", "bytes", "sessions", "events", "copied", "requests"),
-    *("broken", "refused", "held", "deleted", "gone", "failed", "not_understood"),
+    *("shortened", "broken", "refused", "held", "deleted", "gone", "failed", "not_understood"),
 )
 _NO_NEWS = ("sources", "unchanged", "bytes", "held")

@@ -90,29 +90,49 @@ class Sender:
             tuple(refused for each in sent for refused in each.refused),
         )
 
-    def send_transcript(self, part: TranscriptPart, lines: Sequence[str], *, offset: int) -> None:
+    def send_transcript(
+        self, part: TranscriptPart, lines: Sequence[bytes], *, offset: int
+    ) -> tuple[Refused, ...]:
         """Append lines of a transcript, which begin at an offset of its file.
 
         Lines with a `uuid` that the transcript has already are skipped by the manager. If it keeps
-        no transcripts, nothing is sent.
+        no transcripts, nothing is sent. Returns the lines that the manager does not accept.
         """
         transcript = {"project_key": PROJECT_KEY, "session_id": part.session_id}
         if part.subpath is not None:
             transcript["subpath"] = part.subpath
+        refused: list[Refused] = []
         begin = size = 0
         for place, line in enumerate(lines):
             size += len(line)
             if size >= TRANSCRIPT_BYTES or place == len(lines) - 1:
-                batch_id = f"import.{offset}.{begin}"
+                ids = f"import.{offset}"
                 try:
-                    self._manager.append_entries(
-                        transcript, lines[begin : place + 1], batch_id=batch_id
-                    )
+                    refused += self._append(transcript, lines[begin : place + 1], ids, begin)
                 except SessionClientError as exc:
                     if exc.code == TRANSCRIPTS_OFF:
-                        return
+                        return ()
                     raise
                 begin, size = place + 1, 0
+        return tuple(refused)
+
+    def _append(
+        self, transcript: Json, lines: Sequence[bytes], ids: str, begin: int
+    ) -> tuple[Refused, ...]:
+        """Append lines; halve a refused request until only the refused lines are left out."""
+        try:
+            self._manager.append_entries(transcript, lines, batch_id=f"{ids}.{begin}")
+        except SessionClientError as exc:
+            if exc.status_code not in _SPLIT_STATUS:
+                raise
+            if len(lines) == 1:
+                return (Refused("a line of the transcript", str(exc)),)
+            middle = len(lines) // 2
+            return (
+                *self._append(transcript, lines[:middle], ids, begin),
+                *self._append(transcript, lines[middle:], ids, begin + middle),
+            )
+        return ()
 
 
 def _halves(

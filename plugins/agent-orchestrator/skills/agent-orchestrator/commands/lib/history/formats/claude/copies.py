@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-from ...items import BrokenRecordError
+from ...bounded_json import read_bounded
 from ..fields import fields_of, parse_json, session_id_of
 
 _CHUNK_BYTES = 1024 * 1024
-_MAX_LINE_BYTES = 16 * 1024 * 1024
 _MARK = re.compile(rb'"requestSessionId"[ \t]{0,4}:[ \t]{0,4}"([^"\\]{1,128})"')
 _LONGEST_MARK_BYTES = 160
 _MAX_CANDIDATES = 1000
@@ -59,8 +61,21 @@ def _is_marked(path: Path, offset: int, session_id: str) -> bool:
     """Return whether the line itself has the mark. The input of a tool can contain one as well."""
     with path.open("rb") as file:
         file.seek(offset)
+        pieces = _line(file)
+        first = next(pieces, b"")
         try:
-            line = fields_of(parse_json(file.readline(_MAX_LINE_BYTES)))
-        except BrokenRecordError:
+            if first.endswith(b"\n"):
+                line = parse_json(first)
+            else:
+                line = read_bounded(chain((first,), pieces)).value
+        except ValueError:
             return False
-    return session_id_of(line.get("requestSessionId")) not in (None, session_id)
+    return session_id_of(fields_of(line).get("requestSessionId")) not in (None, session_id)
+
+
+def _line(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a line in pieces."""
+    while piece := file.readline(_CHUNK_BYTES):
+        yield piece
+        if piece.endswith(b"\n"):
+            return

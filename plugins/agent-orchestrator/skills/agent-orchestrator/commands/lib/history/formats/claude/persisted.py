@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ....events.output_text import OutputText
 from ..fields import fields_of, text_of
 
 FOLDER = "tool-results"
-MAX_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _MARK = "<persisted-output>"
 _HEAD_CHARS = 8192
 _SAVED_TO = re.compile(r"saved to: ([^\n]{1,4096})\n")
@@ -40,7 +41,11 @@ class PersistedOutputs:
             # Links are not followed: they could name any file of the person who imports.
             if not name or not file.is_file() or file.resolve() != file:
                 return content
+            text = OutputText()
             with file.open("rb") as opened:
-                return opened.read(MAX_BYTES).decode(errors="replace")
+                while chunk := opened.read(_CHUNK_BYTES):
+                    text.add(chunk)
+            text.add(b"", final=True)
+            return text.text()
         except (OSError, RuntimeError, ValueError):
             return content
