@@ -18,7 +18,7 @@ export interface paths {
          * @description Create a code that a page can exchange for a token, once and within a minute.
          *
          *     With `file`, also write a file that redirects a browser to the dashboard. The file is removed
-         *     once the code is void.
+         *     once the code is void. The page at `/#code=CODE/sessions/ID/seq/SEQ` opens at this event.
          */
         post: operations["create_code_dashboard_codes_post"];
         delete?: never;
@@ -789,6 +789,8 @@ export interface components {
              * @default false
              */
             file: boolean;
+            /** @description Where the file opens the dashboard. Default: the overview */
+            place?: components["schemas"]["GivenPlace"] | null;
         };
         /** DeletedAnswer */
         DeletedAnswer: {
@@ -1144,6 +1146,19 @@ export interface components {
              * @description Its speed
              */
             speed?: string | null;
+        };
+        /** GivenPlace */
+        GivenPlace: {
+            /**
+             * Seq
+             * @description Number of the event
+             */
+            seq?: number | null;
+            /**
+             * Session Id
+             * @description Id of the session
+             */
+            session_id: string;
         };
         /** GivenSource */
         GivenSource: {

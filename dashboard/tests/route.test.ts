@@ -35,7 +35,8 @@ test("session and event can be restored from their address", () => {
 test.each([
   ["", { view: "overview" }],
   ["#/", { view: "overview" }],
-  ["#code=abc-_", { view: "code", code: "abc-_" }],
+  ["#code=abc-_", { view: "code", code: "abc-_", place: null }],
+  ["#code=abc-_/sessions/a/seq/7", { view: "code", code: "abc-_", place: "#/sessions/a/seq/7" }],
   ["#/sessions", { view: "sessions", filter: defaultFilter }],
   ["#/sessions?state=nonsense&sort=x", { view: "sessions", filter: defaultFilter }],
   ["#/sessions/a/seq/0", { view: "unknown" }],

@@ -6,12 +6,12 @@ export type Route =
   | { readonly view: "overview" }
   | { readonly view: "sessions"; readonly filter: SessionFilter }
   | { readonly view: "session"; readonly sessionId: string; readonly seq: number | null }
-  | { readonly view: "code"; readonly code: string }
+  | { readonly view: "code"; readonly code: string; readonly place: string | null }
   | { readonly view: "unknown" };
 
 export function parseRoute(hash: string): Route {
   const fragment = hash.replace(/^#/, "");
-  if (fragment.startsWith("code=")) return { view: "code", code: decode(fragment.slice("code=".length)) };
+  if (fragment.startsWith("code=")) return parseCode(fragment.slice("code=".length));
   const [path = "", query = ""] = split(fragment);
   const parts = path.split("/").filter(Boolean).map(decode);
   const [first, sessionId, seqWord, seq] = parts;
@@ -47,6 +47,13 @@ export function sessionsLink(filter: SessionFilter = defaultFilter): string {
 export function sessionLink(sessionId: string, seq?: number): string {
   const base = `#/sessions/${encodeURIComponent(sessionId)}`;
   return seq === undefined ? base : `${base}/seq/${seq}`;
+}
+
+/** Parse a code, which the place to open can follow: `CODE/sessions/ID`. */
+function parseCode(text: string): Route {
+  const at = text.indexOf("/");
+  if (at < 0) return { view: "code", code: decode(text), place: null };
+  return { view: "code", code: decode(text.slice(0, at)), place: `#${text.slice(at)}` };
 }
 
 function parseFilter(query: URLSearchParams): SessionFilter {

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.wire.common import Given, Moment, UsageBody
+from agent_session_manager.api.wire.common import Given, Moment, SessionId, UsageBody
+from agent_session_manager.api.wire.limits import MAX_NUMBER
 
 
 class UsageRowBody(BaseModel):
@@ -73,9 +74,17 @@ class FacetsAnswer(BaseModel):
     agents: list[AgentFacet] = Field(description="Most frequent first")
 
 
+class GivenPlace(Given):
+    session_id: SessionId = Field(description="Id of the session")
+    seq: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Number of the event")
+
+
 class CodeRequestBody(Given):
     file: bool = Field(
         default=False, description="Also write a file that redirects a browser to the dashboard"
+    )
+    place: GivenPlace | None = Field(
+        default=None, description="Where the file opens the dashboard. Default: the overview"
     )
 
 
