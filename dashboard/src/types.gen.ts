@@ -709,8 +709,13 @@ export interface components {
         /** AgentFacet */
         AgentFacet: {
             /**
+             * Agent
+             * @description Agent of the sessions
+             */
+            agent: string;
+            /**
              * Agent Name
-             * @description Name of the agent definition
+             * @description The same as `agent`
              */
             agent_name: string;
             /**
@@ -1017,6 +1022,11 @@ export interface components {
          */
         FoundSessionBody: {
             /**
+             * Agent
+             * @description Its agent: `agent_name`, or else its executor
+             */
+            agent: string | null;
+            /**
              * Agent Name
              * @description Name of the agent definition
              */
@@ -1284,6 +1294,11 @@ export interface components {
          * @description An event that matches, with its session.
          */
         HitBody: {
+            /**
+             * Agent
+             * @description Its agent: `agent_name`, or else its executor
+             */
+            agent: string | null;
             /**
              * Agent Name
              * @description Name of the agent definition
@@ -1896,6 +1911,11 @@ export interface components {
          */
         SessionBody: {
             /**
+             * Agent
+             * @description Its agent: `agent_name`, or else `executor`
+             */
+            agent: string | null;
+            /**
              * Agent Name
              * @description Name of its agent definition
              */
@@ -2359,13 +2379,18 @@ export interface components {
          */
         UsageRowBody: {
             /**
+             * Agent
+             * @description Agent of the sessions
+             */
+            agent: string | null;
+            /**
              * Agent Cost Nanodollars
              * @description Part of the cost that agents reported; null without `group`
              */
             agent_cost_nanodollars?: number | null;
             /**
              * Agent Name
-             * @description Name of the agent definition
+             * @description The same as `agent`
              */
             agent_name: string | null;
             /**
@@ -3454,7 +3479,9 @@ export interface operations {
                 project_dir?: string | null;
                 /** @description Part of its project's path; not case-sensitive */
                 project?: string | null;
-                /** @description Only of this agent */
+                /** @description Only of this agent: by the name of its definition, or else by its executor */
+                agent?: string | null;
+                /** @description Only of the agent definition with this name */
                 agent_name?: string | null;
                 /** @description Only of this executor */
                 executor?: string | null;
@@ -3558,7 +3585,9 @@ export interface operations {
                 session_name?: string | null;
                 /** @description Only of this project */
                 project_dir?: string | null;
-                /** @description Only of this agent */
+                /** @description Only of this agent: by the name of its definition, or else by its executor */
+                agent?: string | null;
+                /** @description Only of the agent definition with this name */
                 agent_name?: string | null;
                 /** @description Only with this status */
                 status?: ("running" | "finished") | null;

@@ -35,7 +35,7 @@ export function sessionsLink(filter: SessionFilter = defaultFilter): string {
   if (filter.state) query.set("state", filter.state);
   if (filter.project) query.set("project", filter.project);
   if (filter.project_dir) query.set("project_dir", filter.project_dir);
-  if (filter.agent_name) query.set("agent_name", filter.agent_name);
+  if (filter.agent) query.set("agent", filter.agent);
   if (filter.parent_session_id) query.set("parent_session_id", filter.parent_session_id);
   if (filter.archived !== defaultFilter.archived) query.set("archived", filter.archived);
   if (filter.sort !== defaultFilter.sort) query.set("sort", filter.sort);
@@ -63,7 +63,7 @@ function parseFilter(query: URLSearchParams): SessionFilter {
     state: STATES.find((state) => state === query.get("state")) ?? null,
     project: query.get("project") ?? "",
     project_dir: query.get("project_dir") || null,
-    agent_name: query.get("agent_name") || null,
+    agent: query.get("agent") || query.get("agent_name") || null, // its word in older links
     parent_session_id: query.get("parent_session_id") || null,
     archived: archived === "true" || archived === "all" ? archived : "false",
     sort: SORTS.find((sort) => sort === query.get("sort")) ?? defaultFilter.sort,

@@ -20,7 +20,8 @@ class UsageRowBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     start: Moment = Field(description="Time at which the bucket begins")
-    agent_name: str | None = Field(description="Name of the agent definition")
+    agent: str | None = Field(description="Agent of the sessions")
+    agent_name: str | None = Field(validation_alias="agent", description="The same as `agent`")
     project_dir: str | None = Field(default=None, description="Directory of the project")
     model: str | None = Field(default=None, description="Model of the requests, as reported")
     session_id: str | None = Field(default=None, description="Id of the session, or of the root")
@@ -65,7 +66,8 @@ class ProjectFacet(BaseModel):
 
 
 class AgentFacet(BaseModel):
-    agent_name: str = Field(description="Name of the agent definition")
+    agent: str = Field(description="Agent of the sessions")
+    agent_name: str = Field(description="The same as `agent`")
     count: int = Field(description="Number of sessions")
 
 

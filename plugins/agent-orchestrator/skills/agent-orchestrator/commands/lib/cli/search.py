@@ -33,7 +33,7 @@ KINDS = ("message", "thinking", "tool_input", "tool_output", "error", "note")
 @click.argument("query", nargs=-1, required=True)
 @click.option("--here", is_flag=True, help="Only sessions of this project.")
 @click.option("--session", metavar="SESSION", help="Only this session, by its name or id.")
-@click.option("--agent", "agent_name", metavar="AGENT", help="Only sessions of this agent.")
+@click.option("--agent", metavar="AGENT", help="Only sessions of this agent.")
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
@@ -67,7 +67,7 @@ def main(
     query: tuple[str, ...],
     here: bool,
     session: str | None,
-    agent_name: str | None,
+    agent: str | None,
     kind: str | None,
     tool_name: str | None,
     errors: bool,
@@ -96,7 +96,7 @@ def main(
         "sort": "best" if best else "newest",
         **({"group": "session"} if by_session else {}),
         **({"project_dir": str(config.project_dir)} if of_project else {}),
-        **({"agent_name": agent_name} if agent_name else {}),
+        **({"agent": agent} if agent else {}),
         **({"kind": kind} if kind else {}),
         **({"tool_name": tool_name} if tool_name else {}),
         **({"has_error": "true"} if errors else {}),
