@@ -12,19 +12,19 @@ import { CommandLine } from "./ui/command-line";
 /** The page for people who are not signed in; it only explains how to sign in. */
 export function Entry({ route }: { route: Route }) {
   const [problem, setProblem] = useState<string | null>(null);
-  const code = route.view === "code" ? route.code : null;
+  const [code, place] = route.view === "code" ? [route.code, route.place] : [null, null];
   const asked = askedFor(route);
 
   useEffect(() => {
     if (code === null) return joinTabs();
     // First remove the code from the address, as it must not stay in the history.
-    replaceRoute(takeAsked() ?? overviewLink());
+    replaceRoute(place ?? takeAsked() ?? overviewLink());
     exchangeOnce(code).then(keepToken, (error: unknown) => {
       setProblem(
         hasCode(error, "code_not_valid") ? "This link was used before, or has expired." : explain(error),
       );
     });
-  }, [code]);
+  }, [code, place]);
 
   useEffect(() => {
     if (asked === null) return;

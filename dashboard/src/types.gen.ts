@@ -18,7 +18,7 @@ export interface paths {
          * @description Create a code that a page can exchange for a token, once and within a minute.
          *
          *     With `file`, also write a file that redirects a browser to the dashboard. The file is removed
-         *     once the code is void.
+         *     once the code is void. The page at `/#code=CODE/sessions/ID/seq/SEQ` opens at this event.
          */
         post: operations["create_code_dashboard_codes_post"];
         delete?: never;
@@ -709,8 +709,13 @@ export interface components {
         /** AgentFacet */
         AgentFacet: {
             /**
+             * Agent
+             * @description Agent of the sessions
+             */
+            agent: string;
+            /**
              * Agent Name
-             * @description Name of the agent definition
+             * @description The same as `agent`
              */
             agent_name: string;
             /**
@@ -789,6 +794,8 @@ export interface components {
              * @default false
              */
             file: boolean;
+            /** @description Where the file opens the dashboard. Default: the overview */
+            place?: components["schemas"]["GivenPlace"] | null;
         };
         /** DeletedAnswer */
         DeletedAnswer: {
@@ -1015,6 +1022,11 @@ export interface components {
          */
         FoundSessionBody: {
             /**
+             * Agent
+             * @description Its agent: `agent_name`, or else its executor
+             */
+            agent: string | null;
+            /**
              * Agent Name
              * @description Name of the agent definition
              */
@@ -1145,6 +1157,19 @@ export interface components {
              */
             speed?: string | null;
         };
+        /** GivenPlace */
+        GivenPlace: {
+            /**
+             * Seq
+             * @description Number of the event
+             */
+            seq?: number | null;
+            /**
+             * Session Id
+             * @description Id of the session
+             */
+            session_id: string;
+        };
         /** GivenSource */
         GivenSource: {
             /**
@@ -1269,6 +1294,11 @@ export interface components {
          * @description An event that matches, with its session.
          */
         HitBody: {
+            /**
+             * Agent
+             * @description Its agent: `agent_name`, or else its executor
+             */
+            agent: string | null;
             /**
              * Agent Name
              * @description Name of the agent definition
@@ -1881,6 +1911,11 @@ export interface components {
          */
         SessionBody: {
             /**
+             * Agent
+             * @description Its agent: `agent_name`, or else `executor`
+             */
+            agent: string | null;
+            /**
              * Agent Name
              * @description Name of its agent definition
              */
@@ -2344,13 +2379,18 @@ export interface components {
          */
         UsageRowBody: {
             /**
+             * Agent
+             * @description Agent of the sessions
+             */
+            agent: string | null;
+            /**
              * Agent Cost Nanodollars
              * @description Part of the cost that agents reported; null without `group`
              */
             agent_cost_nanodollars?: number | null;
             /**
              * Agent Name
-             * @description Name of the agent definition
+             * @description The same as `agent`
              */
             agent_name: string | null;
             /**
@@ -3439,7 +3479,9 @@ export interface operations {
                 project_dir?: string | null;
                 /** @description Part of its project's path; not case-sensitive */
                 project?: string | null;
-                /** @description Only of this agent */
+                /** @description Only of this agent: by the name of its definition, or else by its executor */
+                agent?: string | null;
+                /** @description Only of the agent definition with this name */
                 agent_name?: string | null;
                 /** @description Only of this executor */
                 executor?: string | null;
@@ -3543,7 +3585,9 @@ export interface operations {
                 session_name?: string | null;
                 /** @description Only of this project */
                 project_dir?: string | null;
-                /** @description Only of this agent */
+                /** @description Only of this agent: by the name of its definition, or else by its executor */
+                agent?: string | null;
+                /** @description Only of the agent definition with this name */
                 agent_name?: string | null;
                 /** @description Only with this status */
                 status?: ("running" | "finished") | null;

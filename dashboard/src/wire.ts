@@ -30,7 +30,7 @@ export interface SessionFilter {
   /** Part of the project's path. */
   readonly project: string;
   readonly project_dir: string | null;
-  readonly agent_name: string | null;
+  readonly agent: string | null;
   readonly parent_session_id: string | null;
   readonly archived: "false" | "true" | "all";
   readonly sort: SessionSort;
@@ -43,7 +43,7 @@ export const defaultFilter: SessionFilter = {
   state: null,
   project: "",
   project_dir: null,
-  agent_name: null,
+  agent: null,
   parent_session_id: null,
   archived: "false",
   sort: "created",

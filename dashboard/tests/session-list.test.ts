@@ -114,7 +114,7 @@ test("text is searched in name, project, agent and id", () => {
       aSession({ session_id: "1", session_name: "Fix LOGIN" }),
       aSession({ session_id: "2", project_dir: "/src/login" }),
       aSession({ session_id: "login-3" }),
-      aSession({ session_id: "4", agent_name: "loginer" }),
+      aSession({ session_id: "4", agent: "loginer" }),
       aSession({ session_id: "5" }),
     ],
     next_page: null,

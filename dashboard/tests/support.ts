@@ -16,6 +16,7 @@ export function aSession(fields: Partial<Session> = {}): Session {
     created_at: "2026-01-01T10:00:00Z",
     last_resumed_at: null,
     project_dir: "/home/me/project",
+    agent: null,
     agent_name: null,
     executor: "command",
     parent_session_id: null,

@@ -10,6 +10,7 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
   const usage = { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_creation_tokens: 4 };
   return {
     start: new Date(2026, 0, 10, hour).toISOString(),
+    agent: null,
     agent_name: null,
     runs: 1,
     requests: 1,
@@ -40,7 +41,7 @@ test("runs are counted by their end, without runs before the span", () => {
 });
 
 test("the most expensive agents are named, others are summed up", () => {
-  const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent_name: `agent ${place}` }, place));
+  const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent: `agent ${place}` }, place));
   const agents = totalsByAgent(rows);
   expect(agents[0]).toEqual({
     agent: "agent 7",

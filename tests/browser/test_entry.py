@@ -81,6 +81,10 @@ def test_tabs_share_the_token_and_keep_their_views(
     alone = first.context.new_page()
     alone.goto(link)
     expect(alone.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+    code = api.post("/dashboard/codes", {}).json["code"]
+    alone.goto(f"{own.url}/#code={code}/sessions/fix-login/seq/3")
+    expect(alone.get_by_text("number 3", exact=True)).to_be_visible()
+    assert alone.url == f"{own.url}/#/sessions/fix-login/seq/3"
 
 
 def test_sign_out_signs_out_all_tabs_of_the_browser(

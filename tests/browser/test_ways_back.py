@@ -67,9 +67,9 @@ def test_list_and_timeline_keep_their_scroll_position(
         "two steps back": go_two_steps_back,
     }
     for place, (way, go_back) in enumerate(ways.items()):
-        address = own.url + ("/#/sessions", "/#/sessions?agent_name=even")[place % 2]
+        address = own.url + ("/#/sessions", "/#/sessions?agent=even")[place % 2]
         page.goto(address)
-        expect_list(page, is_filtered="agent_name" in address)
+        expect_list(page, is_filtered="agent" in address)
         scroll_to(page, LIST, 4815)
         before = first_shown(page, LIST)
         open_one_shown(page)

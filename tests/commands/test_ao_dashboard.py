@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 import psutil
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.machine.discovery import discovery_path, find_manager
-from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell
 from tests.support.api import Answer, Api, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
@@ -133,6 +134,33 @@ def test_control_token_is_only_in_its_own_file(
     assert manager.log_path in files
     holding = [path for path in files if token.encode() in path.read_bytes()]
     assert holding == [discovery_path(manager.state_dir, manager.port)]
+
+
+def test_page_opens_at_an_event(
+    shell: Shell, manager: RunningManager, records: ManagerClient, browser: Path, project: Path
+) -> None:
+    records.create_named_session("fix:1", "x", project_dir=str(project))
+    records.append_events("fix:1", [{"event_type": "message", "role": "user"}] * 2)
+    on_screen = shell.having(**SCREENLESS).having(BROWSER=str(browser))
+    for arguments, path in (
+        (("x", "--at", "2"), "/sessions/fix:1/seq/2"),
+        (("fix:1",), "/sessions/fix:1"),
+    ):
+        assert on_screen.run("ao-dashboard", *arguments).exit_code == DONE
+        opened = address_in(opened_file(browser))
+        printed = on_screen.run("ao-dashboard", *arguments, "--print").stdout.strip()
+        for address in (opened, printed):
+            assert address.endswith(path)
+            found = ADDRESS.fullmatch(address.removesuffix(path))
+            assert found is not None and found[1] == manager.url
+        Path(f"{browser}.opened").unlink()
+    for wrong, code, words in (
+        (("x", "--at", "3"), NOT_FOUND, "session 'x' has no event 3: its events are 1 to 2"),
+        (("--at", "3"), USAGE, "--at needs a SESSION"),
+    ):
+        ended = on_screen.run("ao-dashboard", *wrong)
+        assert ended == Ended(code, "", f"ao-dashboard: {words}\n")
+        assert not Path(f"{browser}.opened").exists()
 
 
 def test_print_option_opens_no_browser(

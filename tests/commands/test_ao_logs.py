@@ -12,7 +12,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.detached_session import start_detached
-from tests.commands.shell import DONE, USAGE, Ended, Shell
+from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
 from tests.commands.terminal import controls_in
 from tests.commands.test_hostile_text import HOSTILE
 from tests.support.gate import Gate
@@ -88,16 +88,61 @@ def test_json_prints_one_stored_event_per_line(
     assert shown == list(records.iterate_events(session_id))
 
 
-def test_after_shows_only_later_events(shell: Shell, session_id: str) -> None:
-    def numbers(after: str) -> list[str]:
-        ended = shell.run("ao-logs", "x", "--after", after)
-        assert (ended.exit_code, ended.stderr) == (DONE, "")
-        return re.findall(r"(?m)^\[(\d+)\]", ended.stdout)
+DETAIL = {"event_type": "usage", "request_id": "r", "usage": {"input_tokens": 1}}
+"""An event that is shown only with `--json`."""
 
-    assert numbers("7") == ["8", "9"]
-    assert numbers("9") == numbers("99") == []
-    assert numbers("0") == [str(number) for number in range(1, 10)]
-    assert shell.run("ao-logs", "x", "--after", "-1").exit_code == USAGE
+
+def test_parts_of_a_session_are_shown(
+    shell: Shell, records: ManagerClient, session_id: str
+) -> None:
+    """Event 10 to 40 are hidden details, so the last shown events are 9 and 41."""
+    said = {"event_type": "message", "role": "assistant", "content": text("Later.")}
+    records.append_events(session_id, [*[DETAIL] * 31, said])
+    for options, seqs in (
+        ("--after 7", [8, 9, 41]),
+        ("--after 41", []),
+        ("--after 99", []),
+        ("--after 0", [*range(1, 10), 41]),
+        ("--after 2 -n 3", [3, 4, 5]),
+        ("--after 8 -n 2", [9, 41]),
+        ("-n 0", []),
+        ("-n 3", [8, 9, 41]),
+        ("-n 99", [*range(1, 10), 41]),
+        ("--around 8", [3, 4, 5, 6, 7, 8, 9, 41]),
+        ("--around 2", [1, 2, 3, 4, 5, 6, 7]),
+        ("--around 9 -n 1", [8, 9, 41]),
+        ("--around 20 -n 1", [9, 20, 41]),
+        ("--around 5 -n 0", [5]),
+        ("--around 41 -n 1 --json", [40, 41]),
+        ("--around 5 -n 2 --json", [3, 4, 5, 6, 7]),
+        ("-n 2 --json", [40, 41]),
+    ):
+        ended = shell.run("ao-logs", "x", *options.split())
+        assert (ended.exit_code, ended.stderr) == (DONE, ""), options
+        shown = re.findall(r'(?m)^(?:> )?\[(\d+)\]|"seq": (\d+)', ended.stdout)
+        assert [int(plain or in_json) for plain, in_json in shown] == seqs, options
+        marked = re.findall(r"(?m)^> \[(\d+)\]", ended.stdout)
+        is_marked = "--around" in options and "--json" not in options
+        assert marked == options.split()[1:2] * is_marked, options
+
+
+def test_missing_event_is_reported_with_those_that_exist(
+    shell: Shell, records: ManagerClient, session_id: str, project: Path
+) -> None:
+    records.create_named_session("empty", "empty", project_dir=str(project))
+    for arguments, ended in (
+        ("x --around 10", (NOT_FOUND, "session 'x' has no event 10: its events are 1 to 9")),
+        ("empty --around 1", (NOT_FOUND, "session 'empty' has no event 1: it has no events yet")),
+        ("x --around 3 --follow -n 1 --after 2", (USAGE, "give --after or --around, not both")),
+        (
+            "x --after 3 -n 1 --follow",
+            (USAGE, "give --after with --limit or with --follow, not with both"),
+        ),
+    ):
+        code, words = ended
+        assert shell.run("ao-logs", *arguments.split()) == Ended(code, "", f"ao-logs: {words}\n")
+    for option in ("--after=-1", "--around=0", "-n=-1"):
+        assert shell.run("ao-logs", "x", option).exit_code == USAGE
 
 
 def test_follow_shows_new_events_until_the_run_ends(
@@ -114,6 +159,9 @@ def test_follow_shows_new_events_until_the_run_ends(
         "[3] TIME completed (exit code 0)\n"
     )
     assert shell.run("ao-logs", "x", "--follow", "--after", "3") == Ended(DONE, "", "")
+    for options in (("-n", "1"), ("--around", "3", "-n", "0")):
+        ended = shell.run("ao-logs", "x", "--follow", *options)
+        assert re.findall(r"(?m)^(?:> )?\[(\d+)\]", ended.stdout) == ["3"]
 
 
 def test_events_of_several_pages_are_each_shown_once(

@@ -83,6 +83,37 @@ def test_filters_reach_the_manager(shell: Shell, said: str, word: str) -> None:
         assert len(found) == 1 if "--best" in options else found == seqs, options
 
 
+def test_first_hit_is_opened_in_the_browser(shell: Shell, said: str, word: str) -> None:
+    browser = shell.directory.parent / "browser"
+    browser.write_text(
+        '#!/bin/sh\nsed -n "s/.*href=.\\(http[^\\"]*\\).*/\\1/p" "${1#file://}" > "$0.opened"\n'
+    )
+    browser.chmod(0o755)
+    bare = shell.having(**dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION")))
+    on_screen = bare.having(BROWSER=str(browser))
+    hits = shell.run("ao-search", word).stdout
+    place = f"/sessions/{said}/seq/2"
+    assert on_screen.run("ao-search", word, "--open") == Ended(
+        DONE, hits, "ao-search: opened event 2 of the session fix login in your browser\n"
+    )
+    assert Path(f"{browser}.opened").read_text().strip().endswith(place)
+    ended = bare.run("ao-search", word, "--open", "--json")
+    assert [hit["seq"] for hit in ended.json["hits"]] == [2, 1]
+    assert "open this address yourself, within a minute: http://127.0.0.1:" in ended.stderr
+    assert ended.stderr.endswith(f"{place}\n")
+    ended = on_screen.run("ao-search", uuid4().hex, "--open")
+    assert ended == Ended(NOT_FOUND, "", "ao-search: nothing found, so no page was opened\n")
+
+
+def test_terminal_names_the_command_that_reads_a_hit(shell: Shell, said: str, word: str) -> None:
+    with shell.on_terminal("ao-search", word) as terminal:
+        code, screen = terminal.end()
+    assert code == DONE
+    command = screen.rstrip().rpartition("to read the first hit: ")[2]
+    assert command == f"ao-logs {said} --around 2"
+    assert "> [2] " in shell.run(*command.split()).stdout
+
+
 def test_json_has_the_hits_and_the_named_sessions(shell: Shell, said: str, word: str) -> None:
     shell.run("ao-rename", said, f"{word} session")
     records = shell.run("ao-search", word, "--json").json

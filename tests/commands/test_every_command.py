@@ -37,8 +37,8 @@ def test_version(command: str) -> None:
 
 @each_row("command", ALL)
 def test_an_unknown_option_is_a_usage_error_in_one_line(command: str) -> None:
-    assert call(command, "--nonsense") == Ended(
-        USAGE, "", f"{command}: No such option '--nonsense'. See {command} --help.\n"
+    assert call(command, "--xyzzy") == Ended(
+        USAGE, "", f"{command}: No such option '--xyzzy'. See {command} --help.\n"
     )
 
 

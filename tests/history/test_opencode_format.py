@@ -146,7 +146,9 @@ def test_copies_in_a_fork_are_inherited(tmp_path: Path, script: str) -> None:
     own = [item for item in found if not item.is_inherited]
     assert texts_of(own) == ["Forked prompt.", "Forked answer."]
     assert len(found) > len(own)
-    assert [item.is_inherited for item in of_kind(items, ModelRequest)] == [True, False]
+    assert [item.key for item in of_kind(items, ModelRequest)] == [
+        "opencode:msg_21ddbaf1d001retnkruavAiAp0"
+    ]
 
 
 def test_fork_of_2x_names_its_origin(new: Path) -> None:

@@ -77,6 +77,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
         session_name="n",
         project_dir=project_dir,
         agent_name=agent_name,
+        executor=chance.choice([None, "claude", "x"]),
         holder=holder,
         parent_session_id=chance.choice([None, *ids]),
     )

@@ -11,12 +11,19 @@ from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import sessions
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery, UsageTotal
-from tests.support.raw_sums import RUN_COUNTS, Share, bucket_start, read_rows, usage_shares
+from tests.support.raw_sums import (
+    RUN_COUNTS,
+    Share,
+    agent_of,
+    bucket_start,
+    read_rows,
+    usage_shares,
+)
 
 COUNTS = (*RUN_COUNTS, *USAGE_COLUMNS, "table_cost")
 _GROUP_FIELDS = {
     UsageGroup.PROJECT: "project_dir",
-    UsageGroup.AGENT: "agent_name",
+    UsageGroup.AGENT: "agent",
     UsageGroup.MODEL: "model",
     UsageGroup.SESSION: "session_id",
     UsageGroup.TREE: "session_id",
@@ -91,7 +98,7 @@ def _keys(store: SqlStore) -> dict[UsageGroup, Callable[[Share], Any]]:
     return {
         UsageGroup.NONE: lambda _: None,
         UsageGroup.PROJECT: lambda share: raw[share.session_number]["project_dir"],
-        UsageGroup.AGENT: lambda share: raw[share.session_number]["agent_name"],
+        UsageGroup.AGENT: lambda share: agent_of(raw[share.session_number]),
         UsageGroup.MODEL: lambda share: share.model,
         UsageGroup.SESSION: lambda share: raw[share.session_number]["session_id"],
         UsageGroup.TREE: root,

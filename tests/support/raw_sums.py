@@ -62,11 +62,17 @@ def check_lists(store: SqlStore) -> None:
     assert listed(store, SessionSort.COST) == [row["session_id"] for row in costs]
     for limit in (2, 200):
         found = store.statistics.list_facets(limit=limit)
-        for kind, column in (("projects", "project_dir"), ("agents", "agent_name")):
-            values = [row[column] for row in raw if row["archived_at"] is None]
+        for kind, value_of in (("projects", lambda row: row["project_dir"]), ("agents", agent_of)):
+            values = [value_of(row) for row in raw if row["archived_at"] is None]
             counted = Counter(value for value in values if value is not None)
             expected = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:limit]
             assert [(each.value, each.count) for each in getattr(found, kind)] == expected
+
+
+def agent_of(session: dict[str, Any]) -> str | None:
+    name: str | None = session["agent_name"]
+    kind: str | None = session["executor"]
+    return kind if name is None else name
 
 
 def listed(store: SqlStore, sort: SessionSort = SessionSort.CREATED, **where: Any) -> list[str]:
@@ -76,7 +82,7 @@ def listed(store: SqlStore, sort: SessionSort = SessionSort.CREATED, **where: An
 
 def check_usage(store: SqlStore, now: datetime, since: datetime, zone: tzinfo) -> None:
     """Check the sums of usage against the raw rows; `since` is moved to where the API allows it."""
-    agents = {row["number"]: row["agent_name"] for row in read_rows(store, sessions)}
+    agents = {row["number"]: agent_of(row) for row in read_rows(store, sessions)}
     shares = usage_shares(store)
     for bucket, longest in BUCKETS.items():
         first = max(since, now - longest)
@@ -88,7 +94,7 @@ def check_usage(store: SqlStore, now: datetime, since: datetime, zone: tzinfo) -
             expected.setdefault(key, Counter()).update(share.counts)
         found = store.statistics.sum_usage(since=first, bucket=bucket, zone=zone)
         assert [
-            (row.start, row.agent_name or "", *(getattr(row, name) for name in RUN_COUNTS))
+            (row.start, row.agent or "", *(getattr(row, name) for name in RUN_COUNTS))
             + tuple(getattr(row.usage, name) for name in USAGE_COLUMNS)
             for row in found
         ] == [

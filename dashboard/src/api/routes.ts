@@ -28,7 +28,7 @@ export function listSessions(
     state: filter.state,
     project: filter.project.trim() || null,
     project_dir: filter.project_dir,
-    agent_name: filter.agent_name,
+    agent: filter.agent,
     parent_session_id: filter.parent_session_id,
     archived: filter.archived === "all" ? null : filter.archived,
     top_level: filter.grouped ? true : null,

@@ -35,7 +35,7 @@ export function SessionCards({ sessions }: { sessions: readonly Session[] }) {
           {(session.state === "failed" || session.state === "lost") && <FailureReason session={session} />}
           <div className="card-foot">
             <span className="card-where">
-              {session.agent_name && <Line text={session.agent_name} />}
+              {session.agent && <Line text={session.agent} />}
               {session.project_dir && (
                 <Line text={shortPath(session.project_dir)} title={oneLine(session.project_dir)} />
               )}

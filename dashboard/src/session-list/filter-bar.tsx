@@ -58,9 +58,9 @@ export function FilterBar({ filter, textInput, onChange }: FilterBarProps) {
       <TypedFilter
         label="Agent"
         placeholder="any"
-        value={filter.agent_name ?? ""}
-        options={facets.data?.agents.map(({ agent_name, count }) => ({ value: agent_name, count })) ?? []}
-        onChange={(text) => onChange({ ...filter, agent_name: text || null })}
+        value={filter.agent ?? ""}
+        options={facets.data?.agents.map(({ agent, count }) => ({ value: agent, count })) ?? []}
+        onChange={(text) => onChange({ ...filter, agent: text || null })}
       />
       <label className="field">
         <span>Archived</span>

@@ -73,11 +73,7 @@ export function SessionRow(props: SessionRowProps) {
         {session.project_dir ? <Line text={shortPath(session.project_dir)} /> : <Nothing />}
       </span>
       <span role="cell" className="cell-agent">
-        {session.agent_name ? (
-          <Line text={session.agent_name} title={oneLine(session.agent_name)} />
-        ) : (
-          <Nothing />
-        )}
+        {session.agent ? <Line text={session.agent} title={oneLine(session.agent)} /> : <Nothing />}
       </span>
       <span role="cell" className="cell-executor">
         {session.executor ? <Line text={session.executor} /> : <Nothing />}

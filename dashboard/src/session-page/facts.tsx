@@ -34,7 +34,7 @@ export function Facts({ session }: { session: Session }) {
         {session.exit_code !== null && <Fact label="Exit code">{session.exit_code}</Fact>}
         <TextFact label="Project" text={session.project_dir} />
         <TextFact label="Host" text={session.host} />
-        <TextFact label="Agent" text={session.agent_name} />
+        <TextFact label="Agent" text={session.agent} />
         <TextFact label="Executor" text={session.executor} />
         <Fact label="Created">
           <time dateTime={session.created_at}>{fullTime(session.created_at)}</time>

@@ -33,13 +33,13 @@ export function matches(session: Session, filter: SessionFilter): boolean {
   const project = filter.project.trim();
   if (project && !has(session.project_dir, project)) return false;
   if (filter.project_dir && session.project_dir !== filter.project_dir) return false;
-  if (filter.agent_name && session.agent_name !== filter.agent_name) return false;
+  if (filter.agent && session.agent !== filter.agent) return false;
   if (filter.parent_session_id && session.parent_session_id !== filter.parent_session_id) return false;
   if (filter.archived !== "all" && (session.archived_at !== null) !== (filter.archived === "true"))
     return false;
   if (filter.grouped && session.parent_session_id !== null) return false;
   const text = filter.text.trim();
-  const searched = [session.session_name, session.project_dir, session.agent_name, session.session_id];
+  const searched = [session.session_name, session.project_dir, session.agent, session.session_id];
   return searched.some((value) => has(value, text));
 }
 

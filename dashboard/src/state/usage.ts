@@ -108,7 +108,7 @@ export function totalsByAgent(rows: readonly UsageRow[]): readonly AgentTotal[] 
 }
 
 function agentOf(row: UsageRow): string {
-  return row.agent_name ?? "no agent";
+  return row.agent ?? "no agent";
 }
 
 /** Sum a value by bucket. A row belongs to the last bucket that starts at or before it, as time zones may differ. */

@@ -6,12 +6,12 @@ export type Route =
   | { readonly view: "overview" }
   | { readonly view: "sessions"; readonly filter: SessionFilter }
   | { readonly view: "session"; readonly sessionId: string; readonly seq: number | null }
-  | { readonly view: "code"; readonly code: string }
+  | { readonly view: "code"; readonly code: string; readonly place: string | null }
   | { readonly view: "unknown" };
 
 export function parseRoute(hash: string): Route {
   const fragment = hash.replace(/^#/, "");
-  if (fragment.startsWith("code=")) return { view: "code", code: decode(fragment.slice("code=".length)) };
+  if (fragment.startsWith("code=")) return parseCode(fragment.slice("code=".length));
   const [path = "", query = ""] = split(fragment);
   const parts = path.split("/").filter(Boolean).map(decode);
   const [first, sessionId, seqWord, seq] = parts;
@@ -35,7 +35,7 @@ export function sessionsLink(filter: SessionFilter = defaultFilter): string {
   if (filter.state) query.set("state", filter.state);
   if (filter.project) query.set("project", filter.project);
   if (filter.project_dir) query.set("project_dir", filter.project_dir);
-  if (filter.agent_name) query.set("agent_name", filter.agent_name);
+  if (filter.agent) query.set("agent", filter.agent);
   if (filter.parent_session_id) query.set("parent_session_id", filter.parent_session_id);
   if (filter.archived !== defaultFilter.archived) query.set("archived", filter.archived);
   if (filter.sort !== defaultFilter.sort) query.set("sort", filter.sort);
@@ -49,6 +49,13 @@ export function sessionLink(sessionId: string, seq?: number): string {
   return seq === undefined ? base : `${base}/seq/${seq}`;
 }
 
+/** Parse a code, which the place to open can follow: `CODE/sessions/ID`. */
+function parseCode(text: string): Route {
+  const at = text.indexOf("/");
+  if (at < 0) return { view: "code", code: decode(text), place: null };
+  return { view: "code", code: decode(text.slice(0, at)), place: `#${text.slice(at)}` };
+}
+
 function parseFilter(query: URLSearchParams): SessionFilter {
   const archived = query.get("archived");
   return {
@@ -56,7 +63,7 @@ function parseFilter(query: URLSearchParams): SessionFilter {
     state: STATES.find((state) => state === query.get("state")) ?? null,
     project: query.get("project") ?? "",
     project_dir: query.get("project_dir") || null,
-    agent_name: query.get("agent_name") || null,
+    agent: query.get("agent") || query.get("agent_name") || null, // its word in older links
     parent_session_id: query.get("parent_session_id") || null,
     archived: archived === "true" || archived === "all" ? archived : "false",
     sort: SORTS.find((sort) => sort === query.get("sort")) ?? defaultFilter.sort,

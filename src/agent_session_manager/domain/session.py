@@ -185,6 +185,11 @@ class Session:
         return "finished" if self.newest_run.is_finished else "running"
 
     @property
+    def agent(self) -> str | None:
+        """The name of its agent definition, or else the kind of its agent."""
+        return self.executor if self.agent_name is None else self.agent_name
+
+    @property
     def state(self) -> State:
         """The status, and for a finished session how it ended."""
         return state_after(self.newest_run.reason)

@@ -30,6 +30,9 @@ class SessionFilter:
     session_name: str | None = None
     project_dir: str | None = None
     agent_name: str | None = None
+    """Name of its agent definition."""
+    agent: str | None = None
+    """Name of its agent definition, or else its executor."""
     status: Status | None = None
     parent_session_id: str | None = None
     id_prefix: str | None = None

@@ -19,7 +19,7 @@ class UsageRow:
     """
 
     start: datetime
-    agent_name: str | None
+    agent: str | None
     runs: int
     requests: int
     failed: int
@@ -74,7 +74,7 @@ class UsageTotal:
 
     start: datetime
     project_dir: str | None = None
-    agent_name: str | None = None
+    agent: str | None = None
     model: str | None = None
     session_id: str | None = None
     session_name: str | None = None

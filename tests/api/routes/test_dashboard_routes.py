@@ -120,6 +120,7 @@ def stopped(api: Api, name: str, agent: str | None, reason: str, tokens: int) ->
         "session_name": name,
         "agent_name": agent,
         "project_dir": f"/{agent}",
+        "executor": "command",
     }
     assert api.post("/sessions", new).status == 201
     usage = {"event_type": "usage", "request_id": "m", "usage": {"output_tokens": tokens}}
@@ -140,7 +141,9 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
             f"/usage?since={(now - timedelta(hours=1)):%Y-%m-%dT%H:%M:%SZ}&{query}"
         )
         assert answer.status == 200, answer.body
-        return {row.pop("agent_name"): row for row in answer.json["rows"]}
+        rows = answer.json["rows"]
+        assert [row.pop("agent_name") for row in rows] == [row["agent"] for row in rows]
+        return {row.pop("agent"): row for row in rows}
 
     found = rows("bucket=day")
     usage = {
@@ -155,7 +158,7 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     sources = ("agent_cost_nanodollars", "table_cost_nanodollars", "oldest_prices", "newest_prices")
     no_group = dict.fromkeys((*groups, *sources))
     assert found["writer"] == {**no_group, **counts, "requests": 3, "usage": usage}
-    assert found[None]["lost"] == 1
+    assert found["command"]["lost"] == 1
     hour = rows("bucket=hour")["writer"]["start"]
     assert hour[14:] == "00:00.000000Z"
     shifted = rows("bucket=day&utc_offset_minutes=90")["writer"]["start"]
@@ -184,7 +187,7 @@ def test_usage_is_summed_by_group(own_api: Api) -> None:
 
     by_project = answer("group=project")
     assert [
-        (row["project_dir"], row["agent_name"], row["usage"]["output_tokens"])
+        (row["project_dir"], row["agent"], row["usage"]["output_tokens"])
         for row in by_project["rows"]
     ] == [("/reader", None, 4), ("/writer", None, 3)]
     total = by_project["total"]
@@ -196,6 +199,9 @@ def test_usage_is_summed_by_group(own_api: Api) -> None:
     assert answer("group=tree&limit=1")["left_out"] == 1
     assert answer(f"group=session&until={since}")["rows"] == []
     assert [row["model"] for row in answer("group=model")["rows"]] == [None]
+    stopped(own_api, "c", None, "completed", 9)
+    rows = answer("group=agent")["rows"]
+    assert [row["agent"] for row in rows] == ["command", "reader", "writer"]
 
 
 @each_row(
@@ -223,7 +229,10 @@ def test_facets_count_sessions_that_are_not_archived(own_api: Api) -> None:
             {"project_dir": "/None", "count": 1},
             {"project_dir": "/x", "count": 1},
         ],
-        "agents": [{"agent_name": "y", "count": 2}, {"agent_name": "x", "count": 1}],
+        "agents": [
+            {"agent": agent, "agent_name": agent, "count": count}
+            for agent, count in (("y", 2), ("command", 1), ("x", 1))
+        ],
     }
 
 

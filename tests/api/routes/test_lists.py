@@ -163,6 +163,7 @@ def test_session_created_during_paging_does_not_shift_pages(api: Api, new_id: Ne
         ("project=ONE&id_prefix=s0000", ["s00001"]),
         ("project=one&project_dir=/page", []),
         ("agent_name=none", []),
+        ("agent=none", []),
         ("parent_session_id=none", []),
     ],
 )

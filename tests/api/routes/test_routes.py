@@ -76,6 +76,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "project_dir": "/p",
         "agent_name": "a",
         "executor": "command",
+        "agent": "a",
         "parent_session_id": "the-parent",
         "child_count": 0,
         "children_running": 0,

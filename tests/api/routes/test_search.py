@@ -54,6 +54,7 @@ def test_committed_event_is_found(api: Api, session_id: str) -> None:
                 "session_name": session_id,
                 "project_dir": None,
                 "agent_name": None,
+                "agent": None,
                 "seq": 1,
                 "run": 1,
                 "event_type": "message",

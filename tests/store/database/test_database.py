@@ -152,6 +152,8 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     ),
     "by name anywhere": lambda store: store.list_sessions(SessionFilter(session_name="s"), limit=1),
     "of a project": lambda store: store.list_sessions(SessionFilter(project_dir="/p"), limit=1),
+    "of an agent": lambda store: store.list_sessions(SessionFilter(agent="a"), limit=1),
+    "of a definition": lambda store: store.list_sessions(SessionFilter(agent_name="a"), limit=1),
     "by prefix": lambda store: store.list_sessions(SessionFilter(id_prefix="s"), limit=1),
 }
 ALLOWED = {

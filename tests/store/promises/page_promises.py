@@ -11,8 +11,8 @@ from tests.store.promises.stepped_clock import SteppedClock
 
 
 def promise_7_list_is_newest_first_and_filtered(store: Store, clock: SteppedClock) -> None:
-    create(store, "a1", session_name="x", project_dir="/p", agent_name="r")
-    create(store, "a2", session_name="x", project_dir="/q", parent_session_id="a1")
+    create(store, "a1", session_name="x", project_dir="/p", agent_name="r", executor="s")
+    create(store, "a2", session_name="x", project_dir="/q", parent_session_id="a1", executor="r")
     create(store, "b.1", session_name="y", project_dir="/p")
     create(store, "A3", session_name="X")
     create(store, "a_1", session_name="%")
@@ -25,6 +25,12 @@ def promise_7_list_is_newest_first_and_filtered(store: Store, clock: SteppedCloc
         ({"session_name": "%"}, ["a_1"]),
         ({"project_dir": "/p"}, ["b.1", "a1"]),
         ({"agent_name": "r"}, ["a1"]),
+        ({"agent": "r"}, ["a2", "a1"]),
+        ({"agent": "r", "agent_name": "r"}, ["a1"]),
+        ({"agent": "r", "agent_name": "s"}, []),
+        ({"agent": "s"}, []),
+        ({"executor": "s"}, ["a1"]),
+        ({"text": "R"}, ["a2", "a1"]),
         ({"status": "finished"}, ["a1"]),
         ({"status": "running", "project_dir": "/p"}, ["b.1"]),
         ({"parent_session_id": "a1"}, ["a2"]),

@@ -89,7 +89,11 @@ def test_hit_has_the_facts_of_its_event(store: SqlStore) -> None:
     (hit,) = page.hits
     assert hit == Hit(
         session=FoundSession(
-            session_id="s", session_name="a name", project_dir="/p", agent_name="coder"
+            session_id="s",
+            session_name="a name",
+            project_dir="/p",
+            agent_name="coder",
+            agent="coder",
         ),
         seq=2,
         run=1,
@@ -186,6 +190,8 @@ FILTERS: list[tuple[dict[str, Any], list[tuple[str, int]]]] = [
     ({"project_dir": "/p"}, [A5, A4, A3, A1]),
     ({"project": "/Q"}, [B2, B1]),
     ({"agent_name": "y"}, [B2, B1]),
+    ({"agent": "y"}, [B2, B1]),
+    ({"agent": "claude"}, []),
     ({"executor": "claude"}, [A5, A4, A3, A1]),
     ({"state": State.FAILED}, [B2, B1]),
     ({"since": JANUARY_31}, [B1, A5, A4, A3, A1]),

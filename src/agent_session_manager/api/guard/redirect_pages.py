@@ -31,7 +31,7 @@ class RedirectPages:
         self._url = f"http://127.0.0.1:{port}"
         self._path_by_code: dict[str, Path] = {}
 
-    def create(self, code: str) -> str:
+    def create(self, code: str, path_in_page: str) -> str:
         """Write the file of a code, with mode 0600, and return its name.
 
         Raises:
@@ -43,7 +43,7 @@ class RedirectPages:
         self._path_by_code[code] = path
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as page:
-                page.write(_PAGE.format(url=html.escape(f"{self._url}/#code={code}")))
+                page.write(_PAGE.format(url=html.escape(f"{self._url}/#code={code}{path_in_page}")))
         except OSError:
             self.remove(code)
             raise

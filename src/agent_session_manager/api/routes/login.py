@@ -21,6 +21,7 @@ from agent_session_manager.api.wire.dashboard import (
     CodeAnswer,
     CodeBody,
     CodeRequestBody,
+    GivenPlace,
     PageTokenBody,
     PageTokenRevokedAnswer,
     PageTokensAnswer,
@@ -44,27 +45,35 @@ async def create_code(request: Request, body: CodeRequestBody | None = None) -> 
     """Create a code that a page can exchange for a token, once and within a minute.
 
     With `file`, also write a file that redirects a browser to the dashboard. The file is removed
-    once the code is void.
+    once the code is void. The page at `/#code=CODE/sessions/ID/seq/SEQ` opens at this event.
     """
     codes: Codes = request.app.state.codes
     code = codes.create()
-    name = _create_file(request, code) if body and body.file else None
+    name = _create_file(request, code, body.place) if body and body.file else None
     found = CodeAnswer(code=code, expires_in_seconds=LIFETIME_SECONDS, file=name)
     return answer(found, 201)
 
 
-def _create_file(request: Request, code: str) -> str | None:
+def _create_file(request: Request, code: str, place: GivenPlace | None) -> str | None:
     """Write the file of a code; return None if that fails, for example on a full disk."""
     pages: RedirectPages | None = request.app.state.redirect_pages
     if pages is None:
         return None
     try:
-        name = pages.create(code)
+        name = pages.create(code, _path_of(place))
     except OSError as exc:
         logger.warning("the dashboard's redirect file could not be written: %s", exc)
         return None
     asyncio.get_running_loop().call_later(LIFETIME_SECONDS, pages.remove, code)
     return name
+
+
+def _path_of(place: GivenPlace | None) -> str:
+    """Return the path of a place in the page, which follows the code in the page's address."""
+    if place is None:
+        return ""
+    session = f"/sessions/{place.session_id}"
+    return session if place.seq is None else f"{session}/seq/{place.seq}"
 
 
 @router.post(

@@ -24,7 +24,7 @@ from agent_session_manager.store.search import DEFAULT_KINDS, Search, SearchSort
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 _OF_SESSIONS = (
-    *("session_id", "project_dir", "project", "agent_name", "executor", "state"),
+    *("session_id", "project_dir", "project", "agent", "agent_name", "executor", "state"),
     *("archived", "parent_session_id"),
 )
 
@@ -59,7 +59,13 @@ class SearchQuery(BaseModel):
     project: QueryText | None = Field(
         default=None, description="Part of its project's path; not case-sensitive"
     )
-    agent_name: QueryText | None = Field(default=None, description="Only of this agent")
+    agent: QueryText | None = Field(
+        default=None,
+        description="Only of this agent: by the name of its definition, or else by its executor",
+    )
+    agent_name: QueryText | None = Field(
+        default=None, description="Only of the agent definition with this name"
+    )
     executor: QueryText | None = Field(default=None, description="Only of this executor")
     state: State | None = Field(default=None, description="Only of sessions in this state")
     archived: bool | None = Field(

@@ -80,7 +80,13 @@ class SessionsQuery(BaseModel):
 
     session_name: QueryText | None = Field(default=None, description="Only with this name")
     project_dir: QueryText | None = Field(default=None, description="Only of this project")
-    agent_name: QueryText | None = Field(default=None, description="Only of this agent")
+    agent: QueryText | None = Field(
+        default=None,
+        description="Only of this agent: by the name of its definition, or else by its executor",
+    )
+    agent_name: QueryText | None = Field(
+        default=None, description="Only of the agent definition with this name"
+    )
     status: Literal["running", "finished"] | None = Field(
         default=None, description="Only with this status"
     )

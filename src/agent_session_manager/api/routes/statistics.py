@@ -139,6 +139,8 @@ async def list_facets(manager: Served) -> Response:
     return answer(
         FacetsAnswer(
             projects=[ProjectFacet(project_dir=f.value, count=f.count) for f in found.projects],
-            agents=[AgentFacet(agent_name=f.value, count=f.count) for f in found.agents],
+            agents=[
+                AgentFacet(agent=f.value, agent_name=f.value, count=f.count) for f in found.agents
+            ],
         )
     )

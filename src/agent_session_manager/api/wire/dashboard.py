@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_session_manager.api.wire.common import Given, Moment, UsageBody
+from agent_session_manager.api.wire.common import Given, Moment, SessionId, UsageBody
+from agent_session_manager.api.wire.limits import MAX_NUMBER
 
 
 class UsageRowBody(BaseModel):
@@ -19,7 +20,8 @@ class UsageRowBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     start: Moment = Field(description="Time at which the bucket begins")
-    agent_name: str | None = Field(description="Name of the agent definition")
+    agent: str | None = Field(description="Agent of the sessions")
+    agent_name: str | None = Field(validation_alias="agent", description="The same as `agent`")
     project_dir: str | None = Field(default=None, description="Directory of the project")
     model: str | None = Field(default=None, description="Model of the requests, as reported")
     session_id: str | None = Field(default=None, description="Id of the session, or of the root")
@@ -64,7 +66,8 @@ class ProjectFacet(BaseModel):
 
 
 class AgentFacet(BaseModel):
-    agent_name: str = Field(description="Name of the agent definition")
+    agent: str = Field(description="Agent of the sessions")
+    agent_name: str = Field(description="The same as `agent`")
     count: int = Field(description="Number of sessions")
 
 
@@ -73,9 +76,17 @@ class FacetsAnswer(BaseModel):
     agents: list[AgentFacet] = Field(description="Most frequent first")
 
 
+class GivenPlace(Given):
+    session_id: SessionId = Field(description="Id of the session")
+    seq: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Number of the event")
+
+
 class CodeRequestBody(Given):
     file: bool = Field(
         default=False, description="Also write a file that redirects a browser to the dashboard"
+    )
+    place: GivenPlace | None = Field(
+        default=None, description="Where the file opens the dashboard. Default: the overview"
     )
 
 

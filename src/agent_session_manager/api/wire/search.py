@@ -19,6 +19,7 @@ class FoundSessionBody(BaseModel):
     session_name: str = Field(description="Name of the session")
     project_dir: str | None = Field(description="Directory of the project")
     agent_name: str | None = Field(description="Name of the agent definition")
+    agent: str | None = Field(description="Its agent: `agent_name`, or else its executor")
 
 
 class RangeBody(BaseModel):

@@ -98,6 +98,7 @@ class SessionBody(BaseModel):
     project_dir: str | None = Field(description="Directory of its project")
     agent_name: str | None = Field(description="Name of its agent definition")
     executor: str | None = Field(description="Kind of its agent, such as `claude` or `command`")
+    agent: str | None = Field(description="Its agent: `agent_name`, or else `executor`")
     parent_session_id: str | None = Field(description="Session from inside which it was started")
     child_count: int = Field(description="Number of sessions that were started from inside it")
     children_running: int = Field(description="Number of running sessions up to 8 levels below it")
@@ -186,6 +187,7 @@ def session_body(session: Session) -> SessionBody:
         project_dir=session.project_dir,
         agent_name=session.agent_name,
         executor=session.executor,
+        agent=session.agent,
         parent_session_id=session.parent_session_id,
         child_count=session.child_count,
         children_running=session.children_running,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import eq
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, or_, select
@@ -11,7 +12,7 @@ from agent_session_manager.domain.session import Session, Status
 from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import sessions
+from agent_session_manager.sql.schema.tables import AGENT, sessions
 from agent_session_manager.store.queries import Mark, SessionFilter, SessionPage, SessionSort
 
 _EQUAL = (
@@ -23,7 +24,12 @@ _EQUAL = (
     "status",
     "parent_session_id",
 )
-_SEARCHED = ("session_name", "project_dir", "agent_name", "session_id")
+_SEARCHED = (
+    sessions.c.session_name,
+    sessions.c.project_dir,
+    AGENT,
+    sessions.c.session_id,
+)
 
 # Sorts after every character that an id can contain.
 _AFTER_ANY_ID = "~"
@@ -102,6 +108,8 @@ def conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
     conditions = [
         sessions.c[name] == value for name in _EQUAL if (value := getattr(where, name)) is not None
     ]
+    # A definition's name is also the agent, which has an index.
+    conditions += [eq(AGENT, agent) for agent in {where.agent, where.agent_name} - {None}]
     if where.id_prefix is not None:
         conditions += [
             sessions.c.session_id >= where.id_prefix,
@@ -120,7 +128,7 @@ def conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
     if where.project is not None:
         conditions.append(_has(sessions.c.project_dir, where.project))
     if where.text is not None:
-        conditions.append(or_(*(_has(sessions.c[name], where.text) for name in _SEARCHED)))
+        conditions.append(or_(*(_has(searched, where.text) for searched in _SEARCHED)))
     return conditions
 
 

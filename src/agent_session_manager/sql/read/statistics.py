@@ -31,6 +31,7 @@ from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.sql.read.usage import MAX_DAYS, report_usage
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (
+    AGENT_OF_SUM,
     HOUR,
     MAX_SUM,
     STARTED_BEFORE,
@@ -39,7 +40,7 @@ from agent_session_manager.sql.schema.derived import (
     Shares,
     capped_sum,
 )
-from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
+from agent_session_manager.sql.schema.tables import facets, usage_sums
 from agent_session_manager.store.statistics import (
     Facet,
     Facets,
@@ -63,15 +64,15 @@ def _bucket_of(moment: ColumnElement[int]) -> ColumnElement[int]:
 
 def _summed(
     moment: ColumnElement[int],
-    agent_name: ColumnElement[str],
+    agent: ColumnElement[str],
     sums: Mapping[str, ColumnElement[int]],
 ) -> Select[*tuple[Any, ...]]:
     """Return a query for sums by bucket and agent, between two moments."""
-    number, agent = _bucket_of(moment).label("number"), agent_name.label("agent_name")
+    number, key = _bucket_of(moment).label("number"), agent.label("agent")
     return (
-        select(number, agent, *(each.label(name) for name, each in sums.items()))
+        select(number, key, *(each.label(name) for name, each in sums.items()))
         .where(moment >= _begin, moment < _end)
-        .group_by(number, agent)
+        .group_by(number, key)
     )
 
 
@@ -82,7 +83,7 @@ _split_hours = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_i
 
 def _summed_exactly(shares: Shares) -> Select[*tuple[Any, ...]]:
     sums = {name: capped_sum(shares.counted[name]) for name in SUM_COLUMNS}
-    query = _summed(shares.moment, func.coalesce(sessions.c.agent_name, ""), sums)
+    query = _summed(shares.moment, AGENT_OF_SUM, sums)
     return query.select_from(shares.source).where(*shares.conditions)
 
 
@@ -124,8 +125,8 @@ class SqlStatistics:
         with self._read() as connection:
             for span, end in zip(spans, [*ends, STARTED_BEFORE], strict=True):
                 start_of = cache(partial(_start_of, bucket=bucket, span=span, zone=zone))
-                for number, agent_name, *counts in _read_sums(connection, span, end, bucket):
-                    key = (start_of(number), rows.readable_text(agent_name))
+                for number, agent, *counts in _read_sums(connection, span, end, bucket):
+                    key = (start_of(number), rows.readable_text(agent))
                     before = sums.get(key)
                     sums[key] = counts if before is None else list(map(add, before, counts))
         return [_to_usage_row(*key, counts) for key, counts in sorted(sums.items())]
@@ -169,11 +170,11 @@ def _start_of(number: int, *, bucket: timedelta, span: Span, zone: tzinfo) -> da
     return day_start(zone, _EPOCH + local)
 
 
-def _to_usage_row(start: datetime, agent_name: str, counts: Sequence[int]) -> UsageRow:
+def _to_usage_row(start: datetime, agent: str, counts: Sequence[int]) -> UsageRow:
     runs, requests, failed, stopped, lost, *usage = map(int, counts)
     return UsageRow(
         start=start,
-        agent_name=agent_name or None,
+        agent=agent or None,
         runs=runs,
         requests=requests,
         failed=failed,

@@ -38,7 +38,7 @@ from agent_session_manager.sql.schema.derived import (
     Shares,
     capped_sum,
 )
-from agent_session_manager.sql.schema.tables import sessions, usage_facts
+from agent_session_manager.sql.schema.tables import AGENT, sessions, usage_facts
 from agent_session_manager.store.statistics import (
     UsageBucket,
     UsageGroup,
@@ -77,7 +77,7 @@ def _key_of(group: UsageGroup, shares: Shares) -> ColumnElement[Any]:
         case UsageGroup.PROJECT:
             return sessions.c.project_dir
         case UsageGroup.AGENT:
-            return sessions.c.agent_name
+            return AGENT
         case UsageGroup.MODEL:
             return usage_facts.c.model if shares.is_at_its_time else literal(None, String)
         case UsageGroup.SESSION | UsageGroup.TREE:
@@ -274,7 +274,7 @@ def _to_row(group: UsageGroup, place: _Key, sums: _Sums) -> UsageTotal:
         case UsageGroup.PROJECT:
             named["project_dir"] = place.value
         case UsageGroup.AGENT:
-            named["agent_name"] = place.value
+            named["agent"] = place.value
         case UsageGroup.MODEL:
             named["model"] = place.value
         case UsageGroup.SESSION | UsageGroup.TREE:
@@ -286,6 +286,6 @@ def _to_row(group: UsageGroup, place: _Key, sums: _Sums) -> UsageTotal:
 
 def _order(row: UsageTotal) -> tuple[Any, ...]:
     """Return the place of a row: by time, the most expensive first."""
-    names = (row.project_dir, row.agent_name, row.model, row.session_id)
+    names = (row.project_dir, row.agent, row.model, row.session_id)
     name = next((name for name in names if name is not None), "")
     return row.start, -row.usage.cost_nanodollars, -row.usage.tokens, name

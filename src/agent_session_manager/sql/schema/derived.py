@@ -31,7 +31,7 @@ from sqlalchemy import (
 from agent_session_manager.domain.model_request import COUNTS
 from agent_session_manager.domain.session import REASONS, State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN, to_microseconds
-from agent_session_manager.sql.schema.tables import runs, sessions, usage_facts
+from agent_session_manager.sql.schema.tables import AGENT, runs, sessions, usage_facts
 
 HOUR = 3_600_000_000
 """The period of one sum of usage, in microseconds."""
@@ -123,7 +123,8 @@ _fact_hour = case(
     (HAS_VALID_START & IS_DATED, _hour_of(usage_facts.c.occurred_at)),
     else_=_hour,
 )
-_agent_name = func.coalesce(sessions.c.agent_name, "").label("agent_name")
+AGENT_OF_SUM = func.coalesce(AGENT, "").label("agent_name")
+"""The agent whose sums a session counts in; empty for a session without one."""
 OF_RUNS = join(runs, sessions, sessions.c.number == runs.c.session_number)
 OF_FACTS = join(
     usage_facts,
@@ -131,14 +132,14 @@ OF_FACTS = join(
     (runs.c.session_number == usage_facts.c.session_number) & (runs.c.run == usage_facts.c.run),
 )
 RUN_SHARES = select(
-    runs.c.session_number, runs.c.run, _hour.label("hour"), _agent_name, *_labelled(COUNTED)
+    runs.c.session_number, runs.c.run, _hour.label("hour"), AGENT_OF_SUM, *_labelled(COUNTED)
 ).select_from(OF_RUNS)
 """The shares of runs, each in the sums of one hour and agent; no hour: it is in none."""
 FACT_SHARES = select(
     usage_facts.c.request_key,
     _fact_hour.label("hour"),
     _hour.label("hour_of_run"),
-    _agent_name,
+    AGENT_OF_SUM,
     *_labelled(FACT_COUNTED),
 ).select_from(OF_FACTS)
 """The shares of requests. The same usage is taken from the hour of the run; no hour: no share."""
@@ -166,8 +167,8 @@ USAGE_SHARES = (
 )
 """All shares: of runs, of requests with a time, what requests take, and of the other requests."""
 
-FACETS = {"project": sessions.c.project_dir, "agent": sessions.c.agent_name}
-"""The columns of a session that are facets, by their kind."""
+FACETS = {"project": sessions.c.project_dir, "agent": AGENT}
+"""The values of a session that are facets, by their kind."""
 SESSION_SHARES = union_all(
     *(
         select(
@@ -190,7 +191,7 @@ def all_facets() -> Select[Any]:
 
 def all_usage_sums() -> Select[Any]:
     """Return the rows that `usage_sums` should have."""
-    of_runs = select(_hour.label("hour"), _agent_name, *_labelled(COUNTED)).select_from(OF_RUNS)
+    of_runs = select(_hour.label("hour"), AGENT_OF_SUM, *_labelled(COUNTED)).select_from(OF_RUNS)
     return _sums_of_hours(of_runs, *_all_fact_shares())
 
 
@@ -202,7 +203,7 @@ def sums_of_facts_after(number: int) -> Select[Any]:
 
 def _all_fact_shares() -> list[Select[Any]]:
     return [
-        select(hour.label("hour"), _agent_name, *_labelled(shares)).select_from(OF_FACTS)
+        select(hour.label("hour"), AGENT_OF_SUM, *_labelled(shares)).select_from(OF_FACTS)
         for hour, shares in ((_fact_hour, FACT_COUNTED), (_hour, FACT_TAKEN))
     ]
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    func,
 )
 
 from agent_session_manager.domain.model_request import COUNTS, DETAILS
@@ -93,7 +94,6 @@ sessions = Table(
     Index("ix_sessions_list_order", "list_order", "number"),
     Index("ix_sessions_session_name", "session_name", "project_dir", "list_order", "number"),
     Index("ix_sessions_project_dir", "project_dir", "list_order", "number"),
-    Index("ix_sessions_agent_name", "agent_name", "list_order", "number"),
     Index("ix_sessions_status", "status", "list_order", "number"),
     Index("ix_sessions_state", "state", "list_order", "number"),
     Index("ix_sessions_cost", "cost_nanodollars", "number"),
@@ -101,6 +101,9 @@ sessions = Table(
     Index("ix_sessions_changed_position", "changed_position"),
     sqlite_autoincrement=True,
 )
+AGENT = func.coalesce(sessions.c.agent_name, sessions.c.executor)
+"""The agent of a session: the name of its definition, or else the kind of agent."""
+Index("ix_sessions_agent", AGENT, sessions.c.list_order, sessions.c.number)
 
 runs = Table(
     "runs",
@@ -157,7 +160,7 @@ usage_sums = Table(
     metadata,
     # The start of the hour.
     Column("hour", BigInteger, nullable=False),
-    # Empty for sessions without an agent: a primary key has no NULL.
+    # The agent of the sessions. Empty for sessions without one: a primary key has no NULL.
     Column("agent_name", Text, nullable=False),
     Column("runs", BigInteger, nullable=False),
     Column("requests", BigInteger, nullable=False, server_default="0"),

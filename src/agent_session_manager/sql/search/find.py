@@ -280,4 +280,5 @@ def _session(row: Row[Any]) -> FoundSession:
         session_name=row.session_name,
         project_dir=row.project_dir,
         agent_name=row.agent_name,
+        agent=row.agent,
     )

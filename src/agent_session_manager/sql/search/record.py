@@ -12,7 +12,7 @@ from agent_session_manager.search.extract import MAX_TEXTS, EventText, extract
 from agent_session_manager.search.facets import facets_of
 from agent_session_manager.sql.read.sessions import conditions
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import deleted_sessions, events, feed, sessions
+from agent_session_manager.sql.schema.tables import AGENT, deleted_sessions, events, feed, sessions
 from agent_session_manager.store.queries import SessionFilter
 
 EVENTS_AT_ONCE = 2000
@@ -53,6 +53,7 @@ _HITS: Select[Any] = select(
     sessions.c.session_name,
     sessions.c.project_dir,
     sessions.c.agent_name,
+    AGENT.label("agent"),
 ).join_from(events, sessions, sessions.c.number == events.c.session_number)
 
 
@@ -179,6 +180,7 @@ def read_named(
             sessions.c.session_name,
             sessions.c.project_dir,
             sessions.c.agent_name,
+            AGENT.label("agent"),
         )
         .where(sessions.c.number.in_(list(numbers)), *conditions(where))
         .order_by(sessions.c.number.desc())

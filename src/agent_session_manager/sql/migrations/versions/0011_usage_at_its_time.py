@@ -23,14 +23,14 @@ _SUM = """
 _HOUR = "CAST({0} AS BIGINT) - CAST({0} AS BIGINT) % 3600000000"
 _IS_VALID = "{0} BETWEEN 0 AND 253402131599999999"
 _RUNS = """
-    SELECT {hour} AS hour, coalesce(agent_name, '') AS agent_name, 1 AS runs, 0 AS requests,
+    SELECT {hour} AS hour, coalesce({agent}, '') AS agent_name, 1 AS runs, 0 AS requests,
         CASE WHEN reason IN ('failed', 'timeout', 'budget') THEN 1 ELSE 0 END AS failed,
         CASE WHEN reason = 'stopped' THEN 1 ELSE 0 END AS stopped,
         CASE WHEN reason = 'lost' THEN 1 ELSE 0 END AS lost, {usage}
     FROM runs JOIN sessions ON sessions.number = runs.session_number WHERE {is_valid}
 """
 _FACTS = """
-    SELECT {hour} AS hour, coalesce(agent_name, '') AS agent_name, 0 AS runs,
+    SELECT {hour} AS hour, coalesce({agent}, '') AS agent_name, 0 AS runs,
         {requests} AS requests, 0 AS failed, 0 AS stopped, 0 AS lost, {usage}
     FROM usage_facts JOIN runs ON runs.session_number = usage_facts.session_number
         AND runs.run = usage_facts.run
@@ -42,6 +42,11 @@ def upgrade() -> None:
     op.create_index("ix_usage_facts_occurred_at", "usage_facts", ["occurred_at"])
     requests = sa.Column("requests", sa.BigInteger(), nullable=False, server_default="0")
     op.add_column("usage_sums", requests)
+    write_sums(agent="agent_name")
+
+
+def write_sums(*, agent: str) -> None:
+    """Write all sums anew; `agent` is the expression for the agent of a session."""
     op.execute("DELETE FROM usage_sums")
     start, time = "runs.started_at", "usage_facts.occurred_at"
     of_run, of_fact = _HOUR.format(start), _HOUR.format(time)
@@ -50,9 +55,13 @@ def upgrade() -> None:
     counts = _counts_of_fact()
     taken = {name: f"-({count})" for name, count in counts.items()}
     shares = [
-        _RUNS.format(hour=of_run, usage=_named(_counts_of_run()), is_valid=is_valid),
-        _FACTS.format(hour=of_fact, requests=1, usage=_named(counts), is_valid=is_valid),
-        _FACTS.format(hour=of_run, requests=0, usage=_named(taken), is_valid=is_valid),
+        _RUNS.format(hour=of_run, usage=_named(_counts_of_run()), is_valid=is_valid, agent=agent),
+        *(
+            _FACTS.format(
+                hour=hour, requests=n, usage=_named(usage), is_valid=is_valid, agent=agent
+            )
+            for hour, n, usage in ((of_fact, 1, counts), (of_run, 0, taken))
+        ),
     ]
     op.execute(
         f"INSERT INTO usage_sums (hour, agent_name, {', '.join(_SUMS)})"

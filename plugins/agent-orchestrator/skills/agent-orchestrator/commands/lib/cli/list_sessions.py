@@ -40,7 +40,7 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
     metavar="STATE",
     help="Only sessions with this word in the column STATE.",
 )
-@click.option("--agent", "agent_name", metavar="AGENT", help="Only sessions of this agent.")
+@click.option("--agent", metavar="AGENT", help="Only sessions of this agent.")
 @click.option("--archived", is_flag=True, help="List the archived sessions instead.")
 @click.option("--tree", is_flag=True, help="Show each session below the session that started it.")
 @click.option(
@@ -56,7 +56,7 @@ def main(
     here: bool,
     status: str | None,
     state: str | None,
-    agent_name: str | None,
+    agent: str | None,
     archived: bool,
     tree: bool,
     limit: int | None,
@@ -79,7 +79,7 @@ def main(
         **({"project_dir": str(config.project_dir)} if of_project else {}),
         **({"status": status} if status else {}),
         **({"state": _OF_STATE.get(state, state)} if state else {}),
-        **({"agent_name": agent_name} if agent_name else {}),
+        **({"agent": agent} if agent else {}),
     }
     with open_manager(config) as manager:
         # The manager's `failed` includes other words, so its sessions are counted here.

@@ -26,7 +26,7 @@ EXAMPLES = """\
 
 BUCKETS = ("day", "week")
 GROUPS = ("project", "agent", "model", "session", "tree")
-_FIELDS = {"project": "project_dir", "agent": "agent_name", "model": "model"}
+_FIELDS = {"project": "project_dir", "agent": "agent", "model": "model"}
 _UNKNOWN = {"project": "(no project)", "agent": "(no agent)", "model": "unknown"}
 MAX_ROWS = 10_000
 TIMEOUT_SECONDS = 60.0

@@ -117,7 +117,7 @@ _USAGE = _object(
 USAGE_ROW: Mapping[str, Check] = {
     "start": is_moment,
     "project_dir": _or_none(_is_text),
-    "agent_name": _or_none(_is_text),
+    "agent": _or_none(_is_text),
     "model": _or_none(_is_text),
     "session_id": _or_none(_is_session_id),
     "session_name": _or_none(_is_text),

@@ -377,10 +377,12 @@ class ManagerClient(SessionClient):
         query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(MAX_PAGE)}
         return self._get("events", list, "GET", _path(session_id) + "/events" + _query(query))
 
-    def iterate_events(self, session_id: str, *, after_seq: int = 0) -> Iterator[Json]:
+    def iterate_events(
+        self, session_id: str, *, after_seq: int = 0, page_size: int = MAX_PAGE
+    ) -> Iterator[Json]:
         """Yield the events after `after_seq` in order, page by page, up to the present end."""
         while True:
-            query = {"after_seq": str(after_seq), "limit": str(MAX_PAGE)}
+            query = {"after_seq": str(after_seq), "limit": str(page_size)}
             page = self._request("GET", _path(session_id) + "/events" + _query(query))
             events = page.get("events")
             if not isinstance(events, list) or not is_part("events", events):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
+import click
+
 from .blocks import content_text, output_text
 from .output import clean, local_parts, one_line
 from .progress import gist
@@ -20,6 +22,7 @@ Event = dict[str, Any]
 
 _INDENT = "    "
 _NESTED = "  "
+_MARK = "> "
 MAX_HELD_EVENTS = 50_000
 """Maximum of held events; beyond it, later events of a call stay in their own place."""
 _ORIGINS = {
@@ -76,9 +79,10 @@ class Subagents:
 class EventText:
     """A formatter of events, in the order in which they are given."""
 
-    def __init__(self, zone: tzinfo | None = None) -> None:
-        """Set the time zone for display; None is the local one."""
+    def __init__(self, zone: tzinfo | None = None, *, marked: int | None = None) -> None:
+        """Set the time zone for display; None is the local one. Mark the event `marked`."""
         self._zone = zone
+        self._marked = marked
         self._day = ""
         self._subagents = Subagents()
         self._message: object = None
@@ -108,7 +112,9 @@ class EventText:
         day, moment = self._moment(event.get("occurred_at") or event.get("recorded_at"))
         depth, name = self._subagents.of(event)
         said = f"{name} · {_title(event)}" if name else _title(event)
-        lines = [_NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")]
+        head = _NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")
+        is_marked = self._marked is not None and event.get("seq") == self._marked
+        lines = [click.style(_MARK + head, bold=True) if is_marked else head]
         lines += _indented(_body(event), _NESTED * depth + _INDENT).splitlines()
         if day and day != self._day:
             self._day = day

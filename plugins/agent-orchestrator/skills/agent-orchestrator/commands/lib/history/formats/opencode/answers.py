@@ -152,10 +152,13 @@ def model_request(
     *,
     is_cut: bool,
 ) -> ModelRequest | None:
-    """Return the usage of an answer, or None if no request was made.
+    """Return the usage of an answer, or None if no request was made for it.
 
-    The model is `{id, providerID}`.
+    A copy in a fork is no request: it has another id, so that it would count again. The model is
+    `{id, providerID}`.
     """
+    if conversation.is_copied(data):
+        return None
     tokens = fields_of(data.get("tokens"))
     cache = fields_of(tokens.get("cache"))
     counts = known_counts(
@@ -176,7 +179,6 @@ def model_request(
         model=text_of(model.get("id")),
         provider=text_of(model.get("providerID")),
         cost_nanodollars=cost,
-        is_inherited=conversation.is_copied(data),
         is_cut=is_cut or _is_abort(data.get("error")),
     )
 

@@ -1,0 +1,73 @@
+"""An import of every agent's files: sums equal an independent count, and names agree everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.client.search import search
+from tests.commands.shell import DONE, Shell
+from tests.support.history_tree import PREDECESSOR, write_tree
+from tests.support.usage_count import count
+from tests.support.waiting import wait_for
+
+_NAMES = {
+    "input_tokens": "input", "output_tokens": "output", "cache_read_tokens": "read",
+    "cache_creation_tokens": "write", "cache_creation_1h_tokens": "1h",
+    "reasoning_tokens": "reasoning", "web_searches": "searches",
+    "cost_nanodollars": "nanodollars", "unpriced_tokens": "unpriced",
+}  # fmt: skip
+AGENTS = {"claude", "codex", "gemini", "copilot", "opencode"}
+
+
+def sums_of(rows: list[dict[str, Any]], name: str) -> dict[str | None, Counter[str]]:
+    """Return the sums of the rows of `ao-usage` with the names of the independent count."""
+    found = {
+        row[name]: Counter({ours: row["usage"][theirs] for theirs, ours in _NAMES.items()})
+        + Counter(requests=row["requests"])
+        for row in rows
+    }
+    return {key: +counts for key, counts in found.items() if +counts}
+
+
+def test_sums_of_all_agents_equal_an_independent_count(
+    own_shell: Shell, own_records: ManagerClient, tmp_path: Path
+) -> None:
+    home = tmp_path / "people"
+    write_tree(home)
+    person = own_shell.having(
+        HOME=str(home),
+        AGENT_ORCHESTRATOR_SESSIONS_DIR=str(home / PREDECESSOR),
+        CLAUDE_CONFIG_DIR=None,
+    )
+    imported = person.run("ao-import", "--json")
+    assert imported.exit_code == DONE, imported
+
+    def rows(by: str) -> list[dict[str, Any]]:
+        report = person.run("ao-usage", "--by", by, "--since", "all", "--json").json
+        assert sum(row["requests"] for row in report["rows"]) == report["total"]["requests"]
+        found: list[dict[str, Any]] = report["rows"]
+        return found
+
+    expected = {model: +counts for model, counts in count(home).items()}
+    assert sums_of(rows("model"), "model") == expected
+    for by in ("agent", "session", "tree", "project"):
+        sums = [counts for row in rows(by) for counts in sums_of([row], "start").values()]
+        assert sum(sums, Counter()) == sum(expected.values(), Counter()), by
+
+    agents = {row["agent"] for row in rows("agent")}
+    assert agents > AGENTS
+    facets = own_records._request("GET", "/facets")["agents"]
+    assert {facet["agent"] for facet in facets} == agents
+    wait_for(
+        lambda: search(own_records, {"q": "a"}, limit=1)["indexed_through"] > 0, "an event is found"
+    )
+    for facet in facets:
+        agent = facet["agent"]
+        listed = person.run("ao-list-sessions", "--agent", agent, "--json").json
+        assert len(listed) == facet["count"]
+        assert {session["agent_name"] or session["executor"] for session in listed} == {agent}
+    table = person.run("ao-list-sessions").stdout
+    assert all(agent in table for agent in agents)
