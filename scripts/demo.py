@@ -149,7 +149,7 @@ Next, in the same directory:
   ao-status count --json               all details of a session
   ao-new mine --executor command -p 'your text' -- tr a-z A-Z
   ao-clean --all                       delete the sessions of this project; asks first
-  ao-import --dry-run                  count the sessions in the files of your agents
+  ao-import --dry-run                  count the sessions of your agents on this machine
   ao-import --watch                    import them, and follow the agents until Ctrl-C
 
 The manager continues to serve in the background:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.claude.conftest import OFFLINE
-from tests.commands.processes import stop_manager
+from tests.commands.processes import end_noted_import, stop_manager
 from tests.commands.shell import Shell
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
@@ -36,6 +36,13 @@ def shell(manager: RunningManager, project: Path, own_home: Path) -> Iterator[Sh
     opened = Shell(directory=project, environment=environment)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def no_noted_import(shell: Shell) -> Iterator[None]:
+    """End the import that a hook of this test has started."""
+    yield
+    end_noted_import(shell.state_dir)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import psutil
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
+from agent_orchestrator.shared.locks import holder_of
 from agent_session_manager.machine.discovery import find_managers
 from tests.support.forked_program import ForkedProgram
 from tests.support.waiting import wait_for
@@ -41,6 +42,13 @@ def end_runs(state_dir: Path) -> None:
         entry.path.unlink(missing_ok=True)
         for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
             left.unlink(missing_ok=True)
+
+
+def end_noted_import(state_dir: Path) -> None:
+    """End the import that a hook has started. Its notes remain."""
+    pid = holder_of(state_dir / "notes.lock")
+    if pid is not None:
+        _kill(psutil.Process(int(pid)))
 
 
 def _kill(process: psutil.Process) -> None:

@@ -1,14 +1,23 @@
-"""`ao-import` of sessions that the real Claude Code has written and a manager has recorded."""
+"""`ao-import` of sessions of the real Claude Code: recorded by a manager, or started by hand."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.shared.locks import holder_of
+from tests.claude.conftest import bundled_cli
+from tests.commands.command_names import COMMANDS
 from tests.commands.shell import DONE, Shell
+from tests.support.gate import Gate
 from tests.support.model_server import script, tool
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 # These tests run one after another: concurrent CLIs would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude-commands")
@@ -39,3 +48,89 @@ def test_import_of_a_recorded_session_adds_nothing(claude: Shell, records: Manag
     assert counts["unknown"] == []
     assert sessions_of(claude) == before
     assert {name: list(records.iterate_events(name)) for name in before} == events
+
+
+@contextmanager
+def by_hand(claude: Shell, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Claude Code as a person does, without a command of ours."""
+    running = subprocess.Popen(
+        [bundled_cli(), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=claude.directory,
+        env=claude.environment,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def session_here(claude: Shell) -> dict[str, Any] | None:
+    found = claude.run("ao-list-sessions", "--here", "--json").json
+    return found[0] if found else None
+
+
+def known(records: ManagerClient, session_id: str) -> dict[str, Any]:
+    """Return the events by their id, without the order and the time of their arrival."""
+    arrival = ("seq", "recorded_at")
+    return {
+        event["event_id"]: {name: value for name, value in event.items() if name not in arrival}
+        for event in records.iterate_events(session_id)
+    }
+
+
+def test_session_by_hand_appears_while_it_runs(
+    claude: Shell, records: ManagerClient, gate: Gate
+) -> None:
+    watcher = claude.start("ao-import", "--watch", "--json")
+    inner = script({"text": "I look.", **tool("Bash", command="echo inside")}, {"text": "found"})
+    call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
+    steps = [
+        call,
+        tool("Bash", command="printf %s%s kest rel"),
+        tool("Bash", command=f"read word < {gate.path}"),
+        {"text": "Over."},
+    ]
+    with by_hand(claude, "-p", script(*steps)) as running:
+        wait_for(lambda: claude.run("ao-search", "kestrel", "--json").json["hits"], "it is found")
+        assert running.poll() is None
+        gate.open()
+        output, _ = running.communicate(timeout=WATCHDOG_SECONDS)
+    assert (running.returncode, output) == (0, b"Over.\n")
+
+    def ended() -> dict[str, Any] | None:
+        session = session_here(claude)
+        return session if session and session["state"] == "finished" else None
+
+    session_id = wait_for(ended, "its end is imported")["session_id"]
+    assert records.get_result(session_id) == "Over."
+    watcher.signal(signal.SIGTERM)
+    assert watcher.end().exit_code == DONE
+    live = known(records, session_id)
+    assert {event["event_type"] for event in live.values()} >= {"message", "pre_tool", "post_tool"}
+
+    records.delete_session(session_id)
+    (claude.state_dir / "import.db").unlink()
+    assert claude.run("ao-import").exit_code == DONE
+    assert known(records, session_id) == live
+
+
+@pytest.mark.usefixtures("no_noted_import")
+def test_plugin_records_a_session_by_hand(claude: Shell, records: ManagerClient) -> None:
+    plugin = str(COMMANDS.parents[2])
+    steps = [tool("Bash", command="echo hooked"), {"text": "The word is bittern."}]
+    with by_hand(claude, "--plugin-dir", plugin, "-p", script(*steps)) as running:
+        output, _ = running.communicate(timeout=WATCHDOG_SECONDS)
+    assert (running.returncode, output) == (0, b"The word is bittern.\n")
+
+    def result() -> str | None:
+        session = session_here(claude)
+        if session is None or session["state"] != "finished":
+            return None
+        return records.get_result(session["session_id"])
+
+    wait_for(lambda: result() == "The word is bittern.", "the hooks have it imported")
+    assert holder_of(claude.state_dir / "notes.lock") is not None

@@ -69,8 +69,8 @@ EXAMPLES = """\
 @click.option(
     "--noted",
     is_flag=True,
-    help="Import only the sessions that the hooks of the Claude Code plugin have noted, and wait "
-    "for more notes for a while. The hooks start this.",
+    help="Import only the sessions that the hooks of the Claude Code plugin have noted, and follow "
+    "them while they grow. The hooks start this.",
 )
 @project_option
 @json_option("Print the counts as JSON; with --watch, a line for each import that had news.")

@@ -24,12 +24,10 @@ from .import_watch import LOCK as WATCH_LOCK
 
 LOCK = "notes.lock"
 LOOK_SECONDS = 0.5
-IDLE_SECONDS = 60.0
-"""Time without a note after which the command ends. The next hook starts it again."""
 
 
 def import_notes(config: Config) -> None:
-    """Import the noted sessions, until there was no note for a while.
+    """Import the noted sessions, until none of them has grown for a while.
 
     Without a manager that serves, the notes remain. If another process imports already, it takes
     the notes.
@@ -57,10 +55,7 @@ def import_notes(config: Config) -> None:
 
 
 def _deliver(notes: Notes, importer: Importer, state: State) -> None:
-    quiet_since = SYSTEM.monotonic()
-    while SYSTEM.monotonic() - quiet_since < IDLE_SECONDS:
-        if holder_of(state_dir() / WATCH_LOCK) is not None:
-            return
-        if notes.deliver(importer, state):
-            quiet_since = SYSTEM.monotonic()
+    notes.deliver(importer, state)
+    while not notes.is_quiet and holder_of(state_dir() / WATCH_LOCK) is None:
         SYSTEM.sleep(LOOK_SECONDS)
+        notes.deliver(importer, state)

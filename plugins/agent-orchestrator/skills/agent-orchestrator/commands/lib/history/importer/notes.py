@@ -1,8 +1,8 @@
 """Notes of the hooks of the plugin for Claude Code: which transcripts have grown.
 
 A note is a file with the name of the session, in the state directory. It has the path of the
-transcript, as the JSON text that the hook was given. A note is removed after the import of its
-transcript. A hook that runs during an import writes a new note.
+transcript, as the JSON text that the hook was given. A noted transcript is followed while it grows,
+without a notice of the operating system. Its note is removed when it has been at rest for a while.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
+from ...machine.clock import SYSTEM, Time
 from ..format import Format, LineFormat, Source
 from .find import sources_below
 from .importer import Importer
@@ -25,56 +27,84 @@ _PLACE = "projects"
 _TAKEN = ".taken"
 _MAX_BYTES = 64 * 1024
 _UNSETTLED = ("failed", "held")
+QUIET_SECONDS = 120.0
+"""Time without growth after which a transcript is at rest."""
 
 
-class Note(NamedTuple):
-    """A note that was taken: it is removed by `settle`."""
+@dataclass
+class _Followed:
+    """A transcript with its subagents, as long as it grows."""
 
-    file: Path
     transcript: Path | None
     """None: the note is not readable as one."""
+    quiet_since: float
+    seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    """Size and time of each file at its last import."""
 
 
 class Notes:
-    """The notes in a state directory. Two processes can take them at the same time."""
+    """The notes in a state directory. Only one process should take them at a time."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, time: Time = SYSTEM) -> None:
         self._directory = state_dir / DIRECTORY
-        self._tried: set[Path] = set()
-        """Notes that could not be imported. They are tried again with the next note of their
-        session, and by the next process."""
+        self._time = time
+        self._followed: dict[Path, _Followed] = {}
+        self._left: set[Path] = set()
+        """Notes whose transcripts could not be imported: left for the next process."""
 
-    def deliver(self, importer: Importer, state: State) -> int:
-        """Import the transcripts of all notes, and return the number of notes.
+    @property
+    def is_quiet(self) -> bool:
+        """True if no transcript is followed."""
+        return not self._followed
+
+    def deliver(self, importer: Importer, state: State) -> None:
+        """Import the growth of all noted transcripts, and remove the notes of those at rest.
 
         Raises:
             SessionClientError: the manager cannot be reached. The notes remain.
         """
-        taken = list(self._take())
-        for note in taken:
-            sources = list(sources_of_note(note))
-            if sources:
-                importer.run(sources)
-            found = (state.of(source.path, source.key) for _, source in sources)
-            if any(each is not None and each.status in _UNSETTLED for each in found):
-                self._tried.add(note.file)
-            else:
-                note.file.unlink(missing_ok=True)
-        return len(taken)
+        self._take()
+        for note, followed in list(self._followed.items()):
+            sources = list(_sources_of(followed.transcript))
+            grown = [(form, each) for form, each in sources if self._has_grown(followed, each)]
+            if grown:
+                importer.run(grown)
+                followed.quiet_since = self._time.monotonic()
+            elif self._time.monotonic() - followed.quiet_since >= QUIET_SECONDS:
+                del self._followed[note]
+                known = [state.of(each.path, each.key) for _, each in sources]
+                if any(each is not None and each.status in _UNSETTLED for each in known):
+                    self._left.add(note)
+                else:
+                    note.unlink(missing_ok=True)
 
-    def _take(self) -> Iterator[Note]:
+    def _has_grown(self, followed: _Followed, source: Source) -> bool:
+        try:
+            status = source.path.stat()
+        except OSError:
+            return False
+        now = (status.st_size, status.st_mtime_ns)
+        before = followed.seen.get(source.path)
+        followed.seen[source.path] = now
+        return now != before
+
+    def _take(self) -> None:
         try:
             files = sorted(self._directory.iterdir())
         except OSError:  # no hook has written a note yet
             return
         for file in files:
+            if file.name.startswith("."):  # a hook is writing it
+                continue
             taken = file if file.suffix == _TAKEN else file.with_name(file.name + _TAKEN)
-            if file.name.startswith(".") or (file is taken and file in self._tried):
+            if file == taken and (file in self._followed or file in self._left):
                 continue
             with suppress(FileNotFoundError):  # another process has taken it
                 file.replace(taken)
-                self._tried.discard(taken)
-                yield Note(taken, _transcript(taken))
+                self._left.discard(taken)
+                now = self._time.monotonic()
+                followed = self._followed.setdefault(taken, _Followed(_transcript(taken), now))
+                followed.quiet_since = now
 
 
 def _transcript(note: Path) -> Path | None:
@@ -88,17 +118,16 @@ def _transcript(note: Path) -> Path | None:
     return path if is_one else None
 
 
-def sources_of_note(note: Note) -> Iterator[tuple[Format, Source]]:
-    """Yield the transcript of a note, and those of its subagents."""
-    if note.transcript is None:
+def _sources_of(transcript: Path | None) -> Iterator[tuple[Format, Source]]:
+    """Yield a transcript, and those of its subagents."""
+    if transcript is None:
         return
     form = cast(LineFormat, all_formats()[FORMAT])
-    root = note.transcript.parents[1]
+    root = transcript.parents[1]
     try:
-        if main := form.source_at(note.transcript, root):
+        if main := form.source_at(transcript, root):
             yield form, main
-        yield from (
-            (form, each) for each in sources_below(form, root, note.transcript.with_suffix(""))
-        )
+        for source in sources_below(form, root, transcript.with_suffix("")):
+            yield form, source
     except (OSError, ValueError):  # a path that no file can have
         return

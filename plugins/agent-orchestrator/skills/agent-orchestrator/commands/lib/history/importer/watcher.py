@@ -130,16 +130,24 @@ class Watcher:
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
-        for found in changes:
-            now = self._time.monotonic()
-            pace = self._sweeps[found.is_blind]
-            if found.is_beginning or pace.is_due(now):
-                self._sweep()
-                pace.note(now, self._time.monotonic())
-            else:
-                self._follow(found)
-            self._take_notes()
+        try:
+            for found in changes:
+                self._take(found)
+                self._flush()
+        except KeyboardInterrupt:
             self._flush()
+            raise
+
+    def _take(self, found: Changes) -> None:
+        now = self._time.monotonic()
+        pace = self._sweeps[found.is_blind]
+        if found.is_beginning or pace.is_due(now):
+            self._sweep()
+            pace.note(now, self._time.monotonic())
+        else:
+            self._follow(found)
+        if self._notes is not None:
+            self._notes.deliver(self._importer(), self._state)
 
     def _sweep(self) -> None:
         """Import everything, and mark the sessions of files that are gone."""
@@ -222,10 +230,6 @@ class Watcher:
         due = self._time.monotonic() + seconds
         seen = _signature(source) if status == "not_understood" else None
         self._waits[key] = _Wait(form, source, seconds, due, seen)
-
-    def _take_notes(self) -> None:
-        if self._notes is not None:
-            self._notes.deliver(self._importer(), self._state)
 
     def _importer(self, told: Told = lambda _read: None) -> Importer:
         return Importer(self._sender, self._state, self._report, told)

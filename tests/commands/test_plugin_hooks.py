@@ -1,0 +1,147 @@
+"""The hooks of the plugin for Claude Code: a note for each transcript, whatever they are given."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.shared.locks import hold_alone, holder_of
+from tests.commands.command_names import COMMANDS
+from tests.commands.shell import DONE, Shell
+from tests.support.environment import BIN
+from tests.support.rows import each_row
+from tests.support.transcript_files import Transcript
+from tests.support.waiting import wait_for
+
+PLUGIN = COMMANDS.parents[2]
+HOOK = PLUGIN / "hooks" / "note.sh"
+ID = "196f016a-4ae0-4550-a188-25239b4292c1"
+NO_IMPORT = "/usr/bin:/bin"
+"""A PATH without `ao-import` and uv, so that only the note is written."""
+
+
+def given(path: str, **fields: Any) -> bytes:
+    """Return the input of a hook, as Claude Code writes it."""
+    begin = {"session_id": ID, "transcript_path": path, "cwd": "/", "hook_event_name": "Stop"}
+    return json.dumps({**begin, **fields}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def notes_in(state_dir: Path) -> dict[str, str]:
+    """Return the paths of the notes, by session."""
+    found = (state_dir / "notes").glob("*")
+    return {each.name: json.loads(each.read_text()) for each in found}
+
+
+def hook(shell: Shell, content: bytes, *arguments: str) -> None:
+    """Run the hook as Claude Code does. It must succeed silently."""
+    done = shell.run_program("sh", str(HOOK), *arguments, stdin=content)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+PATH = "/home/u/.claude/projects/-p/" + ID + ".jsonl"
+
+
+@each_row(
+    ("content", "noted"),
+    [
+        (given(PATH), PATH),
+        (given(PATH, tool_response="x" * 3_000_000), PATH),
+        (given(PATH, prompt=f'"transcript_path":"/etc/{ID}.jsonl"'), PATH),
+        (given(f'/a "b" $(touch c) \\ ü\n/{PATH}'), f'/a "b" $(touch c) \\ ü\n/{PATH}'),
+        (given(PATH)[:60], None),
+        (b"", None),
+        (b"[1, 2]", None),
+        (b"\x00\xff" * 9000, None),
+        (given(PATH, session_id="../../x"), None),
+        (given(PATH, session_id=""), None),
+    ],
+)
+def test_hook_notes_the_transcript(
+    person: Shell, tmp_path_factory: pytest.TempPathFactory, content: bytes, noted: str | None
+) -> None:
+    state = tmp_path_factory.mktemp("hook") / "a state" / "dir"
+    shell = person.having(AGENT_ORCHESTRATOR_STATE_DIR=str(state), PATH=NO_IMPORT)
+    hook(shell, content)
+    assert notes_in(state) == ({} if noted is None else {ID: noted})
+    if noted is not None:
+        modes = [stat.S_IMODE(each.stat().st_mode) for each in (state, state / "notes" / ID)]
+        assert modes == [0o700, 0o600]
+
+
+def test_hook_finds_the_state_directory_as_commands_do(person: Shell, tmp_path: Path) -> None:
+    home, xdg = tmp_path / "h", tmp_path / "x"
+    plain = person.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=None, XDG_STATE_HOME=None, HOME=str(home), PATH=NO_IMPORT
+    )
+    hook(plain, given(PATH))
+    hook(plain.having(XDG_STATE_HOME=str(xdg)), given(PATH))
+    hook(plain.having(AGENT_ORCHESTRATOR_STATE_DIR="~/own"), given(PATH))
+    states = (home / ".local/state/agent-orchestrator", xdg / "agent-orchestrator", home / "own")
+    assert [notes_in(state) for state in states] == [{ID: PATH}] * 3
+
+
+def test_hook_that_cannot_note_does_nothing(person: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    none = person.having(AGENT_ORCHESTRATOR_STATE_DIR=None, XDG_STATE_HOME=None, PATH=NO_IMPORT)
+    for shell in (
+        none.having(HOME=None),
+        none.having(HOME="odd"),
+        none.having(AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "file")),
+        none.having(
+            AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "of-a-run"), AGENT_ORCHESTRATOR_RUN="r"
+        ),
+    ):
+        hook(shell, given(PATH))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["agents", "file", "project"]
+
+
+@pytest.mark.usefixtures("no_noted_import")
+def test_noted_session_is_followed_by_one_import(
+    person: Shell, home: Path, records: ManagerClient, numbers: Callable[[], Transcript]
+) -> None:
+    """The transcript is in no place that an import searches without a note."""
+    state = person.state_dir
+    shell = person.having(PATH=f"{BIN}:{NO_IMPORT}")
+    transcript = numbers()
+    transcript.turn()
+    path = transcript.write(home / "elsewhere")
+    content = given(str(path)).replace(ID.encode(), transcript.session_id.encode())
+    hook(shell, content)
+
+    def has(count: int) -> bool:
+        found = records.get_status(transcript.session_id) != "not_existent"
+        return found and records.get_session(transcript.session_id)["last_seq"] == count
+
+    wait_for(lambda: has(4), "the noted session is imported")
+    pid = holder_of(state / "notes.lock")
+    assert pid is not None
+    transcript.turn("and more")
+    path.write_text(transcript.text())
+    wait_for(lambda: has(8), "its growth is imported, without another note")
+    hook(shell, content)
+    hook(shell, content, "end")
+    assert person.run("ao-import", "--noted").exit_code == DONE  # the first one does it all
+    assert holder_of(state / "notes.lock") == pid
+    lock = hold_alone(state / "import.lock")  # as a watcher that takes over
+    assert lock is not None
+    wait_for(lambda: holder_of(state / "notes.lock") is None, "the import makes way")
+    os.close(lock)
+    assert notes_in(state) == {f"{transcript.session_id}.taken": str(path)}
+
+
+def test_noted_import_without_a_manager_leaves_the_notes(person: Shell, tmp_path: Path) -> None:
+    shell = person.having(
+        AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
+        AGENT_ORCHESTRATOR_SESSION_MANAGER_URL="http://127.0.0.1:9",
+    )
+    hook(shell.having(PATH=NO_IMPORT), given(PATH))
+    ended = shell.run("ao-import", "--noted")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (DONE, "", "")
+    assert notes_in(tmp_path / "state") == {ID: PATH}
