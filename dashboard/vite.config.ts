@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 import { licences } from "./licences";
 
 const manager = loadEnv("", ".", "DASHBOARD_").DASHBOARD_MANAGER ?? "http://127.0.0.1:8765";
-const routes = ["/sessions", "/usage", "/facets", "/dashboard", "/health"];
+const routes = ["/sessions", "/search", "/usage", "/facets", "/dashboard", "/health"];
 
 // The manager accepts only its own Host and Origin, but a proxied request has those of the dev server.
 const asTheManager = {

@@ -5,6 +5,7 @@ import { Entry } from "./entry";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
 import { Overview } from "./overview/overview";
+import { SearchView } from "./search/search-view";
 import { SessionsView } from "./session-list/sessions-view";
 import { SessionView } from "./session-page/session-view";
 import { Shell } from "./shell";
@@ -50,12 +51,15 @@ function Place({ route, onConnection }: { route: Route; onConnection: (connectio
       return <Overview />;
     case "sessions":
       return <SessionsView filter={route.filter} />;
+    case "search":
+      return <SearchView filter={route.filter} />;
     case "session":
       return (
         <SessionView
           key={route.sessionId}
           sessionId={route.sessionId}
           seq={route.seq}
+          query={route.query}
           onConnection={onConnection}
         />
       );

@@ -66,6 +66,8 @@ function askedFor(route: Route): string | null {
   switch (route.view) {
     case "sessions":
       return "the list of sessions";
+    case "search":
+      return "a search";
     case "session":
       return `the session “${oneLine(route.sessionId)}”${route.seq === null ? "" : `, event ${route.seq}`}`;
     default:

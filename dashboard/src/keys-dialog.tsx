@@ -1,9 +1,11 @@
 import { Dialog } from "./ui/dialog";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["j or ↓, k or ↑", "next, previous session"],
-  ["Enter", "open the session"],
-  ["/", "go to the filter; in a session: to the event number"],
+  ["/", "search"],
+  ["j or ↓, k or ↑", "next, previous session or hit"],
+  ["Enter", "open it"],
+  ["f", "go to the filter; in a session: search only in it"],
+  ["#", "in a session: go to the event number"],
   ["n, p", "in a session: next, previous tool call"],
   ["e", "in a session: first error"],
   ["G", "in a session: go to the end"],

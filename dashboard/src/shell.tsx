@@ -11,7 +11,7 @@ import { useSessionsFeed } from "./hooks/sessions-feed-provider";
 import { useKeys } from "./hooks/use-keys";
 import { goTo } from "./hooks/use-route";
 import { KeysDialog } from "./keys-dialog";
-import { overviewLink, type Route, sessionsLink } from "./text/route";
+import { overviewLink, type Route, searchLink, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, THEMES } from "./ui/theme";
@@ -32,6 +32,7 @@ export function Shell({ route, followed, children }: ShellProps) {
     "?": () => setShowsKeys(true),
     "g o": () => goTo(overviewLink()),
     "g s": () => goTo(listLink),
+    ...(route.view !== "search" && { "/": () => goTo(searchLink()) }),
   });
   return (
     <>
@@ -47,6 +48,17 @@ export function Shell({ route, followed, children }: ShellProps) {
             isCurrent={route.view === "sessions" || route.view === "session"}
             label="Sessions"
           />
+          <a
+            className="search-link"
+            aria-label="Search"
+            href={searchLink()}
+            aria-current={route.view === "search" ? "page" : undefined}
+            title="Search (/)"
+          >
+            <Icon name="search" />
+            <span className="search-word">Search</span>
+            <kbd className="wide-only">/</kbd>
+          </a>
         </nav>
         <div className="top-bar-end">
           <ConnectionState connection={followed ?? connection} />

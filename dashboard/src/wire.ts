@@ -7,12 +7,19 @@ type Schemas = components["schemas"];
 export type Usage = Schemas["UsageBody"];
 export type UsageRow = Schemas["UsageRowBody"];
 export type Run = Schemas["RunBody"];
+export type UsageGroup = "agent" | "project" | "model";
 export type Session = Schemas["SessionBody"];
 export type SessionState = Schemas["State"];
 export type SessionSort = Schemas["SessionSort"];
 export type ExportFormat = Schemas["ExportFormat"];
 export type Facets = Schemas["FacetsAnswer"];
 export type WireEvent = Schemas["EventBody"];
+export type SearchAnswer = Schemas["SearchAnswer"];
+export type Hit = Schemas["HitBody"];
+export type Snippet = Schemas["SnippetBody"];
+export type FoundSession = Schemas["FoundSessionBody"];
+export type SearchKind = Schemas["Kind"];
+export type SearchSort = Schemas["SearchSort"];
 
 /** A page of the list; it has the cursor of the feed, and the key of the next page, if any. */
 export interface SessionPage {
@@ -50,6 +57,55 @@ export const defaultFilter: SessionFilter = {
   grouped: false,
 };
 
+export const SEARCH_KINDS = [
+  "message",
+  "thinking",
+  "tool_input",
+  "tool_output",
+  "error",
+  "note",
+] as const satisfies SearchKind[];
+
+export interface SearchFilter {
+  readonly query: string;
+  /** "all" includes thinking; null does not. */
+  readonly kind: SearchKind | "all" | null;
+  readonly tool_name: string;
+  readonly has_error: boolean;
+  /** Part of the project's path. */
+  readonly project: string;
+  readonly project_dir: string | null;
+  readonly agent: string | null;
+  readonly executor: string;
+  readonly state: SessionState | null;
+  readonly archived: "false" | "true" | "all";
+  readonly session_id: string | null;
+  /** The first and the last local day, as YYYY-MM-DD; empty for no limit. */
+  readonly from: string;
+  readonly to: string;
+  readonly sort: SearchSort;
+  /** Show only the first hit of each session. */
+  readonly by_session: boolean;
+}
+
+export const defaultSearch: SearchFilter = {
+  query: "",
+  kind: null,
+  tool_name: "",
+  has_error: false,
+  project: "",
+  project_dir: null,
+  agent: null,
+  executor: "",
+  state: null,
+  archived: "all",
+  session_id: null,
+  from: "",
+  to: "",
+  sort: "newest",
+  by_session: false,
+};
+
 interface EventBase {
   readonly seq: number;
   readonly run: number | null;
@@ -61,6 +117,8 @@ interface EventBase {
   /** The call that started the subagent to which the event belongs. */
   readonly parent_tool_use_id: string | null;
   readonly error: string | null;
+  /** Whether a fork has copied it from another session. */
+  readonly inherited: boolean;
   /** The id that all parts of one message share. */
   readonly message_id: string | null;
   /** The original event, to show all its fields. */
@@ -119,6 +177,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
     event_type: wire.event_type,
     parent_tool_use_id: asText(wire.parent_tool_use_id),
     error: wire.error ?? null,
+    inherited: wire.inherited === true,
     message_id: asText(wire.continues) ?? wire.event_id ?? null,
     wire,
   };

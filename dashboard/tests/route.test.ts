@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseRoute, sessionLink, sessionsLink } from "../src/text/route";
-import { defaultFilter, SORTS, STATES } from "../src/wire";
+import { parseRoute, searchLink, sessionLink, sessionsLink } from "../src/text/route";
+import { defaultFilter, defaultSearch, SEARCH_KINDS, SORTS, STATES } from "../src/wire";
 
 const filters = fc.record({
   text: fc.string(),
@@ -23,11 +23,44 @@ test("filter can be restored from its address", () => {
   );
 });
 
+const ARCHIVED = ["true", "false", "all"] as const;
+const days = fc.constantFrom("", "2026-02-28", "2024-02-29", "1999-12-31");
+const searches = fc.record({
+  query: fc.string(),
+  kind: fc.constantFrom(null, "all" as const, ...SEARCH_KINDS),
+  tool_name: fc.string(),
+  has_error: fc.boolean(),
+  project: fc.string(),
+  project_dir: fc.option(fc.string({ minLength: 1 })),
+  agent: fc.option(fc.string({ minLength: 1 })),
+  executor: fc.string(),
+  state: fc.constantFrom(null, ...STATES),
+  archived: fc.constantFrom(...ARCHIVED),
+  session_id: fc.option(fc.string({ minLength: 1 })),
+  from: days,
+  to: days,
+  sort: fc.constantFrom("newest" as const, "best" as const),
+  by_session: fc.boolean(),
+});
+
+test("search can be restored from its address", () => {
+  fc.assert(
+    fc.property(searches, (filter) => {
+      expect(parseRoute(searchLink(filter))).toEqual({ view: "search", filter });
+    }),
+  );
+});
+
 test("session and event can be restored from their address", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.integer({ min: 1 }), (sessionId, seq) => {
-      expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ view: "session", sessionId, seq });
-      expect(parseRoute(sessionLink(sessionId))).toEqual({ view: "session", sessionId, seq: null });
+      const view = "session";
+      expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ view, sessionId, seq, query: null });
+      expect(parseRoute(sessionLink(sessionId, seq, sessionId))).toEqual({
+        ...{ view, sessionId, seq },
+        query: sessionId,
+      });
+      expect(parseRoute(sessionLink(sessionId))).toEqual({ view, sessionId, seq: null, query: null });
     }),
   );
 });
@@ -40,9 +73,12 @@ test.each([
   ["#/sessions", { view: "sessions", filter: defaultFilter }],
   ["#/sessions?agent_name=a", { view: "sessions", filter: { ...defaultFilter, agent: "a" } }],
   ["#/sessions?state=nonsense&sort=x", { view: "sessions", filter: defaultFilter }],
+  ["#/search", { view: "search", filter: defaultSearch }],
+  ["#/search?kind=x&from=2026-02-30&to=soon&sort=x", { view: "search", filter: defaultSearch }],
+  ["#/search/more", { view: "unknown" }],
   ["#/sessions/a/seq/0", { view: "unknown" }],
   ["#/elsewhere", { view: "unknown" }],
-  ["#/sessions/%E0%A4%A", { view: "session", sessionId: "%E0%A4%A", seq: null }],
+  ["#/sessions/%E0%A4%A", { view: "session", sessionId: "%E0%A4%A", seq: null, query: null }],
 ])("%s", (hash, route) => {
   expect(parseRoute(hash)).toEqual(route);
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { callTree, foldsAround } from "../src/state/call-tree";
 import { type Arrangement, arrange, placeOf, type Row } from "../src/state/rows";
-import { addEvents, emptyTimeline, raiseHead, type Timeline } from "../src/state/timeline";
+import { addEvents, emptyTimeline, eventsAfter, raiseHead, type Timeline } from "../src/state/timeline";
 import type { SessionEvent, WireEvent } from "../src/wire";
 import { anEvent } from "./support";
 
@@ -302,4 +302,15 @@ test("arranging nested events takes linear time", () => {
     return count;
   };
   expect(steps(3000)).toBeLessThanOrEqual(2 * 3 * steps(1000));
+});
+
+test("folded copied events have one row, without an event, and no placeholders", () => {
+  const whole = raiseHead(timeline({}, pre("a"), post("a"), {}), 6);
+  const arrangement = (folded: number) =>
+    arrange(whole, callTree(eventsAfter(whole, folded)), { state: "lost", run: 1 }, new Set(), folded);
+  const closed = arrangement(2);
+  expect(closed.seqs).toEqual([1, 3, 4, 5, 6]);
+  expect(closed.rows.has(1)).toBe(false);
+  expect([1, 2, 3, 4].map((seq) => placeOf(closed, seq))).toEqual([0, 0, 1, 2]);
+  expect(arrangement(0).seqs).toEqual([1, 2, 4, 5, 6]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bucketStarts, byAgent, runsByEnd, totalsByAgent } from "../src/state/usage";
+import { bucketStarts, byGroup, runsByEnd, totalsByGroup } from "../src/state/usage";
 import type { UsageRow } from "../src/wire";
 
 const NOW = new Date(2026, 0, 10, 15, 30);
@@ -40,25 +40,27 @@ test("runs are counted by their end, without runs before the span", () => {
   });
 });
 
-test("the most expensive agents are named, others are summed up", () => {
-  const rows = Array.from({ length: 8 }, (_, place) => row(14, { agent: `agent ${place}` }, place));
-  const agents = totalsByAgent(rows);
-  expect(agents[0]).toEqual({
-    agent: "agent 7",
+test.each([
+  ["agent", "agent", "no agent"],
+  ["project", "project_dir", "no project"],
+  ["model", "model", "unknown"],
+] as const)("the most expensive of each %s are named, others are summed up", (group, field, unknown) => {
+  const rows = Array.from({ length: 8 }, (_, place) =>
+    row(14, { [field]: place ? `n${place}` : null }, place),
+  );
+  const usage = { rows, starts: HOURS, group };
+  const totals = totalsByGroup(usage);
+  expect(totals[0]).toEqual({
+    name: "n7",
     runs: 1,
+    requests: 1,
     failed: 0,
     tokens: 10,
     cost_microdollars: 7,
     unpriced_tokens: 0,
   });
-  const plot = byAgent(rows, HOURS, agents, (each) => each.usage.cost_microdollars);
-  expect(plot.series.map(({ name }) => name)).toEqual([
-    "agent 7",
-    "agent 6",
-    "agent 5",
-    "agent 4",
-    "agent 3",
-    "others",
-  ]);
+  expect(totals.at(-1)?.name).toBe(unknown);
+  const plot = byGroup(usage, totals, (each) => each.usage.cost_microdollars);
+  expect(plot.series.map(({ name }) => name)).toEqual(["n7", "n6", "n5", "n4", "n3", "others"]);
   expect(plot.series.at(-1)?.values).toEqual([0, 3, 0]);
 });

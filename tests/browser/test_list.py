@@ -86,9 +86,9 @@ def test_filters_and_order_apply_and_stay_in_the_address(
     page.wait_for_url("**project_dir=%2Fwork%2Fcore**")
     expect_shown(page, "parser", "docs")
     search.get_by_label("Project").fill("")
-    search.get_by_label("Search").fill("LOG")
+    search.get_by_label("Filter").fill("LOG")
     expect_shown(page, "logout", "login")
-    search.get_by_label("Search").fill("nothing like it")
+    search.get_by_label("Filter").fill("nothing like it")
     expect(page.get_by_test_id("empty")).to_be_visible()
 
 
@@ -118,7 +118,7 @@ def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, fi
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     page.keyboard.type("log")
     page.wait_for_url("**/#/sessions?text=log")  # "lo" may have been applied before
     expect_shown(page, "logout", "login")
@@ -134,7 +134,7 @@ def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, fi
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_search_is_applied_when_its_field_loses_focus(
+def test_filter_is_applied_when_its_field_loses_focus(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
     opened = visit(own)
@@ -143,11 +143,11 @@ def test_search_is_applied_when_its_field_loses_focus(
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
     an_hour_later = page.evaluate("() => Date.now() / 1000") + 3600
     page.clock.pause_at(an_hour_later)  # from here on, the page notices no pause in the typing
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     page.keyboard.type("log")
     page.keyboard.press("Escape")
     page.wait_for_url("**/#/sessions?text=log")
-    expect(page.get_by_label("Search")).to_have_value("log")
+    expect(page.get_by_label("Filter", exact=True)).to_have_value("log")
 
 
 def test_session_page_can_archive_rename_and_delete(

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from agent_session_manager.sql.care.sums import rebuild_sums
 from tests.browser.conftest import LOAD_MS, Visit
-from tests.browser.filled_sessions import append, create, says
+from tests.browser.filled_sessions import append, create, says, wait_for_index
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -26,6 +27,8 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SHOWN = {
     "overview-light.png",
     "sessions-dark.png",
+    "search-light.png",
+    "cost-light.png",
     "session-light.png",
     "session-dark.png",
     "phone-light.png",
@@ -152,6 +155,7 @@ def spread_over_days(manager: RunningManager) -> None:
                 "UPDATE runs SET started_at = ?, finished_at = ? WHERE session_number = ?",
                 (begin, begin + took, number),
             )
+        rebuild_sums(database)
     database.close()
 
 
@@ -166,6 +170,7 @@ def test_pictures_can_be_made(
     assert own.stop() == 0
     spread_over_days(own)
     own.restart()
+    wait_for_index(own)
     for scheme in ("light", "dark"):
         take_all(own, visit, scheme, tmp_path, is_kept=request.config.getoption("--pictures"))
 
@@ -175,7 +180,7 @@ def take_all(
 ) -> None:
     """Take the pictures of one color scheme; keep those of the documentation if `is_kept`."""
 
-    def take(page: Page, name: str) -> None:
+    def take(page: Page | Locator, name: str) -> None:
         file = f"{name}-{scheme}.png"
         path = (IMAGES if is_kept and file in SHOWN else elsewhere) / file
         path.parent.mkdir(exist_ok=True)
@@ -187,6 +192,14 @@ def take_all(
     expect(page.get_by_test_id("session-card").first).to_be_visible()
     page.wait_for_function(DRAWN, timeout=LOAD_MS)
     take(page, "overview")
+    spending = page.get_by_role("region", name="Tokens and cost")
+    spending.get_by_role("button", name="project").click()
+    expect(spending.get_by_role("rowheader", name=PROJECTS[0])).to_be_visible()
+    page.wait_for_function(DRAWN, timeout=LOAD_MS)
+    take(spending, "cost")
+    opened.go("#/search?q=login")
+    expect(page.get_by_test_id("hit").nth(4)).to_be_visible()
+    take(page, "search")
     opened.go("#/sessions")
     expect(page.get_by_test_id("session-row").first).to_be_visible()
     take(page, "sessions")

@@ -9,6 +9,8 @@ export class ApiError extends Error {
     readonly code: string,
     detail: string,
     readonly retryAfterSeconds: number | null = null,
+    /** The place of the problem in a search query, counted in characters from 0. */
+    readonly position: number | null = null,
   ) {
     super(detail);
   }

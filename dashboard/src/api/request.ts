@@ -4,7 +4,9 @@ import { isRecord } from "../wire";
 import { ApiError, isTokenRefused, UnreachableError } from "./errors";
 import { currentToken, dropToken } from "./token";
 
-export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
+export type Query = Readonly<
+  Record<string, string | number | boolean | readonly string[] | null | undefined>
+>;
 
 export interface RequestOptions {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -58,19 +60,21 @@ export async function open(path: string, options: RequestOptions = {}): Promise<
 async function refusal(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => null);
   const field = (name: string) => (isRecord(body) && typeof body[name] === "string" ? body[name] : null);
-  const retryAfter = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  const number = (text: string | null) => (text !== null && /^[0-9]+$/.test(text) ? Number(text) : null);
   return new ApiError(
     response.status,
     field("code") ?? "unknown",
     field("detail") ?? `The manager responded with status ${response.status}.`,
-    Number.isFinite(retryAfter) ? retryAfter : null,
+    number(response.headers.get("Retry-After")),
+    number(field("position")),
   );
 }
 
 function queryString(query: Query): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") parameters.set(name, String(value));
+    if (value === null || value === undefined || value === "") continue;
+    for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
   }
   const text = parameters.toString();
   return text && `?${text}`;

@@ -1,15 +1,20 @@
 /** The manager's routes as functions: only paths, parameters and types. */
 
+import { dayStart } from "../text/days";
 import { fileNameOf } from "../text/file-name";
 import {
   type ExportFormat,
   type Facets,
   parseEvent,
   type Run,
+  SEARCH_KINDS,
+  type SearchAnswer,
+  type SearchFilter,
   type Session,
   type SessionEvent,
   type SessionFilter,
   type SessionPage,
+  type UsageGroup,
   type UsageRow,
   type WireEvent,
 } from "../wire";
@@ -94,6 +99,36 @@ export async function listEvents(
   return { events: answer.events.map(parseEvent), has_more: answer.has_more };
 }
 
+const HITS_PER_PAGE = 30;
+
+/** Find events by the words of their texts, from a page on. */
+export function searchEvents(
+  filter: SearchFilter,
+  page: string | null,
+  signal?: AbortSignal,
+): Promise<SearchAnswer> {
+  const query: Query = {
+    q: filter.query,
+    kind: filter.kind === "all" ? SEARCH_KINDS : filter.kind,
+    tool_name: filter.tool_name.trim(),
+    has_error: filter.has_error || null,
+    project: filter.project.trim(),
+    project_dir: filter.project_dir,
+    agent: filter.agent,
+    executor: filter.executor.trim(),
+    state: filter.state,
+    archived: filter.archived === "all" ? null : filter.archived,
+    session_id: filter.session_id,
+    since: dayStart(filter.from)?.toISOString(),
+    until: dayStart(filter.to, 1)?.toISOString(),
+    sort: filter.sort,
+    group: filter.by_session ? "session" : null,
+    limit: HITS_PER_PAGE,
+    page,
+  };
+  return request<SearchAnswer>("search", { query, ...(signal && { signal }) });
+}
+
 export async function renameSession(sessionId: string, session_name: string): Promise<Session> {
   return changeSession(sessionId, { session_name });
 }
@@ -117,14 +152,19 @@ export async function requestStop(session: Session): Promise<void> {
   });
 }
 
+const MAX_USAGE_ROWS = 10_000;
+
 export async function listUsage(
   bucket: "day" | "hour",
+  group: UsageGroup,
   since: Date,
   signal?: AbortSignal,
 ): Promise<readonly UsageRow[]> {
   const answer = await request<{ rows: UsageRow[] }>("usage", {
     query: {
       bucket,
+      // Sums by agent are kept by the manager; others are computed.
+      ...(group !== "agent" && { group, limit: MAX_USAGE_ROWS }),
       since: since.toISOString(),
       time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       utc_offset_minutes: -since.getTimezoneOffset(),

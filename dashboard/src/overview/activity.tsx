@@ -15,7 +15,7 @@ function wholeTick(value: number): string {
 
 export function Activity() {
   const [hours, setHours] = useState<number>(SPANS[0]);
-  const { rows, starts, error, isLoading } = useUsage("hour", hours);
+  const { rows, starts, error, isLoading } = useUsage("hour", hours, "agent");
   const plot = useMemo(() => runsByEnd(rows, starts), [rows, starts]);
   const total = rows.reduce((sum, row) => sum + row.runs, 0);
   return (

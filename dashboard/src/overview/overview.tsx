@@ -3,6 +3,7 @@ import { useSessions } from "../hooks/use-sessions";
 import { sessionsLink } from "../text/route";
 import { CommandLine } from "../ui/command-line";
 import { Empty, Failed } from "../ui/empty";
+import { FirstSteps } from "../ui/first-steps";
 import { defaultFilter, type Session, type SessionFilter } from "../wire";
 import "../styles/overview.css";
 import { Activity } from "./activity";
@@ -40,9 +41,7 @@ export function Overview() {
         {running.isLoading ? (
           <div className="card-space" />
         ) : running.sessions.length === 0 ? (
-          <Empty title="Nothing is running.">
-            <CommandLine text="ao-new NAME -p 'What the agent is to do.'" />
-          </Empty>
+          <NothingRunning />
         ) : (
           <SessionCards sessions={running.sessions.slice(0, SHOWN_RUNNING)} />
         )}
@@ -63,6 +62,17 @@ export function Overview() {
       <Activity />
       <Spending />
     </div>
+  );
+}
+
+function NothingRunning() {
+  const list = useSessions(defaultFilter);
+  if (list.isLoading) return <div className="card-space" />;
+  if (list.sessions.length === 0) return <FirstSteps />;
+  return (
+    <Empty title="Nothing is running.">
+      <CommandLine text="ao-new NAME -p 'What the agent is to do.'" />
+    </Empty>
   );
 }
 

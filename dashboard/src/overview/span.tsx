@@ -1,13 +1,14 @@
-interface SpanProps {
+interface SpanProps<Value extends number | string> {
   readonly label: string;
-  readonly values: readonly number[];
-  readonly unit: string;
-  readonly value: number;
-  onChange(value: number): void;
+  readonly values: readonly Value[];
+  readonly unit?: string;
+  readonly value: Value;
+  onChange(value: NoInfer<Value>): void;
 }
 
-/** Buttons to choose the period of a plot. */
-export function Span({ label, values, unit, value, onChange }: SpanProps) {
+/** Buttons to choose the period or the group of a plot. */
+export function Span<Value extends number | string>(props: SpanProps<Value>) {
+  const { label, values, unit = "", value, onChange } = props;
   return (
     <fieldset className="span">
       <legend className="visually-hidden">{label}</legend>

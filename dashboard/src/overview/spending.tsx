@@ -1,5 +1,5 @@
 import { useMemo, useState } from "react";
-import { byAgent, totalsByAgent, totalTokens } from "../state/usage";
+import { byGroup, type GroupTotal, totalsByGroup, totalTokens } from "../state/usage";
 import { compactNumber, cost, money, roundMoney, wholeNumber } from "../text/format";
 import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";
@@ -9,21 +9,35 @@ import { Span } from "./span";
 import { useUsage } from "./use-usage";
 
 const SPANS = [14, 30] as const;
+const GROUPS = ["agent", "project", "model"] as const;
 const COLORS = ["--plot-1", "--plot-2", "--plot-3", "--plot-4", "--plot-5", "--plot-6"] as const;
+
+type Column = readonly [name: string, count: (total: GroupTotal) => number];
+
+const RUNS: readonly Column[] = [
+  ["Runs", ({ runs }) => runs],
+  ["Failed", ({ failed }) => failed],
+];
+/** A run can use several models, so runs are not counted by model. */
+const REQUESTS: readonly Column[] = [["Requests", ({ requests }) => requests]];
 
 export function Spending() {
   const [days, setDays] = useState<number>(SPANS[0]);
-  const { rows, starts, error, isLoading } = useUsage("day", days);
-  // One order of agents for both plots, so that a colour means the same agent in both.
-  const agents = useMemo(() => totalsByAgent(rows), [rows]);
-  const costs = useMemo(() => byAgent(rows, starts, agents, costOf), [rows, starts, agents]);
-  const tokens = useMemo(() => byAgent(rows, starts, agents, totalTokens), [rows, starts, agents]);
+  const [chosen, setChosen] = useState<(typeof GROUPS)[number]>("agent");
+  const { rows, starts, group, error, isLoading } = useUsage("day", days, chosen);
+  const usage = useMemo(() => ({ rows, starts, group }), [rows, starts, group]);
+  // One order of groups for both plots, so that a colour means the same group in both.
+  const totals = useMemo(() => totalsByGroup(usage), [usage]);
+  const costs = useMemo(() => byGroup(usage, totals, costOf), [usage, totals]);
+  const tokens = useMemo(() => byGroup(usage, totals, totalTokens), [usage, totals]);
   const sum = (value: (row: UsageRow) => number) => rows.reduce((total, row) => total + value(row), 0);
+  const counts = group === "model" ? REQUESTS : RUNS;
   const shared = { bucket: "day", colors: COLORS, error, isLoading } as const;
   return (
     <section aria-labelledby="spending">
       <h2 id="spending">
         Tokens and cost <Span label="Days" values={SPANS} unit="d" value={days} onChange={setDays} />
+        <Span label="By" values={GROUPS} value={chosen} onChange={setChosen} />
       </h2>
       <div className="figures">
         <PlotWithTable
@@ -43,26 +57,30 @@ export function Spending() {
           formatTick={compactNumber}
         />
       </div>
-      {agents.length > 0 && (
+      {totals.length > 0 && (
         <table className="totals">
-          <caption>By agent, last {days} days</caption>
+          <caption>{`By ${group}, last ${days} days`}</caption>
           <thead>
             <tr>
-              <th scope="col">Agent</th>
-              <NumberHeading>Runs</NumberHeading>
-              <NumberHeading>Failed</NumberHeading>
+              <th scope="col">{group[0]?.toUpperCase() + group.slice(1)}</th>
+              {counts.map(([name]) => (
+                <NumberHeading key={name}>{name}</NumberHeading>
+              ))}
               <NumberHeading>Tokens</NumberHeading>
               <NumberHeading>Cost</NumberHeading>
             </tr>
           </thead>
           <tbody>
-            {agents.map((total) => (
-              <tr key={total.agent}>
+            {totals.map((total) => (
+              <tr key={total.name}>
                 <th scope="row">
-                  <Line text={total.agent} />
+                  <Line text={total.name} />
                 </th>
-                <td className="number">{wholeNumber(total.runs)}</td>
-                <td className="number">{wholeNumber(total.failed)}</td>
+                {counts.map(([name, count]) => (
+                  <td key={name} className="number">
+                    {wholeNumber(count(total))}
+                  </td>
+                ))}
                 <td className="number" title={wholeNumber(total.tokens)}>
                   {compactNumber(total.tokens)}
                 </td>

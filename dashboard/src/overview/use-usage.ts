@@ -2,10 +2,12 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { listUsage } from "../api/routes";
 import { bucketStarts } from "../state/usage";
-import type { UsageRow } from "../wire";
+import type { UsageGroup, UsageRow } from "../wire";
 
 interface UsageSpan {
   readonly rows: readonly UsageRow[];
+  /** The group of the rows: until the rows of a new group are there, the previous one. */
+  readonly group: UsageGroup;
   readonly starts: readonly number[];
   readonly error: Error | null;
   readonly isLoading: boolean;
@@ -14,12 +16,13 @@ interface UsageSpan {
 const RENEW_MS = 60_000;
 
 /** Return the usage of the last hours or days, reloaded every minute while it is visible. */
-export function useUsage(bucket: "day" | "hour", count: number): UsageSpan {
+export function useUsage(bucket: "day" | "hour", count: number, group: UsageGroup): UsageSpan {
   const query = useQuery({
-    queryKey: ["usage", bucket, count],
+    queryKey: ["usage", bucket, count, group],
     async queryFn({ signal }) {
       const starts = bucketStarts(bucket, count, new Date());
-      return { starts, rows: await listUsage(bucket, new Date(starts[0] ?? Date.now()), signal) };
+      const rows = await listUsage(bucket, group, new Date(starts[0] ?? Date.now()), signal);
+      return { starts, rows, group };
     },
     refetchInterval: RENEW_MS,
     placeholderData: keepPreviousData,
@@ -28,5 +31,6 @@ export function useUsage(bucket: "day" | "hour", count: number): UsageSpan {
     () => query.data?.starts ?? bucketStarts(bucket, count, new Date()),
     [query.data, bucket, count],
   );
-  return { starts, rows: query.data?.rows ?? [], error: query.error, isLoading: query.isPending };
+  const { rows = [], group: shown = group } = query.data ?? {};
+  return { starts, rows, group: shown, error: query.error, isLoading: query.isPending };
 }

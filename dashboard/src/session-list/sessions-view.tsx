@@ -7,8 +7,8 @@ import { toggled } from "../state/sets";
 import { sessionsLink } from "../text/route";
 import { defaultFilter, type SessionFilter } from "../wire";
 import "../styles/session-list.css";
-import { CommandLine } from "../ui/command-line";
 import { Empty, Failed } from "../ui/empty";
+import { FirstSteps } from "../ui/first-steps";
 import { FilterBar } from "./filter-bar";
 import { SelectionBar } from "./selection-bar";
 import { SessionTable } from "./session-table";
@@ -19,7 +19,7 @@ export function SessionsView({ filter }: { filter: SessionFilter }) {
   useNoteList(filterKey);
   const textInput = useRef<HTMLInputElement>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  useKeys({ "/": () => textInput.current?.focus() });
+  useKeys({ f: () => textInput.current?.focus() });
 
   const chosen = useMemo(
     () => list.sessions.filter((session) => selected.has(session.session_id)),
@@ -69,10 +69,5 @@ function NoSessions({ isFiltered }: { isFiltered: boolean }) {
       </Empty>
     );
   }
-  return (
-    <Empty title="No sessions yet.">
-      <p>Start one in a terminal; it appears here automatically.</p>
-      <CommandLine text="ao-new my-first-session -p 'Say what this project is about.'" />
-    </Empty>
-  );
+  return <FirstSteps />;
 }

@@ -3,7 +3,7 @@ import { useMemo } from "react";
 import { listRuns } from "../api/routes";
 import { useSessions } from "../hooks/use-sessions";
 import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
-import { sessionLink } from "../text/route";
+import { addressOf, sessionLink } from "../text/route";
 import { commandLine, commandsFor } from "../text/shell";
 import { visible } from "../text/visible";
 import { ChildrenStates } from "../ui/children-states";
@@ -74,7 +74,7 @@ export function Facts({ session }: { session: Session }) {
           <CopyButton label="Copy the id" text={session.session_id} isCompact />
           <CopyButton
             label="Copy a link to this session"
-            text={linkTo(session.session_id)}
+            text={addressOf(sessionLink(session.session_id))}
             isCompact
             icon="link"
           />
@@ -212,8 +212,4 @@ function Children({ session }: { session: Session }) {
 function tookOf(run: Run): string {
   if (run.finished_at === null) return "";
   return duration((Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000);
-}
-
-function linkTo(sessionId: string): string {
-  return new URL(sessionLink(sessionId), window.location.href).href;
 }

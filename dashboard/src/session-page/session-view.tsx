@@ -19,10 +19,12 @@ import { useFollowedSession } from "./use-followed-session";
 interface SessionViewProps {
   readonly sessionId: string;
   readonly seq: number | null;
+  /** The search query by which the event was found. */
+  readonly query: string | null;
   onConnection(connection: Connection): void;
 }
 
-export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) {
+export function SessionView({ sessionId, seq, query, onConnection }: SessionViewProps) {
   const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
   const isNarrow = useMedia("(max-width: 900px)");
   const [showsFacts, setShowsFacts] = useState(!isNarrow);
@@ -74,7 +76,7 @@ export function SessionView({ sessionId, seq, onConnection }: SessionViewProps) 
             <Facts session={session} />
           </details>
           {isPrinting && <PrintedSession session={session} onEnd={() => setPrinting(false)} />}
-          <TimelineView session={session} timeline={timeline} seq={seq} onShow={show} />
+          <TimelineView session={session} timeline={timeline} seq={seq} query={query} onShow={show} />
         </div>
       );
     }

@@ -2,7 +2,8 @@
  *
  * Every seq has a row, also while its event is not loaded, unless the event is part of another row. The end of
  * a call is part of the row of its beginning. The events of a folded subagent are part of the call that started
- * it. The parts of a message are part of its first part. Model requests have no row.
+ * it. The parts of a message are part of its first part. Model requests have no row. Folded copied events are part of
+ * one row without an event, the first.
  * Rows are in the order of their seqs, except that the events of a subagent are together below its call.
  */
 
@@ -67,8 +68,9 @@ export function arrange(
   tree: CallTree,
   session: Running,
   open: ReadonlySet<string>,
+  folded = 0,
 ): Arrangement {
-  const seqs: number[] = [];
+  const seqs: number[] = folded > 0 ? [1] : [];
   const rows = new Map<number, Row>();
   const places = new Int32Array(timeline.head + 1);
   const wholeFrom = loadedToEndFrom(timeline);
@@ -109,7 +111,7 @@ export function arrange(
   }
 
   const tops = topsOf(tree);
-  for (let seq = 1; seq <= timeline.head; seq += 1) {
+  for (let seq = folded + 1; seq <= timeline.head; seq += 1) {
     if (!timeline.events.has(seq)) {
       places[seq] = seqs.length;
       seqs.push(seq);

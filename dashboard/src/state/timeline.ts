@@ -29,6 +29,11 @@ export function addEvents(timeline: Timeline, found: readonly SessionEvent[]): T
   return { head, events };
 }
 
+/** Return the loaded events after a seq. */
+export function eventsAfter({ events }: Timeline, seq: number): Iterable<SessionEvent> {
+  return seq === 0 ? events.values() : [...events.values()].filter((event) => event.seq > seq);
+}
+
 export function raiseHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline;
 }

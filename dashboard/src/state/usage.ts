@@ -1,6 +1,6 @@
 /** Turns usage rows into series for plots and tables, with every bucket of the span, also empty ones. */
 
-import type { UsageRow } from "../wire";
+import type { UsageGroup, UsageRow } from "../wire";
 
 export interface Series {
   readonly name: string;
@@ -13,8 +13,15 @@ export interface Plot {
   readonly series: readonly Series[];
 }
 
+/** The rows of a period, each of a bucket and a group. */
+export interface GroupedUsage {
+  readonly rows: readonly UsageRow[];
+  readonly starts: readonly number[];
+  readonly group: UsageGroup;
+}
+
 const HOUR_MS = 3_600_000;
-const MAX_AGENTS = 5;
+const MAX_GROUPS = 5;
 
 /** Return the starts of the last `count` hours or local days, the current one last. */
 export function bucketStarts(bucket: "day" | "hour", count: number, now: Date): readonly number[] {
@@ -44,24 +51,23 @@ export function runsByEnd(rows: readonly UsageRow[], starts: readonly number[]):
   };
 }
 
-/** Sum a value per bucket and agent: the first agents by name, the others together. */
-export function byAgent(
-  rows: readonly UsageRow[],
-  starts: readonly number[],
-  agents: readonly AgentTotal[],
+/** Sum a value per bucket and group: the first groups by name, the others together. */
+export function byGroup(
+  { rows, starts, group }: GroupedUsage,
+  totals: readonly GroupTotal[],
   value: (row: UsageRow) => number,
 ): Plot {
-  const named = agents.slice(0, MAX_AGENTS).map(({ agent }) => agent);
+  const named = totals.slice(0, MAX_GROUPS).map(({ name }) => name);
   const series = named.map((name) => ({
     name,
     values: sumByBucket(
-      rows.filter((row) => agentOf(row) === name),
+      rows.filter((row) => nameOf(row, group) === name),
       starts,
       value,
     ),
   }));
-  if (agents.length > named.length) {
-    const others = rows.filter((row) => !named.includes(agentOf(row)));
+  if (totals.length > named.length) {
+    const others = rows.filter((row) => !named.includes(nameOf(row, group)));
     series.push({ name: "others", values: sumByBucket(others, starts, value) });
   }
   return { starts, series };
@@ -72,30 +78,34 @@ export function totalTokens(row: UsageRow): number {
   return input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens;
 }
 
-export interface AgentTotal {
-  readonly agent: string;
+export interface GroupTotal {
+  readonly name: string;
   readonly runs: number;
+  readonly requests: number;
   readonly failed: number;
   readonly tokens: number;
   readonly cost_microdollars: number;
   readonly unpriced_tokens: number;
 }
 
-export function totalsByAgent(rows: readonly UsageRow[]): readonly AgentTotal[] {
-  const totals = new Map<string, AgentTotal>();
+/** Sum up each group, the most expensive first. */
+export function totalsByGroup({ rows, group }: Pick<GroupedUsage, "rows" | "group">): readonly GroupTotal[] {
+  const totals = new Map<string, GroupTotal>();
   for (const row of rows) {
-    const agent = agentOf(row);
-    const before = totals.get(agent) ?? {
-      agent,
+    const name = nameOf(row, group);
+    const before = totals.get(name) ?? {
+      name,
       runs: 0,
+      requests: 0,
       failed: 0,
       tokens: 0,
       cost_microdollars: 0,
       unpriced_tokens: 0,
     };
-    totals.set(agent, {
-      agent,
+    totals.set(name, {
+      name,
       runs: before.runs + row.runs,
+      requests: before.requests + row.requests,
       failed: before.failed + row.failed,
       tokens: before.tokens + totalTokens(row),
       cost_microdollars: before.cost_microdollars + row.usage.cost_microdollars,
@@ -107,8 +117,15 @@ export function totalsByAgent(rows: readonly UsageRow[]): readonly AgentTotal[] 
   );
 }
 
-function agentOf(row: UsageRow): string {
-  return row.agent ?? "no agent";
+function nameOf(row: UsageRow, group: UsageGroup): string {
+  switch (group) {
+    case "project":
+      return row.project_dir ?? "no project";
+    case "model":
+      return row.model ?? "unknown";
+    case "agent":
+      return row.agent ?? "no agent";
+  }
 }
 
 /** Sum a value by bucket. A row belongs to the last bucket that starts at or before it, as time zones may differ. */

@@ -1,11 +1,27 @@
 /** Routes of the page, in the fragment of the address: the server does not see them, and links can be shared. */
 
-import { defaultFilter, type SessionFilter, SORTS, STATES } from "../wire";
+import {
+  defaultFilter,
+  defaultSearch,
+  SEARCH_KINDS,
+  type SearchFilter,
+  type SessionFilter,
+  SORTS,
+  STATES,
+} from "../wire";
+import { dayStart } from "./days";
 
 export type Route =
   | { readonly view: "overview" }
   | { readonly view: "sessions"; readonly filter: SessionFilter }
-  | { readonly view: "session"; readonly sessionId: string; readonly seq: number | null }
+  | { readonly view: "search"; readonly filter: SearchFilter }
+  | {
+      readonly view: "session";
+      readonly sessionId: string;
+      readonly seq: number | null;
+      /** The search query by which the event was found; its words are marked. */
+      readonly query: string | null;
+    }
   | { readonly view: "code"; readonly code: string; readonly place: string | null }
   | { readonly view: "unknown" };
 
@@ -15,12 +31,15 @@ export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = split(fragment);
   const parts = path.split("/").filter(Boolean).map(decode);
   const [first, sessionId, seqWord, seq] = parts;
+  const parameters = new URLSearchParams(query);
   if (first === undefined) return { view: "overview" };
+  if (first === "search" && sessionId === undefined)
+    return { view: "search", filter: parseSearch(parameters) };
   if (first !== "sessions") return { view: "unknown" };
-  if (sessionId === undefined) return { view: "sessions", filter: parseFilter(new URLSearchParams(query)) };
-  if (seqWord === undefined) return { view: "session", sessionId, seq: null };
+  if (sessionId === undefined) return { view: "sessions", filter: parseFilter(parameters) };
+  if (seqWord === undefined) return { view: "session", sessionId, seq: null, query: null };
   if (seqWord === "seq" && /^[1-9][0-9]{0,14}$/.test(seq ?? "")) {
-    return { view: "session", sessionId, seq: Number(seq) };
+    return { view: "session", sessionId, seq: Number(seq), query: parameters.get("q") || null };
   }
   return { view: "unknown" };
 }
@@ -30,23 +49,45 @@ export function overviewLink(): string {
 }
 
 export function sessionsLink(filter: SessionFilter = defaultFilter): string {
-  const query = new URLSearchParams();
-  if (filter.text) query.set("text", filter.text);
-  if (filter.state) query.set("state", filter.state);
-  if (filter.project) query.set("project", filter.project);
-  if (filter.project_dir) query.set("project_dir", filter.project_dir);
-  if (filter.agent) query.set("agent", filter.agent);
-  if (filter.parent_session_id) query.set("parent_session_id", filter.parent_session_id);
-  if (filter.archived !== defaultFilter.archived) query.set("archived", filter.archived);
-  if (filter.sort !== defaultFilter.sort) query.set("sort", filter.sort);
-  if (filter.grouped) query.set("grouped", "true");
-  const text = query.toString();
-  return text ? `#/sessions?${text}` : "#/sessions";
+  return linkTo("#/sessions", {
+    text: filter.text,
+    state: filter.state,
+    project: filter.project,
+    project_dir: filter.project_dir,
+    agent: filter.agent,
+    parent_session_id: filter.parent_session_id,
+    archived: filter.archived === defaultFilter.archived ? null : filter.archived,
+    sort: filter.sort === defaultFilter.sort ? null : filter.sort,
+    grouped: filter.grouped ? "true" : null,
+  });
 }
 
-export function sessionLink(sessionId: string, seq?: number): string {
+export function searchLink(filter: Partial<SearchFilter> = {}): string {
+  const { query, archived, sort, has_error, by_session, ...rest } = { ...defaultSearch, ...filter };
+  return linkTo("#/search", {
+    q: query,
+    ...rest,
+    archived: archived === defaultSearch.archived ? null : archived,
+    has_error: has_error ? "true" : null,
+    sort: sort === defaultSearch.sort ? null : sort,
+    by_session: by_session ? "true" : null,
+  });
+}
+
+/** Return a link to a session, or to an event, or to an event that a search query has found. */
+export function sessionLink(sessionId: string, seq?: number, query?: string): string {
   const base = `#/sessions/${encodeURIComponent(sessionId)}`;
-  return seq === undefined ? base : `${base}/seq/${seq}`;
+  return seq === undefined ? base : linkTo(`${base}/seq/${seq}`, { q: query ?? null });
+}
+
+/** Return a link as an address to copy. */
+export function addressOf(link: string): string {
+  return new URL(link, window.location.href).href;
+}
+
+function linkTo(path: string, parameters: Readonly<Record<string, string | null>>): string {
+  const given = Object.entries(parameters).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
 /** Parse a code, which the place to open can follow: `CODE/sessions/ID`. */
@@ -57,18 +98,45 @@ function parseCode(text: string): Route {
 }
 
 function parseFilter(query: URLSearchParams): SessionFilter {
-  const archived = query.get("archived");
   return {
     text: query.get("text") ?? "",
-    state: STATES.find((state) => state === query.get("state")) ?? null,
+    state: oneOf(STATES, query.get("state")),
     project: query.get("project") ?? "",
     project_dir: query.get("project_dir") || null,
     agent: query.get("agent") || query.get("agent_name") || null, // its word in older links
     parent_session_id: query.get("parent_session_id") || null,
-    archived: archived === "true" || archived === "all" ? archived : "false",
-    sort: SORTS.find((sort) => sort === query.get("sort")) ?? defaultFilter.sort,
+    archived: oneOf(ARCHIVED, query.get("archived")) ?? defaultFilter.archived,
+    sort: oneOf(SORTS, query.get("sort")) ?? defaultFilter.sort,
     grouped: query.get("grouped") === "true",
   };
+}
+
+function parseSearch(query: URLSearchParams): SearchFilter {
+  const day = (name: string) => (dayStart(query.get(name) ?? "") ? (query.get(name) ?? "") : "");
+  return {
+    query: query.get("q") ?? "",
+    kind: oneOf([...SEARCH_KINDS, "all"] as const, query.get("kind")),
+    tool_name: query.get("tool_name") ?? "",
+    has_error: query.get("has_error") === "true",
+    project: query.get("project") ?? "",
+    project_dir: query.get("project_dir") || null,
+    agent: query.get("agent") || null,
+    executor: query.get("executor") ?? "",
+    state: oneOf(STATES, query.get("state")),
+    archived: oneOf(ARCHIVED, query.get("archived")) ?? defaultSearch.archived,
+    session_id: query.get("session_id") || null,
+    from: day("from"),
+    to: day("to"),
+    sort: query.get("sort") === "best" ? "best" : "newest",
+    by_session: query.get("by_session") === "true",
+  };
+}
+
+const ARCHIVED = ["false", "true", "all"] as const;
+
+/** Return the choice that a text names, if any. */
+export function oneOf<Choice extends string>(choices: readonly Choice[], text: string | null): Choice | null {
+  return choices.find((choice) => choice === text) ?? null;
 }
 
 function split(fragment: string): [string, string] {

@@ -23,16 +23,27 @@ interface Addressed {
   readonly project_dir: string | null;
 }
 
+/** Return the command that resumes a session, for the person to complete with a prompt. */
+export function resumeCommand(session: Addressed): string {
+  return `${inProject(session)}ao-resume ${nameOf(session)} -p '…'`;
+}
+
 /** Return commands for actions outside the dashboard: agents are started from the person's own shell. */
 export function commandsFor(session: Addressed): readonly SessionCommand[] {
-  const inProject = session.project_dir ? `cd ${quote(session.project_dir)} && ` : "";
-  // Use the id if the name cannot be typed in a terminal, or if there is no project to find it in.
-  const isTypable =
-    session.project_dir !== null && /^[^\p{Cc}\p{Cf}-][^\p{Cc}\p{Cf}]*$/u.test(session.session_name);
-  const name = isTypable ? quote(session.session_name) : session.session_id;
+  const begin = inProject(session);
   return [
-    { purpose: "Resume with a prompt", text: `${inProject}ao-resume ${name} -p '…'` },
-    { purpose: "Follow in a terminal", text: `${inProject}ao-logs ${name} --follow` },
-    { purpose: "Start a new session in this project", text: `${inProject}ao-new NAME -p '…'` },
+    { purpose: "Resume with a prompt", text: resumeCommand(session) },
+    { purpose: "Follow in a terminal", text: `${begin}ao-logs ${nameOf(session)} --follow` },
+    { purpose: "Start a new session in this project", text: `${begin}ao-new NAME -p '…'` },
   ];
+}
+
+function inProject({ project_dir }: Addressed): string {
+  return project_dir ? `cd ${quote(project_dir)} && ` : "";
+}
+
+/** Return the name, or the id if the name cannot be typed in a terminal, or if there is no project to find it in. */
+function nameOf({ session_id, session_name, project_dir }: Addressed): string {
+  const isTypable = project_dir !== null && /^[^\p{Cc}\p{Cf}-][^\p{Cc}\p{Cf}]*$/u.test(session_name);
+  return isTypable ? quote(session_name) : session_id;
 }

@@ -8,7 +8,7 @@ interface CopyButtonProps {
   /** The text to copy, or a function that loads it. */
   readonly text: string | (() => Promise<string>);
   readonly isCompact?: boolean;
-  readonly icon?: "copy" | "link";
+  readonly icon?: "copy" | "link" | "terminal";
 }
 
 const SHOWN_MS = 1600;

@@ -21,6 +21,8 @@ const PATHS = {
   down: "M8 3v10M4 9l4 4 4-4",
   leave: "M6.5 3h-3.5v10h3.5M6 8h7.5M10.5 5l3 3-3 3",
   keys: "M2 4.5h12v7.5H2zM4.5 7h.1M7 7h.1M9.5 7h.1M11.8 7h.1M5 9.7h6",
+  search: "M7 3a4 4 0 1 0 0 8a4 4 0 1 0 0-8M10 10l3.5 3.5",
+  terminal: "M2.5 3.5h11v9h-11zM5 6.5l2 1.5-2 1.5M8.5 10h2.5",
   close: "M4.5 4.5l7 7M11.5 4.5l-7 7",
   subagent: "M4 3v5.5a2 2 0 0 0 2 2h6M9.5 8l2.5 2.5L9.5 13",
 } as const;

@@ -1,5 +1,6 @@
-import { createContext, type ReactNode, useContext, useState } from "react";
+import { createContext, type ReactNode, useContext, useMemo, useState } from "react";
 import { wholeNumber } from "../text/format";
+import type { SoughtWords } from "../text/sought-words";
 import { oneLine, visible } from "../text/visible";
 
 /** A single line of untrusted text, for example a name; it cannot change the direction of the text around it. */
@@ -18,13 +19,21 @@ interface ClippedProps {
 /** True if all texts are shown in full from the start, as for printing. */
 export const WholeText = createContext(false);
 
-/** Shows only the start of a long text until the reader requests all of it. */
+/** The words that a search has found in the texts inside; they must be shown. */
+export const Sought = createContext<SoughtWords | null>(null);
+
+/** Number of characters to show after the first sought word. */
+const SHOWN_AFTER = 500;
+
+/** Shows only the start of a long text, as far as the first sought word, until the reader requests all of it. */
 export function Clipped({ text, limit = SHOWN_CHARACTERS, children }: ClippedProps) {
   const [isWhole, setWhole] = useState(useContext(WholeText));
-  if (isWhole || text.length <= limit * 1.2) return children(text);
+  const words = useContext(Sought);
+  const needed = useMemo(() => (words?.find(text)[0]?.end ?? -SHOWN_AFTER) + SHOWN_AFTER, [words, text]);
+  if (isWhole || text.length <= Math.max(limit * 1.2, needed)) return children(text);
   return (
     <>
-      {children(cutAt(text, limit))}
+      {children(cutAt(text, Math.max(limit, needed)))}
       <button type="button" className="show-all below" onClick={() => setWhole(true)}>
         Show all {wholeNumber(text.length)} characters
       </button>

@@ -1,7 +1,7 @@
 import { type ReactNode, useContext, useState } from "react";
 import { plural } from "../../text/format";
 import { oneLine, visible } from "../../text/visible";
-import { Clipped, WholeText } from "../../ui/text";
+import { Clipped, Sought, WholeText } from "../../ui/text";
 import { isRecord } from "../../wire";
 
 interface JsonTreeProps {
@@ -37,8 +37,13 @@ interface BranchProps {
 
 function Branch({ value, name, depth }: BranchProps) {
   const isOnPaper = useContext(WholeText);
-  const [isOpen, setOpen] = useState(depth < (isOnPaper ? PAPER_DEPTH : OPEN_DEPTH));
-  const [isWhole, setWhole] = useState(isOnPaper);
+  const sought = useContext(Sought);
+  const [isOpen, setOpen] = useState(
+    () => depth < (isOnPaper ? PAPER_DEPTH : OPEN_DEPTH) || sought?.isIn(value) === true,
+  );
+  const [isWhole, setWhole] = useState(
+    () => isOnPaper || sought?.isIn(Object.values(value).slice(SHOWN_MEMBERS)) === true,
+  );
   const isList = Array.isArray(value);
   const members = Object.entries(value);
   const shown = isWhole ? members : members.slice(0, SHOWN_MEMBERS);

@@ -58,6 +58,7 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
         </div>
         <time className="event-time number" dateTime={event.at} title={fullTime(event.at)}>
           {event.late && <span className="tag">late</span>}
+          {event.inherited && <span className="tag">copied</span>}
           {clockTime(event.at)}
         </time>
       </div>

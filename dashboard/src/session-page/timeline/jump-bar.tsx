@@ -1,5 +1,6 @@
 import { type RefObject, useState } from "react";
 import { wholeNumber } from "../../text/format";
+import { searchLink } from "../../text/route";
 
 export interface Jumps {
   firstError(): void;
@@ -10,12 +11,13 @@ export interface Jumps {
 }
 
 interface JumpBarProps {
+  readonly sessionId: string;
   readonly head: number;
   readonly jumps: Jumps;
   readonly seqInput: RefObject<HTMLInputElement | null>;
 }
 
-export function JumpBar({ head, jumps, seqInput }: JumpBarProps) {
+export function JumpBar({ sessionId, head, jumps, seqInput }: JumpBarProps) {
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   return (
@@ -40,6 +42,7 @@ export function JumpBar({ head, jumps, seqInput }: JumpBarProps) {
             inputMode="numeric"
             aria-invalid={problem !== null}
             placeholder="Event #"
+            title="Go to an event (#)"
             value={typed}
             onChange={(event) => {
               setTyped(event.target.value);
@@ -71,6 +74,13 @@ export function JumpBar({ head, jumps, seqInput }: JumpBarProps) {
       <button type="button" className="button quiet" title="To the end (G)" onClick={jumps.end}>
         End
       </button>
+      <a
+        className="button quiet"
+        href={searchLink({ session_id: sessionId })}
+        title="Search in this session (f)"
+      >
+        Search
+      </a>
     </div>
   );
 }

@@ -6,16 +6,23 @@ import { type Arrangement, placeOf, type Row } from "../../state/rows";
 import { toggled } from "../../state/sets";
 import { wholeNumber } from "../../text/format";
 import { sessionLink } from "../../text/route";
+import type { SoughtWords } from "../../text/sought-words";
 import { Boundary } from "../../ui/boundary";
 import { Icon } from "../../ui/icons";
+import { Sought } from "../../ui/text";
+import { type CopiedEvents, CopiedFold } from "./copied-fold";
 import { EventRow } from "./event-row";
 import { END_PX, useFollowing } from "./use-following";
+import { bringIntoView, useMarks } from "./use-marks";
 import { type Target, type Top, useScrollPosition } from "./use-scroll-position";
 
 interface TimelineListProps {
   readonly sessionId: string;
   readonly head: number;
   readonly arrangement: Arrangement;
+  readonly copied: CopiedEvents | null;
+  /** The event that a search has found. */
+  readonly hit: { readonly seq: number; readonly words: SoughtWords } | null;
   readonly target: Target | null;
   readonly isTargetReady: boolean;
   /** The calls that were open when the timeline was left. */
@@ -39,9 +46,12 @@ export interface TimelinePlace {
   readonly generation: string;
 }
 
+/** The key of the fold around copied events. */
+export const COPIED = "copied";
+
 /** The virtual list of a session's rows; it follows the end until the reader scrolls up. */
 export function TimelineList(props: TimelineListProps) {
-  const { arrangement, head, target, isTargetReady, endJumps, sessionId } = props;
+  const { arrangement, head, target, isTargetReady, endJumps, sessionId, copied, hit } = props;
   const { seqs, rows } = arrangement;
   const scroller = useRef<HTMLDivElement>(null);
   const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set(props.openCalls));
@@ -62,7 +72,7 @@ export function TimelineList(props: TimelineListProps) {
     scrollEndThreshold: isFollowing ? END_PX : -1,
   });
 
-  const { top, leaveTarget, isReturning, noteScroll } = useScrollPosition(virtualizer, {
+  const { top, leaveTarget, isReturning, noteScroll, holdTarget } = useScrollPosition(virtualizer, {
     arrangement,
     target,
     isTargetReady,
@@ -103,6 +113,21 @@ export function TimelineList(props: TimelineListProps) {
   });
   const toggleSubagent = useStable(props.onToggleSubagent);
 
+  const hitSeq = hit === null ? null : (seqs[placeOf(arrangement, hit.seq)] ?? null);
+  const isHitReady = isTargetReady && hitSeq !== null && target?.seq === hit?.seq && target?.offset === null;
+  const [openedFor, setOpenedFor] = useState<Target | null>(null);
+  if (isHitReady && openedFor !== target) {
+    setOpenedFor(target);
+    setOpenRows(new Set([...openRows, hitSeq]));
+  }
+  useMarks(scroller, hitSeq, hit?.words ?? null, (row, first) => {
+    const height = scroller.current?.clientHeight ?? 0;
+    if (hitSeq !== null && isHitReady) {
+      holdTarget(() => ({ seq: hitSeq, offset: bringIntoView(first, row) - height / 3 }));
+    }
+  });
+
+  const isFolded = copied !== null && !props.openFolds.has(COPIED);
   const targetSeq = target === null || target.offset !== null ? null : seqs[placeOf(arrangement, target.seq)];
   return (
     <div className="timeline-frame">
@@ -127,6 +152,7 @@ export function TimelineList(props: TimelineListProps) {
           {virtualRows.map(({ index, start, key }) => {
             const seq = seqs[index] ?? 0;
             const row = rows.get(seq);
+            const isFoldRow = isFolded && seq === 1;
             return (
               <article
                 key={key}
@@ -136,23 +162,28 @@ export function TimelineList(props: TimelineListProps) {
                 data-testid="event-row"
                 aria-posinset={seq}
                 aria-setsize={head}
-                aria-label={`Event ${seq}`}
-                aria-busy={row === undefined}
+                aria-label={isFoldRow ? "Copied events" : `Event ${seq}`}
+                aria-busy={row === undefined && !isFoldRow}
                 className={`timeline-row ${seq === targetSeq ? "is-target" : ""}`}
                 style={{ transform: `translateY(${start}px)` }}
               >
+                {copied && seq === 1 && (
+                  <CopiedFold copied={copied} isOpen={!isFolded} onToggle={() => toggleSubagent(COPIED)} />
+                )}
                 {row ? (
                   <Boundary fallback={<p className="unshown">Event {seq} cannot be shown.</p>}>
-                    <EventRow
-                      row={row}
-                      sessionId={sessionId}
-                      isOpen={openRows.has(seq)}
-                      onToggle={toggleRow}
-                      onToggleSubagent={toggleSubagent}
-                    />
+                    <Sought value={seq === hitSeq ? (hit?.words ?? null) : null}>
+                      <EventRow
+                        row={row}
+                        sessionId={sessionId}
+                        isOpen={openRows.has(seq)}
+                        onToggle={toggleRow}
+                        onToggleSubagent={toggleSubagent}
+                      />
+                    </Sought>
                   </Boundary>
                 ) : (
-                  <div className="placeholder" aria-hidden="true" />
+                  !isFoldRow && <div className="placeholder" aria-hidden="true" />
                 )}
               </article>
             );

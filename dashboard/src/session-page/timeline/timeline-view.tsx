@@ -3,18 +3,20 @@ import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
 import { useKeys } from "../../hooks/use-keys";
-import { replaceRoute } from "../../hooks/use-route";
+import { goTo, replaceRoute } from "../../hooks/use-route";
 import { callTree, foldsAround } from "../../state/call-tree";
 import { arrange } from "../../state/rows";
 import { toggled } from "../../state/sets";
-import type { Timeline } from "../../state/timeline";
+import { eventsAfter, type Timeline } from "../../state/timeline";
 import { plural, wholeNumber } from "../../text/format";
-import { sessionLink } from "../../text/route";
+import { searchLink, sessionLink } from "../../text/route";
+import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
 import type { Session } from "../../wire";
+import { useCopied } from "../use-copied";
 import { JumpBar } from "./jump-bar";
-import { TimelineList, type TimelinePlace } from "./timeline-list";
+import { COPIED, TimelineList, type TimelinePlace } from "./timeline-list";
 import type { Target } from "./use-scroll-position";
 
 interface TimelineViewProps {
@@ -22,11 +24,13 @@ interface TimelineViewProps {
   readonly timeline: Timeline;
   /** The event that the address names. */
   readonly seq: number | null;
+  /** The search query by which this event was found. */
+  readonly query: string | null;
   onShow(seqs: readonly number[]): void;
 }
 
 /** The events of a session, with buttons and keys to jump in them. */
-export function TimelineView({ session, timeline, seq, onShow }: TimelineViewProps) {
+export function TimelineView({ session, timeline, seq, query, onShow }: TimelineViewProps) {
   const { show } = useToasts();
   const { session_id: sessionId, generation, state, run } = session;
   const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
@@ -47,21 +51,29 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
     if (seq !== null && seq !== wanted?.seq) setWanted({ seq, jump: (wanted?.jump ?? 0) + 1, offset: null });
   }
 
-  const tree = useMemo(() => callTree(timeline.events.values()), [timeline]);
+  const count = useCopied(session) ?? 0;
+  const from = session.forked_from?.session_id ?? "";
+  const copied = useMemo(() => (count > 0 ? { count, from } : null), [count, from]);
+  const folded = open.has(COPIED) ? 0 : count;
+  const tree = useMemo(() => callTree(eventsAfter(timeline, folded)), [timeline, folded]);
   const arrangement = useMemo(
-    () => arrange(timeline, tree, { state, run }, open),
-    [timeline, tree, state, run, open],
+    () => arrange(timeline, tree, { state, run }, open, folded),
+    [timeline, tree, state, run, open, folded],
   );
 
   const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
   const isTargetLoaded = targetEvent !== undefined;
-  const folds = targetEvent ? foldsAround(tree, targetEvent) : [];
+  const isTargetCopied = target !== null && target.seq <= count;
+  const folds = [...(isTargetCopied ? [COPIED] : []), ...(targetEvent ? foldsAround(tree, targetEvent) : [])];
   const isTargetReady = isTargetLoaded && folds.every((fold) => open.has(fold));
   const openFolds = useEffectEvent(() => setOpen((known) => new Set([...known, ...folds])));
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target, as soon as it is loaded
   useEffect(() => {
-    if (isTargetLoaded) openFolds();
-  }, [isTargetLoaded, target]);
+    if (isTargetLoaded || isTargetCopied) openFolds();
+  }, [isTargetLoaded, isTargetCopied, target]);
+
+  const words = useMemo(() => (query === null ? null : new SoughtWords(query)), [query]);
+  const hit = useMemo(() => (seq !== null && words ? { seq, words } : null), [seq, words]);
 
   function jumpTo(to: number): void {
     hasMoved.current = false;
@@ -107,12 +119,13 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
     n: jumps.nextCall,
     p: jumps.previousCall,
     G: jumps.end,
-    "/": () => seqInput.current?.focus(),
+    "#": () => seqInput.current?.focus(),
+    f: () => goTo(searchLink({ session_id: sessionId })),
   });
 
   return (
     <section className="timeline" aria-label="Events">
-      <JumpBar head={timeline.head} jumps={jumps} seqInput={seqInput} />
+      <JumpBar sessionId={sessionId} head={timeline.head} jumps={jumps} seqInput={seqInput} />
       {isMissing && (
         <p className="problem missing-event" role="status">
           {`There is no event ${wholeNumber(wanted.seq)}: this session has ${timeline.head === 0 ? "no events" : plural(timeline.head, "event")}.`}
@@ -125,6 +138,8 @@ export function TimelineView({ session, timeline, seq, onShow }: TimelineViewPro
           sessionId={sessionId}
           head={timeline.head}
           arrangement={arrangement}
+          copied={copied}
+          hit={hit}
           target={target}
           isTargetReady={isTargetReady}
           openCalls={back?.openCalls ?? []}

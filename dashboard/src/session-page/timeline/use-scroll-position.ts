@@ -35,6 +35,8 @@ interface ScrollPosition {
   /** Return the reader's place now; its seq is 0 before the first row is rendered. */
   top(): Top;
   leaveTarget(): void;
+  /** Show this place instead of the target's center, unless the reader has moved since. */
+  holdTarget(place: () => Top): void;
   /** Whether the reader has returned and not moved since; until then no scroll event comes from them. */
   isReturning(): boolean;
   /** Must be called at each scroll event, before the virtualizer handles it. */
@@ -55,6 +57,7 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
   const lastSeqs = useRef(seqs);
   const top = useRef(START);
   const restoredTo = useRef<number | null>(null);
+  const held = useRef<Top | null>(null);
 
   /** Scroll to an offset within a row, or to the start of the row that it was merged into. */
   function scrollInto({ seq, offset }: Top): void {
@@ -69,7 +72,8 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
   }
 
   function scrollTo({ seq, offset }: Target): void {
-    if (offset === null) virtualizer.scrollToIndex(placeOf(arrangement, seq), { align: "center" });
+    if (held.current !== null) scrollInto(held.current);
+    else if (offset === null) virtualizer.scrollToIndex(placeOf(arrangement, seq), { align: "center" });
     else scrollInto({ seq, offset });
   }
 
@@ -86,10 +90,12 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
   const goToTarget = useEffectEvent(() => {
     if (target === null) return;
     isAtTarget.current = true;
+    held.current = null;
     scrollTo(target);
   });
 
-  const isReturning = () => isAtTarget.current && target !== null && target.offset !== null;
+  const isReturning = () =>
+    isAtTarget.current && target !== null && (target.offset !== null || held.current !== null);
 
   useLayoutEffect(() => {
     const isRearranged = lastSeqs.current !== seqs;
@@ -121,6 +127,12 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
     top: () => top.current,
     leaveTarget() {
       isAtTarget.current = false;
+    },
+    holdTarget(place) {
+      if (!isAtTarget.current) return;
+      held.current = place();
+      scrollInto(held.current);
+      noteTop();
     },
     isReturning,
     noteScroll() {
