@@ -8,7 +8,15 @@ import type { Hit } from "../src/wire";
 
 function hit(session_id: string, seq: number): Hit {
   return {
-    ...{ session_id, seq, session_name: session_id, project_dir: null, agent: null, agent_name: null, run: 1 },
+    ...{
+      session_id,
+      seq,
+      session_name: session_id,
+      project_dir: null,
+      agent: null,
+      agent_name: null,
+      run: 1,
+    },
     ...{ event_type: "message", kind: "message", tool_name: null, has_error: false },
     occurred_at: "2026-01-01T10:00:00Z",
     snippet: { text: "", ranges: [], is_beginning: true, is_end: true },
