@@ -30,15 +30,17 @@ Told = Callable[[int], None]
 
 @dataclass
 class _Fate:
-    """The first problem of a source that the manager has reported; the rest is not sent."""
+    """The state of sending one source. After a problem with its session, the rest is not sent."""
 
+    key: str = ""
+    """Sources of the same session have the same key."""
     is_over: bool = False
     is_recorded: bool = False
     """True if the session existed before the import: its run may have sent its transcript."""
 
 
 class Importer:
-    """Imports sources one after the other, in their order."""
+    """Reads sources in their order, and sends the parts of each session in the order of reading."""
 
     def __init__(self, sender: Sender, state: State, report: Report, told: Told) -> None:
         self._sender = sender
@@ -115,7 +117,9 @@ class Importer:
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
-                outlet.put(partial(self._send, one, batch, fate), batch.size)
+                fate.key = fate.key or _key(one, batch)
+                send = partial(self._send, one, batch, fate)
+                outlet.put(send, key=fate.key, size=batch.size)
                 if fate.is_over:
                     return
             _report_seen(one, self._report)
@@ -132,7 +136,7 @@ class Importer:
         self._state.write(failed)
 
     def _send(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
-        """Send a batch, and store the place after it. This runs in the thread of the outlet."""
+        """Send a batch, and store the place after it. This runs in a thread of the outlet."""
         if fate.is_over:
             return
         try:
@@ -269,6 +273,12 @@ def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
             if key not in seen:
                 seen.add(key)
                 yield source
+
+
+def _key(one: OneSource, first: Batch) -> str:
+    """Return the session of a source, so that a subagent's parts follow those of the session."""
+    named = one.transcript and one.transcript.session_id
+    return named or first.session_id or str(one.source.path)
 
 
 def _begin(form: Format, source: Source) -> Progress:

@@ -38,7 +38,7 @@ class Sent(NamedTuple):
 
 
 class Sender:
-    """One connection to the manager, for one thread."""
+    """Connections to the manager. Several threads may use it."""
 
     def __init__(self, manager: ManagerClient, *, host: str) -> None:
         self._manager = manager
