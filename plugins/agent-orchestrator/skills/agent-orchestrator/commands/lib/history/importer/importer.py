@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ...client.errors import SESSION_RUNNING
+from ...client.manager import ManagerClient
+from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
-from ..format import Format, Source
+from ..format import Format, Source, TranscriptPart
 from ..items import BrokenRecordError
 from .one_source import Batch, NotUnderstoodError, OneSource
 from .outlet import Outlet
 from .parts import Part
+from .placement import Place, Placement, copies
 from .report import Problem, Report
 from .sender import Sender
 from .state import Progress, State
@@ -34,6 +37,10 @@ class _Fate:
 
     key: str = ""
     """Sources of the same session have the same key."""
+    place: Place | None = None
+    """None: the parts name their sessions, and there is no transcript."""
+    is_copy: bool = False
+    """True if the session has another source, and only the name is taken from this one."""
     is_over: bool = False
     is_recorded: bool = False
     """True if the session existed before the import: its run may have sent its transcript."""
@@ -42,8 +49,9 @@ class _Fate:
 class Importer:
     """Reads sources in their order, and sends the parts of each session in the order of reading."""
 
-    def __init__(self, sender: Sender, state: State, report: Report, told: Told) -> None:
-        self._sender = sender
+    def __init__(self, manager: ManagerClient, state: State, report: Report, told: Told) -> None:
+        self._sender = Sender(manager, host=host())
+        self._placement = Placement(manager, state)
         self._state = state
         self._report = report
         self._told = told
@@ -114,10 +122,14 @@ class Importer:
                 return
             one = OneSource(form, source, progress)
             fate = _Fate()
+            if one.transcript is not None:
+                if not progress.offset:
+                    self._placement.make_way(form, one.transcript.session_id)
+                fate.place = self._placement.place_of(one.transcript)
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
-                fate.key = fate.key or _key(one, batch)
+                fate.key = fate.key or _key(one, batch, fate.place)
                 send = partial(self._send, one, batch, fate)
                 outlet.put(send, key=fate.key, size=batch.size)
                 if fate.is_over:
@@ -153,18 +165,30 @@ class Importer:
                 begin = _begin(one.form, one.source)
                 self._fail("failed", begin, one.form.version, str(exc))
         else:
-            self._state.write(batch.progress)
+            is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
+            # The session of another source is not gone when this one is.
+            done = batch.progress if is_own else replace(batch.progress, session_id="")
+            self._state.write(done)
 
     def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
         path = printable(str(one.source.path))
+        source: Any = {"format": one.form.name, "path": path}
         for part in batch.parts:
-            begins = part.session_id in batch.begins
+            reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
+            if begins:
+                fate.is_copy = self._placement.has_original(one.form, part.session_id)
+            if fate.is_copy:
+                self._send_name(one.form, part)
+                continue
+            if fate.place is not None and fate.place.is_continuation:
+                part.session_id, part.facts, begins = fate.place.session_id, {}, False
+                fate.is_recorded, source = True, None
             sent = self._sender.send(
                 part,
                 executor=one.form.name,
                 begins=begins,
-                source={"format": one.form.name, "path": path},
-                reason=batch.reason_of(part.session_id),
+                source=source,
+                reason=reason,
             )
             fate.is_recorded = fate.is_recorded or (begins and not sent.is_new)
             self._report.add(
@@ -176,14 +200,23 @@ class Importer:
             )
             for refused in sent.refused:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
-        if one.transcript is not None and batch.lines:
-            lines = batch.lines
-            if fate.is_recorded:
-                lines = [line for line in lines if b'"uuid":' in line]
-            offset = batch.first_offset
-            for refused in self._sender.send_transcript(one.transcript, lines, offset=offset):
-                self._report.add(refused=1)
-                self._report.add_problem(Problem(path, refused.event_id, refused.reason))
+        if fate.place is not None and batch.lines:
+            self._send_lines(batch, fate.place.transcript, fate, path)
+
+    def _send_name(self, form: Format, part: Part) -> None:
+        """Send only the facts of a part, to a session that exists."""
+        if part.facts:
+            named = Part(part.session_id, facts=part.facts)
+            self._sender.send(named, executor=form.name, begins=False, source=None, reason=None)
+
+    def _send_lines(self, batch: Batch, transcript: TranscriptPart, fate: _Fate, path: str) -> None:
+        lines = batch.lines
+        if fate.is_recorded:
+            lines = [line for line in lines if b'"uuid":' in line]
+        offset = batch.first_offset
+        for refused in self._sender.send_transcript(transcript, lines, offset=offset):
+            self._report.add(refused=1)
+            self._report.add_problem(Problem(path, refused.event_id, refused.reason))
 
     def _settle(self, progress: Progress, fate: _Fate, status: str) -> None:
         """Store why a source is not read on: its session was deleted, or a run of it is open."""
@@ -198,6 +231,7 @@ class Importer:
 
 def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:
     """Read sources as a whole and count everything, without a manager."""
+    seen: set[str] = set()
     for form, source in sources:
         report.add(sources=1)
         one = OneSource(form, source, _begin(form, source))
@@ -206,6 +240,8 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
                 told(read)
                 report.add(bytes=read)
                 for part in batch.parts:
+                    if copies(form) is not None and part.session_id in seen:
+                        continue
                     report.add(
                         sessions=int(part.session_id in batch.begins),
                         events=len(part.events),
@@ -218,6 +254,7 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
             report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
         else:
             _report_seen(one, report)
+            seen |= one.sessions if copies(form) is None else set()
 
 
 def _report_seen(one: OneSource, report: Report) -> None:
@@ -275,10 +312,9 @@ def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
                 yield source
 
 
-def _key(one: OneSource, first: Batch) -> str:
+def _key(one: OneSource, first: Batch, place: Place | None) -> str:
     """Return the session of a source, so that a subagent's parts follow those of the session."""
-    named = one.transcript and one.transcript.session_id
-    return named or first.session_id or str(one.source.path)
+    return (place and place.session_id) or first.session_id or str(one.source.path)
 
 
 def _begin(form: Format, source: Source) -> Progress:

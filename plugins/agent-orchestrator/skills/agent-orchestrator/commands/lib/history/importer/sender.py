@@ -45,7 +45,7 @@ class Sender:
         self._host = host
 
     def send(
-        self, part: Part, *, executor: str, begins: bool, source: Json, reason: str | None
+        self, part: Part, *, executor: str, begins: bool, source: Json | None, reason: str | None
     ) -> Sent:
         """Send one part. Events that the manager does not accept are left out.
 
