@@ -19,7 +19,12 @@ from agent_session_manager.api.wire.feed_frames import encode_frame
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError
 from agent_session_manager.domain.json_values import UnstorableJsonError
-from agent_session_manager.domain.raw_json import check_object, decode, split_array
+from agent_session_manager.domain.raw_json import (
+    check_object,
+    decode,
+    split_array,
+    split_lines,
+)
 
 MANY = settings(max_examples=100)
 BREAKS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x85", "\u2028", "\u2029", "\0"]
@@ -132,3 +137,32 @@ def test_any_bytes_are_entries_or_a_refusal(body: bytes) -> None:
             assert refusal.code
         else:
             json.loads(body)
+
+
+LINES = st.lists(
+    OBJECTS.map(json.dumps)
+    | st.sampled_from(
+        [
+            *('{"a":' + "[" * depth + "]" * depth + "}" for depth in (255, 256, 2000)),
+            *('{"a":%s}' % ("9" * digits) for digits in (20, 4300, 4301)),
+            *('{"a":NaN}', '{"a":1e400}', r'{"a":"\ud800"}', '{"uuid":"u"} '),
+            *("", " \t", "{", "1 2", "null"),
+        ]
+    )
+)  # fmt: skip
+
+
+@given(LINES)
+@MANY
+def test_lines_are_the_same_for_every_parser(lines: list[str]) -> None:
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    found: list[Any] = []
+    for parse in (orjson.loads, refuse):
+        try:
+            split = split_lines("\n".join(lines), parse)
+            found.append([(line, isinstance(value, dict)) for line, value in split])
+        except UnstorableJsonError as exc:
+            found.append(exc.code)
+    assert found[0] == found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -54,6 +55,7 @@ ENTRIES_AT_ONCE = 100
 Split = Callable[[str], Iterator[tuple[str, Any]]]
 
 router = APIRouter(tags=["transcripts"])
+_split_lines: Split = partial(split_lines, parse=orjson.loads)
 
 
 def _documented_body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,7 @@ async def append_entries(
     nothing.
     """
     body = await read_body(request, max_bytes=MAX_APPEND_BYTES)
-    split = split_lines if _is_lines(request) else split_array
+    split = _split_lines if _is_lines(request) else split_array
     entries = await in_turn(
         request,
         len(body),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -44,6 +43,7 @@ from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
+from agent_session_manager.sql.write.inserts import insert_rows
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.sums import Sums
@@ -82,11 +82,7 @@ _COLUMNS = (
     "checksum",
 )
 _IDS_AT_ONCE = 1000
-_ROWS_AT_ONCE = 100
-_INSERT = (
-    f"INSERT INTO {events.name} ({', '.join(_COLUMNS)}) VALUES {{rows}}"
-    " ON CONFLICT (session_number, event_id) WHERE event_id IS NOT NULL DO NOTHING"
-)
+_CONFLICT = "ON CONFLICT (session_number, event_id) WHERE event_id IS NOT NULL DO NOTHING"
 _TAKE_BACK = delete(events).where(
     events.c.session_number == bindparam("of"), events.c.seq > bindparam("after")
 )
@@ -171,19 +167,8 @@ class Writes:
     ended_children: list[int] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
-        """Insert the events that are not stored yet; return whether all were new.
-
-        Each statement inserts many rows and goes directly to the driver. During a statement other
-        threads can run. With SQLAlchemy, each row would cost more than its insert.
-        """
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        row = f"({', '.join(mark for _ in _COLUMNS)})"
-        inserted = 0
-        for start in range(0, len(self.events), _ROWS_AT_ONCE):
-            rows = self.events[start : start + _ROWS_AT_ONCE]
-            statement = _INSERT.format(rows=", ".join([row] * len(rows)))
-            values = tuple(chain.from_iterable(rows))
-            inserted += connection.exec_driver_sql(statement, values).rowcount
+        """Insert the events that are not stored yet; return whether all were new."""
+        inserted = insert_rows(connection, events.name, _COLUMNS, self.events, conflict=_CONFLICT)
         return inserted == len(self.events)
 
     def update_the_rest(self, connection: Connection, sums: Sums, price_of: PriceOf) -> None:

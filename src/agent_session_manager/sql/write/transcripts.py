@@ -18,6 +18,7 @@ from agent_session_manager.sql.schema.tables import (
     transcript_summaries,
     transcripts,
 )
+from agent_session_manager.sql.write.inserts import insert_rows
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,
@@ -25,7 +26,7 @@ from agent_session_manager.store.transcripts import (
 )
 
 _IDS_AT_ONCE = 1000
-_ROWS_AT_ONCE = 1000
+_COLUMNS = ("transcript_number", "position", "entry_id", "size", "line")
 _MILLISECOND = 1000
 
 _KNOWN_IDS = select(transcript_entries.c.entry_id).where(
@@ -57,22 +58,11 @@ def append_transcript(
         # Always a later millisecond, even if the clock was set back: see `Transcript.updated_at`.
         head["updated_at"] = max(now, found.updated_at + _MILLISECOND)
         connection.execute(update(transcripts).where(transcripts.c.number == number), head)
-    for start in range(0, len(new), _ROWS_AT_ONCE):
-        connection.execute(
-            insert(transcript_entries),
-            [
-                {
-                    "transcript_number": number,
-                    "position": position,
-                    "entry_id": entry.entry_id,
-                    "size": len(entry.line.encode()),
-                    "line": entry.line,
-                }
-                for position, entry in enumerate(
-                    new[start : start + _ROWS_AT_ONCE], start=last + start + 1
-                )
-            ],
-        )
+    rows = [
+        (number, position, entry.entry_id, len(entry.line.encode()), entry.line)
+        for position, entry in enumerate(new, start=last + 1)
+    ]
+    insert_rows(connection, transcript_entries.name, _COLUMNS, rows)
     return AppendedEntries(appended=len(new), last_position=last + len(new))
 
 

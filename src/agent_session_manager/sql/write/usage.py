@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from agent_session_manager.domain.model_request import (
     COUNTS,
@@ -33,6 +33,7 @@ from agent_session_manager.sql.schema.rows import (
     to_microseconds,
 )
 from agent_session_manager.sql.schema.tables import usage_facts
+from agent_session_manager.sql.write.inserts import insert_rows
 
 _KEYS_AT_ONCE = 1000
 _OF_KEYS = select(usage_facts).where(
@@ -242,15 +243,15 @@ def _to_columns(fact: _Fact) -> dict[str, Any]:
 
 
 def _keep(connection: Connection, known: dict[str, _Fact]) -> None:
-    inserts: list[dict[str, Any]] = []
+    inserts: list[tuple[Any, ...]] = []
     raises: list[dict[str, Any]] = []
     for key, fact in known.items():
         if fact.is_new:
-            inserts.append({"request_key": key, **_to_columns(fact)})
+            columns = _to_columns(fact)
+            inserts.append((key, *(columns[name] for name in _CHANGED)))
         elif fact.is_changed:
             new = {f"new_{name}": value for name, value in _to_columns(fact).items()}
             raises.append({"of": key, **new})
-    if inserts:
-        connection.execute(insert(usage_facts), inserts)
+    insert_rows(connection, usage_facts.name, ("request_key", *_CHANGED), inserts)
     if raises:
         connection.execute(_RAISE, raises)

@@ -16,7 +16,6 @@ from agent_orchestrator.history.format import Format
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.importer.changes import NOTHING, Changes
 from agent_orchestrator.history.importer.report import Report
-from agent_orchestrator.history.importer.sender import Sender
 from agent_orchestrator.history.importer.state import State, open_state
 from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
 from agent_orchestrator.session_client import SessionClientError
@@ -59,8 +58,9 @@ class Scene:
         self.time = MovedTime()
         self.manager = Manager(self.time)
         formats = [cast(Format, FORMAT)]
-        sender = Sender(cast(ManagerClient, self.manager), host="here")
-        self.watcher = Watcher(sender, state, Scope(formats), Shown(), time=self.time)
+        self.watcher = Watcher(
+            cast(ManagerClient, self.manager), state, Scope(formats), Shown(), time=self.time
+        )
 
     def see(self, *added: Path, is_beginning: bool = False) -> None:
         self.watcher.run([Changes(frozenset(added), NOTHING, NOTHING, is_beginning, False)])

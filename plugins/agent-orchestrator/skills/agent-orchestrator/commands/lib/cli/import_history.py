@@ -15,7 +15,7 @@ from ..console.connect import open_manager
 from ..console.import_report import TIMEOUT_SECONDS, print_report, progress
 from ..console.options import json_option, project_option
 from ..console.output import answer_json, note
-from ..machine.environment import host, state_dir
+from ..machine.environment import state_dir
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -158,7 +158,6 @@ def _import(
     """Import the sources; `searched` are the agents whose sources are all among them."""
     from ..history.importer.importer import Importer
     from ..history.importer.report import Report
-    from ..history.importer.sender import Sender
     from ..history.importer.state import open_state
 
     report = Report()
@@ -169,7 +168,7 @@ def _import(
             open_state(state_dir(), manager.get_generation()) as state,
             progress(sources) as told,
         ):
-            importer = Importer(Sender(manager, host=host()), state, report, told)
+            importer = Importer(manager, state, report, told)
             importer.run(sources)
             importer.mark_gone(sources, searched)
     except KeyboardInterrupt:

@@ -11,10 +11,9 @@ from ..config import Config
 from ..history.importer.importer import Importer
 from ..history.importer.notes import Notes
 from ..history.importer.report import Report
-from ..history.importer.sender import Sender
 from ..history.importer.state import State, open_state
 from ..machine.clock import SYSTEM
-from ..machine.environment import host, is_manager_given, run_token_for, state_dir
+from ..machine.environment import is_manager_given, run_token_for, state_dir
 from ..session_client import SessionClientError
 from ..shared.locks import hold_alone, holder_of
 from ..shared.private_files import make_state_directory
@@ -48,7 +47,7 @@ def import_notes(config: Config) -> None:
             client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(directory, manager.get_generation()) as state,
         ):
-            importer = Importer(Sender(manager, host=host()), state, Report(), lambda _read: None)
+            importer = Importer(manager, state, Report(), lambda _read: None)
             _deliver(Notes(directory), importer, state)
     finally:
         os.close(lock)

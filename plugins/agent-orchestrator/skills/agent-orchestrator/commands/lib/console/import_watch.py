@@ -24,11 +24,10 @@ from ..history.importer.find import Found, NoSuchAgentError, TimeError, moment_o
 from ..history.importer.importer import Told
 from ..history.importer.notes import Notes
 from ..history.importer.report import Problem, Report
-from ..history.importer.sender import Sender
 from ..history.importer.state import open_state
 from ..history.importer.watcher import Scope, Watcher, places_of
 from ..machine.clock import SYSTEM, Backoff
-from ..machine.environment import host, is_manager_given, state_dir
+from ..machine.environment import is_manager_given, state_dir
 from ..session_client import SessionClientError
 from ..shared.locks import hold_alone, holder_of
 from ..shared.private_files import make_state_directory
@@ -103,7 +102,7 @@ def _follow(config: Config, output: _Output, formats: Sequence[Format], options:
                 open_state(state_dir(), manager.get_generation()) as state,
             ):
                 watcher = Watcher(
-                    Sender(manager, host=host()),
+                    manager,
                     state,
                     Scope(formats, options.since),
                     output,

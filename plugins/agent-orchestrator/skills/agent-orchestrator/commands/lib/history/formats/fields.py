@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from ...events.event import Event
@@ -64,11 +65,9 @@ def text_of(value: Json) -> str | None:
 
 def count_of(value: Json) -> int | None:
     """Return a count, or None for any other value."""
-    if isinstance(value, float) and value.is_integer():
+    if type(value) is float and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= MAX_COUNT else None
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def known_counts(**counts: int | None) -> dict[str, int]:
@@ -134,7 +133,12 @@ def time_of_milliseconds(value: Json) -> str | None:
 
 def time_of_text(value: Json) -> str | None:
     """Return the time of an ISO 8601 text, with a `Z`. A time without a zone counts as UTC."""
-    moment = _moment_of_text(value)
+    return _time_of_text(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=64)  # readers of a record ask several times
+def _time_of_text(text: str) -> str | None:
+    moment = _moment_of_text(text)
     return None if moment is None else time_of_moment(moment.replace(tzinfo=moment.tzinfo or UTC))
 
 

@@ -13,6 +13,7 @@ from ...machine.environment import home as home_dir
 from ...machine.environment import variables
 from ..format import Format, LineFormat, Source
 from .importer import sources_of
+from .placement import copies
 from .table import all_formats
 
 _SPAN = re.compile(r"(\d{1,4})([hdw])")
@@ -32,7 +33,7 @@ class TimeError(ValueError):
 
 
 def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Found:
-    """Return the sources to import: those that changed longest ago first.
+    """Return the sources to import: those that changed longest ago first, copies last.
 
     Raises:
         NoSuchAgentError: an agent is not known.
@@ -54,7 +55,10 @@ def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None
                 order = (changed, str(source.path))
                 found.setdefault((str(source.path), source.key), (order, form, source))
     ordered = sorted(found.values(), key=lambda each: each[0])
-    return [(form, source) for _, form, source in _parents_first(ordered)]
+    placed = _parents_first(ordered)
+    # A copy follows the original, from which the session is taken.
+    placed.sort(key=lambda each: copies(each[1]) is not None)
+    return [(form, source) for _, form, source in placed]
 
 
 def _parents_first(

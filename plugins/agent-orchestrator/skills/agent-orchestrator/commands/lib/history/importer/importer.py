@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ...client.errors import SESSION_RUNNING
+from ...client.manager import ManagerClient
+from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
-from ..format import Format, Source
+from ..format import Format, Source, TranscriptPart
 from ..items import BrokenRecordError
 from .one_source import Batch, NotUnderstoodError, OneSource
 from .outlet import Outlet
 from .parts import Part
+from .placement import Place, Placement, copies
 from .report import Problem, Report
 from .sender import Sender
 from .state import Progress, State
@@ -30,18 +33,33 @@ Told = Callable[[int], None]
 
 @dataclass
 class _Fate:
-    """The first problem of a source that the manager has reported; the rest is not sent."""
+    """The state of sending one source. After a problem with its session, the rest is not sent."""
 
+    key: str = ""
+    """Sources of the same session have the same key."""
+    place: Place | None = None
+    """None: the parts name their sessions, and there is no transcript."""
+    is_copy: bool = False
+    """True if the session has another source, and only the name is taken from this one."""
     is_over: bool = False
     is_recorded: bool = False
     """True if the session existed before the import: its run may have sent its transcript."""
 
 
 class Importer:
-    """Imports sources one after the other, in their order."""
+    """Reads sources in their order, and sends the parts of each session in the order of reading."""
 
-    def __init__(self, sender: Sender, state: State, report: Report, told: Told) -> None:
-        self._sender = sender
+    def __init__(
+        self,
+        manager: ManagerClient,
+        state: State,
+        report: Report,
+        told: Told,
+        *,
+        placement: Placement | None = None,
+    ) -> None:
+        self._sender = Sender(manager, host=host())
+        self._placement = placement or Placement(manager, state)
         self._state = state
         self._report = report
         self._told = told
@@ -52,6 +70,7 @@ class Importer:
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
+        self._placement.begin()
         with Outlet() as outlet:
             for form, source in sources:
                 self._run_one(form, source, outlet)
@@ -137,10 +156,16 @@ class Importer:
                 return
             one = OneSource(form, source, progress)
             fate = _Fate()
+            if one.transcript is not None:
+                if not progress.offset:
+                    self._placement.make_way(form, one.transcript.session_id)
+                fate.place = self._placement.place_of(one.transcript)
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
-                outlet.put(partial(self._send, one, batch, fate), batch.size)
+                fate.key = fate.key or _key(one, batch, fate.place)
+                send = partial(self._send, one, batch, fate)
+                outlet.put(send, key=fate.key, size=batch.size)
                 if fate.is_over:
                     return
             _report_seen(one, self._report)
@@ -157,7 +182,7 @@ class Importer:
         self._state.write(failed)
 
     def _send(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
-        """Send a batch, and store the place after it. This runs in the thread of the outlet."""
+        """Send a batch, and store the place after it. This runs in a thread of the outlet."""
         if fate.is_over:
             return
         try:
@@ -174,18 +199,30 @@ class Importer:
                 begin = _begin(one.form, one.source)
                 self._fail("failed", begin, one.form.version, str(exc))
         else:
-            self._state.write(batch.progress)
+            is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
+            # The session of another source is not gone when this one is.
+            done = batch.progress if is_own else replace(batch.progress, session_id="")
+            self._state.write(done)
 
     def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
         path = printable(str(one.source.path))
+        source: Any = {"format": one.form.name, "path": path}
         for part in batch.parts:
-            begins = part.session_id in batch.begins
+            reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
+            if begins:
+                fate.is_copy = self._placement.has_original(one.form, part.session_id)
+            if fate.is_copy:
+                self._send_name(one.form, part)
+                continue
+            if fate.place is not None and fate.place.is_continuation:
+                part.session_id, part.facts, begins = fate.place.session_id, {}, False
+                fate.is_recorded, source = True, None
             sent = self._sender.send(
                 part,
                 executor=one.form.name,
                 begins=begins,
-                source={"format": one.form.name, "path": path},
-                reason=batch.reason_of(part.session_id),
+                source=source,
+                reason=reason,
             )
             fate.is_recorded = fate.is_recorded or (begins and not sent.is_new)
             self._report.add(
@@ -197,14 +234,23 @@ class Importer:
             )
             for refused in sent.refused:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
-        if one.transcript is not None and batch.lines:
-            lines = batch.lines
-            if fate.is_recorded:
-                lines = [line for line in lines if b'"uuid":' in line]
-            offset = batch.first_offset
-            for refused in self._sender.send_transcript(one.transcript, lines, offset=offset):
-                self._report.add(refused=1)
-                self._report.add_problem(Problem(path, refused.event_id, refused.reason))
+        if fate.place is not None and batch.lines:
+            self._send_lines(batch, fate.place.transcript, fate, path)
+
+    def _send_name(self, form: Format, part: Part) -> None:
+        """Send only the facts of a part, to a session that exists."""
+        if part.facts:
+            named = Part(part.session_id, facts=part.facts)
+            self._sender.send(named, executor=form.name, begins=False, source=None, reason=None)
+
+    def _send_lines(self, batch: Batch, transcript: TranscriptPart, fate: _Fate, path: str) -> None:
+        lines = batch.lines
+        if fate.is_recorded:
+            lines = [line for line in lines if b'"uuid":' in line]
+        offset = batch.first_offset
+        for refused in self._sender.send_transcript(transcript, lines, offset=offset):
+            self._report.add(refused=1)
+            self._report.add_problem(Problem(path, refused.event_id, refused.reason))
 
     def _settle(self, progress: Progress, fate: _Fate, status: str) -> None:
         """Store why a source is not read on: its session was deleted, or a run of it is open."""
@@ -219,6 +265,7 @@ class Importer:
 
 def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:
     """Read sources as a whole and count everything, without a manager."""
+    seen: set[str] = set()
     for form, source in sources:
         report.add(sources=1)
         one = OneSource(form, source, _begin(form, source))
@@ -227,6 +274,8 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
                 told(read)
                 report.add(bytes=read)
                 for part in batch.parts:
+                    if copies(form) is not None and part.session_id in seen:
+                        continue
                     report.add(
                         sessions=int(part.session_id in batch.begins),
                         events=len(part.events),
@@ -239,6 +288,7 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
             report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
         else:
             _report_seen(one, report)
+            seen |= one.sessions if copies(form) is None else set()
 
 
 def _report_seen(one: OneSource, report: Report) -> None:
@@ -294,6 +344,11 @@ def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
             if key not in seen:
                 seen.add(key)
                 yield source
+
+
+def _key(one: OneSource, first: Batch, place: Place | None) -> str:
+    """Return the session of a source, so that a subagent's parts follow those of the session."""
+    return (place and place.session_id) or first.session_id or str(one.source.path)
 
 
 def _begin(form: Format, source: Source) -> Progress:

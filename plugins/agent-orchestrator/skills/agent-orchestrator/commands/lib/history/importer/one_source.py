@@ -51,6 +51,11 @@ class Batch:
     first_offset: int = 0
     """The place of the first line."""
 
+    @property
+    def session_id(self) -> str:
+        """The session of its first part; without a part, that of the part before it."""
+        return self.parts[0].session_id if self.parts else self.progress.session_id
+
     def reason_of(self, session_id: str) -> str | None:
         """Return the end of the newest turn; None if the source has no turns of the session."""
         if session_id not in self.reasons:
@@ -107,6 +112,11 @@ class OneSource:
         self._lines: list[bytes] = []
         self._line_bytes = 0
         self._first_offset = self._progress.offset
+
+    @property
+    def sessions(self) -> set[str]:
+        """The sessions that the source has so far."""
+        return self._begun
 
     def read(self) -> Iterator[tuple[Batch, int]]:
         """Yield the batches, each with the number of bytes that were read for it.

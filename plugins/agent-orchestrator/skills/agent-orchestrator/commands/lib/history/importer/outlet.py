@@ -1,4 +1,4 @@
-"""A thread that sends in the order of reading, so that reading does not wait for the manager."""
+"""Threads that send while another thread reads, each session in the order of reading."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
+LANES = 3
+"""Jobs that run at the same time. The manager stores the requests that wait in one transaction."""
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 
 
 class Outlet:
-    """Runs jobs one after the other. After one has failed, the others are dropped."""
+    """Runs jobs in a few lanes; those with the same key run in one lane, one after the other.
+
+    After a job has failed, the others are dropped.
+    """
 
     def __init__(self) -> None:
-        self._jobs: deque[tuple[Job | None, int]] = deque()
-        self._waiting_bytes = 0
+        self._lanes: list[deque[tuple[Job | None, int]]] = [deque() for _ in range(LANES)]
+        self.waiting_bytes = 0
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="import sender", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(lane,), name="import sender", daemon=True)
+            for lane in self._lanes
+        ]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -33,15 +42,17 @@ class Outlet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for the jobs; if the block has failed, only for the job that runs."""
+        """Wait for the jobs; if the block has failed, only for those that run."""
         if error is not None:
             self._failure = self._failure or error
-        self._add(None, 0)
-        self._thread.join()
+        for lane in self._lanes:
+            self._add(lane, None, 0)
+        for thread in self._threads:
+            thread.join()
         if error is None:
             self.check()
 
-    def put(self, job: Job, size: int) -> None:
+    def put(self, job: Job, *, key: str, size: int) -> None:
         """Run a job later, which holds `size` bytes; wait while too many bytes are waiting.
 
         Raises:
@@ -50,7 +61,7 @@ class Outlet:
         with self._changed:
             self._changed.wait_for(lambda: self._has_room_for(size) or self._failure is not None)
         self.check()
-        self._add(job, size)
+        self._add(self._lanes[hash(key) % LANES], job, size)
 
     def check(self) -> None:
         """Raise the error of a failed job."""
@@ -58,27 +69,29 @@ class Outlet:
             raise self._failure
 
     def _has_room_for(self, size: int) -> bool:
-        return not self._jobs or self._waiting_bytes + size <= MAX_WAITING_BYTES
+        return not self.waiting_bytes or self.waiting_bytes + size <= MAX_WAITING_BYTES
 
-    def _add(self, job: Job | None, size: int) -> None:
+    def _add(self, lane: deque[tuple[Job | None, int]], job: Job | None, size: int) -> None:
         with self._changed:
-            self._jobs.append((job, size))
-            self._waiting_bytes += size
+            lane.append((job, size))
+            self.waiting_bytes += size
             self._changed.notify_all()
 
-    def _next(self) -> Job | None:
+    def _next(self, lane: deque[tuple[Job | None, int]]) -> Job | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs)
-            job, size = self._jobs.popleft()
-            self._waiting_bytes -= size
+            self._changed.wait_for(lambda: lane)
+            job, size = lane.popleft()
+            self.waiting_bytes -= size
             self._changed.notify_all()
             return job
 
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
+    def _run(self, lane: deque[tuple[Job | None, int]]) -> None:
+        while (job := self._next(lane)) is not None:
             if self._failure is None:
                 try:
                     job()
                 except BaseException as exc:  # it is raised again in the thread that reads
                     self._failure = exc
+                    with self._changed:
+                        self._changed.notify_all()
             del job  # it holds its bytes

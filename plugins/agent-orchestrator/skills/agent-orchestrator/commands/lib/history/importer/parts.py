@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ SMALL_DEPTH = 24
 MAX_NAME_CHARS = 200
 MAX_PROMPT_CHARS = 80
 _MAX_PATH_BYTES = 1500
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 @dataclass
@@ -46,6 +48,19 @@ class Part:
     requests: list[Json] = field(default_factory=list)
     facts: Json = field(default_factory=dict)
     copied: int = 0
+    _told: dict[str, tuple[Json, bool]] = field(default_factory=dict)
+    """The newest record of each request without its time, and whether it has one."""
+
+    def add_request(self, request: Json) -> None:
+        """Add a request, unless its newest record says the same: several lines report it."""
+        key, moment = request["key"], request.pop("occurred_at", None)
+        known, is_timed = self._told.get(key, (None, False))
+        if known == request and (is_timed or moment is None):
+            return  # the time of a request is that of its first record
+        self._told[key] = (request, moment is not None)
+        if moment is not None:
+            request = {**request, "occurred_at": moment}
+        self.requests.append({**request, "place": len(self.events)})
 
     @property
     def has_content(self) -> bool:
@@ -81,8 +96,7 @@ class Parts:
             case FoundEvent():
                 self._add_event(item, raw)
             case ModelRequest():
-                part = self._part(item.session_id)
-                part.requests.append({**_request(item), "place": len(part.events)})
+                self._part(item.session_id).add_request(_request(item))
             case SessionFacts():
                 self._part(item.session_id).facts.update(_facts(item))
             case TurnEnd():
@@ -92,7 +106,10 @@ class Parts:
                 pass
 
     def _part(self, session_id: str) -> Part:
-        return self._open.setdefault(session_id, Part(session_id))
+        part = self._open.get(session_id)
+        if part is None:
+            part = self._open[session_id] = Part(session_id)
+        return part
 
     def _add_event(self, found: FoundEvent, raw: bytes | None) -> None:
         part = self._part(found.session_id)
@@ -126,8 +143,7 @@ def _is_plain(raw: bytes) -> bool:
     return (
         len(raw) <= SMALL_BYTES
         and raw.count(b"[") + raw.count(b"{") <= SMALL_DEPTH
-        and b"\\u0000" not in raw
-        and b"\\ud" not in raw.lower()
+        and not (b"\\u" in raw and _UNSTORABLE.search(raw))
     )
 
 

@@ -38,14 +38,14 @@ class Sent(NamedTuple):
 
 
 class Sender:
-    """One connection to the manager, for one thread."""
+    """Connections to the manager. Several threads may use it."""
 
     def __init__(self, manager: ManagerClient, *, host: str) -> None:
         self._manager = manager
         self._host = host
 
     def send(
-        self, part: Part, *, executor: str, begins: bool, source: Json, reason: str | None
+        self, part: Part, *, executor: str, begins: bool, source: Json | None, reason: str | None
     ) -> Sent:
         """Send one part. Events that the manager does not accept are left out.
 

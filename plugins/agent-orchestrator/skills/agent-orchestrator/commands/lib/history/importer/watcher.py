@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from ...client.manager import ManagerClient
 from ...machine.clock import SYSTEM, Time
 from ...machine.environment import home, variables
 from ..format import Format, LineFormat, Source
@@ -20,8 +21,8 @@ from .changes import NOTHING, Changes
 from .find import Found, find_sources, sources_below
 from .importer import Importer, Told, sources_of
 from .notes import Notes
+from .placement import Placement
 from .report import Problem, Report
-from .sender import Sender
 from .state import Key, State
 
 FIRST_WAIT_SECONDS = 2.0
@@ -100,7 +101,7 @@ class Watcher:
 
     def __init__(
         self,
-        sender: Sender,
+        manager: ManagerClient,
         state: State,
         scope: Scope,
         shown: Shown,
@@ -108,7 +109,8 @@ class Watcher:
         notes: Notes | None = None,
         time: Time = SYSTEM,
     ) -> None:
-        self._sender = sender
+        self._manager = manager
+        self._placement = Placement(manager, state)
         self._state = state
         self._scope = scope
         self._shown = shown
@@ -232,7 +234,7 @@ class Watcher:
         self._waits[key] = _Wait(form, source, seconds, due, seen)
 
     def _importer(self, told: Told = lambda _read: None) -> Importer:
-        return Importer(self._sender, self._state, self._report, told)
+        return Importer(self._manager, self._state, self._report, told, placement=self._placement)
 
     def _flush(self) -> None:
         self._shown.batch(self._report)

@@ -63,7 +63,7 @@ def requests_of(
 
 def has_searches(message: Mapping[str, Json]) -> bool:
     """Return whether the usage of a message includes web searches."""
-    return bool(_counts(fields_of(message.get("usage"))).get("web_searches"))
+    return bool(_searches(fields_of(message.get("usage"))))
 
 
 def search_of(
@@ -98,8 +98,12 @@ def _counts(usage: Mapping[str, Json]) -> dict[str, int]:
         reasoning_tokens=count_of(
             fields_of(usage.get("output_tokens_details")).get("thinking_tokens")
         ),
-        web_searches=count_of(fields_of(usage.get("server_tool_use")).get("web_search_requests")),
+        web_searches=_searches(usage),
     )
+
+
+def _searches(usage: Mapping[str, Json]) -> int | None:
+    return count_of(fields_of(usage.get("server_tool_use")).get("web_search_requests"))
 
 
 def _details(usage: Mapping[str, Json]) -> dict[str, str]:

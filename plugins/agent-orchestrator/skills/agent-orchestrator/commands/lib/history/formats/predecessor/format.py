@@ -32,14 +32,17 @@ class PredecessorFormat:
 
     name = "predecessor"
     version = 1
+    copies = "claude"
+    """The format that has the same sessions with more details."""
     about = About(
         agent="Agent Orchestrator, earlier versions",
         places=f"`{_SESSIONS}` in a project, and `$AGENT_ORCHESTRATOR_SESSIONS_DIR`",
         evidence="source",
         newest="schema 1.0",
         checked="2026-11-27",
-        limits="Only prompts have a time; other times are estimated. The same session can also be "
-        "in the files of Claude Code. The usage of a run counts as one request.",
+        limits="Only prompts have a time; other times are estimated. If the same session is in the "
+        "files of Claude Code, only its name is taken from here. The usage of a run counts as one "
+        "request.",
     )
 
     def roots(self, home: Path, environ: Mapping[str, str]) -> list[Path]:

@@ -1,0 +1,74 @@
+"""The threads that send what an import has read."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from agent_orchestrator.history.importer.outlet import LANES, MAX_WAITING_BYTES, Outlet
+from agent_orchestrator.history.importer.parts import Parts
+from agent_orchestrator.history.items import ModelRequest
+from tests.support.waiting import WATCHDOG_SECONDS
+
+
+def test_jobs_of_a_key_run_in_order_beside_those_of_others() -> None:
+    ran: dict[str, list[int]] = {}
+    meeting = threading.Barrier(2, timeout=WATCHDOG_SECONDS)
+    keys = [str(number) for number in range(40)]
+    lanes = {hash(key) % LANES: key for key in keys}
+    assert len(lanes) > 1
+    with Outlet() as outlet:
+        for number in range(5):
+            for key in keys:
+                outlet.put(partial(ran.setdefault(key, []).append, number), key=key, size=1)
+        for key in list(lanes.values())[:2]:  # both wait until the other one runs
+            outlet.put(meeting.wait, key=key, size=1)
+    assert ran == dict.fromkeys(keys, [0, 1, 2, 3, 4])
+
+
+def test_reader_waits_while_much_is_waiting() -> None:
+    gate = threading.Event()
+    ran: list[int] = []
+    with Outlet() as outlet:
+        outlet.put(partial(gate.wait, WATCHDOG_SECONDS), key="a", size=1)
+        outlet.put(partial(ran.append, 1), key="a", size=MAX_WAITING_BYTES)
+        reader = threading.Thread(
+            target=lambda: outlet.put(partial(ran.append, 2), key="b", size=MAX_WAITING_BYTES)
+        )
+        reader.start()
+        assert outlet.waiting_bytes <= MAX_WAITING_BYTES
+        gate.set()
+        reader.join(WATCHDOG_SECONDS)
+    assert ran == [1, 2]
+
+
+def test_failure_of_a_job_drops_the_others_and_is_raised() -> None:
+    ran: list[int] = []
+
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"), Outlet() as outlet:
+        outlet.put(fail, key="a", size=MAX_WAITING_BYTES)
+        outlet.put(partial(ran.append, 1), key="a", size=MAX_WAITING_BYTES)
+        outlet.put(partial(ran.append, 2), key="a", size=MAX_WAITING_BYTES)
+    assert not ran
+
+
+def test_request_that_several_lines_report_is_sent_once() -> None:
+    parts = Parts()
+    times = [None, "2026-03-01T10:00:00.000Z", "2026-03-01T10:00:01.000Z", None]
+    for output, moment in [*((1, each) for each in times), (2, times[2]), (2, None)]:
+        parts.add(
+            ModelRequest(
+                session_id="s",
+                key="claude:m",
+                counts={"output_tokens": output},
+                occurred_at=moment,
+            )
+        )
+    (part,) = parts.take()
+    sent = [(each["counts"]["output_tokens"], each.get("occurred_at")) for each in part.requests]
+    assert sent == [(1, None), (1, times[1]), (2, times[2])]
