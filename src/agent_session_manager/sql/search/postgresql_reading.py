@@ -61,8 +61,8 @@ _RANKS = text(
     """SELECT number, ts_rank(words, CAST(:query AS tsquery)) AS rank FROM search_texts
     WHERE number IN :numbers"""
 ).bindparams(bindparam("numbers", expanding=True))
-_WITHIN = text(
-    """SELECT number FROM search_texts
+_SESSIONS = text(
+    """SELECT number, session_number FROM search_texts
     WHERE number IN :numbers AND occurred_at >= :first AND occurred_at < :last"""
 ).bindparams(bindparam("numbers", expanding=True))
 _TEXTS = text(
@@ -130,13 +130,14 @@ class PostgresqlReading:
         found = self._connection.execute(_RANKS, {"query": query, "numbers": numbers})
         return {row.number: row.rank for row in found}
 
-    def within(
+    def sessions(
         self, numbers: list[int], since: datetime | None, until: datetime | None
-    ) -> set[int]:
+    ) -> dict[int, int]:
         first = -MAX_NUMBER if since is None else to_microseconds(since)
         last = MAX_NUMBER if until is None else to_microseconds(until)
         where = {"numbers": numbers, "first": first, "last": last}
-        return set(self._connection.scalars(_WITHIN, where))
+        found = self._connection.execute(_SESSIONS, where)
+        return {row.number: row.session_number for row in found}
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         found = self._connection.execute(_TEXTS, {"numbers": list(numbers)})
