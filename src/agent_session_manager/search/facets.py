@@ -65,7 +65,8 @@ def of_times(since: datetime | None, until: datetime | None, now: datetime) -> l
     """
     if since is None:
         return None
-    last = now + timedelta(days=1) if until is None else until
+    end = now + timedelta(days=1) if until is None else until
+    last = end - timedelta(microseconds=1) if end > since else since
     if last - since <= timedelta(days=MAX_DAYS - 2):
         return sorted(set(_steps(since, last, timedelta(days=1), _DAY)))
     if last - since <= timedelta(days=MAX_MONTHS * 30):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.sql.search import postgresql_index
+from agent_session_manager.sql.search import (
+    postgresql_index,
+    postgresql_match,
+    postgresql_reading,
+)
 from agent_session_manager.sql.search.postgresql_match import to_tsvector
+from agent_session_manager.sql.search.postgresql_reading import PostgresqlReading
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.search import IndexPausedError
 from tests.store.conftest import OpenStores
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import says
-from tests.store.search.searching import index, seqs
+from tests.store.search.searching import index, pages, seqs
 
 LARGE = {
     "repeated": "word " * 20_000,
@@ -82,11 +88,31 @@ def test_refused_text_leaves_the_index_usable(
     create(store)
     append(store, says("needle"))
     with monkeypatch.context() as patch:
-        patch.setattr(postgresql_index, "to_tsvector", lambda text, facets: "'not a vector")
+        patch.setattr(postgresql_index, "to_tsvector", lambda *_: "'not a vector")
         with pytest.raises(StoreUnavailableError):
             index(store)
     index(store)
     assert seqs(store, "needle") == [1]
+
+
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 1.0])
+def test_rare_words_are_found_in_blocks_of_any_size(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Each search of a block takes this long, so that blocks grow, stay or shrink."""
+    for module in (postgresql_match, postgresql_reading):
+        monkeypatch.setattr(module, "BLOCK_BITS", (2, 3, 6))
+    monkeypatch.setattr(postgresql_reading, "_FIRST_CHECKED", 3)
+    moments = count(step=seconds)
+    monkeypatch.setattr(PostgresqlReading, "monotonic", lambda reading: next(moments))
+    create(store)
+    expected = [1, 2, 30, 31, 64, 90]
+    append(store, *(says("needle" if seq in expected else "hay") for seq in range(1, 101)))
+    index(store)
+    assert seqs(store, "needle") == expected[::-1]
+    found = sum(pages(store, "needle", limit=2), [])
+    assert [seq for _, seq in found] == expected[::-1]
 
 
 @pytest.mark.xdist_group("postgresql")

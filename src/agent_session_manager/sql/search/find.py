@@ -1,7 +1,7 @@
 """A search: matches of the index that exist in the record and pass the filters, in pages.
 
-Filters on sessions become facets if few sessions pass them. Otherwise each match is checked. A
-search that runs out of time returns the hits that it has, and a mark to continue at.
+Filters on sessions become facets if few sessions pass them. Otherwise the session of each match is
+checked. A search that runs out of time returns the hits that it has, and a mark to continue at.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ class Finder:
         self._deadline = monotonic() + BUDGET_SECONDS
         numbers = record.find_sessions(record_connection, search.sessions, MAX_SESSION_FACETS)
         self._is_empty = numbers == []
-        is_checked = numbers is None and search.sessions != SessionFilter()
+        self._is_checked = numbers is None and search.sessions != SessionFilter()
+        self._passing_sessions: dict[int, bool] = {}
         # Ranked matches are many, and only those of one page are read.
-        self._reads_rows = search.sort is SearchSort.NEWEST or search.by_session or is_checked
+        self._reads_rows = search.sort is SearchSort.NEWEST or search.by_session
         self._is_first = True
         self._skips = search.by_session and index.skips_sessions
         self._match = _match_of(search, numbers, now)
@@ -160,9 +161,9 @@ class Finder:
 
     def _passing(self, numbers: list[int], window: _Window) -> Iterator[int]:
         """Yield the matches that pass the filters, and count those looked at."""
-        passing = self._in_time(numbers)
+        passing = self._inside(numbers)
         if passing and self._reads_rows:
-            rows = record.read_hits(self._record, list(passing), self._search.sessions)
+            rows = record.read_hits(self._record, list(passing))
             window.rows.update(rows)
             passing &= rows.keys()
         for number in numbers:
@@ -170,11 +171,20 @@ class Finder:
             if number in passing:
                 yield number
 
-    def _in_time(self, numbers: list[int]) -> set[int]:
+    def _inside(self, numbers: list[int]) -> set[int]:
+        """Return those of the matches that are in the period, and whose session passes."""
         since, until = self._search.since, self._search.until
-        if not numbers or (since is None and until is None):
+        if not numbers or (since is None and until is None and not self._is_checked):
             return set(numbers)
-        return self._index.within(numbers, since, until)
+        found = self._index.sessions(numbers, since, until)
+        if not self._is_checked:
+            return set(found)
+        passes = self._passing_sessions
+        unknown = set(found.values()) - passes.keys()
+        if unknown:
+            passing = record.filter_sessions(self._record, unknown, self._search.sessions)
+            passes.update({session: session in passing for session in unknown})
+        return {number for number, session in found.items() if passes[session]}
 
     def _is_repeated(self, number: int, window: _Window, top: int) -> bool:
         """Return whether the session of a match has a hit already."""
@@ -192,7 +202,7 @@ class Finder:
         match = replace(self._match, facets=groups)
         for batch in self._index.matches(match, below=MAX_NUMBER):
             newer = [number for number in batch.numbers if number >= lowest]
-            if newer and self._in_time(newer):
+            if newer and self._inside(newer):
                 return True
             if batch.reached < lowest:
                 return False
@@ -213,7 +223,7 @@ class Finder:
     def _hits(self, numbers: list[int], rows: dict[int, Row[Any]]) -> list[Hit]:
         unread = [number for number in numbers if number not in rows]
         if unread:
-            rows = rows | record.read_hits(self._record, unread, self._search.sessions)
+            rows = rows | record.read_hits(self._record, unread)
         texts = self._index.texts(numbers) if numbers else {}
         return [self._hit(rows[n], *texts[n]) for n in numbers if n in texts and n in rows]
 

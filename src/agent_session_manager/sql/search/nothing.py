@@ -22,10 +22,10 @@ class NothingIndexed:
     def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
         return {}
 
-    def within(
+    def sessions(
         self, numbers: list[int], since: datetime | None, until: datetime | None
-    ) -> set[int]:
-        return set()
+    ) -> dict[int, int]:
+        return {}
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         return {}

@@ -20,7 +20,7 @@ from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.search import record
 from agent_session_manager.sql.search.find import Finder
 from agent_session_manager.sql.search.nothing import NothingIndexed
-from agent_session_manager.sql.search.postgresql_match import to_tsvector
+from agent_session_manager.sql.search.postgresql_match import blocks_of, to_tsvector
 from agent_session_manager.sql.search.postgresql_reading import PostgresqlReading
 from agent_session_manager.sql.search.postgresql_tables import (
     SearchState,
@@ -138,7 +138,7 @@ def _add_texts(connection: Connection, new: record.NewTexts) -> None:
 def _copied(one: record.NewText) -> str:
     """Return a row in the text format of COPY; no value has a character with a meaning in it."""
     body = dump_text(one.facets, one.text).hex()
-    words = to_tsvector(one.text.text, one.facets)
+    words = to_tsvector(one.text.text, one.facets, blocks_of(one.number))
     return f"{one.number}\t{one.session_number}\t{one.occurred_at}\t\\\\x{body}\t{words}\n"
 
 

@@ -21,8 +21,12 @@ _MAX_BYTES = 900_000
 _PLACES = [f":{place} " for place in range(1, _MAX_PLACE + 1)]
 
 
-def to_tsvector(text: str, facets: str) -> str:
-    """Return the words of a text, with their places, and its facets.
+BLOCK_BITS = (14, 17, 20, 23)
+"""Blocks of text numbers, as the number of bits that they have in common; the first is smallest."""
+
+
+def to_tsvector(text: str, facets: str, blocks: Iterable[str] = ()) -> str:
+    """Return the words of a text, with their places, and its facets and blocks.
 
     Words are repeated at each of their places: PostgreSQL collects them faster. It keeps the first
     255 places of a word. No word needs quotes, because words have only letters and digits.
@@ -32,8 +36,17 @@ def to_tsvector(text: str, facets: str) -> str:
     if not indexed.body.isascii():
         words = _limited(words)
     placed = "".join(chain.from_iterable(zip(words, _PLACES, strict=False)))
-    marked = [_FACET + facet for facet in facets.split()]
+    marked = [_FACET + facet for facet in (*facets.split(), *blocks)]
     return f"{placed}{indexed.humps} {' '.join(marked)}"
+
+
+def blocks_of(number: int) -> list[str]:
+    """Return the facets of the blocks of a text, by which a search is limited to new texts."""
+    return [_block(number, bits) for bits in BLOCK_BITS]
+
+
+def _block(number: int, bits: int) -> str:
+    return f"n{bits}b{number >> bits}"
 
 
 def _limited(words: list[str]) -> list[str]:
@@ -50,6 +63,11 @@ def to_tsquery(match: Match) -> str:
     if match.excluded_facets:
         parts.append(f"!{_any_facet(match.excluded_facets)}")
     return " & ".join(parts)
+
+
+def in_block(query: str, number: int, bits: int) -> str:
+    """Return the query of matches in the block of a number."""
+    return f"{query} & {_any_facet([_block(number, bits)])}"
 
 
 def to_tsquery_of_terms(terms: Iterable[Term]) -> str:

@@ -1,12 +1,14 @@
 """Reading the search index in PostgreSQL.
 
 The planner expects far too many matches of a rare word, and would walk through all texts. So the
-newest texts are checked one by one first. If few of them match, the words are rare, and the matches
-of the word index are collected before they are sorted.
+newest texts are checked one by one first. If few of them match, the word index is asked, for one
+block of texts after the other: it knows no order, and finds all matches of a block before the
+first. The blocks become larger while they take little time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -14,7 +16,13 @@ from sqlalchemy import Connection, bindparam, text
 
 from agent_session_manager.search.match import Match
 from agent_session_manager.sql.schema.rows import to_microseconds
-from agent_session_manager.sql.search.postgresql_match import to_tsquery, to_tsquery_of_terms
+from agent_session_manager.sql.search import record
+from agent_session_manager.sql.search.postgresql_match import (
+    BLOCK_BITS,
+    in_block,
+    to_tsquery,
+    to_tsquery_of_terms,
+)
 from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
 from agent_session_manager.sql.search.stored_text import StoredText, parse_text
 
@@ -24,11 +32,14 @@ _CHECKED = 4000
 _FEW = 0.05
 """Share of matches among them below which the words are rare."""
 _BATCH = 500
+_QUICK_SECONDS = 0.005
+_SLOW_SECONDS = 0.02
 
 _PLANS = (
     text("SET LOCAL plan_cache_mode = force_custom_plan"),
     text("SET LOCAL max_parallel_workers_per_gather = 0"),
     text("SET LOCAL jit = off"),
+    text("SET LOCAL enable_seqscan = off"),
 )
 _NEWEST = text(
     """WITH newest AS MATERIALIZED (
@@ -40,7 +51,7 @@ _NEWEST = text(
             SELECT number FROM newest WHERE words @@ CAST(:query AS tsquery) ORDER BY number DESC
         ) AS numbers"""
 )
-_RARE = text(
+_OF_BLOCK = text(
     """WITH found AS MATERIALIZED (
         SELECT number FROM search_texts WHERE words @@ CAST(:query AS tsquery)
     )
@@ -50,8 +61,8 @@ _RANKS = text(
     """SELECT number, ts_rank(words, CAST(:query AS tsquery)) AS rank FROM search_texts
     WHERE number IN :numbers"""
 ).bindparams(bindparam("numbers", expanding=True))
-_WITHIN = text(
-    """SELECT number FROM search_texts
+_SESSIONS = text(
+    """SELECT number, session_number FROM search_texts
     WHERE number IN :numbers AND occurred_at >= :first AND occurred_at < :last"""
 ).bindparams(bindparam("numbers", expanding=True))
 _TEXTS = text(
@@ -70,6 +81,8 @@ class PostgresqlReading:
 
     skips_sessions = False
 
+    monotonic = staticmethod(time.monotonic)
+
     def __init__(self, connection: Connection, through: int) -> None:
         self._connection = connection
         self.through = through
@@ -77,6 +90,7 @@ class PostgresqlReading:
             connection.execute(statement)
 
     def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
+        below = min(below, record.first_text(self.through + 1))
         query = to_tsquery(match)
         count = _FIRST_CHECKED
         while True:
@@ -90,8 +104,24 @@ class PostgresqlReading:
             if len(newest.numbers) < _FEW * count:
                 break
             count = _CHECKED
-        rare = self._connection.scalars(_RARE, {"query": query, "below": below}).all()
-        yield from _batches(list(rare), 0)
+        yield from self._rare(query, below)
+
+    def _rare(self, query: str, below: int) -> Iterator[Batch]:
+        size = 0
+        while below > 0:
+            bits = BLOCK_BITS[size]
+            lowest = below - 1 >> bits << bits
+            begin = self.monotonic()
+            found = self._connection.scalars(
+                _OF_BLOCK, {"query": in_block(query, lowest, bits), "below": below}
+            ).all()
+            taken = self.monotonic() - begin
+            yield from _batches(list(found), lowest)
+            below = lowest
+            if taken < _QUICK_SECONDS:
+                size = min(size + 1, len(BLOCK_BITS) - 1)
+            elif taken > _SLOW_SECONDS:
+                size = max(size - 1, 0)
 
     def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
         if not match.wanted:
@@ -100,13 +130,14 @@ class PostgresqlReading:
         found = self._connection.execute(_RANKS, {"query": query, "numbers": numbers})
         return {row.number: row.rank for row in found}
 
-    def within(
+    def sessions(
         self, numbers: list[int], since: datetime | None, until: datetime | None
-    ) -> set[int]:
+    ) -> dict[int, int]:
         first = -MAX_NUMBER if since is None else to_microseconds(since)
         last = MAX_NUMBER if until is None else to_microseconds(until)
         where = {"numbers": numbers, "first": first, "last": last}
-        return set(self._connection.scalars(_WITHIN, where))
+        found = self._connection.execute(_SESSIONS, where)
+        return {row.number: row.session_number for row in found}
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         found = self._connection.execute(_TEXTS, {"numbers": list(numbers)})

@@ -36,10 +36,10 @@ class IndexReading(Protocol):
     def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
         """Return the rank of matches, given newest first; the best has the highest."""
 
-    def within(
+    def sessions(
         self, numbers: list[int], since: datetime | None, until: datetime | None
-    ) -> set[int]:
-        """Return those of the texts whose events happened in a period."""
+    ) -> dict[int, int]:
+        """Return the sessions of those of the texts whose events happened in a period."""
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         """Return the time in microseconds and the text, by number."""

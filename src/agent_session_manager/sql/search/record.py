@@ -160,12 +160,23 @@ def find_sessions(connection: Connection, where: SessionFilter, limit: int) -> l
     return list(found) if len(found) <= limit else None
 
 
-def read_hits(
-    connection: Connection, texts: Sequence[int], where: SessionFilter
-) -> dict[int, Row[Any]]:
-    """Return the events of texts that exist and whose session passes a filter, by their texts."""
+def filter_sessions(
+    connection: Connection, numbers: Iterable[int], where: SessionFilter
+) -> set[int]:
+    """Return those of the sessions that exist and pass a filter."""
+    query = select(sessions.c.number).where(
+        sessions.c.number.in_(list(numbers)), *conditions(where)
+    )
+    return set(connection.scalars(query))
+
+
+def read_hits(connection: Connection, texts: Sequence[int]) -> dict[int, Row[Any]]:
+    """Return the events of texts that exist, by their texts.
+
+    No filter on sessions: SQLite would read all events of the sessions that pass it.
+    """
     numbers = list(dict.fromkeys(map(event_of, texts)))
-    query = _HITS.where(events.c.number.in_(numbers), *conditions(where))
+    query = _HITS.where(events.c.number.in_(numbers))
     found = {row.number: row for row in connection.execute(query)}
     return {text: found[event_of(text)] for text in texts if event_of(text) in found}
 

@@ -68,17 +68,17 @@ class SqliteReading:
             scored.update({number: -ranks[number] for number in inside if number in ranks})
         return scored
 
-    def within(
+    def sessions(
         self, numbers: list[int], since: datetime | None, until: datetime | None
-    ) -> set[int]:
+    ) -> dict[int, int]:
         first = -MAX_NUMBER if since is None else to_microseconds(since)
         end = MAX_NUMBER if until is None else to_microseconds(until)
         found = self._connection.execute(
-            f"SELECT number FROM texts WHERE number IN ({_places(numbers)}) "
+            f"SELECT number, session FROM texts WHERE number IN ({_places(numbers)}) "
             "AND occurred_at >= ? AND occurred_at < ?",
             (*numbers, first, end),
         )
-        return {number for (number,) in found}
+        return dict(found.fetchall())
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         wanted = list(numbers)

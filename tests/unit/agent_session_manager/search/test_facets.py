@@ -51,7 +51,8 @@ def test_times_cover_every_moment_of_period(
     since, until = sorted((first, second))
     found = facets.of_times(since, None if is_open else until, NOW)
     text = EventText(kind=Kind.MESSAGE, text="x", occurred_at=until)
-    for moment in (since, until, since + (until - since) / 2):
+    last = max(since, until - timedelta(microseconds=1))
+    for moment in (since, last, since + (last - since) / 2):
         if found is not None:
             assert set(found) & set(facets.facets_of(1, text, moment))
 
@@ -62,3 +63,9 @@ def test_number_of_times_is_bounded() -> None:
     assert facets.of_times(NOW - timedelta(hours=1), None, NOW) == ["d20261122", "d20261123"]
     long = facets.of_times(NOW - timedelta(days=3000), None, NOW)
     assert long is not None and len(long) <= facets.MAX_MONTHS
+
+
+def test_day_ends_before_the_next_one_begins() -> None:
+    since = datetime(2026, 11, 22, tzinfo=UTC)
+    assert facets.of_times(since, since + timedelta(days=1), NOW) == ["d20261122"]
+    assert facets.of_times(since, since, NOW) == ["d20261122"]

@@ -49,7 +49,7 @@ class Placement:
         }
 
     def begin(self) -> None:
-        """Begin an import: conversations that are new to it may have been recorded meanwhile."""
+        """Begin an import: conversations that are new to it may have been recorded before it."""
         self._is_listed = False
 
     def place_of(self, transcript: TranscriptPart) -> Place:
