@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..client.connect import client_of
 from ..console.command import FAILED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
@@ -118,8 +117,7 @@ def _import(
     report = Report()
     try:
         with (
-            open_manager(config, for_people=True) as found,
-            client_of(found.base_url, timeout_seconds=TIMEOUT_SECONDS) as manager,
+            open_manager(config, for_people=True, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(state_dir(), manager.get_generation()) as state,
             _progress(sources) as told,
         ):
