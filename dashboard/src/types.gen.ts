@@ -6632,7 +6632,7 @@ export interface operations {
             query: {
                 /** @description Length of a bucket. A week begins on Monday. `week`, and `all` for one bucket, need a `group` */
                 bucket: "day" | "hour" | "week" | "all";
-                /** @description Only usage since; at most 400 days ago by day or week, 14 by hour */
+                /** @description Only usage since; at most 14 days ago by hour, and without a `group` 400 days ago by day */
                 since: string;
                 /** @description Rows of a bucket, with the sources of their cost. `tree`: a session without a parent, with all sessions below it. Without it, rows are by agent */
                 group?: ("none" | "project" | "agent" | "model" | "session" | "tree") | null;

@@ -48,3 +48,20 @@ def test_limits_of_a_resume_do_not_count_earlier_runs(claude: Claude) -> None:
     assert cost > 20_000
     second = events_of(claude, script({"text": "again"}), resume=True, max_cost=0.01, max_turns=1)
     assert (second[-1]["reason"], text_of(only(second, "message")[-1])) == ("completed", "again")
+
+
+def test_subagent_counts_for_the_cost_but_not_for_turns(claude: Claude, model: ModelServer) -> None:
+    claude.allow("Bash", "Agent", "Task")
+    inner = script(CALL, CALL, {"text": "found"})
+    look = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
+    events = events_of(claude, script(look, {"text": "done"}), max_turns=2)
+    assert events[-1]["reason"] == "completed"
+    assert len(model.requests()) == 5
+    (cost,) = (
+        event["usage"]["cost_microdollars"]
+        for event in events
+        if event["event_type"] == "usage" and "request_id" not in event
+    )
+    limit = cost / 10**6 * 2 / 3  # more than the two requests of the session itself
+    events = events_of(claude, script(look, {"text": "done"}), resume=True, max_cost=limit)
+    assert events[-1]["reason"] == "budget"

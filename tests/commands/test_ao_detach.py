@@ -73,7 +73,10 @@ def test_run_past_its_timeout_is_stopped_as_timed_out(
     program = waiting_program(started, gate)
     command = ("ao-new", "x", "--timeout", "1", "--executor", "command", "--", *program)
     assert shell.run(*command) == Ended(
-        FAILED, "", "ao-new: session 'x' timeout: it took more than 1 s\n"
+        FAILED,
+        "",
+        "ao-new: session 'x' reached its time limit: it took more than 1 s; "
+        "ao-resume continues it\n",
     )
     (pid,) = wait_for(lambda: pids_in(started), "the program ran")
     assert not is_alive(pid)

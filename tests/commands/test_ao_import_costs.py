@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,37 @@ def test_sums_of_all_agents_equal_an_independent_count(
     for by in ("agent", "session", "tree", "project"):
         sums = [counts for row in rows(by) for counts in sums_of([row], "start").values()]
         assert sum(sums, Counter()) == sum(expected.values(), Counter()), by
+    check_agents(person, own_records, {row["agent"] for row in rows("agent")})
 
-    agents = {row["agent"] for row in rows("agent")}
+    wait_for(lambda: is_indexed(own_records), "the index has reached the record")
+    hits = person.run("ao-search", "answer", "--agent", "opencode", "--json").json["hits"]
+    assert hits and {hit["agent"] for hit in hits} == {"opencode"}
+    for is_deleted in (False, True):  # neither a second import nor a deletion changes a sum
+        if is_deleted:
+            shutil.rmtree(home)
+            home.mkdir()
+        again = person.run("ao-import", "--json").json
+        assert (again["events"], again["requests"]) == (0, 0)
+        assert (again["gone"] > 0) is is_deleted
+        assert sums_of(rows("model"), "model") == expected
+    found = person.run("ao-search", "answer", "--agent", "opencode", "--json").json["hits"]
+    assert [hit["seq"] for hit in found] == [hit["seq"] for hit in hits]
+
+
+def is_indexed(records: ManagerClient) -> bool:
+    page = search(records, {"q": "x"}, limit=1)
+    return bool(page["indexed_through"] >= page["newest"] > 0)
+
+
+def check_agents(shell: Shell, records: ManagerClient, agents: set[str]) -> None:
+    """Check that usage, facets, filters and the table of sessions know the same agents."""
     assert agents > AGENTS
-    facets = own_records._request("GET", "/facets")["agents"]
+    facets = records._request("GET", "/facets")["agents"]
     assert {facet["agent"] for facet in facets} == agents
-    wait_for(
-        lambda: search(own_records, {"q": "a"}, limit=1)["indexed_through"] > 0, "an event is found"
-    )
     for facet in facets:
         agent = facet["agent"]
-        listed = person.run("ao-list-sessions", "--agent", agent, "--json").json
+        listed = shell.run("ao-list-sessions", "--agent", agent, "--json").json
         assert len(listed) == facet["count"]
         assert {session["agent_name"] or session["executor"] for session in listed} == {agent}
-    table = person.run("ao-list-sessions").stdout
+    table = shell.run("ao-list-sessions").stdout
     assert all(agent in table for agent in agents)

@@ -82,6 +82,8 @@ def test_json_has_the_rows_and_the_total(shell: Shell, used: str) -> None:
     report = shell.run("ao-usage", "--by", "session", "--since", "all", "--json").json
     assert [row["requests"] for row in report["rows"] if row["session_id"] == used] == [3]
     assert report["total"]["usage"]["unpriced_tokens"] >= 1500
+    by_week = shell.run("ao-usage", "--by", "week", "--since", "all", "--json").json
+    assert by_week["total"] == report["total"]
     report = shell.run("ao-usage", "--by", "session", "--limit", "1", "--json").json
     assert len(report["rows"]) == 1
 
@@ -95,7 +97,7 @@ def test_period_without_usage_has_no_table(shell: Shell) -> None:
     "arguments",
     [
         ["--by", "month"], ["--since", "0d"], ["--since", "yesterday"], ["--since", "2026-13-01"],
-        ["--since", "99999999d"], ["--since", "9999-12-31T00"], ["--since", "99999d"],
+        ["--since", "99999999d"], ["--since", "9999-12-31T00"],
         ["--limit", "0"], ["--limit", "10001"], ["more"],
     ],
 )  # fmt: skip
@@ -103,17 +105,6 @@ def test_wrong_values_are_usage_errors(arguments: list[str]) -> None:
     ended = call("ao-usage", *arguments)
     assert (ended.exit_code, ended.stdout) == (USAGE, ""), ended
     assert ended.stderr.startswith("ao-usage: ")
-
-
-@each_row("by", ["day", "week"])
-def test_days_and_weeks_go_back_400_days(by: str) -> None:
-    assert call("ao-usage", "--by", by, "--since", "402d") == Ended(
-        USAGE,
-        "",
-        f"ao-usage: --by {by} shows up to 400 days: use --since 400d, or another --by for "
-        "a longer period\n",
-    )
-    assert call("ao-usage", "--by", by, "--since", "all").exit_code == USAGE
 
 
 def test_local_zone_is_the_linked_one_with_the_local_offset(tmp_path: Path) -> None:

@@ -249,7 +249,10 @@ def test_limits_end_a_run_and_are_not_those_of_its_resume(
     call = tool("Bash", command="echo hi")
     limited = claude.run("ao-new", "x", "-p", script(call, {"text": "done"}), "--max-turns", "1")
     assert limited == Ended(
-        FAILED, "", "ao-new: session 'x' budget: Reached maximum number of turns (1)\n"
+        FAILED,
+        "",
+        "ao-new: session 'x' reached a limit: Reached maximum number of turns (1); "
+        "ao-resume continues it\n",
     )
     (run,) = runs_of(claude, records)
     assert (run["reason"], run["spec"]["max_turns"]) == ("budget", 1)

@@ -105,7 +105,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
 
 def draw_report(chance: Random, since: datetime, now: datetime) -> UsageQuery:
     return UsageQuery(
-        since=since,
+        since=chance.choice([since, datetime(1970, 1, 1, tzinfo=UTC)]),
         until=chance.choice([None, now]),
         bucket=chance.choice([*UsageBucket]),
         zone=chance.choice(ZONES),

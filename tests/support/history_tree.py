@@ -92,7 +92,7 @@ def advice() -> dict[str, Any]:
 
 
 def copied() -> list[Transcript]:
-    """Return a session, and a fork that repeats its lines and then continues."""
+    """Return a session, and a fork of it that repeats its lines and continues."""
     original, fork = Transcript(7002), Transcript(7003)
     original.turn()
     original.turn("And then?")

@@ -199,6 +199,9 @@ def test_usage_is_summed_by_group(own_api: Api) -> None:
     assert answer("group=tree&limit=1")["left_out"] == 1
     assert answer(f"group=session&until={since}")["rows"] == []
     assert [row["model"] for row in answer("group=model")["rows"]] == [None]
+    for bucket in ("day", "week"):  # as far back as the record
+        found = own_api.get(f"/usage?bucket={bucket}&since=1970-01-01T00:00:00Z&group=none").json
+        assert found["total"]["usage"]["output_tokens"] == 7
     stopped(own_api, "c", None, "completed", 9)
     rows = answer("group=agent")["rows"]
     assert [row["agent"] for row in rows] == ["command", "reader", "writer"]

@@ -33,7 +33,6 @@ from agent_session_manager.store.statistics import (
 MAX_FACETS = 200
 _BUCKETS = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
 _FURTHEST = {
-    "week": timedelta(days=400),
     "day": timedelta(days=400),
     "hour": timedelta(days=14),
 }
@@ -51,7 +50,8 @@ class UsageParameters(BaseModel):
         "bucket, need a `group`"
     )
     since: GivenMoment = Field(
-        description="Only usage since; at most 400 days ago by day or week, 14 by hour"
+        description="Only usage since; at most 14 days ago by hour, and without a `group` 400 days "
+        "ago by day"
     )
     group: Literal["none", "project", "agent", "model", "session", "tree"] | None = Field(
         default=None,
@@ -99,6 +99,8 @@ async def sum_usage(query: Annotated[UsageParameters, Query()], manager: Served)
     manager's machine does not know is ignored.
     """
     furthest = _FURTHEST.get(query.bucket)
+    if query.group is not None and query.bucket != "hour":
+        furthest = None
     if furthest is not None and datetime.now(UTC) - query.since > furthest:
         raise InvalidRequestError(
             f"since must be at most {furthest.days} days ago for {query.bucket}"

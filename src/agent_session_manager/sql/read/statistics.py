@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
-from agent_session_manager.sql.read.usage import MAX_DAYS, report_usage
+from agent_session_manager.sql.read.usage import report_usage
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (
     AGENT_OF_SUM,
@@ -49,6 +49,8 @@ from agent_session_manager.store.statistics import (
     UsageRow,
 )
 
+MAX_DAYS = 402
+"""Number of days after `since` in which changes of the time zone's offset are searched."""
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

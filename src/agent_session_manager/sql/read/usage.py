@@ -23,12 +23,13 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    literal_column,
     null,
     select,
 )
 
 from agent_session_manager.domain.session import Usage
-from agent_session_manager.domain.zones import day_start, spans_of
+from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (
     FACT_COUNTED,
@@ -38,7 +39,7 @@ from agent_session_manager.sql.schema.derived import (
     Shares,
     capped_sum,
 )
-from agent_session_manager.sql.schema.tables import AGENT, sessions, usage_facts
+from agent_session_manager.sql.schema.tables import AGENT, runs, sessions, usage_facts
 from agent_session_manager.store.statistics import (
     UsageBucket,
     UsageGroup,
@@ -47,8 +48,8 @@ from agent_session_manager.store.statistics import (
     UsageTotal,
 )
 
-MAX_DAYS = 402
-"""Number of days after `since` in which changes of the time zone's offset are searched."""
+MAX_DAYS_OF_REPORT = 50_000
+"""Number of days in which changes of the time zone's offset are searched: about 136 years."""
 _DAYS = {UsageBucket.HOUR: timedelta(hours=1), UsageBucket.DAY: timedelta(days=1)}
 _WEEK = timedelta(days=7)
 _MONDAY = timedelta(days=3)
@@ -63,6 +64,13 @@ _begin, _end, _size, _shift = (
 _FROM_TABLE = and_(usage_facts.c.cost_source == "table", ~usage_facts.c.covered)
 _TABLE_COST = case((_FROM_TABLE, FACT_COUNTED["cost_nanodollars"]), else_=0)
 _PRICES_AS_OF = case((_FROM_TABLE, usage_facts.c.prices_as_of), else_=null())
+_MOMENTS = [
+    select(moment).where(moment >= 0, moment < STARTED_BEFORE).limit(1)
+    for moment in (runs.c.started_at, usage_facts.c.occurred_at)
+]
+_FIRST = [query.order_by(literal_column("1")) for query in _MOMENTS]
+_LAST = [query.order_by(literal_column("1").desc()) for query in _MOMENTS]
+"""The first and the last valid moments of runs and of requests, each from its index."""
 _SESSIONS = select(
     sessions.c.number, sessions.c.session_id, sessions.c.session_name, sessions.c.parent_session_id
 )
@@ -167,7 +175,7 @@ def report_usage(connection: Connection, query: UsageQuery) -> UsageReport:
 
 
 def _read(connection: Connection, query: UsageQuery) -> Iterator[tuple[datetime, Any, _Sums]]:
-    spans = spans_of(query.zone, query.since, 0 if query.bucket is UsageBucket.ALL else MAX_DAYS)
+    spans = _spans_of(connection, query)
     last = STARTED_BEFORE
     if query.until is not None:
         last = min(last, rows.to_microseconds(query.until))
@@ -186,6 +194,24 @@ def _read(connection: Connection, query: UsageQuery) -> Iterator[tuple[datetime,
                     key,
                     _Sums(list(map(int, counts)), int(table_cost), {*_dates(oldest, newest)}),
                 )
+
+
+def _spans_of(connection: Connection, query: UsageQuery) -> list[Span]:
+    """Return the spans of one offset each, from `since` until the last usage."""
+    if query.bucket is UsageBucket.ALL:
+        return spans_of(query.zone, query.since, 0)
+    first = min(_read_moments(connection, _FIRST), default=query.since)
+    last = max(_read_moments(connection, _LAST), default=first)
+    since = max(query.since, first - timedelta(days=2))
+    days = min(max((last - since).days, 0) + 2, MAX_DAYS_OF_REPORT)
+    return spans_of(query.zone, since, days)
+
+
+def _read_moments(connection: Connection, queries: Sequence[Select[Any]]) -> Iterator[datetime]:
+    for query in queries:
+        found = connection.scalar(query)
+        if found is not None:
+            yield rows.to_moment(int(found))
 
 
 def _measure(bucket: UsageBucket, offset: timedelta) -> tuple[int, int]:

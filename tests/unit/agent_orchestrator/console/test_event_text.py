@@ -141,6 +141,38 @@ def test_subagent_events_are_listed_below_their_call() -> None:
     assert sorted(as_they_come) == sorted(lines)  # only the order differs
 
 
+def test_imported_events_say_what_they_are() -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png"}}
+    said: dict[str, Any] = {"content": [{"type": "text", "text": "hi"}]}
+    events = [
+        event(1, "message", role="user", inherited=True, **said),
+        event(2, "message", role="user", origin="compaction", inherited=True, **said),
+        event(3, "message", role="assistant", rolled_back=True, **said),
+        event(4, "message", role="user", origin="agent", **said),
+        event(5, "message", role="user", content=[{"type": "image", "media_type": "image/png"}]),
+        event(6, "pre_tool", tool_name="exec", tool_input={"cmd": "ls"}),
+        event(7, "pre_tool", tool_name="shell", tool_input={"command": ["ls", "-l"]}),
+        event(8, "pre_tool", tool_name="view", tool_input={"path": "/x", "other": [1]}),
+        event(9, "rollback", num_turns=2),
+        event(10, "message", role="user", inherited="yes", content=[picture]),
+    ]
+    heads = [line.split(" ", 2)[2] for line in shown(events) if line.startswith("[")]
+    assert heads == [
+        "user (copied)",
+        "summary after compaction (copied)",
+        "assistant (taken back)",
+        "from another agent",
+        "user",
+        "exec: ls",
+        "shell: ls -l",
+        "view: /x",
+        "the conversation was taken back to an earlier point",
+        "user",
+    ]
+    pictures = [line.strip() for line in shown(events) if "image" in line]
+    assert pictures == ["[image image/png]", "[image image/png]"]
+
+
 def test_unfinished_call_delays_no_event_for_ever() -> None:
     lost = [event(1, "pre_tool", "a"), event(2, "session_stop"), event(3, "message")]
     seen = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..client.connect import client_of
 from ..console.command import FAILED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.import_report import TIMEOUT_SECONDS, print_report, progress
@@ -163,8 +162,7 @@ def _import(
     report = Report()
     try:
         with (
-            open_manager(config, for_people=True) as found,
-            client_of(found.base_url, timeout_seconds=TIMEOUT_SECONDS) as manager,
+            open_manager(config, for_people=True, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(state_dir(), manager.get_generation()) as state,
             progress(sources) as told,
         ):

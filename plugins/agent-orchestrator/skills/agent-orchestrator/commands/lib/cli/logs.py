@@ -75,7 +75,9 @@ def main(
 
     The events of a subagent are indented below the call that started it, with the subagent's name.
     With `--follow` they are printed as they arrive. Images and other data are shown as a note such
-    as `[image image/png, 12 KB]`. The usage of single model requests is printed only with `--json`.
+    as `[image image/png, 12 KB]`. Events that a fork copied from its original are marked with
+    `(copied)`, and those that the agent later took back with `(taken back)`. The usage of single
+    model requests is printed only with `--json`.
     """
     if after is not None and around is not None:
         raise CommandError("give --after or --around, not both", USAGE)

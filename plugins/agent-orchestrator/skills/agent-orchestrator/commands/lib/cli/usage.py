@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from ..client.connect import client_of
-from ..console.command import USAGE, Command, CommandError, configure
+from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
 from ..console.output import answer_json, local_parts, note, short_id
@@ -31,8 +30,6 @@ _UNKNOWN = {"project": "(no project)", "agent": "(no agent)", "model": "unknown"
 MAX_ROWS = 10_000
 TIMEOUT_SECONDS = 60.0
 """Time for the manager to sum up several million requests."""
-MAX_DAYS = 400
-"""Longest time that the manager sums up by day or by week."""
 _EVER = "1970-01-01T00:00:00+00:00"
 
 
@@ -73,9 +70,6 @@ def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
     The total of a run that an agent reported can include requests that it did not report one by
     one. These are at the start of the run, and under the model `unknown`.
     """
-    if by in BUCKETS and (since is None or today() - since > timedelta(days=MAX_DAYS)):
-        hint = f"use --since {MAX_DAYS}d, or another --by for a longer period"
-        raise CommandError(f"--by {by} shows up to {MAX_DAYS} days: {hint}", USAGE)
     report = _read(by, since, limit)
     if as_json:
         answer_json(report)
@@ -108,11 +102,8 @@ def _read(by: str, since: date | None, limit: int) -> dict[str, Any]:
         **({"time_zone": name} if name else {}),
     }
     config = configure(None, must_exist=False)
-    with (
-        open_manager(config, for_people=True) as manager,
-        client_of(manager.base_url, timeout_seconds=TIMEOUT_SECONDS) as patient,
-    ):
-        return patient.report_usage(query)
+    with open_manager(config, for_people=True, timeout_seconds=TIMEOUT_SECONDS) as manager:
+        return manager.report_usage(query)
 
 
 def _is_shown(by: str, row: dict[str, Any]) -> bool:

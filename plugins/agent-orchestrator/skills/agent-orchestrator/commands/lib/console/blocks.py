@@ -52,7 +52,8 @@ def _block(block: Any, lengths: Mapping[str, Any], path: str) -> str:
     nested = block.get("content")
     if isinstance(nested, list):
         return content_text(nested, lengths, f"{path}.content")
-    if any(isinstance(holder.get(key), str) for key in ("url", "uri", "file_id")):
+    named = ("url", "uri", "file_id", "media_type")  # of an import, the media type is all there is
+    if any(isinstance(holder.get(key), str) for key in named):
         return f"[{_words(block, holder, None)}]"
     rest = {key: value for key, value in block.items() if key != "type"}
     return f"[{block['type']}]" if not rest else f"[{block['type']}] {_json(rest)}"

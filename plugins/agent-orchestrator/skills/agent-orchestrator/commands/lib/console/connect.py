@@ -14,7 +14,7 @@ import httpx
 from .. import __version__
 from ..client.connect import client_of
 from ..client.find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
-from ..client.manager import ManagerClient
+from ..client.manager import TIMEOUT_SECONDS, ManagerClient
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -30,8 +30,12 @@ from .command import CommandError
 from .output import note
 
 
-def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
+def open_manager(
+    config: Config, *, for_people: bool = False, timeout_seconds: float = TIMEOUT_SECONDS
+) -> ManagerClient:
     """Return a client of the configured manager, or of the default one, started if necessary.
+
+    `timeout_seconds` is the timeout of each request, also while the manager is looked for.
 
     Raises:
         CommandError: no manager serves and none can be started; or this is inside a run and the
@@ -44,9 +48,9 @@ def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
             "started; ask the person to do this in a shell outside the run"
         )
     if is_manager_given():
-        manager = client_of(config.session_manager_url)
+        manager = client_of(config.session_manager_url, timeout_seconds=timeout_seconds)
     else:
-        manager = _open_own(found, config)
+        manager = _open_own(found, config, timeout_seconds)
     if not manager.is_of_a_run and any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
         from ..runs.delivery import deliver_leftovers
 
@@ -54,12 +58,12 @@ def open_manager(config: Config, *, for_people: bool = False) -> ManagerClient:
     return manager
 
 
-def _open_own(found: Found | None, config: Config) -> ManagerClient:
+def _open_own(found: Found | None, config: Config, timeout_seconds: float) -> ManagerClient:
     """Return a client of this machine's manager once it answers; wait while another one ends."""
     deadline = time.monotonic() + WATCHDOG_SECONDS
     while True:
         found = found or _start()
-        manager = client_of(url_of(found, config))
+        manager = client_of(url_of(found, config), timeout_seconds=timeout_seconds)
         try:
             health = manager.get_health()
         except SessionClientError as exc:

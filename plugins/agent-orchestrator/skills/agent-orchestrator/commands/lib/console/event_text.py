@@ -28,7 +28,14 @@ MAX_HELD_EVENTS = 50_000
 _ORIGINS = {
     "compaction": "summary after compaction",
     "command": "output of a command",
+    "agent": "from another agent",
 }
+_BOUNDARIES = {
+    "conversation": "the agent began a new conversation",
+    "rollback": "the conversation was taken back to an earlier point",
+}
+_MARKS = {"inherited": "copied", "rolled_back": "taken back"}
+"""Fields of imported events that are true, in words."""
 
 
 def is_detail(event: Event) -> bool:
@@ -112,6 +119,7 @@ class EventText:
         day, moment = self._moment(event.get("occurred_at") or event.get("recorded_at"))
         depth, name = self._subagents.of(event)
         said = f"{name} · {_title(event)}" if name else _title(event)
+        said += "".join(f" ({word})" for mark, word in _MARKS.items() if event.get(mark) is True)
         head = _NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")
         is_marked = self._marked is not None and event.get("seq") == self._marked
         lines = [click.style(_MARK + head, bold=True) if is_marked else head]
@@ -222,8 +230,8 @@ def _title(event: Event) -> str:
             return f"began: {event.get('description') or ''}".rstrip(": ")
         case "subagent_stop":
             return f"{event.get('status') or 'ended'}"
-        case "conversation":
-            return "the agent began a new conversation"
+        case "conversation" | "rollback":
+            return _BOUNDARIES[kind]
         case "usage":
             usage = event.get("usage")
             counts = usage if isinstance(usage, dict) else {}

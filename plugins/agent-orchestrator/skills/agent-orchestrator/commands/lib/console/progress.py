@@ -14,6 +14,11 @@ Event = dict[str, Any]
 Show = Callable[[Event], None]
 
 MAX_CHARS = 80
+_INFORMATIVE = (
+    *("command", "cmd", "file_path", "filePath", "pattern", "query", "path", "url"),
+    *("description", "prompt"),
+)
+"""Names of inputs, the most informative first."""
 
 
 @contextmanager
@@ -66,12 +71,15 @@ def describe(event: Event) -> str:
 
 
 def gist(tool_input: Any) -> str:
-    """Return the most informative value of a tool's input."""
+    """Return the most informative value of a tool's input, whichever agent has the tool."""
     if not isinstance(tool_input, dict):
         return ""
-    for key in ("command", "file_path", "pattern", "url", "description", "prompt"):
-        if isinstance(tool_input.get(key), str):
-            return str(tool_input[key])
+    for key in _INFORMATIVE:
+        value = tool_input.get(key)
+        if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
+            value = " ".join(value)  # the arguments of a command
+        if isinstance(value, str):
+            return value
     return ""
 
 

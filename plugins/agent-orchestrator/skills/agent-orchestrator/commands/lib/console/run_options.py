@@ -56,7 +56,8 @@ _SHARED = (
         type=WholeNumber(min=1, max=1_000_000),
         metavar="N",
         help="Stop Claude Code after N turns of this run by its own count, if it has not finished, "
-        "with the reason `budget`. A turn is one answer of the model. Default: no limit.",
+        "with the reason `budget`. A turn is one answer of the model, except in a "
+        "subagent. Default: no limit.",
     ),
     click.option(
         "--no-transcripts",

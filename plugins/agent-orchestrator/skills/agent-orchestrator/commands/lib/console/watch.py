@@ -16,6 +16,14 @@ from .interrupts import release_interrupts
 from .output import answer, answer_json, discard, note, tell_outage
 from .progress import progress
 
+_CONTINUE = "; ao-resume continues it"
+_WORDS = {
+    "budget": ("reached a limit", _CONTINUE),
+    "timeout": ("reached its time limit", _CONTINUE),
+    "lost": ("was lost", ""),
+}
+"""How a run ended where its reason is not a verb, and what to do next."""
+
 
 def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
     """Follow the run to its end, print its result, and return the exit code.
@@ -53,7 +61,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
                 ) from None
     if ended["run"] > session["run"]:
         reason = end.get("reason", "lost")
-        note(f"session {ended['session_name']!r} {reason}: run {ended['run']} continues it")
+        note(f"session {ended['session_name']!r} ({reason}) continues in run {ended['run']}")
         return DONE if reason == "completed" else FAILED
     return _report(manager, ended, end.get("error"), as_json=as_json)
 
@@ -83,5 +91,6 @@ def _report(manager: ManagerClient, session: Json, error: str | None, *, as_json
     if session["reason"] == "completed":
         return DONE
     why = error or ("its supervisor is gone" if session["reason"] == "lost" else "reason unknown")
-    note(f"session {session['session_name']!r} {session['reason']}: {why}")
+    how, hint = _WORDS.get(session["reason"], (session["reason"], ""))
+    note(f"session {session['session_name']!r} {how}: {why}{hint}")
     return FAILED
