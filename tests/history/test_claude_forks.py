@@ -106,6 +106,19 @@ def test_resumed_fork_continues_with_own_events(tmp_path: Path) -> None:
     assert fork_of(items) is None
 
 
+def test_copy_that_is_written_after_the_first_lines_is_inherited(tmp_path: Path) -> None:
+    lines = [line for line in sample(FORK).read_text().splitlines() if "queue-op" not in line]
+    begin, *rest = [json.loads(line) for line in lines]
+    path = written(tmp_path, [begin], name=f"{FORK}.jsonl")
+    source = Source(path=path, root=tmp_path)
+    parser = FORMAT.parser(source, None)
+    assert list(read_lines(parser, path.read_bytes())) == []
+    written(tmp_path, [begin, *rest], name=f"{FORK}.jsonl")
+    later = FORMAT.parser(source, json.loads(json.dumps(parser.state)))
+    items = list(read_lines(later, path.read_bytes()))  # the first line has no items
+    assert copied_ids(items) == copied_ids(read(FORK))
+
+
 def test_fork_in_the_background_has_the_same_marks(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in sample(FORK).read_text().splitlines()]
     marked = [{**line, "sessionKind": "bg"} if "uuid" in line else line for line in lines]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Changes(NamedTuple):
 
 def changes_below(
     roots: Sequence[Path], *, polls: bool, on_blind: Callable[[str], None]
-) -> Iterator[Changes]:
+) -> Generator[Changes, None, None]:
     """Yield the changes below directories for ever: each second, also without a change.
 
     A directory that does not exist yet, or is replaced, is watched from the next second on. With
@@ -45,7 +45,8 @@ def changes_below(
             for added, modified, deleted in _reported(list(places), is_blind):
                 yield Changes(added, modified, deleted, is_beginning, is_blind)
                 is_beginning = False
-                if _places(roots) != places:
+                # A new directory can have the identity of the deleted one.
+                if _places(roots) != places or not deleted.isdisjoint(places):
                     break
         except FileNotFoundError:  # a directory was deleted just now
             time.sleep(TICK_SECONDS)
@@ -75,8 +76,10 @@ def _reported(places: list[Path], is_blind: bool) -> Iterator[tuple[Paths, Paths
     # Late: it is needed nowhere else.
     from watchfiles import Change, watch
 
+    # Some systems report the real path of a directory that was given through a link.
+    named = {place.resolve(): place for place in places}
     for found in watch(
-        *places,
+        *named,
         watch_filter=None,
         debounce=_MOST_MS,
         step=_STEP_MS,
@@ -86,6 +89,14 @@ def _reported(places: list[Path], is_blind: bool) -> Iterator[tuple[Paths, Paths
         ignore_permission_denied=True,
     ):
         by_kind = {
-            kind: frozenset(Path(path) for each, path in found if each is kind) for kind in Change
+            kind: frozenset(_as_named(Path(path), named) for each, path in found if each is kind)
+            for kind in Change
         }
         yield by_kind[Change.added], by_kind[Change.modified], by_kind[Change.deleted]
+
+
+def _as_named(path: Path, named: dict[Path, Path]) -> Path:
+    """Return a reported path below the directory as it was given."""
+    return next(
+        (named[up] / path.relative_to(up) for up in (path, *path.parents) if up in named), path
+    )

@@ -80,7 +80,11 @@ class ClaudeFormat:
         is_subagent = source.path.name.startswith(_SUBAGENT)
         lane = _lane_of(source) if is_subagent else None
         if state is not None:
-            return Parser(Memory.of_state(state), outputs, lane=lane)
+            memory = Memory.of_state(state)
+            if memory.last_line is None and lane is None:
+                # Claude Code writes the copied lines of a fork some time after its first lines.
+                memory.end_of_copy = end_of_copy(source.path, source.path.stem)
+            return Parser(memory, outputs, lane=lane)
         if is_subagent:
             session_id = parts[1] if len(parts) > _MAIN_DEPTH else None
             return Parser(Memory(session_id=session_id), outputs, lane=lane)
