@@ -104,10 +104,12 @@ class PostgresqlReading:
             if len(newest.numbers) < _FEW * count:
                 break
             count = _CHECKED
-        yield from self._rare(query, below)
+        # The index collects all words with a prefix first, for a small block as for a large one.
+        has_prefix = any(term.is_prefix for term in (*match.wanted, *match.excluded))
+        yield from self._rare(query, below, least=len(BLOCK_BITS) - 2 if has_prefix else 0)
 
-    def _rare(self, query: str, below: int) -> Iterator[Batch]:
-        size = 0
+    def _rare(self, query: str, below: int, *, least: int) -> Iterator[Batch]:
+        size = least
         while below > 0:
             bits = BLOCK_BITS[size]
             lowest = below - 1 >> bits << bits
@@ -121,7 +123,7 @@ class PostgresqlReading:
             if taken < _QUICK_SECONDS:
                 size = min(size + 1, len(BLOCK_BITS) - 1)
             elif taken > _SLOW_SECONDS:
-                size = max(size - 1, 0)
+                size = max(size - 1, least)
 
     def scores(self, match: Match, numbers: list[int]) -> dict[int, float]:
         if not match.wanted:
