@@ -46,8 +46,11 @@ def end_runs(state_dir: Path) -> None:
 
 def end_noted_import(state_dir: Path) -> None:
     """End the import that a hook has started. Its notes remain."""
-    pid = holder_of(state_dir / "notes.lock")
-    if pid is not None:
+    lock = state_dir / "notes.lock"
+    # An import that has just begun has locked the file before it writes its number.
+    wait_for(lambda: holder_of(lock) != "", "the import has its number in the file")
+    pid = holder_of(lock)
+    if pid:
         _kill(psutil.Process(int(pid)))
 
 

@@ -41,6 +41,9 @@ class Manager:
     def append_entries(self, *_: object, **__: object) -> None:
         pass
 
+    def list_transcripts(self, _where: object) -> list[dict[str, Any]]:
+        return []
+
 
 class Shown:
     def progress(self, sources: object) -> Any:
