@@ -47,13 +47,7 @@ from agent_session_manager.store.feeds import Beginning, Changes
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.retention import Due, RetentionChange
-from agent_session_manager.store.search import (
-    Indexed,
-    IndexPausedError,
-    IndexState,
-    Search,
-    SearchPage,
-)
+from agent_session_manager.store.search import Indexed, IndexState, Search, SearchPage
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageQuery, UsageReport, UsageRow
 
@@ -343,11 +337,8 @@ class Manager:
         loop = asyncio.get_running_loop()
         try:
             indexed = await loop.run_in_executor(self._indexing, self._store.search.index_some)
-        except IndexPausedError:
-            self.index_state = IndexState.PAUSED
-            raise
-        except Exception:
-            self.index_state = IndexState.FAILING
+        except Exception as exc:
+            self.index_state = IndexState.after(exc)
             raise
         self.index_state = IndexState.BEHIND if indexed.has_more else IndexState.CURRENT
         return indexed

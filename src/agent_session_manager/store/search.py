@@ -35,6 +35,10 @@ class SearchSort(StrEnum):
     """By rank among the newest 2,000 matches, then among the 2,000 before them, and so on."""
 
 
+class IndexPausedError(Exception):
+    """The index is not written, because the disk is full or nearly full."""
+
+
 class IndexState(StrEnum):
     """The state of the index compared with the record."""
 
@@ -44,6 +48,11 @@ class IndexState(StrEnum):
     """The disk is nearly full, and the record needs the rest of it."""
     FAILING = "failing"
     """The last step failed; it is tried again."""
+
+    @classmethod
+    def after(cls, failure: Exception) -> IndexState:
+        """Return the state after a step has failed."""
+        return cls.PAUSED if isinstance(failure, IndexPausedError) else cls.FAILING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +130,6 @@ class Indexed:
 
     through: int
     has_more: bool
-
-
-class IndexPausedError(Exception):
-    """The index is not written, because the disk is full or nearly full."""
 
 
 class SearchIndex(Protocol):
