@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 
+from agent_session_manager.sql.search.sqlite_file import index_path
 from benchmarks import servers
 from benchmarks.answers import answer
 from benchmarks.effort import Effort
@@ -21,9 +23,8 @@ def append_rate(effort: Effort) -> Row:
         unit="events/s",
         goal=0.95,
     )
-    return _under_load(
-        row, effort, limit="append_limit", requests=effort.requests_per_session, events=1
-    )
+    limit = servers.limit("append_limit")
+    return _under_load(row, effort, limit, requests=effort.requests_per_session, events=1)
 
 
 def list_rate(effort: Effort) -> Row:
@@ -34,12 +35,34 @@ def list_rate(effort: Effort) -> Row:
         unit="events/s",
         goal=0.85,
     )
-    return _under_load(
-        row, effort, limit="list_limit", requests=effort.lists_per_session, events=100
+    limit = servers.limit("list_limit")
+    return _under_load(row, effort, limit, requests=effort.lists_per_session, events=100)
+
+
+def indexed_rate(effort: Effort) -> Row:
+    row = Row(
+        name="append indexed",
+        what="acknowledged single-event appends, while the search index follows",
+        beside="the same manager, whose index cannot be written",
+        unit="events/s",
+        goal=0.9,
     )
+    limit = servers.manager(prepare=_prevent_index)
+    return _under_load(row, effort, limit, requests=effort.requests_per_session, events=1)
 
 
-def _under_load(row: Row, effort: Effort, *, limit: str, requests: int, events: int) -> Row:
+def _prevent_index(state_dir: Path) -> None:
+    index_path(state_dir / "sessions.db").mkdir()
+
+
+def _under_load(
+    row: Row,
+    effort: Effort,
+    limit: AbstractContextManager[servers.Server],
+    *,
+    requests: int,
+    events: int,
+) -> Row:
     def rate(server: servers.Server, number: int) -> float:
         job = Job(
             round=number,
@@ -52,7 +75,7 @@ def _under_load(row: Row, effort: Effort, *, limit: str, requests: int, events: 
 
     with ExitStack() as stack:
         ours = stack.enter_context(servers.manager())
-        beside = stack.enter_context(servers.limit(limit))
+        beside = stack.enter_context(limit)
         return row.alternate(
             lambda number: rate(ours, number),
             lambda number: rate(beside, number),

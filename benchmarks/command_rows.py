@@ -34,8 +34,8 @@ def status_time(effort: Effort) -> Row:
         environ = server.environ()
         status = [sys.executable, str(COMMANDS / "ao-status"), session_ids(0)[0]]
         return row.alternate(
-            lambda _: _seconds(status, environ),
-            lambda _: _seconds([sys.executable, "-c", "pass"], environ),
+            lambda _: whole_seconds(status, environ),
+            lambda _: whole_seconds([sys.executable, "-c", "pass"], environ),
             rounds=effort.starts,
         )
 
@@ -54,13 +54,13 @@ def detach_time(effort: Effort) -> Row:
         environ = server.environ()
         new = [sys.executable, str(COMMANDS / "ao-new"), "--detach", "--executor", "command"]
         return row.alternate(
-            lambda _: _seconds([*new, f"run {next(names)}", "--", "true"], environ),
+            lambda _: whole_seconds([*new, f"run {next(names)}", "--", "true"], environ),
             lambda _: DETACH_GOAL_SECONDS,
             rounds=effort.starts,
         )
 
 
-def _seconds(command: list[str], environ: dict[str, str]) -> float:
+def whole_seconds(command: list[str], environ: dict[str, str]) -> float:
     """Return the duration of a command; `wait` with a timeout would notice its end 50 ms late."""
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -19,6 +19,8 @@ class Effort:
     follow_seconds: float
     pressure_seconds: float
     malformed_requests: int
+    searched_events: int
+    search_rounds: int
 
 
 FULL = Effort(
@@ -32,6 +34,8 @@ FULL = Effort(
     follow_seconds=4.0,
     pressure_seconds=5.0,
     malformed_requests=200_000,
+    searched_events=200_000,
+    search_rounds=10,
 )
 QUICK = Effort(
     rounds=3,
@@ -44,4 +48,6 @@ QUICK = Effort(
     follow_seconds=2.0,
     pressure_seconds=2.0,
     malformed_requests=4_000,
+    searched_events=10_000,
+    search_rounds=3,
 )

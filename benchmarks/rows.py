@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.append_rows import append_rate, client_rate, list_rate
+from benchmarks.append_rows import append_rate, client_rate, indexed_rate, list_rate
 from benchmarks.command_rows import detach_time, status_time
 from benchmarks.effort import Effort
 from benchmarks.feed_rows import follow_time
@@ -13,9 +13,12 @@ from benchmarks.measure import Row
 from benchmarks.memory_rows import claude_memory, manager_memory, supervisor_memory
 from benchmarks.page_rows import first_event_time, first_session_time
 from benchmarks.pressure_rows import goodput, malformed_memory
+from benchmarks.search_rows import command_time
+from benchmarks.search_rows import rows as search_rows
 
 ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "append": append_rate,
+    "append indexed": indexed_rate,
     "lists": list_rate,
     "client": client_rate,
     "status": status_time,
@@ -24,6 +27,8 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "list page": first_session_time,
     "session page": first_event_time,
     **growth_rows(),
+    **search_rows(),
+    "ao-search": command_time,
     "manager memory": manager_memory,
     "supervisor memory": supervisor_memory,
     "claude memory": claude_memory,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,10 @@ def clean_environ() -> dict[str, str]:
 
 @contextmanager
 def manager(
-    *, sessions: bool = True, prepare: Callable[[Path], None] = lambda _: None
+    *,
+    sessions: bool = True,
+    prepare: Callable[[Path], None] = lambda _: None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run `agent-session-manager serve`, with the workload's sessions or without sessions.
 
@@ -71,7 +74,7 @@ def manager(
     with _directory() as state_dir:
         prepare(state_dir)
         program = Path(sys.executable).with_name("agent-session-manager")
-        command = [str(program), "serve", "--port", "0", "--state-dir", str(state_dir)]
+        command = [str(program), "serve", "--port", "0", "--state-dir", str(state_dir), *arguments]
         log = state_dir / "server.log"
         with log.open("wb") as out, _running(command, stdout=out.fileno()) as process:
             server = _announced(process, state_dir, log)

@@ -40,7 +40,7 @@ _EMPTY = (
 @pytest.fixture(scope="session")
 def _postgresql() -> Iterator[URL]:
     """The URL of the test database, over a Unix socket."""
-    with _running_server() as url:
+    with running_server() as url:
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             for statement in _SETTINGS:
@@ -50,7 +50,8 @@ def _postgresql() -> Iterator[URL]:
 
 
 @contextmanager
-def _running_server() -> Iterator[URL]:
+def running_server() -> Iterator[URL]:
+    """Run a server with its default settings; yield the URL of its first database."""
     # Not below pytest's own folder: the server's user must have access, and the path of its
     # socket must be short.
     directory = Path(tempfile.mkdtemp(prefix="ao-postgresql-"))

@@ -1,7 +1,8 @@
 """Follows the record with the search index, in the background.
 
 Commits wake the indexer. It waits a moment, so that a few commits share a step. While commits
-continue, it pauses after each step for as long as the step took: they need the processor first.
+continue, it pauses after each step for three times as long as the step took: they need the
+processor first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from agent_session_manager.store.search import Indexed, IndexPausedError
 
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.2
+GATHER_SECONDS = 0.3
+PAUSE = 3
+"""Length of a pause while commits continue, as a multiple of the step before it."""
 LOOK_SECONDS = 30.0
 """Time after which the indexer looks without a wakeup: another manager may have stopped."""
 FIRST_RETRY_SECONDS = 1.0
@@ -68,7 +71,7 @@ class Indexer:
                 self._failure = None
             if has_more and changed.is_set():
                 changed.clear()
-                await self._time.sleep(self._time.monotonic() - begin)
+                await self._time.sleep(PAUSE * (self._time.monotonic() - begin))
 
     async def _wait_after(self, failure: Exception) -> None:
         """Wait longer after each failure of a kind in a row; log only the first one."""

@@ -51,7 +51,7 @@ class IndexState(StrEnum):
 
     @classmethod
     def after(cls, failure: Exception) -> IndexState:
-        """Return the state after a step that failed."""
+        """Return the state after a step has failed."""
         return cls.PAUSED if isinstance(failure, IndexPausedError) else cls.FAILING
 
 
@@ -88,8 +88,6 @@ class FoundSession:
     session_name: str
     project_dir: str | None
     agent_name: str | None
-    agent: str | None
-    """Name of its agent definition, or else its executor."""
 
 
 @dataclass(frozen=True, kw_only=True)

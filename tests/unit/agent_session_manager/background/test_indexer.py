@@ -13,6 +13,7 @@ from agent_session_manager.background.indexer import (
     FIRST_RETRY_SECONDS,
     GATHER_SECONDS,
     LAST_RETRY_SECONDS,
+    PAUSE,
     Indexer,
 )
 from agent_session_manager.domain.errors import StoreUnavailableError
@@ -79,7 +80,7 @@ def test_indexer_pauses_while_commits_continue() -> None:
     world = World(5)
     world.commits_in_steps = 2
     run(world.run_until_idle())
-    assert (world.steps, world.pauses) == (5, [STEP_SECONDS] * 2)
+    assert (world.steps, world.pauses) == (5, [PAUSE * STEP_SECONDS] * 2)
 
 
 def test_commit_wakes_the_indexer_after_a_moment() -> None:
