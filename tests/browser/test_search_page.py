@@ -15,6 +15,7 @@ from tests.support.manager import RunningManager
 from tests.support.transcript_files import PROJECT, Transcript
 
 Open = Callable[..., Visit]
+AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
 LONG = "x = 1\n" * 4000
 
@@ -255,6 +256,29 @@ def test_search_works_on_a_phone_and_without_the_manager(
     own.restart()
     away.get_by_role("alert").get_by_role("button", name="Try again").click()
     expect(away.get_by_text("To open the dashboard, run this command")).to_be_visible()
+
+
+def test_views_have_no_accessibility_problems(history: RunningManager, visit: Open) -> None:
+    shown = {
+        "": "Nothing is running.",
+        "sessions": "42 sessions",
+        "search": "these words, one after the other",
+        "search?q=refused": "only here",
+        'search?q="': "this quotation mark",
+        "search?q=nothing&kind=note": "No event matches.",
+        f"sessions/{Transcript(1).session_id}/seq/4?q=refused": "connection refused",
+        f"sessions/{Transcript(2).session_id}": "6 events copied",
+    }
+    for options in ({"color_scheme": "light"}, {**PHONE, "color_scheme": "dark"}):
+        opened = visit(history, **options)
+        page = opened.enter()
+        page.evaluate(AXE.read_text())
+        for view, words in shown.items():
+            opened.go(f"#/{view}")
+            expect(page.get_by_role("main")).to_contain_text(words)
+            found = page.evaluate("async () => (await axe.run()).violations")
+            problems = [(each["id"], node["html"]) for each in found for node in each["nodes"]]
+            assert problems == [], view
 
 
 def test_first_steps_offer_the_import_and_its_sessions_appear(

@@ -36,9 +36,9 @@ export function HitList({ groups, filter }: HitListProps) {
               <a
                 className="quiet-text"
                 href={searchLink({ ...filter, session_id: session.session_id, by_session: false })}
-                aria-label={`Search only in ${oneLine(session.session_name)}`}
               >
                 only here
+                <span className="visually-hidden">: search in {oneLine(session.session_name)}</span>
               </a>
             )}
             <CopyButton label="Copy the resume command" text={resumeCommand(session)} icon="terminal" />

@@ -4,11 +4,12 @@ import { useKeys } from "../hooks/use-keys";
 import { replaceRoute } from "../hooks/use-route";
 import { useSessions } from "../hooks/use-sessions";
 import { toggled } from "../state/sets";
-import { sessionsLink } from "../text/route";
+import { searchLink, sessionsLink } from "../text/route";
 import { defaultFilter, type SessionFilter } from "../wire";
 import "../styles/session-list.css";
 import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
+import { Line } from "../ui/text";
 import { FilterBar } from "./filter-bar";
 import { SelectionBar } from "./selection-bar";
 import { SessionTable } from "./session-table";
@@ -41,6 +42,7 @@ export function SessionsView({ filter }: { filter: SessionFilter }) {
         <div className="loading" role="status" aria-label="Loading the sessions" />
       ) : list.sessions.length === 0 ? (
         <NoSessions
+          text={filter.text.trim()}
           isFiltered={
             filterKey !== sessionsLink({ ...defaultFilter, sort: filter.sort, grouped: filter.grouped })
           }
@@ -59,13 +61,18 @@ export function SessionsView({ filter }: { filter: SessionFilter }) {
   );
 }
 
-function NoSessions({ isFiltered }: { isFiltered: boolean }) {
+function NoSessions({ isFiltered, text }: { isFiltered: boolean; text: string }) {
   if (isFiltered) {
     return (
       <Empty title="No session matches the filter.">
         <a className="button" href={sessionsLink()}>
           Show all
         </a>
+        {text !== "" && (
+          <a href={searchLink({ query: text })}>
+            Search the events for <Line text={text} />
+          </a>
+        )}
       </Empty>
     );
   }

@@ -47,11 +47,18 @@ function cutAt(text: string, limit: number): string {
   return line > limit * 0.8 ? text.slice(0, line) : text.slice(0, limit).replace(/[\ud800-\udbff]$/, "");
 }
 
+/** Make an element reachable by keyboard if its content must be scrolled. */
+export function scrollByKeys(element: HTMLElement | null): void {
+  if (element === null) return;
+  const { scrollHeight, clientHeight, scrollWidth, clientWidth } = element;
+  if (scrollHeight > clientHeight || scrollWidth > clientWidth) element.tabIndex = 0;
+}
+
 export function PlainText({ text, className = "" }: { text: string; className?: string }) {
   return (
     <Clipped text={text}>
       {(shown) => (
-        <pre className={`plain ${className}`} dir="auto">
+        <pre ref={(element) => scrollByKeys(element)} className={`plain ${className}`} dir="auto">
           {visible(shown)}
         </pre>
       )}

@@ -1,13 +1,13 @@
 import { memo } from "react";
 import { pieces } from "../../text/terminal";
-import { Clipped } from "../../ui/text";
+import { Clipped, scrollByKeys } from "../../ui/text";
 
 /** The terminal output of a program, with its colours. */
 export const Terminal = memo(function Terminal({ text }: { text: string }) {
   return (
     <Clipped text={text}>
       {(shown) => (
-        <pre className="terminal" dir="ltr">
+        <pre ref={(element) => scrollByKeys(element)} className="terminal" dir="ltr">
           {pieces(shown).map((piece, place) => (
             <span
               // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never change their places
