@@ -16,6 +16,7 @@ from ..console.connect import open_manager
 from ..console.options import json_option, project_option
 from ..console.output import answer_json, clean, note
 from ..machine.environment import state_dir
+from ..shared.counted import counted
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -157,7 +158,7 @@ def _progress(sources: list[tuple[Format, Source]]) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(f"{len(sources)} files", total=total)
+        task = shown.add_task(counted(len(sources), "file"), total=total)
         yield lambda read: shown.advance(task, read)
 
 
@@ -172,30 +173,34 @@ def _print(report: Report, *, dry_run: bool) -> None:
     counts = report.counts
     verb = "would be imported" if dry_run else "imported"
     click.echo(
-        f"{counts['sessions']:,} {'' if dry_run else 'new '}sessions, {counts['events']:,} events "
-        f"and {counts['requests']:,} model requests {verb} from {counts['sources']:,} files"
+        f"{counted(counts['sessions'], 'session' if dry_run else 'new session')}, "
+        f"{counted(counts['events'], 'event')} and {counted(counts['requests'], 'model request')} "
+        f"{verb} from {counted(counts['sources'], 'file')}"
         + (f" ({counts['unchanged']:,} unchanged)" if counts["unchanged"] else "")
     )
     for name, text in _OTHERS:
         if counts[name]:
-            click.echo(f"{counts[name]:,} {text}")
+            noun, rest = text
+            click.echo(f"{counted(counts[name], noun)} {rest}")
     for (agent, kind), count in sorted(report.unknown.items()):
-        click.echo(f"{count:,} records of {agent} of the unknown kind {clean(kind)!r} skipped")
+        click.echo(
+            f"{counted(count, 'record')} of {agent} of the unknown kind {clean(kind)!r} skipped"
+        )
     for path, place, reason in report.problems[:MAX_SHOWN]:
         where = f"{path}: {place}" if place else path
         note(f"{clean(where)}: {clean(reason)}")
     if len(report.problems) > MAX_SHOWN:
-        note(f"{len(report.problems) - MAX_SHOWN} more problems: --json lists them")
+        note(f"{counted(len(report.problems) - MAX_SHOWN, 'more problem')}: --json lists them")
 
 
 _OTHERS = (
-    ("copied", "events are copies that forks begin with"),
-    ("gone", "sessions remain, although their files no longer exist"),
-    ("held", "files wait for the end of a run that is open: import again later"),
-    ("deleted", "files belong to sessions that were deleted in the manager"),
-    ("shortened", "records were too long: long texts in them were shortened"),
-    ("broken", "broken records skipped"),
-    ("refused", "events refused by the manager"),
-    ("not_understood", "files not understood"),
-    ("failed", "files not read"),
+    ("copied", ("copied event", "at the beginning of forks")),
+    ("gone", ("session", "kept, although the file no longer exists")),
+    ("held", ("file", "waiting for the end of an open run: import again later")),
+    ("deleted", ("file", "skipped: the session was deleted in the manager")),
+    ("shortened", ("long record", "imported with shortened texts")),
+    ("broken", ("broken record", "skipped")),
+    ("refused", ("record", "refused by the manager")),
+    ("not_understood", ("file", "not understood")),
+    ("failed", ("file", "not read")),
 )

@@ -16,6 +16,7 @@ from ..console.search_hits import heading, lines
 from ..console.since import Since
 from ..machine.time_zone import start_of
 from ..sessions.resolve import resolve
+from ..shared.counted import counted
 
 EXAMPLES = """\
   ao-search connection refused
@@ -110,7 +111,10 @@ def main(
             click.echo(line)
     behind = found["newest"] - found["indexed_through"]
     if behind > 0:
-        note(f"the search index is {behind:,} events behind the record, so there may be more hits")
+        note(
+            f"the search index is {counted(behind, 'event')} behind the record, so there may be "
+            "more hits"
+        )
     elif sys.stderr.isatty() and found["next_page"] is not None:
         note("there are more hits: use more words, or a higher --limit")
     elif sys.stderr.isatty() and not (found["hits"] or found["sessions"]):

@@ -40,7 +40,7 @@ class _Fate:
     place: Place | None = None
     """None: the parts name their sessions, and there is no transcript."""
     is_copy: bool = False
-    """True if the session has another source, and only the name is taken from this one."""
+    """True if the session has another source, and only its name is taken from here."""
     is_over: bool = False
     is_recorded: bool = False
     """True if the session existed before the import: its run may have sent its transcript."""
@@ -166,7 +166,7 @@ class Importer:
                 self._fail("failed", begin, one.form.version, str(exc))
         else:
             is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
-            # The session of another source is not gone when this one is.
+            # The session of another source is not gone when this source is.
             done = batch.progress if is_own else replace(batch.progress, session_id="")
             self._state.write(done)
 
