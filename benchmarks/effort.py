@@ -19,6 +19,9 @@ class Effort:
     follow_seconds: float
     pressure_seconds: float
     malformed_requests: int
+    import_files: int
+    import_rounds: int
+    import_line_mb: int
 
 
 FULL = Effort(
@@ -32,6 +35,9 @@ FULL = Effort(
     follow_seconds=4.0,
     pressure_seconds=5.0,
     malformed_requests=200_000,
+    import_files=1000,
+    import_rounds=2,
+    import_line_mb=300,
 )
 QUICK = Effort(
     rounds=3,
@@ -44,4 +50,7 @@ QUICK = Effort(
     follow_seconds=2.0,
     pressure_seconds=2.0,
     malformed_requests=4_000,
+    import_files=40,
+    import_rounds=1,
+    import_line_mb=48,
 )
