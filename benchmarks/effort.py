@@ -21,6 +21,9 @@ class Effort:
     malformed_requests: int
     searched_events: int
     search_rounds: int
+    import_files: int
+    import_rounds: int
+    import_line_mb: int
 
 
 FULL = Effort(
@@ -36,6 +39,9 @@ FULL = Effort(
     malformed_requests=200_000,
     searched_events=200_000,
     search_rounds=10,
+    import_files=1000,
+    import_rounds=2,
+    import_line_mb=300,
 )
 QUICK = Effort(
     rounds=3,
@@ -50,4 +56,7 @@ QUICK = Effort(
     malformed_requests=4_000,
     searched_events=10_000,
     search_rounds=3,
+    import_files=40,
+    import_rounds=1,
+    import_line_mb=48,
 )

@@ -9,6 +9,7 @@ from benchmarks.command_rows import detach_time, status_time
 from benchmarks.effort import Effort
 from benchmarks.feed_rows import follow_time
 from benchmarks.growth_rows import rows as growth_rows
+from benchmarks.import_rows import import_memory, import_rate, unchanged_time
 from benchmarks.measure import Row
 from benchmarks.memory_rows import claude_memory, manager_memory, supervisor_memory
 from benchmarks.page_rows import first_event_time, first_session_time
@@ -32,6 +33,9 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "manager memory": manager_memory,
     "supervisor memory": supervisor_memory,
     "claude memory": claude_memory,
+    "import": import_rate,
+    "import unchanged": unchanged_time,
+    "import memory": import_memory,
     "overload": goodput,
     "malformed memory": malformed_memory,
 }

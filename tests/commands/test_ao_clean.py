@@ -13,7 +13,7 @@ from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell
 
 Make = Callable[..., str]
 
-QUESTION = "Delete these 2 sessions and their events? [y/N]: "
+QUESTION = "Delete 2 sessions with all events? [y/N]: "
 
 
 def timeless(text: str) -> str:
@@ -51,8 +51,8 @@ def test_clean_deletes_only_the_named_sessions(
     ended = shell.run("ao-clean", "one", two[:-2], "one")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     assert timeless(ended.stdout) == (
-        f"deleted one (finished, 1 events, … ago, {one})\n"
-        f"deleted two (finished, 1 events, … ago, {two})\n"
+        f"deleted one (finished, 1 event, … ago, {one})\n"
+        f"deleted two (finished, 1 event, … ago, {two})\n"
     )
     assert left() == {"three"}
 
@@ -124,8 +124,8 @@ def test_all_lists_the_sessions_and_asks(
         terminal.types(types)
         ended, screen = terminal.end()
     asked, _, rest = timeless(screen).partition(QUESTION)
-    assert f"  two (finished, 1 events, … ago, {two})\n" in asked
-    assert f"  one (finished, 1 events, … ago, {one})\n" in asked
+    assert f"  two (finished, 1 event, … ago, {two})\n" in asked
+    assert f"  one (finished, 1 event, … ago, {one})\n" in asked
     assert ended == code
     assert ("deleted one" in rest) == is_deleted
     assert left() == (set() if is_deleted else {"one", "two"})
@@ -155,7 +155,7 @@ def test_all_without_a_terminal_deletes_nothing(
     ended = shell.run("ao-clean", "--all", stdin=stdin)
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
     assert timeless(ended.stderr) == (
-        f"  one (finished, 1 events, … ago, {session_id})\n"
+        f"  one (finished, 1 event, … ago, {session_id})\n"
         "ao-clean: stdin is not a terminal, so you cannot be asked: add --yes\n"
     )
     assert left() == {"one"}
@@ -198,7 +198,7 @@ def test_archived_session_is_unlisted_until_unarchived(
     one = make("one")
     ended = shell.run("ao-clean", "--archive", "one")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert timeless(ended.stdout) == f"archived one (finished, 1 events, … ago, {one})\n"
+    assert timeless(ended.stdout) == f"archived one (finished, 1 event, … ago, {one})\n"
     assert one not in shell.run("ao-list-sessions", "--here", "--json").stdout
     assert one in shell.run("ao-list-sessions", "--here", "--archived", "--json").stdout
     assert shell.run("ao-clean", "--archive", "one").stdout == ""

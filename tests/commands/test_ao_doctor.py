@@ -52,7 +52,7 @@ def test_every_check_passes_on_a_healthy_system(well: Shell, timed_manager: Runn
         f"ok  state directory: {state}, mode 700\n"
         "ok  executor claude: the agent SDK is installed\n"
         "ok  credentials: ANTHROPIC_API_KEY\n"
-        "ok  supervisors: 0 runs are supervised on this machine\n"
+        "ok  supervisors: 0 runs supervised on this machine\n"
         "ok  sessions: 0 running\n",
         "",
     )
@@ -63,7 +63,7 @@ def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Pa
     start_detached(well, "x", started, gate)
     ended = well.run("ao-doctor")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert "ok  supervisors: 1 runs are supervised on this machine\n" in ended.stdout
+    assert "ok  supervisors: 1 run supervised on this machine\n" in ended.stdout
     assert "ok  sessions: 1 running\n" in ended.stdout
 
 
@@ -137,7 +137,7 @@ def test_events_that_the_manager_refused_for_good_are_found(
     with Api(timed_manager) as api:  # the cause is removed, and no event is lost
         assert api.post("/sessions", {"session_id": "gone", "session_name": "gone"}).status == 201
     fixed = well.run("ao-doctor", "--fix")
-    assert fixed.stderr == "ao-doctor: sending 1 refused events or transcript lines again\n"
+    assert fixed.stderr == "ao-doctor: sending 1 refused event or transcript line again\n"
     assert list_outboxes(path.parent) == []
 
 
@@ -149,7 +149,7 @@ def test_events_in_delivery_are_counted_as_ok(
         outbox.add({"event_type": "x", "event_id": "1"})
         ended = well.run("ao-doctor")
         assert ended.exit_code == DONE
-        line = f"ok  outbox: 1 events in {path}, which its supervisor is delivering\n"
+        line = f"ok  outbox: 1 event in {path}, which its supervisor is delivering\n"
         assert line in ended.stdout
         outbox.remove(outbox.next_batch())
 
@@ -171,14 +171,14 @@ def test_fix_stops_processes_of_a_dead_supervisor(
     well.run("ao-list-sessions")  # delivers the events in its outbox
     assert only_wrong(well) == {
         "about": "supervisor",
-        "text": "'x': its supervisor died, 1 processes are left",
+        "text": "'x': its supervisor died and left 1 process",
         "advice": "ao-doctor --fix, or ao-stop the session",
         "matters": True,
     }
     assert is_alive(pid)
     after_fix = well.run("ao-doctor", "--fix", "--json")
     assert wrong(after_fix) == []
-    assert after_fix.stderr == "ao-doctor: 'x': 1 processes stopped\n"
+    assert after_fix.stderr == "ao-doctor: 'x': 1 process stopped\n"
     assert not is_alive(pid)
     assert well.run("ao-doctor", "--fix").stderr == ""
     timed_manager.time.let_pass(60)

@@ -1,4 +1,4 @@
-"""`ao-import` of sessions of the real Claude Code: recorded by a manager, or started by hand."""
+"""`ao-import` of sessions that are recorded already, or that a person has started by hand."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from agent_orchestrator.shared.locks import holder_of
 from tests.claude.conftest import bundled_cli
 from tests.commands.command_names import COMMANDS
 from tests.commands.shell import DONE, Shell
+from tests.support import predecessor_files
 from tests.support.gate import Gate
 from tests.support.model_server import script, tool
+from tests.support.transcript_files import Transcript
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 # These tests run one after another: concurrent CLIs would only slow each other down.
@@ -174,3 +176,35 @@ def test_conversation_after_clear_stays_in_its_session(
     assert [each["content"][0]["text"] for each in found[len(events) :]] == ["By hand."] * len(
         conversations
     )
+
+
+@pytest.mark.parametrize("is_copy_first", [False, True])
+def test_copy_of_the_earlier_system_gives_only_its_name(
+    shell: Shell, own_home: Path, tmp_path: Path, records: ManagerClient, is_copy_first: bool
+) -> None:
+    def imported(*arguments: str) -> list[int]:
+        counts = shell.run("ao-import", "--json", *arguments).json
+        return [counts[name] for name in ("sources", "sessions", "events", "requests")]
+
+    first = Transcript(710 + is_copy_first)
+    first.turn()
+    folder = tmp_path / "project" / ".agent-orchestrator" / "agent-sessions"
+    folder.mkdir(parents=True)
+    meta = {**predecessor_files.META, "session_id": first.session_id}
+    predecessor_files.write(folder, predecessor_files.RUN, meta)
+    if is_copy_first:
+        assert imported() == [1, 1, 6, 1]
+        assert records.get_session(first.session_id)["executor"] == "predecessor"
+    first.write(own_home)
+    assert imported("--dry-run") == [2, 1, 4, 2]
+    assert imported() == [2, 1, 4, 2]
+    session = records.get_session(first.session_id)
+    assert (session["session_name"], session["executor"]) == ("architect", "claude")
+    assert session["source"]["format"] == "claude"
+    assert session["usage"]["output_tokens"] == 84
+    assert len(list(records.iterate_events(first.session_id))) == 4
+    assert imported() == [2, 0, 0, 0]
+    for path in folder.iterdir():
+        path.unlink()
+    imported()
+    assert records.get_session(first.session_id)["source"]["gone"] is False

@@ -86,7 +86,7 @@ def test_stop_ends_processes_of_a_dead_supervisor(
     kill_supervisor(own_shell.state_dir, session_id)
     assert is_alive(pid)
     assert own_shell.run("ao-stop", "x") == Ended(
-        DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 processes stopped\n"
+        DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 process stopped\n"
     )
     assert not is_alive(pid)
 

@@ -69,8 +69,8 @@ def test_state_directory_of_any_bytes_is_used(lonely: Shell, tmp_path: Path) -> 
         (session,) = json.loads(said_by(there, "ao-list-sessions", "--json"))
         assert session["session_name"] == "x"
         copy = tmp_path / "copy.db"
-        assert "1 sessions" in there.output_of(MANAGER, "backup", str(copy))
+        assert "1 session" in there.output_of(MANAGER, "backup", str(copy))
     finally:
         stop_manager(state)
-    assert "1 sessions" in there.output_of(MANAGER, "restore", str(copy))
+    assert "1 session" in there.output_of(MANAGER, "restore", str(copy))
     assert {path.name for path in tmp_path.iterdir()} <= {state.name, "copy.db", "project", "home"}

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from agent_orchestrator.history.format import Place
+from agent_orchestrator.history.formats.codex import FORMAT
 from agent_orchestrator.history.items import SessionFacts, Title, TitleRank
 from tests.support.codex_rollouts import (
     THREAD,
@@ -230,3 +235,22 @@ def test_output_without_its_call_is_kept() -> None:
 )
 def test_end_of_a_turn(records: list[Json], reasons: list[str]) -> None:
     assert ends(read([session_meta(), event("task_started"), *records])) == reasons
+
+
+def test_name_in_the_index_is_the_title(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    path = root / "2026" / f"rollout-2026-03-01T10-00-00-{THREAD}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    named = [
+        *({"id": THREAD, "thread_name": name, "updated_at": "x"} for name in ("First", "Second")),
+        {"id": "other", "thread_name": "Third"},
+    ]
+    index = tmp_path / "session_index.jsonl"
+    index.write_text("{broken\n[]\n" + "".join(json.dumps(each) + "\n" for each in named))
+    (found,) = FORMAT.find(root)
+    parser = FORMAT.parser(found, None)
+    records = [session_meta(), event("thread_name_updated", thread_name="Release")]
+    items = [item for record in records for item in parser.read(record, Place(1, 0))]
+    titles = [item.title for item in items if isinstance(item, SessionFacts) and item.title]
+    assert titles == [Title(TitleRank.CHOSEN, "Second")] * 2

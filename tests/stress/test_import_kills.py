@@ -1,18 +1,21 @@
-"""Importer and manager killed during imports: in the end everything is there, exactly once."""
+"""Importer and manager, with its indexer, killed: in the end everything is there exactly once."""
 
 from __future__ import annotations
 
 import signal
 from collections import Counter
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.commands.shell import DONE, Shell
 from tests.stress.imports import begin_again, made, stored
 from tests.stress.scene import Scene
+from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.transcript_files import Transcript
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
@@ -27,7 +30,8 @@ def test_killed_imports_end_as_an_undisturbed_one(campaign: Campaign, scene: Sce
     for transcript in transcripts:
         transcript.write(home)
     person = scene.shell.having(HOME=str(home))
-    expected = undisturbed(scene, person, transcripts)
+    expected, searched = undisturbed(scene, person, transcripts)
+    assert len(searched) > FILES
     killed: Counter[str] = Counter()
     for _ in range(count):
         running = person.start("ao-import")
@@ -45,12 +49,30 @@ def test_killed_imports_end_as_an_undisturbed_one(campaign: Campaign, scene: Sce
             begin_again(scene, person, transcripts)
     assert person.run("ao-import").exit_code == DONE
     assert stored(scene, transcripts) == expected
+    assert found_by_search(scene) == searched
     again = person.run("ao-import", "--json").json
     assert (again["events"], again["requests"], again["unchanged"]) == (0, 0, FILES)
     campaign.tell(f"{count} kills of an import of {FILES} files: {dict(killed)}; all as expected")
 
 
-def undisturbed(scene: Scene, person: Shell, transcripts: list[Transcript]) -> list[Any]:
+def found_by_search(scene: Scene) -> set[tuple[str, int]]:
+    """Return the events that an index which is up to date finds by a word of all turns."""
+    found: set[tuple[str, int]] = set()
+    query: dict[str, Any] = {"q": "turn", "limit": 100}
+    with Api(scene.manager) as api:
+        wait_for(lambda: api.get("/health").json["search_index"] == "current", "it is indexed")
+        while True:
+            page = api.get(f"/search?{urlencode(query)}").json
+            found |= {(hit["session_id"], hit["seq"]) for hit in page["hits"]}
+            if page["next_page"] is None:
+                return found
+            query["page"] = page["next_page"]
+
+
+def undisturbed(
+    scene: Scene, person: Shell, transcripts: list[Transcript]
+) -> tuple[list[Any], set[tuple[str, int]]]:
+    """Import everything; return the stored parts, and the events that a search finds."""
     assert person.run("ao-import").exit_code == DONE
     expected = stored(scene, transcripts)
     usage = sum(facts["usage"]["output_tokens"] for facts, _, _ in expected)
@@ -61,5 +83,6 @@ def undisturbed(scene: Scene, person: Shell, transcripts: list[Transcript]) -> l
         if line["type"] == "assistant"
     }
     assert usage == 42 * len(ids)
+    searched = found_by_search(scene)
     begin_again(scene, person, transcripts)
-    return expected
+    return expected, searched

@@ -22,6 +22,7 @@ from agent_session_manager.cli.options import (
     settings_from,
 )
 from agent_session_manager.machine.discovery import prepare_state_dir
+from agent_shared.counted import counted
 
 _NO_FILE = Path("-")
 
@@ -75,7 +76,7 @@ def export_(
     if as_json:
         click.echo(json.dumps({"file": str(file), "bytes": file.stat().st_size, **counts}))
     elif is_file:
-        click.echo(f"exported to {file}: {counted(counts)}, {file.stat().st_size} bytes")
+        click.echo(f"exported to {file}: {listed(counts)}, {file.stat().st_size} bytes")
 
 
 @click.command("import")
@@ -131,7 +132,7 @@ def import_(
     if as_json:
         click.echo(json.dumps({"file": str(file), **done.counts, "skipped": done.skipped}))
         return
-    click.echo(f"imported {file}: {counted(done.counts)}")
+    click.echo(f"imported {file}: {listed(done.counts)}")
     if done.skipped:
         click.echo(f"left as they are, because they exist already: {', '.join(done.skipped)}")
 
@@ -166,5 +167,8 @@ def shown(label: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing"
+def listed(counts: dict[str, int]) -> str:
+    """Return counts by their nouns in the plural, as a list."""
+    nouns = {name: f"{name[:-3]}y" if name.endswith("ies") else name[:-1] for name in counts}
+    some = (counted(count, nouns[name]) for name, count in counts.items() if count)
+    return ", ".join(some) or "nothing"

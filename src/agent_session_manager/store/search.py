@@ -88,6 +88,8 @@ class FoundSession:
     session_name: str
     project_dir: str | None
     agent_name: str | None
+    agent: str | None
+    """Name of its agent definition, or else its executor."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ def test_manager_serves_the_backup_and_refuses_older_cursors(
         api.post("/sessions", {"session_id": "s", "session_name": "s"})
         api.post("/sessions/s/events", {"event_type": "x", "event_id": "kept"})
         backed_up = run(own.home, "backup", str(copy), state=own.state_dir)
-        assert f"to {copy}: 1 sessions and 1 events" in backed_up.stdout
+        assert f"to {copy}: 1 session and 1 event" in backed_up.stdout
         api.post("/sessions/s/events", {"event_type": "x", "event_id": "after"})
         cursor = api.get("/sessions?limit=10").json["cursor"]
     own.kill()
@@ -98,7 +98,7 @@ def test_manager_serves_the_backup_and_refuses_older_cursors(
     ran = run(own.home, "restore", str(copy), state=own.state_dir)
     assert (ran.returncode, ran.stderr) == (0, "")
     (aside,) = own.state_dir.glob("sessions.db.replaced-*")
-    assert f"from {copy}: 1 sessions and 1 events\n" in ran.stdout
+    assert f"from {copy}: 1 session and 1 event\n" in ran.stdout
     assert f"the replaced database is kept as {aside}\n" in ran.stdout
     assert set(kept_events(aside)) == {"kept", "after"}
     own.restart()

@@ -128,7 +128,7 @@ def test_export_can_be_piped_into_import(
         timeout=WATCHDOG_SECONDS,
         check=False,
     )
-    assert (ran.stdout, ran.stderr) == ("imported -: 1 sessions, 1 runs, 3 events\n", "")
+    assert (ran.stdout, ran.stderr) == ("imported -: 1 session, 1 run, 3 events\n", "")
 
 
 def test_failed_export_leaves_no_file(

@@ -21,6 +21,7 @@ from agent_session_manager.sql.database.foreign_text import read_text
 from agent_session_manager.sql.database.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.checksums import damaged_events
+from agent_shared.counted import counted
 
 CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
 """Databases up to this size are read completely at each start, which takes 2 s per GB."""
@@ -39,7 +40,7 @@ class Contents:
     events: int
 
     def __str__(self) -> str:
-        return f"{self.sessions} sessions and {self.events} events"
+        return f"{counted(self.sessions, 'session')} and {counted(self.events, 'event')}"
 
 
 @dataclass(frozen=True, kw_only=True)

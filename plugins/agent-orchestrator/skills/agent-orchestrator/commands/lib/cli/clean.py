@@ -28,6 +28,7 @@ from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import name_taken_at_unarchive
 from ..sessions.resolve import Session, resolve, state_of
+from ..shared.counted import counted
 from ..upkeep.purge import purge
 
 EXAMPLES = """\
@@ -213,12 +214,12 @@ def _ask(doomed: list[Session]) -> None:
         tell(_described(session))
     if not sys.stdin.isatty():
         raise CommandError("stdin is not a terminal, so you cannot be asked: add --yes", USAGE)
-    if not click.confirm(f"Delete these {len(doomed)} sessions and their events?", err=True):
+    if not click.confirm(f"Delete {counted(len(doomed), 'session')} with all events?", err=True):
         raise CommandError("nothing was deleted")
 
 
 def _described(session: Session) -> str:
     return (
-        f"{session['session_name']} ({state_of(session)}, {session['last_seq']} events, "
+        f"{session['session_name']} ({state_of(session)}, {counted(session['last_seq'], 'event')}, "
         f"{ago(session['last_activity_at'])} ago, {session['session_id']})"
     )

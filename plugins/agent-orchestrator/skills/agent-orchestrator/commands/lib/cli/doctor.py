@@ -18,6 +18,7 @@ from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered
 from ..runs.stop import clear_remains
+from ..shared.counted import counted
 from ..upkeep.checks import (
     Finding,
     check_executors,
@@ -61,13 +62,13 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
         for entry in list_registered(state):
             if entry.is_dead:
                 count = clear_remains(entry, state)
-                note(f"{entry.run.session_name!r}: {count} processes stopped")
+                note(f"{entry.run.session_name!r}: {counted(count, 'process')} stopped")
     url = url_of(None if is_manager_given() else find_manager(), config)
     address = urlsplit(url)
     port = (address.port or 80) if address.hostname in _LOCAL else None
     with client_of(url) as manager:
         if fix and (count := retry_refused(manager, outbox_dir(state))):
-            note(f"sending {count} refused events or transcript lines again")
+            note(f"sending {counted(count, 'refused event or transcript line')} again")
             deliver_leftovers(manager, outbox_dir(state))
         findings: list[Finding] = [
             *check_manager(manager, port),

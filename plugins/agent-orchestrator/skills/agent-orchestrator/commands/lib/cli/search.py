@@ -18,6 +18,7 @@ from ..console.search_hits import heading, lines
 from ..console.since import Since
 from ..machine.time_zone import start_of
 from ..sessions.resolve import resolve
+from ..shared.counted import counted
 
 EXAMPLES = """\
   ao-search connection refused
@@ -127,7 +128,10 @@ def _show(found: Json) -> None:
 def _note(found: Json, *, is_read_on: bool) -> None:
     behind = found["newest"] - found["indexed_through"]
     if behind > 0:
-        note(f"the search index is {behind:,} events behind the record, so there may be more hits")
+        note(
+            f"the search index is {counted(behind, 'event')} behind the record, so there may be "
+            "more hits"
+        )
     if not sys.stderr.isatty():
         return
     if behind <= 0 and found["next_page"] is not None:

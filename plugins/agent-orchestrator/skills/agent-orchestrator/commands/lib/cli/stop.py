@@ -26,6 +26,7 @@ from ..runs.stop import (
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.follow import wait_for
 from ..sessions.resolve import ambiguous, parse_argument, resolve, state_of
+from ..shared.counted import counted
 
 EXAMPLES = """\
   ao-stop fix-login
@@ -100,7 +101,8 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
         count = clear_dead(manager, session, state)
         if count is not None:
             note(
-                f"the supervisor of {session['session_name']!r} had died: {count} processes stopped"
+                f"the supervisor of {session['session_name']!r} had died: "
+                f"{counted(count, 'process')} stopped"
             )
         if session["status"] == "running":
             request_stop(manager, session)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..shared.counted import counted
 from .output import clean, note
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def progress(sources: Found) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(f"{len(sources)} files", total=total)
+        task = shown.add_task(counted(len(sources), "file"), total=total)
         yield lambda read: shown.advance(task, read)
 
 
@@ -61,19 +62,23 @@ def print_report(report: Report, *, dry_run: bool) -> None:
     counts = report.counts
     verb = "would be imported" if dry_run else "imported"
     click.echo(
-        f"{counts['sessions']:,} {'' if dry_run else 'new '}sessions, {counts['events']:,} events "
-        f"and {counts['requests']:,} model requests {verb} from {counts['sources']:,} files"
+        f"{counted(counts['sessions'], 'session' if dry_run else 'new session')}, "
+        f"{counted(counts['events'], 'event')} and {counted(counts['requests'], 'model request')} "
+        f"{verb} from {counted(counts['sources'], 'file')}"
         + (f" ({counts['unchanged']:,} unchanged)" if counts["unchanged"] else "")
     )
     for name, text in _OTHERS:
         if counts[name]:
-            click.echo(f"{counts[name]:,} {text}")
+            noun, rest = text
+            click.echo(f"{counted(counts[name], noun)} {rest}")
     for (agent, kind), count in sorted(report.unknown.items()):
-        click.echo(f"{count:,} records of {agent} of the unknown kind {clean(kind)!r} skipped")
+        click.echo(
+            f"{counted(count, 'record')} of {agent} of the unknown kind {clean(kind)!r} skipped"
+        )
     for problem in report.problems[:MAX_SHOWN]:
         note_problem(problem)
     if len(report.problems) > MAX_SHOWN:
-        note(f"{len(report.problems) - MAX_SHOWN} more problems: --json lists them")
+        note(f"{counted(len(report.problems) - MAX_SHOWN, 'more problem')}: --json lists them")
 
 
 def note_problem(problem: Problem) -> None:
@@ -83,13 +88,13 @@ def note_problem(problem: Problem) -> None:
 
 
 _OTHERS = (
-    ("copied", "events are copies that forks begin with"),
-    ("gone", "sessions remain, although their files no longer exist"),
-    ("held", "files wait for the end of a run that is open: import again later"),
-    ("deleted", "files belong to sessions that were deleted in the manager"),
-    ("shortened", "records were too long: long texts in them were shortened"),
-    ("broken", "broken records skipped"),
-    ("refused", "events refused by the manager"),
-    ("not_understood", "files not understood"),
-    ("failed", "files not read"),
+    ("copied", ("copied event", "at the beginning of forks")),
+    ("gone", ("session", "kept, although the file no longer exists")),
+    ("held", ("file", "waiting for the end of an open run: import again later")),
+    ("deleted", ("file", "skipped: the session was deleted in the manager")),
+    ("shortened", ("long record", "imported with shortened texts")),
+    ("broken", ("broken record", "skipped")),
+    ("refused", ("record", "refused by the manager")),
+    ("not_understood", ("file", "not understood")),
+    ("failed", ("file", "not read")),
 )

@@ -29,6 +29,7 @@ from ..history.importer.watcher import Scope, Watcher, places_of
 from ..machine.clock import SYSTEM, Backoff
 from ..machine.environment import is_manager_given, state_dir
 from ..session_client import SessionClientError
+from ..shared.counted import counted
 from ..shared.locks import hold_alone, holder_of
 from ..shared.private_files import make_state_directory
 from .command import USAGE, CommandError
@@ -173,15 +174,17 @@ def _ignore(_read: int) -> None:
 def _counted(report: Report) -> str:
     """Return the counts that are not 0, in words."""
     return ", ".join(
-        f"{report.counts[name]:,} {words}" for name, words in _WORDS if report.counts[name]
+        " ".join((counted(report.counts[name], noun), *rest))
+        for name, noun, *rest in _WORDS
+        if report.counts[name]
     )
 
 
 _WORDS = (
-    ("sessions", "new sessions"),
-    ("events", "events"),
-    ("requests", "model requests"),
-    ("gone", "sessions without their files"),
-    ("broken", "broken records skipped"),
-    ("refused", "events refused"),
+    ("sessions", "new session"),
+    ("events", "event"),
+    ("requests", "model request"),
+    ("gone", "session", "without its file"),
+    ("broken", "broken record", "skipped"),
+    ("refused", "record", "refused"),
 )

@@ -23,6 +23,7 @@ from ..outbox.files import list_outboxes
 from ..outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
 from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
+from ..shared.counted import counted
 
 STALE_AFTER = timedelta(days=1)
 
@@ -114,7 +115,9 @@ def check_outboxes(state: Path) -> Iterator[Finding]:
             continue
         if waiting:
             advice = "any command delivers them while the manager can be reached"
-            yield Finding(about="outbox", text=f"{waiting} events in {path}", advice=advice)
+            yield Finding(
+                about="outbox", text=f"{counted(waiting, 'event')} in {path}", advice=advice
+            )
         # A deleted session can have thousands of refused events.
         reasons = Counter(f"{_kind(entry)}: {entry.reason}" for entry in refused)
         for reason, count in reasons.items():
@@ -133,7 +136,7 @@ def _check_held(path: Path) -> Iterator[Finding]:
     with suppress(OutboxError):  # the supervisor has just delivered the rest and removed it
         waiting, refused = peek(path)
         if waiting:
-            text = f"{waiting} events in {path}, which its supervisor is delivering"
+            text = f"{counted(waiting, 'event')} in {path}, which its supervisor is delivering"
             yield Finding(about="outbox", text=text)
         if refused:
             text = f"{refused} refused for good in {path}, while its run continues"
@@ -164,10 +167,11 @@ def check_supervisors(state: Path) -> Iterator[Finding]:
         left = len(RunProcesses(None, entry.run.marker, lambda: spared_pids(state)).find())
         yield Finding(
             about="supervisor",
-            text=f"{entry.run.session_name!r}: its supervisor died, {left} processes are left",
+            text=f"{entry.run.session_name!r}: its supervisor died and left "
+            f"{counted(left, 'process')}",
             advice="ao-doctor --fix, or ao-stop the session",
         )
-    yield Finding(about="supervisors", text=f"{alive} runs are supervised on this machine")
+    yield Finding(about="supervisors", text=f"{counted(alive, 'run')} supervised on this machine")
 
 
 def check_sessions(manager: ManagerClient) -> Iterator[Finding]:

@@ -35,6 +35,8 @@ SMALL_DEPTH = 24
 """A record with fewer opening brackets is not deeper."""
 MAX_NAME_CHARS = 200
 MAX_PROMPT_CHARS = 80
+MAX_WORD_CHARS = 24
+"""A name ends before a word of at most this length, if it must be cut."""
 _MAX_PATH_BYTES = 1500
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -188,7 +190,14 @@ def name_of(title: Title) -> str:
     )
     line = " ".join(visible.split())
     most = MAX_PROMPT_CHARS if title.rank is TitleRank.PROMPT else MAX_NAME_CHARS
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+    return line if len(line) <= most else _cut(line, most)
+
+
+def _cut(line: str, most: int) -> str:
+    """Return the beginning of a line, up to a word, with a mark. A long word is cut as well."""
+    words = line[:most].rpartition(" ")[0]
+    is_near = len(words) >= most - MAX_WORD_CHARS
+    return (words if is_near else line[: most - 1]).rstrip(" ,;:.-–—") + "…"
 
 
 _SPACES = frozenset({"Zs", "Zl", "Zp", "Cc"})

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...format import About, Source
 from ..files import is_inside
 from .memory import Memory
 from .parser import CodexParser
+from .thread_names import thread_name
 
 _NAME = re.compile(
     r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9a-f-]{36})"
@@ -29,7 +31,8 @@ class CodexFormat:
     version = 1
     about = About(
         agent="Codex",
-        places="`sessions` and `archived_sessions` in `${CODEX_HOME:-~/.codex}`",
+        places="`sessions` and `archived_sessions` in `${CODEX_HOME:-~/.codex}`; names in "
+        "`session_index.jsonl`",
         evidence="samples",
         newest="0.163.0",
         checked="2026-11-27",
@@ -61,7 +64,8 @@ class CodexFormat:
         match = _NAME.fullmatch(source.path.name.removesuffix(COMPRESSED))
         memory = Memory() if state is None else Memory(**deepcopy(dict(state)))
         thread, segment = (match["thread"], match["segment"]) if match else (None, None)
-        return CodexParser(memory, name_id=thread, segment=segment)
+        name_of = partial(thread_name, source.root)
+        return CodexParser(memory, name_id=thread, segment=segment, name_of=name_of)
 
 
 FORMAT = CodexFormat()

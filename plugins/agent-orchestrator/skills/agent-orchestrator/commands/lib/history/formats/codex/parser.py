@@ -57,8 +57,18 @@ Reader = Callable[[_Line], Iterator[Item]]
 class CodexParser:
     """Reads the lines of one rollout in order."""
 
-    def __init__(self, memory: Memory, *, name_id: str | None, segment: str | None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        name_id: str | None,
+        segment: str | None,
+        name_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """Read lines; `name_of` returns the name of a thread in the index of all threads."""
         self._memory = memory
+        self._name_of = name_of
+        self._is_named = False
         self._name_id = name_id
         """The thread's id in the name of the file."""
         self._segment = segment
@@ -88,6 +98,17 @@ class CodexParser:
         if kind != "session_meta" and self._memory.thread is None:
             yield self._unnamed_session()
         yield from reader(line)
+        yield from self._index_title()
+
+    def _index_title(self) -> Iterator[Item]:
+        """Yield the name in the index once. It is the newest one, also if the rollout has names."""
+        thread = self._memory.thread
+        if thread is None or self._is_named:
+            return
+        self._is_named = True
+        if name := self._name_of(thread):
+            self._memory.has_title = True
+            yield SessionFacts(session_id=thread, title=Title(TitleRank.CHOSEN, name))
 
     def _reader(self, kind: str) -> Reader | None:
         return {
@@ -293,9 +314,10 @@ class CodexParser:
 
     def _chosen_title(self, line: _Line) -> Iterator[Item]:
         words = prompt_line(optional_text(line.payload, "thread_name") or "")
-        if words and self._memory.thread and not self._memory.is_copied(line.ordinal):
-            title = Title(TitleRank.CHOSEN, words)
-            yield SessionFacts(session_id=self._memory.thread, title=title)
+        thread = self._memory.thread
+        if words and thread and not self._memory.is_copied(line.ordinal):
+            title = Title(TitleRank.CHOSEN, self._name_of(thread) or words)
+            yield SessionFacts(session_id=thread, title=title)
 
     def _turn_end(self, line: _Line, kind: str) -> Iterator[Item]:
         """Yield the end of a turn, unless it is unknown or the turn only compacted the history."""

@@ -1,4 +1,4 @@
-"""The threads that send what an import has read."""
+"""Sending the items of an import: names, requests, and the threads that send."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 
 from agent_orchestrator.history.importer.outlet import LANES, MAX_WAITING_BYTES, Outlet
-from agent_orchestrator.history.importer.parts import Parts
-from agent_orchestrator.history.items import ModelRequest
+from agent_orchestrator.history.importer.parts import Parts, name_of
+from agent_orchestrator.history.items import ModelRequest, Title, TitleRank
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
@@ -72,3 +73,19 @@ def test_request_that_several_lines_report_is_sent_once() -> None:
     (part,) = parts.take()
     sent = [(each["counts"]["output_tokens"], each.get("occurred_at")) for each in part.requests]
     assert sent == [(1, None), (1, times[1]), (2, times[2])]
+
+
+@each_row(
+    ("text", "name"),
+    [
+        ("Fix the login", "Fix the login"),
+        ("word " * 16 + "more", "word " * 15 + "word…"),
+        ("x" * 100, "x" * 79 + "…"),
+        ("Please, " + "y" * 100, "Please, " + "y" * 71 + "…"),
+        ("Read this: " + "a bcd, " * 20, "Read this: " + "a bcd, " * 9 + "a…"),
+        ("line\n\n  two\u200b", "line two"),
+    ],
+)
+def test_name_of_a_prompt_is_one_short_line_of_whole_words(text: str, name: str) -> None:
+    assert name_of(Title(TitleRank.PROMPT, text)) == name
+    assert len(name) <= 80
