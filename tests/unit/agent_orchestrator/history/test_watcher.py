@@ -18,9 +18,10 @@ from agent_orchestrator.history.importer.changes import NOTHING, Changes
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import State, open_state
 from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
-from agent_orchestrator.session_client import SessionClientError
+from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
+from agent_orchestrator.transcripts.names import CONVERSATIONS
 from tests.support.moved_time import MovedTime
-from tests.support.transcript_files import Transcript
+from tests.support.transcript_files import PROJECT, Transcript
 
 
 class Manager:
@@ -30,6 +31,8 @@ class Manager:
         self.time = time
         self.refused: dict[str, str] = {}
         self.asked: list[tuple[str, float]] = []
+        self.running: list[dict[str, Any]] = []
+        self.recorded: list[dict[str, Any]] = []
 
     def import_history(self, session_id: str, content: bytes) -> dict[str, Any]:
         self.asked.append((session_id, self.time.now))
@@ -42,7 +45,14 @@ class Manager:
         pass
 
     def list_transcripts(self, _where: object) -> list[dict[str, Any]]:
-        return []
+        return self.recorded
+
+    def find_sessions(self, **where: Any) -> Iterator[dict[str, Any]]:
+        assert where.items() >= {"status": "running", "project_dir": PROJECT}.items()
+        yield from self.running
+
+    def get_session(self, session_id: str) -> dict[str, Any]:
+        raise SessionNotFoundError(session_id)
 
 
 class Shown:
@@ -105,6 +115,23 @@ def test_pauses_of_a_failing_source_double_to_a_limit(scene: Scene) -> None:
     before = len(scene.manager.asked)
     scene.tick(300)
     assert len(scene.manager.asked) == before + 2
+
+
+def test_conversation_of_an_open_run_waits_for_the_record(scene: Scene) -> None:
+    moved = Transcript(1)
+    moved.prompt("<command-name>/clear</command-name>", entrypoint="sdk-py")
+    moved.prompt("Go", entrypoint="sdk-py")
+    by_hand = Transcript(2)
+    by_hand.prompt("Go", entrypoint="cli")
+    scene.manager.running = [{"session_id": "recorded"}]
+    scene.see(*(each.write(scene.home) for each in (moved, by_hand)))
+    scene.tick(100)
+    assert {session_id for session_id, _ in scene.manager.asked} == {by_hand.session_id}
+    subpath = f"{CONVERSATIONS}/{moved.session_id}"
+    scene.manager.recorded = [{"session_id": "recorded", "subpath": subpath}]
+    scene.manager.running = []
+    scene.tick(31)
+    assert {session_id for session_id, _ in scene.manager.asked} == {by_hand.session_id, "recorded"}
 
 
 def test_growth_does_not_shorten_a_pause(scene: Scene) -> None:

@@ -22,7 +22,7 @@ from ..items import BrokenRecordError
 from .one_source import Batch, NotUnderstoodError, OneSource
 from .outlet import Outlet
 from .parts import Part
-from .placement import Place, Placement, copies
+from .placement import Begin, Place, Placement, copies
 from .report import Problem, Report
 from .sender import Sender
 from .state import Progress, State
@@ -41,6 +41,8 @@ class _Fate:
     """None: the parts name their sessions, and there is no transcript."""
     is_copy: bool = False
     """True if the session has another source, and this source gives only the name."""
+    is_awaited: bool = False
+    """True if an open run perhaps records the session, and has not sent it yet."""
     is_over: bool = False
     is_recorded: bool = False
     """True if the session existed before the import: its run may have sent its transcript."""
@@ -186,7 +188,8 @@ class Importer:
         if fate.is_over:
             return
         try:
-            self._send_parts(one, batch, fate)
+            if not self._send_parts(one, batch, fate):
+                return
         except SessionNotFoundError:
             self._settle(batch.progress, fate, "deleted")
         except SessionClientError as exc:
@@ -204,13 +207,20 @@ class Importer:
             done = batch.progress if is_own else replace(batch.progress, session_id="")
             self._state.write(done)
 
-    def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
+    def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> bool:
+        """Send the parts and the lines of a batch; return False if its session has to wait."""
         path = printable(str(one.source.path))
         source: Any = {"format": one.form.name, "path": path}
         for part in batch.parts:
             reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
             if begins:
                 fate.is_copy = self._placement.has_original(one.form, part.session_id)
+                begin = Begin(part.session_id, part.facts.get("project_dir"), batch.lines)
+                if fate.place is not None and not fate.place.is_continuation:
+                    fate.is_awaited = self._placement.is_awaited(one.form, begin)
+            if fate.is_awaited:
+                self._settle(batch.progress, fate, "held")
+                return False
             if fate.is_copy:
                 self._send_name(one.form, part)
                 continue
@@ -236,6 +246,7 @@ class Importer:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
         if fate.place is not None and batch.lines:
             self._send_lines(batch, fate.place.transcript, fate, path)
+        return True
 
     def _send_name(self, form: Format, part: Part) -> None:
         """Send only the facts of a part, to a session that exists."""

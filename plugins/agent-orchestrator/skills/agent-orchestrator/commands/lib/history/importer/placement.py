@@ -1,13 +1,15 @@
 """The place of a source in the manager, if its session is there already under another source.
 
 - A conversation that began in a recorded session (`/clear` in Claude Code) has a file of its own,
-  but belongs to that session. So its events and its transcript are not there twice.
+  but belongs to that session. So its events and its transcript are not there twice. The record
+  knows of it once the supervisor has sent the first line of it; until then, its source waits.
 - An earlier system kept copies of the sessions of Claude Code. The files of Claude Code have more,
   so a copy only gives its name to the session. If the copy was imported first, it makes way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,6 +29,14 @@ class Place(NamedTuple):
     transcript: TranscriptPart
     is_continuation: bool
     """True if the session is a recorded one that the conversation of the source continues."""
+
+
+class Begin(NamedTuple):
+    """The beginning of a session in a source."""
+
+    session_id: str
+    project_dir: str | None
+    lines: Sequence[bytes]
 
 
 class Placement:
@@ -63,6 +73,23 @@ class Placement:
             return Place(conversation_id, transcript, False)
         subpath = conversation_subpath(conversation_id, transcript.subpath)
         return Place(session_id, transcript._replace(session_id=session_id, subpath=subpath), True)
+
+    def is_awaited(self, form: Format, begin: Begin) -> bool:
+        """Return whether a new session may be a conversation of an open run that is not yet sent.
+
+        It is if a program drives it in the project of such a run.
+        """
+        is_driven = getattr(form, "is_driven", None)
+        if is_driven is None or begin.project_dir is None or not is_driven(begin.lines):
+            return False
+        where = {"status": "running", "executor": form.name, "project_dir": begin.project_dir}
+        found = any(
+            each["session_id"] != begin.session_id
+            for each in self._manager.find_sessions(limit=2, **where)
+        )
+        if found:
+            self._placed.discard(begin.session_id)
+        return found
 
     def make_way(self, form: Format, session_id: str) -> None:
         """Delete a session that was imported from a copy, before its own file is read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ _MAIN_DEPTH = 2
 _MAX_META_BYTES = 64 * 1024
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SUBAGENT = "agent-"
+_DRIVEN = re.compile(rb'"entrypoint": ?"sdk-py"')
 
 
 class ClaudeFormat:
@@ -73,6 +74,10 @@ class ClaudeFormat:
             subpath="/".join((*inner[1:-1], source.path.stem)),
             metadata={**found, "type": "agent_metadata"} if found else None,
         )
+
+    def is_driven(self, lines: Sequence[bytes]) -> bool:
+        """Return whether a program drives the session of these lines, as a supervisor does."""
+        return any(_DRIVEN.search(line) for line in lines)
 
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         parts = source.path.relative_to(source.root).parts
