@@ -6,15 +6,14 @@ Offsets count the bytes of the expanded file.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from ...shared.zstandard import import_zstandard
 from ..bounded_json import BoundedJson, read_bounded
 
 CHUNK_BYTES = 1024 * 1024
@@ -98,13 +97,6 @@ def opened(path: Path) -> Iterator[Opened]:
                 yield Opened(expanded, True)
         except (zstd.ZstdError, EOFError) as exc:
             raise OSError(f"its Zstandard data is damaged: {exc}") from exc
-
-
-def import_zstandard() -> Any:
-    """Return the module for Zstandard: of Python from 3.14 on, else a backport."""
-    if sys.version_info >= (3, 14):
-        return import_module("compression.zstd")
-    return import_module("backports.zstd")
 
 
 def read_lines(source: Opened, offset: int) -> Iterator[Line]:
