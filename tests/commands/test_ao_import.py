@@ -249,6 +249,45 @@ def test_subagent_is_below_its_call(
     assert counts_of(imported(person), "sessions", "events", "requests") == [1, 4, 2]
     inner = events_of(records, first)[-1]
     assert (inner["parent_tool_use_id"], inner["role"]) == (call, "assistant")
+    key = {"session_id": first.session_id, "subpath": "subagents/agent-a1"}
+    (lines,) = records.iterate_entries({"project_key": PROJECT_KEY, **key})
+    assert lines[0] == {"toolUseId": call, "type": "agent_metadata"}
+
+
+def test_deleted_session_stays_deleted_whatever_its_files_do(
+    person: Shell, home: Path, records: ManagerClient, numbers: Callable[[], Transcript]
+) -> None:
+    first, agent = numbers(), numbers()
+    first.turn()
+    path = first.write(home)
+    imported(person)
+    records.delete_session(first.session_id)
+    agent.prompt("You are a subagent", isSidechain=True, agentId="a1")
+    folder = path.with_suffix("") / "subagents"
+    folder.mkdir(parents=True)
+    (folder / "agent-a1.jsonl").write_text(agent.text())
+    assert counts_of(imported(person), "sessions", "events") == [0, 0]
+    path.unlink()
+    first.turn("Once more")
+    first.write(home)
+    assert counts_of(imported(person), "sessions", "events", "deleted") == [0, 0, 1]
+    assert records.get_status(first.session_id) == "not_existent"
+
+
+def test_lines_before_the_first_event_wait_for_it(
+    person: Shell, home: Path, records: ManagerClient, numbers: Callable[[], Transcript]
+) -> None:
+    first = numbers()
+    first.add("mode", uuid=None, mode="normal")
+    first.write(home)
+    assert counts_of(imported(person), "sessions", "unchanged") == [0, 0]
+    assert counts_of(imported(person), "sessions", "unchanged") == [0, 1]
+    first.turn()
+    first.write(home)
+    assert counts_of(imported(person), *NEW) == [1, 4, 2, 0]
+    key = {"project_key": PROJECT_KEY, "session_id": first.session_id}
+    (lines,) = records.iterate_entries(key)
+    assert [line["type"] for line in lines] == [line["type"] for line in first.lines]
 
 
 def test_imported_transcript_can_be_restored(

@@ -17,7 +17,7 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.shared.locks import holder_of
 from tests.claude.conftest import bundled_cli
 from tests.commands.command_names import COMMANDS
-from tests.commands.shell import DONE, Shell
+from tests.commands.shell import DONE, FAILED, Shell
 from tests.support import predecessor_files
 from tests.support.gate import Gate
 from tests.support.model_server import script, tool
@@ -208,3 +208,27 @@ def test_copy_of_the_earlier_system_gives_only_its_name(
         path.unlink()
     imported()
     assert records.get_session(first.session_id)["source"]["gone"] is False
+
+
+def test_copy_that_a_person_has_changed_is_kept(
+    shell: Shell, records: ManagerClient, own_home: Path, tmp_path: Path
+) -> None:
+    first = Transcript(712)
+    first.turn()
+    folder = tmp_path / "project" / ".agent-orchestrator" / "agent-sessions"
+    folder.mkdir(parents=True)
+    meta = {**predecessor_files.META, "session_id": first.session_id}
+    predecessor_files.write(folder, predecessor_files.RUN, meta)
+    assert shell.run("ao-import", str(folder)).exit_code == DONE
+    assert shell.run("ao-rename", first.session_id, "mine").exit_code == DONE
+    path = first.write(own_home)
+    refused = shell.run("ao-import", str(path))
+    assert (refused.exit_code, "delete it to import this file" in refused.stderr) == (FAILED, True)
+    session = records.get_session(first.session_id)
+    assert (session["session_name"], session["executor"]) == ("mine", "predecessor")
+    records.delete_session(first.session_id)
+    for _ in range(2):  # its own file, and then the name from the copy
+        assert shell.run("ao-import", str(path), str(folder)).exit_code == DONE
+    session = records.get_session(first.session_id)
+    assert (session["session_name"], session["executor"]) == ("architect", "claude")
+    assert len(list(records.iterate_events(first.session_id))) == 4

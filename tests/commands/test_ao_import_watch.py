@@ -232,4 +232,4 @@ def test_lines_and_summary_of_a_watcher_are_for_people(
     running.signal(signal.SIGINT)
     end = running.end()
     assert end.exit_code == DONE
-    assert "ended; imported: 1 new sessions, 4 events, 2 model requests" in end.stdout
+    assert "ended; imported: 1 new session, 4 events, 2 model requests" in end.stdout

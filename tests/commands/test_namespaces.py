@@ -62,7 +62,7 @@ def test_doctor_in_a_container_spares_processes_outside(
     shell: Shell, contained: Shell, started: Path, gate: Gate
 ) -> None:
     session_id, program = start_detached(shell, "x", started, gate)
-    assert "runs supervised" in contained.run("ao-doctor", "--fix").stdout
+    assert "1 run supervised" in contained.run("ao-doctor", "--fix").stdout
     assert is_alive(program)
     assert shell.run("ao-stop", session_id).exit_code == DONE
 

@@ -232,6 +232,8 @@ def test_lists_can_be_paged_and_filtered(stored: SqlStore) -> None:
         where = TranscriptFilter(project_key="p", session_id="s1", is_main=is_main)
         page = reads.list_transcripts(where, limit=MANY)
         assert [transcript.key for transcript in page.transcripts] == expected
+    where = TranscriptFilter(project_key="p", subpath=agent.subpath)
+    assert [each.key for each in reads.list_transcripts(where, limit=MANY).transcripts] == [agent]
 
 
 @pytest.mark.xdist_group("postgresql")

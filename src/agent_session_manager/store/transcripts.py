@@ -71,6 +71,7 @@ class TranscriptFilter:
     project_key: str
     session_id: str | None = None
     is_main: bool | None = None
+    subpath: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,7 +149,10 @@ async def list_transcripts(
 ) -> Response:
     """List the transcripts under a project key, in the order in which they began."""
     where = TranscriptFilter(
-        project_key=query.project_key, session_id=query.session_id, is_main=query.main
+        project_key=query.project_key,
+        session_id=query.session_id,
+        is_main=query.main,
+        subpath=query.subpath,
     )
     page = await manager.transcripts.list(where, limit=query.limit, after=query.page)
     return answer(

@@ -94,6 +94,7 @@ class TranscriptsQuery(SummariesQuery):
     main: bool | None = Field(
         default=None, description="`true`: only main ones; `false`: only others"
     )
+    subpath: KeyText | None = Field(default=None, description="Only those with this subpath")
 
 
 class SummaryQuery(SessionKeyQuery):

@@ -93,6 +93,8 @@ class SqlTranscripts:
         if where.is_main is not None:
             is_main = transcripts.c.subpath == MAIN
             query = query.where(is_main if where.is_main else ~is_main)
+        if where.subpath is not None:
+            query = query.where(transcripts.c.subpath == where.subpath)
         with self._read() as connection:
             found = connection.execute(query.order_by(transcripts.c.number).limit(limit + 1)).all()
         page = found[:limit]

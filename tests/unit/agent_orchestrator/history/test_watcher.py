@@ -18,6 +18,7 @@ from agent_orchestrator.history.importer.changes import NOTHING, Changes
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import State, open_state
 from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
+from agent_orchestrator.machine.environment import host
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from agent_orchestrator.transcripts.names import CONVERSATIONS
 from tests.support.moved_time import MovedTime
@@ -44,12 +45,12 @@ class Manager:
     def append_entries(self, *_: object, **__: object) -> None:
         pass
 
-    def list_transcripts(self, _where: object) -> list[dict[str, Any]]:
-        return self.recorded
+    def list_transcripts(self, where: dict[str, str]) -> list[dict[str, Any]]:
+        return [each for each in self.recorded if each["subpath"] == where["subpath"]]
 
-    def find_sessions(self, **where: Any) -> Iterator[dict[str, Any]]:
-        assert where.items() >= {"status": "running", "project_dir": PROJECT}.items()
-        yield from self.running
+    def find_sessions(self, **where: str) -> list[dict[str, Any]]:
+        assert where == {"status": "running", "executor": "claude", "project_dir": PROJECT}
+        return self.running
 
     def get_session(self, session_id: str) -> dict[str, Any]:
         raise SessionNotFoundError(session_id)
@@ -123,15 +124,19 @@ def test_conversation_of_an_open_run_waits_for_the_record(scene: Scene) -> None:
     moved.prompt("Go", entrypoint="sdk-py")
     by_hand = Transcript(2)
     by_hand.prompt("Go", entrypoint="cli")
-    scene.manager.running = [{"session_id": "recorded"}]
-    scene.see(*(each.write(scene.home) for each in (moved, by_hand)))
+    earlier = Transcript(3)
+    earlier.prompt("Go", entrypoint="sdk-py", timestamp="2026-02-01T10:00:00Z")
+    run = {"host": host(), "started_at": "2026-02-02T10:00:00Z"}
+    scene.manager.running = [run, {**run, "host": "another"}]
+    scene.see(*(each.write(scene.home) for each in (moved, by_hand, earlier)))
     scene.tick(100)
-    assert {session_id for session_id, _ in scene.manager.asked} == {by_hand.session_id}
+    sent = {by_hand.session_id, earlier.session_id}
+    assert {session_id for session_id, _ in scene.manager.asked} == sent
     subpath = f"{CONVERSATIONS}/{moved.session_id}"
     scene.manager.recorded = [{"session_id": "recorded", "subpath": subpath}]
     scene.manager.running = []
     scene.tick(31)
-    assert {session_id for session_id, _ in scene.manager.asked} == {by_hand.session_id, "recorded"}
+    assert {session_id for session_id, _ in scene.manager.asked} == {*sent, "recorded"}
 
 
 def test_growth_does_not_shorten_a_pause(scene: Scene) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from ...client.errors import SESSION_RUNNING
 from ...client.manager import ManagerClient
 from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
-from ..format import Format, Source, TranscriptPart
+from ..format import Format, Source
 from ..items import BrokenRecordError
-from .one_source import Batch, NotUnderstoodError, OneSource
+from .one_source import MAX_LINES_BYTES, Batch, NotUnderstoodError, OneSource, joined
 from .outlet import Outlet
 from .parts import Part
-from .placement import Begin, Place, Placement, copies
+from .placement import KeptCopyError, Place, Placement, begin_of, copies
 from .report import Problem, Report
 from .sender import Sender
 from .state import Progress, State
@@ -35,17 +36,24 @@ Told = Callable[[int], None]
 class _Fate:
     """The state of sending one source. After a problem with its session, the rest is not sent."""
 
+    is_first: bool
+    """True if the source is read from its beginning."""
     key: str = ""
     """Sources of the same session have the same key."""
     place: Place | None = None
-    """None: the parts name their sessions, and there is no transcript."""
+    """None: the parts name their sessions and there is no transcript, or nothing was sent yet."""
+    waiting: list[Batch] = field(default_factory=list)
+    """Batches without a part: their lines are sent with the first part."""
     is_copy: bool = False
     """True if the session has another source, and this source gives only the name."""
-    is_awaited: bool = False
-    """True if an open run perhaps records the session, and has not sent it yet."""
     is_over: bool = False
-    is_recorded: bool = False
-    """True if the session existed before the import: its run may have sent its transcript."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(each.size for each in self.waiting)
+
+
+MAX_WAITING = 4 * MAX_LINES_BYTES
 
 
 class Importer:
@@ -57,11 +65,9 @@ class Importer:
         state: State,
         report: Report,
         told: Told,
-        *,
-        placement: Placement | None = None,
     ) -> None:
         self._sender = Sender(manager, host=host())
-        self._placement = placement or Placement(manager, state)
+        self._placement = Placement(manager, state)
         self._state = state
         self._report = report
         self._told = told
@@ -72,10 +78,11 @@ class Importer:
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
-        self._placement.begin()
-        with Outlet() as outlet:
-            for form, source in sources:
-                self._run_one(form, source, outlet)
+        for _, group in groupby(sources, key=lambda each: copies(each[0])):
+            # A copy is looked at when everything before it was sent.
+            with Outlet() as outlet:
+                for form, source in group:
+                    self._run_one(form, source, outlet)
 
     def mark_gone(self, sources: Iterable[tuple[Format, Source]], agents: Iterable[str]) -> None:
         """Mark the sessions of these agents whose sources are not among all that exist now.
@@ -157,15 +164,11 @@ class Importer:
                 self._told(source.path.stat().st_size)
                 return
             one = OneSource(form, source, progress)
-            fate = _Fate()
-            if one.transcript is not None:
-                if not progress.offset:
-                    self._placement.make_way(form, one.transcript.session_id)
-                fate.place = self._placement.place_of(one.transcript)
+            fate = _Fate(is_first=not progress.offset)
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
-                fate.key = fate.key or _key(one, batch, fate.place)
+                fate.key = fate.key or _key(one, batch)
                 send = partial(self._send, one, batch, fate)
                 outlet.put(send, key=fate.key, size=batch.size)
                 if fate.is_over:
@@ -188,10 +191,12 @@ class Importer:
         if fate.is_over:
             return
         try:
-            if not self._send_parts(one, batch, fate):
-                return
+            done = self._send_batch(one, batch, fate)
         except SessionNotFoundError:
             self._settle(batch.progress, fate, "deleted")
+        except KeptCopyError as exc:
+            fate.is_over = True
+            self._fail("failed", _begin(one.form, one.source), one.form.version, str(exc))
         except SessionClientError as exc:
             if exc.status_code is None or exc.code is None or exc.status_code in (401, 403):
                 raise
@@ -202,31 +207,43 @@ class Importer:
                 begin = _begin(one.form, one.source)
                 self._fail("failed", begin, one.form.version, str(exc))
         else:
-            is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
-            # The session of another source remains when this source is gone.
-            done = batch.progress if is_own else replace(batch.progress, session_id="")
-            self._state.write(done)
+            if done is not None:
+                self._state.write(done)
 
-    def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> bool:
-        """Send the parts and the lines of a batch; return False if its session has to wait."""
+    def _send_batch(self, one: OneSource, batch: Batch, fate: _Fate) -> Progress | None:
+        """Send a batch; return the place to store, or None if the place of before remains."""
+        if one.transcript is not None and fate.place is None:
+            if fate.is_first and not batch.parts and batch.size + fate.waiting_bytes < MAX_WAITING:
+                fate.waiting.append(batch)
+                return batch.progress.unread() if batch.progress.status == "done" else None
+            batch = joined([*fate.waiting, batch])
+            fate.place = self._placement.place_of(
+                one.form, begin_of(one.transcript, batch, is_first=fate.is_first)
+            )
+            if fate.place is None:
+                self._settle(batch.progress, fate, "held")
+                return None
+        self._send_parts(one, batch, fate)
+        # The session of another source remains when this source is gone.
+        is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
+        return batch.progress if is_own else replace(batch.progress, session_id="")
+
+    def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
         path = printable(str(one.source.path))
         source: Any = {"format": one.form.name, "path": path}
+        formats = {one.form.name, copies(one.form)}
         for part in batch.parts:
             reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
             if begins:
                 fate.is_copy = self._placement.has_original(one.form, part.session_id)
-                begin = Begin(part.session_id, part.facts.get("project_dir"), batch.lines)
-                if fate.place is not None and not fate.place.is_continuation:
-                    fate.is_awaited = self._placement.is_awaited(one.form, begin)
-            if fate.is_awaited:
-                self._settle(batch.progress, fate, "held")
-                return False
             if fate.is_copy:
                 self._send_name(one.form, part)
                 continue
             if fate.place is not None and fate.place.is_continuation:
-                part.session_id, part.facts, begins = fate.place.session_id, {}, False
-                fate.is_recorded, source = True, None
+                part.session_id, part.facts, begins, source = fate.place.session_id, {}, False, None
+            # A session that was imported before, and is no longer there, was deleted.
+            known = self._state.of_session(part.session_id)
+            begins = begins and not any(each.format in formats for each in known)
             sent = self._sender.send(
                 part,
                 executor=one.form.name,
@@ -234,7 +251,6 @@ class Importer:
                 source=source,
                 reason=reason,
             )
-            fate.is_recorded = fate.is_recorded or (begins and not sent.is_new)
             self._report.add(
                 sessions=int(sent.is_new),
                 events=sent.events,
@@ -245,8 +261,7 @@ class Importer:
             for refused in sent.refused:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
         if fate.place is not None and batch.lines:
-            self._send_lines(batch, fate.place.transcript, fate, path)
-        return True
+            self._send_lines(batch, fate.place, path)
 
     def _send_name(self, form: Format, part: Part) -> None:
         """Send only the facts of a part, to a session that exists."""
@@ -254,12 +269,12 @@ class Importer:
             named = Part(part.session_id, facts=part.facts)
             self._sender.send(named, executor=form.name, begins=False, source=None, reason=None)
 
-    def _send_lines(self, batch: Batch, transcript: TranscriptPart, fate: _Fate, path: str) -> None:
+    def _send_lines(self, batch: Batch, place: Place, path: str) -> None:
         lines = batch.lines
-        if fate.is_recorded:
+        if place.is_recorded:
             lines = [line for line in lines if b'"uuid":' in line]
         offset = batch.first_offset
-        for refused in self._sender.send_transcript(transcript, lines, offset=offset):
+        for refused in self._sender.send_transcript(place.transcript, lines, offset=offset):
             self._report.add(refused=1)
             self._report.add_problem(Problem(path, refused.event_id, refused.reason))
 
@@ -267,9 +282,7 @@ class Importer:
         """Store why a source is not read on: its session was deleted, or a run of it is open."""
         fate.is_over = True
         self._report.add(**{status: 1})
-        stored = self._state.of(Path(progress.path), progress.key) or replace(
-            progress, offset=0, lines=0, sample="", parser="{}"
-        )
+        stored = self._state.of(Path(progress.path), progress.key) or progress.unread()
         size = -1 if status == "held" else progress.size
         self._state.write(replace(stored, status=status, size=size))
 
@@ -357,9 +370,10 @@ def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
                 yield source
 
 
-def _key(one: OneSource, first: Batch, place: Place | None) -> str:
+def _key(one: OneSource, first: Batch) -> str:
     """Return the session of a source, so that a subagent's parts follow those of the session."""
-    return (place and place.session_id) or first.session_id or str(one.source.path)
+    own = one.transcript.session_id if one.transcript is not None else first.session_id
+    return own or str(one.source.path)
 
 
 def _begin(form: Format, source: Source) -> Progress:

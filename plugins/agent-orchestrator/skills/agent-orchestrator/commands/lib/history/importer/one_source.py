@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -61,6 +61,12 @@ class Batch:
         if session_id not in self.reasons:
             return None
         return self.reasons[session_id] or "unknown"
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return the last of batches, with the lines of all. The others have no parts."""
+    lines = [line for each in batches for line in each.lines]
+    return replace(batches[-1], lines=lines, first_offset=batches[0].first_offset)
 
 
 @dataclass

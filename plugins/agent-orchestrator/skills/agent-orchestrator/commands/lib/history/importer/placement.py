@@ -1,8 +1,10 @@
-"""The place of a source in the manager, if its session is there already under another source.
+"""The place of a source with a transcript: the session in the manager that it belongs to.
+
+It is decided when the first part of the source is sent, from what the manager has at that moment.
 
 - A conversation that began in a recorded session (`/clear` in Claude Code) has a file of its own,
-  but belongs to that session. So its events and its transcript are not there twice. The record
-  knows of it once the supervisor has sent the first line of it; until then, its source waits.
+  but belongs to that session. The manager knows of it once the supervisor has sent its first line;
+  until then, its source waits.
 - An earlier system kept copies of the sessions of Claude Code. The files of Claude Code have more,
   so a copy only gives its name to the session. If the copy was imported first, it makes way.
 """
@@ -10,16 +12,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from ...client.errors import TRANSCRIPTS_OFF
 from ...client.manager import ManagerClient
+from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
-from ...transcripts.names import CONVERSATIONS, PROJECT_KEY, conversation_subpath
+from ...transcripts.names import PROJECT_KEY, conversation_subpath
 from ..format import Format, TranscriptPart
+from .one_source import Batch
 from .state import State
 from .table import all_formats
+
+Json = dict[str, Any]
 
 
 class Place(NamedTuple):
@@ -27,116 +34,154 @@ class Place(NamedTuple):
 
     session_id: str
     transcript: TranscriptPart
-    is_continuation: bool
+    is_recorded: bool = False
+    """True if a supervisor has recorded a run of the session, and sent the lines of that run."""
+    is_continuation: bool = False
     """True if the session is a recorded one that the conversation of the source continues."""
 
 
-class Begin(NamedTuple):
-    """The beginning of a session in a source."""
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """The first records of a source in an import."""
 
-    session_id: str
+    transcript: TranscriptPart
     project_dir: str | None
+    moment: str | None
+    """The time of its first event."""
     lines: Sequence[bytes]
+    is_first: bool
+    """True if the source is read from its beginning."""
+
+
+def begin_of(transcript: TranscriptPart, batch: Batch, *, is_first: bool) -> Begin:
+    own = next((each for each in batch.parts if each.session_id == transcript.session_id), None)
+    moments = (event.get("timestamp") for event in own.events) if own is not None else ()
+    return Begin(
+        transcript=transcript,
+        project_dir=None if own is None else own.facts.get("project_dir"),
+        moment=next(filter(None, moments), None),
+        lines=batch.lines,
+        is_first=is_first,
+    )
+
+
+class KeptCopyError(Exception):
+    """A session was imported from a copy, and a person has changed it since."""
 
 
 class Placement:
-    """Finds the places of sources. It asks the manager only about sources with something new.
-
-    The recorded conversations are listed at most once in each import, if a conversation is new.
-    """
+    """Finds the places of sources. Several threads may use it."""
 
     def __init__(self, manager: ManagerClient, state: State) -> None:
         self._manager = manager
         self._state = state
-        self._sessions: dict[str, str] = {}
-        self._is_listed = False
-        self._placed: set[str] = set()
-        copying = {name: form for name, form in all_formats().items() if copies(form)}
-        self._copies = {
-            progress.session_id: (copies(copying[progress.format]), progress)
-            for progress in state.known.values()
-            if progress.format in copying and progress.session_id
-        }
 
-    def begin(self) -> None:
-        """Begin an import: conversations that are new to it may have been recorded before it."""
-        self._is_listed = False
+    def place_of(self, form: Format, begin: Begin) -> Place | None:
+        """Return the place of a source; None if it has to wait for the end of a run.
 
-    def place_of(self, transcript: TranscriptPart) -> Place:
-        """Return the place of the source of a transcript."""
-        conversation_id = transcript.session_id
-        if conversation_id not in self._placed:
-            self._list_recorded()
-            self._placed.add(conversation_id)
-        session_id = self._sessions.get(conversation_id)
-        if session_id is None or self._executor(conversation_id) is not None:
-            return Place(conversation_id, transcript, False)
-        subpath = conversation_subpath(conversation_id, transcript.subpath)
-        return Place(session_id, transcript._replace(session_id=session_id, subpath=subpath), True)
-
-    def is_awaited(self, form: Format, begin: Begin) -> bool:
-        """Return whether a new session may be a conversation of an open run that is not yet sent.
-
-        It is if a program drives it in the project of such a run.
+        Raises:
+            KeptCopyError: the session cannot make way.
         """
-        is_driven = getattr(form, "is_driven", None)
-        if is_driven is None or begin.project_dir is None or not is_driven(begin.lines):
-            return False
-        where = {"status": "running", "executor": form.name, "project_dir": begin.project_dir}
-        found = any(
-            each["session_id"] != begin.session_id
-            for each in self._manager.find_sessions(limit=2, **where)
-        )
-        if found:
-            self._placed.discard(begin.session_id)
-        return found
-
-    def make_way(self, form: Format, session_id: str) -> None:
-        """Delete a session that was imported from a copy, before its own file is read.
-
-        The copy is read again later, for its name. A session with a later run remains.
-        """
-        original, progress = self._copies.pop(session_id, (None, None))
-        if progress is None or original != form.name:
-            return
-        try:
-            session = self._manager.get_session(session_id)
-        except SessionNotFoundError:
-            return
-        if session["executor"] == progress.format and session["run"] == 1:
-            self._state.write(replace(progress, stamp="", session_id="", status="begun"))
-            self._manager.delete_session(session_id)
+        transcript = begin.transcript
+        own = transcript.session_id
+        session = self._find(own)
+        if session is not None:
+            if _copied_format(session["executor"]) != form.name:
+                return Place(own, transcript, is_recorded=self._is_recorded(session))
+            self._make_way(session)
+        elif begin.is_first is False or _is_driven(form, begin):
+            # Runs first: a run that has ended has sent all its conversations.
+            is_awaited = self._is_awaited(form, begin)
+            recorded = self._session_with(own)
+            if recorded is not None:
+                subpath = conversation_subpath(own, transcript.subpath)
+                moved = transcript._replace(session_id=recorded, subpath=subpath)
+                return Place(recorded, moved, is_recorded=True, is_continuation=True)
+            if is_awaited:
+                return None
+        self._read_copies_again(form, own)
+        return Place(own, transcript)
 
     def has_original(self, form: Format, session_id: str) -> bool:
         """Return whether a session of a copying format is in the manager from another source."""
-        return copies(form) is not None and self._executor(session_id) not in (None, form.name)
+        if copies(form) is None:
+            return False
+        session = self._find(session_id)
+        return session is not None and session["executor"] != form.name
 
-    def _executor(self, session_id: str) -> str | None:
+    def _find(self, session_id: str) -> Json | None:
         try:
-            found = self._manager.get_session(session_id)
+            return self._manager.get_session(session_id)
         except SessionNotFoundError:
             return None
-        return str(found["executor"])
 
-    def _list_recorded(self) -> None:
-        """Note the session of each conversation that a supervisor has recorded in a session."""
-        if self._is_listed:
-            return
-        self._is_listed = True
+    def _is_recorded(self, session: Json) -> bool:
+        if session["run"] == 1 or not session["imported"]:
+            return not session["imported"]
+        runs = self._manager.list_runs(session["session_id"])
+        return not all(run["imported"] for run in runs)
+
+    def _is_awaited(self, form: Format, begin: Begin) -> bool:
+        """Return whether a run is open that perhaps has the conversation, and has not sent it yet.
+
+        Such a run executes on this machine in the same project, and began before the conversation.
+        """
+        if not begin.is_first or begin.project_dir is None:
+            return False
+        project = begin.project_dir
+        return any(
+            run["host"] == host()
+            and (begin.moment is None or _moment(run["started_at"]) <= _moment(begin.moment))
+            for run in self._manager.find_sessions(
+                status="running", executor=form.name, project_dir=project
+            )
+        )
+
+    def _session_with(self, conversation_id: str) -> str | None:
+        """Return the recorded session that has a conversation."""
+        where = {"project_key": PROJECT_KEY, "subpath": conversation_subpath(conversation_id)}
         try:
-            where = {"project_key": PROJECT_KEY, "main": "false"}
-            listed = self._manager.list_transcripts(where)
+            found = self._manager.list_transcripts(where)
         except SessionClientError as exc:
             if exc.code != TRANSCRIPTS_OFF:
                 raise
-            return
-        for transcript in listed:
-            parent, _, rest = transcript["subpath"].partition("/")
-            if parent == CONVERSATIONS:
-                self._sessions[rest.partition("/")[0]] = transcript["session_id"]
+            return None
+        return str(found[0]["session_id"]) if found else None
+
+    def _make_way(self, session: Json) -> None:
+        """Delete a session that was imported from a copy, since its own source is imported now."""
+        session_id = session["session_id"]
+        is_named = session["session_name"] not in (session["title"], session_id)
+        if session["run"] != 1 or session["archived_at"] is not None or is_named:
+            raise KeptCopyError(
+                f"the session was imported from the files of {session['executor']}, and has been "
+                "resumed, renamed or archived since: delete it to import this file"
+            )
+        self._manager.delete_session(session_id)
+
+    def _read_copies_again(self, form: Format, session_id: str) -> None:
+        """Let the next import read the copies of a session again, for its name."""
+        for progress in self._state.of_session(session_id):
+            if _copied_format(progress.format) == form.name:
+                again = replace(progress, stamp="", size=-1, session_id="", status="begun")
+                self._state.write(again)
 
 
 def copies(form: Format) -> str | None:
     """Return the format whose sessions a format has copies of, if it has."""
     named: str | None = getattr(form, "copies", None)
     return named
+
+
+def _copied_format(executor: str | None) -> str | None:
+    form = all_formats().get(executor or "")
+    return None if form is None else copies(form)
+
+
+def _is_driven(form: Format, begin: Begin) -> bool:
+    is_driven = getattr(form, "is_driven", None)
+    return is_driven is not None and bool(is_driven(begin.lines))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

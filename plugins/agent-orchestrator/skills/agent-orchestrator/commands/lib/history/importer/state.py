@@ -57,6 +57,10 @@ class Progress:
     parser: str = "{}"
     """The state of the parser, as JSON."""
 
+    def unread(self) -> Progress:
+        """Return the place at the beginning of the same source, as it is now."""
+        return replace(self, offset=0, lines=0, sample="", parser="{}", session_id="")
+
 
 _COLUMNS = [each.name for each in fields(Progress)]
 _READ = f"SELECT {', '.join(_COLUMNS)} FROM sources WHERE generation = ?"
@@ -74,6 +78,18 @@ class State:
     connection: sqlite3.Connection
     known: dict[Key, Progress] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _keys: dict[str, set[Key]] = field(default_factory=dict)
+    """The sources of each session."""
+
+    def __post_init__(self) -> None:
+        for key, progress in self.known.items():
+            if progress.session_id:
+                self._keys.setdefault(progress.session_id, set()).add(key)
+
+    def of_session(self, session_id: str) -> list[Progress]:
+        """Return the progress of each source from which a session was imported."""
+        with self.lock:
+            return [self.known[key] for key in self._keys.get(session_id, ())]
 
     def of(self, path: Path, key: str) -> Progress | None:
         return self.known.get((str(path), key))
@@ -83,7 +99,12 @@ class State:
         with self.lock:
             self.connection.execute(_WRITE, (self.generation, *astuple(progress)))
             self.connection.commit()
-            self.known[progress.path, progress.key] = progress
+            key = (progress.path, progress.key)
+            if (earlier := self.known.get(key)) is not None:
+                self._keys.get(earlier.session_id, set()).discard(key)
+            self.known[key] = progress
+            if progress.session_id:
+                self._keys.setdefault(progress.session_id, set()).add(key)
 
     def mark(self, progress: Progress, status: str, problem: str = "") -> None:
         self.write(replace(progress, status=status, problem=problem))

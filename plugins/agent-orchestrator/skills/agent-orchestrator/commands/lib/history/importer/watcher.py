@@ -21,7 +21,6 @@ from .changes import NOTHING, Changes
 from .find import Found, find_sources, sources_below
 from .importer import Importer, Told, sources_of
 from .notes import Notes
-from .placement import Placement
 from .report import Problem, Report
 from .state import Key, State
 
@@ -110,7 +109,6 @@ class Watcher:
         time: Time = SYSTEM,
     ) -> None:
         self._manager = manager
-        self._placement = Placement(manager, state)
         self._state = state
         self._scope = scope
         self._shown = shown
@@ -234,7 +232,7 @@ class Watcher:
         self._waits[key] = _Wait(form, source, seconds, due, seen)
 
     def _importer(self, told: Told = lambda _read: None) -> Importer:
-        return Importer(self._manager, self._state, self._report, told, placement=self._placement)
+        return Importer(self._manager, self._state, self._report, told)
 
     def _flush(self) -> None:
         self._shown.batch(self._report)
