@@ -5986,6 +5986,8 @@ export interface operations {
                 page?: number;
                 /** @description `true`: only main ones; `false`: only others */
                 main?: boolean | null;
+                /** @description Only those with this subpath */
+                subpath?: string | null;
             };
             header?: never;
             path?: never;
