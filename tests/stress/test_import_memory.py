@@ -73,8 +73,8 @@ def again(line: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def test_long_lines_and_files_need_little_memory(campaign: Campaign, scene: Scene) -> None:
-    line = campaign.count(short=48, long=300) * MEBIBYTE
-    file = campaign.count(short=96, long=1024) * MEBIBYTE
+    line = campaign.count(short=24, long=300) * MEBIBYTE
+    file = campaign.count(short=48, long=1024) * MEBIBYTE
     transcript = Transcript()
     home = campaign.directory / "home"
     path = write_large(transcript, home, line=line, file=file)
