@@ -9,7 +9,7 @@ import logo from "./favicon.svg";
 import { lastList } from "./hooks/left-place";
 import { useSessionsFeed } from "./hooks/sessions-feed-provider";
 import { useKeys } from "./hooks/use-keys";
-import { goTo } from "./hooks/use-route";
+import { goTo, goToAtOnce } from "./hooks/use-route";
 import { KeysDialog } from "./keys-dialog";
 import { overviewLink, type Route, searchLink, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
@@ -32,7 +32,7 @@ export function Shell({ route, followed, children }: ShellProps) {
     "?": () => setShowsKeys(true),
     "g o": () => goTo(overviewLink()),
     "g s": () => goTo(listLink),
-    ...(route.view !== "search" && { "/": () => goTo(searchLink()) }),
+    ...(route.view !== "search" && { "/": () => goToAtOnce(searchLink()) }),
   });
   return (
     <>

@@ -1,4 +1,5 @@
 import { useMemo, useSyncExternalStore } from "react";
+import { flushSync } from "react-dom";
 import { parseRoute, type Route } from "../text/route";
 
 function watch(watcher: () => void): () => void {
@@ -13,6 +14,12 @@ export function useRoute(): Route {
 
 export function goTo(link: string): void {
   window.location.hash = link;
+}
+
+/** Go to a view that is there when this returns, so that the next key already belongs to it. */
+export function goToAtOnce(link: string): void {
+  window.history.pushState(null, "", link);
+  flushSync(() => window.dispatchEvent(new HashChangeEvent("hashchange")));
 }
 
 /** Change the address without a new step in the browser's history, for example while the reader types. */
