@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,35 @@ def test_hook_that_cannot_note_does_nothing(person: Shell, tmp_path: Path) -> No
     assert sorted(each.name for each in tmp_path.iterdir()) == ["agents", "file", "project"]
 
 
+@each_row("fault", ["open to others", "a link", "of another user"])
+def test_hook_writes_nothing_into_a_directory_of_others(
+    person: Shell, tmp_path: Path, fault: str
+) -> None:
+    state, other = tmp_path / "state", tmp_path / "other"
+    other.mkdir(mode=0o755 if fault == "open to others" else 0o700)
+    if fault == "of another user":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a directory to another user")
+        os.chown(other, 65534, -1)
+    if fault == "a link":
+        state.symlink_to(other)
+    else:
+        other.rename(state)
+    hook(person.having(AGENT_ORCHESTRATOR_STATE_DIR=str(state), PATH=NO_IMPORT), given(PATH))
+    assert list(state.iterdir()) == []
+
+
+def test_hook_replaces_a_link_at_its_place(person: Shell, tmp_path: Path) -> None:
+    state, victim = tmp_path / "state", tmp_path / "victim"
+    (state / "notes").mkdir(mode=0o700, parents=True)
+    state.chmod(0o2700)  # with the bit of a parent whose files keep its group
+    victim.write_text("mine")
+    (state / "notes" / f".{ID}").symlink_to(victim)
+    hook(person.having(AGENT_ORCHESTRATOR_STATE_DIR=str(state), PATH=NO_IMPORT), given(PATH))
+    assert (notes_in(state), victim.read_text()) == ({ID: PATH}, "mine")
+    assert not (state / "notes" / ID).is_symlink()
+
+
 @pytest.mark.usefixtures("no_noted_import")
 def test_noted_session_is_followed_by_one_import(
     person: Shell, home: Path, records: ManagerClient, numbers: Callable[[], Transcript]
@@ -134,6 +164,46 @@ def test_noted_session_is_followed_by_one_import(
     wait_for(lambda: holder_of(state / "notes.lock") is None, "the import makes way")
     os.close(lock)
     assert notes_in(state) == {f"{transcript.session_id}.taken": str(path)}
+
+
+LATE_NOTE = """
+import subprocess, sys
+from contextlib import contextmanager
+from agent_orchestrator.console import import_notes as module
+from agent_orchestrator.console.command import configure
+from agent_orchestrator.history.importer import notes
+
+opened, contents = module.open_state, [sys.argv[2]]
+
+@contextmanager
+def opened_until_a_hook(*arguments):
+    with opened(*arguments) as state:
+        yield state
+    if contents:
+        subprocess.run(["sh", sys.argv[1]], input=contents.pop().encode(), check=True)
+
+module.open_state = opened_until_a_hook
+module.LOOK_SECONDS = notes.QUIET_SECONDS = 0
+module.import_notes(configure(must_exist=False))
+"""
+"""Imports the notes; at its last moment with the lock, a hook notes a session."""
+
+
+@pytest.mark.usefixtures("no_noted_import")
+def test_note_at_the_end_of_an_import_is_not_left(
+    person: Shell, home: Path, records: ManagerClient, numbers: Callable[[], Transcript]
+) -> None:
+    late = numbers()
+    late.turn()
+    content = given(str(late.write(home / "elsewhere"))).replace(
+        ID.encode(), late.session_id.encode()
+    )
+    shell = person.having(PATH=f"{BIN}:{NO_IMPORT}")
+    done = shell.run_program(sys.executable, "-c", LATE_NOTE, str(HOOK), content)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert records.get_session(late.session_id)["last_seq"] == 4
+    assert notes_in(person.state_dir) == {}
+    assert (person.state_dir / "notes.lock").read_text() == ""  # hooks no longer wait for it
 
 
 def test_noted_import_without_a_manager_leaves_the_notes(person: Shell, tmp_path: Path) -> None:

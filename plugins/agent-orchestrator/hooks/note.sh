@@ -30,7 +30,12 @@ case $state in '~/'*) state=$HOME/${state#'~/'} ;; esac
 case $state in /*) ;; *) exit 0 ;; esac
 notes=$state/notes
 umask 077
-[ -d "$notes" ] || mkdir -p "$notes" || exit 0
+[ -d "$state" ] || mkdir -p "$state" || exit 0
+[ -O "$state" ] || exit 0
+case $(ls -ld "$state") in d???--[-S]--[-T]*) ;; *) exit 0 ;; esac # others may not even list it
+[ -d "$notes" ] || mkdir "$notes" || [ -d "$notes" ] || exit 0
+rm -f "$notes/.$id"
+set -C # never written through a link
 printf '"%s"\n' "$path" >"$notes/.$id" && mv -f "$notes/.$id" "$notes/$id" || exit 0
 
 if [ "$1" != end ]; then

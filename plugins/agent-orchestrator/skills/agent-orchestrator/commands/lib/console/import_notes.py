@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from ..client.connect import client_of
 from ..client.find_manager import find_manager
@@ -15,7 +16,7 @@ from ..history.importer.state import State, open_state
 from ..machine.clock import SYSTEM
 from ..machine.environment import is_manager_given, run_token_for, state_dir
 from ..session_client import SessionClientError
-from ..shared.locks import hold_alone, holder_of
+from ..shared.locks import hold_alone, holder_of, release
 from ..shared.private_files import make_state_directory
 from .connect import url_of
 from .import_report import TIMEOUT_SECONDS
@@ -29,32 +30,45 @@ def import_notes(config: Config) -> None:
     """Import the noted sessions, until none of them has grown for a while.
 
     Without a manager that serves, the notes remain. If another process imports already, it takes
-    the notes.
+    the notes. The hook of a last note may have seen our lock, and so has started no import. So we
+    look for new notes once more after its release.
     """
     found = None if is_manager_given() else find_manager()
     url = url_of(found, config)
     if run_token_for(url) is not None or (found is None and not is_manager_given()):
         return
     directory = make_state_directory(state_dir())
-    lock = hold_alone(directory / LOCK)
-    if lock is None:
-        return
     with suppress(OSError):  # it has its own session already
         os.setsid()
+    while _import_alone(url, directory) and Notes(directory).has_new and not _is_watched():
+        pass
+
+
+def _import_alone(url: str, directory: Path) -> bool:
+    """Import until all is quiet; return False if another process does, or the manager fails."""
+    lock = hold_alone(directory / LOCK)
+    if lock is None:
+        return False
     try:
         with (
-            suppress(SessionClientError),
             client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(directory, manager.get_generation()) as state,
         ):
             importer = Importer(manager, state, Report(), lambda _read: None)
             _deliver(Notes(directory), importer, state)
+    except SessionClientError:
+        return False
     finally:
-        os.close(lock)
+        release(lock)
+    return True
 
 
 def _deliver(notes: Notes, importer: Importer, state: State) -> None:
     notes.deliver(importer, state)
-    while not notes.is_quiet and holder_of(state_dir() / WATCH_LOCK) is None:
+    while not notes.is_quiet and not _is_watched():
         SYSTEM.sleep(LOOK_SECONDS)
         notes.deliver(importer, state)
+
+
+def _is_watched() -> bool:
+    return holder_of(state_dir() / WATCH_LOCK) is not None

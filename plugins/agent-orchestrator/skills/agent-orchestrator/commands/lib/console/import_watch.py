@@ -30,7 +30,7 @@ from ..machine.clock import SYSTEM, Backoff
 from ..machine.environment import is_manager_given, state_dir
 from ..session_client import SessionClientError
 from ..shared.counted import counted
-from ..shared.locks import hold_alone, holder_of
+from ..shared.locks import hold_alone, holder_of, release
 from ..shared.private_files import make_state_directory
 from .command import USAGE, CommandError
 from .connect import open_manager, url_of
@@ -81,7 +81,7 @@ def watch_history(config: Config, agents: tuple[str, ...], options: Options) -> 
     except KeyboardInterrupt:
         output.summary()
     finally:
-        os.close(lock)
+        release(lock)
 
 
 def _end_with_stdin() -> None:

@@ -33,7 +33,7 @@ def _try_lock(descriptor: int, operation: int) -> bool:
 def hold_alone(path: Path) -> int | None:
     """Lock a file that has the id of its holder; return None if another process has locked it.
 
-    Close the descriptor to release the lock.
+    End with `release`.
 
     Raises:
         OSError: the file cannot be opened, or is not private.
@@ -45,6 +45,12 @@ def hold_alone(path: Path) -> int | None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def release(descriptor: int) -> None:
+    """Release a lock of `hold_alone`. Its file no longer names us, even while our process ends."""
+    os.ftruncate(descriptor, 0)
+    os.close(descriptor)
 
 
 def holder_of(path: Path) -> str | None:

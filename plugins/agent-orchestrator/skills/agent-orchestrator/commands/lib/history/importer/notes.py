@@ -57,6 +57,11 @@ class Notes:
         """True if no transcript is followed."""
         return not self._followed
 
+    @property
+    def has_new(self) -> bool:
+        """True if a hook has written a note that no process has taken yet."""
+        return any(each.suffix != _TAKEN for each in self._files())
+
     def deliver(self, importer: Importer, state: State) -> None:
         """Import the growth of all noted transcripts, and remove the notes of those at rest.
 
@@ -88,14 +93,15 @@ class Notes:
         followed.seen[source.path] = now
         return now != before
 
-    def _take(self) -> None:
+    def _files(self) -> list[Path]:
         try:
             files = sorted(self._directory.iterdir())
         except OSError:  # no hook has written a note yet
-            return
-        for file in files:
-            if file.name.startswith("."):  # a hook is writing it
-                continue
+            return []
+        return [each for each in files if not each.name.startswith(".")]  # a hook writes these
+
+    def _take(self) -> None:
+        for file in self._files():
             taken = file if file.suffix == _TAKEN else file.with_name(file.name + _TAKEN)
             if file == taken and (file in self._followed or file in self._left):
                 continue
