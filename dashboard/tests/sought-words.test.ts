@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SoughtWords } from "../src/text/sought-words";
+import {
+  MAX_PHRASE_WORDS,
+  MAX_QUERY_CHARS,
+  MAX_TERMS,
+  MAX_TEXT_CHARS,
+  SoughtWords,
+} from "../src/text/sought-words";
 
 function marked(query: string, text: string): string[] {
   return new SoughtWords(query).find(text).map(({ start, end }) => text.slice(start, end));
@@ -49,6 +55,30 @@ test("a word is found in its own text, whatever is around it", () => {
       expect(marked(word, `${other} ${word.toUpperCase()}. ${other}`)).not.toEqual([]);
     }),
   );
+});
+
+test("the work for a query of any size is bounded", () => {
+  const above = (limit: number) => fc.integer({ min: limit + 1, max: 3 * limit });
+  const numbered = (count: number) => Array.from({ length: count }, (_, at) => `w${at}`);
+  fc.assert(
+    fc.property(above(MAX_PHRASE_WORDS), above(MAX_TERMS), above(MAX_QUERY_CHARS), (words, terms, size) => {
+      const phrase = numbered(words).join(" ");
+      expect(marked(`"${phrase}"`, phrase)).toEqual([numbered(MAX_PHRASE_WORDS).join(" ")]);
+      expect(marked(numbered(terms).join(" "), numbered(terms).join(" "))).toEqual(numbered(MAX_TERMS));
+      expect(marked("a".padEnd(size), "a")).toEqual([]);
+      expect(marked("a".padEnd(size).slice(0, MAX_QUERY_CHARS), "a")).toEqual(["a"]);
+    }),
+    { numRuns: 30 },
+  );
+  const text = `word${" ".repeat(MAX_TEXT_CHARS)}word`;
+  expect(marked("word", text)).toEqual(["word"]);
+});
+
+test("the same text is searched only once", () => {
+  const words = new SoughtWords("needle");
+  const places = words.find("a needle");
+  expect(words.find("a needle")).toBe(places);
+  expect(words.find("no needles, a needle")).not.toEqual(places);
 });
 
 test("words are found inside JSON", () => {

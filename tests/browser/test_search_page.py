@@ -286,6 +286,7 @@ def test_first_steps_offer_the_import_and_its_sessions_appear(
     opened = visit(own)
     page = opened.enter()
     expect(page.get_by_text("ao-import", exact=True)).to_be_visible()
+    expect(page.get_by_text("ao-import --watch", exact=True)).to_be_visible()
     opened.go("#/sessions")
     expect(page.get_by_test_id("empty")).to_contain_text("Their files are only read")
     parser().write(own_home)

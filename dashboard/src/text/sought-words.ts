@@ -2,6 +2,9 @@
  *
  * It follows the manager's search: width, case and accents do not count. For each term it finds whole words, or else
  * parts of words, such as those of camel case. Excluded terms and files are not marked.
+ *
+ * A query can come from a link of another person, so the work for it is bounded. The characters of words and those
+ * between words are disjoint, so the time of a pattern is at most that of its words times that of the text.
  */
 
 /** The place of a match in a text, half open. */
@@ -21,10 +24,18 @@ const BETWEEN = "[^0-9a-z\\u0080-\\u{10ffff}]";
 const SEGMENT = new RegExp(`[${UNSPACED}]+|(?:(?![${UNSPACED}])${OF_WORD})+`, "gu");
 const IS_UNSPACED = new RegExp(`^[${UNSPACED}]+$`, "u");
 const MAX_PLACES = 1000;
+/** The manager refuses longer queries, and more terms. */
+export const MAX_QUERY_CHARS = 1000;
+export const MAX_TERMS = 32;
+/** Only the first words of a longer phrase are marked. */
+export const MAX_PHRASE_WORDS = 32;
+/** Only the beginning of a longer text is searched. */
+export const MAX_TEXT_CHARS = 1_000_000;
 
 export class SoughtWords {
   /** For each term, the pattern of whole words and that of parts of words. */
   private readonly patterns: readonly (readonly RegExp[])[];
+  private last: { readonly text: string; readonly places: readonly Place[] } | null = null;
 
   constructor(query: string) {
     this.patterns = [...terms(query)].map(({ words, isPrefix }) => [
@@ -33,10 +44,18 @@ export class SoughtWords {
     ]);
   }
 
-  /** Return the places of the words in a text, in their order and without overlap. */
+  /** Return the places of the words in a text, in their order and without overlap.
+   *
+   * The places in the last text are kept: a row is searched again after each change around it.
+   */
   find(text: string): readonly Place[] {
+    if (this.last?.text !== text) this.last = { text, places: this.search(text) };
+    return this.last.places;
+  }
+
+  private search(text: string): readonly Place[] {
     if (this.patterns.length === 0) return [];
-    const folded = fold(text);
+    const folded = fold(text.slice(0, MAX_TEXT_CHARS));
     const found = this.patterns.flatMap(
       (tries) => tries.map((each) => placesOf(each, folded)).find((places) => places.length > 0) ?? [],
     );
@@ -63,15 +82,18 @@ interface Term {
 }
 
 function* terms(query: string): Iterable<Term> {
+  if (query.length > MAX_QUERY_CHARS) return;
   TERM.lastIndex = 0;
-  while (TERM.lastIndex < query.length) {
+  let count = 0;
+  while (count < MAX_TERMS && TERM.lastIndex < query.length) {
     const from = TERM.lastIndex;
     const found = TERM.exec(query)?.groups;
     if (found === undefined || TERM.lastIndex === from) return;
     const given = found.phrase ?? found.word ?? "";
-    const words = fold(given).text.match(SEGMENT) ?? [];
+    const words = (fold(given).text.match(SEGMENT) ?? []).slice(0, MAX_PHRASE_WORDS);
     if (found.excluded || found.file || words.length === 0) continue;
     const isPrefix = found.star === "*" || (found.phrase === undefined && /[\p{L}\p{N}]\*$/u.test(given));
+    count += 1;
     yield { words, isPrefix };
   }
 }
@@ -93,10 +115,12 @@ function fold(text: string): Folded {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII
   if (/^[\x00-\x7f]*$/.test(text)) return { text: text.toLowerCase(), places: null };
   const places: number[] = [];
+  const known = new Map<string, string>();
   let folded = "";
   let at = 0;
   for (const character of text) {
-    const plain = foldCharacter(character);
+    const plain = known.get(character) ?? foldCharacter(character);
+    known.set(character, plain);
     folded += plain;
     for (let each = 0; each < plain.length; each += 1) places.push(at);
     at += character.length;

@@ -10,6 +10,10 @@ export function FirstSteps() {
         can repeat the import at any time.
       </p>
       <CommandLine text="ao-import" />
+      <p>
+        To keep following the agents, run <code>ao-import --watch</code>, or start the manager with{" "}
+        <code>agent-session-manager serve --import</code>.
+      </p>
       <p>Or start a session:</p>
       <CommandLine text="ao-new my-first-session -p 'Say what this project is about.'" />
       <p>Sessions appear here automatically.</p>
