@@ -43,8 +43,10 @@ def test_sums_of_all_agents_equal_an_independent_count(
         AGENT_ORCHESTRATOR_SESSIONS_DIR=str(home / PREDECESSOR),
         CLAUDE_CONFIG_DIR=None,
     )
+    announced = person.run("ao-import", "--dry-run", "--json")
     imported = person.run("ao-import", "--json")
     assert imported.exit_code == DONE, imported
+    assert announced.json == imported.json
 
     def rows(by: str) -> list[dict[str, Any]]:
         report = person.run("ao-usage", "--by", by, "--since", "all", "--json").json

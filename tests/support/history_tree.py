@@ -19,6 +19,7 @@ SAMPLES = Path(__file__).parents[1] / "history" / "samples"
 CODEX = (
     *("thread", "fork", "fork-of-fork", "subagent", "older-thread", "older-fork"),
     *("older-fork-of-fork", "older-subagent"),
+    *("reverted", "reverted-once", "reverted-twice"),
 )
 PREDECESSOR = Path(".agent-orchestrator", "agent-sessions")
 

@@ -20,6 +20,7 @@ from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
 from ..items import BrokenRecordError
+from .distinct import Distinct, distinct
 from .one_source import MAX_LINES_BYTES, Batch, NotUnderstoodError, OneSource, joined
 from .outlet import Outlet
 from .parts import Part
@@ -288,31 +289,39 @@ class Importer:
 
 
 def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:
-    """Read sources as a whole and count everything, without a manager."""
-    seen: set[str] = set()
-    for form, source in sources:
-        report.add(sources=1)
-        one = OneSource(form, source, _begin(form, source))
-        try:
-            for batch, read in one.read():
-                told(read)
-                report.add(bytes=read)
-                for part in batch.parts:
-                    if copies(form) is not None and part.session_id in seen:
-                        continue
-                    report.add(
-                        sessions=int(part.session_id in batch.begins),
-                        events=len(part.events),
-                        requests=len({each["key"] for each in part.requests}),
-                        copied=part.copied,
-                    )
-        except (NotUnderstoodError, BrokenRecordError, OSError) as exc:
-            is_read = isinstance(exc, NotUnderstoodError)
-            report.add(**{"not_understood" if is_read else "failed": 1})
-            report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
-        else:
-            _report_seen(one, report)
-            seen |= one.sessions if copies(form) is None else set()
+    """Read sources as a whole, and count what an import into an empty manager would add."""
+    with distinct() as known:
+        for form, source in sources:
+            report.add(sources=1)
+            _count_one(form, source, report, told, known)
+
+
+def _count_one(form: Format, source: Source, report: Report, told: Told, known: Distinct) -> None:
+    one = OneSource(form, source, _begin(form, source))
+    is_copying = copies(form) is not None
+    try:
+        for batch, read in one.read():
+            told(read)
+            report.add(bytes=read)
+            for part in batch.parts:
+                session_id = part.session_id
+                if is_copying and known.has("original", session_id):
+                    continue
+                if not is_copying:
+                    known.add("original", [session_id])
+                event_ids = (each["event_id"] for each in part.events)
+                report.add(
+                    sessions=known.add("session", [session_id]),
+                    events=known.add(f"event of {session_id}", event_ids),
+                    requests=known.add("request", (each["key"] for each in part.requests)),
+                    copied=part.copied,
+                )
+    except (NotUnderstoodError, BrokenRecordError, OSError) as exc:
+        is_read = isinstance(exc, NotUnderstoodError)
+        report.add(**{"not_understood" if is_read else "failed": 1})
+        report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
+    else:
+        _report_seen(one, report)
 
 
 def _report_seen(one: OneSource, report: Report) -> None:

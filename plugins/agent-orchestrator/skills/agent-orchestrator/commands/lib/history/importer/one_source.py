@@ -119,11 +119,6 @@ class OneSource:
         self._line_bytes = 0
         self._first_offset = self._progress.offset
 
-    @property
-    def sessions(self) -> set[str]:
-        """The sessions that the source has so far."""
-        return self._begun
-
     def read(self) -> Iterator[tuple[Batch, int]]:
         """Yield the batches, each with the number of bytes that were read for it.
 
