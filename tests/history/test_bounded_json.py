@@ -21,6 +21,10 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
 )
+ESCAPES = st.lists(
+    st.sampled_from(["\\", "ud83d", "\ud83d", "ude00", "\U0001f600", '"', "é", "x"]), max_size=12
+).map("".join)
+"""Texts that look like escapes: JSON inside of JSON has them."""
 
 
 def cut_at(text: bytes, places: list[int]) -> Iterator[bytes]:
@@ -36,6 +40,18 @@ def cut_at(text: bytes, places: list[int]) -> Iterator[bytes]:
 def test_small_value_is_read_as_it_is(value: Any, is_ascii: bool, places: list[int]) -> None:
     text = json.dumps(value, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
     assert read_bounded(cut_at(text, places)) == (value, False)
+
+
+@given(ESCAPES, st.integers(0, 2), st.booleans())
+def test_text_is_the_same_wherever_it_is_cut(text: str, times: int, is_ascii: bool) -> None:
+    value: Any = {text: text, "id": 1}
+    for _ in range(times):
+        value = [json.dumps(value)]
+    content = json.dumps(value, ensure_ascii=is_ascii).encode(errors="replace")
+    expected = (json.loads(content), False)
+    assert read_bounded(cut_at(content, list(range(len(content))))) == expected
+    for place in range(len(content)):
+        assert read_bounded(cut_at(content, [place])) == expected
 
 
 @given(VALUES, st.lists(st.integers(0, 300), max_size=10), st.integers(0, 200))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from ..machine.environment import state_dir
 if TYPE_CHECKING:
     from ..config import Config
     from ..history.format import Format, Source
+    from ..history.importer.find import Search
     from ..history.importer.report import Report
 
 EXAMPLES = """\
@@ -99,7 +100,6 @@ def main(
     again later.
     """
     # Late: parsing needs modules that other commands do without.
-    from ..history.importer.find import NoSuchAgentError, TimeError, find_sources
     from ..history.importer.table import all_formats
 
     config = configure(project_dir, must_exist=False)
@@ -119,22 +119,31 @@ def main(
         return
     if polls or until_eof:
         raise CommandError("--poll and --until-eof need --watch", USAGE)
-    try:
-        sources = find_sources(paths, agents, since)
-    except (NoSuchAgentError, TimeError) as exc:
-        raise CommandError(str(exc), USAGE) from exc
-    if not sources and paths:
-        raise CommandError(f"no sessions of {_named(agents)} were found in these paths")
-    searched = () if paths or since else agents or tuple(all_formats())
+    sources, failed = _search(paths, agents, since)
+    searched = () if paths or since else set(agents or all_formats()) - failed.keys()
     report = _count(sources) if dry_run else _import(sources, searched, config)
+    for problem in failed.values():
+        report.add_failure(problem)
     if as_json:
         answer_json(report.to_json())
-    elif sources:
+    elif sources or failed:
         print_report(report, dry_run=dry_run)
     else:
         click.echo(f"no sessions of {_named(agents)} were found on this machine")
     if report.has_failed:
         sys.exit(FAILED)
+
+
+def _search(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Search:
+    from ..history.importer.find import NoSuchAgentError, TimeError, find_sources
+
+    try:
+        found = find_sources(paths, agents, since)
+    except (NoSuchAgentError, TimeError) as exc:
+        raise CommandError(str(exc), USAGE) from exc
+    if paths and not (found.sources or found.failed):
+        raise CommandError(f"no sessions of {_named(agents)} were found in these paths")
+    return found
 
 
 def _named(agents: Sequence[str]) -> str:
@@ -152,7 +161,7 @@ def _count(sources: list[tuple[Format, Source]]) -> Report:
 
 
 def _import(
-    sources: list[tuple[Format, Source]], searched: Sequence[str], config: Config
+    sources: list[tuple[Format, Source]], searched: Collection[str], config: Config
 ) -> Report:
     """Import the sources; `searched` are the agents whose sources are all among them."""
     from ..history.importer.importer import Importer

@@ -188,7 +188,7 @@ class _Reader:
         while True:
             end = self._match(_TEXT)
             is_last = self._text[end : end + 1] == b'"'
-            if not is_last and _HIGH_SURROGATE.search(self._text, max(self._at, end - 6), end):
+            if not is_last and self._ends_in_half(end):
                 end -= _ESCAPE_BYTES  # its other half follows in the next piece
             if room:
                 part = decoder.decode(self._text[self._at : end], is_last)
@@ -203,6 +203,15 @@ class _Reader:
         self._used += len(kept)
         self.is_cut = self.is_cut or isinstance(kept, CutText)
         return kept
+
+    def _ends_in_half(self, end: int) -> bool:
+        """Return whether a text ends in the escape of a first surrogate."""
+        begin = end - _ESCAPE_BYTES
+        if begin < self._at or not _HIGH_SURROGATE.match(self._text, begin, end):
+            return False
+        before = self._text[self._at : begin]
+        # After an odd number of backslashes, the last of them escapes that of `\\u`.
+        return (len(before) - len(before.rstrip(b"\\"))) % 2 == 0
 
     def _match(self, pattern: re.Pattern[bytes]) -> int:
         """Return the end of a match at the present place. The pattern can match nothing."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from ...machine.environment import home as home_dir
 from ...machine.environment import variables
 from ..format import Format, LineFormat, Source
-from .importer import sources_of
 from .placement import copies
+from .report import Problem, sentence_of
 from .table import all_formats
 
 _SPAN = re.compile(r"(\d{1,4})([hdw])")
@@ -24,6 +25,14 @@ _LEVELS = 2
 Found = list[tuple[Format, Source]]
 
 
+class Search(NamedTuple):
+    """The result of a search. The sources of a format that failed may not be complete."""
+
+    sources: Found
+    failed: dict[str, Problem]
+    """The problem of each format whose search has failed, by its name."""
+
+
 class NoSuchAgentError(ValueError):
     """No format has this name."""
 
@@ -32,8 +41,8 @@ class TimeError(ValueError):
     """A text is neither a date nor a span of time."""
 
 
-def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Found:
-    """Return the sources to import: those that changed longest ago first, copies last.
+def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Search:
+    """Find the sources to import: those that changed longest ago first, copies last.
 
     Raises:
         NoSuchAgentError: an agent is not known.
@@ -41,15 +50,10 @@ def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None
     """
     formats = named_formats(agents)
     earliest = None if since is None else moment_of(since).timestamp()
-    home, environ = home_dir(), variables()
     found: dict[tuple[str, str], tuple[tuple[float, str], Format, Source]] = {}
+    failed: dict[str, Problem] = {}
     for form in formats:
-        sources = (
-            _below(form, paths, home, environ)
-            if paths
-            else sources_of(form, form.roots(home, environ))
-        )
-        for source in sources:
+        for source in _all_of(form, paths, failed):
             changed = _changed_at(source.path)
             if changed is not None and (earliest is None or changed >= earliest):
                 order = (changed, str(source.path))
@@ -58,7 +62,20 @@ def find_sources(paths: Sequence[Path], agents: Sequence[str], since: str | None
     placed = _parents_first(ordered)
     # A copy follows the original, from which the session is taken.
     placed.sort(key=lambda each: copies(each[1]) is not None)
-    return [(form, source) for _, form, source in placed]
+    return Search([(form, source) for _, form, source in placed], failed)
+
+
+def _all_of(form: Format, paths: Sequence[Path], failed: dict[str, Problem]) -> Iterator[Source]:
+    """Yield the sources of a format, and note if its search has failed."""
+    home, environ = home_dir(), variables()
+    try:
+        if paths:
+            yield from _below(form, paths, home, environ)
+        else:
+            yield from sources_of(form, form.roots(home, environ))
+    except Exception as exc:  # whatever it is, the other formats are searched
+        where = getattr(exc, "filename", None) or form.name
+        failed[form.name] = Problem(str(where), "", sentence_of(exc))
 
 
 def _parents_first(
@@ -94,6 +111,19 @@ def sources_below(form: LineFormat, root: Path, directory: Path) -> Iterator[Sou
     for place, _, names in os.walk(directory):
         for name in sorted(names):
             if source := form.source_at(Path(place, name), root):
+                yield source
+
+
+def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
+    """Yield the sources below the roots that exist, each once."""
+    seen: set[tuple[str, str]] = set()
+    for root in roots:
+        if not root.exists():
+            continue
+        for source in form.find(root):
+            key = (str(source.path), source.key)
+            if key not in seen:
+                seen.add(key)
                 yield source
 
 

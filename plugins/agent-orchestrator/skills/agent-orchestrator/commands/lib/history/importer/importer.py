@@ -7,7 +7,8 @@ the part that was under way. It is sent again, and nothing is stored twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -19,15 +20,14 @@ from ...client.manager import ManagerClient
 from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
-from ..items import BrokenRecordError
 from .distinct import Distinct, distinct
 from .one_source import MAX_LINES_BYTES, Batch, NotUnderstoodError, OneSource, joined
 from .outlet import Outlet
 from .parts import Part
 from .placement import KeptCopyError, Place, Placement, begin_of, copies
-from .report import Problem, Report
+from .report import Problem, Report, sentence_of
 from .sender import Sender
-from .state import Progress, State
+from .state import Progress, State, beginning, continuation
 
 Told = Callable[[int], None]
 """Called with a number of bytes that were read."""
@@ -130,12 +130,18 @@ class Importer:
         for progress in lost:
             if progress.status != "done" or not progress.session_id:
                 continue
+            status: str | None = "gone"
             if progress.session_id not in present:
-                self._report.add(gone=self._tell_gone(progress))
-            self._state.mark(progress, "gone")
+                status = self._tell(progress, is_gone=True)
+                self._report.add(gone=status == "gone")
+            self._state.mark(progress, status or "gone")
 
-    def _tell_gone(self, progress: Progress) -> bool:
-        source = {"format": progress.format, "path": printable(progress.path), "gone": True}
+    def _tell(self, progress: Progress, *, is_gone: bool) -> str | None:
+        """Tell the manager whether a source is gone; return the new status of the source.
+
+        None: a run of the session is open, and the manager has not stored it.
+        """
+        source = {"format": progress.format, "path": printable(progress.path), "gone": is_gone}
         try:
             self._sender.send(
                 Part(progress.session_id),
@@ -145,21 +151,22 @@ class Importer:
                 reason=None,
             )
         except SessionNotFoundError:
-            return False
+            return "deleted"
         except SessionClientError as exc:
             if exc.code != SESSION_RUNNING:
                 raise
-            return False
-        return True
+            return None
+        return "gone" if is_gone else "done"
 
     def _run_one(self, form: Format, source: Source, outlet: Outlet) -> None:
         self._report.add(sources=1)
         known = self._state.of(source.path, source.key)
         if known is not None and known.format != form.name:
             known = None
-        begin = _begin(form, source)
+        begin = beginning(form, source)
         try:
-            progress = place_of(form, source, known)
+            known = self._marked_back(known)
+            progress = continuation(form, source, known)
             if progress is None:
                 self._report.add(unchanged=1)
                 self._told(source.path.stat().st_size)
@@ -177,8 +184,19 @@ class Importer:
             _report_seen(one, self._report)
         except NotUnderstoodError as exc:
             self._fail("not_understood", known or begin, form.version, str(exc))
-        except (BrokenRecordError, OSError) as exc:
-            self._fail("failed", known or begin, form.version, _sentence(exc))
+        except Exception as exc:  # whatever it is, the other sources are read
+            if _ends_import(exc):
+                raise
+            self._fail("failed", known or begin, form.version, sentence_of(exc))
+
+    def _marked_back(self, known: Progress | None) -> Progress | None:
+        """If a source was gone and is there again, mark its session; return its progress."""
+        if known is None or known.status != "gone":
+            return known
+        status = self._tell(known, is_gone=False) if known.session_id else "done"
+        known = replace(known, status=status or "gone")
+        self._state.write(known)
+        return known
 
     def _fail(self, count: str, progress: Progress, version: int, why: str) -> None:
         self._report.add(**{count: 1})
@@ -195,18 +213,16 @@ class Importer:
             done = self._send_batch(one, batch, fate)
         except SessionNotFoundError:
             self._settle(batch.progress, fate, "deleted")
-        except KeptCopyError as exc:
-            fate.is_over = True
-            self._fail("failed", _begin(one.form, one.source), one.form.version, str(exc))
-        except SessionClientError as exc:
-            if exc.status_code is None or exc.code is None or exc.status_code in (401, 403):
+        except Exception as exc:
+            if _ends_import(exc):
                 raise
-            if exc.code == SESSION_RUNNING:
+            if isinstance(exc, SessionClientError) and exc.code == SESSION_RUNNING:
                 self._settle(batch.progress, fate, "held")
             else:
                 fate.is_over = True
-                begin = _begin(one.form, one.source)
-                self._fail("failed", begin, one.form.version, str(exc))
+                begin = beginning(one.form, one.source)
+                why = str(exc) if isinstance(exc, KeptCopyError) else sentence_of(exc)
+                self._fail("failed", begin, one.form.version, why)
         else:
             if done is not None:
                 self._state.write(done)
@@ -297,7 +313,7 @@ def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told
 
 
 def _count_one(form: Format, source: Source, report: Report, told: Told, known: Distinct) -> None:
-    one = OneSource(form, source, _begin(form, source))
+    one = OneSource(form, source, beginning(form, source))
     is_copying = copies(form) is not None
     try:
         for batch, read in one.read():
@@ -316,10 +332,11 @@ def _count_one(form: Format, source: Source, report: Report, told: Told, known: 
                     requests=known.add("request", (each["key"] for each in part.requests)),
                     copied=part.copied,
                 )
-    except (NotUnderstoodError, BrokenRecordError, OSError) as exc:
-        is_read = isinstance(exc, NotUnderstoodError)
-        report.add(**{"not_understood" if is_read else "failed": 1})
-        report.add_problem(Problem(str(source.path), source.key, _sentence(exc)))
+    except NotUnderstoodError as exc:
+        report.add(not_understood=1)
+        report.add_problem(Problem(str(source.path), source.key, str(exc)))
+    except Exception as exc:  # whatever it is, the other sources are read
+        report.add_failure(Problem(str(source.path), source.key, sentence_of(exc)))
     else:
         _report_seen(one, report)
 
@@ -337,59 +354,14 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode(errors="replace")
 
 
-def place_of(form: Format, source: Source, known: Progress | None) -> Progress | None:
-    """Return where to continue a source; None if it has nothing new.
-
-    Raises:
-        OSError: the file of the source cannot be looked at.
-    """
-    found = source.path.stat()
-    now: dict[str, Any] = {
-        "size": found.st_size,
-        "mtime": found.st_mtime_ns,
-        "device": found.st_dev,
-        "inode": found.st_ino,
-        "stamp": source.stamp or "",
-    }
-    begin = replace(_begin(form, source), **now)
-    if known is None or known.version != form.version:
-        return begin
-    if known.status == "deleted":
-        return None
-    is_done = known.status in ("done", "gone")
-    if source.stamp is not None:
-        return None if is_done and known.stamp == source.stamp else begin
-    if is_done and all(getattr(known, name) == value for name, value in now.items()):
-        return None
-    is_same_file = (known.device, known.inode) == (found.st_dev, found.st_ino)
-    may_continue = is_same_file and known.offset and (not is_done or bool(known.sample))
-    return replace(known, **now) if may_continue else begin
-
-
-def sources_of(form: Format, roots: Iterable[Path]) -> Iterator[Source]:
-    """Yield the sources below the roots that exist, each once."""
-    seen: set[tuple[str, str]] = set()
-    for root in roots:
-        if not root.exists():
-            continue
-        for source in form.find(root):
-            key = (str(source.path), source.key)
-            if key not in seen:
-                seen.add(key)
-                yield source
-
-
 def _key(one: OneSource, first: Batch) -> str:
     """Return the session of a source, so that a subagent's parts follow those of the session."""
     own = one.transcript.session_id if one.transcript is not None else first.session_id
     return own or str(one.source.path)
 
 
-def _begin(form: Format, source: Source) -> Progress:
-    return Progress(path=str(source.path), key=source.key, format=form.name, version=form.version)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+def _ends_import(error: Exception) -> bool:
+    """Return whether an error is not one of a source: of the manager, or of our own memory."""
+    if isinstance(error, SessionClientError):
+        return error.status_code is None or error.code is None or error.status_code in (401, 403)
+    return isinstance(error, sqlite3.Error)

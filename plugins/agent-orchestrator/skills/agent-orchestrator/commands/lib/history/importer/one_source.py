@@ -22,6 +22,7 @@ from ..format import (
 from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
 from .lines import Line, LongLine, Opened, opened, read_lines
 from .parts import MAX_BYTES, Part, Parts
+from .report import SHOWN, sentence_of
 from .state import Progress
 
 BEGINNING = "{}"
@@ -84,17 +85,14 @@ class Seen:
 
     def note_broken(self, place: str, why: str) -> None:
         self.broken_count += 1
-        if len(self.broken) < _SHOWN:
+        if len(self.broken) < SHOWN:
             self.broken.append((place, why))
 
     def note_shortened(self, place: str, size: int) -> None:
         self.shortened_count += 1
-        if len(self.shortened) < _SHOWN:
+        if len(self.shortened) < SHOWN:
             why = f"long texts of its {size:,} bytes were shortened"
             self.shortened.append((place, why))
-
-
-_SHOWN = 20
 
 
 class OneSource:
@@ -146,17 +144,18 @@ class OneSource:
             self._progress = replace(self._progress, offset=0, lines=0, parser=BEGINNING)
             self._begin({})
         parser = cast(LineFormat, self.form).parser(self.source, self._parser_state)
-        number, offset = self._progress.lines, self._progress.offset
+        lines, offset = self._progress.lines, self._progress.offset
         for line in read_lines(file, offset):
             if not _is_complete(line):
                 break
-            number, offset = number + 1, line.end
-            self._read_line(parser, line, number)
+            self._read_line(parser, line, lines + 1)
+            # A line without its line break has not ended: appended bytes continue it.
+            lines, offset = lines + line.is_whole, line.end
             if self._parts.is_full or self._line_bytes >= MAX_LINES_BYTES:
-                yield self._batch_at(parser, file, number, offset, "begun")
+                yield self._batch_at(parser, file, lines, offset, "begun")
         if self._first_offset == 0:
             self._check_understood()
-        yield self._batch_at(parser, file, number, offset, "done")
+        yield self._batch_at(parser, file, lines, offset, "done")
 
     def _read_line(self, parser: LineParser, line: Line, number: int) -> None:
         place = Place(number, line.offset)
@@ -165,7 +164,7 @@ class OneSource:
                 record, content = self._long_record(line, line.long, place)
                 raw = None  # its events are judged by their own size
             elif (content := line.content or b"").strip():
-                record, raw = _parsed(content), content
+                record, raw = _parsed(content)
             else:
                 return
             is_known = True
@@ -174,6 +173,11 @@ class OneSource:
                 self._take(item, raw)
         except BrokenRecordError as exc:
             self.seen.note_broken(f"line {number}", str(exc))
+            return
+        except OSError:
+            raise
+        except Exception as exc:  # a defect of the parser costs one line, not the file
+            self.seen.note_broken(f"line {number}", sentence_of(exc))
             return
         self.seen.understood += is_known
         if self.transcript is not None and isinstance(record, dict):
@@ -210,14 +214,14 @@ class OneSource:
             )
 
     def _batch_at(
-        self, parser: LineParser, file: Opened, number: int, offset: int, status: str
+        self, parser: LineParser, file: Opened, lines: int, offset: int, status: str
     ) -> tuple[Batch, int]:
         self._parser_state = parser.state
         read = offset - self._progress.offset
         progress = replace(
             self._progress,
             offset=offset,
-            lines=number,
+            lines=lines,
             sample=file.sample(offset),
             status=status,
             problem="",
@@ -259,18 +263,19 @@ def _is_complete(line: Line) -> bool:
     if line.long is not None:
         return line.long.value is not None
     try:
-        orjson.loads(line.content or b"")
-    except ValueError:
+        _parsed(line.content or b"")
+    except BrokenRecordError:
         return False
     return True
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(content: bytes) -> tuple[Any, bytes | None]:
+    """Return the value of a line; with the line if all of the value can be written again."""
     try:
-        return orjson.loads(content)
+        return orjson.loads(content), content
     except ValueError:
         pass
-    try:  # accepts lone surrogates and NaN, which some agents write
-        return json.loads(content)
+    try:  # accepts lone surrogates, NaN and large numbers, which some agents write
+        return json.loads(content), None
     except (ValueError, RecursionError) as exc:
         raise BrokenRecordError(f"not valid JSON: {exc}") from None

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ...events.event import Event
-from ...events.prepare import prepare
+from ...events.prepare import prepare, storable
 from ...shared.masking import Masking
 from ..items import (
     ForkPoint,
@@ -140,7 +140,8 @@ def is_prompt(event: Event) -> bool:
 def _is_plain(raw: bytes) -> bool:
     """Return whether the events of a line can be sent as they are.
 
-    The manager masks credentials in them. It accepts no NUL, no deep value and no large event.
+    The line was parsed strictly. The manager masks credentials in them. It accepts no NUL, no deep
+    value and no large event.
     """
     return (
         len(raw) <= SMALL_BYTES
@@ -150,21 +151,27 @@ def _is_plain(raw: bytes) -> bool:
 
 
 def _request(item: ModelRequest) -> Json:
-    request: Json = {"key": item.key, "counts": dict(item.counts)}
+    request: Json = {"key": storable(item.key), "counts": dict(item.counts)}
     for name in ("cost_nanodollars", "occurred_at", "model", "provider"):
         value = getattr(item, name)
         if value is not None:
-            request[name] = value[:MAX_NAME_CHARS] if isinstance(value, str) else value
+            request[name] = _name(value) if isinstance(value, str) else value
     for name, value in item.details.items():
-        request[name] = value[:MAX_NAME_CHARS]
+        request[name] = _name(value)
     if item.is_inherited:
         request["inherited"] = True
     return request
 
 
+def _name(text: str) -> str:
+    return storable(text[:MAX_NAME_CHARS])
+
+
 def _facts(item: SessionFacts) -> Iterator[tuple[str, Any]]:
-    if item.project_dir is not None and len(item.project_dir.encode()) <= _MAX_PATH_BYTES:
-        yield "project_dir", item.project_dir
+    if item.project_dir is not None:
+        project_dir = storable(item.project_dir)
+        if len(project_dir.encode()) <= _MAX_PATH_BYTES:
+            yield "project_dir", project_dir
     if item.title is not None and (name := name_of(item.title)):
         yield "title", name
     if item.parent_session_id is not None:
@@ -174,7 +181,8 @@ def _facts(item: SessionFacts) -> Iterator[tuple[str, Any]]:
 
 
 def _fork(fork: ForkPoint) -> Json:
-    return {"session_id": fork.session_id, "event_id": fork.event_id}
+    event_id = None if fork.event_id is None else storable(fork.event_id)
+    return {"session_id": fork.session_id, "event_id": event_id}
 
 
 def name_of(title: Title) -> str:

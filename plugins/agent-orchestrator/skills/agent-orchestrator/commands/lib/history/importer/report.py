@@ -7,6 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ...events.prepare import storable
+from ...session_client import SessionClientError
+from ..items import BrokenRecordError
+
 SHOWN = 20
 """Number of problems of one kind that are kept with their place."""
 
@@ -17,6 +21,17 @@ class Problem(NamedTuple):
     path: str
     place: str
     reason: str
+
+
+def sentence_of(error: Exception) -> str:
+    """Return why something could not be imported; of an error that is not expected, also its type.
+
+    Characters that no store accepts are replaced.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return storable(error.strerror)
+    is_expected = isinstance(error, BrokenRecordError | OSError | SessionClientError)
+    return storable(str(error) if is_expected else f"{type(error).__name__}: {error}")
 
 
 @dataclass
@@ -31,6 +46,7 @@ class Report:
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Number of records of each format and kind that the format does not know."""
     problems: list[Problem] = field(default_factory=list)
+    _shown: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, **counts: int) -> None:
@@ -45,8 +61,14 @@ class Report:
     def add_problem(self, problem: Problem) -> None:
         """Keep a problem, unless there are many of the same source."""
         with self._lock:
-            if sum(each.path == problem.path for each in self.problems) < SHOWN:
+            if self._shown[problem.path] < SHOWN:
+                self._shown[problem.path] += 1
                 self.problems.append(problem)
+
+    def add_failure(self, problem: Problem) -> None:
+        """Count a source, or the search of a format, that has failed."""
+        self.add(failed=1)
+        self.add_problem(problem)
 
     def include(self, other: Report) -> None:
         """Add the counts of another report, without its problems."""

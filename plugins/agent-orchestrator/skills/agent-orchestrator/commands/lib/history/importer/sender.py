@@ -9,6 +9,7 @@ import orjson
 
 from ...client.errors import TRANSCRIPTS_OFF
 from ...client.manager import ManagerClient
+from ...events.prepare import prepare, storable
 from ...session_client import SessionClientError
 from ...transcripts.names import PROJECT_KEY
 from ..format import TranscriptPart
@@ -66,16 +67,16 @@ class Sender:
         self, session_id: str, body: Json, events: Sequence[Json], requests: Sequence[Json]
     ) -> Sent:
         try:
-            content = orjson.dumps({**body, "events": events, "requests": requests})
+            content = _json({**body, "events": events, "requests": requests})
             answer = self._manager.import_history(session_id, content)
-        except SessionClientError as exc:
-            if exc.status_code not in _SPLIT_STATUS:
+        except (SessionClientError, orjson.JSONEncodeError) as exc:
+            if isinstance(exc, SessionClientError) and exc.status_code not in _SPLIT_STATUS:
                 raise
             if len(events) + len(requests) == 0:
                 raise
             if len(events) + len(requests) == 1:
                 name = events[0]["event_id"] if events else requests[0]["key"]
-                return Sent(False, 0, 0, (Refused(str(name), str(exc)),))
+                return Sent(False, 0, 0, (Refused(storable(str(name)), str(exc)),))
             return self._halves(session_id, body, events, requests)
         return Sent(answer["created"], answer["new_events"], answer["new_requests"])
 
@@ -133,6 +134,14 @@ class Sender:
                 *self._append(transcript, lines[middle:], ids, begin + middle),
             )
         return ()
+
+
+def _json(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        # JSON inside of a text can have values that the JSON around it cannot have.
+        return orjson.dumps({**body, "events": [prepare(event) for event in body["events"]]})
 
 
 def _halves(

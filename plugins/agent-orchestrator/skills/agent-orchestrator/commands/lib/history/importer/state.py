@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from ...shared.private_files import make_state_directory
+from ..format import Format, Source
 
 FILE = "import.db"
 Key = tuple[str, str]
@@ -47,6 +49,7 @@ class Progress:
     stamp: str = ""
     offset: int = 0
     lines: int = 0
+    """Number of line breaks before the offset."""
     sample: str = ""
     session_id: str = ""
     """The session of its newest part, if it has one."""
@@ -66,8 +69,10 @@ _COLUMNS = [each.name for each in fields(Progress)]
 _READ = f"SELECT {', '.join(_COLUMNS)} FROM sources WHERE generation = ?"
 _WRITE = (
     f"INSERT OR REPLACE INTO sources (generation, {', '.join(_COLUMNS)}) "
-    f"VALUES (?{', ?' * len(_COLUMNS)})"
+    f"VALUES (?, CAST(? AS TEXT){', ?' * (len(_COLUMNS) - 1)})"
 )
+_PATHS = ("utf-8", "surrogateescape")
+"""The path, the first column, can have bytes that are not UTF-8."""
 
 
 @dataclass
@@ -97,7 +102,8 @@ class State:
     def write(self, progress: Progress) -> None:
         """Store a progress. A kill at any moment leaves this or the earlier one."""
         with self.lock:
-            self.connection.execute(_WRITE, (self.generation, *astuple(progress)))
+            path, *rest = astuple(progress)
+            self.connection.execute(_WRITE, (self.generation, path.encode(*_PATHS), *rest))
             self.connection.commit()
             key = (progress.path, progress.key)
             if (earlier := self.known.get(key)) is not None:
@@ -128,6 +134,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
         try:
             path.chmod(0o600)
+            connection.text_factory = lambda text: text.decode(*_PATHS)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
@@ -139,3 +146,37 @@ def _connect(path: Path) -> sqlite3.Connection:
             for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 name.unlink(missing_ok=True)
     raise AssertionError("unreachable")
+
+
+def beginning(form: Format, source: Source) -> Progress:
+    """Return the place before the first record of a source."""
+    return Progress(path=str(source.path), key=source.key, format=form.name, version=form.version)
+
+
+def continuation(form: Format, source: Source, known: Progress | None) -> Progress | None:
+    """Return where to continue a source; None if it has nothing new.
+
+    Raises:
+        OSError: the file of the source cannot be looked at.
+    """
+    found = source.path.stat()
+    now: dict[str, Any] = {
+        "size": found.st_size,
+        "mtime": found.st_mtime_ns,
+        "device": found.st_dev,
+        "inode": found.st_ino,
+        "stamp": source.stamp or "",
+    }
+    begin = replace(beginning(form, source), **now)
+    if known is None or known.version != form.version:
+        return begin
+    if known.status == "deleted":
+        return None
+    is_done = known.status in ("done", "gone")
+    if source.stamp is not None:
+        return None if is_done and known.stamp == source.stamp else begin
+    if is_done and all(getattr(known, name) == value for name, value in now.items()):
+        return None
+    is_same_file = (known.device, known.inode) == (found.st_dev, found.st_ino)
+    may_continue = is_same_file and known.offset and (not is_done or bool(known.sample))
+    return replace(known, **now) if may_continue else begin

@@ -18,10 +18,10 @@ from ...machine.clock import SYSTEM, Time
 from ...machine.environment import home, variables
 from ..format import Format, LineFormat, Source
 from .changes import NOTHING, Changes
-from .find import Found, find_sources, sources_below
-from .importer import Importer, Told, sources_of
+from .find import Found, find_sources, sources_below, sources_of
+from .importer import Importer, Told
 from .notes import Notes
-from .report import Problem, Report
+from .report import Report
 from .state import Key, State
 
 FIRST_WAIT_SECONDS = 2.0
@@ -152,14 +152,11 @@ class Watcher:
     def _sweep(self) -> None:
         """Import everything, and mark the sessions of files that are gone."""
         for form in self._scope.formats:
-            try:
-                sources = find_sources((), [form.name], self._scope.since)
-            except OSError as exc:
-                self._report.add(failed=1)
-                self._report.add_problem(Problem(form.name, "", str(exc)))
-                continue
+            sources, failed = find_sources((), [form.name], self._scope.since)
+            for problem in failed.values():
+                self._report.add_failure(problem)
             self._run(sources)
-            if self._scope.since is None:
+            if self._scope.since is None and not failed:
                 self._importer().mark_gone(sources, [form.name])
 
     def _follow(self, found: Changes) -> None:
@@ -198,7 +195,7 @@ class Watcher:
                 known = self._state.of(source.path, source.key)
                 if known is None or known.stamp != source.stamp or known.status != "done":
                     yield look.form, source
-        except OSError:  # perhaps locked for a moment; the next search reports it if it remains
+        except Exception:  # perhaps locked for a moment; the next search reports it if it remains
             look.is_wanted = True
 
     def _run(self, sources: Found) -> None:
