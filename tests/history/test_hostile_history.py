@@ -18,6 +18,7 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.events.prepare import UNSTORABLE
 from agent_orchestrator.history.format import Format, Source
+from agent_orchestrator.history.formats.claude.parser import Parser
 from agent_orchestrator.history.importer import find, one_source
 from agent_orchestrator.history.importer import report as report_module
 from agent_orchestrator.history.importer.importer import Importer, count_sources
@@ -25,7 +26,7 @@ from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import open_state
 from agent_orchestrator.history.importer.table import all_formats
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
-from tests.support.codex_rollouts import THREAD
+from tests.support.codex_rollouts import THREAD, event, reply, session_meta
 from tests.support.opencode_samples import OLD
 from tests.support.predecessor_files import META, RUN, SESSION
 from tests.support.transcript_files import Transcript
@@ -195,12 +196,37 @@ def test_odd_value_anywhere_costs_no_other_source(
             patch.setattr(module, "SHOWN", 10**6)
         report = scene.run()
     defects = [each for each in report.problems if "Error: " in each.reason]
-    assert not defects
+    assert (defects, report.counts["refused"]) == ([], 0)
     stored = {session: len(events) for session, events in scene.manager.events.items()}
     again = scene.run()
     assert (again.counts["events"], again.counts["sessions"]) == (0, 0)
     assert again.counts["failed"] == report.counts["failed"]
     assert {session: len(each) for session, each in scene.manager.events.items()} == stored
+
+
+def test_number_that_json_cannot_have_becomes_text(scene: Scene) -> None:
+    odd = Transcript(2)
+    odd.prompt("Go")
+    odd.call("Bash", [[{"type": "number", "value": float("nan")}]])
+    odd.write(scene.home)
+    scene.run()
+    found = list(scene.manager.events[odd.session_id].values())[-1]
+    assert ('"nan"' in json.dumps(found), found["sanitized"]) == (True, True)
+
+
+def test_defect_of_a_parser_costs_one_line(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("\ud800")
+
+    monkeypatch.setattr(Parser, "_system", fail)
+    odd = Transcript(2)
+    odd.turn()
+    odd.add("system")
+    odd.turn()
+    odd.write(scene.home)
+    report = scene.run()
+    assert (report.counts["events"], report.counts["broken"]) == (12, 1)
+    assert report.problems[0][1:] == ("line 5", "LookupError: \ufffd")
 
 
 class Defective:
@@ -278,13 +304,16 @@ def test_path_that_is_not_utf_8_is_remembered(
 
 def test_last_line_without_its_break_has_its_own_number(scene: Scene) -> None:
     path = scene.home / f".codex/sessions/rollout-2026-03-01T10-00-00-{THREAD}.jsonl"
-    lines = (SAMPLES / "codex/thread.jsonl").read_bytes().splitlines(keepends=True)
     path.parent.mkdir(parents=True)
-    for end in range(1, 60, 4):  # each line is read before its break was written
-        path.write_bytes(b"".join(lines[:end]).removesuffix(b"\n"))
+    records = [session_meta()]
+    for text in ("one", "two", "three"):  # their ids have the number of the line
+        block = {"type": "input_text", "text": text}
+        records.append(reply("message", role="user", content=[block]))
+        records.append(event("user_message", message=text))
+    lines = [json.dumps(each) for each in records]
+    for end in range(2, len(lines) + 1):  # each line is read before its break was written
+        path.write_text("\n".join(lines[:end]))
         scene.run()
-    path.write_bytes(b"".join(lines))
-    scene.run()
     whole = Scene(scene.home, scene.state_dir.with_name("other"))
     whole.run()
     assert list(scene.manager.events[THREAD]) == list(whole.manager.events[THREAD])
