@@ -46,7 +46,7 @@ def upgrade() -> None:
 
 
 def write_sums(*, agent: str) -> None:
-    """Write all sums anew; `agent` is the expression for the agent of a session."""
+    """Replace all sums. `agent` is the SQL expression for the agent of a session."""
     op.execute("DELETE FROM usage_sums")
     start, time = "runs.started_at", "usage_facts.occurred_at"
     of_run, of_fact = _HOUR.format(start), _HOUR.format(time)

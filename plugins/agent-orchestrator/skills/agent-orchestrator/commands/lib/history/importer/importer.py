@@ -54,7 +54,8 @@ class _Fate:
         return sum(each.size for each in self.waiting)
 
 
-MAX_WAITING = 4 * MAX_LINES_BYTES
+MAX_UNPLACED_BYTES = 4 * MAX_LINES_BYTES
+"""Size of batches without a part after which a source gets its place all the same."""
 
 
 class Importer:
@@ -118,11 +119,10 @@ class Importer:
             for each in self._state.known.values()
             if not paths.isdisjoint((path := Path(each.path), *path.parents)) and not path.exists()
         ]
-        ids = {each.session_id for each in lost}
         present = {
             each.session_id
-            for each in self._state.known.values()
-            if each.session_id in ids and Path(each.path).exists()
+            for each in lost
+            if any(Path(other.path).exists() for other in self._state.of_session(each.session_id))
         }
         self._mark_gone(lost, present)
 
@@ -230,7 +230,11 @@ class Importer:
     def _send_batch(self, one: OneSource, batch: Batch, fate: _Fate) -> Progress | None:
         """Send a batch; return the place to store, or None if the place of before remains."""
         if one.transcript is not None and fate.place is None:
-            if fate.is_first and not batch.parts and batch.size + fate.waiting_bytes < MAX_WAITING:
+            if (
+                fate.is_first
+                and not batch.parts
+                and batch.size + fate.waiting_bytes < MAX_UNPLACED_BYTES
+            ):
                 fate.waiting.append(batch)
                 return batch.progress.unread() if batch.progress.status == "done" else None
             batch = joined([*fate.waiting, batch])

@@ -89,7 +89,7 @@ class Placement:
             if _copied_format(session["executor"]) != form.name:
                 return Place(own, transcript, is_recorded=self._is_recorded(session))
             self._make_way(session)
-        elif begin.is_first is False or _is_driven(form, begin):
+        elif not begin.is_first or _is_driven(form, begin):
             # Runs first: a run that has ended has sent all its conversations.
             is_awaited = self._is_awaited(form, begin)
             recorded = self._session_with(own)
