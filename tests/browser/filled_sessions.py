@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 from tests.support.api import Api
-from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
 
 
 def create(api: Api, session_id: str, **fields: Any) -> None:
@@ -29,14 +27,3 @@ def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
 def says(text: str, role: str = "assistant") -> dict[str, Any]:
     content = [{"type": "text", "text": text}]
     return {"event_type": "message", "role": role, "content": content}
-
-
-def wait_for_index(manager: RunningManager) -> None:
-    """Wait until the events of a manager can be found by their words."""
-
-    def is_indexed() -> bool:
-        found = api.get("/search?q=x").json
-        return bool(found["indexed_through"] >= found["newest"])
-
-    with Api(manager) as api:
-        wait_for(is_indexed, "the index has reached the record")

@@ -17,8 +17,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from agent_session_manager.sql.care.sums import rebuild_sums
 from tests.browser.conftest import LOAD_MS, Visit
-from tests.browser.filled_sessions import append, create, says, wait_for_index
+from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
+from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
 
 Open = Callable[..., Visit]
@@ -170,7 +171,8 @@ def test_pictures_can_be_made(
     assert own.stop() == 0
     spread_over_days(own)
     own.restart()
-    wait_for_index(own)
+    with Api(own) as api:
+        wait_for_index(api)
     for scheme in ("light", "dark"):
         take_all(own, visit, scheme, tmp_path, is_kept=request.config.getoption("--pictures"))
 

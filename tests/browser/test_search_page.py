@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.filled_sessions import wait_for_index
 from tests.commands.shell import DONE, Shell
+from tests.support.api import Api
+from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
 from tests.support.transcript_files import PROJECT, Transcript
 
@@ -61,7 +62,8 @@ def history(manager: RunningManager, tmp_path_factory: pytest.TempPathFactory) -
     ended = shell.run("ao-import", "--json")
     shell.close()
     assert ended.exit_code == DONE, ended
-    wait_for_index(manager)
+    with Api(manager) as api:
+        wait_for_index(api)
     return manager
 
 

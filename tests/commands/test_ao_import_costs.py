@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.client.search import search
 from tests.commands.shell import DONE, Shell
+from tests.support.api import Api
 from tests.support.history_tree import PREDECESSOR, write_tree
+from tests.support.indexed import wait_for_index
+from tests.support.manager import RunningManager
 from tests.support.usage_count import count
-from tests.support.waiting import wait_for
 
 _NAMES = {
     "input_tokens": "input", "output_tokens": "output", "cache_read_tokens": "read",
@@ -34,7 +35,7 @@ def sums_of(rows: list[dict[str, Any]], name: str) -> dict[str | None, Counter[s
 
 
 def test_sums_of_all_agents_equal_an_independent_count(
-    own_shell: Shell, own_records: ManagerClient, tmp_path: Path
+    own: RunningManager, own_shell: Shell, own_records: ManagerClient, tmp_path: Path
 ) -> None:
     home = tmp_path / "people"
     write_tree(home)
@@ -61,7 +62,8 @@ def test_sums_of_all_agents_equal_an_independent_count(
         assert sum(sums, Counter()) == sum(expected.values(), Counter()), by
     check_agents(person, own_records, {row["agent"] for row in rows("agent")})
 
-    wait_for(lambda: is_indexed(own_records), "the index has reached the record")
+    with Api(own) as api:
+        wait_for_index(api)
     hits = person.run("ao-search", "answer", "--agent", "opencode", "--json").json["hits"]
     assert hits and {hit["agent"] for hit in hits} == {"opencode"}
     for is_deleted in (False, True):  # neither a second import nor a deletion changes a sum
@@ -74,11 +76,6 @@ def test_sums_of_all_agents_equal_an_independent_count(
         assert sums_of(rows("model"), "model") == expected
     found = person.run("ao-search", "answer", "--agent", "opencode", "--json").json["hits"]
     assert [hit["seq"] for hit in found] == [hit["seq"] for hit in hits]
-
-
-def is_indexed(records: ManagerClient) -> bool:
-    page = search(records, {"q": "x"}, limit=1)
-    return bool(page["indexed_through"] >= page["newest"] > 0)
 
 
 def check_agents(shell: Shell, records: ManagerClient, agents: set[str]) -> None:

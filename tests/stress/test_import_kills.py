@@ -14,8 +14,8 @@ from tests.stress.imports import begin_again, made, stored
 from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign
+from tests.support.indexed import wait_for_index
 from tests.support.transcript_files import Transcript
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
@@ -60,7 +60,7 @@ def found_by_search(scene: Scene) -> set[tuple[str, int]]:
     found: set[tuple[str, int]] = set()
     query: dict[str, Any] = {"q": "turn", "limit": 100}
     with Api(scene.manager) as api:
-        wait_for(lambda: api.get("/health").json["search_index"] == "current", "it is indexed")
+        wait_for_index(api)
         while True:
             page = api.get(f"/search?{urlencode(query)}").json
             found |= {(hit["session_id"], hit["seq"]) for hit in page["hits"]}

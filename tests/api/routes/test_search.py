@@ -11,8 +11,8 @@ import pytest
 from tests.api.guard.family import make_family
 from tests.api.guard.run_token import new
 from tests.support.api import Api
+from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
-from tests.support.waiting import wait_for
 
 
 def says(text: str, **fields: Any) -> dict[str, Any]:
@@ -25,16 +25,6 @@ def search(api: Api, q: str, **query: Any) -> dict[str, Any]:
     assert answer.status == 200, answer.json
     found: dict[str, Any] = answer.json
     return found
-
-
-def wait_for_index(api: Api) -> None:
-    """Wait until the index has all events."""
-
-    def is_current() -> bool:
-        found = search(api, "x")
-        return bool(found["indexed_through"] == found["newest"])
-
-    wait_for(is_current, "the index has reached the record")
 
 
 def fill(api: Api, session_id: str, *events: dict[str, Any]) -> None:
