@@ -1,7 +1,8 @@
 """Find a Chromium for the tests of the dashboard, or install one.
 
-The system's Chromium is preferred, then Playwright's, then Debian's package. If none can be
-installed, the script prints what to do; the tests are not skipped.
+The system's Chromium is preferred, then Playwright's, then Debian's packages. The headless shell
+comes first: it has no window to draw, so a page costs about half the processor time. If none can
+be installed, the script prints what to do; the tests are not skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SHELL = "chromium-headless-shell"
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_SECONDS = 600
 
 
@@ -32,9 +34,11 @@ def _of_playwright() -> str | None:
 
 def _install() -> None:
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    apt_get = [*as_root, "apt-get"]
     ways = [
         [[sys.executable, "-m", "playwright", "install", "chromium"]],
-        [[*as_root, "apt-get", "update"], [*as_root, "apt-get", "install", "--yes", "chromium"]],
+        [[*apt_get, "update"], [*apt_get, "install", "--yes", SHELL]],
+        [[*apt_get, "install", "--yes", "chromium"]],
     ]
     for way in ways:
         if all(map(_runs, way)) and find_browser():

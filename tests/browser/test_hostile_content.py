@@ -72,8 +72,7 @@ def hostile_events(text: str, number: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-# A desktop and a phone.
-WIDTHS = (1280, 375)
+DESKTOP, PHONE = 1280, 375
 # A script in the page, because each click of the driver waits for two frames.
 OPEN_ALL = """rows => {
   const closed = rows.flatMap(row => [
@@ -129,17 +128,17 @@ def test_hostile_content_runs_no_script_and_breaks_no_layout(
 ) -> None:
     opened = visit(own)
 
-    def look(test_id: str) -> None:
-        for width in WIDTHS:
+    def look(test_id: str, *widths: int) -> None:
+        for width in widths:
             is_unharmed(page, width)
             expect(page.get_by_test_id(test_id).first).to_be_visible()
 
     page = opened.enter("#/sessions")
     expect(page.get_by_test_id("session-row").first).to_be_visible()
-    look("session-row")
+    look("session-row", DESKTOP, PHONE)
     opened.go("#/")
     expect(page.get_by_test_id("session-card").first).to_be_visible()
-    look("session-card")
+    look("session-card", DESKTOP, PHONE)
     for number in range(len(PAYLOADS)):
         opened.go(f"#/sessions/s{number}/seq/1")
         rows = page.get_by_test_id("event-row")
@@ -147,7 +146,8 @@ def test_hostile_content_runs_no_script_and_breaks_no_layout(
         expect(rows.first).to_be_visible()
         expect(rows.locator("button[aria-expanded=false]").first).to_be_visible()
         assert rows.evaluate_all(OPEN_ALL) > 0
-        look("event-row")
+        look("event-row", PHONE)
+    look("event-row", DESKTOP)
     assert opened.page.url.startswith(own.url)
 
 
@@ -169,7 +169,7 @@ def test_checks_of_this_suite_detect_an_unsafe_page(own: RunningManager, visit: 
     page = opened.enter()
     page.evaluate("() => { window.hacked = 1 }")
     with pytest.raises(AssertionError):
-        is_unharmed(page, 1280)
+        is_unharmed(page, DESKTOP)
     page.evaluate("() => { try { document.createElement('div').innerHTML = '<b>x</b>' } catch {} }")
     assert any("Trusted" in problem for problem in opened.problems)
     opened.problems.clear()

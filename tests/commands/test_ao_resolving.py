@@ -15,6 +15,7 @@ from agent_orchestrator.session_client import SessionNotFoundError
 from agent_orchestrator.sessions.errors import SessionUsageError
 from agent_orchestrator.sessions.resolve import resolve
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell
+from tests.support.campaign import Campaign
 
 
 @pytest.fixture
@@ -69,15 +70,20 @@ def test_every_command_refuses_an_id_that_is_also_a_name(
     assert shell.run("ao-status", "id:zzz").exit_code == NOT_FOUND
 
 
+@pytest.mark.stress
 def test_argument_never_selects_an_unintended_session(
-    records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
+    campaign: Campaign, records: ManagerClient, new_id: Callable[[], str], tmp_path: Path
 ) -> None:
-    """Tries two sessions in every relation, project and state; `meant` holds all candidates."""
+    """Tries two sessions in relations, projects and states; `meant` holds all candidates.
+
+    A long campaign tries every combination.
+    """
     relations = ("id is the other's name", "id begins the other's", "the names are equal")
     flags = (False, True)
     states_of_both = list(itertools.product(flags, repeat=4))
     relations_and_ids = itertools.product(relations, flags)
     pairs = [(*first, states) for first in relations_and_ids for states in states_of_both]
+    pairs = campaign.chance().sample(pairs, campaign.count(short=24, long=len(pairs)))
     for number, (relation, is_uuid, states) in enumerate(pairs):
         here, elsewhere = tmp_path / f"here-{number}", tmp_path / f"elsewhere-{number}"
         here.mkdir()

@@ -47,7 +47,7 @@ def test_backup_contains_events_acknowledged_before_it(campaign: Campaign, scene
 
     Every tenth backup and the last one are checked for all ids. More checks would slow the load.
     """
-    count = campaign.count(short=5, long=100)
+    count = campaign.count(short=3, long=100)
     looked_at = 0
     database = scene.state_dir / "sessions.db"
     with Api(scene.manager) as api:
@@ -124,7 +124,7 @@ def _changes_of(megabytes: int) -> Iterator[Change[Any]]:
 
 
 def test_killed_restore_leaves_old_or_new_database(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=50)
+    count = campaign.count(short=2, long=50)
     chance = campaign.chance()
     directory = campaign.directory
     file, present = directory / "backup.db", directory / "present.db"

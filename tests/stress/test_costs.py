@@ -12,7 +12,7 @@ from tests.commands.shell import DONE
 from tests.stress.scene import Scene, timed
 from tests.support.campaign import Campaign, spread
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.only_long]
 
 PROGRAM = ("--executor", "command", "--", "true")
 

@@ -23,7 +23,7 @@ FILES, TURNS = 24, 30
 
 
 def test_killed_imports_end_as_an_undisturbed_one(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=5, long=100)
+    count = campaign.count(short=3, long=100)
     chance = campaign.chance()
     transcripts = made(chance, files=FILES, turns=TURNS)
     home = campaign.directory / "home"

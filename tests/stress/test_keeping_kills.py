@@ -72,7 +72,7 @@ class Killing:
 
 
 def test_killed_vacuum_loses_nothing(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=50)
+    count = campaign.count(short=2, long=50)
     present = fill_half(campaign.directory / "state")
     size, contents = present.stat().st_size, verify(present)
     killing, smaller = Killing(campaign), 0
@@ -141,7 +141,7 @@ def _size(manager: RunningManager) -> int:
 
 
 def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=50)
+    count = campaign.count(short=2, long=50)
     database = fill_half(campaign.directory / "state")
     killing, whole = Killing(campaign), 0
     for directory in killing.directories(count):
@@ -158,7 +158,7 @@ def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
 
 
 def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=50)
+    count = campaign.count(short=2, long=50)
     file = campaign.directory / "all.jsonl"
     database = fill_half(campaign.directory / "full")
     with written_whole(file) as to:

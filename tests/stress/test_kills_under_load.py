@@ -89,7 +89,7 @@ def kill_often(campaign: Campaign, manager: RunningManager, count: int, chance: 
 def test_acknowledged_events_survive_kills_once_in_order(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
-    count = campaign.count(short=3, long=1000)
+    count = campaign.count(short=2, long=1000)
     program = (PROGRAM,) if campaign.is_long else ()  # only there its start is measured
     managers = [start_manager(program=program) for _ in range(campaign.count(short=1, long=2))]
 

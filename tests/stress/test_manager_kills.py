@@ -26,7 +26,7 @@ COMMAND_SECONDS = 10.0
 
 
 def test_runs_survive_manager_kills_with_complete_record(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=60)
+    count = campaign.count(short=2, long=60)
     chance = campaign.chance()
     until = scene.directory / "until"
     names = [f"run-{number}" for number in range(RUNS)]

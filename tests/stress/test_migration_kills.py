@@ -36,7 +36,7 @@ def open_here(path: Path) -> None:
 
 
 def test_killed_migration_leaves_one_schema_and_all_data(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=50)
+    count = campaign.count(short=2, long=50)
     chance = campaign.chance()
     earlier = campaign.directory / "earlier.db"
     make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=EVENTS)

@@ -23,7 +23,7 @@ from tests.support.pressure import (
 )
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.only_long]
 
 MAX_LOSS = 0.1
 RECOVERY_SECONDS = 2.0

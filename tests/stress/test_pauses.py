@@ -55,7 +55,7 @@ def test_pause_shorter_than_a_lease_changes_nothing(campaign: Campaign, scene: S
 
 @pytest.mark.short_leases
 def test_supervisor_resumes_its_lost_run_after_a_pause(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=2, long=100)
+    count = campaign.count(short=1, long=100)
 
     def play(number: int) -> tuple[float, float]:
         name = f"pause-{number}"

@@ -38,7 +38,7 @@ def memory_of(manager: RunningManager) -> int:
 
 def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
-    count = campaign.count(short=200, long=1000)
+    count = campaign.count(short=100, long=1000)
 
     def read_all(_: int) -> list[int]:
         with streaming(manager, EVENTS_PATH) as stream:

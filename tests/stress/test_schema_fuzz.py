@@ -85,7 +85,7 @@ def test_every_response_is_documented(campaign: Campaign) -> None:
             f"--header=Authorization: Bearer {manager.token}",
             f"--checks={','.join(CHECKS)}",
             "--mode=all",
-            cases=campaign.count(short=2, long=2000),
+            cases=campaign.count(short=1, long=2000),
             seconds=900,
         )
     campaign.tell(f"{cases} requests from the OpenAPI document: every response as documented")

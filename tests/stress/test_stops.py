@@ -23,7 +23,7 @@ COMMAND_SECONDS = 10.0
 
 
 def test_ao_stop_ends_all_processes_of_a_stubborn_agent(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=100)
+    count = campaign.count(short=2, long=100)
 
     def play(number: int) -> float:
         name = f"stubborn-{number}"
@@ -42,7 +42,7 @@ def test_ao_stop_ends_all_processes_of_a_stubborn_agent(campaign: Campaign, scen
 
 
 def test_polite_agent_ends_soon_after_the_request(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=20)
+    count = campaign.count(short=1, long=20)
     latencies = []
     for number in range(count):
         name = f"polite-{number}"
@@ -140,7 +140,7 @@ def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
 
 
 def test_one_shell_starts_and_awaits_many_sessions(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=8, long=20)
+    count = campaign.count(short=4, long=20)
     names = " ".join(f"s{number}" for number in range(count))
     new, wait = (" ".join(scene.shell.command(c)) for c in ("ao-new", "ao-wait"))
     one = f"{new} $n -d --executor command -- echo $n"

@@ -41,7 +41,7 @@ class Killed:
 def test_killed_supervisor_leaves_true_record_and_no_process(
     campaign: Campaign, scene: Scene
 ) -> None:
-    count = campaign.count(short=4, long=200)
+    count = campaign.count(short=2, long=200)
 
     def play(number: int) -> Killed:
         chance = campaign.chance(number)

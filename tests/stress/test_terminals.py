@@ -18,7 +18,7 @@ COMMAND_SECONDS = 1.0
 
 
 def test_run_is_never_half_started_and_reaches_its_end(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=6, long=120)
+    count = campaign.count(short=3, long=120)
 
     def play(number: int) -> str:
         chance = campaign.chance(number)

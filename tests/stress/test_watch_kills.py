@@ -38,7 +38,7 @@ def heads_of(scene: Scene, transcripts: list[Transcript]) -> list[int]:
 
 
 def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=100)
+    count = campaign.count(short=2, long=100)
     chance = campaign.chance()
     transcripts = made(chance, files=FILES, turns=TURNS)
     home = campaign.directory / "home"

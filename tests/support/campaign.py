@@ -104,7 +104,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("campaign") == "long":
+    if config.getoption("campaign") == "short":
+        left_out = [item for item in items if item.get_closest_marker("only_long") is not None]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    else:
         for item in items:
             if item.get_closest_marker("stress") is not None:
                 item.add_marker(pytest.mark.timeout(LONG_SECONDS), append=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from agent_session_manager.store.changes import CreateSession
 from tests.api.earlier.earlier_events import append, send, session_of
 from tests.api.earlier.earlier_page import Frame, Page, events_in, is_of, page_of
 from tests.support.api import Api
+from tests.support.filling import fill
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -44,12 +46,13 @@ def test_page_receives_all_frames_of_a_session(own: RunningManager, own_api: Api
         }
 
 
-def test_first_frame_has_the_newest_thousand_sessions(own: RunningManager, own_api: Api) -> None:
+def test_first_frame_has_the_newest_thousand_sessions(own: RunningManager) -> None:
     with page_of(own) as page:
         assert page.next() == {"type": "init", "sessions": []}
-    for n in range(1002):
-        new = {"session_id": f"s{n}", "session_name": "x"}
-        assert own_api.post("/sessions", new).status == 201
+    own.stop()
+    new = (CreateSession(session_id=f"s{n}", session_name="x") for n in range(1002))
+    fill(own.state_dir, new)
+    own.restart()
     with page_of(own) as page:
         shown = [session["session_id"] for session in page.next()["sessions"]]
     assert shown == [f"s{n}" for n in range(1001, 1, -1)]
