@@ -54,6 +54,8 @@ MAX_DAYS = 402
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# Queries are built on first use: all of them together would be a tenth of a manager's start.
+Queries = list[Select[*tuple[Any, ...]]]
 
 _begin, _end, _size, _shift = (
     bindparam(name, type_=BigInteger) for name in ("begin", "end", "size", "shift")
@@ -80,7 +82,6 @@ def _summed(
 
 _hour = usage_sums.c.hour
 _is_whole = _bucket_of(_hour) == _bucket_of(_hour + (HOUR - 1))
-_split_hours = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_is_whole).subquery()
 
 
 def _summed_exactly(shares: Shares) -> Select[*tuple[Any, ...]]:
@@ -89,29 +90,35 @@ def _summed_exactly(shares: Shares) -> Select[*tuple[Any, ...]]:
     return query.select_from(shares.source).where(*shares.conditions)
 
 
-def _summed_in_split_hours(shares: Shares) -> Select[*tuple[Any, ...]]:
-    is_within = shares.moment.between(_split_hours.c.hour, _split_hours.c.hour + (HOUR - 1))
-    return _summed_exactly(shares).join(_split_hours, is_within)
+@cache
+def _exact() -> Queries:
+    return [_summed_exactly(shares) for shares in USAGE_SHARES]
 
 
-_EXACT = [_summed_exactly(shares) for shares in USAGE_SHARES]
-_OF_SPLIT_HOURS = [_summed_in_split_hours(shares) for shares in USAGE_SHARES]
-# A damaged sum counts as 0, or the sum of several would overflow.
-_OF_WHOLE_HOURS = [
-    _summed(
-        _hour,
-        usage_sums.c.agent_name,
-        {
-            name: func.sum(
-                case(
-                    (usage_sums.c[name].between(-MAX_SUM, MAX_SUM), usage_sums.c[name]),
-                    else_=0,
-                )
-            )
-            for name in SUM_COLUMNS
-        },
-    ).where(_is_whole)
-]
+@cache
+def _of_split_hours() -> Queries:
+    split = select(_hour).distinct().where(_hour >= _begin, _hour < _end, ~_is_whole).subquery()
+    return [
+        _summed_exactly(shares).join(
+            split, shares.moment.between(split.c.hour, split.c.hour + (HOUR - 1))
+        )
+        for shares in USAGE_SHARES
+    ]
+
+
+@cache
+def _of_whole_hours() -> Queries:
+    """Return the query of the stored sums.
+
+    A damaged sum counts as 0, or the sum of several would overflow.
+    """
+    sums = {
+        name: func.sum(
+            case((usage_sums.c[name].between(-MAX_SUM, MAX_SUM), usage_sums.c[name]), else_=0)
+        )
+        for name in SUM_COLUMNS
+    }
+    return [_summed(_hour, usage_sums.c.agent_name, sums).where(_is_whole)]
 
 
 class SqlStatistics:
@@ -154,13 +161,13 @@ def _read_sums(
     # A run that began before 1970 is in no stored sum.
     first = min(max(-(-begin // HOUR) * HOUR, 0), end)
     last = max(end // HOUR * HOUR, first)
-    parts = [(_EXACT, begin, first), (_OF_WHOLE_HOURS, first, last), (_EXACT, last, end)]
+    parts = [(_exact, begin, first), (_of_whole_hours, first, last), (_exact, last, end)]
     if size % HOUR or shift % HOUR:
-        parts.append((_OF_SPLIT_HOURS, first, last))
+        parts.append((_of_split_hours, first, last))
     for queries, start, stop in parts:
         if start < stop:
             bound = {"begin": start, "end": stop, "size": size, "shift": shift}
-            for query in queries:
+            for query in queries():
                 yield from connection.execute(query, bound)
 
 

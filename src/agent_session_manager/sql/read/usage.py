@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -117,7 +118,10 @@ def _query(group: UsageGroup, shares: Shares) -> Select[Any]:
     )
 
 
-_QUERIES = {group: [_query(group, shares) for shares in USAGE_SHARES] for group in UsageGroup}
+@cache
+def _queries_of(group: UsageGroup) -> list[Select[Any]]:
+    """Return the queries of a group. To build those of all groups is a tenth of a start."""
+    return [_query(group, shares) for shares in USAGE_SHARES]
 
 
 class _Key(NamedTuple):
@@ -184,7 +188,7 @@ def _read(connection: Connection, query: UsageQuery) -> Iterator[tuple[datetime,
         begin = rows.to_microseconds(span.begin)
         size, shift = _measure(query.bucket, span.offset)
         bound = {"begin": begin, "end": min(end, last), "size": size, "shift": shift}
-        for statement in _QUERIES[query.group]:
+        for statement in _queries_of(query.group):
             for bucket, key, table_cost, oldest, newest, *counts in connection.execute(
                 statement, bound
             ):
