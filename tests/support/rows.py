@@ -27,23 +27,27 @@ def each_row(
     columns = names.replace(" ", "").split(",") if isinstance(names, str) else list(names)
     table = [_values(row, len(columns)) for row in rows]
     assert table, "the table has no rows"
-    named = [_name(row, ids) for row in table] if callable(ids) else [str(each) for each in ids]
+    name_of: Callable[[int], str]  # a long row has a long name, so it is made only on a failure
+    if callable(ids):
+        name_of = functools.partial(_name, table, ids)
+    else:
+        name_of = [str(each) for each in ids].__getitem__
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         def try_all(**fixtures: Any) -> None:
             failures: list[Exception] = []
             skipped: list[str] = []
-            for number, (row, name) in enumerate(zip(table, named, strict=True)):
+            for number, row in enumerate(table):
                 values = dict(zip(columns, row, strict=True))
                 try:
                     with pytest.MonkeyPatch.context() as patch:
                         test(**_of_row(fixtures, number, patch), **values)
                 except pytest.skip.Exception as exc:
-                    skipped.append(f"{name}: {exc}")
+                    skipped.append(f"{name_of(number)}: {exc}")
                 except (Exception, pytest.fail.Exception) as exc:
                     failure = exc if isinstance(exc, Exception) else AssertionError(str(exc))
-                    failure.add_note(f"row: {name}")
+                    failure.add_note(f"row: {name_of(number)}")
                     failures.append(failure)
             if failures:
                 raise ExceptionGroup(f"{len(failures)} of {len(table)} rows", failures)
@@ -64,8 +68,8 @@ def _values(row: Any, columns: int) -> tuple[Any, ...]:
     return (row,) if columns == 1 else tuple(row)
 
 
-def _name(row: tuple[Any, ...], ids: Callable[[Any], object]) -> str:
-    return ", ".join(str(ids(value))[:200] for value in row)
+def _name(table: list[tuple[Any, ...]], ids: Callable[[Any], object], number: int) -> str:
+    return ", ".join(str(ids(value))[:200] for value in table[number])
 
 
 def _of_row(fixtures: dict[str, Any], number: int, patch: pytest.MonkeyPatch) -> dict[str, Any]:
