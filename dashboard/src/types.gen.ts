@@ -379,8 +379,12 @@ export interface paths {
          * @description Import a part of the history of a session, which is created with the first part.
          *
          *     Events and requests that are stored already are skipped, so a part can be sent again. The
-         *     imported session has a run of its own, which is finished. All parts of one source must be sent
-         *     in order. While a client drives a run of the session, the import is refused.
+         *     imported session has a run of its own. All parts of one source must be sent in order. While a
+         *     client drives a run of the session, the import is refused.
+         *
+         *     The run is finished, with the end of the newest turn of the source. While an agent works on that
+         *     turn, a program that follows the source sends `lease`: the run is then open, and `lost` if the
+         *     lease is not renewed in time by a part with a `lease`, which may have no events.
          */
         post: operations["import_history_sessions__session_id__history_post"];
         delete?: never;
@@ -511,6 +515,8 @@ export interface paths {
         /**
          * Create Request
          * @description Create a request to an open run: a stop or a message.
+         *
+         *     An imported run takes none (409 `run_not_driven`): a person works in it, in a program of theirs.
          *
          *     A `request_id` that the run already has returns the existing request. A page token allows only
          *     requests of the kind `stop`.
@@ -1222,6 +1228,11 @@ export interface components {
              */
             last_seq: number;
             /**
+             * Lease Seconds
+             * @description Duration of the lease, if this opened the run or renewed it; send a part with the `lease` again before it expires
+             */
+            lease_seconds: number | null;
+            /**
              * New Events
              * @description Number of events that were not stored yet
              */
@@ -1261,6 +1272,8 @@ export interface components {
              * @description The machine of the source
              */
             host?: string | null;
+            /** @description Only with the reason `unknown`: the process that works on the newest turn. The run is open until the end of the turn is imported or the lease expires */
+            lease?: components["schemas"]["LeaseClaimBody"] | null;
             /**
              * Parent Session Id
              * @description Session from inside which the agent started it
@@ -1273,7 +1286,7 @@ export interface components {
             project_dir?: string | null;
             /**
              * Reason
-             * @description End of the newest turn so far; `unknown` makes the session `lost`, and null changes nothing
+             * @description End of the newest turn; `unknown` if it has none yet: the session is then `lost`, unless a process works on it; null changes nothing
              */
             reason?: ("completed" | "failed" | "stopped" | "unknown") | null;
             /**
@@ -5502,7 +5515,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `run_finished`, `run_superseded` */
+            /** @description Codes: `run_finished`, `run_superseded`, `run_not_driven` */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -21,6 +21,16 @@ export type FoundSession = Schemas["FoundSessionBody"];
 export type SearchKind = Schemas["Kind"];
 export type SearchSort = Schemas["SearchSort"];
 
+/** Return whether a person works in the session, in a program that was started by hand. */
+export function isByHand(session: Session): boolean {
+  return session.state === "running" && session.imported;
+}
+
+/** Return whether the newest run has a supervisor, or may have one, that stops it on request. */
+export function takesRequests(session: Session): boolean {
+  return session.state === "running" && !session.imported;
+}
+
 /** A page of the list; it has the cursor of the feed, and the key of the next page, if any. */
 export interface SessionPage {
   readonly sessions: readonly Session[];

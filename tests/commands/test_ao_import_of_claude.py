@@ -101,8 +101,12 @@ def test_session_by_hand_appears_while_it_runs(
         {"text": "Over."},  # if Claude Code moves a call that takes long to the background
     ]
     with by_hand(claude, "-p", script(*steps)) as running:
-        wait_for(lambda: claude.run("ao-search", "kestrel", "--json").json["hits"], "it is found")
+        search = ("ao-search", "kestrel", "--json")
+        wait_for(lambda: bool(claude.run(*search).json["hits"]), "it is found")
         assert running.poll() is None
+        session = session_here(claude)
+        assert session is not None and session["state"] == "running"
+        assert session["lease"]["holder"] == f"claude, pid {running.pid}"
         gate.open()
         output, _ = running.communicate(timeout=WATCHDOG_SECONDS)
     assert (running.returncode, output) == (0, b"Over.\n")

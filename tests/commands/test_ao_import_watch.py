@@ -86,7 +86,8 @@ def test_new_grown_moved_and_deleted_files_are_followed(
     first.turn("And the logout of herons")
     append(path, first)
     has_events(records, first, 8)
-    wait_for(lambda: person.run("ao-search", "herons", "--json").json["hits"], "it is found")
+    search = ("ao-search", "herons", "--json")
+    wait_for(lambda: bool(person.run(*search).json["hits"]), "it is found")
     agent.prompt("You are a subagent", isSidechain=True, agentId="a1")
     agent.answer({"type": "text", "text": "I am here."}, isSidechain=True, agentId="a1")
     folder = path.with_suffix("") / "subagents"

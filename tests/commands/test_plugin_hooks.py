@@ -16,6 +16,7 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.shared.locks import hold_alone, holder_of
 from tests.commands.command_names import COMMANDS
 from tests.commands.shell import DONE, Shell
+from tests.support.claude_registry import register
 from tests.support.environment import BIN
 from tests.support.rows import each_row
 from tests.support.transcript_files import Transcript
@@ -152,9 +153,20 @@ def test_noted_session_is_followed_by_one_import(
     wait_for(lambda: has(4), "the noted session is imported")
     pid = holder_of(state / "notes.lock")
     assert pid is not None
-    transcript.turn("and more")
+    register(home / "elsewhere", transcript.session_id)
+    transcript.prompt("and more")
     path.write_text(transcript.text())
-    wait_for(lambda: has(8), "its growth is imported, without another note")
+    wait_for(lambda: has(5), "its growth is imported, without another note")
+    session = records.get_session(transcript.session_id)
+    assert (session["state"], session["lease"]["holder"]) == (
+        "running",
+        f"claude, pid {os.getpid()}",
+    )
+    transcript.call("Bash", "done")
+    transcript.answer({"type": "text", "text": "Done."})
+    path.write_text(transcript.text())
+    wait_for(lambda: has(8), "the end of the turn is imported")
+    assert records.get_session(transcript.session_id)["state"] == "finished"
     hook(shell, content)
     hook(shell, content, "end")
     assert person.run("ao-import", "--noted").exit_code == DONE  # the first one does it all

@@ -4,14 +4,14 @@ import { useSessionsFeed } from "../hooks/sessions-feed-provider";
 import { plural } from "../text/format";
 import { Dialog } from "../ui/dialog";
 import { useToasts } from "../ui/toasts";
-import type { Session } from "../wire";
+import { type Session, takesRequests } from "../wire";
 
 /** Actions on several sessions; a failure for one session does not stop the others. */
 export function SelectionBar({ sessions, onClear }: { sessions: readonly Session[]; onClear: () => void }) {
   const { learn, forget } = useSessionsFeed();
   const { show } = useToasts();
   const [isDeleting, setDeleting] = useState(false);
-  const running = sessions.filter((session) => session.state === "running");
+  const running = sessions.filter(takesRequests);
 
   async function forEach(
     chosen: readonly Session[],

@@ -13,7 +13,15 @@ import { Moment } from "../ui/moment";
 import { NumberHeading } from "../ui/number-heading";
 import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import { commandOf, defaultFilter, type Run, type Session, type SessionFilter, type Usage } from "../wire";
+import {
+  commandOf,
+  defaultFilter,
+  isByHand,
+  type Run,
+  type Session,
+  type SessionFilter,
+  type Usage,
+} from "../wire";
 
 export function Facts({ session }: { session: Session }) {
   const { usage } = session;
@@ -25,6 +33,7 @@ export function Facts({ session }: { session: Session }) {
           {session.reason && session.reason !== "completed" && session.reason !== session.state && (
             <span> ({session.reason})</span>
           )}
+          {isByHand(session) && <span> ({session.lease?.holder ?? "started by hand"})</span>}
         </Fact>
         {session.children_failed + session.children_running > 0 && (
           <Fact label="Child sessions">

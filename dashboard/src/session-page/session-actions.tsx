@@ -12,7 +12,7 @@ import { CopyButton } from "../ui/copy-button";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { useToasts } from "../ui/toasts";
-import type { Session } from "../wire";
+import { type Session, takesRequests } from "../wire";
 import { ExportSession } from "./export-session";
 
 interface SessionActionsProps {
@@ -25,7 +25,7 @@ export function SessionActions({ session, onChange, onPrint }: SessionActionsPro
   return (
     <div className="acts" role="toolbar" aria-label="Acts on this session">
       {isRunning && <Bell sessionId={session.session_id} />}
-      {isRunning && <Stop session={session} />}
+      {takesRequests(session) && <Stop session={session} />}
       {!isRunning && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
       <button type="button" className="button quiet" title="Print the whole session" onClick={onPrint}>
         Print
@@ -173,7 +173,9 @@ function Delete({ session }: { session: Session }) {
           <p>The session, its runs, events and transcripts are deleted. This cannot be undone.</p>
           {isHeld ? (
             <p className="problem" role="alert">
-              The session is running. Its agent would continue without a session. Stop it first.
+              {takesRequests(session)
+                ? "The session is running. Its agent would continue without a session. Stop it first."
+                : "A person works in the session, in a program of their own. End it there first."}
             </p>
           ) : (
             remove.error && (

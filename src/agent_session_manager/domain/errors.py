@@ -128,6 +128,19 @@ class RunFinishedError(OrchestratorError):
         self.run = run
 
 
+class RunNotDrivenError(OrchestratorError):
+    """A person works in the run, in a program that takes no requests."""
+
+    def __init__(self, session_id: str, run: int, host: str | None) -> None:
+        where = f" on {host}" if host else ""
+        super().__init__(
+            f"run {run} of session {session_id!r} takes no requests: a person works in it{where}, "
+            "in a program that was started by hand"
+        )
+        self.session_id = session_id
+        self.run = run
+
+
 class LeaseHeldError(OrchestratorError):
     """Another process holds the lease on the run."""
 

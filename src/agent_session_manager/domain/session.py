@@ -256,6 +256,18 @@ def effect_of_claim(newest: RunState, *, run: int, holder: str) -> Effect:
     return Effect.RENEW if newest.holder in (None, holder) else Effect.REFUSE
 
 
+def effect_of_import(*, is_open: bool, end: Reason | None) -> Effect:
+    """Return the effect of imported history on its run, which no client drives.
+
+    `end` is the end of the newest turn: `lost` if the source has none yet, None if the source does
+    not say. An open run stays open without an end: its holder works on the turn, as long as it
+    renews the lease.
+    """
+    if end is None or (is_open and end is Reason.LOST):
+        return Effect.NOTHING
+    return Effect.CLOSE
+
+
 def is_late(event_run: int, newest_run: int) -> bool:
     """Return whether an event belongs to a run that is no longer the newest."""
     return event_run < newest_run

@@ -31,6 +31,8 @@ class ImportedHistory:
     requests: int
     """Number of model requests that no session had reported yet."""
     last_seq: int
+    lease_seconds: float | None = None
+    """Duration of the lease that the import took or renewed, if it did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,11 @@ class ImportHistory(SessionChange[ImportedHistory]):
     events belong to a run of their own. If the session also has runs that a client drove, events
     without a prompt of a person before them belong to the run of the event before them.
 
-    Refused while a run of the session is open. A session that does not exist is created only if the
-    source is read from its beginning: otherwise it was deleted.
+    With a `holder`, the run is open as long as its newest turn has no end and the lease is renewed,
+    by further imports with a holder.
+
+    Refused while a client drives a run of the session. A session that does not exist is created
+    only if the source is read from its beginning: otherwise it was deleted.
     """
 
     is_beginning: bool
@@ -59,4 +64,13 @@ class ImportHistory(SessionChange[ImportedHistory]):
     """The time of each event, if its source has one."""
     requests: Sequence[PlacedRequest] = ()
     reason: Reason | None = None
-    """The end of the newest turn; `lost` if it is unknown. None: the source does not say."""
+    """The end of the newest turn; `lost` if it has none yet. None: the source does not say."""
+    holder: str | None = None
+    """The process that works on a turn without an end."""
+
+    @property
+    def is_renewal(self) -> bool:
+        """True if it only takes or renews a lease, and adds nothing."""
+        facts = (self.project_dir, self.title, self.parent_session_id, self.forked_from)
+        has_facts = any(fact is not None for fact in (*facts, self.source))
+        return self.holder is not None and not (self.events or self.requests or has_facts)

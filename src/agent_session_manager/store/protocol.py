@@ -27,8 +27,9 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
 14. Events are refused if their sender knows of later events than the session has. After an older
    state was restored, the sender can then send the missing events first.
 15. Imported history is added once, also if a run has recorded it before. It changes no run that a
-   client drove. A model request counts once over all sessions: for the session that made it, once
-   that session has reported it.
+   client drove. Its own run is finished, or open as long as a holder works on its newest turn and
+   renews the lease. A model request counts once over all sessions: for the session that made it,
+   once that session has reported it.
 
 The promises for transcripts are in `store/transcripts.py`, and those for search in
 `store/search.py`.

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.support.api import Api
 from tests.support.rows import each_row
 
@@ -48,6 +49,7 @@ def test_imported_session_is_served_like_any_other(api: Api, path: str) -> None:
         "new_events": 1,
         "new_requests": 1,
         "last_seq": 1,
+        "lease_seconds": None,
     }
     session = api.get(path).json["session"]
     expected = {
@@ -71,6 +73,30 @@ def test_imported_session_is_served_like_any_other(api: Api, path: str) -> None:
     (run,) = api.get(f"{path}/runs").json["runs"]
     assert (run["imported"], run["spec"]) == (True, None)
     assert api.post(f"{path}/history", sent).json["new_events"] == 0
+
+
+def test_turn_under_way_is_open_for_its_process(api: Api, path: str) -> None:
+    lease = {"holder": "claude, pid 7"}
+    opened = api.post(f"{path}/history", part(reason="unknown", lease=lease)).json
+    assert opened["lease_seconds"] == DEFAULT_LEASE_SECONDS
+    session = api.get(path).json["session"]
+    assert (session["state"], session["finished_at"], session["imported"]) == (
+        "running",
+        None,
+        True,
+    )
+    assert session["lease"]["holder"] == lease["holder"]
+    stop = {"request_id": "q", "kind": "stop"}
+    assert api.post(f"{path}/runs/1/requests", stop).refusal == (409, "run_not_driven")
+    assert api.post(f"{path}/runs", {}).refusal == (409, "session_running")
+    assert api.delete(path).refusal == (409, "session_running")
+    for reason in ("completed", None):
+        refused = api.post(f"{path}/history", part(reason=reason, lease=lease))
+        assert refused.refusal == (422, "invalid_request")
+    ended = api.post(f"{path}/history", part(begins=False, reason="completed")).json
+    assert (ended["new_events"], ended["lease_seconds"]) == (0, None)
+    session = api.get(path).json["session"]
+    assert (session["state"], session["lease"]) == ("finished", None)
 
 
 def test_secrets_of_imported_history_are_masked(api: Api, path: str) -> None:

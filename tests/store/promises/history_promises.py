@@ -8,18 +8,21 @@ from typing import Any
 
 from agent_session_manager.domain.errors import (
     InvalidNameError,
+    RunNotDrivenError,
     SessionNotFoundError,
     SessionRunningError,
 )
 from agent_session_manager.domain.event import moment_of, parse_event
 from agent_session_manager.domain.model_request import ModelRequest
+from agent_session_manager.domain.request import RequestKind
 from agent_session_manager.domain.session import ForkPoint, Reason, Source, State, Usage
-from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.changes import CreateRequest, DeleteSession, OpenRun, ReapLeases
 from agent_session_manager.store.history import ImportedHistory, ImportHistory, PlacedRequest
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter, SessionFilter
 from tests.store.promises.changes import append, create, made, open_run, update
 from tests.store.promises.events import asked, says, stop, used
+from tests.store.promises.lease_promises import TERM, lease_until
 from tests.store.promises.stepped_clock import START, SteppedClock
 
 
@@ -130,6 +133,76 @@ def promise_15_import_is_refused_while_a_run_is_open(store: Store, clock: Steppe
     create(store)
     assert isinstance(made(store, history(prompt("a"))), SessionRunningError)
     assert events_of(store) == []
+
+
+def running(store: Store) -> list[str]:
+    page = store.list_sessions(SessionFilter(state=State.RUNNING), limit=9)
+    return [session.session_id for session in page.sessions]
+
+
+def turn(*events: dict[str, Any], end: Reason = Reason.LOST, **fields: Any) -> ImportHistory:
+    return history(*events, begins=False, reason=end, **fields)
+
+
+def promise_15_import_with_a_holder_opens_its_run(store: Store, clock: SteppedClock) -> None:
+    holder = "claude, pid 7"
+    made(store, history(prompt("a"), answer("b", 1), reason=Reason.COMPLETED))
+    opened = made(store, turn(prompt("c", 2), holder=holder))
+    assert opened.lease_seconds == TERM
+    session = store.get_session("s")
+    assert (session.state, session.status) == (State.RUNNING, "running")
+    assert (session.newest_run.finished_at, session.newest_run.reason) == (None, None)
+    assert session.newest_run.lease == lease_until(clock, holder)
+    assert running(store) == ["s"]
+
+    clock.move(TERM - 1)
+    assert made(store, turn(answer("b", 1))).lease_seconds is None  # of one that follows nothing
+    position = store.feeds.head()
+    assert made(store, turn(holder=holder)).lease_seconds == TERM
+    assert store.feeds.head() == position  # a renewal is no news
+    made(store, turn(answer("d", 3)))
+    made(store, history(answer("e", 4), begins=False))  # of a subagent: its source has no turns
+    assert store.get_session("s").newest_run.lease == lease_until(clock, holder)
+
+    asked = CreateRequest(session_id="s", run=1, request_id="q", kind=RequestKind.STOP, payload={})
+    assert isinstance(made(store, asked), RunNotDrivenError)
+    refused = (made(store, OpenRun(session_id="s")), made(store, DeleteSession(session_id="s")))
+    assert all(isinstance(each, SessionRunningError) for each in refused)
+
+    clock.move(TERM)
+    assert made(store, ReapLeases()) == ["s"]
+    assert (store.get_session("s").state, running(store)) == (State.LOST, [])
+    made(store, turn(answer("f", 5)))
+    assert store.get_session("s").state is State.LOST
+    made(store, turn(holder=holder))
+    assert store.get_session("s").state is State.RUNNING
+    made(store, turn(answer("g", 6), end=Reason.STOPPED))
+    run = store.get_session("s").newest_run
+    assert (run.run, run.reason, run.lease) == (1, Reason.STOPPED, None)
+    assert made(store, turn(holder=holder)).lease_seconds is None  # sent before the end was known
+    assert store.get_session("s").state is State.STOPPED
+    assert [each for each in events_of(store) if each[1] != 1] == []
+
+
+def promise_15_end_without_an_event_closes_an_open_run(store: Store, clock: SteppedClock) -> None:
+    made(store, history(prompt("a"), reason=Reason.LOST, holder="h"))
+    clock.move(5)
+    made(store, turn(end=Reason.COMPLETED))
+    run = store.get_session("s").newest_run
+    assert (run.reason, run.finished_at) == (Reason.COMPLETED, clock.now)
+
+
+def promise_15_holder_opens_no_run_that_a_client_drove(store: Store, clock: SteppedClock) -> None:
+    create(store)
+    append(store, prompt("a"), answer("b"), stop())
+    assert made(store, turn(answer("b"), holder="h")).lease_seconds is None
+    assert store.get_session("s").state is State.FINISHED
+    made(store, turn(prompt("c"), holder="h"))
+    assert (running(store), store.get_session("s").newest_run.run) == (["s"], 2)
+    made(store, OpenRun(session_id="s", takeover=True, holder="me"))
+    assert isinstance(made(store, turn(holder="h")), SessionRunningError)
+    ends = [run.reason for run in store.list_runs("s")]
+    assert ends == [Reason.COMPLETED, Reason.LOST, None]
 
 
 def promise_15_import_of_an_invalid_title_changes_nothing(

@@ -37,6 +37,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.RunSupersededError: (409, "run_superseded"),
     errors.RunNotNextError: (409, "run_not_next"),
     errors.RunFinishedError: (409, "run_finished"),
+    errors.RunNotDrivenError: (409, "run_not_driven"),
     errors.LeaseHeldError: (409, "lease_held"),
     errors.RequestNotFoundError: (404, "request_not_found"),
     errors.SessionNotFinishedError: (409, "session_not_finished"),

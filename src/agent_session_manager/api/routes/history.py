@@ -22,6 +22,7 @@ from agent_session_manager.api.wire.history import (
     request_of,
     source_of,
 )
+from agent_session_manager.api.wire.runs import holder_of
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.event import NewEvent, moment_of, parse_event
 from agent_session_manager.domain.session import MAX_NAME_CHARS
@@ -47,8 +48,12 @@ async def import_history(
     """Import a part of the history of a session, which is created with the first part.
 
     Events and requests that are stored already are skipped, so a part can be sent again. The
-    imported session has a run of its own, which is finished. All parts of one source must be sent
-    in order. While a client drives a run of the session, the import is refused.
+    imported session has a run of its own. All parts of one source must be sent in order. While a
+    client drives a run of the session, the import is refused.
+
+    The run is finished, with the end of the newest turn of the source. While an agent works on that
+    turn, a program that follows the source sends `lease`: the run is then open, and `lost` if the
+    lease is not renewed in time by a part with a `lease`, which may have no events.
     """
     size = len(await request.body())
     masker = masker_of(request)
@@ -71,6 +76,7 @@ async def import_history(
             moments=[moment_of(event.fields.get("timestamp")) for event in events],
             requests=[request_of(given) for given in body.requests],
             reason=reason_of(body.reason),
+            holder=holder_of(body.lease),
         )
     )
     return answer(
@@ -79,6 +85,7 @@ async def import_history(
             new_events=imported.events,
             new_requests=imported.requests,
             last_seq=imported.last_seq,
+            lease_seconds=imported.lease_seconds,
         )
     )
 

@@ -161,7 +161,10 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
     response_model=RequestAnswer,
     responses=refusals(
         *(404, 409, 413, 415),
-        codes=("session_not_found", "run_not_found", "run_finished", "run_superseded"),
+        codes=(
+            *("session_not_found", "run_not_found"),
+            *("run_finished", "run_superseded", "run_not_driven"),
+        ),
     ),
 )
 @for_pages
@@ -169,6 +172,8 @@ async def create_request(
     request: Request, session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
 ) -> Response:
     """Create a request to an open run: a stop or a message.
+
+    An imported run takes none (409 `run_not_driven`): a person works in it, in a program of theirs.
 
     A `request_id` that the run already has returns the existing request. A page token allows only
     requests of the kind `stop`.

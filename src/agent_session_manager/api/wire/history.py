@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from agent_session_manager.api.wire.common import Given, GivenMoment, Name, Path, SessionId
+from agent_session_manager.api.wire.common import (
+    Given,
+    GivenMoment,
+    LeaseClaimBody,
+    Name,
+    Path,
+    SessionId,
+)
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, MAX_USAGE, REQUEST_KEY
 from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
@@ -97,9 +104,20 @@ class HistoryBody(Given):
     )
     reason: Literal["completed", "failed", "stopped", "unknown"] | None = Field(
         default=None,
-        description="End of the newest turn so far; `unknown` makes the session `lost`, and null "
-        "changes nothing",
+        description="End of the newest turn; `unknown` if it has none yet: the session is then "
+        "`lost`, unless a process works on it; null changes nothing",
     )
+    lease: LeaseClaimBody | None = Field(
+        default=None,
+        description="Only with the reason `unknown`: the process that works on the newest turn. "
+        "The run is open until the end of the turn is imported or the lease expires",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_lease_only_without_an_end(self) -> Self:
+        if self.lease is not None and self.reason != "unknown":
+            raise ValueError("a lease needs the reason unknown: a turn with an end is not open")
+        return self
 
 
 class HistoryAnswer(BaseModel):
@@ -108,6 +126,10 @@ class HistoryAnswer(BaseModel):
     new_events: int = Field(description="Number of events that were not stored yet")
     new_requests: int = Field(description="Number of requests that no session had reported yet")
     last_seq: int = Field(description="`seq` of the newest event of the session")
+    lease_seconds: float | None = Field(
+        description="Duration of the lease, if this opened the run or renewed it; send a part with "
+        "the `lease` again before it expires"
+    )
 
 
 def source_of(given: GivenSource | None) -> Source | None:

@@ -12,7 +12,13 @@ from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 
-NEWEST_RUN_STATE = (runs.c.finished_at, runs.c.reason, runs.c.host, runs.c.lease_holder)
+NEWEST_RUN_STATE = (
+    runs.c.finished_at,
+    runs.c.reason,
+    runs.c.host,
+    runs.c.lease_holder,
+    runs.c.imported,
+)
 
 _CURRENT = (
     select(sessions, *NEWEST_RUN_STATE)

@@ -17,7 +17,7 @@ from agent_session_manager.domain.errors import SessionNotFoundError, SessionRun
 from agent_session_manager.domain.event import NewEvent, is_prompt
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.names import check_name
-from agent_session_manager.domain.session import Reason, state_after
+from agent_session_manager.domain.session import Effect, Reason, effect_of_import, state_after
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
 from agent_session_manager.sql.schema.tables import events, runs, sessions, usage_facts
@@ -48,7 +48,7 @@ def import_history(
 
     Raises:
         SessionNotFoundError: the session was deleted since its beginning was imported.
-        SessionRunningError: a run of the session is open.
+        SessionRunningError: a client drives a run of the session.
         InvalidNameError: the title is not a valid name.
     """
     if change.title is not None:
@@ -61,8 +61,10 @@ def import_history(
         _create(connection, change, now, sums)
         found = get_current(connection, change.session_id)
     newest = newest_run(found)
-    if not newest.finished:
+    if not (newest.finished or found.imported):
         raise SessionRunningError(change.session_id, newest.run, found.host)
+    if change.is_renewal:
+        return ImportedHistory(is_new=is_new, events=0, requests=0, last_seq=found.last_seq)
     return _Import(connection, change, found, now, sums).run(is_new, price_of)
 
 
@@ -133,6 +135,7 @@ class _Import:
         self._sums = sums
         self._runs = {row.run: row for row in connection.execute(_RUNS, {"number": self._number})}
         self._newest: int = found.last_run
+        self._is_open = found.finished_at is None
         self._moments = list(_known_moments(change.moments))
 
     def run(self, is_new: bool, price_of: PriceOf) -> ImportedHistory:
@@ -194,6 +197,23 @@ class _Import:
             assigned.append(current)
         return assigned
 
+    @property
+    def _is_own(self) -> bool:
+        """True if no client drove the newest run."""
+        row = self._runs.get(self._newest)
+        return row is None or row.imported
+
+    @property
+    def _end(self) -> Reason | None:
+        """The end that the newest run gets; None: it keeps what it has."""
+        if not self._is_own:
+            return None
+        end = self._change.reason
+        if self._newest not in self._runs:
+            end = end or Reason.LOST
+        effect = effect_of_import(is_open=self._is_open, end=end)
+        return end if effect is Effect.CLOSE else None
+
     def _is_left_out(self, event: NewEvent) -> bool:
         """Return whether an event is a copy, and the session a fork that a client recorded.
 
@@ -237,29 +257,29 @@ class _Import:
 
     def _finish_run(self) -> None:
         """Set the end of the newest run, if it was imported."""
-        row = self._runs.get(self._newest)
-        if row is not None and not row.imported:
+        if not self._is_own:
             return
         run = (runs.c.session_number == self._number) & (runs.c.run == self._newest)
         self._sums.note_runs([(self._number, self._newest)])
         values: dict[str, Any] = {}
-        if self._change.reason is not None:
-            values["reason"] = self._change.reason.value
-        if self._moments:
-            values["finished_at"] = not_before(runs.c.finished_at, max(self._moments))
+        moments = self._moments
+        if (end := self._end) is not None:
+            values = {"reason": end.value, "lease_holder": None, "lease_expires_at": None}
+            moments = moments or ([self._now] if self._is_open else [])
+        if moments and not (self._is_open and end is None):
+            begin = func.coalesce(runs.c.finished_at, runs.c.started_at)
+            values["finished_at"] = not_before(begin, max(moments))
         if values:
             self._connection.execute(update(runs).where(run).values(values))
 
     def _update_session(self, last_seq: int) -> None:
-        change = self._change
         values: dict[str, Any] = {
             "last_seq": last_seq,
             "changed_position": take_positions(self._connection),
             **self._facts(),
         }
-        is_new_run = self._newest not in self._runs
-        if is_new_run or (self._runs[self._newest].imported and change.reason is not None):
-            values["state"] = state_after(change.reason or Reason.LOST).value
+        if (end := self._end) is not None:
+            values |= {"state": state_after(end).value, "status": "finished"}
         if self._moments:
             latest = max(self._found.last_activity_at, *self._moments)
             values["last_activity_at"] = latest

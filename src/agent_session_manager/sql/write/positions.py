@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Column,
     ColumnElement,
     Connection,
     bindparam,
@@ -56,7 +55,7 @@ def record_deletion(connection: Connection, session_id: str) -> None:
         connection.execute(update(feed).values(complete_after=last_to_go))
 
 
-def not_before(begin: Column[int], now: Any) -> ColumnElement[int]:
+def not_before(begin: ColumnElement[int], now: Any) -> ColumnElement[int]:
     """Return `now`, or `begin` if it is later, so that no duration is negative.
 
     `begin` is later than `now` if the clock was set back in between.

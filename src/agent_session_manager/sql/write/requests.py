@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 from agent_session_manager.domain.errors import (
     RequestNotFoundError,
     RunFinishedError,
+    RunNotDrivenError,
     RunNotFoundError,
     RunSupersededError,
 )
@@ -64,6 +65,8 @@ def create_request(connection: Connection, change: CreateRequest, *, now: int) -
         raise RunSupersededError(change.session_id, change.run, current.last_run)
     if current.finished_at is not None:
         raise RunFinishedError(change.session_id, change.run)
+    if current.imported:
+        raise RunNotDrivenError(change.session_id, change.run, current.host)
     connection.execute(
         insert(requests),
         {

@@ -122,6 +122,19 @@ class Runs:
                 assert_never(other)
         return get_whole(self._connection, change.session_id)
 
+    def open_imported(self, session_id: str, holder: str) -> float | None:
+        """Give the holder a lease on the newest run, and open it; return the seconds of the lease.
+
+        None: a client drove the run, or it has a true end.
+        """
+        current = get_current(self._connection, session_id)
+        if not current.imported or current.reason not in (None, Reason.LOST.value):
+            return None
+        self._lease(current, holder)
+        if current.finished_at is not None:
+            self._set_state(current.number, State.RUNNING)
+        return timedelta(microseconds=self._term).total_seconds()
+
     def release(self, change: ReleaseLease) -> Session:
         current = get_current(self._connection, change.session_id)
         released = self._connection.execute(

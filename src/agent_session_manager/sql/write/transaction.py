@@ -8,7 +8,7 @@ made together: one read of their sessions, one insert of all their events.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -71,7 +71,7 @@ from agent_session_manager.store.changes import (
     SettleRequest,
     UpdateSession,
 )
-from agent_session_manager.store.history import ImportHistory
+from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived, DeleteTranscripts
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
@@ -225,6 +225,15 @@ class Transaction:
         tell(self._connection, above)
         return counts[0]
 
+    def _import(self, change: ImportHistory) -> ImportedHistory:
+        imported = import_history(
+            self._connection, change, now=self._now, sums=self._sums, price_of=self._price_of
+        )
+        if change.holder is None:
+            return imported
+        seconds = self._runs.open_imported(change.session_id, change.holder)
+        return replace(imported, lease_seconds=seconds)
+
     def _delete_one(self, session_id: str) -> int:
         return self._delete(DeleteSession(session_id=session_id))
 
@@ -273,9 +282,7 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     ExtendLeases: lambda t, change: t._runs.extend_all(change.by),
     ReapLeases: lambda t, _: t._runs.reap(),
     RevokeRunToken: lambda t, change: revoke_run_token(t._connection, change),
-    ImportHistory: lambda t, change: import_history(
-        t._connection, change, now=t._now, sums=t._sums, price_of=t._price_of
-    ),
+    ImportHistory: Transaction._import,
     CreateRequest: lambda t, change: create_request(t._connection, change, now=t._now),
     SettleRequest: lambda t, change: settle_request(t._connection, change, now=t._now),
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
 from agent_orchestrator.machine.environment import host
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from agent_orchestrator.transcripts.names import CONVERSATIONS
+from tests.support.claude_registry import register
 from tests.support.moved_time import MovedTime
 from tests.support.transcript_files import PROJECT, Transcript
 
@@ -34,13 +36,21 @@ class Manager:
         self.asked: list[tuple[str, float]] = []
         self.running: list[dict[str, Any]] = []
         self.recorded: list[dict[str, Any]] = []
+        self.leased: list[tuple[str, float]] = []
 
     def import_history(self, session_id: str, content: bytes) -> dict[str, Any]:
         self.asked.append((session_id, self.time.now))
         if code := self.refused.get(session_id):
             raise SessionClientError("refused", status_code=409, code=code)
-        events = json.loads(content)["events"]
-        return {"created": True, "new_events": len(events), "new_requests": 0}
+        body = json.loads(content)
+        if body["lease"] is not None:
+            self.leased.append((session_id, self.time.now))
+        return {
+            "created": True,
+            "new_events": len(body["events"]),
+            "new_requests": 0,
+            "lease_seconds": None if body["lease"] is None else 45.0,
+        }
 
     def append_entries(self, *_: object, **__: object) -> None:
         pass
@@ -126,17 +136,61 @@ def test_conversation_of_an_open_run_waits_for_the_record(scene: Scene) -> None:
     by_hand.prompt("Go", entrypoint="cli")
     earlier = Transcript(3)
     earlier.prompt("Go", entrypoint="sdk-py", timestamp="2026-02-01T10:00:00Z")
-    run = {"host": host(), "started_at": "2026-02-02T10:00:00Z"}
-    scene.manager.running = [run, {**run, "host": "another"}]
+    run = {"host": host(), "started_at": "2026-02-02T10:00:00Z", "imported": False}
+    others = [{**run, "host": "another"}, {**run, "imported": True}]
+    scene.manager.running = [run, *others]
     scene.see(*(each.write(scene.home) for each in (moved, by_hand, earlier)))
     scene.tick(100)
     sent = {by_hand.session_id, earlier.session_id}
     assert {session_id for session_id, _ in scene.manager.asked} == sent
     subpath = f"{CONVERSATIONS}/{moved.session_id}"
     scene.manager.recorded = [{"session_id": "recorded", "subpath": subpath}]
-    scene.manager.running = []
+    scene.manager.running = others
     scene.tick(31)
     assert {session_id for session_id, _ in scene.manager.asked} == {*sent, "recorded"}
+
+
+def test_lease_is_renewed_while_a_process_works(scene: Scene) -> None:
+    transcript = Transcript(1)
+    transcript.prompt("Go")
+    register(scene.home, transcript.session_id)
+    began = scene.time.now
+    scene.see(transcript.write(scene.home))
+    scene.tick(50)  # a tool that takes long
+    moments = [moment - began for _, moment in scene.manager.leased]
+    assert moments == [0, 15, 30, 45]
+    register(scene.home, transcript.session_id, status="idle")
+    scene.tick(50)
+    assert len(scene.manager.leased) == 4
+
+    transcript.answer({"type": "text", "text": "Done."})
+    register(scene.home, transcript.session_id)  # the next turn, whose prompt is not written yet
+    scene.see(transcript.write(scene.home))
+    scene.tick(50)
+    assert len(scene.manager.leased) == 4
+    transcript.prompt("More")
+    scene.see(transcript.write(scene.home))
+    assert len(scene.manager.leased) == 5
+
+
+def test_turn_without_news_is_opened_at_the_start(scene: Scene) -> None:
+    """As after a restart of the watcher, or if the process says late that it works."""
+    transcript, ended = Transcript(1), Transcript(2)
+    transcript.prompt("Go")
+    ended.turn()
+    scene.see(*(each.write(scene.home) for each in (transcript, ended)))
+    assert scene.manager.leased == []
+    register(scene.home, transcript.session_id)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        register(scene.home, ended.session_id, pid=process.pid)
+        scene.manager.refused = {transcript.session_id: SESSION_RUNNING}
+        scene.tick(1)
+        scene.manager.refused = {}
+        scene.tick(14)
+        assert scene.manager.leased == []
+        scene.tick(5)
+        process.kill()
+    assert [session_id for session_id, _ in scene.manager.leased] == [transcript.session_id]
 
 
 def test_growth_does_not_shorten_a_pause(scene: Scene) -> None:

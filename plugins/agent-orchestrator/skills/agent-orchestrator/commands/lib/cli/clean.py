@@ -27,7 +27,7 @@ from ..runs.conversations import list_our_conversations
 from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import name_taken_at_unarchive
-from ..sessions.resolve import Session, resolve, state_of
+from ..sessions.resolve import Session, by_hand, is_by_hand, resolve, state_of
 from ..shared.counted import counted
 from ..upkeep.purge import purge
 
@@ -109,7 +109,7 @@ def main(  # noqa: PLR0913  # a parameter for each option
         running = [s for s in chosen if s["status"] == "running" and not force]
         doomed = [s for s in chosen if s not in running]
         for session in running:
-            note(f"{session['session_name']!r} is running: left alone (--force deletes it)")
+            note(_left_alone(session))
         if (all_of_project or purges) and doomed and not yes:
             _ask(doomed)
         ours = {s["session_id"]: _ours(manager, s) for s in doomed} if purges else {}
@@ -185,9 +185,18 @@ def _delete(manager: ManagerClient, doomed: list[Session]) -> tuple[list[Session
         except SessionClientError as exc:
             if exc.code != SESSION_RUNNING:
                 raise
-            note(f"{session['session_name']!r} has a supervisor: ao-stop it first")
+            if is_by_hand(session):
+                note(f"{by_hand(session)}: end it there first")
+            else:
+                note(f"{session['session_name']!r} has a supervisor: ao-stop it first")
             refused = True
     return deleted, refused
+
+
+def _left_alone(session: Session) -> str:
+    if is_by_hand(session):
+        return f"{by_hand(session)}: left alone"
+    return f"{session['session_name']!r} is running: left alone (--force deletes it)"
 
 
 def _choose(

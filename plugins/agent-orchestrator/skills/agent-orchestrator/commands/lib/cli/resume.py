@@ -16,7 +16,7 @@ from ..console.prompt import prompt_option, read_prompt
 from ..console.run_options import model_option, permission_option, program_argument, run_options
 from ..sessions.next_run import Given, find_continuation, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
-from ..sessions.resolve import checked_name, resolve
+from ..sessions.resolve import by_hand, checked_name, is_by_hand, resolve
 from ..sessions.start import NewRun, SessionRunningError, start_next_run, start_session
 
 EXAMPLES = """\
@@ -42,7 +42,7 @@ EXAMPLES = """\
     "--takeover",
     is_flag=True,
     help="First stop the run of SESSION that is open. If it has not ended after 15 seconds, it is "
-    "recorded as `lost`.",
+    "recorded as `lost`, as is a run in which a person works.",
 )
 @click.option(
     "--fork",
@@ -81,6 +81,8 @@ def main(
     run: give `--timeout`, `--max-cost` and `--max-turns` again.
 
     A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
+    If a person works in it, in a terminal for example, `--takeover` does not stop that program: end
+    it first, or both write to one conversation.
     Ctrl-C and the end of this command act on the run as with `ao-new`.
     """
     config = configure(project_dir, agents_dir=agents_dir)
@@ -130,6 +132,12 @@ def main(
 
 
 def _is_running(session: Json) -> str:
+    if is_by_hand(session):
+        return (
+            f"{by_hand(session)}: end it there, wait for the end of the turn with ao-wait, "
+            "continue it as another session with --fork NAME, or add --takeover, which does not "
+            "end that program"
+        )
     where = f" on {session['host']}" if session["host"] else ""
     since = local_time(session["started_at"])
     return (

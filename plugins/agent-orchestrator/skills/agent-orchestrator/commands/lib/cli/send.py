@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import click
 
-from ..client.errors import LOST_CODES
+from ..client.errors import LOST_CODES, RUN_NOT_DRIVEN
 from ..client.manager import Json, ManagerClient
 from ..console.command import CHANGES, NOT_FINISHED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
@@ -15,7 +15,7 @@ from ..console.output import answer, answer_json, one_line
 from ..console.prompt import prompt_option, read_prompt
 from ..session_client import SessionClientError
 from ..sessions.follow import wait_for_request
-from ..sessions.resolve import resolve, state_of
+from ..sessions.resolve import by_hand, resolve, state_of
 
 EXAMPLES = """\
   ao-send fix-login -p 'Leave the logout test alone.'
@@ -35,8 +35,9 @@ def main(session: str, prompt: tuple[str, ...], project_dir: str | None, as_json
     Claude Code reads it after its current tool call or as its next turn, and the run continues
     until it is answered. A program accepts no messages.
 
-    Exit code 1 if the run has ended or its executor accepts no messages. Exit code 4 if the run's
-    supervisor has not taken the message after 20 seconds; the message then waits for it.
+    Exit code 1 if the run has ended, its executor accepts no messages, or a person works in the
+    session. Exit code 4 if the run's supervisor has not taken the message after 20 seconds; the
+    message then waits for it.
     """
     config = configure(project_dir, must_exist=False)
     text = read_prompt(prompt)
@@ -69,6 +70,8 @@ def _ask(manager: ManagerClient, session: Json, text: str) -> Json:
             session["session_id"], session["run"], str(uuid4()), "message", {"text": text}
         )
     except SessionClientError as exc:
+        if exc.code == RUN_NOT_DRIVEN:
+            raise CommandError(f"{by_hand(session)}: give them the message there") from exc
         if exc.code not in LOST_CODES:
             raise
         raise CommandError(

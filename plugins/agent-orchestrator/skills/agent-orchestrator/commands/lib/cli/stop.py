@@ -9,7 +9,7 @@ import click
 
 from ..client.manager import Json, ManagerClient
 from ..config import Config
-from ..console.command import CHANGES, DONE, NOT_FINISHED, NOT_FOUND, Command, configure
+from ..console.command import CHANGES, DONE, FAILED, NOT_FINISHED, NOT_FOUND, Command, configure
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
 from ..console.output import answer, answer_json, note, one_line, tell_waiting
@@ -25,7 +25,7 @@ from ..runs.stop import (
 )
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.follow import wait_for
-from ..sessions.resolve import ambiguous, parse_argument, resolve, state_of
+from ..sessions.resolve import ambiguous, by_hand, is_by_hand, parse_argument, resolve, state_of
 from ..shared.counted import counted
 
 EXAMPLES = """\
@@ -68,6 +68,9 @@ def main(
     cannot be reached, the command signals the supervisors on this machine and does not wait for
     their end; sessions are then found by name or whole id. If a supervisor has died, its remaining
     processes on this machine are stopped and the session is `lost`.
+
+    A session in which a person works, in a terminal for example, is named and left as it is; the
+    exit code is then 1.
     """
     config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
@@ -77,6 +80,10 @@ def main(
                 found += [
                     child for s in found for child in manager.find_descendants(s["session_id"])
                 ]
+            others = [session for session in found if is_by_hand(session)]
+            for session in others:
+                note(f"{by_hand(session)}: end its turn there; ao-stop stops only runs of ao-new")
+            found = [session for session in found if session not in others]
             ended = _stop(manager, found, timeout)
         except SessionNotFoundError:
             raise
@@ -90,7 +97,9 @@ def main(
     else:
         for session in ended:
             answer(one_line(f"{session['session_name']} {state_of(session)}"))
-    sys.exit(DONE if len(ended) == len({s["session_id"] for s in found}) else NOT_FINISHED)
+    if len(ended) < len({s["session_id"] for s in found}):
+        sys.exit(NOT_FINISHED)
+    sys.exit(FAILED if others else DONE)
 
 
 def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:

@@ -10,6 +10,8 @@ INVALID_QUERY = "invalid_query"
 LOST_CODES = frozenset({"lease_held", "run_finished", "run_not_found", "run_superseded"})
 NO_RESULT = "no_result"
 SESSION_NOT_FINISHED = "session_not_finished"
+RUN_NOT_DRIVEN = "run_not_driven"
+"""A person works in the run: it takes no requests."""
 RUN_NOT_NEXT = "run_not_next"
 SESSION_RUNNING = "session_running"
 NOT_FOR_RUNS = "not_for_runs"

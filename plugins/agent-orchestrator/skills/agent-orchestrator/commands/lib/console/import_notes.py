@@ -11,6 +11,7 @@ from ..client.find_manager import find_manager
 from ..config import Config
 from ..history.importer.importer import Importer
 from ..history.importer.notes import Notes
+from ..history.importer.open_turns import OpenTurns
 from ..history.importer.report import Report
 from ..history.importer.state import State, open_state
 from ..machine.clock import SYSTEM
@@ -54,8 +55,9 @@ def _import_alone(url: str, directory: Path) -> bool:
             client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
             open_state(directory, manager.get_generation()) as state,
         ):
-            importer = Importer(manager, state, Report(), lambda _read: None)
-            _deliver(Notes(directory), importer, state)
+            turns = OpenTurns(manager, state, ())
+            importer = Importer(manager, state, Report(), lambda _read: None, turns)
+            _deliver(Notes(directory), importer, state, turns)
     except SessionClientError:
         return False
     finally:
@@ -63,11 +65,12 @@ def _import_alone(url: str, directory: Path) -> bool:
     return True
 
 
-def _deliver(notes: Notes, importer: Importer, state: State) -> None:
-    notes.deliver(importer, state)
+def _deliver(notes: Notes, importer: Importer, state: State, turns: OpenTurns) -> None:
+    notes.deliver(importer, state, turns)
     while not notes.is_quiet and not _is_watched():
         SYSTEM.sleep(LOOK_SECONDS)
-        notes.deliver(importer, state)
+        notes.deliver(importer, state, turns)
+        turns.keep()
 
 
 def _is_watched() -> bool:

@@ -71,6 +71,16 @@ class TranscriptPart(NamedTuple):
     """An entry that is not a line of the source: data in another file beside it."""
 
 
+class OpenSession(NamedTuple):
+    """A session that a running process of its agent has open. A format proves that it runs."""
+
+    session_id: str
+    process: str
+    """The program and its process id, for people and as the holder of a lease."""
+    is_idle: bool
+    """True if the process waits for a prompt."""
+
+
 class LineParser(Protocol):
     """Reads the lines of one source in order. The same lines give the same items at any time.
 
@@ -122,6 +132,14 @@ class LineFormat(Format, Protocol):
 
     def parser(self, source: Source, state: Mapping[str, Json] | None) -> LineParser:
         """Return a parser for the beginning of a source, or with a state for its continuation."""
+        ...
+
+
+class LiveFormat(LineFormat, Protocol):
+    """A format whose agent leaves a proof of the sessions that its processes have open."""
+
+    def open_sessions(self, root: Path) -> Iterator[OpenSession]:
+        """Yield the open sessions with files below a root."""
         ...
 
 

@@ -64,6 +64,8 @@ def wait_for(
     During an outage of the manager, wait.
     """
     waiting = {session["session_id"]: session for session in sessions}
+    if not waiting:
+        return
     states = follow_states(
         manager,
         waiting,

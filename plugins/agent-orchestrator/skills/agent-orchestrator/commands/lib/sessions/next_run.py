@@ -26,6 +26,7 @@ from ..shared.masking import is_masked
 from .errors import SessionUsageError
 from .follow import wait_for
 from .plan import load_agent, session_fields
+from .resolve import is_by_hand
 
 TAKEOVER_SECONDS = 15.0
 """Time for the earlier run to stop in a takeover; then it loses its lease."""
@@ -171,7 +172,9 @@ def _has_conversation(manager: ManagerClient, session: Json) -> bool:
 def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
     """Make sure that no agent of an earlier run is left on this machine."""
     clear_dead(manager, session, state_dir())
-    if takeover and session["status"] == "running" and request_stop(manager, session):
+    if not takeover or session["status"] != "running" or is_by_hand(session):
+        return
+    if request_stop(manager, session):
         list(
             wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS, on_outage=lambda _: None)
         )

@@ -138,3 +138,18 @@ def state_of(session: Session) -> str:
     if session["status"] == "running":
         return "running"
     return "finished" if session["reason"] in (None, "completed") else str(session["reason"])
+
+
+def is_by_hand(session: Session) -> bool:
+    """Return whether a person works in a session now, in a program that is not ours."""
+    return session["status"] == "running" and bool(session.get("imported"))
+
+
+def by_hand(session: Session) -> str:
+    """Return a sentence about the place where a person works in a session."""
+    lease = session.get("lease")
+    where = [
+        *([f"on {session['host']}"] if session["host"] else []),
+        *([f"({lease['holder']})"] if lease else []),
+    ]
+    return " ".join((f"a person works in session {session['session_name']!r}", *where))

@@ -21,7 +21,8 @@ from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
 from .distinct import Distinct, distinct
-from .one_source import MAX_LINES_BYTES, Batch, NotUnderstoodError, OneSource, joined
+from .one_source import MAX_LINES_BYTES, OPEN, Batch, NotUnderstoodError, OneSource, joined
+from .open_turns import OpenTurns
 from .outlet import Outlet
 from .parts import Part
 from .placement import KeptCopyError, Place, Placement, begin_of, copies
@@ -67,12 +68,15 @@ class Importer:
         state: State,
         report: Report,
         told: Told,
+        turns: OpenTurns | None = None,
     ) -> None:
+        """Import with `turns` to keep the runs open on which agents work."""
         self._sender = Sender(manager, host=host())
         self._placement = Placement(manager, state)
         self._state = state
         self._report = report
         self._told = told
+        self._turns = turns
 
     def run(self, sources: Iterable[tuple[Format, Source]]) -> None:
         """Import sources. The problems of one source are reported, and end no other source.
@@ -160,6 +164,7 @@ class Importer:
 
     def _run_one(self, form: Format, source: Source, outlet: Outlet) -> None:
         self._report.add(sources=1)
+        self._keep()
         known = self._state.of(source.path, source.key)
         if known is not None and known.format != form.name:
             known = None
@@ -176,6 +181,7 @@ class Importer:
             for batch, read in one.read():
                 self._told(read)
                 self._report.add(bytes=read)
+                self._keep()
                 fate.key = fate.key or _key(one, batch)
                 send = partial(self._send, one, batch, fate)
                 outlet.put(send, key=fate.key, size=batch.size)
@@ -188,6 +194,10 @@ class Importer:
             if _ends_import(exc):
                 raise
             self._fail("failed", known or begin, form.version, sentence_of(exc))
+
+    def _keep(self) -> None:
+        if self._turns is not None:
+            self._turns.keep()
 
     def _marked_back(self, known: Progress | None) -> Progress | None:
         """If a source was gone and is there again, mark its session; return its progress."""
@@ -255,6 +265,7 @@ class Importer:
         formats = {one.form.name, copies(one.form)}
         for part in batch.parts:
             reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
+            own_id = part.session_id
             if begins:
                 fate.is_copy = self._placement.has_original(one.form, part.session_id)
             if fate.is_copy:
@@ -265,6 +276,8 @@ class Importer:
             # A session that was imported before, and is no longer there, was deleted.
             known = self._state.of_session(part.session_id)
             begins = begins and not any(each.format in formats for each in known)
+            if self._turns is not None and reason == OPEN:
+                part.holder = self._turns.holder_of(one.source.root, own_id)
             sent = self._sender.send(
                 part,
                 executor=one.form.name,
@@ -272,6 +285,8 @@ class Importer:
                 source=source,
                 reason=reason,
             )
+            if self._turns is not None and reason is not None:
+                self._turns.note(own_id, part.session_id, sent.lease_seconds)
             self._report.add(
                 sessions=int(sent.is_new),
                 events=sent.events,

@@ -18,6 +18,7 @@ from ...machine.clock import SYSTEM, Time
 from ..format import Format, LineFormat, Source
 from .find import sources_below
 from .importer import Importer
+from .open_turns import OpenTurns
 from .state import State
 from .table import all_formats
 
@@ -62,7 +63,7 @@ class Notes:
         """True if a hook has written a note that no process has taken yet."""
         return any(each.suffix != _TAKEN for each in self._files())
 
-    def deliver(self, importer: Importer, state: State) -> None:
+    def deliver(self, importer: Importer, state: State, turns: OpenTurns) -> None:
         """Import the growth of all noted transcripts, and remove the notes of those at rest.
 
         Raises:
@@ -71,10 +72,14 @@ class Notes:
         self._take()
         for note, followed in list(self._followed.items()):
             sources = list(_sources_of(followed.transcript))
+            for form, source in sources:
+                turns.follow(form, source.root)
             grown = [(form, each) for form, each in sources if self._has_grown(followed, each)]
             if grown:
                 importer.run(grown)
                 followed.quiet_since = self._time.monotonic()
+            elif followed.transcript is not None and turns.is_open(followed.transcript.stem):
+                followed.quiet_since = self._time.monotonic()  # perhaps a tool that takes long
             elif self._time.monotonic() - followed.quiet_since >= QUIET_SECONDS:
                 del self._followed[note]
                 known = [state.of(each.path, each.key) for _, each in sources]

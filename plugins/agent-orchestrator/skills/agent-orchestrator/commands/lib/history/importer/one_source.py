@@ -27,6 +27,8 @@ from .state import Progress
 
 BEGINNING = "{}"
 """The memory of a source that was not read yet."""
+OPEN = "unknown"
+"""The end of a turn without an end, as the manager calls it."""
 MAX_LINES_BYTES = 2 * MAX_BYTES
 """Size of lines for the transcript after which a batch ends, also if they have few events."""
 
@@ -61,7 +63,7 @@ class Batch:
         """Return the end of the newest turn; None if the source has no turns of the session."""
         if session_id not in self.reasons:
             return None
-        return self.reasons[session_id] or "unknown"
+        return self.reasons[session_id] or OPEN
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

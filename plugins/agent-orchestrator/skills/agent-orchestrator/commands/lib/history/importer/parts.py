@@ -50,6 +50,10 @@ class Part:
     requests: list[Json] = field(default_factory=list)
     facts: Json = field(default_factory=dict)
     copied: int = 0
+    has_end: bool = False
+    """True if its newest turn has ended."""
+    holder: str | None = None
+    """The process that works on its newest turn."""
     _told: dict[str, tuple[Json, bool]] = field(default_factory=dict)
     """The newest record of each request without its time, and whether it has one."""
 
@@ -66,7 +70,7 @@ class Part:
 
     @property
     def has_content(self) -> bool:
-        return bool(self.events or self.requests or self.facts)
+        return bool(self.events or self.requests or self.facts or self.has_end)
 
 
 class Parts:
@@ -103,7 +107,7 @@ class Parts:
                 self._part(item.session_id).facts.update(_facts(item))
             case TurnEnd():
                 self.reasons[item.session_id] = item.reason
-                self._part(item.session_id)
+                self._part(item.session_id).has_end = True
             case _:
                 pass
 

@@ -130,7 +130,8 @@ class Placement:
             return False
         project = begin.project_dir
         return any(
-            run["host"] == host()
+            not run["imported"]
+            and run["host"] == host()
             and (begin.moment is None or _moment(run["started_at"]) <= _moment(begin.moment))
             for run in self._manager.find_sessions(
                 status="running", executor=form.name, project_dir=project

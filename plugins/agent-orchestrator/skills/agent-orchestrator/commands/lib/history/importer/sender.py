@@ -36,6 +36,8 @@ class Sent(NamedTuple):
     events: int
     requests: int
     refused: tuple[Refused, ...] = ()
+    lease_seconds: float | None = None
+    """Duration of the lease of a run that is open."""
 
 
 class Sender:
@@ -59,6 +61,7 @@ class Sender:
             "host": self._host,
             "source": source,
             "reason": reason,
+            "lease": None if part.holder is None else {"holder": part.holder},
             **part.facts,
         }
         return self._send(part.session_id, body, part.events, part.requests)
@@ -78,7 +81,8 @@ class Sender:
                 name = events[0]["event_id"] if events else requests[0]["key"]
                 return Sent(False, 0, 0, (Refused(storable(str(name)), str(exc)),))
             return self._halves(session_id, body, events, requests)
-        return Sent(answer["created"], answer["new_events"], answer["new_requests"])
+        seconds = answer.get("lease_seconds")
+        return Sent(answer["created"], answer["new_events"], answer["new_requests"], (), seconds)
 
     def _halves(
         self, session_id: str, body: Json, events: Sequence[Json], requests: Sequence[Json]
@@ -89,6 +93,7 @@ class Sender:
             sum(each.events for each in sent),
             sum(each.requests for each in sent),
             tuple(refused for each in sent for refused in each.refused),
+            sent[-1].lease_seconds,
         )
 
     def send_transcript(

@@ -21,6 +21,7 @@ from .changes import NOTHING, Changes
 from .find import Found, find_sources, sources_below, sources_of
 from .importer import Importer, Told
 from .notes import Notes
+from .open_turns import OpenTurns
 from .report import Report
 from .state import Key, State
 
@@ -114,6 +115,7 @@ class Watcher:
         self._shown = shown
         self._notes = notes
         self._time = time
+        self._turns = OpenTurns(manager, state, places_of(scope.formats), time=time)
         self._report = Report()
         self._sweeps = {False: Pace(*SWEEP), True: Pace(*POLL)}
         self._waits: dict[Key, _Wait] = {}
@@ -147,7 +149,8 @@ class Watcher:
         else:
             self._follow(found)
         if self._notes is not None:
-            self._notes.deliver(self._importer(), self._state)
+            self._notes.deliver(self._importer(), self._state, self._turns)
+        self._turns.keep()
 
     def _sweep(self) -> None:
         """Import everything, and mark the sessions of files that are gone."""
@@ -229,7 +232,7 @@ class Watcher:
         self._waits[key] = _Wait(form, source, seconds, due, seen)
 
     def _importer(self, told: Told = lambda _read: None) -> Importer:
-        return Importer(self._manager, self._state, self._report, told)
+        return Importer(self._manager, self._state, self._report, told, self._turns)
 
     def _flush(self) -> None:
         self._shown.batch(self._report)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...format import About, LineParser, Source, TranscriptPart
+from ...format import About, LineParser, OpenSession, Source, TranscriptPart
 from ...items import BrokenRecordError
 from ..fields import MAX_ID_CHARS, fields_of, parse_json, text_of
 from ..files import is_inside
@@ -15,6 +15,7 @@ from .copies import end_of_copy
 from .memory import Memory
 from .parser import Lane, Parser
 from .persisted import PersistedOutputs
+from .registry import DIRECTORY, open_sessions
 
 Json = Any
 
@@ -74,6 +75,9 @@ class ClaudeFormat:
             subpath="/".join((*inner[1:-1], source.path.stem)),
             metadata={**found, "type": "agent_metadata"} if found else None,
         )
+
+    def open_sessions(self, root: Path) -> Iterator[OpenSession]:
+        return open_sessions(root.parent / DIRECTORY)
 
     def is_driven(self, lines: Sequence[bytes]) -> bool:
         """Return whether a program drives the session of these lines, as a supervisor does."""

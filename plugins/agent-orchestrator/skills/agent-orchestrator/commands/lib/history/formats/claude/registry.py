@@ -1,0 +1,90 @@
+"""The registry in which each running Claude Code says what it does: `sessions/PID.json`.
+
+A file remains after a crash, and a process id is used again. So a file counts only if the process
+with its id is the one that wrote it: on this machine, in our namespace of process ids, with the
+same start.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from ....shared.place import start_of
+from ...format import OpenSession
+from ...items import BrokenRecordError
+from ..fields import Fields, fields_of, parse_json, session_id_of, text_of
+from ..files import is_inside
+
+DIRECTORY = "sessions"
+_MAX_BYTES = 64 * 1024
+_IDLE = "idle"
+"""Status of a process that waits for a prompt. It is set just before the last line of a turn is
+written, and replaced just before the first line of the next one."""
+
+
+def open_sessions(directory: Path) -> Iterator[OpenSession]:
+    """Yield the sessions that running processes have open; the status of each tells if it works."""
+    for path in directory.glob("*.json"):
+        found = _read(path, directory)
+        session_id, status = session_id_of(found.get("sessionId")), text_of(found.get("status"))
+        if session_id and status and _is_alive(path.stem, found):
+            yield OpenSession(session_id, f"claude, pid {path.stem}", is_idle=status == _IDLE)
+
+
+def _read(path: Path, directory: Path) -> Fields:
+    """Return the content of a file; nothing if it is unreadable, or is just being written."""
+    try:
+        if not (path.stem.isdecimal() and is_inside(path, directory)):
+            return {}
+        with path.open("rb") as file:
+            return fields_of(parse_json(file.read(_MAX_BYTES)))
+    except (OSError, BrokenRecordError):
+        return {}
+
+
+def _is_alive(pid: str, found: Fields) -> bool:
+    began = found.get("startedAt")
+    return (
+        found.get("pidDomain") == _our_domain()
+        and isinstance(began, int)
+        and began / 1000 >= _boot_time()
+        and text_of(found.get("procStart")) == _start_text(int(pid))
+    )
+
+
+def _start_text(pid: int) -> str | None:
+    """Return the start of a process as Claude Code writes it; None if there is no such process."""
+    start = start_of(pid)
+    return start if start is None or sys.platform == "linux" else local_start(float(start))
+
+
+def local_start(seconds: float) -> str:
+    """Return a start as `ps -o lstart=` prints it in UTC."""
+    return time.strftime("%a %b %e %H:%M:%S %Y", time.gmtime(seconds))
+
+
+@cache
+def _our_domain() -> str:
+    """Return the machine and the namespace of our process ids, as Claude Code writes them."""
+    if sys.platform != "linux":
+        return "linux"  # on every other system too
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"linux:{machine}:{namespace}"
+
+
+@cache
+def _boot_time() -> float:
+    import psutil  # late: only a process that follows needs it
+
+    return psutil.boot_time()
