@@ -227,7 +227,7 @@ def test_output_without_its_call_is_kept() -> None:
     [
         ([event("task_complete", last_agent_message="Done.")], ["completed"]),
         ([event("task_complete")], ["completed"]),
-        ([event("task_complete", last_agent_message=None)], []),
+        ([event("task_complete", last_agent_message=None)], ["unknown"]),
         ([event("task_complete", error={"message": "gone"})], ["failed"]),
         ([event("turn_aborted", reason="interrupted")], ["stopped"]),
         ([record("compacted", {"message": "x"}), event("task_complete")], []),

@@ -35,6 +35,7 @@ from agent_session_manager.store.retention import ArchiveSessions, DeleteArchive
 from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery
 from tests.store.promises.changes import appending, create, made
 from tests.store.promises.events import SOME, asked, stop, used
+from tests.store.promises.history_promises import history, prompt, request
 from tests.store.promises.stepped_clock import START, SteppedClock
 from tests.store.transfer.exports import exported, imported
 from tests.support.campaign import Campaign
@@ -87,8 +88,19 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
         asked(chance.choice("pqrst"), chance.randint(0, 9), **request_details(chance, now)),
         used(10**11), stop(reason=chance.choice([*Reason]).value), stop(exit_code=1, run=run),
     ], k=chance.randint(1, 3))  # fmt: skip
+    said = [prompt(f"e{place}", place) for place in range(chance.randint(0, 3))]
+    end = chance.choice([None, Reason.COMPLETED, Reason.STOPPED, Reason.LOST, Reason.LOST])
+    found = history(
+        *said,
+        session_id=session_id,
+        begins=chance.random() < 0.7,
+        requests=[request(chance.choice("uv"), chance.randint(0, 9))] if said else [],
+        reason=end,
+        holder=holder if end is Reason.LOST else None,
+    )
     changes: list[tuple[int, Callable[[], Change[Any]]]] = [
         (3, lambda: new),
+        (4, lambda: found),
         (7, lambda: appending(session_id, *events)),
         (4, lambda: UpdateSession(session_id=session_id, **chance.choice(moved))),
         (1, lambda: DeleteSession(session_id=session_id, force=chance.random() < 0.5)),

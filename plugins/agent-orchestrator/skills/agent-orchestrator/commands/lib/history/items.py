@@ -102,11 +102,11 @@ class ModelRequest:
 class TurnEnd:
     """The end of the newest turn of a session. A later prompt of a person begins a new turn.
 
-    A turn without this item has an unknown end.
+    A turn without this item has no end yet.
     """
 
     session_id: str
-    reason: Literal["completed", "failed", "stopped"]
+    reason: Literal["completed", "failed", "stopped", "unknown"]
     error: str | None = None
 
 

@@ -21,7 +21,14 @@ from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
 from .distinct import Distinct, distinct
-from .one_source import MAX_LINES_BYTES, OPEN, Batch, NotUnderstoodError, OneSource, joined
+from .one_source import (
+    MAX_LINES_BYTES,
+    Batch,
+    NotUnderstoodError,
+    OneSource,
+    has_open_turn,
+    joined,
+)
 from .open_turns import OpenTurns
 from .outlet import Outlet
 from .parts import Part
@@ -276,7 +283,7 @@ class Importer:
             # A session that was imported before, and is no longer there, was deleted.
             known = self._state.of_session(part.session_id)
             begins = begins and not any(each.format in formats for each in known)
-            if self._turns is not None and reason == OPEN:
+            if self._turns is not None and has_open_turn(batch.reasons, own_id):
                 part.holder = self._turns.holder_of(one.source.root, own_id)
             sent = self._sender.send(
                 part,

@@ -27,7 +27,7 @@ from .state import Progress
 
 BEGINNING = "{}"
 """The memory of a source that was not read yet."""
-OPEN = "unknown"
+UNKNOWN = "unknown"
 """The end of a turn without an end, as the manager calls it."""
 MAX_LINES_BYTES = 2 * MAX_BYTES
 """Size of lines for the transcript after which a batch ends, also if they have few events."""
@@ -63,7 +63,12 @@ class Batch:
         """Return the end of the newest turn; None if the source has no turns of the session."""
         if session_id not in self.reasons:
             return None
-        return self.reasons[session_id] or OPEN
+        return self.reasons[session_id] or UNKNOWN
+
+
+def has_open_turn(reasons: dict[str, str | None], session_id: str) -> bool:
+    """Return whether the newest turn of a session has no end, by the `reasons` of a source."""
+    return session_id in reasons and reasons[session_id] is None
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

@@ -19,7 +19,7 @@ from ...machine.clock import SYSTEM, Time
 from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, LiveFormat, OpenSession
-from .one_source import OPEN
+from .one_source import UNKNOWN, has_open_turn
 from .parts import Part
 from .sender import Sender
 from .state import State
@@ -109,7 +109,7 @@ class OpenTurns:
             json.loads(each.parser).get("reasons", {})
             for each in self._state.of_session(session_id)
         )
-        return any(each.get(session_id, "") is None for each in reasons)
+        return any(has_open_turn(each, session_id) for each in reasons)
 
     def _renew(self, form: Format, opened: OpenSession, session_id: str) -> None:
         seconds = None
@@ -119,7 +119,7 @@ class OpenTurns:
                 executor=form.name,
                 begins=False,
                 source=None,
-                reason=OPEN,
+                reason=UNKNOWN,
             ).lease_seconds
         except SessionNotFoundError:
             pass

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...format import About, Source
+from ...format import About, OpenSession, Source
 from ..files import is_inside
 from .memory import Memory
 from .parser import CodexParser
 from .thread_names import thread_name
+from .writer_locks import DIRECTORY, open_sessions
 
 _NAME = re.compile(
     r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9a-f-]{36})"
@@ -58,6 +59,9 @@ class CodexFormat:
             return None
         is_copy = path.name != plain and path.with_name(plain).exists()
         return None if is_copy else Source(path=path, root=root)
+
+    def open_sessions(self, root: Path) -> Iterator[OpenSession]:
+        return open_sessions(root.parent / DIRECTORY)
 
     def parser(self, source: Source, state: Mapping[str, Any] | None) -> CodexParser:
         """Return a parser. The file's name has the thread's id, if the first line is broken."""

@@ -320,7 +320,7 @@ class CodexParser:
             yield SessionFacts(session_id=thread, title=title)
 
     def _turn_end(self, line: _Line, kind: str) -> Iterator[Item]:
-        """Yield the end of a turn, unless it is unknown or the turn only compacted the history."""
+        """Yield the end of a turn, unless the turn only compacted the history."""
         memory, payload = self._memory, line.payload
         error = payload.get("error")
         if memory.thread is None or memory.is_copied(line.ordinal):
@@ -331,10 +331,9 @@ class CodexParser:
             words = error.get("message") if isinstance(error, dict) else error
             reason = words if isinstance(words, str) else None
             yield TurnEnd(session_id=memory.thread, reason="failed", error=reason)
-        elif payload.get("last_agent_message", "") is not None and (
-            memory.is_prompted or not memory.is_compacted
-        ):
-            yield TurnEnd(session_id=memory.thread, reason="completed")
+        elif memory.is_prompted or not memory.is_compacted:
+            is_known = payload.get("last_agent_message", "") is not None
+            yield TurnEnd(session_id=memory.thread, reason="completed" if is_known else "unknown")
 
     def _next_id(self, line: _Line) -> str:
         """Return the event id of a record, and count the record in its turn."""
