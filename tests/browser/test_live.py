@@ -86,6 +86,21 @@ def test_stop_from_the_page_ends_the_agent(
     expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("stopped")
 
 
+def test_turn_of_a_person_cannot_be_stopped_from_the_page(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    part = {"begins": True, "executor": "claude", "reason": "unknown"}
+    lease = {"holder": "claude, pid 7"}
+    api.post("/sessions/by-hand/history", {**part, "lease": lease, "events": []})
+    page = visit(own).enter("#/sessions/by-hand")
+    expect(page.get_by_test_id("facts")).to_contain_text("running (claude, pid 7)")
+    expect(page.get_by_role("button", name="Delete…")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    ended = {**part, "begins": False, "reason": "completed"}
+    api.post("/sessions/by-hand/history", ended)
+    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("finished")
+
+
 def test_reload_during_a_run_loses_no_event(
     own: RunningManager, visit: Open, shell: Shell, api: Api
 ) -> None:

@@ -29,6 +29,7 @@ def found(home: Path) -> list[OpenSession]:
         ({}, False),
         ({"status": "waiting", "waitingFor": "permission prompt"}, False),
         ({"status": "idle"}, True),
+        ({"status": "not known yet"}, True),
         ({"status": None}, None),
         ({"sessionId": "../../x"}, None),
         ({"procStart": "1"}, None),

@@ -21,9 +21,9 @@ from ..files import is_inside
 
 DIRECTORY = "sessions"
 _MAX_BYTES = 64 * 1024
-_IDLE = "idle"
-"""Status of a process that waits for a prompt. It is set just before the last line of a turn is
-written, and replaced just before the first line of the next one."""
+_AT_WORK = ("busy", "waiting", "shell")
+"""Status of a process that works on a turn, or waits for a permission. It is set just before the
+first line of a turn is written, and replaced by `idle` just before the last one."""
 
 
 def open_sessions(directory: Path) -> Iterator[OpenSession]:
@@ -32,7 +32,9 @@ def open_sessions(directory: Path) -> Iterator[OpenSession]:
         found = _read(path, directory)
         session_id, status = session_id_of(found.get("sessionId")), text_of(found.get("status"))
         if session_id and status and _is_alive(path.stem, found):
-            yield OpenSession(session_id, f"claude, pid {path.stem}", is_idle=status == _IDLE)
+            yield OpenSession(
+                session_id, f"claude, pid {path.stem}", is_idle=status not in _AT_WORK
+            )
 
 
 def _read(path: Path, directory: Path) -> Fields:
