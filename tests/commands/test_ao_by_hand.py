@@ -70,7 +70,7 @@ def test_turn_of_a_person_is_running_while_its_process_works(
 
         works = f"a person works in session 'Fix the login' on {host()} (claude, pid {first.pid}): "
         for arguments, said in (
-            (["ao-resume", session_id, "-p", "x", "--project-dir", "."], "end it there, wait"),
+            (["ao-resume", session_id, "-p", "x", "--project-dir", "."], "end it there, continue"),
             (["ao-send", session_id, "-p", "x"], "give them the message there"),
             (["ao-stop", session_id], "end its turn there"),
             (["ao-clean", session_id], "left alone"),
@@ -96,6 +96,9 @@ def test_turn_of_a_person_is_running_while_its_process_works(
         transcript.write(home)
         assert (state_is("finished")["run"], records.get_result(session_id)) == (1, "Done.")
 
+        refused = shell.run("ao-resume", session_id, "-p", "x", "--project-dir", ".")
+        assert (refused.exit_code, records.get_session(session_id)["run"]) == (FAILED, 1)
+        assert f"by hand on this machine (claude, pid {second.pid}): end it there" in refused.stderr
         register(home, session_id, pid=second.pid)
         transcript.prompt("More")
         transcript.write(home)

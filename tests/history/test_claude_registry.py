@@ -29,6 +29,7 @@ def found(home: Path) -> list[OpenSession]:
         ({}, False),
         ({"status": "waiting", "waitingFor": "permission prompt"}, False),
         ({"status": "idle"}, True),
+        ({"entrypoint": "sdk-py"}, False),
         ({"status": "not known yet"}, True),
         ({"status": None}, None),
         ({"sessionId": "../../x"}, None),
@@ -44,7 +45,9 @@ def test_session_is_open_in_its_own_process_only(
     own_home: Path, fields: dict[str, Any], is_idle: bool | None
 ) -> None:
     register(own_home, ID, **fields)
-    expected = [] if is_idle is None else [OpenSession(ID, f"claude, pid {PID}", is_idle)]
+    is_driven = fields.get("entrypoint") == "sdk-py"
+    opened = OpenSession(ID, f"claude, pid {PID}", is_idle is True, is_driven)
+    expected = [] if is_idle is None else [opened]
     assert found(own_home) == expected
 
 

@@ -14,7 +14,7 @@ from ..console.interrupts import hold_interrupts
 from ..console.output import answer_session, local_time
 from ..console.prompt import prompt_option, read_prompt
 from ..console.run_options import model_option, permission_option, program_argument, run_options
-from ..sessions.next_run import Given, find_continuation, make_room, plan_next
+from ..sessions.next_run import Given, find_continuation, find_process, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import by_hand, checked_name, is_by_hand, resolve
 from ..sessions.start import NewRun, SessionRunningError, start_next_run, start_session
@@ -24,6 +24,11 @@ EXAMPLES = """\
   ao-resume 3f2a -p 'Continue.' --model opus
   ao-resume count -p 'three four'
   ao-resume fix-login --fork fix-logout -p 'Now the logout test.'"""
+
+_INSTEAD = (
+    "end it there, continue the session as another one with --fork NAME, or add --takeover, which "
+    "does not end that program"
+)
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
@@ -81,8 +86,8 @@ def main(
     run: give `--timeout`, `--max-cost` and `--max-turns` again.
 
     A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
-    If a person works in it, in a terminal for example, `--takeover` does not stop that program: end
-    it first, or both write to one conversation.
+    A session that a person has open in Claude Code is refused, too. `--takeover` does not stop that
+    program: end it first, or both write to one conversation.
     Ctrl-C and the end of this command act on the run as with `ao-new`.
     """
     config = configure(project_dir, agents_dir=agents_dir)
@@ -114,6 +119,8 @@ def main(
         )
         if fork is None:
             make_room(manager, found, takeover=takeover)
+            if not takeover and spec.executor == "claude" and found["status"] != "running":
+                _refuse_open(found, new)
             hold_interrupts()
             try:
                 run = start_next_run(manager, found, new, takeover=takeover)
@@ -131,13 +138,18 @@ def main(
             sys.exit(watch(manager, run, as_json=as_json))
 
 
+def _refuse_open(session: Json, new: NewRun) -> None:
+    process = find_process(session, new.continues)
+    if process is not None:
+        raise CommandError(
+            f"session {session['session_name']!r} is open in a program that was started by hand on "
+            f"this machine ({process}): {_INSTEAD}"
+        )
+
+
 def _is_running(session: Json) -> str:
     if is_by_hand(session):
-        return (
-            f"{by_hand(session)}: end it there, wait for the end of the turn with ao-wait, "
-            "continue it as another session with --fork NAME, or add --takeover, which does not "
-            "end that program"
-        )
+        return f"{by_hand(session)}: {_INSTEAD}"
     where = f" on {session['host']}" if session["host"] else ""
     since = local_time(session["started_at"])
     return (

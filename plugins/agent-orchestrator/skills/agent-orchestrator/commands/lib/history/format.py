@@ -79,6 +79,8 @@ class OpenSession(NamedTuple):
     """The program and its process id, for people and as the holder of a lease."""
     is_idle: bool
     """True if the process waits for a prompt."""
+    is_driven: bool = False
+    """True if a program drives the process, as a supervisor does."""
 
 
 class LineParser(Protocol):

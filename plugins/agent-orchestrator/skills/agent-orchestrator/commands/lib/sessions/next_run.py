@@ -179,3 +179,18 @@ def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
             wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS, on_outage=lambda _: None)
         )
         clear_dead(manager, session, state_dir())
+
+
+def find_process(session: Json, continues: Continuation) -> str | None:
+    """Return the process in which a person has a conversation open on this machine, if any.
+
+    It waits for a prompt, or works. Claude Code itself lets two processes write to a conversation.
+    """
+    # Late: only a resume of Claude Code needs it.
+    from ..history.formats.claude.registry import DIRECTORY, open_sessions
+
+    own = continues.conversation_id or session["session_id"]
+    for each in open_sessions(claude_dir() / DIRECTORY):
+        if each.session_id == own and not each.is_driven:
+            return each.process
+    return None

@@ -21,6 +21,8 @@ from ..files import is_inside
 
 DIRECTORY = "sessions"
 _MAX_BYTES = 64 * 1024
+_DRIVEN = "sdk-py"
+"""Entrypoint of a process that the Agent SDK for Python has started."""
 _AT_WORK = ("busy", "waiting", "shell")
 """Status of a process that works on a turn, or waits for a permission. It is set just before the
 first line of a turn is written, and replaced by `idle` just before the last one."""
@@ -33,7 +35,10 @@ def open_sessions(directory: Path) -> Iterator[OpenSession]:
         session_id, status = session_id_of(found.get("sessionId")), text_of(found.get("status"))
         if session_id and status and _is_alive(path.stem, found):
             yield OpenSession(
-                session_id, f"claude, pid {path.stem}", is_idle=status not in _AT_WORK
+                session_id,
+                f"claude, pid {path.stem}",
+                is_idle=status not in _AT_WORK,
+                is_driven=found.get("entrypoint") == _DRIVEN,
             )
 
 
