@@ -70,8 +70,9 @@ def test_file_of_another_place_is_no_session(own_home: Path, tmp_path: Path) -> 
 def test_file_of_an_ended_process_is_no_session(own_home: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as process:
         register(own_home, ID, pid=process.pid)
-        assert [each.session_id for each in found(own_home)] == [ID]
+        before = found(own_home)
         process.kill()
+    assert [each.session_id for each in before] == [ID]
     assert found(own_home) == []
 
 

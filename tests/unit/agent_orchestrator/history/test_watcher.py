@@ -16,6 +16,7 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.history.format import Format
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.importer.changes import NOTHING, Changes
+from agent_orchestrator.history.importer.notes import Notes
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import State, open_state
 from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
@@ -37,12 +38,14 @@ class Manager:
         self.running: list[dict[str, Any]] = []
         self.recorded: list[dict[str, Any]] = []
         self.leased: list[tuple[str, float]] = []
+        self.reasons: list[str | None] = []
 
     def import_history(self, session_id: str, content: bytes) -> dict[str, Any]:
         self.asked.append((session_id, self.time.now))
         if code := self.refused.get(session_id):
             raise SessionClientError("refused", status_code=409, code=code)
         body = json.loads(content)
+        self.reasons.append(body["reason"])
         if body["lease"] is not None:
             self.leased.append((session_id, self.time.now))
         return {
@@ -83,7 +86,12 @@ class Scene:
         self.manager = Manager(self.time)
         formats = [cast(Format, FORMAT)]
         self.watcher = Watcher(
-            cast(ManagerClient, self.manager), state, Scope(formats), Shown(), time=self.time
+            cast(ManagerClient, self.manager),
+            state,
+            Scope(formats),
+            Shown(),
+            notes=Notes(home, time=self.time),
+            time=self.time,
         )
 
     def see(self, *added: Path, is_beginning: bool = False) -> None:
@@ -112,6 +120,14 @@ def written(home: Path, number: int) -> tuple[Transcript, Path]:
     transcript = Transcript(number)
     transcript.turn()
     return transcript, transcript.write(home)
+
+
+@pytest.fixture
+def lingering() -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the place of Claude Code."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
 
 
 def test_pauses_of_a_failing_source_double_to_a_limit(scene: Scene) -> None:
@@ -146,8 +162,12 @@ def test_conversation_of_an_open_run_waits_for_the_record(scene: Scene) -> None:
     subpath = f"{CONVERSATIONS}/{moved.session_id}"
     scene.manager.recorded = [{"session_id": "recorded", "subpath": subpath}]
     scene.manager.running = others
+    another = Transcript(4)  # driven by another program
+    another.prompt("Go", entrypoint="sdk-py")
+    scene.see(another.write(scene.home))
     scene.tick(31)
-    assert {session_id for session_id, _ in scene.manager.asked} == {*sent, "recorded"}
+    expected = {*sent, "recorded", another.session_id}
+    assert {session_id for session_id, _ in scene.manager.asked} == expected
 
 
 def test_lease_is_renewed_while_a_process_works(scene: Scene) -> None:
@@ -173,7 +193,9 @@ def test_lease_is_renewed_while_a_process_works(scene: Scene) -> None:
     assert len(scene.manager.leased) == 5
 
 
-def test_turn_without_news_is_opened_at_the_start(scene: Scene) -> None:
+def test_turn_without_news_is_opened_at_the_start(
+    scene: Scene, lingering: subprocess.Popen[bytes]
+) -> None:
     """As after a restart of the watcher, or if the process says late that it works."""
     transcript, ended = Transcript(1), Transcript(2)
     transcript.prompt("Go")
@@ -181,16 +203,40 @@ def test_turn_without_news_is_opened_at_the_start(scene: Scene) -> None:
     scene.see(*(each.write(scene.home) for each in (transcript, ended)))
     assert scene.manager.leased == []
     register(scene.home, transcript.session_id)
-    with subprocess.Popen(["sleep", "600"]) as process:
-        register(scene.home, ended.session_id, pid=process.pid)
-        scene.manager.refused = {transcript.session_id: SESSION_RUNNING}
-        scene.tick(1)
-        scene.manager.refused = {}
-        scene.tick(14)
-        assert scene.manager.leased == []
-        scene.tick(5)
-        process.kill()
+    register(scene.home, ended.session_id, pid=lingering.pid)
+    scene.manager.refused = {transcript.session_id: SESSION_RUNNING}
+    scene.tick(1)
+    scene.manager.refused = {}
+    scene.tick(14)
+    assert scene.manager.leased == []
+    scene.tick(5)
     assert [session_id for session_id, _ in scene.manager.leased] == [transcript.session_id]
+
+
+def test_end_without_an_event_is_sent(scene: Scene) -> None:
+    transcript = Transcript(1)
+    transcript.prompt("<command-name>/cost</command-name>")
+    scene.see(transcript.write(scene.home))
+    output = "<local-command-stdout>$1</local-command-stdout>"
+    transcript.add("system", subtype="local_command", content=output)
+    scene.see(transcript.write(scene.home))
+    assert scene.manager.reasons == ["unknown", "completed"]
+
+
+def test_noted_session_is_followed_while_a_process_works(scene: Scene) -> None:
+    transcript, place = Transcript(1), scene.home / "elsewhere"
+    transcript.prompt("Go")
+    note = scene.home / "notes" / transcript.session_id
+    note.parent.mkdir()
+    note.write_text(json.dumps(str(transcript.write(place))))
+    register(place, transcript.session_id)
+    scene.tick(400)  # a tool that takes long
+    assert len(scene.manager.leased) == 1 + 399 // 15
+    register(place, transcript.session_id, status="idle")
+    scene.tick(100)
+    assert note.with_name(f"{note.name}.taken").exists()
+    scene.tick(100)
+    assert list(note.parent.iterdir()) == []
 
 
 def test_growth_does_not_shorten_a_pause(scene: Scene) -> None:
