@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ...client.errors import SESSION_RUNNING
 from ...client.manager import ManagerClient
 from ...machine.clock import SYSTEM, Time
 from ...machine.environment import host
-from ...session_client import SessionClientError, SessionNotFoundError
+from ...session_client import SessionClientError
 from ..format import Format, LiveFormat, OpenSession
 from .one_source import UNKNOWN, has_open_turn
 from .parts import Part
@@ -82,7 +81,7 @@ class OpenTurns:
         """Renew the leases of turns on which a process works, and open the runs of others.
 
         Raises:
-            SessionClientError: the manager cannot be reached.
+            SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
         now = self._time.monotonic()
         if now < self._next_look:
@@ -121,10 +120,9 @@ class OpenTurns:
                 source=None,
                 reason=UNKNOWN,
             ).lease_seconds
-        except SessionNotFoundError:
-            pass
         except SessionClientError as exc:
-            if exc.code != SESSION_RUNNING:
+            # Anything else is a matter of this session: it was deleted, or a client drives it.
+            if exc.status_code in (None, 401, 403):
                 raise
         pause = REFUSED_SECONDS if seconds is None else seconds / RENEWALS_PER_TERM
         self._turns[opened.session_id] = _Turn(session_id, self._time.monotonic() + pause)
