@@ -10,6 +10,7 @@ T = TypeVar("T")
 
 WATCHDOG_SECONDS = 60.0
 """A test that waits this long has failed. No test depends on a shorter time."""
+_EMPTY: tuple[object, ...] = ("", (), [], {})
 _LOOK_EVERY_SECONDS = 0.01
 _LOOK_AT_LEAST_EVERY_SECONDS = 0.1
 
@@ -21,7 +22,7 @@ def wait_for(
     seconds: float = WATCHDOG_SECONDS,
     every: float | None = None,
 ) -> T:
-    """Return the first result of `look` that is neither None nor False; fail naming `what`.
+    """Return the first result of `look` that is not None, False or empty; fail naming `what`.
 
     The pause between two looks grows with the time waited, to leave the CPU to the other process.
     `every` sets a fixed pause instead.
@@ -30,7 +31,7 @@ def wait_for(
     began = time.monotonic()
     while True:
         found = look()
-        if found is not None and found is not False:
+        if found is not None and found is not False and found not in _EMPTY:
             return found
         waited = time.monotonic() - began
         if waited > seconds:
