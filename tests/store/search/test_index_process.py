@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,10 +96,14 @@ def test_failures_of_the_process_are_those_of_the_index(
 
 
 @pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("program", ["/nowhere/python", shutil.which("false")])
 def test_index_continues_without_a_process(
-    sqlite_store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sqlite_store: SqlStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    program: str,
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", program)
     sqlite_store.share_indexing()
     create(sqlite_store)
     append(sqlite_store, *[says("needle")] * 3)

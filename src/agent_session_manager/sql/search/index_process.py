@@ -47,6 +47,7 @@ class IndexProcess:
             OSError: it cannot be started.
         """
         self.has_ended = False
+        self._has_answered = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", _PROGRAM],
             stdin=subprocess.PIPE,
@@ -66,13 +67,17 @@ class IndexProcess:
 
         Raises:
             IndexPausedError, StoreUnavailableError: as by the index itself, or the process failed.
+            OSError: the program cannot run here.
         """
         line = self.ask()
         if not line.endswith(b"\n"):
             code = self.close()
+            if code > 0 and not self._has_answered:
+                raise ChildProcessError(f"its program ended with exit code {code}")
             if code:
                 raise StoreUnavailableError(f"the process of the search index ended with {code}")
             return None
+        self._has_answered = True
         answer: dict[str, Any] = json.loads(line)
         if "paused" in answer:
             raise IndexPausedError(answer["paused"])
@@ -146,6 +151,9 @@ class SharedIndex:
             return None
         try:
             return process.index_some()
+        except OSError as exc:
+            self._do_without(exc)
+            return None
         finally:
             if process.has_ended:
                 self.process = None
@@ -154,5 +162,8 @@ class SharedIndex:
         try:
             self.process = IndexProcess(self._url)
         except OSError as exc:
-            self._may_start = False
-            logger.warning("the search index gets no process of its own: %s", exc)
+            self._do_without(exc)
+
+    def _do_without(self, failure: OSError) -> None:
+        self._may_start = False
+        logger.warning("the search index gets no process of its own: %s", failure)
