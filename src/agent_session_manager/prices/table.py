@@ -160,7 +160,7 @@ def _band(model: Model, request: Consumption) -> Band | None:
     if request.moment.tzinfo is None:
         raise ValueError("the moment of a request needs a time zone")
     day = request.moment.astimezone(UTC).date()
-    mode = _mode(request)
+    mode = _mode(request.speed, request.service_tier)
     prices = model.prices.get(mode, ()) if mode else ()
     valid = (each for each in reversed(prices) if each.since is None or each.since <= day)
     bands = next((each.bands for each in valid), ())
@@ -168,9 +168,10 @@ def _band(model: Model, request: Consumption) -> Band | None:
     return next((band for band in reversed(bands) if band.above < whole), None)
 
 
-def _mode(request: Consumption) -> str | None:
+@lru_cache(maxsize=256)
+def _mode(speed: str | None, service_tier: str | None) -> str | None:
     """Return the mode of a request, or None if it has two: their price is unknown."""
-    modes = {request.speed} - _STANDARD_SPEEDS | {request.service_tier} - _STANDARD_TIERS
+    modes = {speed} - _STANDARD_SPEEDS | {service_tier} - _STANDARD_TIERS
     named = [mode for mode in modes if mode]
     if not named:
         return STANDARD
