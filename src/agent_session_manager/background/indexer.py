@@ -92,4 +92,4 @@ def _pause_after(indexed: Indexed, seconds: float) -> float:
     """Return the pause after a step that took `seconds`, while commits continue."""
     if not indexed.is_apart:
         return PAUSE * seconds
-    return 0.0 if indexed.is_full else GATHER_SECONDS
+    return 0.0 if indexed.is_much else GATHER_SECONDS

@@ -132,8 +132,8 @@ class Indexed:
 
     through: int
     has_more: bool
-    is_full: bool = False
-    """True if the step has read as much as a step may: there is probably much more."""
+    is_much: bool = False
+    """True if it was much for one step: events arrive fast, or were waiting."""
     is_apart: bool = False
     """True if another process did the work, so that commits need no pause after it."""
 

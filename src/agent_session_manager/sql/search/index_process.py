@@ -1,8 +1,8 @@
 """A process of its own for the steps of the indexer, while there is much to index.
 
 A Python process uses one processor at a time. So the steps of a long catch-up would slow down
-commits, and commits would slow down the steps. The process starts after a step that read as much as
-it may, and ends after it was idle for some time. A manager with little to index never starts it.
+commits, and commits would slow down the steps. The process starts after a step that read much, and
+ends after it was idle for some time. A manager with little to index never starts it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class SharedIndex:
         if indexed is not None:
             return indexed
         indexed = self._index.index_some()
-        if indexed.is_full and self._may_start:
+        if indexed.is_much and self._may_start:
             self._index.close()  # there is one writer at a time
             self._start()
         return indexed

@@ -75,7 +75,8 @@ class NewTexts:
 
     texts: list[NewText]
     through: int
-    has_more: bool
+    is_much: bool
+    """True if they are at least a half of the most that a step reads."""
 
 
 def read_generation(connection: Connection) -> str:
@@ -101,8 +102,9 @@ def read_texts(connection: Connection, after: int) -> NewTexts:
             through, count, size = row[0], count + 1, size + len(row[-1])
             found += _texts_of(*row)
             if size >= CHARS_AT_ONCE:
-                return NewTexts(texts=found, through=through, has_more=True)
-    return NewTexts(texts=found, through=through, has_more=count == EVENTS_AT_ONCE)
+                break
+    is_much = 2 * count >= EVENTS_AT_ONCE or 2 * size >= CHARS_AT_ONCE
+    return NewTexts(texts=found, through=through, is_much=is_much)
 
 
 def first_text(event_number: int) -> int:

@@ -33,7 +33,7 @@ class World:
         self.steps = 0
         self.commits_in_steps = 0
         self.is_apart = False
-        self.full_steps = 0
+        self.large_steps = 0
         self.passed = 0.0
         self.pauses: list[float] = []
         self.is_stopping = False
@@ -65,7 +65,7 @@ class World:
         return Indexed(
             through=self.steps,
             has_more=self.waiting > 0,
-            is_full=self.steps <= self.full_steps,
+            is_much=self.steps <= self.large_steps,
             is_apart=self.is_apart,
         )
 
@@ -92,7 +92,7 @@ def test_indexer_pauses_while_commits_continue() -> None:
 
 def test_steps_of_another_process_only_gather_events() -> None:
     world = World(5)
-    world.commits_in_steps, world.full_steps, world.is_apart = 4, 2, True
+    world.commits_in_steps, world.large_steps, world.is_apart = 4, 2, True
     run(world.run_until_idle())
     assert (world.steps, world.pauses) == (5, [0.0] * 2 + [GATHER_SECONDS] * 2)
 
