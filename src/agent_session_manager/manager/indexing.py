@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from agent_session_manager.concurrency.wakeups import Wakeups
-from agent_session_manager.store.search import Indexed, IndexState, SearchIndex
+from agent_session_manager.store.protocol import Store
+from agent_session_manager.store.search import Indexed, IndexState
 
 
 class Indexing:
     """Makes steps in a thread of its own. `close` waits for the step that has begun."""
 
-    def __init__(self, index: SearchIndex, wakeups: Wakeups) -> None:
-        self._index = index
+    def __init__(self, store: Store, wakeups: Wakeups) -> None:
+        self._store = store
         self._wakeups = wakeups
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexer")
         self._state = IndexState.BEHIND
@@ -45,7 +46,7 @@ class Indexing:
         notices = self._wakeups.count
         loop = asyncio.get_running_loop()
         try:
-            indexed = await loop.run_in_executor(self._thread, self._index.index_some)
+            indexed = await loop.run_in_executor(self._thread, self._store.search.index_some)
         except Exception as exc:
             self._state = IndexState.after(exc)
             raise

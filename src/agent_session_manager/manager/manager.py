@@ -73,7 +73,7 @@ class Manager:
         self._vacuuming = asyncio.Lock()
         self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
         self._feed = Feed(wakeups, reader)
-        self.indexing = Indexing(store.search, wakeups)
+        self.indexing = Indexing(store, wakeups)
 
     @classmethod
     @asynccontextmanager
