@@ -110,6 +110,7 @@ async def _serve(
         lease_seconds=settings.lease_seconds,
         monotonic=TIME.monotonic,
         price_of=price_of,
+        may_share_indexing=True,
     )
     port = listening.port
     announcement = Announcement(

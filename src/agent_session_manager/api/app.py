@@ -97,7 +97,7 @@ def build_app(
             service=SERVICE,
             version=agent_session_manager.__version__,
             instance=instance,
-            search_index=IndexState.BEHIND if manager is None else manager.index_state,
+            search_index=IndexState.BEHIND if manager is None else manager.indexing.state,
         )
         return Response(answer.model_dump_json(), media_type="application/json")
 

@@ -2,7 +2,7 @@
 
 Commits wake the indexer. It waits a moment, so that a few commits share a step. While commits
 continue, it pauses after each step for three times as long as the step took: they need the
-processor first.
+processor first. A process of its own has a lower priority: its steps only wait for more events.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LAST_RETRY_SECONDS = 60.0
 
 
 class Indexing(Protocol):
-    """Operations of the manager that the indexer needs."""
+    """The steps of the index, as the indexer needs them."""
 
     @property
     def is_stopping(self) -> bool: ...
@@ -62,16 +62,17 @@ class Indexer:
         while has_more and not self._indexing.is_stopping:
             begin = self._time.monotonic()
             try:
-                has_more = (await self._indexing.index_some()).has_more
+                indexed = await self._indexing.index_some()
             except Exception as exc:  # an index that fails must not end the loop
                 await self._wait_after(exc)
                 continue
             if self._failure is not None:
                 logger.info("the search index follows the record again")
                 self._failure = None
+            has_more = indexed.has_more
             if has_more and changed.is_set():
                 changed.clear()
-                await self._time.sleep(PAUSE * (self._time.monotonic() - begin))
+                await self._time.sleep(_pause_after(indexed, self._time.monotonic() - begin))
 
     async def _wait_after(self, failure: Exception) -> None:
         """Wait longer after each failure of a kind in a row; log only the first one."""
@@ -85,3 +86,10 @@ class Indexer:
                 )
         await self._time.sleep(self._retry_seconds)
         self._retry_seconds = min(2 * self._retry_seconds, LAST_RETRY_SECONDS)
+
+
+def _pause_after(indexed: Indexed, seconds: float) -> float:
+    """Return the pause after a step that took `seconds`, while commits continue."""
+    if not indexed.is_apart:
+        return PAUSE * seconds
+    return 0.0 if indexed.is_much else GATHER_SECONDS

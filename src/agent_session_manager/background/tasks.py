@@ -40,7 +40,7 @@ class Upkeep:
     ) -> None:
         """`database` is the SQLite file to back up, or None. `url` is the manager's own."""
         self.reaper = Reaper(manager, time=time)
-        self.indexer = Indexer(manager, time=time)
+        self.indexer = Indexer(manager.indexing, time=time)
         terms = Terms(
             archive=_days(settings.archive_after_days),
             delete_archived=_days(settings.delete_archived_after_days),

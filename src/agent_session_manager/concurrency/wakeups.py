@@ -17,6 +17,8 @@ class Wakeups:
     def __init__(self) -> None:
         self._subscriptions: dict[str | None, set[asyncio.Event]] = {}
         self._closed = False
+        self.count = 0
+        """Number of notices so far. If it is the same as before, nothing has changed since."""
 
     @property
     def is_closed(self) -> bool:
@@ -45,8 +47,11 @@ class Wakeups:
 
         An empty collection wakes no subscriber.
         """
+        if session_ids is not None and not session_ids:
+            return
+        self.count += 1
         keys = list(self._subscriptions) if session_ids is None else (*session_ids, None)
-        for key in keys if keys != (None,) else ():
+        for key in keys:
             for changed in self._subscriptions.get(key, ()):
                 changed.set()
 

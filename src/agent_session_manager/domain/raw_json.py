@@ -20,7 +20,8 @@ MAX_DIGITS = 4300
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BLANKS = " \t\r"
-_LONG_INTEGER = re.compile(rf"[0-9]{{{MAX_DIGITS}}}")
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+_LONG_INTEGER = b"0" * MAX_DIGITS
 _OPENS = ("{", "[")
 
 
@@ -82,7 +83,7 @@ def split_lines(text: str, parse: Callable[[str], Any]) -> Iterator[tuple[str, A
 
 def _plain_value(line: str, parse: Callable[[str], Any]) -> Any:
     """Return the value of a line that the faster parser reads; None: `_scan` decides."""
-    if len(line) > MAX_DIGITS and _LONG_INTEGER.search(line):
+    if len(line) > MAX_DIGITS and _LONG_INTEGER in line.encode().translate(_DIGITS):
         return None
     try:
         value = parse(line)

@@ -17,7 +17,6 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -40,6 +39,7 @@ from agent_session_manager.domain.session import Run, Session, Status, is_sessio
 from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame
+from agent_session_manager.manager.indexing import Indexing
 from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.store import changes, queries
 from agent_session_manager.store.change import SessionChange
@@ -47,7 +47,7 @@ from agent_session_manager.store.feeds import Beginning, Changes
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.retention import Due, RetentionChange
-from agent_session_manager.store.search import Indexed, IndexState, Search, SearchPage
+from agent_session_manager.store.search import Search, SearchPage
 from agent_session_manager.store.space import PAGES_AT_ONCE, Freed
 from agent_session_manager.store.statistics import Facets, UsageQuery, UsageReport, UsageRow
 
@@ -73,8 +73,7 @@ class Manager:
         self._vacuuming = asyncio.Lock()
         self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
         self._feed = Feed(wakeups, reader)
-        self._indexing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexer")
-        self.index_state = IndexState.BEHIND
+        self.indexing = Indexing(store, wakeups)
 
     @classmethod
     @asynccontextmanager
@@ -97,7 +96,7 @@ class Manager:
                 try:
                     yield manager
                 finally:
-                    manager._indexing.shutdown()
+                    manager.indexing.close()
         finally:
             reader.close()
             store.close()
@@ -331,23 +330,6 @@ class Manager:
         self, search: Search, *, limit: int, after: queries.Mark | None = None
     ) -> SearchPage:
         return await self._read(lambda store: store.search.find(search, limit=limit, after=after))
-
-    async def index_some(self) -> Indexed:
-        """Bring the search index a step closer to the record, in a thread of its own."""
-        loop = asyncio.get_running_loop()
-        try:
-            indexed = await loop.run_in_executor(self._indexing, self._store.search.index_some)
-        except Exception as exc:
-            self.index_state = IndexState.after(exc)
-            raise
-        self.index_state = IndexState.BEHIND if indexed.has_more else IndexState.CURRENT
-        return indexed
-
-    @contextmanager
-    def watching(self) -> Iterator[asyncio.Event]:
-        """Yield an event that is set by every change of a session, and by the stop."""
-        with self._wakeups.subscribe(None) as changed:
-            yield changed
 
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from agent_session_manager.domain.model_request import ModelRequest, Price
@@ -66,6 +66,7 @@ class PriceTable:
                 self._models[model.provider, name] = model
                 of_any = None if (None, name) in self._models else model
                 self._models[None, name] = of_any
+        self._model_of = lru_cache(maxsize=256)(self._find_model)
 
     @classmethod
     def load(cls, path: Path | None = None) -> PriceTable:
@@ -82,7 +83,7 @@ class PriceTable:
         The band of the whole input is the band of all tokens. Cache writes without the number of
         one-hour writes are five-minute writes. The sum is rounded once, half to even.
         """
-        model = self._model(request.provider, request.model)
+        model = self._model_of(request.provider, request.model)
         band = _band(model, request) if model else None
         factor = _factor(model, request.inference_geo) if model else None
         if band is None or factor is None:
@@ -123,7 +124,7 @@ class PriceTable:
             )
         )
 
-    def _model(self, provider: str | None, model: str) -> Model | None:
+    def _find_model(self, provider: str | None, model: str) -> Model | None:
         """Return the model of a name. A prefix `provider/` must not contradict the provider."""
         prefix, slash, name = model.lower().rpartition("/")
         given = (provider or None, prefix if slash else None)
@@ -159,7 +160,7 @@ def _band(model: Model, request: Consumption) -> Band | None:
     if request.moment.tzinfo is None:
         raise ValueError("the moment of a request needs a time zone")
     day = request.moment.astimezone(UTC).date()
-    mode = _mode(request)
+    mode = _mode(request.speed, request.service_tier)
     prices = model.prices.get(mode, ()) if mode else ()
     valid = (each for each in reversed(prices) if each.since is None or each.since <= day)
     bands = next((each.bands for each in valid), ())
@@ -167,9 +168,10 @@ def _band(model: Model, request: Consumption) -> Band | None:
     return next((band for band in reversed(bands) if band.above < whole), None)
 
 
-def _mode(request: Consumption) -> str | None:
+@lru_cache(maxsize=256)
+def _mode(speed: str | None, service_tier: str | None) -> str | None:
     """Return the mode of a request, or None if it has two: their price is unknown."""
-    modes = {request.speed} - _STANDARD_SPEEDS | {request.service_tier} - _STANDARD_TIERS
+    modes = {speed} - _STANDARD_SPEEDS | {service_tier} - _STANDARD_TIERS
     named = [mode for mode in modes if mode]
     if not named:
         return STANDARD

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,10 +32,8 @@ WORD = re.compile("[0-9A-Za-z\x80-\U0010ffff]+")
 _TOO_LONG = re.compile(f"[0-9A-Za-z\x80-\U0010ffff]{{{MAX_WORD_CHARS + 1},}}")
 _SOLID = re.compile(f"[!-~]{{{_MAX_SOLID_CHARS + 1},}}")
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")
-_HUMP_BEGIN = re.compile("[A-Z](?:(?<=[0-9a-z].)|(?<=[A-Z].)[a-z])")
-"""The begin of a hump inside a word. To look for its capital is fast: most letters are small."""
-_WORD_REST = re.compile("[0-9A-Za-z]*")
-_ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
+_HUMP_BEGINS = (b"aA", b"0A", b"AAa")
+"""The begin of a hump inside a word, in the classes of `_CASES`."""
 _HUMP = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _UNSPACED = (
@@ -47,6 +45,32 @@ _UNSPACED = (
 UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
 _SEGMENT = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[0-9A-Za-z\x80-\U0010ffff])+")
 _BREAK = "\u200b"
+
+
+def _classes(of: Callable[[int], bytes]) -> bytes:
+    """Return a table for `bytes.translate`: the class of each byte.
+
+    Looking for a text in the classes of a long text is many times as fast as a regular expression.
+    """
+    return b"".join(map(of, range(256)))
+
+
+def _case(byte: int) -> bytes:
+    for characters, of_all in (
+        (string.digits, b"0"),
+        (string.ascii_lowercase, b"a"),
+        (string.ascii_uppercase, b"A"),
+    ):
+        if chr(byte) in characters:
+            return of_all
+    return b" "
+
+
+_CASES = _classes(_case)
+_IN_WORDS = _classes(lambda byte: b"a" if byte > 127 or _case(byte) != b" " else b" ")
+_VISIBLE = _classes(lambda byte: b"a" if 32 < byte < 127 else b" ")
+_LONG_RUN = b"a" * (MAX_WORD_CHARS + 1)
+_SOLID_RUN = b"a" * (_MAX_SOLID_CHARS + 1)
 
 
 class IndexedText(NamedTuple):
@@ -63,11 +87,19 @@ class IndexedText(NamedTuple):
 def index_text(text: str) -> IndexedText:
     """Return the form of a text that is indexed. Equal texts have equal forms."""
     folded = text if text.isascii() else _in_pairs(fold(text))
-    if max(map(len, folded.split()), default=0) > MAX_WORD_CHARS:
+    if _may_be_encoded(folded):
         folded = _TOO_LONG.sub(" ", _SOLID.sub(" ", folded))
     if len(folded) > 2 * MAX_WORDS:
         folded = _limited(folded)
     return IndexedText(folded, " ".join(sorted(_humps(text))))
+
+
+def _may_be_encoded(folded: str) -> bool:
+    """Return whether a text may have a word or a run that is too long. Counts bytes of UTF-8."""
+    encoded = folded.encode("utf-8", "surrogatepass")
+    if _LONG_RUN in encoded.translate(_IN_WORDS):
+        return True
+    return len(encoded) > _MAX_SOLID_CHARS and _SOLID_RUN in encoded.translate(_VISIBLE)
 
 
 def fold(text: str) -> str:
@@ -143,15 +175,14 @@ def _humps_of(word: str) -> tuple[str, ...]:
 
 def _camel_case(text: str) -> Iterator[str]:
     """Yield the words that have humps, except those that are too long to be indexed."""
-    end = 0
-    for found in _HUMP_BEGIN.finditer(text):
-        start = found.start()
-        if start < end:
-            continue
-        rest = _WORD_REST.match(text, start)
-        assert rest is not None
-        lowest, end = max(end, rest.end() - MAX_WORD_CHARS - 1), rest.end()
-        while start > lowest and text[start - 1] in _ALPHANUMERIC:
-            start -= 1
-        if end - start <= MAX_WORD_CHARS:
-            yield text[start:end]
+    cases = text.encode("latin-1", "replace").translate(_CASES)  # a byte for each character
+    for begin in _HUMP_BEGINS:
+        place = cases.find(begin)
+        while place >= 0:
+            lowest = max(0, place - MAX_WORD_CHARS)
+            start = cases.rfind(b" ", lowest, place) + 1 or lowest
+            end = cases.find(b" ", place)
+            end = len(cases) if end < 0 else end
+            if end - start <= MAX_WORD_CHARS:
+                yield text[start:end]
+            place = cases.find(begin, end)

@@ -24,7 +24,7 @@ from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguard
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.sql.database.errors import is_broken, refusal_of
+from agent_session_manager.sql.database.errors import connected, is_broken, refusal_of
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.events import get_result, list_events
@@ -36,6 +36,7 @@ from agent_session_manager.sql.read.sessions import get_session, get_status, lis
 from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.search.index_process import SharedIndex
 from agent_session_manager.sql.search.open import open_index
 from agent_session_manager.sql.write.transaction import Transaction
 from agent_session_manager.sql.write.usage import unpriced
@@ -51,6 +52,7 @@ from agent_session_manager.store.queries import (
     SessionPage,
     SessionSort,
 )
+from agent_session_manager.store.search import SearchIndex
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
@@ -65,8 +67,11 @@ def open_store(
     lease_seconds: float = DEFAULT_LEASE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
     price_of: PriceOf = unpriced,
+    may_share_indexing: bool = False,
 ) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
+
+    If it `may_share_indexing`, a process of its own indexes while there is much to index.
 
     Raises:
         DatabaseError: the database cannot be opened, is damaged, or was written by a newer version.
@@ -79,9 +84,12 @@ def open_store(
     except BaseException:
         database.close()
         raise
-    return SqlStore(
+    store = SqlStore(
         database, safeguards, clock=clock, lease_seconds=lease_seconds, price_of=price_of
     )
+    if may_share_indexing:
+        store.share_indexing()
+    return store
 
 
 class SqlStore:
@@ -107,11 +115,15 @@ class SqlStore:
         self.retention = SqlRetention(self._read)
         self.statistics = SqlStatistics(self._read)
         self.run_tokens = SqlRunTokens(self._read)
-        self.search = open_index(database, self._read, clock=clock)
+        self.search: SearchIndex = open_index(database, self._read, clock=clock)
 
     @property
     def url(self) -> str:
         return self._database.shown_url
+
+    def share_indexing(self) -> None:
+        """Let a process of its own do the indexing while there is much of it."""
+        self.search = SharedIndex(self.search, self._database.url)
 
     def watch(self, notice: Notice) -> None:
         self._database.watch(notice)
@@ -263,8 +275,5 @@ class SqlStore:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        try:
-            with self._database.reading.connect() as connection:
-                yield connection
-        except SQLAlchemyError as exc:
-            raise refusal_of(exc) from exc
+        with connected(self._database.reading) as connection:
+            yield connection

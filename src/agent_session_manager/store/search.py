@@ -132,6 +132,10 @@ class Indexed:
 
     through: int
     has_more: bool
+    is_much: bool = False
+    """True if it was much for one step: events arrive fast, or were waiting."""
+    is_apart: bool = False
+    """True if another process did the work, so that commits need no pause after it."""
 
 
 class SearchIndex(Protocol):

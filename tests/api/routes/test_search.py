@@ -13,11 +13,20 @@ from tests.api.guard.run_token import new
 from tests.support.api import Api
 from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 
 def says(text: str, **fields: Any) -> dict[str, Any]:
     content = [{"type": "text", "text": text}]
     return {"event_type": "message", "role": "assistant", "content": content, **fields}
+
+
+def test_health_is_current_only_if_all_is_found(api: Api, session_id: str) -> None:
+    for _ in range(3):
+        api.post(f"/sessions/{session_id}/events", says("word"))
+        wait_for(lambda: api.get("/health").json["search_index"] == "current", "it is current")
+        found = search(api, "word")
+        assert found["indexed_through"] == found["newest"]
 
 
 def search(api: Api, q: str, **query: Any) -> dict[str, Any]:

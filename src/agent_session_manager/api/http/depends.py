@@ -16,7 +16,12 @@ def manager_of(request: Request) -> Manager:
     return manager
 
 
-Served = Annotated[Manager, Depends(manager_of)]
+async def _served(request: Request) -> Manager:
+    """Return the manager. Not a plain function: the framework would call that in a thread."""
+    return manager_of(request)
+
+
+Served = Annotated[Manager, Depends(_served)]
 QueryText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=MAX_PATH_BYTES)]
 Id = Annotated[str, Path(description="The session's id")]
 RunNumber = Annotated[int, Path(ge=1, lt=2**31, description="The run's number")]

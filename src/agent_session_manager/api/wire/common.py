@@ -24,8 +24,8 @@ from agent_session_manager.store.search import IndexState
 
 
 def to_text(moment: datetime) -> str:
-    """Format a time as ISO 8601 in UTC with microseconds; the texts sort by time."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Format a time in UTC as ISO 8601 with microseconds; the texts sort by time."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _fits_an_index(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -151,14 +152,16 @@ def reason_of(given: str | None) -> Reason | None:
 
 
 def request_of(given: GivenModelRequest) -> PlacedRequest:
-    details = {name: getattr(given, name) for name in DETAILS}
-    counts = {name: getattr(given.counts, name) for name in COUNTS}
     request = ModelRequest(
         key=given.key,
-        counts={name: count for name, count in counts.items() if count is not None},
+        counts=_known(given.counts, COUNTS),
         cost_nanodollars=given.cost_nanodollars,
         occurred_at=given.occurred_at,
-        details={name: detail for name, detail in details.items() if detail is not None},
+        details=_known(given, DETAILS),
         is_inherited=given.inherited,
     )
     return PlacedRequest(request=request, place=given.place)
+
+
+def _known(given: Given, names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(given, name)) is not None}

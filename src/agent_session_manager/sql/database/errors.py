@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import (
@@ -72,3 +75,17 @@ class DatabaseInUseError(DatabaseError):
         self.path = path
         self.owner = owner
         """Description of the process, for an error message."""
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection. An error of the database in the block becomes its refusal.
+
+    Raises:
+        OrchestratorError: the database cannot be read now.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as exc:
+        raise refusal_of(exc) from exc

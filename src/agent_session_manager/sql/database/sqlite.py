@@ -51,13 +51,22 @@ def open_sqlite(url: URL) -> Database:
             raise DatabaseError(str(exc)) from exc
         except OSError as exc:
             raise DatabaseError(f"cannot use {path}: {exc.strerror}") from exc
-        # A read-only connection never checkpoints, even if it is the last to close.
         writing = _sqlite_engine(url, partial(_connect, path, "rw"), connections=1)
-        reading = _sqlite_engine(url, partial(_connect, path, "ro"), connections=READERS)
+        reading = reading_engine(url, READERS)
         event.listen(writing, "connect", _prepare_sqlite_writer)
-        event.listen(reading, "connect", prepare_sqlite_reader)
         event.listen(writing, "begin", _begin_immediate)
         return Database(url, writing, reading, stack.pop_all())
+
+
+def reading_engine(url: URL, connections: int) -> Engine:
+    """Return an engine that only reads a database, also one that another process owns.
+
+    A read-only connection never checkpoints, even if it is the last to close.
+    """
+    path = file_of(url).absolute()
+    engine = _sqlite_engine(url, partial(_connect, path, "ro"), connections=connections)
+    event.listen(engine, "connect", prepare_sqlite_reader)
+    return engine
 
 
 def _check_directory(directory: Path) -> None:

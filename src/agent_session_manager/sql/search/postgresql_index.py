@@ -119,7 +119,7 @@ class PostgresqlIndex:
         if found != state:
             where = {"names": found.names, "deletions": found.deletions}
             connection.execute(_SET, {"position": found.position, **where})
-        return Indexed(through=new.through, has_more=has_more)
+        return Indexed(through=new.through, has_more=has_more, is_much=new.is_much)
 
 
 def _add_texts(connection: Connection, new: record.NewTexts) -> None:

@@ -75,7 +75,8 @@ class NewTexts:
 
     texts: list[NewText]
     through: int
-    has_more: bool
+    is_much: bool
+    """True if they are at least a half of the most that a step reads."""
 
 
 def read_generation(connection: Connection) -> str:
@@ -98,11 +99,12 @@ def read_texts(connection: Connection, after: int) -> NewTexts:
     through, count, size = after, 0, 0
     with connection.execute(_NEW_EVENTS, {"after": after}) as new:
         for row in new:
-            through, count, size = row.number, count + 1, size + len(row.fields)
-            found += _texts_of(row)
+            through, count, size = row[0], count + 1, size + len(row[-1])
+            found += _texts_of(*row)
             if size >= CHARS_AT_ONCE:
-                return NewTexts(texts=found, through=through, has_more=True)
-    return NewTexts(texts=found, through=through, has_more=count == EVENTS_AT_ONCE)
+                break
+    is_much = 2 * count >= EVENTS_AT_ONCE or 2 * size >= CHARS_AT_ONCE
+    return NewTexts(texts=found, through=through, is_much=is_much)
 
 
 def first_text(event_number: int) -> int:
@@ -114,19 +116,20 @@ def event_of(text_number: int) -> int:
     return text_number // MAX_TEXTS
 
 
-def _texts_of(row: Row[Any]) -> list[NewText]:
+def _texts_of(
+    number: int, session_number: int, event_type: str, recorded_at: int, fields: str
+) -> list[NewText]:
     """Return the texts of an event; an event that is damaged has none."""
     try:
         found = []
-        texts = extract(row.event_type, rows.parse_fields(row.fields))
-        for number, text in enumerate(texts, first_text(row.number)):
-            occurred_at = text.occurred_at or rows.to_moment(row.recorded_at)
+        for place, text in enumerate(extract(event_type, rows.parse_fields(fields))):
+            occurred_at = text.occurred_at or rows.to_moment(recorded_at)
             new = NewText(
-                number=number,
-                session_number=row.session_number,
-                occurred_at=rows.to_microseconds(occurred_at),
-                facets=" ".join(facets_of(row.session_number, text, occurred_at)),
-                text=text,
+                first_text(number) + place,
+                session_number,
+                rows.to_microseconds(occurred_at),
+                " ".join(facets_of(session_number, text, occurred_at)),
+                text,
             )
             found.append(new)
     except (ValueError, TypeError, OverflowError, AttributeError):

@@ -111,7 +111,7 @@ class SqliteIndex:
                 writer.note_deletions(deletions, present)
             if is_removing:
                 writer.remove_some()
-        return Indexed(through=new.through, has_more=True)
+        return Indexed(through=new.through, has_more=True, is_much=new.is_much)
 
     def _opened(self, connection: Connection) -> SqliteWriter:
         if self._writer is None:

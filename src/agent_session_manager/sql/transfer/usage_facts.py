@@ -27,7 +27,8 @@ _DELETE = delete(usage_facts).where(usage_facts.c.request_key == bindparam("key"
 
 def derive_facts(connection: Connection, session_id: str, events: Sequence[Values]) -> None:
     """Create the facts of the usage events of a session. The sums came with its runs."""
-    counted = count_usage(connection, list(_told(session_id, events)), price_of=unpriced)
+    told = list(_told(session_id, events))
+    counted = count_usage(connection, told, sums=None, price_of=unpriced)
     if counted.with_total:
         totals = [{"of": number, "in_run": run} for number, run in counted.with_total]
         connection.execute(HAS_TOTAL, totals)

@@ -30,7 +30,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.model_request import ModelRequest, PriceOf
+from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.session import (
     Effect,
     RunState,
@@ -171,15 +171,13 @@ class Writes:
         inserted = insert_rows(connection, events.name, _COLUMNS, self.events, conflict=_CONFLICT)
         return inserted == len(self.events)
 
-    def update_the_rest(self, connection: Connection, sums: Sums, price_of: PriceOf) -> None:
+    def update_the_rest(self, connection: Connection, sums: Sums, price_of: PriceOf) -> int:
+        """Write everything but the events; return the number of new model requests."""
         if self.sessions:
             first = take_positions(connection, len(self.sessions))
             for position, moved in enumerate(self.sessions.values(), first):
                 moved["position"] = position
-        sums.note_facts(
-            told.usage.key for told in self.usage if isinstance(told.usage, ModelRequest)
-        )
-        counted = count_usage(connection, self.usage, price_of=price_of)
+        counted = count_usage(connection, self.usage, sums=sums, price_of=price_of)
         spent_in_run, spent = [], []
         for (number, run), counts in counted.added.items():
             added = {"of": number, **{"add_" + name: count for name, count in counts.items()}}
@@ -204,6 +202,7 @@ class Writes:
             tell_above(connection, self.ended_children)
         for end in self.ended:
             expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
+        return counted.new_requests
 
 
 class SessionInBatch:

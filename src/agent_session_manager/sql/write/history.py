@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
 from agent_session_manager.domain.event import NewEvent, is_prompt
@@ -20,7 +20,7 @@ from agent_session_manager.domain.names import check_name
 from agent_session_manager.domain.session import Effect, Reason, effect_of_import, state_after
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
-from agent_session_manager.sql.schema.tables import events, runs, sessions, usage_facts
+from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.events import SessionInBatch, Writes
 from agent_session_manager.sql.write.positions import not_before, take_positions
@@ -35,9 +35,6 @@ _KNOWN = select(events.c.event_id, events.c.seq, events.c.run).where(
 )
 _RUNS = select(runs.c.run, runs.c.imported, runs.c.has_total, runs.c.started_at).where(
     runs.c.session_number == bindparam("number")
-)
-_KNOWN_REQUESTS = select(func.count()).where(
-    usage_facts.c.request_key.in_(bindparam("keys", expanding=True))
 )
 
 
@@ -158,8 +155,7 @@ class _Import:
             raise RuntimeError("an event id is stored, but the query for it did not find it")
         writes.sessions.clear()  # `_update_session` sets them, with the times of the source
         writes.usage += self._usage_told([*runs_of_events, self._newest])
-        requests = self._count_new_requests()
-        writes.update_the_rest(self._connection, self._sums, price_of)
+        requests = writes.update_the_rest(self._connection, self._sums, price_of)
         self._finish_run()
         self._update_session(session.last_seq)
         return ImportedHistory(
@@ -245,15 +241,6 @@ class _Import:
                 is_covered=row is not None and row.has_total,
                 is_imported=True,
             )
-
-    def _count_new_requests(self) -> int:
-        keys = list({placed.request.key for placed in self._change.requests})
-        known = sum(
-            self._connection.scalar(_KNOWN_REQUESTS, {"keys": keys[start : start + _IDS_AT_ONCE]})
-            or 0
-            for start in range(0, len(keys), _IDS_AT_ONCE)
-        )
-        return len(keys) - known
 
     def _finish_run(self) -> None:
         """Set the end of the newest run, if it was imported."""

@@ -42,6 +42,9 @@ RunKey = tuple[int, int]
 _Changes = dict[tuple[Any, ...], list[int]]
 """The differences to add to the columns of a sum, for each key."""
 
+_Share = Sequence[Any]
+"""The values of `SUM_COLUMNS`."""
+
 _KEYS_AT_ONCE = 200
 _shares = SESSION_SHARES.subquery()
 _FACETS = select(_shares).where(
@@ -90,6 +93,11 @@ class Sums:
         unknown = [key for key in keys if key not in self._facts]
         self._facts.update(self._read_facts(unknown))
 
+    def note_new_facts(self, keys: Iterable[str]) -> None:
+        """Note model requests that are not stored yet."""
+        for key in keys:
+            self._facts.setdefault(key, None)
+
     def note_new_facts_after(self, number: int) -> None:
         """Note that all sessions after a session number are new, with their requests."""
         self._new_facts_after = number
@@ -112,17 +120,16 @@ class Sums:
     def _write_usage(self) -> None:
         changes: _Changes = defaultdict(lambda: [0] * len(SUM_COLUMNS))
         for runs_noted, sign in ((self._runs, -1), (self._read_runs(list(self._runs)), 1)):
-            for row in runs_noted.values():
-                if row is not None and row.hour is not None:
-                    _count(changes[row.hour, row.agent_name], row, sign)
+            for key, shares in _shares_by("hour", runs_noted.values()).items():
+                _count(changes[key], shares, sign)
         for facts_noted, sign in ((self._facts, -1), (self._read_facts(list(self._facts)), 1)):
-            for row in facts_noted.values():
-                if row is not None and row.hour is not None:
-                    _count(changes[row.hour, row.agent_name], row, sign)
-                    _take(changes[row.hour_of_run, row.agent_name], row, sign)
+            for key, shares in _shares_by("hour", facts_noted.values()).items():
+                _count(changes[key], shares, sign)
+            for key, shares in _shares_by("hour_of_run", facts_noted.values()).items():
+                _take(changes[key], shares, sign)
         if self._new_facts_after is not None:
             for row in self._connection.execute(sums_of_facts_after(self._new_facts_after)):
-                _count(changes[row.hour, row.agent_name], row, 1)
+                _count(changes[row.hour, row.agent_name], [row[-len(SUM_COLUMNS) :]], 1)
         self._add(usage_sums, changes)
 
     def _read_sessions(self, numbers: Sequence[int]) -> dict[int, list[Row[Any]]]:
@@ -169,16 +176,25 @@ class Sums:
             self._connection.execute(_DELETE_EMPTY[table.name], left)
 
 
-def _count(sums: list[int], row: Row[Any], sign: int) -> None:
-    for place, count in enumerate(row[-len(SUM_COLUMNS) :]):
-        sums[place] += sign * int(count)
+def _shares_by(hour: str, rows: Iterable[Row[Any] | None]) -> dict[tuple[Any, ...], list[_Share]]:
+    """Return the shares in the sums of each hour and agent; a row without an hour has none."""
+    shares: dict[tuple[Any, ...], list[_Share]] = defaultdict(list)
+    for row in rows:
+        if row is not None and row.hour is not None:
+            shares[getattr(row, hour), row.agent_name].append(row[-len(SUM_COLUMNS) :])
+    return shares
 
 
-def _take(sums: list[int], row: Row[Any], sign: int) -> None:
-    """Take the usage of a request from the hour of its run."""
-    for place, count in enumerate(row[-len(SUM_COLUMNS) :]):
+def _count(sums: list[int], shares: Sequence[_Share], sign: int) -> None:
+    for place, counts in enumerate(zip(*shares, strict=True)):
+        sums[place] += sign * sum(map(int, counts))
+
+
+def _take(sums: list[int], shares: Sequence[_Share], sign: int) -> None:
+    """Take the usage of requests from the hour of their run."""
+    for place, counts in enumerate(zip(*shares, strict=True)):
         if _IS_USAGE[place]:
-            sums[place] -= sign * int(count)
+            sums[place] -= sign * sum(map(int, counts))
 
 
 def _runs_in(dialect: Dialect, numbers: int, of_runs: int) -> str:

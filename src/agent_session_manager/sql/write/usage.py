@@ -34,6 +34,7 @@ from agent_session_manager.sql.schema.rows import (
 )
 from agent_session_manager.sql.schema.tables import usage_facts
 from agent_session_manager.sql.write.inserts import insert_rows
+from agent_session_manager.sql.write.sums import Sums
 
 _KEYS_AT_ONCE = 1000
 _OF_KEYS = select(usage_facts).where(
@@ -47,10 +48,11 @@ _UNCOVERED = select(usage_facts).where(
 _CHANGED = ("session_number", "run", "covered", "inherited", "occurred_at", *DETAILS, *COUNTS) + (
     "cost_nanodollars", "cost_source", "prices_as_of",
 )  # fmt: skip
+_NEW = tuple(f"new_{name}" for name in _CHANGED)
 _RAISE = (
     update(usage_facts)
     .where(usage_facts.c.request_key == bindparam("of"))
-    .values({name: bindparam("new_" + name) for name in _CHANGED})
+    .values({name: bindparam(new) for name, new in zip(_CHANGED, _NEW, strict=True)})
 )
 
 
@@ -104,6 +106,8 @@ class Counted:
     requests that it replaces."""
     with_total: set[tuple[int, int]] = field(default_factory=set)
     """The session numbers and runs for which the agent has reported a total."""
+    new_requests: int = 0
+    """Number of model requests that no session had reported before."""
 
     def add(self, number: int, run: int, usage: Usage, *, sign: int = 1) -> None:
         counts = self.added[number, run]
@@ -111,12 +115,22 @@ class Counted:
             counts[name] += sign * getattr(usage, name)
 
 
-def count_usage(connection: Connection, told: Sequence[UsageTold], *, price_of: PriceOf) -> Counted:
-    """Store the usage of the requests, and return the effect on the sums."""
+def count_usage(
+    connection: Connection, told: Sequence[UsageTold], *, sums: Sums | None, price_of: PriceOf
+) -> Counted:
+    """Store the usage of the requests, and return the effect on the sums of runs and sessions.
+
+    `sums` is None if the caller notes the new facts.
+    """
     counted = Counted()
     if not told:
         return counted
     known = _known_facts(connection, told)
+    requests = {each.usage.key for each in told if isinstance(each.usage, ModelRequest)}
+    if sums is not None:
+        sums.note_facts(requests & known.keys())
+        sums.note_new_facts(requests - known.keys())
+    counted.new_requests = len(requests - known.keys())
     for each in told:
         if isinstance(each.usage, ModelRequest):
             _count_request(each, each.usage, known, counted, price_of)
@@ -219,27 +233,21 @@ def _known(values: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
 _AGENT, _TABLE = "agent", "table"
 
 
-def _to_columns(fact: _Fact) -> dict[str, Any]:
+def _to_values(fact: _Fact) -> tuple[Any, ...]:
+    """Return the values of a fact, in the order of `_CHANGED`."""
     request, price = fact.request, fact.price
-    columns: dict[str, Any] = {
-        "session_number": fact.number,
-        "run": fact.run,
-        "covered": fact.is_covered,
-        "inherited": request.is_inherited,
-        "occurred_at": request.occurred_at and to_microseconds(request.occurred_at),
-        **{name: request.details.get(name) for name in DETAILS},
-        **{name: request.counts.get(name) for name in COUNTS},
-        **dict.fromkeys(("cost_nanodollars", "cost_source", "prices_as_of")),
-    }
+    cost: tuple[Any, ...] = (None, None, None)
     if request.cost_nanodollars is not None:
-        columns |= {"cost_nanodollars": request.cost_nanodollars, "cost_source": _AGENT}
+        cost = (request.cost_nanodollars, _AGENT, None)
     elif price is not None:
-        columns |= {
-            "cost_nanodollars": price.nanodollars,
-            "cost_source": _TABLE,
-            "prices_as_of": price.as_of.isoformat(),
-        }
-    return columns
+        cost = (price.nanodollars, _TABLE, price.as_of.isoformat())
+    return (
+        *(fact.number, fact.run, fact.is_covered, request.is_inherited),
+        request.occurred_at and to_microseconds(request.occurred_at),
+        *map(request.details.get, DETAILS),
+        *map(request.counts.get, COUNTS),
+        *cost,
+    )
 
 
 def _keep(connection: Connection, known: dict[str, _Fact]) -> None:
@@ -247,11 +255,9 @@ def _keep(connection: Connection, known: dict[str, _Fact]) -> None:
     raises: list[dict[str, Any]] = []
     for key, fact in known.items():
         if fact.is_new:
-            columns = _to_columns(fact)
-            inserts.append((key, *(columns[name] for name in _CHANGED)))
+            inserts.append((key, *_to_values(fact)))
         elif fact.is_changed:
-            new = {f"new_{name}": value for name, value in _to_columns(fact).items()}
-            raises.append({"of": key, **new})
+            raises.append({"of": key, **dict(zip(_NEW, _to_values(fact), strict=True))})
     insert_rows(connection, usage_facts.name, ("request_key", *_CHANGED), inserts)
     if raises:
         connection.execute(_RAISE, raises)

@@ -32,6 +32,8 @@ class World:
         self.failures = list(failures)
         self.steps = 0
         self.commits_in_steps = 0
+        self.is_apart = False
+        self.large_steps = 0
         self.passed = 0.0
         self.pauses: list[float] = []
         self.is_stopping = False
@@ -60,7 +62,12 @@ class World:
         self.waiting = max(0, self.waiting - 1)
         if not self.waiting:
             self.idle.set()
-        return Indexed(through=self.steps, has_more=self.waiting > 0)
+        return Indexed(
+            through=self.steps,
+            has_more=self.waiting > 0,
+            is_much=self.steps <= self.large_steps,
+            is_apart=self.is_apart,
+        )
 
     async def run_until_idle(self) -> None:
         task = asyncio.create_task(self.indexer.run())
@@ -81,6 +88,13 @@ def test_indexer_pauses_while_commits_continue() -> None:
     world.commits_in_steps = 2
     run(world.run_until_idle())
     assert (world.steps, world.pauses) == (5, [PAUSE * STEP_SECONDS] * 2)
+
+
+def test_steps_of_another_process_only_gather_events() -> None:
+    world = World(5)
+    world.commits_in_steps, world.large_steps, world.is_apart = 4, 2, True
+    run(world.run_until_idle())
+    assert (world.steps, world.pauses) == (5, [0.0] * 2 + [GATHER_SECONDS] * 2)
 
 
 def test_commit_wakes_the_indexer_after_a_moment() -> None:

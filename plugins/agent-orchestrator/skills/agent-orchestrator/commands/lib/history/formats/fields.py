@@ -29,6 +29,8 @@ MAX_KEY_CHARS = 200
 MAX_TITLE_CHARS = 200
 PROMPT_TITLE_CHARS = 100
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_IN_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+"""A time as `time_of_moment` writes it."""
 _VISIBLE = re.compile(r"[!-~]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 253_402_300_799_999
@@ -139,7 +141,11 @@ def time_of_text(value: Json) -> str | None:
 @lru_cache(maxsize=64)  # readers of a record ask several times
 def _time_of_text(text: str) -> str | None:
     moment = _moment_of_text(text)
-    return None if moment is None else time_of_moment(moment.replace(tzinfo=moment.tzinfo or UTC))
+    if moment is None:
+        return None
+    if _IN_FORM.fullmatch(text):  # nearly all times
+        return text
+    return time_of_moment(moment.replace(tzinfo=moment.tzinfo or UTC))
 
 
 def zoned_time_of_text(value: Json) -> datetime | None:

@@ -108,6 +108,9 @@ def read_lines(source: Opened, offset: int) -> Iterator[Line]:
     chunks = _Chunks(source, offset)
     while True:
         begin = chunks.offset
+        if (whole := chunks.whole_line()) is not None:  # nearly all lines
+            yield Line(whole, begin, chunks.offset, True)
+            continue
         pieces = chunks.line()
         held: list[bytes] = []
         size = 0
@@ -142,6 +145,16 @@ class _Chunks:
         self.is_at_line_break = False
         """True if the newest line has a line break."""
         source.file.seek(offset)
+
+    def whole_line(self) -> bytes | None:
+        """Take the next line, if all of it is in this chunk and it is not long."""
+        begin, end = self._at, self._chunk.find(b"\n", self._at)
+        if not 0 <= end - begin <= LONG_LINE_BYTES:
+            return None
+        self._at = end + 1
+        self.offset += self._at - begin
+        self.is_at_line_break = True
+        return self._chunk[begin:end]
 
     def line(self) -> Iterator[bytes]:
         """Yield the next line in pieces."""

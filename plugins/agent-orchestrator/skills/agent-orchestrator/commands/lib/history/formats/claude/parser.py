@@ -66,11 +66,10 @@ class _Line(NamedTuple):
     record: Record
     uuid: str
     session_id: str
+    time: str | None
+    origin: str | None
+    """The session from which it was copied, if it names that."""
     is_inherited: bool
-
-    @property
-    def time(self) -> str | None:
-        return time_of_text(self.record.get("timestamp"))
 
     @property
     def message(self) -> Record:
@@ -121,13 +120,14 @@ class Parser:
         if memory.session_id is None:
             memory.session_id = required_session_id(record.get("sessionId"))
         time, begin = time_of_text(record.get("timestamp")), memory.began_at
+        origin = self._origin_of(record)
         is_inherited = (
-            self._origin_of(record) is not None
+            origin is not None
             or place.offset <= memory.end_of_copy
             or (time is not None and begin is not None and time < begin)
         )
         line_id = required_id(uuid or record.get("uuid"), "uuid")
-        return _Line(record, line_id, memory.session_id, is_inherited)
+        return _Line(record, line_id, memory.session_id, time, origin, is_inherited)
 
     def _note_begin(self, record: Record) -> None:
         """Note the time before which no line is the session's own.
@@ -150,7 +150,7 @@ class Parser:
         memory.last_line = line.uuid
         if self._lane is not None:
             return
-        origin = self._origin_of(record)
+        origin = line.origin
         if origin is not None and origin != memory.origin:
             memory.origin = origin
             yield SessionFacts(session_id=line.session_id, forked_from=ForkPoint(origin))
