@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
 from agent_session_manager.domain.event import NewEvent, is_prompt
