@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent_orchestrator.history.format import OpenSession
-from agent_orchestrator.history.formats.claude import FORMAT
+from agent_orchestrator.history.formats.claude import FORMAT, registry
 from agent_orchestrator.history.formats.claude.registry import local_start
 from tests.support.claude_registry import record_of, register
 from tests.support.rows import each_row
@@ -39,6 +42,8 @@ def found(home: Path) -> list[OpenSession]:
         ({"pidDomain": None}, None),
         ({"startedAt": record_of(PID, ID)["startedAt"] - 50 * YEAR_MS}, None),
         ({"startedAt": "today"}, None),
+        ({"startedAt": 10**400}, False),
+        ({"startedAt": -(10**400)}, None),
     ],
 )
 def test_session_is_open_in_its_own_process_only(
@@ -61,6 +66,9 @@ def test_file_of_another_place_is_no_session(own_home: Path, tmp_path: Path) -> 
     assert found(own_home) == []
     path = register(own_home, ID)
     path.rename(path.with_name("key.json"))
+    os.mkfifo(path)
+    assert found(own_home) == []
+    path.unlink()
     outside = tmp_path / "outside.json"
     outside.write_text(json.dumps(record_of(PID, ID)))
     path.symlink_to(outside)
@@ -72,8 +80,37 @@ def test_file_of_an_ended_process_is_no_session(own_home: Path) -> None:
         register(own_home, ID, pid=process.pid)
         before = found(own_home)
         process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        as_zombie = found(own_home)  # as long as its parent does not ask for its exit code
     assert [each.session_id for each in before] == [ID]
-    assert found(own_home) == []
+    assert (as_zombie, found(own_home)) == ([], [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names of their own")
+def test_process_may_have_any_name(own_home: Path) -> None:
+    """The kernel cuts a name after 15 bytes, also within a character."""
+    register(own_home, ID)
+    name = Path("/proc/self/comm")
+    before = name.read_bytes()
+    try:
+        name.write_bytes(b"\xc3")
+        opened = found(own_home)
+    finally:
+        name.write_bytes(before)
+    assert [each.session_id for each in opened] == [ID]
+
+
+def test_only_files_of_running_processes_are_read(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There can be a hundred thousand others, and this is looked at each second."""
+    register(own_home, ID)
+    for pid in (10**9, 10**30):  # more than the kernel gives
+        (own_home / ".claude" / "sessions" / f"{pid}.json").write_text("{}")
+    opened: list[str] = []
+    monkeypatch.setattr(registry, "is_inside", lambda path, _: opened.append(path.stem))
+    found(own_home)
+    assert opened == [str(PID)]
 
 
 def test_start_has_the_form_of_ps() -> None:

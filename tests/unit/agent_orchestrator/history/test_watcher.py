@@ -13,13 +13,14 @@ import pytest
 
 from agent_orchestrator.client.errors import SESSION_RUNNING
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.history.format import Format
+from agent_orchestrator.history.format import Format, OpenSession
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.importer.changes import NOTHING, Changes
 from agent_orchestrator.history.importer.notes import Notes
+from agent_orchestrator.history.importer.pace import Pace
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import State, open_state
-from agent_orchestrator.history.importer.watcher import Pace, Scope, Watcher
+from agent_orchestrator.history.importer.watcher import Scope, Watcher
 from agent_orchestrator.machine.environment import host
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from agent_orchestrator.transcripts.names import CONVERSATIONS
@@ -211,6 +212,21 @@ def test_turn_without_news_is_opened_at_the_start(
     assert scene.manager.leased == []
     scene.tick(5)
     assert [session_id for session_id, _ in scene.manager.leased] == [transcript.session_id]
+
+
+def test_looks_at_processes_leave_most_of_the_time_to_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def open_sessions(_root: Path) -> Iterator[OpenSession]:
+        looks.append(scene.time.now)
+        scene.time.now += 2  # perhaps on a slow disk
+        return iter(())
+
+    monkeypatch.setattr(FORMAT, "open_sessions", open_sessions)
+    scene.tick(50)
+    assert [each - looks[0] for each in looks] == [0, 2, 44, 46]  # at both roots
 
 
 def test_end_without_an_event_is_sent(scene: Scene) -> None:

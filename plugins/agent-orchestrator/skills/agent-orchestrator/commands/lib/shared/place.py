@@ -39,8 +39,9 @@ def start_of(pid: int) -> str | None:
     """Return the start time of a process here, in the system's own form; None if it is gone."""
     if sys.platform == "linux":
         try:
-            # After the program's name, which may contain any character. In ticks since the boot.
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+            # After the program's name, which may contain any byte. In ticks since the boot.
+            after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+            return after_name.split()[19].decode()
         except OSError:
             return None
     import psutil

@@ -19,11 +19,13 @@ from ...machine.environment import host
 from ...session_client import SessionClientError
 from ..format import Format, LiveFormat, OpenSession
 from .one_source import UNKNOWN, has_open_turn
+from .pace import Pace
 from .parts import Part
 from .sender import Sender
 from .state import State
 
-LOOK_SECONDS = 1.0
+LOOK = (1.0, 10.0)
+"""Least seconds and factor of looking at the processes."""
 RENEWALS_PER_TERM = 3
 REFUSED_SECONDS = 15.0
 """Pause after a turn whose run cannot be opened, for example because a client drives another."""
@@ -52,7 +54,7 @@ class OpenTurns:
         self._time = time
         self._turns: dict[str, _Turn] = {}
         """By the agent's own id of the session."""
-        self._next_look = 0.0
+        self._looks = Pace(*LOOK)
         for form, root in roots:
             self.follow(form, root)
 
@@ -84,10 +86,10 @@ class OpenTurns:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
         now = self._time.monotonic()
-        if now < self._next_look:
+        if not self._looks.is_due(now):
             return
-        self._next_look = now + LOOK_SECONDS
         found = [each for root in self._roots for each in self._at_work(root)]
+        self._looks.note(now, self._time.monotonic())
         for own_id in set(self._turns) - {each.session_id for _, each in found}:
             self._turns.pop(own_id, None)  # its lease expires, unless its end is imported before
         for form, each in found:

@@ -22,6 +22,7 @@ from .find import Found, find_sources, sources_below, sources_of
 from .importer import Importer, Told
 from .notes import Notes
 from .open_turns import OpenTurns
+from .pace import Pace
 from .report import Report
 from .state import Key, State
 
@@ -48,24 +49,6 @@ class Scope:
 
     formats: Sequence[Format]
     since: str | None = None
-
-
-class Pace:
-    """Repeats work after a least time, and after a multiple of the time that it took."""
-
-    def __init__(self, least_seconds: float, factor: float) -> None:
-        self._least = least_seconds
-        self._factor = factor
-        self._ended: float | None = None
-        self._took = 0.0
-
-    def is_due(self, now: float) -> bool:
-        if self._ended is None:
-            return True
-        return now >= self._ended + max(self._least, self._factor * self._took)
-
-    def note(self, began: float, ended: float) -> None:
-        self._took, self._ended = ended - began, ended
 
 
 SWEEP = (60.0, 100.0)

@@ -7,6 +7,7 @@ same start.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ first line of a turn is written, and replaced by `idle` just before the last one
 
 def open_sessions(directory: Path) -> Iterator[OpenSession]:
     """Yield the sessions that running processes have open; the status of each tells if it works."""
-    for path in directory.glob("*.json"):
+    for path in _files_of_processes(directory):
         found = _read(path, directory)
         session_id, status = session_id_of(found.get("sessionId")), text_of(found.get("status"))
         if session_id and status and _is_alive(path.stem, found):
@@ -42,10 +43,23 @@ def open_sessions(directory: Path) -> Iterator[OpenSession]:
             )
 
 
+def _files_of_processes(directory: Path) -> list[Path]:
+    """Return the files that are named after a process. Of the others, there may be very many."""
+    try:
+        names = {entry.name for entry in os.scandir(directory) if entry.name.endswith(".json")}
+    except OSError:
+        return []
+    if not names:
+        return []
+    import psutil  # late: it takes long to load
+
+    return [directory / name for pid in psutil.pids() if (name := f"{pid}.json") in names]
+
+
 def _read(path: Path, directory: Path) -> Fields:
     """Return the content of a file; nothing if it is unreadable, or is just being written."""
     try:
-        if not (path.stem.isdecimal() and is_inside(path, directory)):
+        if not is_inside(path, directory):
             return {}
         with path.open("rb") as file:
             return fields_of(parse_json(file.read(_MAX_BYTES)))
@@ -58,8 +72,9 @@ def _is_alive(pid: str, found: Fields) -> bool:
     return (
         found.get("pidDomain") == _our_domain()
         and isinstance(began, int)
-        and began / 1000 >= _boot_time()
+        and began >= 1000 * _boot_time()
         and text_of(found.get("procStart")) == _start_text(int(pid))
+        and not _is_zombie(int(pid))
     )
 
 
@@ -67,6 +82,16 @@ def _start_text(pid: int) -> str | None:
     """Return the start of a process as Claude Code writes it; None if there is no such process."""
     start = start_of(pid)
     return start if start is None or sys.platform == "linux" else local_start(float(start))
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process has ended, and its parent has not noticed: it may never do so."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True  # it has just ended
 
 
 def local_start(seconds: float) -> str:
@@ -90,8 +115,8 @@ def _our_domain() -> str:
     return f"linux:{machine}:{namespace}"
 
 
-@cache
 def _boot_time() -> float:
-    import psutil  # late: only a process that follows needs it
+    """Return the time of the boot by the clock as it is now: the clock may have been set since."""
+    import psutil
 
     return psutil.boot_time()
