@@ -192,6 +192,20 @@ def promise_15_end_without_an_event_closes_an_open_run(store: Store, clock: Step
     assert (run.reason, run.finished_at) == (Reason.COMPLETED, clock.now)
 
 
+def promise_15_true_end_of_a_lost_run_has_its_own_time(store: Store, clock: SteppedClock) -> None:
+    made(store, history(prompt("a"), reason=Reason.LOST, holder="h"))
+    clock.move(TERM)
+    made(store, ReapLeases())
+    assert store.get_session("s").newest_run.finished_at == clock.now
+    clock.move(9 * 3600)  # perhaps the machine was asleep
+    end = answer("b", 3)
+    made(store, turn(end, end=Reason.COMPLETED))
+    run = store.get_session("s").newest_run
+    assert (run.reason, run.finished_at) == (Reason.COMPLETED, moment_of(end["timestamp"]))
+    made(store, turn(answer("b", 1), end=Reason.COMPLETED))  # sent again
+    assert store.get_session("s").newest_run.finished_at == run.finished_at
+
+
 def promise_15_holder_opens_no_run_that_a_client_drove(store: Store, clock: SteppedClock) -> None:
     create(store)
     append(store, prompt("a"), answer("b"), stop())

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
 from agent_session_manager.domain.event import NewEvent, is_prompt
@@ -254,10 +254,19 @@ class _Import:
             values = {"reason": end.value, "lease_holder": None, "lease_expires_at": None}
             moments = moments or ([self._now] if self._is_open else [])
         if moments and not (self._is_open and end is None):
-            begin = func.coalesce(runs.c.finished_at, runs.c.started_at)
-            values["finished_at"] = not_before(begin, max(moments))
+            values["finished_at"] = not_before(self._least_end(end), max(moments))
         if values:
             self._connection.execute(update(runs).where(run).values(values))
+
+    def _least_end(self, end: Reason | None) -> ColumnElement[int]:
+        """Return the end that is known, or else the begin.
+
+        The end of a lease is no end of a turn: it can be hours later. Its holder is still recorded.
+        """
+        has_expired = not self._is_open and self._found.lease_holder is not None
+        if end is not None and has_expired:
+            return runs.c.started_at
+        return func.coalesce(runs.c.finished_at, runs.c.started_at)
 
     def _update_session(self, last_seq: int) -> None:
         values: dict[str, Any] = {
