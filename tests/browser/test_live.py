@@ -90,10 +90,10 @@ def test_turn_of_a_person_cannot_be_stopped_from_the_page(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     part = {"begins": True, "executor": "claude", "reason": "unknown"}
-    lease = {"holder": "claude, pid 7"}
+    lease = {"holder": "claude,\u202e pid 7"}
     api.post("/sessions/by-hand/history", {**part, "lease": lease, "events": []})
     page = visit(own).enter("#/sessions/by-hand")
-    expect(page.get_by_test_id("facts")).to_contain_text("running (claude, pid 7)")
+    expect(page.get_by_test_id("facts")).to_contain_text("running (claude,⟨RLO⟩ pid 7)")
     expect(page.get_by_role("button", name="Delete…")).to_be_visible()
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     ended = {**part, "begins": False, "reason": "completed"}

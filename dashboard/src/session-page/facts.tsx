@@ -33,7 +33,12 @@ export function Facts({ session }: { session: Session }) {
           {session.reason && session.reason !== "completed" && session.reason !== session.state && (
             <span> ({session.reason})</span>
           )}
-          {isByHand(session) && <span> ({session.lease?.holder ?? "started by hand"})</span>}
+          {isByHand(session) && (
+            <span>
+              {" "}
+              (<Line text={session.lease?.holder ?? "started by hand"} />)
+            </span>
+          )}
         </Fact>
         {session.children_failed + session.children_running > 0 && (
           <Fact label="Child sessions">
