@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,9 +59,39 @@ def test_only_a_lock_for_writing_counts(
     lock = own_home / ".codex" / "thread-writer-locks" / f"{THREAD}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
-    inode, device = lock.stat().st_ino, lock.stat().st_dev
-    file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
+    inode = lock.stat().st_ino
+    file = f"{writer_locks._device_of(lock.parent)}:{inode}"
     locks = tmp_path / "locks"
     locks.write_text(line.format(pid=7, file=file, inode=inode) + "\n")
     monkeypatch.setattr(writer_locks, "_LOCKS", locks)
     assert bool(list(FORMAT.open_sessions(own_home / ".codex" / "sessions"))) is is_open
+
+
+_OVERLAY = """
+mount -t tmpfs tmpfs "$0" && mkdir "$0/upper" "$0/work" "$0/home" &&
+mount -t overlay -o lowerdir=/etc,upperdir="$0/upper",workdir="$0/work" overlay "$0/home" &&
+exec "$@"
+"""
+_LOCKED = """
+import fcntl, pathlib, sys
+from agent_orchestrator.history.formats.codex import FORMAT
+home, thread = pathlib.Path(sys.argv[1]), sys.argv[2]
+lock = home / "thread-writer-locks" / (thread + ".lock")
+lock.parent.mkdir()
+with lock.open("w") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    print([each.session_id for each in FORMAT.open_sessions(home / "sessions")])
+"""
+
+
+def test_thread_is_open_if_its_lock_names_another_device(tmp_path: Path) -> None:
+    """As on Btrfs, and on the layers of some containers."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("this system has no namespaces")
+    mounted = [unshare, "--map-root-user", "--mount", "sh", "-c", _OVERLAY, str(tmp_path)]
+    if subprocess.run([*mounted, "true"], capture_output=True, timeout=60).returncode:
+        pytest.skip("this machine permits no mounts")
+    look = [sys.executable, "-c", _LOCKED, str(tmp_path / "home"), THREAD]
+    found = subprocess.run([*mounted, *look], capture_output=True, text=True, timeout=60)
+    assert found.stdout == f"{[THREAD]}\n", found.stderr

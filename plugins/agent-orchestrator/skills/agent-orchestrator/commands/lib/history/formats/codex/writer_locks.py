@@ -29,30 +29,34 @@ def open_sessions(directory: Path) -> Iterator[OpenSession]:
     except OSError:
         return
     with entries:
-        held = _held()
-        for entry in entries if held else ():
-            for device, pid in held.get(entry.inode(), ()):
-                thread = session_id_of(entry.name.removesuffix(".lock"))
-                if thread and thread != entry.name and _device_of(entry) == device:
-                    yield OpenSession(thread, f"codex, pid {pid}", is_idle=False)
+        pids = _pids_of_locks(directory)
+        for entry in entries if pids else ():
+            thread = entry.inode() in pids and session_id_of(entry.name.removesuffix(".lock"))
+            if thread and thread != entry.name:
+                yield OpenSession(thread, f"codex, pid {pids[entry.inode()]}", is_idle=False)
 
 
-def _device_of(entry: os.DirEntry[str]) -> str | None:
-    """Return the device of a file, named as the kernel does; None if the file is gone."""
+def _pids_of_locks(directory: Path) -> dict[int, str]:
+    """Return the process id of each held lock on the file system of a directory, by its inode."""
     try:
-        device = entry.stat(follow_symlinks=False).st_dev
-    except OSError:
-        return None
-    return f"{os.major(device):02x}:{os.minor(device):02x}"
+        device = _device_of(directory)
+        found = map(_HELD.fullmatch, _LOCKS.read_text().splitlines())
+    except (OSError, StopIteration):
+        return {}
+    return {int(each[3]): each[1] for each in found if each and each[2] == device}
 
 
-def _held() -> dict[int, list[tuple[str, str]]]:
-    """Return the device and the process id of each lock of our namespace, by the file's inode."""
-    held: dict[int, list[tuple[str, str]]] = {}
+def _device_of(directory: Path) -> str:
+    """Return the device of the file system, as the kernel names it in its lists.
+
+    On Btrfs, and in some containers, `stat` names another one.
+    """
+    opened = os.open(directory, os.O_RDONLY)
     try:
-        lines = _LOCKS.read_text().splitlines()
-    except OSError:
-        return held
-    for match in filter(None, map(_HELD.fullmatch, lines)):
-        held.setdefault(int(match[3]), []).append((match[2], match[1]))
-    return held
+        information = Path(f"/proc/self/fdinfo/{opened}").read_text().splitlines()
+    finally:
+        os.close(opened)
+    mount = next(line.split()[1] for line in information if line.startswith("mnt_id:"))
+    mounts = map(str.split, Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines())
+    major, minor = next(fields[2] for fields in mounts if fields[0] == mount).split(":")
+    return f"{int(major):02x}:{int(minor):02x}"
