@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import PIPE
 
 import pytest
@@ -15,6 +16,7 @@ from agent_session_manager.sql.search import index_process, record
 from agent_session_manager.sql.search.index_process import IndexProcess, SharedIndex
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.search import IndexPausedError
+from agent_shared.sqlite_url import sqlite_url
 from tests.commands.processes import is_alive
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import says
@@ -64,6 +66,20 @@ def test_index_survives_the_kill_of_its_process(store: SqlStore) -> None:
     assert last.pid != process.pid
     store.close()
     assert not is_alive(last.pid)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_database_is_found_at_any_path(
+    open_stores: Callable[[str], SqlStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    directory = Path("st\udcff?a=%41#b c")
+    directory.mkdir(mode=0o700)
+    store = open_stores(sqlite_url(directory / "sessions.db"))
+    with_process(store)
+    second = store.search.index_some()
+    assert (second.through, second.is_apart) == (3, True)
+    assert seqs(store, "needle") == [3, 2, 1]
 
 
 @pytest.mark.usefixtures("small_steps")

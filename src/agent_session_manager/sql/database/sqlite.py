@@ -38,6 +38,7 @@ _SQLITE_HEADER = b"SQLite format 3\0"
 
 def open_sqlite(url: URL) -> Database:
     path = file_of(url).absolute()
+    url = url.set(database=str(path))  # the process of the index has another working directory
     with ExitStack() as stack:
         try:
             _check_directory(path.parent)

@@ -45,9 +45,18 @@ def parse_url(url: str) -> URL:
 
 def shown(url: URL) -> str:
     """Return a URL without a password, in ASCII only, that can be parsed again."""
+    return _text_of(url, hide_password=True)
+
+
+def complete(url: URL) -> str:
+    """Return a URL with its password, if any, in ASCII only, that can be parsed again."""
+    return _text_of(url, hide_password=False)
+
+
+def _text_of(url: URL, *, hide_password: bool) -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         return sqlite_url(Path(url.database))
-    return url.render_as_string(hide_password=True)
+    return url.render_as_string(hide_password=hide_password)
 
 
 def file_of(url: URL) -> Path:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.sql.database.url import complete
 from agent_session_manager.store.queries import Mark
 from agent_session_manager.store.search import (
     Indexed,
@@ -121,7 +122,7 @@ class SharedIndex:
 
     def __init__(self, index: SearchIndex, url: URL) -> None:
         self._index = index
-        self._url = url.render_as_string(hide_password=False)
+        self._url = complete(url)
         self.process: IndexProcess | None = None
         self._may_start = True
 
