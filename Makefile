@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# Three tests at a time for each core: many wait for a lease, a deadline or another process.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print(3 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 6)')
+# Two tests at a time for each core: most of the time a test waits for another process.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)')
 # Bytecode is kept even if the environment forbids it: a run of the tests starts hundreds of
 # interpreters, and each of its workers would compile and rewrite every test again.
 unexport PYTHONDONTWRITEBYTECODE

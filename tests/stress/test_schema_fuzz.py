@@ -91,6 +91,7 @@ def test_every_response_is_documented(campaign: Campaign) -> None:
     campaign.tell(f"{cases} requests from the OpenAPI document: every response as documented")
 
 
+@pytest.mark.only_long
 def test_requests_without_a_token_are_rejected(campaign: Campaign) -> None:
     with manager_without_a_defect(campaign) as manager:
         cases = fuzz(
