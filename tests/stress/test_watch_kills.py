@@ -70,8 +70,8 @@ def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene:
             file.write(whole[file.tell() :])
     heads = [facts["last_seq"] for facts, _, _ in expected]
     wait_for(lambda: heads_of(scene, transcripts) == heads, "all events are imported")
-    running.signal(signal.SIGTERM)
-    assert running.end().exit_code == DONE
+    running.signal(signal.SIGKILL)
+    running.wait_for_death()
     assert stored(scene, transcripts) == expected
     again = [person.run("ao-import", "--json").json for _ in range(2)]
     assert [each[name] for each in again for name in ("events", "requests")] == [0] * 4
