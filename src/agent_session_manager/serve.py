@@ -110,8 +110,8 @@ async def _serve(
         lease_seconds=settings.lease_seconds,
         monotonic=TIME.monotonic,
         price_of=price_of,
-        may_share_indexing=True,
     )
+    store.share_indexing()
     port = listening.port
     announcement = Announcement(
         url=f"http://127.0.0.1:{port}",

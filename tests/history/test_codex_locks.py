@@ -15,6 +15,7 @@ from agent_orchestrator.history.format import OpenSession
 from agent_orchestrator.history.formats.codex import FORMAT, writer_locks
 from tests.support.codex_rollouts import THREAD
 from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="this system lists no locks")
@@ -90,8 +91,10 @@ def test_thread_is_open_if_its_lock_names_another_device(tmp_path: Path) -> None
     if unshare is None:
         pytest.skip("this system has no namespaces")
     mounted = [unshare, "--map-root-user", "--mount", "sh", "-c", _OVERLAY, str(tmp_path)]
-    if subprocess.run([*mounted, "true"], capture_output=True, timeout=60).returncode:
+    if subprocess.run([*mounted, "true"], capture_output=True, timeout=WATCHDOG_SECONDS).returncode:
         pytest.skip("this machine permits no mounts")
     look = [sys.executable, "-c", _LOCKED, str(tmp_path / "home"), THREAD]
-    found = subprocess.run([*mounted, *look], capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        [*mounted, *look], capture_output=True, text=True, timeout=WATCHDOG_SECONDS
+    )
     assert found.stdout == f"{[THREAD]}\n", found.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -67,11 +67,8 @@ def open_store(
     lease_seconds: float = DEFAULT_LEASE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
     price_of: PriceOf = unpriced,
-    may_share_indexing: bool = False,
 ) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
-
-    If it `may_share_indexing`, a process of its own indexes while there is much to index.
 
     Raises:
         DatabaseError: the database cannot be opened, is damaged, or was written by a newer version.
@@ -84,12 +81,9 @@ def open_store(
     except BaseException:
         database.close()
         raise
-    store = SqlStore(
+    return SqlStore(
         database, safeguards, clock=clock, lease_seconds=lease_seconds, price_of=price_of
     )
-    if may_share_indexing:
-        store.share_indexing()
-    return store
 
 
 class SqlStore:
@@ -273,7 +267,5 @@ class SqlStore:
         except sqlite3.DatabaseError as exc:
             raise StoreUnavailableError(f"the database cannot do this now: {exc}") from exc
 
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with connected(self._database.reading) as connection:
-            yield connection
+    def _read(self) -> AbstractContextManager[Connection]:
+        return connected(self._database.reading)

@@ -64,8 +64,8 @@ def reading_engine(url: URL, connections: int) -> Engine:
 
     A read-only connection never checkpoints, even if it is the last to close.
     """
-    path = file_of(url).absolute()
-    engine = _sqlite_engine(url, partial(_connect, path, "ro"), connections=connections)
+    connect = partial(_connect, file_of(url), "ro")
+    engine = _sqlite_engine(url, connect, connections=connections)
     event.listen(engine, "connect", prepare_sqlite_reader)
     return engine
 

@@ -30,11 +30,11 @@ def open_index(database: Database, read: Read, *, clock: Callable[[], datetime])
 
 @contextmanager
 def opened_to_index(url: str) -> Iterator[SearchIndex]:
-    """Open only the index of a database, which a manager has open and owns."""
+    """Open only the index of a database, which a manager has open and owns; its path is whole."""
     parsed = parse_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = reading_engine(parsed, 1) if is_sqlite else postgresql_engine(parsed, 1)
-    path = file_of(parsed).absolute() if is_sqlite else None
+    path = file_of(parsed) if is_sqlite else None
     read = partial(connected, engine)
     try:
         with closing(_index_of(parsed, path, read, lambda: datetime.now(UTC))) as index:
