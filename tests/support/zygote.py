@@ -2,8 +2,8 @@
 
 Most of the time of a short command is the start of Python and the import of click, httpx and
 asyncio. A run of the tests starts more than a thousand commands. A forked program is a separate
-process with its own arguments, environment, directory and descriptors. It loads its own file and
-modules as usual; only Python and the libraries are already loaded.
+process with its own arguments, environment, directory and descriptors. It loads its own file as
+usual; Python, the libraries and the package of the commands are already loaded.
 
 This is the parent process, `zygote.py SOCKET`; `forked_program.py` is its client.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.machinery
 import marshal
 import os
 import pkgutil
@@ -31,10 +32,15 @@ from pathlib import Path
 from termios import TIOCSCTTY
 from typing import Any
 
-OURS = "agent_orchestrator"
-"""Package whose modules are imported to load their libraries, and then unloaded."""
-LATER = ("claude_agent_sdk", "httpx", "psutil", "yaml")
-"""Libraries that these modules import only on first use."""
+import httpx
+
+COMMANDS = (
+    Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
+)
+OURS = "lib"
+"""Package of the commands; a program that would find another one loads that one."""
+LATER = ("claude_agent_sdk", "psutil", "yaml")
+"""Libraries that its modules import only on first use."""
 
 
 @dataclass
@@ -122,16 +128,29 @@ class Zygote:
             self._abandoned.append(program)
 
 
-def _import_libraries() -> None:
+def _import_modules() -> None:
+    sys.path.insert(0, str(COMMANDS))
     package = importlib.import_module(OURS)
     for found in pkgutil.walk_packages(package.__path__, f"{OURS}."):
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
-    for name in [name for name in sys.modules if name.partition(".")[0] == OURS]:
-        del sys.modules[name]
+    httpx.Client(trust_env=False, verify=False).close()  # the first one loads more, and OpenSSL
+    del sys.path[0]
     gc.collect()
     gc.freeze()  # a collection in a child would copy this memory
+
+
+def _forget_modules_of_others() -> None:
+    """Unload our package if the program would find another one of that name, or none."""
+    found = importlib.machinery.PathFinder.find_spec(OURS)
+    if (
+        found is None
+        or found.origin is None
+        or not COMMANDS.samefile(Path(found.origin).parents[1])
+    ):
+        for name in [name for name in sys.modules if name.partition(".")[0] == OURS]:
+            del sys.modules[name]
 
 
 def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -222,16 +241,19 @@ def _run(request: dict[str, Any]) -> None:
         module, *arguments = arguments
         sys.argv = ["-m", *arguments]
         sys.path.insert(0, str(Path.cwd()))
+        _forget_modules_of_others()
+        sys.modules.pop(module, None)  # Python runs a module that nobody has imported
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
         sys.argv = [program, *arguments]
         sys.path.insert(0, str(Path(program).parent))
+        _forget_modules_of_others()
         runpy.run_path(program, run_name="__main__")
 
 
 if __name__ == "__main__":
     del sys.path[0]  # our own directory
-    _import_libraries()
+    _import_modules()
     zygote = Zygote(sys.argv[1])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
