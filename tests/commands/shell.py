@@ -23,6 +23,7 @@ from tests.commands.command_names import COMMANDS, module_of
 from tests.commands.processes import Process, end_runs, is_waiting
 from tests.commands.terminal import Terminal
 from tests.support.forked_program import ForkedProgram, can_fork
+from tests.support.network_namespace import holder_of
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 DONE, FAILED, USAGE, NOT_FOUND, NOT_FINISHED = range(5)
@@ -162,6 +163,7 @@ class Shell:
                 environment=self.environment,
                 directory=self.directory,
                 stdin=stdin,
+                neighbour=holder_of(self.prefix),
             )
         return subprocess.Popen(
             self.command(name, *arguments),
@@ -175,8 +177,9 @@ class Shell:
 
     @property
     def _forks(self) -> bool:
-        is_plain = not self.prefix and self.python == (sys.executable,) and not self.own_python
-        return is_plain and can_fork(self.environment)
+        is_plain = self.python == (sys.executable,) and not self.own_python
+        in_known_namespace = not self.prefix or holder_of(self.prefix) is not None
+        return is_plain and in_known_namespace and can_fork(self.environment)
 
     def run_program(
         self,
@@ -222,6 +225,7 @@ class Shell:
                 environment=environment,
                 directory=self.directory,
                 terminal=theirs,
+                neighbour=holder_of(self.prefix),
             )
         else:
             # Reset signals as a login shell does, even if a script started this suite.

@@ -50,10 +50,12 @@ class ForkedProgram:
         directory: Path,
         stdin: bool = False,
         terminal: int | None = None,
+        neighbour: int | None = None,
     ) -> None:
         """Fork `FILE ARGUMENT…` in a new process group, on pipes or on a terminal.
 
-        On pipes, stdin is /dev/null unless `stdin` is true.
+        On pipes, stdin is /dev/null unless `stdin` is true. The program joins the network of the
+        process `neighbour`, by default of this process.
         """
         self.returncode: int | None = None
         self._stdin: int | None = None
@@ -71,6 +73,7 @@ class ForkedProgram:
             "environment": {os.fsencode(k): os.fsencode(v) for k, v in environment.items()},
             "directory": os.fsencode(directory),
             "session": terminal is not None,
+            "neighbour": neighbour or os.getpid(),
         }
         self._client = _zygote().ask(request, handed)
         if terminal is None:

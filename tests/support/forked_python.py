@@ -20,6 +20,7 @@ request = marshal.dumps(
         "directory": os.getcwdb(),  # noqa: PTH109  # in bytes
         "python": sys.argv[0],
         "session": True,
+        "neighbour": os.getpid(),
     }
 )
 zygote = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

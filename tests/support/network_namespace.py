@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.own_network import in_own_network
 
+ENTER = ("nsenter", "--user", "--net", "--preserve-credentials", "--target")
+
 
 def in_required_network(command: Sequence[str]) -> list[str]:
     """Return a command that runs `command` in its own network; without one, skip the test."""
@@ -26,6 +28,10 @@ def network_namespace() -> Iterator[tuple[str, ...]]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdin is not None and holder.stdout is not None  # they are pipes
         assert holder.stdout.readline() == b"up\n"
-        joined = ("--user", "--net", "--preserve-credentials", "--target", str(holder.pid))
-        yield ("nsenter", *joined)
+        yield (*ENTER, str(holder.pid))
         holder.stdin.close()
+
+
+def holder_of(prefix: Sequence[str]) -> int | None:
+    """Return a process in the namespace that this prefix enters; None for any other prefix."""
+    return int(prefix[-1]) if tuple(prefix[:-1]) == ENTER else None

@@ -11,6 +11,7 @@ This is the parent process, `zygote.py SOCKET`; `forked_program.py` is its clien
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import importlib.machinery
@@ -178,8 +179,23 @@ def _reap(program: Program) -> bool:
     return os.waitpid(program.pid, os.WNOHANG)[0] != 0
 
 
+def _join_namespaces_of(process: int) -> None:
+    """Enter the user and network namespaces of a process, as `nsenter` does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    places = [f"/ns/{kind}" for kind in ("user", "net")]
+    joined = [os.open(f"/proc/{process}{place}", os.O_RDONLY | os.O_CLOEXEC) for place in places]
+    for place, descriptor in zip(places, joined, strict=True):
+        is_ours = os.path.sameopenfile(
+            descriptor, own := os.open(f"/proc/self{place}", os.O_RDONLY)
+        )
+        os.close(own)
+        if not is_ours and libc.setns(descriptor, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot join the namespace {place} of {process}")
+
+
 def _become(request: dict[str, Any], handed: list[int]) -> None:
     """Bring this process into the state in which Python starts a program."""
+    _join_namespaces_of(request["neighbour"])
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for standard, descriptor in enumerate(handed):

@@ -17,6 +17,7 @@ import pytest
 from tests.support import forked_program
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_program import ForkedProgram, can_fork
+from tests.support.network_namespace import holder_of, network_namespace
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 DUMPER = """
@@ -129,6 +130,7 @@ def test_zygote_survives_clients_that_are_killed(tmp_path: Path) -> None:
         "environment": {},
         "directory": os.fsencode(tmp_path),
         "session": False,
+        "neighbour": os.getpid(),
     }
     null = os.open(os.devnull, os.O_RDWR)
     for _ in range(20):
@@ -142,3 +144,16 @@ def test_zygote_survives_clients_that_are_killed(tmp_path: Path) -> None:
     os.close(null)
     program = ForkedProgram([str(script)], environment={}, directory=tmp_path)
     assert program.communicate(timeout=WATCHDOG_SECONDS) == (b"1\n", b"")
+
+
+def test_forked_program_joins_the_network_of_its_neighbour(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("import os\nprint(os.readlink('/proc/self/ns/net'))")
+    with network_namespace() as prefix:
+        holder = holder_of(prefix)
+        inside = ForkedProgram(
+            [str(script)], environment={}, directory=tmp_path, neighbour=holder
+        ).communicate(timeout=WATCHDOG_SECONDS)
+        assert inside == (f"{Path(f'/proc/{holder}/ns/net').readlink()}\n".encode(), b"")
+    outside = ForkedProgram([str(script)], environment={}, directory=tmp_path)
+    assert outside.communicate(timeout=WATCHDOG_SECONDS)[0] != inside[0]
