@@ -26,6 +26,8 @@ OFFLINE = {
     # Long timeouts, so that the CLI does not give up on a busy machine.
     "BUN_OPTIONS": f'"--preload={PATIENT_CLI}"',
     "MCP_TIMEOUT": str(int(WATCHDOG_SECONDS * 1000)),
+    # A run of a second never gains back what the optimizing compiler costs.
+    "BUN_JSC_useDFGJIT": "0",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
     "DISABLE_AUTOUPDATER": "1",
