@@ -20,7 +20,7 @@ from tests.commands.command_names import COMMANDS
 from tests.commands.shell import DONE, FAILED, Shell
 from tests.support import predecessor_files
 from tests.support.gate import Gate
-from tests.support.model_server import script, tool
+from tests.support.model_server import ModelServer, script, tool
 from tests.support.transcript_files import Transcript
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -40,7 +40,6 @@ def test_import_of_a_recorded_session_adds_nothing(claude: Shell, records: Manag
     call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
     steps = [call, tool("Bash", command="echo oops >&2; exit 3"), {"text": "The word is heron."}]
     assert claude.run("ao-new", "fix", "-p", script(*steps)).exit_code == DONE
-    assert claude.run("ao-resume", "fix", "-p", "/compact").exit_code == DONE
     forked = claude.run("ao-resume", "fix", "--fork", "fork", "-p", script({"text": "Forked."}))
     assert forked.exit_code == DONE
     before = sessions_of(claude)
@@ -147,11 +146,12 @@ def test_plugin_records_a_session_by_hand(claude: Shell, records: ManagerClient)
 
 
 def test_conversation_after_clear_stays_in_its_session(
-    claude: Shell, records: ManagerClient
+    claude: Shell, records: ManagerClient, model: ModelServer
 ) -> None:
     assert claude.run("ao-new", "x", "-p", script({"text": "One."})).exit_code == DONE
     assert claude.run("ao-resume", "x", "-p", "/clear").exit_code == DONE
     assert claude.run("ao-resume", "x", "-p", script({"text": "Two."})).exit_code == DONE
+    assert "One." not in json.dumps(model.requests()[-1]["body"]["messages"])
     before = sessions_of(claude)
     (session_id,) = before
     events = list(records.iterate_events(session_id))

@@ -14,7 +14,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.conftest import let_tools_run
-from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
+from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.model_server import ModelServer, script, tool
 from tests.support.output import output_of
 
@@ -28,6 +28,12 @@ description: Reviews.
 ---
 You review what others wrote, in rhyme.
 """
+LOOK = tool(
+    "Agent",
+    description="look",
+    prompt=script({"text": "I am the subagent."}),
+    subagent_type="general-purpose",
+)
 
 
 @pytest.fixture
@@ -50,8 +56,13 @@ def _home(shell: Shell) -> Path:
     return Path(shell.environment["HOME"])
 
 
-def _begin(here: Shell, *steps: dict[str, object]) -> str:
-    assert here.run("ao-new", "talk", "-p", script(*steps)).exit_code == DONE
+def _projects(shell: Shell) -> Path:
+    return _home(shell) / ".claude" / "projects"
+
+
+def _begin(here: Shell, *steps: dict[str, object], agent: str | None = None) -> str:
+    options = () if agent is None else ("--agent", agent)
+    assert here.run("ao-new", "talk", *options, "-p", script(*steps)).exit_code == DONE
     session_id: str = here.run("ao-status", "talk", "--json").json["session_id"]
     return session_id
 
@@ -65,18 +76,49 @@ def _conversation(model: ModelServer) -> str:
     return json.dumps(model.requests()[-1]["body"]["messages"])
 
 
+def _subagent_lines(shell: Shell, session_id: str) -> dict[str, set[str]]:
+    """Return the line ids of each subagent; lines without an id are not transferred."""
+    return {
+        path.name: {
+            entry["uuid"]
+            for entry in map(json.loads, path.read_text().splitlines())
+            if "uuid" in entry
+        }
+        for path in _projects(shell).glob(f"*/{session_id}/subagents/*.jsonl")
+    }
+
+
 def test_conversation_continues_in_another_home_and_path(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
+    """The agent, the tool calls and the subagent go along; plain `claude` can continue it too."""
+    for shell in (here, elsewhere):
+        agents = _home(shell) / ".claude" / "agents"
+        agents.mkdir()
+        (agents / "reviewer.md").write_text(REVIEWER)
     call = {"text": "I look.", **tool("Bash", command="echo the tools output")}
-    session_id = _begin(here, call, {"text": "The word is heron."})
-    model.forget()
+    session_id = _begin(here, LOOK, call, {"text": "The word is heron."}, agent="reviewer")
+    before = _subagent_lines(here, session_id)
+    assert [len(ids) > 1 for ids in before.values()] == [True]
+
     resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
     assert resumed == Ended(DONE, "It was heron.\n", "")
     assert "The word is heron." in _conversation(model)
     assert "the tools output" in _conversation(model)
+    assert "in rhyme" in json.dumps(model.requests()[-1]["body"]["system"])
+    assert _subagent_lines(elsewhere, session_id) == before
+    assert all(path.stat().st_mode & 0o077 == 0 for path in _projects(elsewhere).rglob("*.jsonl"))
+
+    plain = output_of(
+        [CLI, "--resume", session_id, "-p", script({"text": "Plainly."})],
+        cwd=elsewhere.directory,
+        env=elsewhere.environment,
+    )
+    assert plain.strip() == "Plainly."
+    assert "The word is heron." in _conversation(model)
+    assert "It was heron." in _conversation(model)
+
     # Resume on the first machine, which does not have the second half yet.
-    model.forget()
     resumed = here.run("ao-resume", "talk", "-p", script({"text": "Home again."}))
     assert resumed == Ended(DONE, "Home again.\n", "")
     assert "It was heron." in _conversation(model)
@@ -85,12 +127,9 @@ def test_conversation_continues_in_another_home_and_path(
 def test_imported_conversation_continues_elsewhere(
     here: Shell, elsewhere: Shell, model: ModelServer, records: ManagerClient
 ) -> None:
-    inner = script({"text": "I am the subagent."})
-    call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
-    session_id = _begin(here, call, {"text": "The word is heron."})
+    session_id = _begin(here, LOOK, {"text": "The word is heron."})
     records.delete_session(session_id)
     assert here.run("ao-import", "--json").json["sessions"] == 1
-    model.forget()
     resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
     assert resumed == Ended(DONE, "It was heron.\n", "")
     assert "The word is heron." in _conversation(model)
@@ -100,78 +139,13 @@ def test_imported_conversation_continues_elsewhere(
     assert runs == [(True, "completed"), (False, "completed")]
 
 
-def test_plain_claude_resumes_the_whole_conversation(
-    here: Shell, elsewhere: Shell, model: ModelServer
-) -> None:
-    session_id = _begin(here, {"text": "The word is heron."})
-    assert _resume(elsewhere, session_id, "-p", script({"text": "Heron it is."})).exit_code == DONE
-    model.forget()
-    plain = output_of(
-        [CLI, "--resume", session_id, "-p", script({"text": "Plainly."})],
-        cwd=elsewhere.directory,
-        env=elsewhere.environment,
-    )
-    assert plain.strip() == "Plainly."
-    assert "The word is heron." in _conversation(model)
-    assert "Heron it is." in _conversation(model)
-
-
-def test_subagent_transcripts_are_transferred_too(
-    here: Shell, elsewhere: Shell, model: ModelServer
-) -> None:
-    inner = script({"text": "I am the subagent."})
-    call = tool("Agent", description="look", prompt=inner, subagent_type="general-purpose")
-    session_id = _begin(here, call, {"text": "It answered."})
-    assert _resume(elsewhere, session_id, "-p", script({"text": "On."})).exit_code == DONE
-
-    def transcripts(shell: Shell) -> dict[str, set[str]]:
-        """Return the line ids of each subagent; lines without an id are not transferred."""
-        projects = _home(shell) / ".claude" / "projects"
-        return {
-            path.name: {
-                entry["uuid"]
-                for entry in map(json.loads, path.read_text().splitlines())
-                if "uuid" in entry
-            }
-            for path in projects.glob(f"*/{session_id}/subagents/*.jsonl")
-        }
-
-    assert [len(ids) > 1 for ids in transcripts(here).values()] == [True]
-    assert transcripts(elsewhere) == transcripts(here)
-    assert all(
-        path.stat().st_mode & 0o077 == 0
-        for path in (_home(elsewhere) / ".claude" / "projects").rglob("*.jsonl")
-    )
-
-
-def test_agents_in_the_home_of_the_resuming_machine_are_used(
-    here: Shell, elsewhere: Shell, model: ModelServer
-) -> None:
-    for shell in (here, elsewhere):
-        agents = _home(shell) / ".claude" / "agents"
-        agents.mkdir()
-        (agents / "reviewer.md").write_text(REVIEWER)
-    started = here.run("ao-new", "talk", "--agent", "reviewer", "-p", script({"text": "Rhyme."}))
-    assert started.exit_code == DONE
-    session_id = here.run("ao-status", "talk", "--json").json["session_id"]
-    model.forget()
-    assert _resume(elsewhere, session_id, "-p", script({"text": "Again."})).exit_code == DONE
-    assert "in rhyme" in json.dumps(model.requests()[-1]["body"]["system"])
-
-
-def test_resume_of_a_missing_project_asks_for_its_directory(here: Shell, elsewhere: Shell) -> None:
-    session_id = _begin(here, {"text": "Yes."})
-    here.directory.rename(here.directory.with_name("moved"))
-    asked = elsewhere.run("ao-resume", session_id, "-p", "x")
-    assert (asked.exit_code, asked.stdout) == (USAGE, "")
-    assert "--project-dir" in asked.stderr
-
-
 def test_fork_copies_the_conversation_and_leaves_it_unchanged(
     here: Shell, elsewhere: Shell, model: ModelServer
 ) -> None:
     session_id = _begin(here, {"text": "The word is heron."})
-    model.forget()
+    refused = here.run("ao-resume", "talk", "--fork", "talk", "-p", "x")
+    assert refused.exit_code == FAILED
+    assert "there is a session 'talk'" in refused.stderr
     forked = _resume(
         elsewhere, session_id, "--fork", "other", "-p", script({"text": "Another way."})
     )
@@ -182,16 +156,7 @@ def test_fork_copies_the_conversation_and_leaves_it_unchanged(
     assert other["session_id"] != session_id
     assert here.run("ao-get-result", "talk").stdout == "The word is heron.\n"
     # Both sessions continue independently.
-    model.forget()
     assert here.run("ao-resume", "talk", "-p", script({"text": "On."})).exit_code == DONE
     assert "Another way." not in _conversation(model)
-    model.forget()
     assert elsewhere.run("ao-resume", "other", "-p", script({"text": "On."})).exit_code == DONE
     assert "Another way." in _conversation(model)
-
-
-def test_fork_needs_a_free_name(here: Shell) -> None:
-    _begin(here, {"text": "Yes."})
-    refused = here.run("ao-resume", "talk", "--fork", "talk", "-p", "x")
-    assert refused.exit_code == FAILED
-    assert "there is a session 'talk'" in refused.stderr
