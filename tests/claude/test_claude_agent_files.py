@@ -142,8 +142,7 @@ def test_agents_of_parents_and_of_the_config_directory_are_found(
     for place in (tmp_path, repository, repository / "a", below, plain.parent, claude.home):
         name = place.name if place != tmp_path else "above"
         write(place, {"x.md": agent(f"of-{name}"), "s.md": agent("same", f"of-{name}")})
-    for directory in (repository, below, plain):
-        found = {one.name: one.description for one in ours(claude, directory).agents}
-        assert found == agents_of_claude(claude, directory), directory
-    found = {one.name: one.description for one in ours(claude, below, config).agents}
-    assert found == agents_of_claude(claude, below, CLAUDE_CONFIG_DIR=str(config))
+    found = {one.name: one.description for one in ours(claude, below).agents}
+    assert found == agents_of_claude(claude, below)
+    found = {one.name: one.description for one in ours(claude, plain, config).agents}
+    assert found == agents_of_claude(claude, plain, CLAUDE_CONFIG_DIR=str(config))

@@ -19,22 +19,26 @@ from tests.claude.claude_events import error_of, events_of, only, text_of
 from tests.claude.conftest import Claude
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
+from tests.support.rows import each_row
 
 # These tests run one after another: concurrent CLIs would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude-executor")
 
 
-@pytest.mark.parametrize(
-    "agents_mode, specs_mode", [("plan", "acceptEdits"), ("acceptEdits", None)]
+@each_row(
+    "agents_mode, specs_mode, expected",
+    [("plan", "default", "default"), ("plan", None, "plan"), (None, None, "acceptEdits")],
 )
 def test_permission_mode_of_the_spec_overrides_the_agents(
-    claude: Claude, agents_mode: str, specs_mode: str | None
+    claude: Claude, agents_mode: str | None, specs_mode: str | None, expected: str
 ) -> None:
-    target = claude.spec.project_dir / "new.txt"
-    call = tool("Write", file_path=str(target), content="written")
+    from agent_orchestrator.claude.command_line import arguments_of
+
     agent = Agent(name="writer", source=Path("agent.json"), permission_mode=agents_mode)
-    events_of(claude, script(call, {"text": "done"}), agent=agent, permission_mode=specs_mode)
-    assert target.exists()
+    spec = replace(claude.spec, agent=agent, permission_mode=specs_mode)
+    arguments = arguments_of(replace(claude.execution, spec=spec), claude.home)
+    modes = [argument for argument in arguments if argument.startswith("--permission-mode")]
+    assert modes == [f"--permission-mode={expected}"]
 
 
 def test_prompt_tools_and_model_of_an_agent_are_applied(claude: Claude, model: ModelServer) -> None:
@@ -108,13 +112,17 @@ def test_mcp_server_is_called_without_its_secret_in_arguments(
     assert "secret-1" not in arguments
 
 
-def test_broken_mcp_server_is_a_diagnostic(claude: Claude) -> None:
+def test_broken_server_and_untrusted_settings_are_diagnostics(claude: Claude) -> None:
     works = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
     project = {"mcpServers": {"of-project": {"command": "/nowhere/at/all"}}}
     (claude.spec.project_dir / ".mcp.json").write_text(json.dumps(project))
-    settings = claude.home / ".claude" / "settings.json"
-    settings.parent.mkdir()
-    settings.write_text('{"enableAllProjectMcpServers": true}')
+    for place, settings in (
+        (claude.home, {"enableAllProjectMcpServers": True}),
+        (claude.spec.project_dir, {"permissions": {"allow": ["Bash"]}}),
+    ):
+        path = place / ".claude" / "settings.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(settings))
     servers = {
         "works": works,
         "missing": {"command": "/nowhere/at/all"},
@@ -129,6 +137,7 @@ def test_broken_mcp_server_is_a_diagnostic(claude: Claude) -> None:
     assert set(named) == {*servers, "of-project"} - {"works"}
     assert "did not start" in named["missing"]
     assert "every value of `env` must be a string" in named["number"]
+    assert any("this workspace has not been trusted" in text for text in told)
     assert events[-1]["reason"] == "completed"
 
 
@@ -150,14 +159,3 @@ def test_agent_gets_only_the_given_environment(
     }
     added_by_the_shell = {"_", "SHLVL", "OLDPWD"}
     assert names - added_by_the_shell == {*claude.environment, "GIVEN", *added_by_us}
-
-
-def test_inherited_variables_do_not_reach_the_agents_tools(
-    claude: Claude, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INHERITED_SECRET", "1")
-    claude.allow("Bash")
-    call = tool("Bash", command='echo "[$INHERITED_SECRET] [$GIVEN]"')
-    environment = {**claude.environment, "GIVEN": "1"}
-    events = events_of(claude, script(call, {"text": "done"}), environment=environment)
-    assert only(events, "post_tool")[0]["tool_output"] == "[] [1]"

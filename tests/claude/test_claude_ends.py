@@ -20,6 +20,7 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import CHUNK_BYTES
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import Grace
+from tests.claude.both_records import compare
 from tests.claude.claude_events import events_of, interrupted_call, only, stamped, text_of
 from tests.claude.conftest import Claude, types_of
 from tests.claude.model_usage import CALL_COST, CALL_USAGE, requests_of, totals
@@ -30,14 +31,6 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 # These tests run one after another: concurrent CLIs would only slow each other down.
 pytestmark = pytest.mark.xdist_group("claude-executor")
-
-
-def test_resume_after_a_kill_works_and_still_costs_only_itself(claude: Claude) -> None:
-    events_of(claude, script({"text": "the word is heron"}))
-    run(kill_during_a_tool_call(claude, resume=True))
-    events = events_of(claude, script({"text": "resumed"}), resume=True)
-    assert totals(events) == [CALL_USAGE]
-    assert events[-1]["reason"] == "completed"
 
 
 async def kill_during_a_tool_call(claude: Claude, **changes: Any) -> list[Event]:
@@ -61,8 +54,10 @@ def cli_of(pid: int) -> psutil.Process:
     return next(parent for parent in psutil.Process(pid).parents() if parent in ours)
 
 
-def test_killed_cli_fails_the_run_and_its_tools_end(claude: Claude) -> None:
-    events = run(kill_during_a_tool_call(claude))
+def test_killed_cli_fails_and_its_resume_costs_only_itself(claude: Claude) -> None:
+    """A killed CLI does not store its cost, so the next one counts from an earlier total."""
+    events_of(claude, script({"text": "the word is heron"}))
+    events = run(kill_during_a_tool_call(claude, resume=True))
     assert types_of(events) == ["message", "pre_tool", "post_tool", "session_stop"]
     assert only(events, "post_tool")[0]["error"] == "the run ended before the tool did"
     assert stamped(events[-1]) == {
@@ -71,6 +66,9 @@ def test_killed_cli_fails_the_run_and_its_tools_end(claude: Claude) -> None:
         "reason": "failed",
         "error": "Claude Code was killed by SIGKILL",
     }
+    events = events_of(claude, script({"text": "resumed"}), resume=True)
+    assert totals(events) == [CALL_USAGE]
+    assert events[-1]["reason"] == "completed"
 
 
 def test_stopped_run_reports_its_requests_and_closes_its_calls(claude: Claude) -> None:
@@ -82,6 +80,8 @@ def test_stopped_run_reports_its_requests_and_closes_its_calls(claude: Claude) -
     (post_tool,) = only(events, "post_tool")
     assert post_tool["error"]
     assert only(events, "session_stop") == []  # the caller that stopped the run adds this event
+    compare(claude, events)
+    compare(claude, [*events, *events_of(claude, script({"text": "on"}), resume=True)])
 
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])

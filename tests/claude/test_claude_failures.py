@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.events.event import Event
+from tests.claude.both_records import compare
 from tests.claude.claude_events import error_of, events_of, only, stamped, text_of
 from tests.claude.conftest import Claude, types_of
 from tests.support.loops import run
@@ -34,6 +35,7 @@ def test_api_error_fails_the_run_and_is_never_the_answer(
         "error": "API Error: 400 this was too much",
     }
     assert "this was too much" in text_of(only(events, "diagnostic")[-1])
+    assert compare(claude, events) == "failed"
 
 
 def test_overloaded_api_is_retried_with_events_and_then_fails(claude: Claude) -> None:
