@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,21 @@ def run_inside(shell: Shell, *commands: list[str], name: str = "parent") -> list
     return [Ended(*told) for told in ended.json]
 
 
-def test_agent_starts_and_reads_only_its_family(
-    shell: Shell, project: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def inside(shell: Shell, gate: Gate, tmp_path: Path) -> Iterator[Shell]:
+    """A shell with the environment of an agent whose run lasts as long as the test."""
+    told = tmp_path / "environment"
+    tell = 'env -0 > "$0.new"; mv "$0.new" "$0"; read word < "$1"'
+    program = ("sh", "-c", tell, str(told), str(gate.path))
+    running = shell.start("ao-new", "parent", "--executor", "command", "--", *program)
+    wait_for(told.exists, "the agent runs")
+    variables = told.read_text().rstrip("\0").split("\0")
+    yield replace(shell, environment=dict(variable.split("=", 1) for variable in variables))
+    gate.open()
+    assert running.end().exit_code == DONE
+
+
+def test_agent_starts_and_reads_only_its_family(shell: Shell, inside: Shell) -> None:
     assert shell.run("ao-new", "stranger", "-p", "secret", *CAT).exit_code == DONE
     reading = [
         ["ao-status", "child"],
@@ -66,8 +80,7 @@ def test_agent_starts_and_reads_only_its_family(
         ["ao-new", "child", "-p", "the answer", *CAT],
         ["ao-new", "detached", "-p", "later", "--detach", *CAT],
     ]
-    commands = [shell.command(*command) for command in (*starting, *reading)]
-    done = run_inside(shell, *commands)
+    done = [inside.run(*command) for command in (*starting, *reading)]
     child, detached, status, result, wait, wait_both, logs, events, export, listed, *others = done
     assert child == Ended(DONE, "the answer\n", "")
     assert (detached.exit_code, detached.stderr) == (DONE, "")
@@ -102,7 +115,7 @@ def test_agent_reads_its_grandchildren_too(shell: Shell) -> None:
 
 
 def test_forbidden_command_inside_a_run_fails_with_one_line(
-    shell: Shell, records: ManagerClient, project: Path
+    shell: Shell, inside: Shell, records: ManagerClient, project: Path
 ) -> None:
     assert shell.run("ao-new", "child", "-p", "hi", *CAT).exit_code == DONE
     before = list(records.find_sessions(project_dir=str(project)))
@@ -116,14 +129,13 @@ def test_forbidden_command_inside_a_run_fails_with_one_line(
         ["ao-resume", "child", "-p", "hi", "--fork", "other"],
         ["ao-dashboard", "--print"],
     )
-    done = run_inside(shell, *(shell.command(*command) for command in refused))
-    for (name, *_), ended in zip(refused, done, strict=True):
+    for name, *arguments in refused:
+        ended = inside.run(name, *arguments)
         assert (ended.exit_code, ended.stdout) == (FAILED, "")
         assert ended.stderr.startswith(f"{name}: not allowed inside a run")
         assert "ask the person" in ended.stderr
         assert ended.stderr.count("\n") == 1
-    after = [s for s in records.find_sessions(project_dir=str(project)) if s["run"] == 1]
-    assert after[1:] == before
+    assert list(records.find_sessions(project_dir=str(project))) == before
 
 
 def test_each_run_has_its_own_token_until_it_ends(
@@ -195,16 +207,13 @@ def test_agent_cannot_settle_requests_to_its_run(
     assert not is_alive(pid)
 
 
-def test_agent_without_our_state_directory_uses_its_token(shell: Shell, tmp_path: Path) -> None:
+def test_agent_without_our_state_directory_uses_its_token(inside: Shell, tmp_path: Path) -> None:
     """In a sandbox, for example, the agent cannot read the control token."""
-    elsewhere = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={tmp_path / 'empty'}"]
-    started, listed = run_inside(
-        shell,
-        [*elsewhere, *shell.command("ao-new", "child", "-p", "as well", *CAT)],
-        [*elsewhere, *shell.command("ao-list-sessions", "--json")],
-    )
+    elsewhere = inside.having(AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "empty"))
+    started = elsewhere.run("ao-new", "child", "-p", "as well", *CAT)
     assert started == Ended(DONE, "as well\n", "")
-    assert [s["session_name"] for s in listed.json] == ["child", "parent"]
+    listed = elsewhere.run("ao-list-sessions", "--json").json
+    assert [s["session_name"] for s in listed] == ["child", "parent"]
 
 
 def test_run_token_is_not_sent_to_another_manager(shell: Shell) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -252,6 +253,7 @@ def test_token_is_in_no_error_of_the_client(
 def test_links_and_open_directories_are_refused_in_one_line(
     person: Shell, own: RunningManager, tmp_path: Path
 ) -> None:
+    person = replace(person, own_python=False)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.touch(0o600)
 
@@ -277,6 +279,7 @@ def test_fifo_instead_of_a_state_file_blocks_no_command(
     own: RunningManager, person: Shell, started: Path, gate: Gate
 ) -> None:
     """Tries every file of the commands and of a live run, and the same files of other runs."""
+    person = replace(person, own_python=False)
     session_id, _ = start_detached(person, "x", started, gate)
     live = [path for path in own.state_dir.rglob("*") if path.is_file()]
     of_a_run = [path for path in live if session_id in path.name]
