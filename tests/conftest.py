@@ -25,7 +25,11 @@ from tests.support.own_signals import handlers, signals_kept
 LONG_SUITES = ("browser", "stress", "commands", "executors")
 SHORT_SUITES = ("unit",)
 
-pytest_plugins = ["tests.support.campaign", "tests.support.postgresql"]
+pytest_plugins = [
+    "tests.support.campaign",
+    "tests.support.compiled_once",
+    "tests.support.postgresql",
+]
 
 
 def pytest_configure() -> None:
