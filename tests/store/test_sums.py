@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.rows import to_moment
 from agent_session_manager.sql.schema.tables import runs, sessions, usage_facts
-from agent_session_manager.sql.store import SqlStore
+from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
     ClaimLease,
@@ -33,6 +34,7 @@ from agent_session_manager.store.changes import (
 )
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
 from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery
+from tests.store.conftest import path_of, sqlite_url_in
 from tests.store.promises.changes import appending, create, made
 from tests.store.promises.events import SOME, asked, stop, used
 from tests.store.promises.history_promises import history, prompt, request
@@ -145,7 +147,7 @@ def test_sums_equal_the_record_after_any_change(
 ) -> None:
     store, chance = open_stores(database_url, price_of=doubled), campaign.chance()
     is_file = database_url.startswith("sqlite")
-    for _ in range(campaign.count(short=120 if is_file else 30, long=5000)):
+    for _ in range(campaign.count(short=50 if is_file else 15, long=5000)):
         change_at_random(store, clock, chance)
         check_lists(store)
         since = chance.choice(moments(store, clock, chance))
@@ -167,15 +169,29 @@ def test_usage_is_exact_in_the_hour_of_a_clock_change(store: SqlStore, clock: St
         check_usage(store, datetime(2027, 3, 14, 12, tzinfo=UTC), START, zone)
 
 
+@pytest.fixture(scope="module")
+def filled_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """Return a database that many changes have filled, and the time of its clock after them."""
+    url, clock, chance = sqlite_url_in(tmp_path_factory.mktemp("filled")), SteppedClock(), Random(1)
+    with closing(open_store(url, clock=clock)) as store:
+        for _ in range(150):
+            change_at_random(store, clock, chance)
+        while not all(derived_rows(store)):
+            change_at_random(store, clock, chance)
+    return path_of(url), clock.now
+
+
 @pytest.fixture
-def filled(sqlite_url: str, open_stores: OpenStores, clock: SteppedClock) -> SqlStore:
-    """Return a store that many changes have filled, with rows of every derived table."""
-    store, chance = open_stores(sqlite_url), Random(1)
-    for _ in range(150):
-        change_at_random(store, clock, chance)
-    while not all(derived_rows(store)):
-        change_at_random(store, clock, chance)
-    return store
+def filled(
+    filled_once: tuple[Path, datetime],
+    sqlite_url: str,
+    open_stores: OpenStores,
+    clock: SteppedClock,
+) -> SqlStore:
+    """Return a store with rows of every derived table."""
+    database, clock.now = filled_once
+    shutil.copy2(database, path_of(sqlite_url))
+    return open_stores(sqlite_url)
 
 
 @pytest.fixture(params=["elsewhere", ON_POSTGRESQL])
