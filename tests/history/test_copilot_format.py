@@ -336,7 +336,7 @@ envelopes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(records=st.lists(envelopes | anything, max_size=6))
 def test_any_records_raise_nothing_else(tmp_path: Path, records: list[Any]) -> None:
     items = read_records(tmp_path, *records, record("user.message", content="Still here."))

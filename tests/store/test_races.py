@@ -43,7 +43,7 @@ from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
-ROUNDS = 25
+ROUNDS = 10
 
 Stores = tuple[SqlStore, SqlStore]
 

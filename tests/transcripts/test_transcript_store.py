@@ -77,14 +77,14 @@ def test_concurrent_appends_keep_every_line_once_and_in_order(
     assert summary["data"] == folded(project_key, entries)
 
 
-def test_50_000_entries_are_loaded_in_order_in_bounded_pages(
+def test_many_entries_are_loaded_in_order_in_bounded_pages(
     manager_client: ManagerClient, store: TranscriptStore, project_key: str
 ) -> None:
-    entries = [entry(n, text="é" * 100 + "x" * (n % 200)) for n in range(50_000)]
+    entries = [entry(n, text="é" * 400 + "x" * (n % 800)) for n in range(15_000)]
 
     async def append_and_load() -> Any:
-        for start in range(0, len(entries), 12_500):
-            await store.append(key_of(project_key), entries[start : start + 12_500])
+        for start in range(0, len(entries), 5000):
+            await store.append(key_of(project_key), entries[start : start + 5000])
         return await store.load(key_of(project_key))
 
     assert run(append_and_load()) == entries
