@@ -22,6 +22,7 @@ _VERSIONS = "alembic_version"
 _OF_SQLITE = re.compile("sqlite_stat[0-9]")
 """Tables that ANALYZE creates, with statistics for the query planner."""
 _SPACE_AND_QUOTES = re.compile(r'[\s"]+')
+_BRACKETS_AND_COMMAS = re.compile("([(),])")
 
 
 class Part(NamedTuple):
@@ -87,12 +88,12 @@ def _sorted(statement: str) -> str:
     head, _, inside = statement.partition("(")
     parts = [""]
     depth = 0
-    for character in inside:
-        depth += (character == "(") - (character == ")")
-        if character == "," and not depth:
+    for piece in _BRACKETS_AND_COMMAS.split(inside):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and not depth:
             parts.append("")
         else:
-            parts[-1] += character
+            parts[-1] += piece
     *others, last = parts
     inside, _, rest = last.rpartition(")")
     return f"{head}({','.join(sorted([*others, inside]))}){rest}"
