@@ -8,17 +8,17 @@ import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_session_manager.api.app import build_app
+from agent_session_manager.api.app import build_app, openapi
 from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.care.verify import verify
@@ -140,11 +140,14 @@ def export_of(groups: list[Group]) -> bytes:
     return header + body + orjson.dumps(trailer) + b"\n"
 
 
-def targets(app: FastAPI, session_id: str) -> Iterator[str]:
+@cache
+def paths_that_read() -> list[str]:
+    return [path for path, methods in openapi()["paths"].items() if "get" in methods]
+
+
+def targets(session_id: str) -> Iterator[str]:
     """Yield the targets of all routes that read, for this session where a route needs one."""
-    for path, methods in app.openapi()["paths"].items():
-        if "get" not in methods:
-            continue
+    for path in paths_that_read():
         target = path.replace("{session_id}", session_id)
         target = target.replace("{run}", "1").replace("{request_id}", "r")
         if path.startswith("/transcripts"):
@@ -165,7 +168,7 @@ async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered
     async with Manager.open(store) as manager:
         app = build_app(manager, instance="i")
         for session_id in session_ids:
-            for target in targets(app, session_id):
+            for target in targets(session_id):
                 if target not in found:
                     found[target] = await asked(app, "GET", target)
         for session_id in session_ids:

@@ -18,14 +18,12 @@ from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.sql.transfer.importer import import_export
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import SOME
 from tests.store.promises.stepped_clock import SteppedClock
-from tests.support.earlier_schema import make_database
 from tests.support.endless_pages import make_endless
 from tests.support.rows import each_row
 
@@ -120,13 +118,6 @@ def test_endless_file_is_refused_by_every_command(
     assert file.read_bytes() == before
     assert not (tmp_path / "restored.db").exists()
     assert not (tmp_path / "backup.db").exists()
-
-
-def test_schema_of_every_revision_is_accepted(tmp_path: Path) -> None:
-    for revision in known_revisions():
-        file = tmp_path / f"{revision}.db"
-        make_database(f"sqlite:///{file}", revision)
-        assert verify(file)[1] == []
 
 
 def test_analysed_database_is_accepted(whole: Path, tmp_path: Path) -> None:
