@@ -11,12 +11,12 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.hostile_requests import Aim
 from tests.support.manager import RunningManager
 from tests.support.memory import resident_megabytes
+from tests.support.unlimited import remove_limits
 from tests.support.waiting import WATCHDOG_SECONDS
 
 pytestmark = pytest.mark.stress
@@ -138,7 +138,7 @@ def test_oversized_requests_are_rejected_without_memory_growth(
 
 
 def test_manager_without_limits_accepts_or_fails_at_bombs(campaign: Campaign) -> None:
-    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    manager = RunningManager(campaign.directory / "manager", change=remove_limits)
     try:
         aim = Aim(port=manager.port, token=manager.token, session_id="own", victim_id="victim")
         with Api(manager) as api:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support import impatient, unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
+from tests.support.impatient import shorten_deadlines
 from tests.support.manager import RunningManager
+from tests.support.unlimited import remove_limits
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
@@ -72,8 +73,8 @@ def has_ended(opened: socket.socket) -> bool:
 
 def test_only_deadlines_end_half_sent_requests(campaign: Campaign) -> None:
     """Compare a manager with short deadlines, which closes them all, with one without deadlines."""
-    ending = RunningManager(campaign.directory / "ending", program=impatient.PROGRAM)
-    keeping = RunningManager(campaign.directory / "keeping", program=unlimited.PROGRAM)
+    ending = RunningManager(campaign.directory / "ending", change=shorten_deadlines)
+    keeping = RunningManager(campaign.directory / "keeping", change=remove_limits)
     try:
         with half_sent(keeping, 20) as kept, half_sent(ending, 100) as ended:
             wait_for(ended.are_ended, "all connections are closed", every=0.02)

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from tests.support import unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
 from tests.support.manager import RunningManager
@@ -21,6 +20,7 @@ from tests.support.pressure import (
     overload_pressure,
     press,
 )
+from tests.support.unlimited import remove_limits
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.only_long]
@@ -91,7 +91,7 @@ def per_second(told: list[Told], seconds: float) -> float:
 
 
 def test_manager_without_limits_rejects_no_request(campaign: Campaign) -> None:
-    manager = RunningManager(campaign.directory / "manager", program=unlimited.PROGRAM)
+    manager = RunningManager(campaign.directory / "manager", change=remove_limits)
     try:
         with Api(manager) as api:
             api.post("/sessions", {"session_id": "s", "session_name": "s"})

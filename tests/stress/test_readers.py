@@ -11,11 +11,12 @@ import psutil
 import pytest
 
 from tests.stress.scene import Scene
-from tests.support import impatient, unlimited
 from tests.support.api import Api
 from tests.support.campaign import Campaign
+from tests.support.impatient import shorten_deadlines
 from tests.support.manager import RunningManager
 from tests.support.streams import open_and_take_nothing, seqs_in, streaming, was_cut
+from tests.support.unlimited import remove_limits
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
@@ -79,10 +80,10 @@ def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) 
 
 def test_only_deadlines_cut_off_stalled_readers(campaign: Campaign) -> None:
     """Compare a manager with short deadlines, which cuts off all, with one without deadlines."""
-    programs = (impatient.PROGRAM, unlimited.PROGRAM)
+    changes = (shorten_deadlines, remove_limits)
     cutting, keeping = (
-        RunningManager(campaign.directory / f"manager-{number}", program=program)
-        for number, program in enumerate(programs)
+        RunningManager(campaign.directory / f"manager-{number}", change=change)
+        for number, change in enumerate(changes)
     )
     try:
         with ExitStack() as stack:

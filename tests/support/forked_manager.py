@@ -7,6 +7,7 @@ command `agent-session-manager` in a separate process; only its interpreter is n
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -22,10 +23,14 @@ class ForkedManager:
         environment: dict[str, str],
         log_path: Path,
         moved_time: Path | None = None,
+        change: Callable[[], None] | None = None,
     ) -> None:
-        """Fork a manager; `moved_time` is the directory of its `ManagerTime`, if any."""
+        """Fork a manager; `moved_time` is the directory of its `ManagerTime`, if any.
+
+        `change` is called in the manager before it starts; it must be a function of a module.
+        """
         self._process: ForkServerProcess = forking().Process(
-            target=_run, args=(arguments, environment, log_path, moved_time), daemon=True
+            target=_run, args=(arguments, environment, log_path, moved_time, change), daemon=True
         )
         self._process.start()
 
@@ -51,7 +56,11 @@ class ForkedManager:
 
 
 def _run(
-    arguments: list[str], environment: dict[str, str], log_path: Path, moved_time: Path | None
+    arguments: list[str],
+    environment: dict[str, str],
+    log_path: Path,
+    moved_time: Path | None,
+    change: Callable[[], None] | None,
 ) -> None:
     """Run the command in this process, with its environment, output and arguments."""
     from agent_session_manager.cli.main import main
@@ -61,4 +70,6 @@ def _run(
     live_in(environment)
     if moved_time is not None:
         live_in_time_of(moved_time)
+    if change is not None:
+        change()
     main(arguments, prog_name="agent-session-manager")

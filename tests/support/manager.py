@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,11 +33,13 @@ class RunningManager:
         variables: dict[str, str] | None = None,
         program: Sequence[str] = (),
         moves_time: bool = False,
+        change: Callable[[], None] | None = None,
     ) -> None:
         """Start the manager and wait until it serves.
 
         Without a `program` it is forked, which skips the imports, most of the time of a start.
-        With `moves_time` the test can move its clock through the attribute `time`.
+        With `moves_time` the test can move its clock through the attribute `time`. `change` is
+        called in the forked process first; it replaces a part of the manager.
         """
         self.directory = directory
         self.state_dir = directory / "state"
@@ -49,6 +51,7 @@ class RunningManager:
         self.home.mkdir(parents=True, exist_ok=True)
         self._moved_time = directory if moves_time else None
         self.time = ManagerTime(directory)
+        self._change = change
         self._start(port)
 
     @property
@@ -106,7 +109,9 @@ class RunningManager:
         environment = {**scrubbed_environment(self.home), **self._variables}
         self.process: subprocess.Popen[bytes] | ForkedManager
         if not self._program:
-            self.process = ForkedManager(arguments, environment, self.log_path, self._moved_time)
+            self.process = ForkedManager(
+                arguments, environment, self.log_path, self._moved_time, self._change
+            )
             return
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
