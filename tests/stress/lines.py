@@ -1,21 +1,26 @@
 """A supervisor that turns each line of its agent into an event.
 
-Usage: `lines.py JOURNAL`, with the assignment on stdin. It is the real supervisor, except for the
-executor: it makes many events, where the executor for programs makes three. Each event that was
-added to the outbox is written to the journal, so that a test can read it after a kill.
+It is the real supervisor, except for the executor: it makes many events, where the executor for
+programs makes three. Each event that was added to the outbox is written to the journal, so that a
+test can read it after a kill.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import AsyncGenerator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event, text_content
 from agent_orchestrator.executors.base import Execution, ExecutorError
 from agent_orchestrator.machine.processes import Child
-from agent_orchestrator.runs import executor_table
+from agent_orchestrator.runs import supervisor
+from agent_orchestrator.runs.assignment import Assignment
+from tests.support.forking import live_in, write_to
 
 
 class LinesExecutor:
@@ -49,9 +54,16 @@ class LinesExecutor:
         raise ExecutorError("this executor accepts no messages")
 
 
-if __name__ == "__main__":
-    written_to = Path(sys.argv[1])
-    executor_table.create_executor = lambda execution: LinesExecutor(execution, written_to)
-    from agent_orchestrator.runs import supervisor
+def supervise(lifeline: Connection, assignment: Assignment, journal: Path, log: Path) -> None:
+    """Supervise a run in this forked process; send `ready` when it has its own process group.
 
+    Until its end the supervisor holds the lifeline open.
+    """
+    os.setsid()
+    write_to(log)
+    live_in(assignment.environment)
+    os.chdir(assignment.spec.project_dir)
+    sys.stdin = io.StringIO(assignment.to_json())
+    vars(supervisor)["create_executor"] = lambda execution: LinesExecutor(execution, journal)
+    lifeline.send("ready")
     supervisor.main()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +25,8 @@ from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_shared.manager_settings import MIN_LEASE_SECONDS
 from tests.commands.processes import is_alive
 from tests.commands.shell import Ended, Shell
+from tests.stress.lines import supervise
+from tests.support.forking import forking
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -33,7 +35,6 @@ TICK_SECONDS = 1.0
 SLACK_SECONDS = 1.5
 """Tolerance for a busy machine, added to limits."""
 FAMILY = str(Path(__file__).with_name("family.py"))
-LINES = str(Path(__file__).with_name("lines.py"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +45,18 @@ class Supervision:
     The group has no other member. Only the supervisor holds the other end of `lifeline`.
     """
 
-    started: subprocess.Popen[bytes]
-    lifeline: int
+    started: ForkServerProcess
+    lifeline: Connection
 
     def kill(self) -> None:
+        assert self.started.pid is not None  # it was started
         os.killpg(self.started.pid, signal.SIGKILL)
 
     def wait(self, seconds: float = WATCHDOG_SECONDS) -> None:
         """Wait until the supervisor has ended."""
-        poll = select.poll()
-        poll.register(self.lifeline, select.POLLIN)
-        assert poll.poll(seconds * 1000), "the supervisor is still running"
-        os.close(self.lifeline)
-        self.started.wait(seconds)
+        assert self.lifeline.poll(seconds), "the supervisor is still running"
+        self.lifeline.close()
+        self.started.join(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,21 +153,12 @@ class Scene:
 
     def supervise_lines(self, assignment: Assignment) -> Supervision:
         """Start a supervisor that turns each line into an event; see `lines.py`."""
-        lifeline, held = os.pipe()
-        with (self.directory / "lines.log").open("ab") as log, os.fdopen(held, "wb"):
-            started = subprocess.Popen(
-                [sys.executable, LINES, str(self.journal(assignment.session_id))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=self.shell.environment,
-                cwd=self.project,
-                start_new_session=True,
-                pass_fds=(held,),
-            )
-        assert started.stdin is not None  # it is a pipe
-        started.stdin.write(assignment.to_json().encode())
-        started.stdin.close()
+        lifeline, held = forking().Pipe(duplex=False)
+        journal, log = self.journal(assignment.session_id), self.directory / "lines.log"
+        started = forking().Process(target=supervise, args=(held, assignment, journal, log))
+        started.start()
+        held.close()
+        assert lifeline.recv() == "ready"
         return Supervision(started=started, lifeline=lifeline)
 
     def journal(self, session_id: str) -> Path:
