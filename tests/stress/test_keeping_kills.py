@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from tests.store.promises.events import says
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.filling import fill, opened_store
+from tests.support.forked_command import run_forked
 from tests.support.killed import Worker, export_all, import_all
 from tests.support.load import load, stored_events
-from tests.support.manager import PROGRAM, RunningManager
+from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
@@ -34,8 +35,10 @@ pytestmark = pytest.mark.stress
 SESSIONS, EVENTS = 40, 100
 
 
-def fill_half(state_dir: Path) -> Path:
-    """Create a database, half of whose pages are free."""
+@pytest.fixture(scope="module")
+def half_full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database, half of whose pages are free. No test may open it; each opens a copy."""
+    state_dir = tmp_path_factory.mktemp("half-full")
     changes: list[CreateSession | AppendEvents | DeleteSession] = []
     for number in range(SESSIONS):
         changes.append(CreateSession(session_id=f"s{number}", session_name="n"))
@@ -43,6 +46,16 @@ def fill_half(state_dir: Path) -> Path:
     changes += [DeleteSession(session_id=f"s{number}") for number in range(0, SESSIONS, 2)]
     fill(state_dir, changes)
     return state_dir / "sessions.db"
+
+
+@pytest.fixture
+def present(half_full: Path, campaign: Campaign) -> Path:
+    return copied(half_full, campaign.directory / "present")
+
+
+def copied(database: Path, state_dir: Path) -> Path:
+    state_dir.mkdir(mode=0o700, parents=True)
+    return Path(shutil.copy(database, state_dir / "sessions.db"))
 
 
 class Killing:
@@ -71,9 +84,8 @@ class Killing:
             shutil.rmtree(directory)
 
 
-def test_killed_vacuum_loses_nothing(campaign: Campaign) -> None:
+def test_killed_vacuum_loses_nothing(campaign: Campaign, present: Path) -> None:
     count = campaign.count(short=2, long=50)
-    present = fill_half(campaign.directory / "state")
     size, contents = present.stat().st_size, verify(present)
     killing, smaller = Killing(campaign), 0
     for directory in killing.directories(count):
@@ -90,39 +102,33 @@ def test_killed_vacuum_loses_nothing(campaign: Campaign) -> None:
     )
 
 
-def test_kill_in_vacuum_loses_no_acknowledged_event(campaign: Campaign) -> None:
+def test_kill_in_vacuum_loses_no_acknowledged_event(campaign: Campaign, half_full: Path) -> None:
     count = campaign.count(short=1, long=50)
-    events = sum(_kill_in_a_vacuum(campaign, number) for number in range(count))
+    events = sum(_kill_in_a_vacuum(campaign, half_full, number) for number in range(count))
     campaign.tell(
         f"{count} kills of a manager in a vacuum: 0 of {events} acknowledged events lost; "
         f"seed {campaign.seed!r}"
     )
 
 
-def _kill_in_a_vacuum(campaign: Campaign, number: int) -> int:
+def _kill_in_a_vacuum(campaign: Campaign, half_full: Path, number: int) -> int:
     """Return the number of events acknowledged before the kill."""
     directory = campaign.directory / str(number)
-    fill_half(directory / "state")
+    copied(half_full, directory / "state")
     manager = RunningManager(directory)
     try:
         with Api(manager) as api:
             api.post("/sessions", {"session_id": "load", "session_name": "load"})
-        with load(manager, "load", threads=4) as writing:
+        with load(manager, "load", threads=4) as writing, ThreadPoolExecutor(1) as thread:
             writing.wait_until_acknowledged(20)
             before = _size(manager)
-            running = subprocess.Popen(
-                [PROGRAM, "vacuum"],
-                env=manager.environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            running = thread.submit(run_forked, ["vacuum"], manager.environment())
             wait_for(
-                lambda: running.poll() is not None or _size(manager) < before,
+                lambda: running.done() or _size(manager) < before,
                 "the vacuum has begun",
             )
             campaign.pause(campaign.chance(number), 0, 0.1)
             manager.kill()
-        running.wait(WATCHDOG_SECONDS)
         assert verify(manager.state_dir / "sessions.db")[1] == []
         manager.restart()
         kept = {event_id: seq for seq, event_id in stored_events(manager, "load").items()}
@@ -140,13 +146,12 @@ def _size(manager: RunningManager) -> int:
     return int(pages * size)
 
 
-def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
+def test_killed_export_leaves_whole_file_or_none(campaign: Campaign, present: Path) -> None:
     count = campaign.count(short=2, long=50)
-    database = fill_half(campaign.directory / "state")
     killing, whole = Killing(campaign), 0
     for directory in killing.directories(count):
         file = directory / "all.jsonl"
-        killing.kill(Worker(export_all, f"sqlite:///{database}", file))
+        killing.kill(Worker(export_all, f"sqlite:///{present}", file))
         if file.exists():
             with file.open("rb") as lines:
                 assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (EVENTS + 2)
@@ -157,17 +162,16 @@ def test_killed_export_leaves_whole_file_or_none(campaign: Campaign) -> None:
     )
 
 
-def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
+def test_killed_import_adds_all_or_nothing(campaign: Campaign, present: Path) -> None:
     count = campaign.count(short=2, long=50)
     file = campaign.directory / "all.jsonl"
-    database = fill_half(campaign.directory / "full")
     with written_whole(file) as to:
-        export(f"sqlite:///{database}", to, now=1)
-    present = campaign.directory / "present"
-    fill(present, [CreateSession(session_id="mine", session_name="mine")])
+        export(f"sqlite:///{present}", to, now=1)
+    mine = campaign.directory / "mine"
+    fill(mine, [CreateSession(session_id="mine", session_name="mine")])
     killing, found = Killing(campaign), []
     for state in killing.directories(count):
-        shutil.copytree(present, state, dirs_exist_ok=True)
+        shutil.copytree(mine, state, dirs_exist_ok=True)
         killing.kill(Worker(import_all, f"sqlite:///{state / 'sessions.db'}", file))
         contents, problems = verify(state / "sessions.db")
         assert problems == []
@@ -184,19 +188,17 @@ def test_killed_import_adds_all_or_nothing(campaign: Campaign) -> None:
     )
 
 
-def test_appends_continue_during_a_vacuum(campaign: Campaign) -> None:
+def test_appends_continue_during_a_vacuum(campaign: Campaign, half_full: Path) -> None:
     """Measure the longest wait of an append; the long form frees half a GB."""
-    times = campaign.count(short=1, long=64)
     state = campaign.directory / "manager" / "state"
-    for _ in range(times):
-        fill_half(state)
-        with opened_store(state) as store:
-            gone = [DeleteSession(session_id=f"s{n}") for n in range(1, SESSIONS, 2)]
-            store.commit(gone)
-            for number in range(SESSIONS):
-                store.commit([CreateSession(session_id=f"s{number}", session_name="n")])
-                store.commit([appending(f"s{number}", *[says("x" * 2000)] * EVENTS)])
-            store.commit([DeleteSession(session_id=f"s{n}") for n in range(SESSIONS)])
+    copied(half_full, state)
+    more = [f"more-{number}" for number in range(campaign.count(short=0, long=64 * SESSIONS))]
+    with opened_store(state) as store:
+        for session_id in more:
+            store.commit([CreateSession(session_id=session_id, session_name="n")])
+            store.commit([appending(session_id, *[says("x" * 2000)] * EVENTS)])
+        for session_id in more:
+            store.commit([DeleteSession(session_id=session_id)])
     manager = RunningManager(campaign.directory / "manager")
     waits: list[float] = []
     ended = threading.Event()
