@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,12 +24,11 @@ from tests.stress.scene import Scene
 from tests.support.api import Api
 from tests.support.campaign import Campaign, spread
 from tests.support.earlier_schema import make_database
-from tests.support.environment import scrubbed_environment
 from tests.support.filling import fill
 from tests.support.killed import Worker, restore_now
 from tests.support.load import load
-from tests.support.manager import PROGRAM, RunningManager
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.manager import RunningManager
+from tests.support.manager_command import run
 
 pytestmark = pytest.mark.stress
 
@@ -47,7 +45,7 @@ def test_backup_contains_events_acknowledged_before_it(campaign: Campaign, scene
 
     Every tenth backup and the last one are checked for all ids. More checks would slow the load.
     """
-    count = campaign.count(short=3, long=100)
+    count = campaign.count(short=2, long=100)
     looked_at = 0
     database = scene.state_dir / "sessions.db"
     with Api(scene.manager) as api:
@@ -88,7 +86,7 @@ def kept_since(copy: Path, seq: int) -> dict[str, int]:
 
 def test_lost_large_database_is_restored_in_time(campaign: Campaign) -> None:
     """Measure the time from the loss of a database until the manager serves its backup."""
-    megabytes = campaign.count(short=20, long=1000)
+    megabytes = campaign.count(short=5, long=1000)
     state = campaign.directory / "manager" / "state"
     fill(state, _changes_of(megabytes))
     database, file = state / "sessions.db", campaign.directory / "backup.db"
@@ -98,14 +96,8 @@ def test_lost_large_database_is_restored_in_time(campaign: Campaign) -> None:
     backed_up = time.monotonic() - begin
     database.unlink()
     begin = time.monotonic()
-    restored = subprocess.run(
-        [PROGRAM, "restore", str(file), "--state-dir", str(state)],
-        env=scrubbed_environment(campaign.directory),
-        capture_output=True,
-        timeout=max(RESTORE_SECONDS, WATCHDOG_SECONDS),
-        check=False,
-    )
-    assert (restored.returncode, restored.stderr) == (0, b"")
+    restored = run(campaign.directory, "restore", str(file), "--state-dir", str(state))
+    assert (restored.returncode, restored.stderr) == (0, "")
     manager = RunningManager(campaign.directory / "manager")
     try:
         with Api(manager) as api:
@@ -127,11 +119,12 @@ def test_killed_restore_leaves_old_or_new_database(campaign: Campaign) -> None:
     count = campaign.count(short=2, long=50)
     chance = campaign.chance()
     directory = campaign.directory
+    events = campaign.count(short=400, long=1500)
     file, present = directory / "backup.db", directory / "present.db"
-    make_database(f"sqlite:///{file}", NEWEST, sessions=20, events=1500)
-    make_database(f"sqlite:///{present}", NEWEST, sessions=10, events=1500)
-    old = Contents(revision=NEWEST, sessions=10, events=15_000)
-    new = Contents(revision=NEWEST, sessions=20, events=30_000)
+    make_database(f"sqlite:///{file}", NEWEST, sessions=20, events=events)
+    make_database(f"sqlite:///{present}", NEWEST, sessions=10, events=events)
+    old = Contents(revision=NEWEST, sessions=10, events=10 * events)
+    new = Contents(revision=NEWEST, sessions=20, events=20 * events)
     took = 1.0
     found = []
     for number in range(count + 1):

@@ -30,7 +30,7 @@ def test_follower_gets_each_event_once_despite_cuts(
     start_manager: Callable[..., RunningManager],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    count = campaign.count(short=40, long=1000)
+    count = campaign.count(short=20, long=1000)
 
     def fault(number: int) -> Fault | None:
         chance = campaign.chance(number)

@@ -132,7 +132,7 @@ def test_output_has_no_terminal_controls_and_no_forged_lines(
     scene: Scene, campaign: Campaign
 ) -> None:
     chance = campaign.chance()
-    strings = [hostile(chance) for _ in range(campaign.count(short=240, long=5000))]
+    strings = [hostile(chance) for _ in range(campaign.count(short=120, long=5000))]
     fill(scene, strings)
     define_agents(scene.project, strings)
     shell = scene.shell
@@ -188,7 +188,7 @@ def test_logs_have_no_forged_lines(scene: Scene, campaign: Campaign) -> None:
 
 def test_commands_that_print_raw_text_fail_the_check(scene: Scene, campaign: Campaign) -> None:
     chance = campaign.chance()
-    strings = [hostile(chance) for _ in range(240)]
+    strings = [hostile(chance) for _ in range(60)]
     fill(scene, strings)
     unsafe = replace(scene.shell, python=PROGRAM)
     for command, arguments in (("ao-list-sessions", ["--here"]), ("ao-logs", ["events"])):

@@ -19,23 +19,23 @@ from tests.support.transcript_files import Transcript
 
 pytestmark = pytest.mark.stress
 
-FILES, TURNS = 24, 30
-
 
 def test_killed_imports_end_as_an_undisturbed_one(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=100)
+    count = campaign.count(short=2, long=100)
+    files = campaign.count(short=9, long=24)
+    longest = 1.0 if campaign.is_long else 0.4
     chance = campaign.chance()
-    transcripts = made(chance, files=FILES, turns=TURNS)
+    transcripts = made(chance, files=files, turns=campaign.count(short=12, long=30))
     home = campaign.directory / "home"
     for transcript in transcripts:
         transcript.write(home)
     person = scene.shell.having(HOME=str(home))
     expected, searched = undisturbed(scene, person, transcripts)
-    assert len(searched) > FILES
+    assert len(searched) > files
     killed: Counter[str] = Counter()
     for _ in range(count):
         running = person.start("ao-import")
-        campaign.pause(chance, 0.05, 1.0)
+        campaign.pause(chance, 0.05, longest)
         who = chance.choice(["importer", "manager", "both"])
         killed[who] += 1
         if who != "importer":
@@ -51,8 +51,8 @@ def test_killed_imports_end_as_an_undisturbed_one(campaign: Campaign, scene: Sce
     assert stored(scene, transcripts) == expected
     assert found_by_search(scene) == searched
     again = person.run("ao-import", "--json").json
-    assert (again["events"], again["requests"], again["unchanged"]) == (0, 0, FILES)
-    campaign.tell(f"{count} kills of an import of {FILES} files: {dict(killed)}; all as expected")
+    assert (again["events"], again["requests"], again["unchanged"]) == (0, 0, files)
+    campaign.tell(f"{count} kills of an import of {files} files: {dict(killed)}; all as expected")
 
 
 def found_by_search(scene: Scene) -> set[tuple[str, int]]:

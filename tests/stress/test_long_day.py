@@ -71,8 +71,8 @@ def live(day: Day, manager: RunningManager, batches: int, *, reconnects: int) ->
 def test_long_day_loses_nothing_and_memory_is_stable(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
-    events = campaign.count(short=6000, long=2_200_000)
-    restarts = campaign.count(short=2, long=24)
+    events = campaign.count(short=2500, long=2_200_000)
+    restarts = campaign.count(short=1, long=24)
     reconnects = campaign.count(short=20, long=300)
     manager = start_manager(variables=RETENTION)
     ids = [f"agent-{number}" for number in range(AGENTS)]

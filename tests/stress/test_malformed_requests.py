@@ -103,7 +103,7 @@ def keep_wrong(campaign: Campaign, seen: Seen) -> list[str]:
 
 
 def test_malformed_requests_cause_no_internal_error(campaign: Campaign) -> None:
-    count = campaign.count(short=1000, long=200_000)
+    count = campaign.count(short=600, long=200_000)
     manager = RunningManager(campaign.directory / "manager")
     try:
         aim = Aim(port=manager.port, token=manager.token, session_id="own", victim_id="victim")

@@ -16,7 +16,6 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
-RUNS = 8
 KINDS: tuple[tuple[str, ...], ...] = (("slow",), ("alone", "polite"), ())
 STUBBORN_KINDS = (*KINDS, ("stubborn",), ("stubborn", "slow"))
 LADDER_SECONDS = 13.0
@@ -29,7 +28,7 @@ def test_runs_survive_manager_kills_with_complete_record(campaign: Campaign, sce
     count = campaign.count(short=2, long=60)
     chance = campaign.chance()
     until = scene.directory / "until"
-    names = [f"run-{number}" for number in range(RUNS)]
+    names = [f"run-{number}" for number in range(campaign.count(short=4, long=8))]
     assignments = [
         scene.create(name, scene.family(name, "alone", f"until={until}", "pause=30"))
         for name in names
@@ -62,7 +61,7 @@ def test_runs_survive_manager_kills_with_complete_record(campaign: Campaign, sce
         assert said == [f"{number}\n" for number in range(1, len(said) + 1)]
         assert "".join(said) == scene.journal(assignment.session_id).read_text()
         total += len(said)
-    campaign.tell(f"{count} kills under {RUNS} runs: all completed, seed {campaign.seed!r}")
+    campaign.tell(f"{count} kills under {len(names)} runs: all completed, seed {campaign.seed!r}")
     campaign.tell(f"{total} events, each stored once and in order")
     campaign.tell(f"downtime: {spread(down)}; all delivered {late:.1f} s after the last end")
 

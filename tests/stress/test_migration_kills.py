@@ -21,7 +21,7 @@ from tests.support.killed import Worker, open_one
 pytestmark = pytest.mark.stress
 
 NEWEST = known_revisions()[-1]
-SESSIONS, EVENTS = 20, 1500
+SESSIONS = 20
 
 
 def schema(path: Path) -> dict[str, set[str]]:
@@ -37,9 +37,10 @@ def open_here(path: Path) -> None:
 
 def test_killed_migration_leaves_one_schema_and_all_data(campaign: Campaign) -> None:
     count = campaign.count(short=2, long=50)
+    events = campaign.count(short=400, long=1500)
     chance = campaign.chance()
     earlier = campaign.directory / "earlier.db"
-    make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=EVENTS)
+    make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=events)
     migrated = campaign.directory / "migrated.db"
     shutil.copy(earlier, migrated)
     opener = Worker(open_one, f"sqlite:///{migrated}")
@@ -63,14 +64,14 @@ def test_killed_migration_leaves_one_schema_and_all_data(campaign: Campaign) -> 
         assert problems == []
         assert contents is not None
         assert schema(path) == schemas[contents.revision]
-        whole = Contents(revision=contents.revision, sessions=SESSIONS, events=SESSIONS * EVENTS)
+        whole = Contents(revision=contents.revision, sessions=SESSIONS, events=SESSIONS * events)
         assert contents == whole
         found.append(contents.revision)
         before = path.with_name(f"sessions.db.before-{NEWEST}")
         if before.exists():
             kept += 1
             assert verify(before)[0] == Contents(
-                revision="0003", sessions=SESSIONS, events=SESSIONS * EVENTS
+                revision="0003", sessions=SESSIONS, events=SESSIONS * events
             )
         assert contents.revision == "0003" or before.exists()
         open_here(path)

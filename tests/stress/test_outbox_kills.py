@@ -87,7 +87,7 @@ def _life_and_number(event_id: str) -> tuple[int, int]:
 
 
 def test_outbox_events_arrive_despite_kills(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=9, long=1000)
+    count = campaign.count(short=6, long=1000)
     chance = campaign.chance()
     killed: Counter[str] = Counter()
     with ExitStack() as stack:

@@ -38,7 +38,7 @@ def create(api: Api) -> None:
 
 def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
-    count = campaign.count(short=50, long=1000)
+    count = campaign.count(short=20, long=1000)
     events = campaign.count(short=200, long=2000)
     ready = threading.Barrier(LIVE + 1)
 
@@ -91,7 +91,7 @@ def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) ->
 
 
 def test_stop_under_load_keeps_acknowledged_events(campaign: Campaign) -> None:
-    readers = campaign.count(short=20, long=100)
+    readers = campaign.count(short=8, long=100)
     took, acknowledged = [], 0
     for number in range(campaign.count(short=1, long=100)):
         manager = RunningManager(campaign.directory / f"manager-{number}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ OUTER_PORT = 9000
 
 def nested(shell: Shell, name: str, pids: Path, *options: str) -> str:
     """Return a shell command that starts a session whose agent never ends."""
-    family = f"python3 -S {FAMILY} {pids} alone polite"
+    family = f"{sys.executable} -S {FAMILY} {pids} alone polite"
     return " ".join([*shell.command("ao-new", name), *options, f"--executor command -- {family}"])
 
 
@@ -121,7 +122,7 @@ def test_manager_started_by_an_agent_survives_its_stop(
         (
             f"{elsewhere} {nested(here, 'own', own, '-d')}",
             nested(here, "child", child, "-d"),
-            f"exec python3 -S {FAMILY} {directory / 'parent.pids'}",
+            f"exec {sys.executable} -S {FAMILY} {directory / 'parent.pids'}",
         )
     )
     command = ("parent", "-d", "--executor", "command", "--", "sh", "-c", script)

@@ -21,7 +21,8 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
-EVENTS = 2000
+ALL_BYTES = 2_000_000
+"""Size of the texts of all events, which no socket can buffer for a stalled reader."""
 LIVE = 10
 MAX_GROWTH_BYTES = 100 * 1024 * 1024
 STREAMS = 200
@@ -39,7 +40,9 @@ def memory_of(manager: RunningManager) -> int:
 
 def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) -> None:
     manager = scene.manager
-    count = campaign.count(short=100, long=1000)
+    count = campaign.count(short=30, long=1000)
+    posts = campaign.count(short=40, long=200)
+    text = "x" * (ALL_BYTES // posts // 10)
 
     def read_all(_: int) -> list[int]:
         with streaming(manager, EVENTS_PATH) as stream:
@@ -53,15 +56,15 @@ def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) 
         ]
         live = [threads.submit(read_all, number) for number in range(LIVE)]
         slowest, largest = 0.0, 0
-        for number in range(EVENTS // 10):
-            events = [{"event_type": "some", "text": "x" * 1000, "number": number}] * 10
+        for number in range(posts):
+            events = [{"event_type": "some", "text": text, "number": number}] * 10
             began = time.monotonic()
             assert api.post(EVENTS_PATH, events).status == 201
             slowest = max(slowest, time.monotonic() - began)
             largest = max(largest, memory_of(manager))
         assert api.post(EVENTS_PATH, {"event_type": "session_stop"}).status == 201
         for reader in live:
-            assert reader.result(WATCHDOG_SECONDS) == list(range(1, EVENTS + 2))
+            assert reader.result(WATCHDOG_SECONDS) == list(range(1, posts * 10 + 2))
         cut = manager.log().count("was disconnected")
         wait_for(
             lambda: manager.log().count("was disconnected") == count or None,
@@ -95,8 +98,8 @@ def test_only_deadlines_cut_off_stalled_readers(campaign: Campaign) -> None:
                         stack.enter_context(open_and_take_nothing(manager, EVENTS_PATH))
                         for _ in range(20)
                     ]
-                    events = [{"event_type": "some", "text": "x" * 1000}] * 10
-                    for _ in range(EVENTS // 10):
+                    events = [{"event_type": "some", "text": "x" * 10_000}] * 10
+                    for _ in range(ALL_BYTES // 100_000):
                         assert api.post(EVENTS_PATH, events).status == 201
             wait_for(
                 lambda: cutting.log().count("was disconnected") == len(stalled[cutting]),
@@ -112,7 +115,7 @@ def test_only_deadlines_cut_off_stalled_readers(campaign: Campaign) -> None:
 
 def test_manager_stops_quickly_with_many_open_streams(campaign: Campaign) -> None:
     took = []
-    streams = campaign.count(short=60, long=STREAMS)
+    streams = campaign.count(short=20, long=STREAMS)
     for number in range(campaign.count(short=1, long=20)):
         manager = RunningManager(campaign.directory / f"manager-{number}")
         with Api(manager) as api, ExitStack() as stack:

@@ -47,7 +47,7 @@ def restarted(manager: RunningManager) -> float:
 def test_restarted_manager_soon_accepts_events(
     campaign: Campaign, start_manager: StartManager, tmp_path: Path
 ) -> None:
-    megabytes = campaign.count(short=20, long=1000)
+    megabytes = campaign.count(short=4, long=1000)
     fill(tmp_path / "big" / "state", changes(megabytes))
     database = tmp_path / "big" / "state" / "sessions.db"
     size = database.stat().st_size
@@ -60,7 +60,7 @@ def test_restarted_manager_soon_accepts_events(
     killed, logs = [], []
     for _ in range(campaign.count(short=1, long=5)):
         with Api(manager) as api:
-            for _ in range(campaign.count(short=4, long=20)):
+            for _ in range(campaign.count(short=2, long=20)):
                 many = [{"event_type": "x", "text": "x" * EVENT_CHARS}] * 900
                 assert api.post("/sessions/s2/events", many).status == 201
         manager.kill()

@@ -23,7 +23,7 @@ COMMAND_SECONDS = 10.0
 
 
 def test_ao_stop_ends_all_processes_of_a_stubborn_agent(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=2, long=100)
+    count = campaign.count(short=1, long=100)
 
     def play(number: int) -> float:
         name = f"stubborn-{number}"
@@ -112,7 +112,7 @@ def test_timeout_ends_a_run_by_the_same_signals(campaign: Campaign, scene: Scene
 
 def test_only_one_of_two_concurrent_resumes_wins(campaign: Campaign, scene: Scene) -> None:
     sessions = 4 if campaign.is_long else 1
-    races = campaign.count(short=2, long=250)
+    races = campaign.count(short=1, long=250)
 
     def play(session: int) -> None:
         name = f"session-{session}"
@@ -140,7 +140,7 @@ def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
 
 
 def test_one_shell_starts_and_awaits_many_sessions(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=4, long=20)
+    count = campaign.count(short=3, long=20)
     names = " ".join(f"s{number}" for number in range(count))
     new, wait = (" ".join(scene.shell.command(c)) for c in ("ao-new", "ao-wait"))
     one = f"{new} $n -d --executor command -- echo $n"

@@ -97,7 +97,7 @@ def race(campaign: Campaign, number: int, directory: Path) -> list[float]:
 
 
 def test_one_of_concurrent_managers_serves_and_is_named(campaign: Campaign) -> None:
-    count = campaign.count(short=4, long=100)
+    count = campaign.count(short=3, long=100)
     took = [
         seconds for number in range(count) for seconds in race(campaign, number, campaign.directory)
     ]
