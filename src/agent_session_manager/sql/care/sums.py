@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -33,22 +34,28 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
     """
     if not _has_sums(connection):
         return
+    for statement, text in _checks():
+        found = connection.execute(statement)
+        yield from (text.format(*row) for row in islice(found, SHOWN_OF_A_KIND))
+
+
+@cache
+def _checks() -> tuple[tuple[str, str], ...]:
+    """Return the queries for wrong values, each with the text of its problem."""
     wrong_states = select(sessions.c.session_id, sessions.c.state, STATE_OF_NEWEST_RUN).where(
         sessions.c.state.op("IS NOT")(STATE_OF_NEWEST_RUN)
     )
-    for statement, text in (
-        (wrong_states, "session {0!r}: its state should be {2!r}, and is {1!r}"),
+    return (
+        (_to_sql(wrong_states), "session {0!r}: its state should be {2!r}, and is {1!r}"),
         (
-            _in_one_only(facets, all_facets()),
+            _to_sql(_in_one_only(facets, all_facets())),
             "facets: the number of sessions of {0} {1!r} is wrong",
         ),
         (
-            _in_one_only(usage_sums, all_usage_sums()),
+            _to_sql(_in_one_only(usage_sums, all_usage_sums())),
             "usage_sums: the sums of agent {1!r} in hour {0} differ from the record",
         ),
-    ):
-        found = connection.execute(_to_sql(statement))
-        yield from (text.format(*row) for row in islice(found, SHOWN_OF_A_KIND))
+    )
 
 
 def rebuild_sums(connection: sqlite3.Connection) -> None:
