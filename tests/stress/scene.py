@@ -111,6 +111,14 @@ class Scene:
 
         return wait_for(ended, f"{session_id} ends", seconds=seconds, every=0.05)
 
+    def await_loss(self, session_id: str) -> Json:
+        """Wait until a run whose supervisor is silent is lost; return the session.
+
+        Time passes for the manager at once: no other run may be open.
+        """
+        self.manager.time.let_pass(self.lease_seconds + TICK_SECONDS)
+        return self.await_reason(session_id, "lost")
+
     def await_reason(self, session_id: str, reason: str | None) -> Json:
         """Wait until the newest run has this reason, or None for open; return the session."""
 

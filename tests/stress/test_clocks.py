@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,10 +26,14 @@ DAY_SECONDS = 24 * 3600.0
 STEPS = (-3 * DAY_SECONDS, 3 * DAY_SECONDS, -3600.0, 0.0)
 LEASE_SECONDS = MIN_LEASE_SECONDS
 CLAIM_EVERY_SECONDS = 0.4
+AT_A_TIME_SECONDS = LEASE_SECONDS / 3
+"""Time that passes for the manager between two renewals of every lease, as for supervisors."""
 HOLDERS = 4
 
 
-def hold(manager: RunningManager, session_id: str, ending: threading.Event) -> None:
+def hold(
+    manager: RunningManager, session_id: str, ending: threading.Event, renewed: Counter[str]
+) -> None:
     """Act as a live supervisor: renew the lease and append events at intervals."""
     while not ending.wait(CLAIM_EVERY_SECONDS):
         try:
@@ -36,22 +41,36 @@ def hold(manager: RunningManager, session_id: str, ending: threading.Event) -> N
                 lease = {"holder": session_id}
                 api.put(f"/sessions/{session_id}/runs/1/lease", lease)
                 api.post(f"/sessions/{session_id}/events", {"event_type": "x"})
+                renewed[session_id] += 1
         except GONE:
             pass
 
 
 @contextmanager
-def holders(manager: RunningManager, ids: list[str]) -> Iterator[None]:
+def holders(manager: RunningManager, ids: list[str]) -> Iterator[Counter[str]]:
+    """Hold these runs; yield the number of renewals of each, which grows."""
     ending = threading.Event()
-    threads = [threading.Thread(target=hold, args=(manager, each, ending)) for each in ids]
+    renewed: Counter[str] = Counter()
+    threads = [threading.Thread(target=hold, args=(manager, each, ending, renewed)) for each in ids]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield renewed
     finally:
         ending.set()
         for thread in threads:
             thread.join(WATCHDOG_SECONDS)
+
+
+def let_a_lease_pass(manager: RunningManager, ids: list[str], renewed: Counter[str]) -> None:
+    """Let more than a lease pass for the manager, in parts, and each run be renewed after each."""
+    for _ in range(4):
+        manager.time.let_pass(AT_A_TIME_SECONDS)
+        before = renewed.copy()
+        wait_for(  # the first renewal may have begun earlier
+            lambda before=before: all(renewed[each] >= before[each] + 2 for each in ids),  # type: ignore[misc]
+            "the held runs are renewed",
+        )
 
 
 def test_clock_change_loses_no_run_and_keeps_order_of_times(campaign: Campaign) -> None:
@@ -66,7 +85,7 @@ def test_clock_change_loses_no_run_and_keeps_order_of_times(campaign: Campaign) 
         with Api(manager) as api:
             for session_id in [*ids, "silent"]:
                 create(api, session_id)
-        with holders(manager, ids):
+        with holders(manager, ids) as renewed:
             for number in range(count):
                 begin_one(manager, f"step-{number}")
                 shift = chance.choice(STEPS)
@@ -80,6 +99,7 @@ def test_clock_change_loses_no_run_and_keeps_order_of_times(campaign: Campaign) 
                 end_one(manager, f"step-{number}")
                 ended.append(f"step-{number}")
                 campaign.pause(chance, 0, 1.5)  # let the clock run between steps
+            let_a_lease_pass(manager, ids, renewed)
             with Api(manager) as api:
                 for session_id in ids:
                     assert session(api, session_id)["reason"] is None

@@ -168,7 +168,7 @@ def test_power_cut_loses_no_acknowledged_event(campaign: Campaign) -> None:
 
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
 def test_fewer_syncs_lose_events(campaign: Campaign, synchronous: str) -> None:
-    count = campaign.count(short=30, long=1000)
+    count = campaign.count(short=20, long=1000)
     found = cut_often(campaign, count, synchronous)
     campaign.tell(f"{count} cuts with synchronous = {synchronous}: {dict(found)}")
     assert found["lossy"] + found["corrupt"] > 0

@@ -87,13 +87,12 @@ def test_ao_stop_records_the_end_of_a_run_without_supervisor(
     campaign.tell(f"ao-stop after the supervisor's death: {seconds:.2f} s")
 
 
-@pytest.mark.short_leases
 def test_ao_stop_reaches_the_supervisor_of_a_lost_run(campaign: Campaign, scene: Scene) -> None:
     session = scene.start("x", *scene.family("x"))
     pids = scene.await_pids("x", 3)
     supervisor = scene.await_supervisor(session["session_id"])
     os.kill(supervisor.pid, signal.SIGSTOP)
-    scene.await_reason(session["session_id"], "lost")
+    scene.await_loss(session["session_id"])
     paused = scene.shell.run("ao-stop", "x", "--timeout", "0")
     assert (paused.exit_code, paused.stdout) == (NOT_FINISHED, ""), paused
     os.kill(supervisor.pid, signal.SIGCONT)
