@@ -139,7 +139,7 @@ def _race(scene: Scene, name: str, agent: str, *, run: int) -> None:
 
 
 def test_one_shell_starts_and_awaits_many_sessions(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=3, long=20)
+    count = campaign.count(short=2, long=20)
     names = " ".join(f"s{number}" for number in range(count))
     new, wait = (" ".join(scene.shell.command(c)) for c in ("ao-new", "ao-wait"))
     one = f"{new} $n -d --executor command -- echo $n"

@@ -17,8 +17,6 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
-FILES, TURNS = 9, 12
-
 
 def grow(path: Path, whole: bytes, chance: Random) -> None:
     """Append a part of a file's text, which can end within a line.
@@ -38,9 +36,10 @@ def heads_of(scene: Scene, transcripts: list[Transcript]) -> list[int]:
 
 
 def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene: Scene) -> None:
-    count = campaign.count(short=2, long=100)
+    count = campaign.count(short=1, long=100)
+    files = campaign.count(short=6, long=9)
     chance = campaign.chance()
-    transcripts = made(chance, files=FILES, turns=TURNS)
+    transcripts = made(chance, files=files, turns=campaign.count(short=6, long=12))
     home = campaign.directory / "home"
     person = scene.shell.having(HOME=str(home))
     texts = {each.write(home): each.text().encode() for each in transcripts}
@@ -75,5 +74,5 @@ def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene:
     assert stored(scene, transcripts) == expected
     again = [person.run("ao-import", "--json").json for _ in range(2)]
     assert [each[name] for each in again for name in ("events", "requests")] == [0] * 4
-    assert again[1]["unchanged"] == FILES
-    campaign.tell(f"{count} kills of a watcher of {FILES} growing files; all as expected")
+    assert again[1]["unchanged"] == files
+    campaign.tell(f"{count} kills of a watcher of {files} growing files; all as expected")
