@@ -197,7 +197,7 @@ def test_session_stopped_before_its_answer_can_be_resumed(
 def test_cleared_conversation_is_resumed_under_its_new_id(
     claude: Shell, records: ManagerClient, model: ModelServer, own_home: Path
 ) -> None:
-    """After `/new`, as after `/clear`, Claude Code continues under a new id."""
+    """After `/new` and `/reset`, as after `/clear`, Claude Code continues under a new id."""
 
     def asked(step: str) -> str:
         model.forget()
@@ -207,18 +207,16 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
         return json.dumps(request["body"]["messages"])
 
     assert claude.run("ao-new", "x", "-p", "/new") == Ended(DONE, "", "")
+    assert claude.run("ao-resume", "x", "-p", "/reset") == Ended(DONE, "", "")
     asked("It is a swift.")
     left = own_home / ".claude" / "projects"
-    assert len([*left.glob("*/*.jsonl")]) == 1
+    assert [*left.glob("*/*.jsonl")] != []
     shutil.rmtree(left)  # as on another machine
     assert "It is a swift." in asked("It was a swift.")
     session = session_of(claude)
-    (moved,) = [
-        event
-        for event in events_of(records, session["session_id"])
-        if event["event_type"] == "conversation"
-    ]
-    assert moved["conversation_id"] != session["session_id"]
+    events = events_of(records, session["session_id"])
+    moved = [e["conversation_id"] for e in events if e["event_type"] == "conversation"]
+    assert len({session["session_id"], *moved}) == 3
     forked = claude.run("ao-resume", "x", "--fork", "y", "-p", script({"text": "Forked."}))
     assert forked == Ended(DONE, "Forked.\n", "")
     assert "It was a swift." in json.dumps(model.requests()[-1]["body"]["messages"])

@@ -39,7 +39,7 @@ COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
 )
 OURS = "lib"
-"""Package of the commands; a program that would find another one loads that one."""
+"""Package of the commands. A program that would find another package of this name loads it."""
 LATER = ("claude_agent_sdk", "psutil", "yaml")
 """Libraries that its modules import only on first use."""
 
@@ -136,7 +136,9 @@ def _import_modules() -> None:
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
-    httpx.Client(trust_env=False, verify=False).close()  # the first one loads more, and OpenSSL
+    httpx.Client(
+        timeout=1, trust_env=False, verify=False
+    ).close()  # the first one loads more, and OpenSSL
     del sys.path[0]
     gc.collect()
     gc.freeze()  # a collection in a child would copy this memory
@@ -258,7 +260,7 @@ def _run(request: dict[str, Any]) -> None:
         sys.argv = ["-m", *arguments]
         sys.path.insert(0, str(Path.cwd()))
         _forget_modules_of_others()
-        sys.modules.pop(module, None)  # Python runs a module that nobody has imported
+        sys.modules.pop(module, None)  # not yet imported, as in a new Python
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
         sys.argv = [program, *arguments]
