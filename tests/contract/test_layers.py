@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,14 @@ def files(root: Path) -> list[Path]:
     return sorted(root.rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield each module that a file imports in any place, a relative import with its dots."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return the modules that a file imports in any place, a relative import with its dots."""
+    return tuple(names_in(ast.parse(path.read_text("utf-8"))))
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
