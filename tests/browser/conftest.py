@@ -33,6 +33,8 @@ LOAD_MS = 60_000
 expect.set_options(timeout=LOAD_MS)
 
 
+FOREIGN = "foreign.test"
+"""A foreign name that resolves to this machine, as hostile DNS could do."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -41,6 +43,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1",
 ]
 
 
@@ -67,8 +70,20 @@ FIRST_SHOWN = """([what, wanted]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
+@pytest.hookimpl(tryfirst=True)  # the whole run is ordered by groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run this suite in one process, for its browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Yield one browser for the suite.
+
+    It ends with the suite: until then, the driver has an event loop in the thread of the tests.
+    """
     path = find_browser()
     assert path is not None, "Chromium is not installed: run make browser"
     with warnings.catch_warnings(), sync_playwright() as playwright:
@@ -128,12 +143,15 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a manager's page in a new context, without a token."""
+    """Return a function that opens a manager's page in a new context, without a token.
+
+    The page shows no animation: each of its frames would be drawn by the processor.
+    """
     with ExitStack() as stack:
         visits: list[Visit] = []
 
         def open_one(manager: RunningManager, **options: Any) -> Visit:
-            context = chromium.new_context(**options)
+            context = chromium.new_context(reduced_motion="reduce", **options)
             stack.callback(context.close)
             visits.append(Visit(context, manager))
             return visits[-1]

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from agent_session_manager.domain.session import Session
+from agent_session_manager.store.changes import CreateSession
 from tests.support.api import Api
+from tests.support.filling import opened_store
+
+
+def fill_list(state_dir: Path, sessions: Iterable[CreateSession]) -> None:
+    """Create sessions before a manager starts, each at a moment of its own."""
+    with opened_store(state_dir) as store:
+        for each in sessions:
+            (created,) = store.commit([each])
+            assert isinstance(created, Session), created
 
 
 def create(api: Api, session_id: str, **fields: Any) -> None:

@@ -6,7 +6,6 @@ events of the manager, not the view of the page. A manager without its guard mus
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +14,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, Frame, Page
 
-from scripts.browser import find_browser
-from tests.browser.conftest import FLAGS, LOAD_MS
+from tests.browser.conftest import FOREIGN, LOAD_MS
 from tests.browser.filled_sessions import create
 from tests.support.api import Api
 from tests.support.environment import BIN
@@ -26,7 +24,6 @@ from tests.support.manager import RunningManager
 from tests.support.recorded import answers, program
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = "evil.test"
 VECTORS = (
     "fetch-get", "fetch-simple-post", "fetch-json-post", "xhr", "form", "image", "script",
     "socket", "event-source", "beacon", "iframe", "worker",
@@ -119,19 +116,6 @@ def page_server() -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium_of_others() -> Iterator[Browser]:
-    """Start a Chromium that resolves a foreign name to this machine, as hostile DNS could."""
-    path = find_browser()
-    assert path is not None, "Chromium is not installed: run make browser"
-    rules = f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"
-    with warnings.catch_warnings(), sync_playwright() as playwright:
-        warnings.simplefilter("ignore")  # warnings of the driver at its start
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, rules])
-        yield browser
-        browser.close()
 
 
 @dataclass
@@ -240,9 +224,9 @@ def _outcome(record: Path) -> Outcome:
 
 
 @pytest.fixture
-def scene(chromium_of_others: Browser, tmp_path: Path) -> Callable[[bool], Scene]:
+def scene(chromium: Browser, tmp_path: Path) -> Callable[[bool], Scene]:
     def make(with_guard: bool) -> Scene:
-        return Scene(chromium_of_others, tmp_path / "manager", with_guard=with_guard)
+        return Scene(chromium, tmp_path / "manager", with_guard=with_guard)
 
     return make
 

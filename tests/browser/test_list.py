@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from agent_session_manager.store.changes import CreateSession
 from tests.browser.conftest import Visit
-from tests.browser.filled_sessions import append, create
+from tests.browser.filled_sessions import append, create, fill_list
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -194,21 +196,24 @@ def test_session_page_can_archive_rename_and_delete(
 
 
 def test_long_list_keeps_its_position_and_renders_few_rows(
-    own: RunningManager, visit: Open, api: Api
+    tmp_path: Path, start_manager: Callable[..., RunningManager], visit: Open
 ) -> None:
     """New sessions do not move the visible rows. The list loads the rest page by page."""
     count = 420  # more than four pages
-    for number in range(count):
-        create(api, f"s{number:04}")
-    page = visit(own).enter("#/sessions")
+    names = [f"s{number:04}" for number in range(count)]
+    changes = [CreateSession(session_id=name, session_name=name) for name in names]
+    fill_list(tmp_path / "full" / "state", changes)
+    full = start_manager(tmp_path / "full")
+    page = visit(full).enter("#/sessions")
     table = page.get_by_role("table", name="Sessions")
     expect(page.locator("[data-session-id=s0419]")).to_be_visible()
     table.evaluate("element => { element.scrollTop = 800 }")
     looked_at = page.locator("[data-session-id=s0395]")
     expect(looked_at).to_be_visible()
     before = looked_at.bounding_box()
-    create(api, "fresh-one")
-    create(api, "fresh-two")
+    with Api(full) as api:
+        create(api, "fresh-one")
+        create(api, "fresh-two")
     expect(page.get_by_test_id("show-new")).to_contain_text("2 new")
     assert looked_at.bounding_box() == before
     page.get_by_test_id("show-new").click()

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from agent_session_manager.store.changes import CreateSession
 from tests.browser.conftest import LIST, TIMELINE, Visit, expect_shown_as, first_shown, scroll_to
-from tests.browser.filled_sessions import append, create, says
+from tests.browser.filled_sessions import append, create, fill_list, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
 Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def own(tmp_path: Path, start_manager: Callable[..., RunningManager]) -> RunningManager:
+    """Start a manager with more sessions than a page of the list, also of those that are even."""
+    directory = tmp_path / "full"
+    parents = (
+        CreateSession(session_id=name, session_name=name, agent_name=("even", "odd")[number % 2])
+        for number, name in enumerate(f"s{number:03}" for number in range(320))
+    )
+    child = CreateSession(session_id="child", session_name="child", parent_session_id="s319")
+    fill_list(directory / "state", [*parents, child])
+    return start_manager(directory)
 
 
 def expect_list(page: Page, *, is_filtered: bool) -> None:
@@ -27,23 +43,20 @@ def expect_list(page: Page, *, is_filtered: bool) -> None:
 
 def open_one_shown(page: Page) -> None:
     """Open a session in the middle of the visible list."""
-    links = page.locator(f"{LIST} .session-link")
     window = page.locator(LIST).bounding_box()
     assert window is not None
-    for link in links.all():
-        box = link.bounding_box()
-        if box and box["y"] > window["y"] + window["height"] / 2:
-            link.click()
-            break
+    middle = window["y"] + window["height"] / 2
+    place = page.locator(f"{LIST} .session-link").evaluate_all(
+        "(links, middle) => links.findIndex(link => link.getBoundingClientRect().top > middle)",
+        middle,
+    )
+    page.locator(f"{LIST} .session-link").nth(place).click()
     page.locator(".session").wait_for()
 
 
 def test_list_and_timeline_keep_their_scroll_position(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
-    for number in range(320):
-        create(api, f"s{number:03}", agent_name="even" if number % 2 == 0 else "odd")
-    create(api, "child", parent_session_id="s319")
     append(api, "s000", *(says(f"number {number}\n\n" * 4) for number in range(400)))
     page = visit(own).enter("#/sessions")
     sessions_link = page.get_by_role("navigation").get_by_role("link", name="Sessions")
