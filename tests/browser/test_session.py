@@ -79,7 +79,7 @@ PIXEL = (
 )
 
 PRINTED_TEXTS = (
-    "number 9", "number 1299", "and its end", "Summary of the start.", "a screenshot",
+    "number 9", "number 499", "and its end", "Summary of the start.", "a screenshot",
     "was = 1", "is = 2", "said the shell", "Started without a prompt.",
 )  # fmt: skip
 
@@ -108,7 +108,7 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
         call(3, "Bash", {"command": "cat a"}),
         result(3, "Bash", "\u001b[32mis = 2\u001b[0m, said the shell"),
         {**says("Summary of the start.", role="user"), "origin": "compaction"},
-        *(says(f"number {number}") for number in range(9, 1300)),
+        *(says(f"number {number}") for number in range(9, 500)),
         says("long " * 5000 + "and its end"),
     )
     page = visit(own).enter("#/sessions/s/seq/1")
