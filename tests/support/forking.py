@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-PRELOADED = ["tests.support.writing_outbox", "tests.support.starting", "tests.support.frozen"]
+PRELOADED = [
+    *("tests.support.writing_outbox", "tests.support.starting", "tests.support.warmed"),
+    "tests.support.frozen",
+]
 
 
 def forking() -> ForkServerContext:
