@@ -79,7 +79,7 @@ pictures: setup browser  ## Take the pictures of the dashboard for the documenta
 	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures
 
 stress: setup  ## Kill, pause and stop runs hundreds of times, and print the figures
-	$(BIN)/pytest -m stress --campaign=long
+	$(BIN)/pytest -m "stress or hypothesis" --campaign=long
 
 bench: setup browser  ## Print each speed next to its limit, measured in the same run
 	$(BIN)/python -m benchmarks

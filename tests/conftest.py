@@ -32,15 +32,17 @@ pytest_plugins = [
 ]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Restore the handlers of a terminal session. A background process of a script ignores these
     # signals, and so would every command that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # A busy machine exceeds the default deadlines of Hypothesis.
-    untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("untimed", untimed)
-    settings.load_profile("untimed")
+    # A busy machine exceeds the default deadlines of Hypothesis. Each run tries other examples.
+    examples = 500 if config.getoption("campaign") == "long" else 30
+    slow = [HealthCheck.too_slow]
+    ours = settings(deadline=None, suppress_health_check=slow, max_examples=examples)
+    settings.register_profile("ours", ours)
+    settings.load_profile("ours")
 
 
 def group_of(item: pytest.Item) -> str:

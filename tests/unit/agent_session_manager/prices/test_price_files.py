@@ -238,7 +238,7 @@ ANY = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(field=st.sampled_from(PLACES), value=ANY)
 def test_any_value_loads_or_raises_one_error(tmp_path: Path, field: str, value: Any) -> None:
     path = tmp_path / "prices.json"
