@@ -61,7 +61,7 @@ def test_first_frame_has_the_newest_thousand_sessions(own: RunningManager) -> No
 def test_session_frames_come_before_the_events_they_explain(
     own: RunningManager, own_api: Api
 ) -> None:
-    ids = [f"s{n}" for n in range(150)]
+    ids = [f"s{n}" for n in range(50)]
     with page_of(own) as page:
         page.next()
         for session_id in ids:
@@ -88,7 +88,7 @@ def test_session_frames_come_before_the_events_they_explain(
 def test_pages_that_connect_under_load_get_each_event_once(
     own: RunningManager, own_api: Api
 ) -> None:
-    ids, batches, pages = [f"s{n}" for n in range(4)], 60, 5
+    ids, batches, pages = [f"s{n}" for n in range(4)], 30, 5
     for session_id in ids:
         send(own_api, session_id, "session_start")
     written: list[str] = []

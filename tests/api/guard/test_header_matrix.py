@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -97,11 +97,11 @@ def _refusal(answer: Answer) -> str | None:
     return {401: TOKEN, 429: TOKEN, 415: TYPE}.get(answer.status)
 
 
-def wrong_answers(manager: RunningManager) -> Counter[str]:
-    """Count the answers of each kind that differ from the table."""
+def wrong_answers(manager: RunningManager, *, every: int = 1) -> Counter[str]:
+    """Count the answers of each kind that differ from the table; ask `every` nth case."""
     wrong: Counter[str] = Counter()
     with raw_connection(manager.port) as kept:
-        for kind, headers in cases():
+        for kind, headers in islice(cases(), None, None, every):
             verdict = expected(kind, headers)
             if kind == "socket":
                 # 403 is the only error status of a handshake.
@@ -133,10 +133,10 @@ def test_every_combination_of_headers_matches_the_table(manager: RunningManager)
 def test_manager_without_its_guard_fails_the_same_table(tmp_path: Path) -> None:
     unguarded = RunningManager(tmp_path, program=PROGRAM)
     try:
-        wrong = wrong_answers(unguarded)
+        wrong = wrong_answers(unguarded, every=7)
     finally:
         unguarded.stop()
-    assert min(wrong[kind] for kind in KINDS) > 100, wrong
+    assert min(wrong[kind] for kind in KINDS) > 14, wrong
 
 
 @each_row("address", ["::1", "::ffff:127.0.0.1"])

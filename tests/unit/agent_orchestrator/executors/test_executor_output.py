@@ -75,7 +75,7 @@ def test_no_part_ends_within_a_character(text: str) -> None:
         for before, cuts in (
             ("", 50),
             ("some words before it\n", 50),
-            ("a=" + "b" * PART_CHARS + " ", 10),
+            ("a=" + "b" * PART_CHARS + " ", 4),
         )
     ],
 )
@@ -103,13 +103,13 @@ def test_secret_is_masked_where_a_part_without_line_ends_is_cut() -> None:
 
 @each_row(
     "size, kind",
-    product((0, 999_999, 1_000_000, 1_000_001, 1_020_001, 2_000_000), ("lines", "bytes")),
+    product((0, 199_999, 200_000, 200_001, 220_004, 400_020), ("lines", "bytes")),
 )
 def test_beginning_and_end_are_kept_and_the_rest_counted(size: int, kind: str) -> None:
-    limit = 1_000_000
+    limit = 200_000
     data = b"".join(b"%d \xc3\xbc\xf0\x9f\x8e\x89\n" % n for n in range(size // 8))
     data = (data if kind == "lines" else data.replace(b"\n", b"\xff"))[:size].ljust(size, b".")
-    chunks = [data[at : at + 33_331] for at in range(0, size, 33_331)]
+    chunks = [data[at : at + 7_331] for at in range(0, size, 7_331)]
     events = written(Output("message", limit=limit), *chunks)
     parts = [event for event in events if event["event_type"] == "message"]
     marks = [event["omitted_bytes"] for event in parts if "omitted_bytes" in event]
