@@ -143,7 +143,7 @@ def test_oversized_requests_are_rejected_without_memory_growth(
 
 
 def test_manager_without_limits_accepts_or_fails_at_bombs(campaign: Campaign) -> None:
-    manager = RunningManager(campaign.directory / "manager", change=remove_limits)
+    manager = RunningManager(campaign.directory / "manager", prepare=remove_limits)
     try:
         aim = Aim(port=manager.port, token=manager.token, session_id="own", victim_id="victim")
         with Api(manager) as api:

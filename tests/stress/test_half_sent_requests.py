@@ -73,8 +73,8 @@ def has_ended(opened: socket.socket) -> bool:
 
 def test_only_deadlines_end_half_sent_requests(campaign: Campaign) -> None:
     """Compare a manager with short deadlines, which closes them all, with one without deadlines."""
-    ending = RunningManager(campaign.directory / "ending", change=shorten_deadlines)
-    keeping = RunningManager(campaign.directory / "keeping", change=remove_limits)
+    ending = RunningManager(campaign.directory / "ending", prepare=shorten_deadlines)
+    keeping = RunningManager(campaign.directory / "keeping", prepare=remove_limits)
     try:
         with half_sent(keeping, 20) as kept, half_sent(ending, 100) as ended:
             wait_for(ended.are_ended, "all connections are closed", every=0.02)

@@ -91,7 +91,7 @@ def per_second(told: list[Told], seconds: float) -> float:
 
 
 def test_manager_without_limits_rejects_no_request(campaign: Campaign) -> None:
-    manager = RunningManager(campaign.directory / "manager", change=remove_limits)
+    manager = RunningManager(campaign.directory / "manager", prepare=remove_limits)
     try:
         with Api(manager) as api:
             api.post("/sessions", {"session_id": "s", "session_name": "s"})

@@ -85,7 +85,7 @@ def test_only_deadlines_cut_off_stalled_readers(campaign: Campaign) -> None:
     """Compare a manager with short deadlines, which cuts off all, with one without deadlines."""
     changes = (shorten_deadlines, remove_limits)
     cutting, keeping = (
-        RunningManager(campaign.directory / f"manager-{number}", change=change)
+        RunningManager(campaign.directory / f"manager-{number}", prepare=change)
         for number, change in enumerate(changes)
     )
     try:

@@ -10,13 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.forking import forking, live_in
+from tests.support.namespaces import mount_own_disk
 from tests.support.waiting import WATCHDOG_SECONDS
+
+OwnDisk = tuple[Path, str]
+"""A directory, and the options of the disk that is mounted there."""
 
 
 def run_forked(
-    arguments: list[str], environment: Mapping[str, str]
+    arguments: list[str], environment: Mapping[str, str], disk: OwnDisk | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end in a separate process; its stdin is /dev/null.
+
+    With a `disk`, only this process has it. The names of its files follow the output.
 
     Raises:
         subprocess.TimeoutExpired: the command is still running.
@@ -24,7 +30,7 @@ def run_forked(
     with TemporaryDirectory() as directory:
         files = [Path(directory, name) for name in ("stdout", "stderr")]
         process = forking().Process(
-            target=_run, args=(arguments, dict(environment), Path.cwd(), files), daemon=True
+            target=_run, args=(arguments, dict(environment), Path.cwd(), files, disk), daemon=True
         )
         process.start()
         process.join(WATCHDOG_SECONDS)
@@ -36,7 +42,11 @@ def run_forked(
 
 
 def _run(
-    arguments: list[str], environment: dict[str, str], directory: Path, files: list[Path]
+    arguments: list[str],
+    environment: dict[str, str],
+    directory: Path,
+    files: list[Path],
+    disk: OwnDisk | None,
 ) -> None:
     """Run the command in this process, with its directory, output, environment and arguments."""
     from agent_session_manager.cli.main import main
@@ -48,4 +58,10 @@ def _run(
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
     os.chdir(directory)
     live_in(environment)
-    main(arguments, prog_name="agent-session-manager")
+    if disk is not None:
+        mount_own_disk(*disk)
+    try:
+        main(arguments, prog_name="agent-session-manager")
+    finally:
+        if disk is not None:
+            sys.stdout.writelines(f"{file.name}\n" for file in disk[0].iterdir())

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from tests.support.forking import forking, live_in, write_to
 
+Prepare = Callable[[], object]
+"""A function that can be pickled: of a module, or a `partial` of one."""
+
 
 class ForkedManager:
     """A forked manager, with the part of the interface of `subprocess.Popen` that tests need."""
@@ -22,15 +25,11 @@ class ForkedManager:
         arguments: list[str],
         environment: dict[str, str],
         log_path: Path,
-        moved_time: Path | None = None,
-        change: Callable[[], None] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
-        """Fork a manager; `moved_time` is the directory of its `ManagerTime`, if any.
-
-        `change` is called in the manager before it starts; it must be a function of a module.
-        """
+        """Fork a manager; its process calls `prepare` before the command."""
         self._process: ForkServerProcess = forking().Process(
-            target=_run, args=(arguments, environment, log_path, moved_time, change), daemon=True
+            target=_run, args=(arguments, environment, log_path, prepare), daemon=True
         )
         self._process.start()
 
@@ -56,20 +55,13 @@ class ForkedManager:
 
 
 def _run(
-    arguments: list[str],
-    environment: dict[str, str],
-    log_path: Path,
-    moved_time: Path | None,
-    change: Callable[[], None] | None,
+    arguments: list[str], environment: dict[str, str], log_path: Path, prepare: Prepare | None
 ) -> None:
     """Run the command in this process, with its environment, output and arguments."""
     from agent_session_manager.cli.main import main
-    from tests.support.manager_time import live_in_time_of
 
     write_to(log_path)
     live_in(environment)
-    if moved_time is not None:
-        live_in_time_of(moved_time)
-    if change is not None:
-        change()
+    if prepare is not None:
+        prepare()
     main(arguments, prog_name="agent-session-manager")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import http.client
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from agent_session_manager.machine.discovery import Announcement, find_manager
 from tests.support.environment import BIN, scrubbed_environment
-from tests.support.forked_manager import ForkedManager
-from tests.support.manager_time import ManagerTime
+from tests.support.forked_manager import ForkedManager, Prepare
+from tests.support.manager_time import ManagerTime, live_in_time_of
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 PROGRAM = str(BIN / "agent-session-manager")
@@ -33,13 +34,13 @@ class RunningManager:
         variables: dict[str, str] | None = None,
         program: Sequence[str] = (),
         moves_time: bool = False,
-        change: Callable[[], None] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """Start the manager and wait until it serves.
 
         Without a `program` it is forked, which skips the imports, most of the time of a start.
-        With `moves_time` the test can move its clock through the attribute `time`. `change` is
-        called in the forked process first; it replaces a part of the manager.
+        With `moves_time` the test can move its clock through the attribute `time`. The forked
+        process calls `prepare` before the command.
         """
         self.directory = directory
         self.state_dir = directory / "state"
@@ -49,9 +50,8 @@ class RunningManager:
         self._variables = variables or {}
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
-        self._moved_time = directory if moves_time else None
+        self._prepare = partial(live_in_time_of, directory) if moves_time else prepare
         self.time = ManagerTime(directory)
-        self._change = change
         self._start(port)
 
     @property
@@ -109,9 +109,7 @@ class RunningManager:
         environment = {**scrubbed_environment(self.home), **self._variables}
         self.process: subprocess.Popen[bytes] | ForkedManager
         if not self._program:
-            self.process = ForkedManager(
-                arguments, environment, self.log_path, self._moved_time, self._change
-            )
+            self.process = ForkedManager(arguments, environment, self.log_path, self._prepare)
             return
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

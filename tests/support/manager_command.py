@@ -6,12 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_command import run_forked
-from tests.support.own_disk import on_own_disk
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.namespaces import require_own_disk
 
 Ran = subprocess.CompletedProcess[str]
 
@@ -36,18 +33,12 @@ def assert_failed(ran: Ran, code: int, *words: str) -> None:
 
 
 def run_on_own_disk(
-    disk: Path, options: str, command: Sequence[str], environment: dict[str, str]
+    disk: Path, options: str, arguments: Sequence[str], environment: dict[str, str]
 ) -> Ran:
-    """Run a command to its end with a disk mounted at `disk`; without one, skip the test."""
+    """Run `agent-session-manager` to its end with a disk mounted at `disk`, or skip the test.
+
+    The names of the files on the disk follow the output.
+    """
+    require_own_disk()
     disk.mkdir()
-    line = on_own_disk(disk, options, command)
-    if line is None:
-        pytest.skip("this machine cannot mount a disk for the test")
-    return subprocess.run(
-        line,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_SECONDS,
-        check=False,
-    )
+    return run_forked(list(arguments), environment, (disk, options))

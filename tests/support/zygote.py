@@ -136,9 +136,8 @@ def _import_modules() -> None:
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
-    httpx.Client(
-        timeout=1, trust_env=False, verify=False
-    ).close()  # the first one loads more, and OpenSSL
+    with httpx.Client(timeout=1, trust_env=False, verify=False):
+        pass  # the first client loads httpcore and OpenSSL
     del sys.path[0]
     gc.collect()
     gc.freeze()  # a collection in a child would copy this memory

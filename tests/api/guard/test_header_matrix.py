@@ -17,7 +17,7 @@ import pytest
 from tests.support.api import Answer, RawConnection, raw_connection
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
-from tests.support.unguarded import PROGRAM
+from tests.support.unguarded import leave_out_the_guard
 from tests.support.waiting import WATCHDOG_SECONDS
 
 ACCEPTED = "accepted"
@@ -131,7 +131,7 @@ def test_every_combination_of_headers_matches_the_table(manager: RunningManager)
 
 
 def test_manager_without_its_guard_fails_the_same_table(tmp_path: Path) -> None:
-    unguarded = RunningManager(tmp_path, program=PROGRAM)
+    unguarded = RunningManager(tmp_path, prepare=leave_out_the_guard)
     try:
         wrong = wrong_answers(unguarded, every=7)
     finally:

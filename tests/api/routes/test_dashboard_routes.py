@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_session_manager.api.routes import page
 from agent_session_manager.api.routes.page import STATIC
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -53,14 +54,8 @@ def test_page_and_its_files_need_no_token_and_have_strict_csp(api: Api) -> None:
     assert "immutable" in file.headers["cache-control"]
 
 
-SERVED_FROM = """\
-import sys
-from pathlib import Path
-from agent_session_manager.api.routes import page
-from agent_session_manager.cli.main import main
-page.STATIC = Path(sys.argv.pop(1))
-main()
-"""
+def serve_from(static: Path) -> None:
+    vars(page)["STATIC"] = static
 
 
 def test_page_stays_complete_while_a_new_build_replaces_it(
@@ -68,15 +63,17 @@ def test_page_stays_complete_while_a_new_build_replaces_it(
 ) -> None:
     static = tmp_path / "static"
     shutil.copytree(STATIC, static)
-    own = start_manager(program=[sys.executable, "-c", SERVED_FROM, str(static)])
+    built = (STATIC / "index.html").read_bytes() + b"<!-- this build -->"
+    (static / "index.html").write_bytes(built)
+    own = start_manager(prepare=partial(serve_from, static))
     with Api(own) as api:
         before = api.call("GET", "/", headers=NO_TOKEN)
         shutil.rmtree(static)
         static.mkdir()
         (static / "index.html").write_text('<script src="./assets/rebuilt.js"></script>')
-        page = api.call("GET", "/", headers=NO_TOKEN)
-        assert page.body == before.body == (STATIC / "index.html").read_bytes()
-        for name in (part.split(b'"')[0].decode() for part in page.body.split(b'="./')[1:]):
+        shown = api.call("GET", "/", headers=NO_TOKEN)
+        assert shown.body == before.body == built
+        for name in (part.split(b'"')[0].decode() for part in shown.body.split(b'="./')[1:]):
             file = api.call("GET", f"/{name}", headers=NO_TOKEN)
             assert (file.status, file.body) == (200, (STATIC / name).read_bytes())
             known = {**NO_TOKEN, "If-None-Match": file.headers["etag"]}

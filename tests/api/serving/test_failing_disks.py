@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import re
 import resource
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.support.api import Answer, Api
 from tests.support.environment import scrubbed_environment
+from tests.support.forked_manager import ForkedManager
 from tests.support.load import stored_events
-from tests.support.manager import PROGRAM, RunningManager
+from tests.support.manager import RunningManager
 from tests.support.manager_command import run_on_own_disk
-from tests.support.own_disk import on_own_disk
+from tests.support.namespaces import (
+    become_another_user,
+    mount_own_disk,
+    require_another_user,
+    require_own_disk,
+)
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 StartManager = Callable[..., RunningManager]
@@ -31,7 +37,6 @@ TOKEN = "t" * 40
 class OnOwnDisk:
     """A manager whose state is on a disk that is mounted only for the manager."""
 
-    process: subprocess.Popen[bytes]
     port: int
     disk: Path
     """The path of the disk as seen by the test."""
@@ -39,23 +44,21 @@ class OnOwnDisk:
 
 
 @contextmanager
-def served_on(directory: Path, options: str, script: str) -> Iterator[OnOwnDisk]:
+def served_on(directory: Path, options: str) -> Iterator[OnOwnDisk]:
+    require_own_disk()
     disk = directory / "disk"
     disk.mkdir()
-    serve = f"exec {PROGRAM} serve --port 0 --state-dir {disk}/state"
-    line = on_own_disk(disk, options, ["sh", "-c", f"{script}; {serve}"])
-    if line is None:
-        pytest.skip("this machine cannot mount a disk for the test")
     log_path = directory / "serve.log"
+    log_path.touch()
     environment = {**scrubbed_environment(directory), "AGENT_ORCHESTRATOR_TOKEN": TOKEN}
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(line, env=environment, stdout=log, stderr=log)
+    serve = ["serve", "--port", "0", "--state-dir", f"{disk}/state"]
+    process = ForkedManager(serve, environment, log_path, partial(mount_own_disk, disk, options))
     try:
         said = wait_for(
             lambda: re.search(r"serving http://127.0.0.1:(\d+)", log_path.read_text()),
             "the manager serves",
         )
-        yield OnOwnDisk(process, int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
+        yield OnOwnDisk(int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
     finally:
         process.kill()
         process.wait(WATCHDOG_SECONDS)
@@ -79,8 +82,8 @@ def fill(api: Api, session_id: str, first: int) -> tuple[list[int], Answer]:
 def test_full_disk_gives_507_but_allows_reads_and_deletes(
     tmp_path: Path,
 ) -> None:
-    filler = f"head -c 1000000 /dev/zero > {tmp_path}/disk/filler"
-    with served_on(tmp_path, "size=8m", filler) as manager, Api(manager) as api:
+    with served_on(tmp_path, "size=8m") as manager, Api(manager) as api:
+        (manager.disk / "filler").write_bytes(bytes(1_000_000))
         for name in ("old", "s"):
             assert api.post("/sessions", {"session_id": name, "session_name": name}).status == 201
         for number in range(20):
@@ -102,7 +105,7 @@ def test_full_disk_gives_507_but_allows_reads_and_deletes(
 @pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
 def test_search_index_leaves_the_last_space_to_the_record(tmp_path: Path) -> None:
     """It pauses below a twentieth of the disk, 3.2 MB, and continues when there is space."""
-    with served_on(tmp_path, "size=64m", "true") as manager, Api(manager) as api:
+    with served_on(tmp_path, "size=64m") as manager, Api(manager) as api:
         api.post("/sessions", {"session_id": "s", "session_name": "s"})
         wait_for_index(api, "current")
         free = os.statvfs(manager.disk)
@@ -146,7 +149,7 @@ def test_failed_commit_ends_the_manager_and_loses_nothing(
 def test_database_on_a_read_only_disk_is_refused(tmp_path: Path) -> None:
     """The disk is read-only, because that also stops root."""
     disk = tmp_path / "disk"
-    serve = [PROGRAM, "serve", "--port", "0", "--database-url", f"sqlite:///{disk}/sessions.db"]
+    serve = ["serve", "--port", "0", "--database-url", f"sqlite:///{disk}/sessions.db"]
     ended = run_on_own_disk(disk, "ro", serve, scrubbed_environment(tmp_path))
     assert ended.returncode == 1
     assert f"cannot use {disk}/sessions.db: Read-only file system" in ended.stderr
@@ -154,11 +157,10 @@ def test_database_on_a_read_only_disk_is_refused(tmp_path: Path) -> None:
 
 
 def test_read_only_database_file_is_refused(start_manager: StartManager) -> None:
-    # Root may write everywhere, except as another user in a new user namespace.
-    as_anyone = ("unshare", "--map-user=1000") if os.geteuid() == 0 else ()
-    if as_anyone and subprocess.run([*as_anyone, "true"], check=False).returncode:
-        pytest.skip("this machine does not allow user namespaces")
-    manager = start_manager(program=(*as_anyone, PROGRAM))
+    is_root = os.geteuid() == 0  # root may write everywhere
+    if is_root:
+        require_another_user()
+    manager = start_manager(prepare=become_another_user if is_root else None)
     manager.stop()
     database = manager.state_dir / "sessions.db"
     database.chmod(0o400)

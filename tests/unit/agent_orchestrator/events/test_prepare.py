@@ -80,7 +80,7 @@ def test_many_texts_are_shortened_if_together_too_long() -> None:
 
 
 def test_too_many_small_parts_become_a_shortened_text() -> None:
-    numbers = list(range(400_000))
+    numbers = list(range(EVENT_PARTS_LIMIT + 1))
     event = prepare({"tool_output": numbers})
     assert event["tool_output"].startswith("[0, 1, 2")
     assert event["shortened"] == {"tool_output": len(json.dumps(numbers))}
