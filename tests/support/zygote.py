@@ -136,7 +136,7 @@ def _import_modules() -> None:
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
-    with httpx.Client(timeout=1, trust_env=False, verify=False):
+    with httpx.Client(timeout=60, trust_env=False, verify=False):
         pass  # the first client loads httpcore and OpenSSL
     del sys.path[0]
     gc.collect()
