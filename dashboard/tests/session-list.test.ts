@@ -98,6 +98,46 @@ test("session after the last page is shown with its page", () => {
   expect(shown.map(({ session_id }) => session_id)).toEqual(["newer", "new", "old"]);
 });
 
+test("sessions of pages keep the manager's order, whatever they contain", () => {
+  const some = fc.array(
+    fc.record({
+      created_at: fc.nat(2).map(stamp),
+      last_activity_at: fc.nat(2).map(stamp),
+      session_name: fc.constantFrom("one", "two"),
+    }),
+    { maxLength: 12 },
+  );
+  const sorts = fc.constantFrom("created", "activity", "name", "cost");
+  fc.assert(
+    fc.property(some, fc.nat(12), sorts, (values, cut, sort) => {
+      const sessions = values.map((each, place) => aSession({ ...each, session_id: String(99 - place) }));
+      const pages = [sessions.slice(0, cut), sessions.slice(cut)].map((part, place) => ({
+        sessions: part,
+        next_page: place === 0 ? "more" : null,
+        cursor: "aa:1",
+      }));
+      expect(joinSessions(pages, noChanges, { ...defaultFilter, sort })).toEqual(sessions);
+    }),
+  );
+});
+
+test("change keeps a session's place unless its order changed", () => {
+  const sessions = ["c", "a", "b"].map((session_id) =>
+    aSession({ session_id, created_at: stamp(10), last_activity_at: stamp(10) }),
+  );
+  const page: SessionPage = { sessions, next_page: "more", cursor: "aa:1" };
+  const changed = aSession({ session_id: "b", created_at: stamp(10), last_activity_at: stamp(20) });
+  const created = aSession({ session_id: "z", created_at: stamp(10), last_activity_at: stamp(20) });
+  const changes = applyChanges(noChanges, [
+    { kind: "changed", position: 2, session: changed },
+    { kind: "changed", position: 3, session: created },
+  ]);
+  const idsBy = (sort: SessionFilter["sort"]) =>
+    joinSessions([page], changes, { ...defaultFilter, sort }).map(({ session_id }) => session_id);
+  expect(idsBy("created")).toEqual(["z", "c", "a", "b"]);
+  expect(idsBy("activity")).toEqual(["b", "z", "c", "a"]);
+});
+
 test("session whose state no longer matches the filter is removed", () => {
   const filter: SessionFilter = { ...defaultFilter, state: "running" };
   const page: SessionPage = { sessions: [aSession({ state: "running" })], next_page: null, cursor: "aa:1" };

@@ -14,10 +14,9 @@ from tests.support.filling import opened_store
 
 
 def fill_list(state_dir: Path, sessions: Iterable[CreateSession]) -> None:
-    """Create sessions before a manager starts, each at a moment of its own."""
+    """Create sessions before a manager starts, all at the same moment."""
     with opened_store(state_dir) as store:
-        for each in sessions:
-            (created,) = store.commit([each])
+        for created in store.commit([*sessions]):
             assert isinstance(created, Session), created
 
 

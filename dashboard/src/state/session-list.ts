@@ -1,7 +1,9 @@
 /** Computes the visible list: the loaded pages, merged with the changes from the feed.
  *
- * The functions are pure, and the order in which pages and frames arrived does not matter. The feed also reports
- * sessions after the last loaded page. They are shown with their page, so that the list has no gaps.
+ * The functions are pure, and the order in which pages and frames arrived does not matter. Sessions of pages keep the
+ * manager's order, since a session does not contain all that the manager orders by. Only a session whose place a change
+ * has moved is placed here. The feed also reports sessions after the last loaded page. They are shown with their page,
+ * so that the list has no gaps.
  */
 
 import { positionOf } from "../api/session-frames";
@@ -16,16 +18,37 @@ export function joinSessions(
   const paged = fromPages(pages);
   const compare = comparators[filter.sort];
   const frontier = frontierOf(pages);
-  const shown: Session[] = [];
+  const inPlace: Session[] = [];
+  const moved: Session[] = [];
   for (const [sessionId, word] of paged) {
-    const session = newer(word, changes.get(sessionId)).session;
-    if (session && matches(session, filter)) shown.push(session);
+    const { session } = newer(word, changes.get(sessionId));
+    if (!session || !matches(session, filter)) continue;
+    const stays = word.session !== null && compare(word.session, session) === 0;
+    (stays ? inPlace : moved).push(session);
   }
   for (const [sessionId, { session }] of changes) {
     if (session === null || paged.has(sessionId) || !matches(session, filter)) continue;
-    if (frontier === null || compare(session, frontier) < 0) shown.push(session);
+    if (frontier === null || compare(session, frontier) <= 0) moved.push(session);
   }
-  return shown.sort(compare);
+  return merge(
+    inPlace,
+    moved.sort((a, b) => compare(a, b) || byId(a, b)),
+    compare,
+  );
+}
+
+/** Return both sorted lists as one. Of equals the moved session is first, as its change is newer. */
+function merge(inPlace: readonly Session[], moved: readonly Session[], compare: Compare): readonly Session[] {
+  const merged: Session[] = [];
+  let next = 0;
+  for (const session of inPlace) {
+    for (let other = moved[next]; other && compare(other, session) <= 0; other = moved[next]) {
+      merged.push(other);
+      next += 1;
+    }
+    merged.push(session);
+  }
+  return [...merged, ...moved.slice(next)];
 }
 
 export function matches(session: Session, filter: SessionFilter): boolean {
@@ -79,7 +102,9 @@ function fromPages(pages: readonly SessionPage[]): ReadonlyMap<string, Word> {
     for (const session of page.sessions) {
       const word = { position, session };
       const known = words.get(session.session_id);
-      words.set(session.session_id, known ? newer(word, known) : word);
+      if (known && newer(word, known) === known) continue;
+      words.delete(session.session_id); // its place is that of the newer page
+      words.set(session.session_id, word);
     }
   }
   return words;
@@ -98,11 +123,12 @@ function frontierOf(pages: readonly SessionPage[]): Session | null {
 type Compare = (a: Session, b: Session) => number;
 
 const byId: Compare = (a, b) => (a.session_id < b.session_id ? -1 : a.session_id > b.session_id ? 1 : 0);
-const byCreation: Compare = (a, b) => descending(a.created_at, b.created_at) || byId(a, b);
+const byCreation: Compare = (a, b) => descending(a.created_at, b.created_at);
 
+/** Orders by what a session contains. Sessions can be equal; the manager orders these by numbers of its own. */
 const comparators: Readonly<Record<SessionSort, Compare>> = {
   created: byCreation,
-  activity: (a, b) => descending(a.last_activity_at, b.last_activity_at) || byId(a, b),
+  activity: (a, b) => descending(a.last_activity_at, b.last_activity_at),
   name: (a, b) => -descending(a.session_name, b.session_name) || -byCreation(a, b),
   cost: (a, b) => b.usage.cost_microdollars - a.usage.cost_microdollars || byCreation(a, b),
 };
