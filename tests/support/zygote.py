@@ -33,8 +33,6 @@ from pathlib import Path
 from termios import TIOCSCTTY
 from typing import Any
 
-import httpx
-
 COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
 )
@@ -136,21 +134,18 @@ def _import_modules() -> None:
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
-    with httpx.Client(timeout=60, trust_env=False, verify=False):
-        pass  # the first client loads httpcore and OpenSSL
+    client = importlib.import_module(f"{OURS}.session_client")
+    client.SessionClient("http://127.0.0.1").close()  # the first one loads httpx and OpenSSL
     del sys.path[0]
     gc.collect()
     gc.freeze()  # a collection in a child would copy this memory
 
 
-def _forget_modules_of_others() -> None:
+def _unload_unless_found() -> None:
     """Unload our package if the program would find another one of that name, or none."""
     found = importlib.machinery.PathFinder.find_spec(OURS)
-    if (
-        found is None
-        or found.origin is None
-        or not COMMANDS.samefile(Path(found.origin).parents[1])
-    ):
+    places = found.submodule_search_locations if found is not None else None
+    if not any((COMMANDS / OURS).samefile(place) for place in places or ()):
         for name in [name for name in sys.modules if name.partition(".")[0] == OURS]:
             del sys.modules[name]
 
@@ -182,16 +177,12 @@ def _reap(program: Program) -> bool:
 
 def _join_namespaces_of(process: int) -> None:
     """Enter the user and network namespaces of a process, as `nsenter` does."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    places = [f"/ns/{kind}" for kind in ("user", "net")]
-    joined = [os.open(f"/proc/{process}{place}", os.O_RDONLY | os.O_CLOEXEC) for place in places]
-    for place, descriptor in zip(places, joined, strict=True):
-        is_ours = os.path.sameopenfile(
-            descriptor, own := os.open(f"/proc/self{place}", os.O_RDONLY)
-        )
-        os.close(own)
-        if not is_ours and libc.setns(descriptor, 0) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot join the namespace {place} of {process}")
+    ours, theirs = (Path("/proc", name, "ns") for name in ("self", str(process)))
+    joined = [kind for kind in ("user", "net") if not (ours / kind).samefile(theirs / kind)]
+    for descriptor in [os.open(theirs / kind, os.O_RDONLY) for kind in joined]:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot join the namespaces of {process}")
 
 
 def _become(request: dict[str, Any], handed: list[int]) -> None:
@@ -258,13 +249,13 @@ def _run(request: dict[str, Any]) -> None:
         module, *arguments = arguments
         sys.argv = ["-m", *arguments]
         sys.path.insert(0, str(Path.cwd()))
-        _forget_modules_of_others()
+        _unload_unless_found()
         sys.modules.pop(module, None)  # not yet imported, as in a new Python
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
         sys.argv = [program, *arguments]
         sys.path.insert(0, str(Path(program).parent))
-        _forget_modules_of_others()
+        _unload_unless_found()
         runpy.run_path(program, run_name="__main__")
 
 
