@@ -7,34 +7,40 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.support.own_disk import mount, on_own_disk
+from tests.support.waiting import WATCHDOG_SECONDS
+
 _NEW_MOUNTS = 0x00020000
 _NEW_USERS = 0x10000000
 
 
+def on_required_disk(directory: Path, options: str, command: Sequence[str]) -> list[str]:
+    """Return what `on_own_disk` returns; skip the test if this machine does not permit it."""
+    line = on_own_disk(directory, options, command)
+    if line is None:
+        pytest.skip("this machine cannot mount a disk for the test")
+    return line
+
+
 @cache
-def _is_permitted(command: tuple[str, ...]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 def require_own_disk() -> None:
     """Skip the test if this machine cannot mount a disk for one process."""
-    mount = ("mount", "-t", "tmpfs", "tmpfs", "/tmp")
-    if not _is_permitted(("unshare", "--map-root-user", "--mount", *mount)):
-        pytest.skip("this machine cannot mount a disk for the test")
+    on_required_disk(Path("/tmp"), "size=4k", ["true"])
 
 
 def require_another_user() -> None:
     """Skip the test if this machine allows no user namespaces."""
-    if not _is_permitted(("unshare", "--map-user=1000", "true")):
+    unshare = shutil.which("unshare")
+    probe = [str(unshare), "--map-user=1000", "true"]
+    if unshare is None or subprocess.run(probe, timeout=WATCHDOG_SECONDS, check=False).returncode:
         pytest.skip("this machine does not allow user namespaces")
 
 
@@ -47,8 +53,7 @@ def mount_own_disk(directory: Path, options: str) -> None:
     _become(0, _NEW_USERS | _NEW_MOUNTS)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    options = f"mode=700,{options}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
+    mount(str(directory), options)
 
 
 def become_another_user() -> None:

@@ -28,8 +28,12 @@ def on_own_disk(directory: Path, options: str, command: Sequence[str]) -> list[s
     return [*prefix, *command] if tried.returncode == 0 else None
 
 
+def mount(directory: str, options: str) -> None:
+    """Mount a tmpfs in the namespace of this process."""
+    line = ["mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "tmpfs", directory]
+    subprocess.run(line, check=True)
+
+
 if __name__ == "__main__":
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"mode=700,{sys.argv[2]}", "tmpfs", sys.argv[1]], check=True
-    )
+    mount(sys.argv[1], sys.argv[2])
     os.execvp(sys.argv[3], sys.argv[3:])

@@ -14,8 +14,7 @@ from tests.support.api import Api
 from tests.support.load import load
 from tests.support.manager import PROGRAM, RunningManager
 from tests.support.manager_command import assert_failed, run, run_on_own_disk
-from tests.support.namespaces import require_own_disk
-from tests.support.own_disk import on_own_disk
+from tests.support.namespaces import on_required_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -82,10 +81,9 @@ def test_vacuum_on_a_full_disk_fails_and_loses_nothing(
     vacuum = f"TMPDIR={disk} SQLITE_TMPDIR={disk} {PROGRAM} vacuum"
     url = f"--database-url sqlite:///{database}"
     script = f"cp {copy} {database} && {vacuum} {url}; echo $?; {PROGRAM} verify {database}"
-    require_own_disk()
     disk.mkdir()
     ran = subprocess.run(
-        on_own_disk(disk, options, ["sh", "-c", script]) or [],
+        on_required_disk(disk, options, ["sh", "-c", script]),
         env=manager.environment(),
         capture_output=True,
         text=True,

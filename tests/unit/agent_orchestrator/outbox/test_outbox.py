@@ -23,7 +23,7 @@ from agent_orchestrator.outbox.outbox import (
     Run,
     peek,
 )
-from tests.support.own_disk import on_own_disk
+from tests.support.namespaces import on_required_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 from tests.unit.agent_orchestrator.outbox.filled_outbox import (
@@ -261,10 +261,7 @@ def test_full_disk_is_reported_and_loses_no_accepted_event(
     command = command_to_fill(path, 20, 5000, ROOM if with_limit else 0)
     if not with_limit:
         script = f"head -c {ROOM} /dev/zero > {directory}/ballast && exec {' '.join(command)}"
-        on_disk = on_own_disk(directory, f"size={2 * ROOM}", ["sh", "-c", script])
-        if on_disk is None:
-            pytest.skip("this machine allows no mounts")
-        command = on_disk
+        command = on_required_disk(directory, f"size={2 * ROOM}", ["sh", "-c", script])
     with running(command) as filling:
         said = []
         for line in lines(filling):

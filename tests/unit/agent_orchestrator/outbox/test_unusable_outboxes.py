@@ -13,7 +13,7 @@ import pytest
 
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, OutboxError, peek
-from tests.support.own_disk import on_own_disk
+from tests.support.namespaces import on_required_disk
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 from tests.unit.agent_orchestrator.outbox.filled_outbox import ROOT, RUN, command_to_fill, path_in
@@ -40,9 +40,8 @@ def test_directory_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         assert "Permission denied" in refusal_of(lambda: Outbox(path, RUN))
         return
-    on_disk = on_own_disk(directory, "ro", command_to_fill(path, 1))
-    if on_disk is None:
-        pytest.skip("root may write everywhere, and this machine allows no mounts")
+    # Root may write everywhere, except on a read-only disk.
+    on_disk = on_required_disk(directory, "ro", command_to_fill(path, 1))
     ran = subprocess.run(
         on_disk, cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False
     )
