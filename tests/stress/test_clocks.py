@@ -66,11 +66,15 @@ def let_a_lease_pass(manager: RunningManager, ids: list[str], renewed: Counter[s
     """Let more than a lease pass for the manager, in parts, and each run be renewed after each."""
     for _ in range(4):
         manager.time.let_pass(AT_A_TIME_SECONDS)
-        before = renewed.copy()
-        wait_for(  # the first renewal may have begun earlier
-            lambda before=before: all(renewed[each] >= before[each] + 2 for each in ids),  # type: ignore[misc]
-            "the held runs are renewed",
-        )
+        await_renewals(ids, renewed)
+
+
+def await_renewals(ids: list[str], renewed: Counter[str]) -> None:
+    """Wait until each run is renewed by a request that begins now or later."""
+    before = renewed.copy()
+    wait_for(  # the first renewal may have begun earlier
+        lambda: all(renewed[each] >= before[each] + 2 for each in ids), "the runs are renewed"
+    )
 
 
 def test_clock_change_loses_no_run_and_keeps_order_of_times(campaign: Campaign) -> None:

@@ -42,6 +42,7 @@ class RunningManager:
         With `moves_time` the test can move its clock through the attribute `time`. The forked
         process calls `prepare` before the command.
         """
+        assert not (moves_time and prepare), "a manager with a moved time is prepared already"
         self.directory = directory
         self.state_dir = directory / "state"
         self.log_path = directory / "serve.log"

@@ -59,6 +59,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytes
     yield monkeypatch
 
 
+@pytest.mark.stress
 def test_odd_variables_cause_no_internal_error(
     elsewhere: pytest.MonkeyPatch, campaign: Campaign
 ) -> None:
