@@ -192,7 +192,7 @@ def test_appends_continue_during_a_vacuum(campaign: Campaign, half_full: Path) -
     """Measure the longest wait of an append; the long form frees half a GB."""
     state = campaign.directory / "manager" / "state"
     copied(half_full, state)
-    more = [f"more-{number}" for number in range(campaign.count(short=0, long=64 * SESSIONS))]
+    more = [f"more-{number}" for number in range(campaign.count(short=0, long=32 * SESSIONS))]
     with opened_store(state) as store:
         for session_id in more:
             store.commit([CreateSession(session_id=session_id, session_name="n")])
