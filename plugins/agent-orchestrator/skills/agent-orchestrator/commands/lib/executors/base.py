@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..agents.agent import Agent
 from ..events.event import Event
+from .questions import DENY, Ask
 
 if TYPE_CHECKING:  # needed for the type only
     from ..machine.processes import Spared
@@ -39,6 +40,8 @@ class RunSpec:
     """Limit of the cost of this run in US dollars; only Claude Code has one."""
     max_turns: int | None = None
     """Limit of the answers of the model in this run; only Claude Code has one."""
+    ask: str = DENY
+    """How long the agent's questions wait for a person: see `waiting_seconds`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +74,35 @@ class Execution:
     """Returns the process ids that stopping this run must not signal."""
     known_secrets: Mapping[str, str] = field(default_factory=dict)
     """Secrets whose text is known, each with its kind. They are masked in the agent's output."""
+    ask: Ask | None = None
+    """Asks a person; None: no person is asked, and what needs a permission is denied at once."""
 
 
 class Executor(Protocol):
     """Drives one agent through one run. The executor tests refer to these promises by number.
 
-    1. The first event is the `message` with `role` `user` that holds the prompt.
-    2. Events are yielded as they happen, in the order in which they happened.
-    3. Each event has a `timestamp` (UTC, ISO 8601) and an `event_id`, and can be sent and stored.
-       The id is unique over all runs of the session. If the agent has an id for the fact, the
-       `event_id` is made from it.
-    4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed, denied
-       or unfinished call has its `error` in the `post_tool`.
-    5. The last event is `session_stop` with `exit_code` and `reason` (`completed`, `failed` or
-       `budget`), and with `error` if it failed. Nothing comes after it.
-    6. If the agent cannot be started, `ExecutorError` is raised. Events yielded before it stay
-       valid.
-    7. Closing the iterator early (`aclose()`, or cancelling the task that waits for the next event)
-       stops the agent. When it returns, no process of the run is left. A cancelled wait may first
-       yield the earlier output of the agent, before it raises `CancelledError`.
-    8. If a message is in several events, all but the first have `continues`, the `event_id` of the
-       first. Their texts are one text.
+      1. The first event is the `message` with `role` `user` that holds the prompt.
+     2. Events are yielded as they happen, in the order in which they happened.
+     3. Each event has a `timestamp` (UTC, ISO 8601) and an `event_id`, and can be sent and stored.
+        The id is unique over all runs of the session. If the agent has an id for the fact, the
+        `event_id` is made from it.
+     4. A tool call is one `pre_tool` and one `post_tool`, paired by `tool_use_id`; a failed, denied
+        or unfinished call has its `error` in the `post_tool`.
+     5. The last event is `session_stop` with `exit_code` and `reason` (`completed`, `failed` or
+        `budget`), and with `error` if it failed. Nothing comes after it.
+     6. If the agent cannot be started, `ExecutorError` is raised. Events yielded before it stay
+        valid.
+     7. Closing the iterator early (`aclose()`, or cancelling the task that waits for the next
+        event) stops the agent. When it returns, no process of the run is left. A cancelled wait may
+        first yield the earlier output of the agent, before it raises `CancelledError`.
+     8. If a message is in several events, all but the first have `continues`, the `event_id` of the
+        first. Their texts are one text.
+     9. With `Execution.ask`, each question of the agent is asked once, and the agent gets each
+        decision once. Events continue while a question is open. Without it, what would be asked is
+        denied, with a `permission_denied`. An executor allows nothing more than the permission mode
+        does.
+    10. If the agent gives its conversation an id of its own, a `conversation` event with it comes
+        before the agent has the prompt.
     """
 
     def run(self, prompt: str) -> AsyncGenerator[Event, None]:

@@ -13,8 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ...events.bounded_json import BoundedJson, read_bounded
 from ...shared.zstandard import import_zstandard
-from ..bounded_json import BoundedJson, read_bounded
 
 CHUNK_BYTES = 1024 * 1024
 LONG_LINE_BYTES = 2 * 1024 * 1024

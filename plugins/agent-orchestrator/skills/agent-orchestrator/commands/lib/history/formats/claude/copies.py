@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from ...bounded_json import read_bounded
+from ....events.bounded_json import read_bounded
 from ..fields import fields_of, parse_json, session_id_of
 
 _CHUNK_BYTES = 1024 * 1024

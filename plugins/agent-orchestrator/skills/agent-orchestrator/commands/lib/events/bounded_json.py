@@ -13,9 +13,9 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..events.cut_text import CutText
-from ..events.output_text import OutputText
-from ..events.prepare import TEXT_BYTES_LIMIT
+from .cut_text import CutText
+from .output_text import OutputText
+from .prepare import TEXT_BYTES_LIMIT
 
 Json = Any
 

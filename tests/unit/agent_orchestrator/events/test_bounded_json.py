@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_orchestrator.events.bounded_json import read_bounded
 from agent_orchestrator.events.cut_text import CutText
 from agent_orchestrator.events.prepare import prepare
-from agent_orchestrator.history.bounded_json import read_bounded
 from tests.support.rows import each_row
 
 SECRET = "ghp_" + "aB3dE5" * 6
