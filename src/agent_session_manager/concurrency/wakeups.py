@@ -59,3 +59,13 @@ class Wakeups:
         """Wake all current and future subscribers: a manager that stops keeps no caller waiting."""
         self._closed = True
         self.notify(None)
+
+
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until an event is set, or the time is over; return whether it was set in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from agent_session_manager.concurrency.reader import Reader
-from agent_session_manager.concurrency.wakeups import Wakeups
+from agent_session_manager.concurrency.wakeups import Wakeups, is_set_within
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     CursorUnknownError,
@@ -31,12 +31,9 @@ from agent_session_manager.feed.frames import (
     SessionEnded,
     Stopping,
 )
-from agent_session_manager.feed.tail import Tail
+from agent_session_manager.feed.tail import HEARTBEAT_SECONDS, Tail
 from agent_session_manager.store.feeds import Changes
 
-HEARTBEAT_SECONDS = 15.0
-PACE_SECONDS = 0.01
-"""Pause between two reads of one reader: events committed during it are sent together."""
 LIST_PACE_SECONDS = 1.0
 """A reader of all sessions gets at most one change of a session in this time."""
 MAX_READERS = 1200
@@ -67,39 +64,31 @@ class Feed:
                 the last event.
             OverloadedError: there are too many readers.
         """
-        with (
-            self.counted(),
-            self._wakeups.subscribe(session_id) as changed,
-            self._tail(session_id) as tail,
-        ):
+        with self.counted(), self._tail(session_id) as tail:
             first = await tail.look(None)
             session, facts = first.session, first.facts
             seq = _seq_to_begin_after(begin, session)
             yield SessionChanged(session=session)
-            fresh = False
             while not self._wakeups.is_closed:
-                changed.clear()
-                news = await _look(tail, seq, session.generation, fresh=fresh)
-                if news is None:
+                if session.status == "finished" and not forever and tail.is_level(seq, facts):
+                    yield SessionEnded(session=session)
+                    return
+                try:
+                    news = await tail.next(seq, facts)
+                except SessionNotFoundError:
                     yield SessionDeleted(session_id=session_id)
                     return
-                frames, before = _frames(news, facts), seq
-                session, facts = news.session, news.facts
+                if news is None:
+                    if not self._wakeups.is_closed:
+                        yield Heartbeat()
+                    continue
+                frames, facts = _frames(news, facts), news.facts
+                session = news.session
                 if news.events:
                     seq = news.events[-1].seq
                 del news  # a slow reader must keep no events in memory except those in its frames
                 while frames:
                     yield frames.pop(0)
-                if seq < session.last_seq:
-                    continue
-                if session.status == "finished" and not forever:
-                    yield SessionEnded(session=session)
-                    return
-                if seq > before:
-                    await asyncio.sleep(PACE_SECONDS)
-                fresh = not await _wait_for_change(changed, HEARTBEAT_SECONDS)
-                if fresh:
-                    yield Heartbeat()
             yield Stopping()
 
     async def follow_list(self, cursor: Cursor) -> AsyncGenerator[ListFrame]:
@@ -121,7 +110,7 @@ class Feed:
                 if not found.has_more:
                     known = found.cursor
                     await asyncio.sleep(LIST_PACE_SECONDS)
-                    if not await _wait_for_change(changed, HEARTBEAT_SECONDS):
+                    if not await is_set_within(changed, HEARTBEAT_SECONDS):
                         yield Heartbeat()
                 changed.clear()
                 found = await self._read_changes(found.cursor, known)
@@ -157,6 +146,10 @@ class Feed:
             subscription = ExitStack()
             changed = subscription.enter_context(self._wakeups.subscribe(session_id))
             tail = Tail(session_id, changed, self._reader)
+            watching = asyncio.create_task(
+                tail.watch(lambda: self._wakeups.is_closed), name=f"watch session {session_id}"
+            )
+            subscription.callback(watching.cancel)
             followed = _Followed(tail=tail, subscription=subscription)
             self._followed[session_id] = followed
         followed.readers += 1
@@ -178,19 +171,10 @@ class _Followed:
     readers: int = 0
 
 
-async def _look(tail: Tail, seq: int, generation: str, *, fresh: bool) -> News | None:
-    """Return the session and its events past `seq`; None if this generation was deleted."""
-    try:
-        news = await tail.look(seq, fresh=fresh)
-    except SessionNotFoundError:
-        return None
-    return news if news.session.generation == generation else None
-
-
 def _frames(news: News, facts: Session) -> list[Frame]:
     """Return the frames for a follower that knows `facts`."""
     frames: list[Frame] = [news] if news.events else []
-    if news.facts != facts:
+    if news.facts is not facts and news.facts != facts:
         frames.append(SessionChanged(session=news.session))
     return frames
 
@@ -202,13 +186,3 @@ def _seq_to_begin_after(begin: Cursor | int, session: Session) -> int:
         head = Cursor(generation=session.generation, number=session.last_seq)
         raise CursorUnknownError(str(head))
     return begin.number
-
-
-async def _wait_for_change(changed: asyncio.Event, seconds: float) -> bool:
-    """Wait for a change; return whether it came in time."""
-    try:
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -20,15 +20,11 @@ from pydantic import BaseModel
 from agent_session_manager.api.earlier.routes import earlier_event
 from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.sessions import SessionBody, session_body
+from agent_session_manager.concurrency.wakeups import is_set_within
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.event import Event
-from agent_session_manager.feed.feed import (
-    CHANGES_AT_ONCE,
-    HEARTBEAT_SECONDS,
-    LIST_PACE_SECONDS,
-    PACE_SECONDS,
-)
-from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE
+from agent_session_manager.feed.feed import CHANGES_AT_ONCE, LIST_PACE_SECONDS
+from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE, HEARTBEAT_SECONDS
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
 from agent_session_manager.transport.connection import send_until_left
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_SESSIONS = 1000
+PACE_SECONDS = 0.01
 SECONDS_PER_READER = 0.001
 """Pause per open reader: with many readers, each gets larger batches less often."""
 SERVICE_RESTART = 1012
@@ -113,7 +110,7 @@ async def _frames(
                 continue  # and read the events again, without those of a deleted session
             list_at = now() + LIST_PACE_SECONDS
         if not events:
-            await _wait_for(changed, HEARTBEAT_SECONDS if is_due else list_at - now())
+            await is_set_within(changed, HEARTBEAT_SECONDS if is_due else list_at - now())
             continue
         is_full = _is_full(events)
         while events:  # a slow reader must keep no more events in memory than needed
@@ -132,11 +129,6 @@ def _is_full(events: Sequence[tuple[str, Event]]) -> bool:
 
 def _explained(event: Event) -> bool:
     return event.seq == 1 or event.event_type in ("session_start", "session_stop")
-
-
-async def _wait_for(changed: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), seconds)
 
 
 def _change(change: ChangedSession | DeletedSession) -> str:

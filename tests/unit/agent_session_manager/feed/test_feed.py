@@ -21,6 +21,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 from agent_session_manager.feed import feed as module
+from agent_session_manager.feed import tail
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import (
     Heartbeat,
@@ -126,6 +127,7 @@ def test_invalid_cursor_is_refused_with_the_head() -> None:
 def test_idle_reader_gets_heartbeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tail, "HEARTBEAT_SECONDS", 0.01)
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
     monkeypatch.setattr(module, "LIST_PACE_SECONDS", 0.01)
 

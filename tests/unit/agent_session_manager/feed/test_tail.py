@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +16,7 @@ from agent_session_manager.domain.errors import SessionNotFoundError
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.session import Session
 from agent_session_manager.feed import tail as module
+from agent_session_manager.feed.frames import News
 from agent_session_manager.feed.tail import Tail
 from tests.support.loops import run
 from tests.support.rows import each_row
@@ -35,9 +38,17 @@ class Record:
         self.session = replace(self.session, last_seq=self.session.last_seq + count)
         self.changed.set()
 
-    async def seqs(self, after: int, *, fresh: bool = False) -> list[int]:
-        news = await self.tail.look(after, fresh=fresh)
-        return [event.seq for event in news.events]
+    async def seqs(self, after: int) -> list[int]:
+        return seqs_of(await self.tail.look(after))
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Let the tail read the store at each change until the block ends."""
+        watching = asyncio.create_task(self.tail.watch(lambda: False))
+        try:
+            yield
+        finally:
+            watching.cancel()
 
     async def read(self, query: Callable[[Any], Any]) -> Any:
         await asyncio.sleep(0)
@@ -51,6 +62,11 @@ class Record:
             raise SessionNotFoundError(session_id)
         last = min(self.session.last_seq, after + limit)
         return self.session, [_event(n) for n in range(after + 1, last + 1)]
+
+
+def seqs_of(news: News | None) -> list[int]:
+    assert news is not None
+    return [event.seq for event in news.events]
 
 
 def _event(seq: int) -> Event:
@@ -131,15 +147,128 @@ def test_burst_larger_than_the_tail_is_read_completely() -> None:
     run(scenario())
 
 
-def test_without_a_wakeup_only_a_fresh_look_reads_the_store() -> None:
+def test_waiting_followers_share_one_read_and_one_object() -> None:
     async def scenario() -> None:
         record = Record()
-        await record.seqs(0)
-        record.append(1)
-        record.changed.clear()  # as after a lost notice of another manager
-        assert await record.seqs(0) == []
-        assert await record.seqs(0, fresh=True) == [1]
+        first = await record.tail.look(None)
+        async with record.watched():
+            waiting = [asyncio.ensure_future(record.tail.next(0, first.facts)) for _ in range(100)]
+            await asyncio.sleep(0)
+            record.reads.clear()
+            record.append(3)
+            news = await asyncio.gather(*waiting)
+        assert seqs_of(news[0]) == [1, 2, 3]
+        assert all(each is news[0] for each in news)
+        assert record.reads == [0]
 
+    run(scenario())
+
+
+def test_look_of_one_follower_wakes_those_that_wait() -> None:
+    """Else their news would be known already when the change is noticed."""
+
+    async def scenario() -> None:
+        record = Record()
+        first = await record.tail.look(None)
+        waiting = asyncio.ensure_future(record.tail.next(0, first.facts))
+        await asyncio.sleep(0)
+        record.append(2)
+        await record.tail.look(None)
+        assert seqs_of(await waiting) == [1, 2]
+
+    run(scenario())
+
+
+def test_follower_that_begins_later_gets_only_later_events() -> None:
+    async def scenario() -> None:
+        record = Record()
+        first = await record.tail.look(None)
+        async with record.watched():
+            waiting = asyncio.ensure_future(record.tail.next(2, first.facts))
+            await asyncio.sleep(0)
+            record.append(3)
+            assert seqs_of(await waiting) == [3]
+
+    run(scenario())
+
+
+def test_irrelevant_change_wakes_no_follower() -> None:
+    async def scenario() -> None:
+        record = Record()
+        first = await record.tail.look(None)
+        async with record.watched():
+            waiting = asyncio.ensure_future(record.tail.next(0, first.facts))
+            await asyncio.sleep(0)
+            record.changed.set()  # as after the renewal of a lease
+            await record.tail.look(None)
+            assert not waiting.done()
+            record.append(1)
+            assert seqs_of(await waiting) == [1]
+
+    run(scenario())
+
+
+def test_waiting_followers_learn_of_other_facts_and_failures() -> None:
+    async def scenario() -> None:
+        record = Record()
+        first = await record.tail.look(None)
+        assert record.session is not None
+        async with record.watched():
+            waiting = asyncio.ensure_future(record.tail.next(0, first.facts))
+            await asyncio.sleep(0)
+            record.session = replace(record.session, session_name="other")
+            record.changed.set()
+            renamed = await waiting
+            assert renamed is not None
+            assert (seqs_of(renamed), renamed.facts.session_name) == ([], "other")
+            waiting = asyncio.ensure_future(record.tail.next(0, renamed.facts))
+            await asyncio.sleep(0)
+            record.session = None
+            record.changed.set()
+            await _refused(lambda: waiting)
+
+    run(scenario())
+
+
+@each_row("seed", range(60))
+def test_every_follower_gets_every_event_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Followers begin, look, wait and pause in any order, while events come in bursts."""
+    chance = random.Random(seed)
+    total = 60
+
+    async def follow(record: Record, begin: int) -> list[int]:
+        news = await record.tail.look(None)
+        seen, after = [], begin
+        while after < total:
+            for _ in range(chance.choice([0, 0, 1, 5])):
+                await asyncio.sleep(0)
+            told = await record.tail.next(after, news.facts)
+            assert told is not None
+            news = told
+            seen += seqs_of(news)
+            after = max([after, *seen])
+        return seen
+
+    async def scenario() -> None:
+        record = Record()
+        begins = [chance.randrange(total // 2) for _ in range(8)]
+        async with record.watched():
+            followers = []
+            for begin in begins:
+                followers.append(asyncio.ensure_future(follow(record, begin)))
+                for _ in range(chance.choice([0, 1, 3])):
+                    await asyncio.sleep(0)
+                record.append(chance.randrange(4))
+            assert record.session is not None
+            while (missing := total - record.session.last_seq) > 0:
+                record.append(min(missing, chance.choice([1, 2, 20])))
+                await asyncio.sleep(chance.choice([0, 0, 0.001]))
+            for begin, follower in zip(begins, followers, strict=True):
+                assert await follower == list(range(begin + 1, total + 1))
+
+    monkeypatch.setattr(module, "MAX_EVENTS", chance.choice([3, 2048]))
+    monkeypatch.setattr(module, "CHARS_AT_ONCE", chance.choice([1, 30, 16 * 1024]))
+    monkeypatch.setattr(module, "SHORTEST_PAUSE_SECONDS", 0.0)
     run(scenario())
 
 
