@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
 from functools import partial
+from traceback import walk_stack
 
 import pytest
 
@@ -11,7 +15,7 @@ from agent_orchestrator.history.importer.outlet import LANES, MAX_WAITING_BYTES,
 from agent_orchestrator.history.importer.parts import Parts, name_of
 from agent_orchestrator.history.items import ModelRequest, Title, TitleRank
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 
 def test_jobs_of_a_key_run_in_order_beside_those_of_others() -> None:
@@ -56,6 +60,35 @@ def test_failure_of_a_job_drops_the_others_and_is_raised() -> None:
         outlet.put(partial(ran.append, 1), key="a", size=MAX_WAITING_BYTES)
         outlet.put(partial(ran.append, 2), key="a", size=MAX_WAITING_BYTES)
     assert not ran
+
+
+def test_interrupt_waits_for_the_jobs_that_run() -> None:
+    """The record has the items that a job has sent, so the report must count them."""
+    ran: list[str] = []
+    left = threading.Event()
+    reader = threading.get_ident()
+
+    def interrupt() -> None:
+        wait_for(lambda: "join" in names_of_calls(reader), "the reader waits")
+        os.kill(os.getpid(), signal.SIGINT)
+        left.wait(0.2)  # it does not leave: only a reader that leaves ends this wait
+        ran.append("interrupted")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), Outlet() as outlet:
+            outlet.put(interrupt, key="a", size=1)
+            outlet.put(partial(ran.append, "dropped"), key="a", size=1)
+        done = [*ran]
+        left.set()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["interrupted"]
+
+
+def names_of_calls(thread: int) -> set[str]:
+    """Return the names of the functions that a thread is in."""
+    return {frame.f_code.co_name for frame, _ in walk_stack(sys._current_frames()[thread])}
 
 
 def test_request_that_several_lines_report_is_sent_once() -> None:

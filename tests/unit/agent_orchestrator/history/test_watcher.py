@@ -71,10 +71,13 @@ class Manager:
 
 
 class Shown:
+    def __init__(self) -> None:
+        self.report = Report()
+
     def progress(self, sources: object) -> Any:
         return nullcontext(lambda _read: None)
 
-    def batch(self, report: Report) -> None:
+    def tell(self) -> None:
         pass
 
 

@@ -133,8 +133,7 @@ class _Output:
         self.has_worked = False
         """True if an import has succeeded since `begin`."""
         self._as_json = as_json
-        self._is_waiting = False
-        self._sum = Report()
+        self.report = Report()
         self._told: set[Problem] = set()
 
     def begin(self) -> None:
@@ -144,9 +143,10 @@ class _Output:
         """Show the progress of the first import; the later ones are short."""
         return nullcontext(_ignore) if self.has_worked else progress(sources)
 
-    def batch(self, report: Report) -> None:
+    def tell(self) -> None:
+        """Print the imports since the last call, and each problem that is new."""
         self.has_worked = True
-        self._sum.include(report)
+        report = self.report.take_news()
         for problem in report.problems:
             if problem not in self._told:
                 self._told.add(problem)
@@ -163,8 +163,9 @@ class _Output:
         sys.stdout.flush()
 
     def summary(self) -> None:
+        self.tell()
         if not self._as_json:
-            click.echo(f"ended; imported: {_counted(self._sum) or 'nothing'}")
+            click.echo(f"ended; imported: {_counted(self.report) or 'nothing'}")
 
 
 def _ignore(_read: int) -> None:

@@ -42,15 +42,26 @@ class Outlet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for the jobs; if the block has failed, only for those that run."""
-        if error is not None:
-            self._failure = self._failure or error
+        """Wait for the jobs; if the block has failed, only for those that run.
+
+        An interrupt of this wait drops the other jobs, too. A second one ends the wait.
+        """
+        try:
+            if error is not None:
+                self._failure = self._failure or error
+            self._join()
+        except KeyboardInterrupt as exc:
+            self._failure = self._failure or exc
+            self._join()  # what the running jobs have sent is counted
+            raise
+        if error is None:
+            self.check()
+
+    def _join(self) -> None:
         for lane in self._lanes:
             self._add(lane, None, 0)
         for thread in self._threads:
             thread.join()
-        if error is None:
-            self.check()
 
     def put(self, job: Job, *, key: str, size: int) -> None:
         """Run a job later, which holds `size` bytes; wait while too many bytes are waiting.

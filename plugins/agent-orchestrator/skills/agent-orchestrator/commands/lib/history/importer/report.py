@@ -47,6 +47,8 @@ class Report:
     """Number of records of each format and kind that the format does not know."""
     problems: list[Problem] = field(default_factory=list)
     _shown: Counter[str] = field(default_factory=Counter)
+    _told: tuple[Counter[str], Counter[tuple[str, str]]] = (Counter(), Counter())
+    """The counts at the last call of `take_news`."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, **counts: int) -> None:
@@ -70,10 +72,14 @@ class Report:
         self.add(failed=1)
         self.add_problem(problem)
 
-    def include(self, other: Report) -> None:
-        """Add the counts of another report, without its problems."""
-        self.counts.update(other.counts)
-        self.unknown.update(other.unknown)
+    def take_news(self) -> Report:
+        """Return a report since the last call. The counts stay, the problems are taken."""
+        with self._lock:
+            counts, unknown = self._told
+            news = Report(self.counts - counts, self.unknown - unknown, self.problems)
+            self._told = self.counts.copy(), self.unknown.copy()
+            self.problems, self._shown = [], Counter()
+        return news
 
     @property
     def has_news(self) -> bool:

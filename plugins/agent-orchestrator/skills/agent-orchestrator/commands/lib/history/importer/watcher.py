@@ -38,9 +38,13 @@ Signature = tuple[str | None, int, int]
 class Shown(Protocol):
     """Shows the work of a watcher to a person or a program."""
 
+    report: Report
+    """Counts everything, also if an interrupt ends the work at any moment."""
+
     def progress(self, sources: Found) -> AbstractContextManager[Told]: ...
 
-    def batch(self, report: Report) -> None: ...
+    def tell(self) -> None:
+        """Show what the report has more than at the last call."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,6 @@ class Watcher:
         self._notes = notes
         self._time = time
         self._turns = OpenTurns(manager, state, places_of(scope.formats), time=time)
-        self._report = Report()
         self._sweeps = {False: Pace(*SWEEP), True: Pace(*POLL)}
         self._waits: dict[Key, _Wait] = {}
         self._directories = NOTHING
@@ -115,13 +118,9 @@ class Watcher:
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
         """
-        try:
-            for found in changes:
-                self._take(found)
-                self._flush()
-        except KeyboardInterrupt:
-            self._flush()
-            raise
+        for found in changes:
+            self._take(found)
+            self._shown.tell()
 
     def _take(self, found: Changes) -> None:
         now = self._time.monotonic()
@@ -140,7 +139,7 @@ class Watcher:
         for form in self._scope.formats:
             sources, failed = find_sources((), [form.name], self._scope.since)
             for problem in failed.values():
-                self._report.add_failure(problem)
+                self._shown.report.add_failure(problem)
             self._run(sources)
             if self._scope.since is None and not failed:
                 self._importer().mark_gone(sources, [form.name])
@@ -215,11 +214,7 @@ class Watcher:
         self._waits[key] = _Wait(form, source, seconds, due, seen)
 
     def _importer(self, told: Told = lambda _read: None) -> Importer:
-        return Importer(self._manager, self._state, self._report, told, self._turns)
-
-    def _flush(self) -> None:
-        self._shown.batch(self._report)
-        self._report = Report()
+        return Importer(self._manager, self._state, self._shown.report, told, self._turns)
 
 
 def key_of(source: Source) -> Key:
