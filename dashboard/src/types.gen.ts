@@ -214,6 +214,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Questions
+         * @description List the open questions of all sessions, the longest waiting first.
+         *
+         *     To answer one, send a request of the kind `answer` whose `request_id` is the question's id. A
+         *     page ends after `limit` questions, or after about 8 MiB. The feed of all sessions tells when
+         *     `waiting_questions` of a session changes. A run gets only the questions of its own session and
+         *     of those below it, and cannot answer them.
+         */
+        get: operations["list_questions_questions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/search": {
         parameters: {
             query?: never;
@@ -332,7 +357,7 @@ export interface paths {
          * @description Append one event, or a list of up to 1,000: all or none. They are then on the disk.
          *
          *     Events that a run or its agent appends belong to that run. An event of theirs with another `run`
-         *     is refused.
+         *     is refused, and so are an agent's events of questions.
          */
         post: operations["append_events_sessions__session_id__events_post"];
         delete?: never;
@@ -514,12 +539,15 @@ export interface paths {
         put?: never;
         /**
          * Create Request
-         * @description Create a request to an open run: a stop or a message.
+         * @description Create a request to an open run: a stop, a message, or the answer to a question.
          *
          *     An imported run takes none (409 `run_not_driven`): a person works in it, in a program of theirs.
          *
-         *     A `request_id` that the run already has returns the existing request. A page token allows only
-         *     requests of the kind `stop`.
+         *     The `request_id` of an answer is the question's id. An answer that does not fit (422
+         *     `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
+         *
+         *     A `request_id` that the run already has returns the existing request, so the first answer to a
+         *     question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`.
          */
         post: operations["create_request_sessions__session_id__runs__run__requests_post"];
         delete?: never;
@@ -1511,7 +1539,7 @@ export interface components {
             kind: components["schemas"]["RequestKind"];
             /**
              * Payload
-             * @description Of a message `{"text": TEXT}`; stored unchanged
+             * @description Of a message `{"text": TEXT}`; of an answer `{"choice": ID, "text": TEXT}` or `{"answers": {ITEM: [TEXT, …]}}`; stored unchanged
              */
             payload?: {
                 [key: string]: unknown;
@@ -1667,6 +1695,69 @@ export interface components {
             project_dir: string;
         };
         /**
+         * QuestionBody
+         * @description An open question, with its session, and the answer if the agent does not have it yet.
+         */
+        QuestionBody: {
+            /**
+             * Answer
+             * @description The answer of a person that the supervisor does not have yet, or null
+             */
+            answer: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Answered At
+             * @description Time of that answer
+             */
+            answered_at: string | null;
+            /** @description The event `permission_request` */
+            event: components["schemas"]["EventBody"];
+            /**
+             * Project Dir
+             * @description Directory of the session's project
+             */
+            project_dir: string | null;
+            /**
+             * Question Id
+             * @description The question's id; also the `request_id` of its answer
+             */
+            question_id: string;
+            /**
+             * Run
+             * @description Number of the run that waits
+             */
+            run: number;
+            /**
+             * Seq
+             * @description `seq` of the event that asks
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description The session whose agent asks
+             */
+            session_id: string;
+            /**
+             * Session Name
+             * @description The session's name
+             */
+            session_name: string;
+        };
+        /** QuestionsAnswer */
+        QuestionsAnswer: {
+            /**
+             * Next Page
+             * @description Value of `page` for the next page; null on the last page
+             */
+            next_page?: string | null;
+            /**
+             * Questions
+             * @description The longest waiting first
+             */
+            questions: components["schemas"]["QuestionBody"][];
+        };
+        /**
          * RangeBody
          * @description The place of a match in a snippet, counted in Unicode code points.
          */
@@ -1742,7 +1833,7 @@ export interface components {
          * @description The kind of a request.
          * @enum {string}
          */
-        RequestKind: "stop" | "message";
+        RequestKind: "stop" | "message" | "answer";
         /** RequestProgressBody */
         RequestProgressBody: {
             /**
@@ -2051,7 +2142,7 @@ export interface components {
              * @description Start of the newest run
              */
             started_at: string;
-            /** @description The status; if it is finished, how the newest run ended */
+            /** @description The status; `waiting` if it is running and waits for a person; if it is finished, how the newest run ended */
             state: components["schemas"]["State"];
             /**
              * Status
@@ -2066,6 +2157,11 @@ export interface components {
             title: string | null;
             /** @description Sum of all runs */
             usage: components["schemas"]["UsageBody"];
+            /**
+             * Waiting Questions
+             * @description Number of questions of its newest run that wait for a person
+             */
+            waiting_questions: number;
         };
         /** SessionChangesBody */
         SessionChangesBody: {
@@ -2171,7 +2267,7 @@ export interface components {
          * @description The state of a session as people see it: its status, and how its newest run ended.
          * @enum {string}
          */
-        State: "running" | "finished" | "failed" | "stopped" | "lost";
+        State: "running" | "waiting" | "finished" | "failed" | "stopped" | "lost";
         /** StatusAnswer */
         StatusAnswer: {
             /**
@@ -3424,6 +3520,96 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_questions_questions_get: {
+        parameters: {
+            query?: {
+                /** @description Only of this session */
+                session_id?: string | null;
+                /** @description Size of a page */
+                limit?: number;
+                /** @description The `next_page` of the previous page */
+                page?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionsAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5506,7 +5692,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `session_not_found`, `run_not_found` */
+            /** @description Codes: `session_not_found`, `run_not_found`, `question_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5515,7 +5701,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `run_finished`, `run_superseded`, `run_not_driven` */
+            /** @description Codes: `run_finished`, `run_superseded`, `run_not_driven`, `question_closed` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5542,7 +5728,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Unprocessable Entity */
+            /** @description Codes: `invalid_answer` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -23,12 +23,12 @@ export type SearchSort = Schemas["SearchSort"];
 
 /** Return whether a person works in the session, in a program that was started by hand. */
 export function isByHand(session: Session): boolean {
-  return session.state === "running" && session.imported;
+  return session.status === "running" && session.imported;
 }
 
 /** Return whether the newest run has a supervisor, or may have one, that stops it on request. */
 export function takesRequests(session: Session): boolean {
-  return session.state === "running" && !session.imported;
+  return session.status === "running" && !session.imported;
 }
 
 /** A page of the list; it has the cursor of the feed, and the key of the next page, if any. */
@@ -38,7 +38,7 @@ export interface SessionPage {
   readonly cursor: string;
 }
 
-export const STATES = ["running", "finished", "failed", "stopped", "lost"] as const satisfies SessionState[];
+export const STATES = ["waiting", "running", "finished", "failed", "stopped", "lost"] as const satisfies SessionState[];
 export const SORTS = ["created", "activity", "name", "cost"] as const satisfies SessionSort[];
 
 export interface SessionFilter {

@@ -2,6 +2,7 @@
 
 const PATHS = {
   running: "M8 2.2a5.8 5.8 0 1 1-5.8 5.8",
+  waiting: "M2.5 3h11v7.5h-6l-3 2.5v-2.5h-2zM6.2 5.6a1.8 1.8 0 1 1 2.5 1.6c-.5.2-.7.4-.7.8M8 9.2v.1",
   finished: "M3.2 8.6 6.4 11.8 12.8 4.6",
   failed: "M4 4l8 8M12 4l-8 8",
   stopped: "M4.5 4.5h7v7h-7z",

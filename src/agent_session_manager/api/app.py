@@ -32,6 +32,7 @@ from agent_session_manager.api.routes import (
     login,
     maintenance,
     page,
+    questions,
     runs,
     search,
     sessions,
@@ -50,6 +51,7 @@ _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 _TAGS = {
     "sessions": "Create, list, change and delete sessions.",
     "runs": "Open runs, hold their leases, and make requests to them.",
+    "questions": "Open questions of agents that wait for a person.",
     "events": "Append events to a session, and read them.",
     "transcripts": "Store the transcripts of agents, and read them.",
     "history": "Import the sessions that agents keep in files of their own.",
@@ -107,6 +109,7 @@ def build_app(
         sessions.router,
         events.router,
         runs.router,
+        questions.router,
         transcripts.router,
         login.router,
         statistics.router,

@@ -204,6 +204,28 @@ class VersionConflictError(OrchestratorError):
         self.version = version
 
 
+class QuestionNotFoundError(OrchestratorError):
+    """A run has no question with this id."""
+
+    def __init__(self, session_id: str, question_id: str) -> None:
+        super().__init__(f"no question {question_id!r} in this run of session {session_id!r}")
+        self.session_id = session_id
+        self.question_id = question_id
+
+
+class QuestionClosedError(OrchestratorError):
+    """A question was decided, or its run has ended, before anybody answered it."""
+
+    def __init__(self, question_id: str, decision: str | None) -> None:
+        why = "its run has ended" if decision is None else f"decision: {decision}"
+        super().__init__(f"question {question_id!r} is closed ({why}): no answer reaches the agent")
+        self.question_id = question_id
+
+
+class InvalidAnswerError(OrchestratorError):
+    """An answer does not fit its question, which stays open."""
+
+
 class RecordBehindError(OrchestratorError):
     """The record ends before data that the server acknowledged: an older state was restored."""
 

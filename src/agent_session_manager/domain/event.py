@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
+from agent_session_manager.domain.question import QuestionStep, question_step
 from agent_session_manager.domain.session import MAX_NAME_CHARS, Reason, Usage, end_reason
 from agent_shared.masking import MAX_COUNT
 
@@ -64,6 +65,8 @@ class NewEvent(NamedTuple):
     end: RunEnd | None = None
     usage: Usage | ModelRequest | None = None
     """The usage of one model request, or the agent's own total."""
+    question: QuestionStep | None = None
+    """The question that the event opens or closes."""
     masked_secrets: int = 0
     """Number of secrets that the sender or the manager has masked in this event."""
 
@@ -156,6 +159,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         and value.get("parent_tool_use_id") is None,
         end=_run_end(value) if event_type == "session_stop" else None,
         usage=_usage(value, session_id) if event_type == "usage" else None,
+        question=question_step(event_type, value),
         masked_secrets=_masked(value.get("masked_secrets")),
     )
 

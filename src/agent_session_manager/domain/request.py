@@ -1,4 +1,7 @@
-"""Requests to a run: stops and messages. They are durable, so none is lost without a reply."""
+"""Requests to a run: stops, messages and answers.
+
+They are durable, so none is lost without a reply.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ class RequestKind(StrEnum):
 
     STOP = "stop"
     MESSAGE = "message"
+    ANSWER = "answer"
+    """An answer to the question whose id is the id of the request."""
 
 
 class RequestState(StrEnum):

@@ -36,6 +36,8 @@ class State(StrEnum):
     """The state of a session as people see it: its status, and how its newest run ended."""
 
     RUNNING = "running"
+    WAITING = "waiting"
+    """Running, with an open question to a person."""
     FINISHED = "finished"
     FAILED = "failed"
     STOPPED = "stopped"
@@ -52,9 +54,14 @@ REASONS: dict[State, tuple[Reason, ...]] = {
 _STATES = {reason: state for state, reasons in REASONS.items() for reason in reasons}
 
 
-def state_after(reason: Reason | None) -> State:
-    """Return the state of a session by the end of its newest run; None: the run is open."""
-    return State.RUNNING if reason is None else _STATES[reason]
+def state_after(reason: Reason | None, *, is_asking: bool = False) -> State:
+    """Return the state of a session by the end of its newest run; None: the run is open.
+
+    `is_asking` means that the run has an open question. Only an open run waits for its answer.
+    """
+    if reason is not None:
+        return _STATES[reason]
+    return State.WAITING if is_asking else State.RUNNING
 
 
 def is_session_id(text: str) -> bool:
@@ -173,6 +180,8 @@ class Session:
     """
     masked_secrets: int = 0
     """Number of masked secrets in all events of the session."""
+    waiting_questions: int = 0
+    """Number of open questions of the newest run; 0 unless the run is open."""
     title: str | None = None
     """Title by its source, for an imported session."""
     source: Source | None = None
@@ -191,8 +200,8 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The status, and for a finished session how it ended."""
-        return state_after(self.newest_run.reason)
+        """The status; if it is running, whether it waits, and if it is finished, how it ended."""
+        return state_after(self.newest_run.reason, is_asking=self.waiting_questions > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +213,8 @@ class RunState:
     reason: Reason | None = None
     holder: str | None = None
     """Holder of the lease; for a run that was closed as `lost`, its last holder."""
+    imported: bool = False
+    """True if no client of ours drives the run."""
 
 
 class Effect(StrEnum):
@@ -266,6 +277,16 @@ def effect_of_import(*, is_open: bool, end: Reason | None) -> Effect:
     if end is None or (is_open and end is Reason.LOST):
         return Effect.NOTHING
     return Effect.CLOSE
+
+
+def opens_question(newest: RunState, *, run: int) -> bool:
+    """Return whether a question that was asked in a run can be open.
+
+    A lost run keeps its questions: if its supervisor returns, it still waits for their answers.
+    An imported run has no supervisor that waits.
+    """
+    may_return = not newest.finished or newest.reason is Reason.LOST
+    return run == newest.run and may_return and not newest.imported
 
 
 def is_late(event_run: int, newest_run: int) -> bool:

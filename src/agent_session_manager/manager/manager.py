@@ -331,6 +331,11 @@ class Manager:
     ) -> SearchPage:
         return await self._read(lambda store: store.search.find(search, limit=limit, after=after))
 
+    async def list_questions(
+        self, where: queries.QuestionFilter, *, limit: int, after: queries.Mark | None = None
+    ) -> queries.QuestionPage:
+        return await self._read(lambda store: store.list_questions(where, limit=limit, after=after))
+
     async def list_runs(self, session_id: str) -> list[Run]:
         _known(session_id)
         return await self._read(lambda store: store.list_runs(session_id))

@@ -30,6 +30,7 @@ from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.read.questions import list_questions
 from agent_session_manager.sql.read.retention import SqlRetention
 from agent_session_manager.sql.read.runs import list_requests, list_runs, next_expiry
 from agent_session_manager.sql.read.sessions import get_session, get_status, list_sessions
@@ -48,6 +49,8 @@ from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
+    QuestionFilter,
+    QuestionPage,
     SessionFilter,
     SessionPage,
     SessionSort,
@@ -242,6 +245,12 @@ class SqlStore:
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         with self._read() as connection:
             return list_events(connection, session_id, where, limit=limit)
+
+    def list_questions(
+        self, where: QuestionFilter, *, limit: int, after: Mark | None = None
+    ) -> QuestionPage:
+        with self._read() as connection:
+            return list_questions(connection, where, limit=limit, after=after)
 
     def list_runs(self, session_id: str) -> list[Run]:
         with self._read() as connection:

@@ -30,6 +30,9 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
    client drove. Its own run is finished, or open as long as a holder works on its newest turn and
    renews the lease. A model request counts once over all sessions: for the session that made it,
    once that session has reported it.
+16. A question is open from its event until its decision or the end of its run. While the run is
+   lost, the question is closed. A session with an open question is `waiting`. Of the answers to an
+   open question, the first is stored, and is the outcome of every other answer.
 
 The promises for transcripts are in `store/transcripts.py`, and those for search in
 `store/search.py`.
@@ -49,6 +52,8 @@ from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
+    QuestionFilter,
+    QuestionPage,
     SessionFilter,
     SessionPage,
     SessionSort,
@@ -88,6 +93,10 @@ class Store(Protocol):
     ) -> SessionPage: ...
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
+
+    def list_questions(
+        self, where: QuestionFilter, *, limit: int, after: Mark | None = None
+    ) -> QuestionPage: ...
 
     def list_runs(self, session_id: str) -> list[Run]: ...
 

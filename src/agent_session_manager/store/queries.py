@@ -1,9 +1,11 @@
-"""Queries of sessions and events: filters, sort orders and result pages."""
+"""Queries of sessions, events and questions: filters, sort orders and result pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.run_token import RunCaller
@@ -61,6 +63,15 @@ class EventFilter:
     """True: only events that have an `error`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuestionFilter:
+    """Filter for open questions. A field without a value does not filter."""
+
+    session_id: str | None = None
+    family_of: RunCaller | None = None
+    """Only of the session of this run, and of the sessions below it."""
+
+
 Mark = tuple[str | int, ...]
 """The end of a page in a sort order: the sort values of its last session."""
 
@@ -70,6 +81,29 @@ class SessionPage:
     """A page of sorted sessions, and the mark after which the next page begins."""
 
     sessions: list[Session]
+    next_page: Mark | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenQuestion:
+    """An open question with its session."""
+
+    question_id: str
+    session_id: str
+    session_name: str
+    project_dir: str | None
+    event: Event
+    """The event that asks the question."""
+    answer: dict[str, Any] | None
+    """The payload of a person's answer, while the supervisor has not reported its decision."""
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionPage:
+    """A page of open questions, the longest waiting first, and the mark of the next page."""
+
+    questions: list[OpenQuestion]
     next_page: Mark | None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from tests.api.guard.run_token import leased, new, token_of, with_token
+from tests.store.promises.events import question
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -38,6 +39,7 @@ def make_family(manager: RunningManager, api: Api) -> Family:
     asked = {"request_id": "r", "kind": "message", "payload": {}}
     for name in names[:-1]:
         assert api.post(f"/sessions/{ids[name]}/runs/1/requests", asked).status == 201
+        assert api.post(f"/sessions/{ids[name]}/events", question(run=1)).status == 201
         transcript = f"/transcripts/entries?project_key=p&session_id={ids[name]}"
         assert api.post(transcript, [{"a": 1}]).status == 201
     return Family(ids=ids, token=token, agent_token=opened.json["agent_token"], run=run)

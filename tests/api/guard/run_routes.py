@@ -48,6 +48,7 @@ REACHED: dict[Route, set[str]] = {
     ("POST", RUN + "/requests"): NOTHING,
     ("DELETE", "/transcripts"): NOTHING,
     ("GET", "/search"): FAMILY,
+    ("GET", "/questions"): FAMILY,
     ("GET", "/usage"): NOTHING,
     ("GET", "/facets"): NOTHING,
     ("POST", "/dashboard/codes"): NOTHING,
@@ -95,6 +96,8 @@ def ask(run: Api, manager: RunningManager, token: str, route: Route, session_id:
         target += "?holder=h"
     if method == "WebSocket":
         return handshake(manager, target, token)
+    if path == "/questions":
+        target += f"?session_id={session_id}"
     if path == "/search":
         target += f"?q={indexed_name(manager, session_id)}"
     body = BODIES.get(route, {})

@@ -8,6 +8,7 @@ from agent_session_manager.api.wire.sessions import SessionChangesBody
 from tests.api.guard.family import make_family
 from tests.api.guard.run_routes import ROUTES, RUN, SESSION, ask
 from tests.api.guard.run_token import with_token
+from tests.store.promises.events import question
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.streams import streaming
@@ -24,6 +25,7 @@ OF_PAGES = {
     ("GET", SESSION + "/export"),
     ("POST", RUN + "/requests"),
     ("GET", "/search"),
+    ("GET", "/questions"),
     ("GET", "/usage"),
     ("GET", "/facets"),
     ("DELETE", "/dashboard/tokens/own"),
@@ -68,6 +70,9 @@ def test_page_token_can_change_only_name_and_archived(
         message = {"request_id": "b", "kind": "message", "payload": {"text": "x"}}
         assert page.post(f"{path}/runs/1/requests", stop).status == 201
         assert page.post(f"{path}/runs/1/requests", message).refusal == NOT_FOR_PAGES
+        api.post(f"{path}/events", question())
+        yes = {"request_id": "q", "kind": "answer", "payload": {"choice": "yes"}}
+        assert page.post(f"{path}/runs/1/requests", yes).status == 201
 
 
 def test_page_token_is_invalid_after_a_restart(

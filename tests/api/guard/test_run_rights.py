@@ -30,6 +30,8 @@ def is_reached(route: Route, answer: Answer, session_id: str) -> bool:
     method, path = route
     if route in (("GET", "/sessions"), ("GET", "/search")):
         return session_id in {found["session_id"] for found in answer.json["sessions"]}
+    if path == "/questions":
+        return session_id in {found["session_id"] for found in answer.json["questions"]}
     if path.endswith("/status"):
         assert answer.status == 200
         return bool(answer.json["status"] != "not_existent")

@@ -81,6 +81,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "child_count": 0,
         "children_running": 0,
         "children_failed": 0,
+        "waiting_questions": 0,
         "last_seq": 0,
         "last_activity_at": "moment",
         "archived_at": None,

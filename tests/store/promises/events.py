@@ -22,6 +22,34 @@ def used(tokens: int, **fields: Any) -> dict[str, Any]:
 SOME = {"event_type": "some"}
 
 
+ALLOW_OR_DENY = [
+    {"id": "yes", "kind": "allow", "label": "Allow once"},
+    {"id": "no", "kind": "deny", "label": "Deny"},
+]
+
+
+def question(question_id: str = "q", **fields: Any) -> dict[str, Any]:
+    return {
+        "event_type": "permission_request",
+        "event_id": f"{question_id}:asked",
+        "question_id": question_id,
+        "kind": "tool",
+        "choices": ALLOW_OR_DENY,
+        **fields,
+    }
+
+
+def decision(question_id: str = "q", decided: str = "allow", **fields: Any) -> dict[str, Any]:
+    return {
+        "event_type": "permission_decided",
+        "event_id": f"{question_id}:decided",
+        "question_id": question_id,
+        "decision": decided,
+        "by": "person",
+        **fields,
+    }
+
+
 def asked(request_id: str, tokens: int, **fields: Any) -> dict[str, Any]:
     usage = {"input_tokens": 7, "output_tokens": tokens}
     return {"event_type": "usage", "request_id": request_id, "usage": usage, **fields}

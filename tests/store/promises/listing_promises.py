@@ -12,7 +12,7 @@ from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter, Mark, SessionFilter, SessionSort
 from tests.store.promises.changes import append, create, made, open_run, update
-from tests.store.promises.events import SOME, says, stop, used
+from tests.store.promises.events import SOME, question, says, stop, used
 from tests.store.promises.stepped_clock import SteppedClock
 
 
@@ -75,8 +75,11 @@ def promise_7_sessions_are_found_by_their_state(store: Store, clock: SteppedCloc
     create(store, "resumed")
     append(store, stop(reason="failed"), session_id="resumed")
     open_run(store, "resumed")
+    create(store, "waiting")
+    append(store, question(), session_id="waiting")
     found = {state: ids(store, state=state) for state in State}
     assert found == {
+        State.WAITING: ["waiting"],
         State.RUNNING: ["resumed", "running"],
         State.FINISHED: ["completed"],
         State.FAILED: ["budget", "timeout", "failed"],

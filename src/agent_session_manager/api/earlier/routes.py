@@ -139,6 +139,11 @@ def _parse(value: Any) -> tuple[str, str, NewEvent]:
             raise InvalidEventError(f"{name} is required: a string")
     session_id, session_name = value["session_id"], value["session_name"]
     event = parse_event(value, session_id=session_id)
+    if event.question is not None:
+        raise InvalidEventError(
+            f"{event.event_type} comes only from the supervisor of a run: "
+            "POST /sessions/{session_id}/events"
+        )
     if event.event_type == "session_start":
         if not is_session_id(session_id):
             raise InvalidEventError("session_id is not a valid session id")

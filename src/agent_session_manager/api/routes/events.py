@@ -32,6 +32,8 @@ from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
 from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
+from agent_session_manager.domain.question import is_id_of_a_step
+from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.store.queries import EventFilter
 
 appending = APIRouter(route_class=JsonRoute, tags=["events"])
@@ -83,7 +85,7 @@ async def append_events(request: Request, session_id: Id) -> Response:
     """Append one event, or a list of up to 1,000: all or none. They are then on the disk.
 
     Events that a run or its agent appends belong to that run. An event of theirs with another `run`
-    is refused.
+    is refused, and so are an agent's events of questions.
     """
     known = _known_of(request)
     body = await request.body()
@@ -95,7 +97,7 @@ async def append_events(request: Request, session_id: Id) -> Response:
     )
     caller = caller_of(request)
     if caller is not None:
-        events = [_of_run(event, caller.run) for event in events]
+        events = [_of_caller(event, caller) for event in events]
     seqs = await manager_of(request).append(session_id, events, known=known)
     return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
 
@@ -110,15 +112,21 @@ def _known_of(request: Request) -> Cursor | None:
     return parse_cursor(given[0]) if given else None
 
 
-def _of_run(event: NewEvent, run: int) -> NewEvent:
-    """Return the event as one of this run.
+def _of_caller(event: NewEvent, caller: RunCaller) -> NewEvent:
+    """Return the event as one of the caller's run.
 
     Raises:
-        NotForRunsError: the event names another run.
+        NotForRunsError: the event names another run, or an agent asks or decides a question.
     """
-    if event.run not in (None, run):
+    if event.run not in (None, caller.run):
         raise NotForRunsError
-    return event._replace(run=run)
+    # An id of this form would keep the supervisor's own event out of the record.
+    if caller.is_agent and (event.question is not None or is_id_of_a_step(event.event_id)):
+        raise NotForRunsError(
+            "an agent's token does not allow events of questions, nor their event ids: only the "
+            "supervisor of a run asks a person"
+        )
+    return event._replace(run=caller.run)
 
 
 def _parse(body: Any, session_id: str) -> list[NewEvent]:

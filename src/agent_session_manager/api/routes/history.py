@@ -103,6 +103,8 @@ def _parse(events: Sequence[Any], session_id: str) -> list[NewEvent]:
             raise InvalidEventError("event_id is required in history", index=index)
         if event.run is not None:
             raise InvalidEventError("run must be absent in history", index=index)
+        if event.question is not None:
+            raise InvalidEventError(f"{event.event_type} is not history", index=index)
         moment = moment_of(event.fields.get("timestamp"))
         if moment is not None:
             event.fields["occurred_at"] = to_text(moment)

@@ -164,6 +164,7 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
         codes=(
             *("session_not_found", "run_not_found"),
             *("run_finished", "run_superseded", "run_not_driven"),
+            *("question_not_found", "question_closed", "invalid_answer"),
         ),
     ),
 )
@@ -171,15 +172,18 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
 async def create_request(
     request: Request, session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
 ) -> Response:
-    """Create a request to an open run: a stop or a message.
+    """Create a request to an open run: a stop, a message, or the answer to a question.
 
     An imported run takes none (409 `run_not_driven`): a person works in it, in a program of theirs.
 
-    A `request_id` that the run already has returns the existing request. A page token allows only
-    requests of the kind `stop`.
+    The `request_id` of an answer is the question's id. An answer that does not fit (422
+    `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
+
+    A `request_id` that the run already has returns the existing request, so the first answer to a
+    question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`.
     """
-    if page_of(request) is not None and body.kind != RequestKind.STOP:
-        raise NotForPagesError("a page token allows stop requests only")
+    if page_of(request) is not None and body.kind == RequestKind.MESSAGE:
+        raise NotForPagesError("a page token allows only requests of the kinds stop and answer")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
     return _answer_request(await manager.create_request(change), 201)
 

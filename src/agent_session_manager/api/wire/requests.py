@@ -18,7 +18,9 @@ class NewRequestBody(Given):
     )
     kind: Annotated[RequestKind, Field(strict=False, description="The kind of the request")]
     payload: dict[str, Any] = Field(
-        default_factory=dict, description='Of a message `{"text": TEXT}`; stored unchanged'
+        default_factory=dict,
+        description='Of a message `{"text": TEXT}`; of an answer `{"choice": ID, "text": TEXT}` or '
+        '`{"answers": {ITEM: [TEXT, …]}}`; stored unchanged',
     )
 
 

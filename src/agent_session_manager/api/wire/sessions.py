@@ -92,7 +92,10 @@ class SessionBody(BaseModel):
     session_id: str = Field(description="The session's id")
     session_name: str = Field(description="The session's name")
     status: Status = Field(description="`running` while the newest run is open, else `finished`")
-    state: State = Field(description="The status; if it is finished, how the newest run ended")
+    state: State = Field(
+        description="The status; `waiting` if it is running and waits for a person; "
+        "if it is finished, how the newest run ended"
+    )
     created_at: Moment = Field(description="Time of its creation")
     last_resumed_at: Moment | None = Field(description="Time of the last resume")
     project_dir: str | None = Field(description="Directory of its project")
@@ -104,6 +107,9 @@ class SessionBody(BaseModel):
     children_running: int = Field(description="Number of running sessions up to 8 levels below it")
     children_failed: int = Field(
         description="Number of failed or lost sessions up to 8 levels below it, not archived"
+    )
+    waiting_questions: int = Field(
+        description="Number of questions of its newest run that wait for a person"
     )
     generation: str = Field(
         description="Changes when a deleted session's id is reused; see cursors"
@@ -192,6 +198,7 @@ def session_body(session: Session) -> SessionBody:
         child_count=session.child_count,
         children_running=session.children_running,
         children_failed=session.children_failed,
+        waiting_questions=session.waiting_questions,
         generation=session.generation,
         last_seq=session.last_seq,
         last_activity_at=session.last_activity_at,

@@ -17,12 +17,13 @@ from sqlalchemy.dialects import sqlite
 from agent_session_manager.sql.schema.derived import (
     STATE_OF_NEWEST_RUN,
     all_facets,
+    all_questions,
     all_usage_sums,
 )
-from agent_session_manager.sql.schema.tables import facets, sessions, usage_sums
+from agent_session_manager.sql.schema.tables import facets, questions, sessions, usage_sums
 
-_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_usage_facts_occurred_at'"
-"""The sums of an earlier revision are derived in another way: its migration derives them again."""
+_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_questions_asked_at'"
+"""An earlier revision derives its values in another way: its migration derives them again."""
 SHOWN_OF_A_KIND = 20
 """Maximum number of problems of one kind that are shown."""
 
@@ -48,6 +49,10 @@ def _checks() -> tuple[tuple[str, str], ...]:
     return (
         (_to_sql(wrong_states), "session {0!r}: its state should be {2!r}, and is {1!r}"),
         (
+            _to_sql(_in_one_only(questions, all_questions())),
+            "questions: question {1!r} of session {0} is open in the record or in this table only",
+        ),
+        (
             _to_sql(_in_one_only(facets, all_facets())),
             "facets: the number of sessions of {0} {1!r} is wrong",
         ),
@@ -62,10 +67,14 @@ def rebuild_sums(connection: sqlite3.Connection) -> None:
     """Derive all values from the record again, in the transaction of the connection."""
     if not _has_sums(connection):
         return
-    connection.execute(_to_sql(update(sessions).values(state=STATE_OF_NEWEST_RUN)))
-    for table, expected in ((facets, all_facets()), (usage_sums, all_usage_sums())):
+    for table, expected in (
+        (questions, all_questions()),
+        (facets, all_facets()),
+        (usage_sums, all_usage_sums()),
+    ):
         connection.execute(_to_sql(delete(table)))
         connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
+    connection.execute(_to_sql(update(sessions).values(state=STATE_OF_NEWEST_RUN)))
 
 
 def _has_sums(connection: sqlite3.Connection) -> bool:

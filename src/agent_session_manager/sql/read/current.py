@@ -52,4 +52,5 @@ def newest_run(row: Row[Any]) -> RunState:
         finished=row.finished_at is not None,
         reason=rows.to_reason(row.reason),
         holder=row.lease_holder,
+        imported=row.imported,
     )

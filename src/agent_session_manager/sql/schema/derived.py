@@ -1,4 +1,4 @@
-"""The values that the store derives from the record: states, facets and sums of usage.
+"""The values that the store derives from the record: states, questions, facets, sums of usage.
 
 Each is defined here once, as an expression that has a value for any content of the record. Writers
 keep the stored values in step with it, readers use it where there is no stored value, and `verify`
@@ -18,20 +18,31 @@ from sqlalchemy import (
     FromClause,
     Label,
     Select,
+    and_,
     case,
     cast,
+    exists,
     func,
     join,
     literal,
     null,
+    or_,
     select,
     union_all,
 )
 
 from agent_session_manager.domain.model_request import COUNTS
-from agent_session_manager.domain.session import REASONS, State
+from agent_session_manager.domain.question import ASKED, ASKED_SUFFIX, DECIDED_SUFFIX
+from agent_session_manager.domain.session import REASONS, Reason, State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN, to_microseconds
-from agent_session_manager.sql.schema.tables import AGENT, runs, sessions, usage_facts
+from agent_session_manager.sql.schema.tables import (
+    AGENT,
+    events,
+    questions,
+    runs,
+    sessions,
+    usage_facts,
+)
 
 HOUR = 3_600_000_000
 """The period of one sum of usage, in microseconds."""
@@ -63,7 +74,11 @@ def _counted(column: Column[int]) -> ColumnElement[int]:
     return case((column.between(0, most), column), else_=0)
 
 
+_IS_ASKING = exists().where(
+    questions.c.session_number == sessions.c.number, questions.c.run == sessions.c.last_run
+)
 STATE: ColumnElement[str | None] = case(
+    (and_(sessions.c.status == "running", _IS_ASKING), State.WAITING.value),
     (sessions.c.status == "running", State.RUNNING.value),
     (sessions.c.status != "finished", null()),
     *((_has_ended(state), state.value) for state in REASONS),
@@ -180,6 +195,36 @@ SESSION_SHARES = union_all(
     )
 )
 """The facets in which a session counts."""
+
+
+def all_questions() -> Select[Any]:
+    """Return the rows that `questions` should have, as `opens_question` defines them."""
+    question_id = func.substr(
+        events.c.event_id, 1, func.length(events.c.event_id) - len(ASKED_SUFFIX)
+    )
+    decided = events.alias("decided")
+    return (
+        select(
+            events.c.session_number,
+            question_id.label("question_id"),
+            events.c.run,
+            events.c.seq,
+            events.c.recorded_at.label("asked_at"),
+        )
+        .join_from(events, sessions, sessions.c.number == events.c.session_number)
+        .join(runs, WITH_NEWEST_RUN)
+        .where(
+            events.c.event_type == ASKED,
+            events.c.run == runs.c.run,
+            events.c.event_id.endswith(ASKED_SUFFIX),
+            or_(runs.c.finished_at.is_(None), runs.c.reason == Reason.LOST.value),
+            ~runs.c.imported,
+            ~exists().where(
+                decided.c.session_number == events.c.session_number,
+                decided.c.event_id == question_id + DECIDED_SUFFIX,
+            ),
+        )
+    )
 
 
 def all_facets() -> Select[Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, and_, case, func, select
 
 from agent_session_manager.domain.event import MANAGER_FIELDS, Event
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
@@ -20,10 +20,11 @@ from agent_session_manager.domain.session import (
     Run,
     Session,
     Source,
+    State,
     Usage,
 )
 from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
-from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.schema.tables import questions, runs, sessions
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
 _NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_secrets"} | {
-    "child_count", "number", "session_number", "answer_seq"
+    "child_count", "number", "session_number", "answer_seq", "waiting_questions"
 }  # fmt: skip
 
 # Rows of sessions include the newest run of each session, with this prefix before its columns.
@@ -59,6 +60,19 @@ WHOLE_SESSIONS = select(
     .where(_children.c.parent_session_id == sessions.c.session_id)
     .scalar_subquery()
     .label("child_count"),
+    # Only a session in this state has open questions, so the others cost nothing.
+    case(
+        (
+            sessions.c.state == State.WAITING.value,
+            select(func.count())
+            .where(
+                questions.c.session_number == sessions.c.number,
+                questions.c.run == sessions.c.last_run,
+            )
+            .scalar_subquery(),
+        ),
+        else_=0,
+    ).label("waiting_questions"),
 ).join_from(sessions, runs, WITH_NEWEST_RUN)
 """The rows that `to_session` reads."""
 
@@ -242,6 +256,7 @@ def _to_session(columns: Any) -> Session:
         usage=_to_usage(columns),
         newest_run=_to_run(columns, _RUN_PREFIX),
         child_count=columns["child_count"],
+        waiting_questions=columns["waiting_questions"],
         masked_secrets=_of(int, columns["masked_secrets"]),
         title=_optional(str, columns["title"]),
         source=_to_source(columns["source"]),

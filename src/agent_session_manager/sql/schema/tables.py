@@ -68,7 +68,8 @@ sessions = Table(
     Column("last_activity_at", BigInteger, nullable=False),
     Column("archived_at", BigInteger),
     Column("status", String(8), nullable=False),
-    # Derived from the status and the reason of the newest run; NULL if these have no state.
+    # Derived from the status, the open questions, and the reason of the newest run; NULL if these
+    # have no state.
     Column("state", String(8)),
     Column("last_run", Integer, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
@@ -202,6 +203,23 @@ requests = Table(
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_requests_session", ondelete="CASCADE"
     ),
+)
+
+# The questions that are open, or would be if their lost run were. They are derived from `events`.
+questions = Table(
+    "questions",
+    metadata,
+    Column("session_number", BigInteger, nullable=False),
+    Column("question_id", String(128), nullable=False),
+    Column("run", Integer, nullable=False),
+    # The event that asks the question.
+    Column("seq", BigInteger, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("session_number", "question_id", name="pk_questions"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_questions_session", ondelete="CASCADE"
+    ),
+    Index("ix_questions_asked_at", "asked_at", "session_number", "seq"),
 )
 
 # The usage of each model request. A request is counted once over all sessions, also if copies of a

@@ -303,7 +303,14 @@ NOT_EXPORTED = {
     "transcript_summaries": {"transcript_number"},
 }
 """Columns that are not exported: they have no meaning in another database, or are derived."""
-TABLES_NOT_EXPORTED = {"run_tokens", "feed", "deleted_sessions", "facets", "usage_sums"}
+TABLES_NOT_EXPORTED = {
+    "run_tokens",
+    "feed",
+    "deleted_sessions",
+    "questions",
+    "facets",
+    "usage_sums",
+}
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 

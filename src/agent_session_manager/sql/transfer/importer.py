@@ -32,8 +32,8 @@ from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
-from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
-from agent_session_manager.sql.schema.tables import sessions, transcripts
+from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN, all_questions
+from agent_session_manager.sql.schema.tables import questions, sessions, transcripts
 from agent_session_manager.sql.transfer.format import (
     ENTRY,
     EVENT,
@@ -193,6 +193,12 @@ class _Importing:
                 "nothing was changed. To import all others: --skip-existing"
             )
         self._give_positions()
+        self._connection.execute(
+            insert(questions).from_select(
+                questions.c.keys(),
+                all_questions().where(sessions.c.number > self._before[sessions]),
+            )
+        )
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number > self._before[sessions])

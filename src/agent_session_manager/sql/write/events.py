@@ -31,11 +31,13 @@ from agent_session_manager.domain.errors import (
 )
 from agent_session_manager.domain.event import NewEvent
 from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.domain.question import QuestionStep
 from agent_session_manager.domain.session import (
     Effect,
     RunState,
     effect_of_stop,
     is_late,
+    opens_question,
     state_after,
 )
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
@@ -45,6 +47,11 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.inserts import insert_rows
 from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.questions import (
+    QuestionTold,
+    close_questions,
+    take_steps,
+)
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
@@ -165,6 +172,7 @@ class Writes:
     ended: list[dict[str, Any]] = field(default_factory=list)
     finished: list[dict[str, Any]] = field(default_factory=list)
     ended_children: list[int] = field(default_factory=list)
+    questions: list[QuestionTold] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
         """Insert the events that are not stored yet; return whether all were new."""
@@ -198,10 +206,13 @@ class Writes:
         ):
             if parameters:
                 connection.execute(statement, parameters)
+        if self.questions:
+            take_steps(connection, self.questions)
         if self.ended_children:
             tell_above(connection, self.ended_children)
         for end in self.ended:
             expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
+            close_questions(connection, end["of"], up_to_run=end["in_run"])
         return counted.new_requests
 
 
@@ -257,9 +268,16 @@ class SessionInBatch:
             writes.answered.append({"of": self.number, "in_run": run, "seq": seq})
         if new.usage is not None:
             writes.usage.append(UsageTold(self.number, run, new.usage))
+        if new.question is not None:
+            self._step(new.question, run, writes, now)
         if new.end is not None:
             self._stop(new, writes, now)
         return self.last_seq
+
+    def _step(self, step: QuestionStep, run: int, writes: Writes, now: int) -> None:
+        if not step.is_asked or opens_question(self.newest, run=run):
+            told = QuestionTold(self.number, step, run, self.last_seq, now)
+            writes.questions.append(told)
 
     def _stop(self, new: NewEvent, writes: Writes, now: int) -> None:
         assert new.end is not None

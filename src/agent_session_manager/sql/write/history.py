@@ -24,6 +24,7 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.events import SessionInBatch, Writes
 from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.questions import close_questions
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
@@ -140,7 +141,7 @@ class _Import:
         known = {} if is_new else self._known_events()
         runs_of_events = self._assign_runs({name: row.run for name, row in known.items()})
         new = [
-            event._replace(run=run, end=None, usage=None)
+            event._replace(run=run, end=None, usage=None, question=None)
             for event, run in zip(change.events, runs_of_events, strict=True)
             if not self._is_left_out(event)
         ]
@@ -223,6 +224,7 @@ class _Import:
         if is_new or self._newest in self._runs:
             return
         begin = min(self._moments, default=self._now)
+        close_questions(self._connection, self._number, up_to_run=self._newest)
         _insert_run(
             self._connection, self._number, self._newest, begin, self._change.host, self._sums
         )

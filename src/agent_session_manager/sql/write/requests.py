@@ -18,6 +18,7 @@ from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
 from agent_session_manager.sql.write.positions import not_before
+from agent_session_manager.sql.write.questions import check_answerable, check_id_is_free
 from agent_session_manager.store.changes import CreateRequest, SettleRequest
 from agent_shared.masking import Masking
 
@@ -41,11 +42,11 @@ _EXPIRE = (
 )
 
 
-_MESSAGES = select(requests.c.number, requests.c.payload).where(
+_WITH_TEXTS = select(requests.c.number, requests.c.payload).where(
     requests.c.session_number == bindparam("of"),
     requests.c.run <= bindparam("up_to_run"),
     requests.c.state.in_(_OPEN),
-    requests.c.kind == RequestKind.MESSAGE.value,
+    requests.c.kind != RequestKind.STOP.value,
 )
 _MASK = (
     update(requests)
@@ -61,12 +62,11 @@ def create_request(connection: Connection, change: CreateRequest, *, now: int) -
         return rows.to_request(asked_before)
     if change.run > current.last_run:
         raise RunNotFoundError(change.session_id, change.run)
-    if change.run < current.last_run:
-        raise RunSupersededError(change.session_id, change.run, current.last_run)
-    if current.finished_at is not None:
-        raise RunFinishedError(change.session_id, change.run)
-    if current.imported:
-        raise RunNotDrivenError(change.session_id, change.run, current.host)
+    if change.kind is RequestKind.ANSWER:
+        check_answerable(connection, current, change)
+    else:
+        _check_takes_requests(current, change)
+        check_id_is_free(connection, current.number, change)
     connection.execute(
         insert(requests),
         {
@@ -80,6 +80,15 @@ def create_request(connection: Connection, change: CreateRequest, *, now: int) -
         },
     )
     return _get(connection, current.number, change)
+
+
+def _check_takes_requests(current: Row[Any], change: CreateRequest) -> None:
+    if change.run < current.last_run:
+        raise RunSupersededError(change.session_id, change.run, current.last_run)
+    if current.finished_at is not None:
+        raise RunFinishedError(change.session_id, change.run)
+    if current.imported:
+        raise RunNotDrivenError(change.session_id, change.run, current.host)
 
 
 def settle_request(connection: Connection, change: SettleRequest, *, now: int) -> Request:
@@ -110,7 +119,7 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
 def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
     """Settle the open requests to this run and to older runs, which nothing will fulfil."""
     which = {"of": number, "up_to_run": up_to_run}
-    for row in connection.execute(_MESSAGES, which).all():
+    for row in connection.execute(_WITH_TEXTS, which).all():
         masked = _masked(rows.readable_fields(row.payload))
         connection.execute(_MASK, {"which": row.number, "masked": masked})
     connection.execute(_EXPIRE, {**which, "now": now})

@@ -34,6 +34,7 @@ from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.questions import close_questions, set_states
 from agent_session_manager.sql.write.requests import expire_requests
 from agent_session_manager.sql.write.run_tokens import insert_run_token
 from agent_session_manager.sql.write.sums import Sums
@@ -78,6 +79,7 @@ class Runs:
         if not newest.finished:
             self._close_as_lost(current.number, newest.run)
         expire_requests(self._connection, current.number, up_to_run=newest.run, now=self._now)
+        close_questions(self._connection, current.number, up_to_run=newest.run)
         self.insert(current.number, newest.run + 1, new)
 
     def insert(self, number: int, run: int, new: NewRun) -> None:
@@ -231,6 +233,8 @@ class Runs:
             .where(sessions.c.number == number)
             .values(status=status, state=state.value, **self.touched())
         )
+        if state is State.RUNNING:  # its supervisor may still wait for answers
+            set_states(self._connection, [number])
 
     def touched(self) -> dict[str, int]:
         """Return the columns that every change sets in the row of its session."""

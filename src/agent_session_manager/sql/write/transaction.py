@@ -30,6 +30,7 @@ from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import (
     events,
+    questions,
     requests,
     run_tokens,
     runs,
@@ -217,7 +218,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, usage_facts, requests, run_tokens, runs)
+            for table in (events, usage_facts, requests, questions, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)

@@ -165,6 +165,15 @@ is_usage_report = _object(
 )
 is_event = _object(EVENT)
 _are_runs = _list(_object(RUN))
+QUESTION: Mapping[str, Check] = {
+    "question_id": _is_session_id,
+    **_NAMED_SESSION,
+    "run": is_number,
+    "seq": is_number,
+    "event": is_event,
+    "answer": _or_none(lambda answer: isinstance(answer, dict)),
+}
+"""Fields of an open question that commands read."""
 
 PARTS: Mapping[str, Check] = {
     "session": is_session,
@@ -172,6 +181,7 @@ PARTS: Mapping[str, Check] = {
     "runs": lambda runs: bool(runs) and _are_runs(runs),
     "request": _object(REQUEST),
     "requests": _list(_object(REQUEST)),
+    "questions": _list(_object(QUESTION)),
     "events": _list(is_event),
     "seqs": _list(is_number),
     "transcripts": _list(_object({"subpath": _or_none(_is_text)})),

@@ -207,6 +207,23 @@ class ManagerClient(SessionClient):
         body = {"request_id": request_id, "kind": kind, "payload": payload or {}}
         return self._get("request", dict, "POST", f"{_path(session_id)}/runs/{run}/requests", body)
 
+    def create_answer(self, session_id: str, run: int, question_id: str, payload: Json) -> Json:
+        """Answer an open question, with `{"choice": ID}` or `{"answers": {ITEM: [TEXT]}}`.
+
+        Returns the request with the first answer: if its `payload` is another one, another client
+        was first.
+
+        Raises:
+            SessionClientError: with the code `question_not_found`, `question_closed` (decided, or
+                its run has ended), or `invalid_answer` (the question is still open).
+        """
+        return self.create_request(session_id, run, question_id, "answer", payload)
+
+    def list_questions(self, session_id: str | None = None) -> Iterator[Json]:
+        """Yield the open questions of a session, or of all, the longest waiting first."""
+        where = {} if session_id is None else {"session_id": session_id}
+        return self._iterate("questions", "/questions", where)
+
     def list_requests(
         self, session_id: str, run: int, *, state: str | None = None, wait_seconds: float = 0.0
     ) -> list[Json]:
