@@ -16,6 +16,7 @@ import pytest
 from agent_session_manager.domain.errors import (
     LeaseHeldError,
     NameTakenError,
+    QuestionClosedError,
     RunSupersededError,
     SessionExistsError,
     SessionRunningError,
@@ -35,7 +36,7 @@ from agent_session_manager.store.changes import (
 from agent_session_manager.store.queries import EventFilter
 from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.promises.changes import append, appending, create, kinds, open_run
-from tests.store.promises.events import SOME, stop
+from tests.store.promises.events import SOME, decision, question, stop
 from tests.store.promises.stepped_clock import SteppedClock
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -174,6 +175,41 @@ def test_request_created_by_both_is_stored_once(stores: Stores) -> None:
         first, second = at_once(stores, asking, asking)
         assert isinstance(first, Request) and first == second
     assert len(stores[0].list_requests("s", 1)) == ROUNDS
+
+
+def test_one_of_two_answers_is_stored(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        append(stores[0], question(str(n)))
+        first, second = (
+            CreateRequest(
+                session_id="s",
+                run=1,
+                request_id=str(n),
+                kind=RequestKind.ANSWER,
+                payload={"choice": choice},
+            )
+            for choice in ("yes", "no")
+        )
+        stored, other = at_once(stores, first, second)
+        assert isinstance(stored, Request) and stored == other
+    assert len(stores[0].list_requests("s", 1)) == ROUNDS
+
+
+def test_answer_and_decision_leave_no_question_open(stores: Stores) -> None:
+    create(stores[0])
+    for n in range(ROUNDS):
+        append(stores[0], question(str(n)))
+        yes = CreateRequest(
+            session_id="s",
+            run=1,
+            request_id=str(n),
+            kind=RequestKind.ANSWER,
+            payload={"choice": "yes"},
+        )
+        answered, _ = at_once(stores, yes, appending("s", decision(str(n), "timed_out")))
+        assert isinstance(answered, Request | QuestionClosedError)
+        assert stores[1].get_session("s").waiting_questions == 0
 
 
 def test_concurrent_takeovers_happen_one_after_the_other(stores: Stores) -> None:

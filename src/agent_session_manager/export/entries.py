@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agent_session_manager.domain.question import ASKED, DECIDED
 from agent_session_manager.export import content
 from agent_session_manager.export.grouping import Entry
 from agent_session_manager.export.nodes import (
@@ -16,6 +17,7 @@ from agent_session_manager.export.nodes import (
     Section,
 )
 from agent_session_manager.export.options import Event, ExportedTools, Options, string
+from agent_session_manager.export.questions import decision, question
 from agent_session_manager.export.text import (
     MAX_LINE_CHARS,
     json_text,
@@ -46,6 +48,11 @@ def nodes(entry: Entry, options: Options) -> Iterator[Node]:
         yield _message(event, entry, options)
     elif kind in ("pre_tool", "post_tool", "permission_denied"):
         yield _call(event, entry, options)
+    elif kind in (ASKED, DECIDED):
+        is_full = options.tools is ExportedTools.FULL
+        given = tuple(_input(event.get("tool_input"))) if is_full else ()
+        shown = question(event, given) if kind == ASKED else decision(event)
+        yield Fold(*shown, event["seq"], _moment(event))
     elif kind == "usage":
         yield Anchor(event["seq"])
     else:

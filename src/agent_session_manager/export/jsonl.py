@@ -8,7 +8,7 @@ from typing import Any
 from agent_session_manager.export.options import ExportedTools, Options
 from agent_session_manager.export.text import cut, json_text
 
-_OF_CALLS = ("tool_input", "tool_output")
+_OF_CALLS = ("tool_input", "tool_output", "diff")
 
 
 def line(event: dict[str, Any], given: bytes, options: Options) -> bytes:
@@ -26,7 +26,7 @@ def _changed(event: dict[str, Any], options: Options) -> dict[str, Any]:
     if isinstance(content, list):
         event["content"] = [block for block in content if not options.leaves_out_block(block)]
     is_result = event.get("event_type") in ("post_tool", "permission_denied")
-    if options.tools is ExportedTools.NAMES:
+    if options.tools is not ExportedTools.FULL:
         for name in _OF_CALLS:
             event.pop(name, None)
         if is_result and event.get("error"):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from agent_session_manager.domain.event import THINKING_BLOCKS, moment_of
+from agent_session_manager.domain.question import ASKED, DECIDED
 
 EXTRACTOR = 2
 """Version of this module and of `words.py`. A new version makes an index begin again."""
@@ -55,6 +56,8 @@ _KINDS = {
     "damaged": Kind.ERROR,
 }
 _WITHOUT_TEXT = frozenset({"usage", "conversation", "session_start"})
+_OF_QUESTIONS = {ASKED: ("title", "why", "items"), DECIDED: ("text", "answers")}
+"""The texts of the events of questions. The call itself has an event with its input."""
 _OF_SYSTEM = "system"
 """Origin of user messages that the agent's program wrote."""
 _TEXTS = ("content", "description", "tool_output", "error")
@@ -86,6 +89,11 @@ def extract(event_type: str, fields: dict[str, Any]) -> list[EventText]:
         return []
     if fields.get("origin") == _OF_SYSTEM:
         return []
+    if event_type in _OF_QUESTIONS:
+        fields = {
+            "timestamp": fields.get("timestamp"),
+            "content": [fields.get(name) for name in _OF_QUESTIONS[event_type]],
+        }
     kind, content = _KINDS.get(event_type, Kind.NOTE), fields.get("content")
     found = [_event_text(kind, fields)]
     if kind is not Kind.THINKING and isinstance(content, list):

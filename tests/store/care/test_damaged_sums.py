@@ -22,7 +22,7 @@ from agent_session_manager.sql.schema.tables import facets, runs, sessions, usag
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import ClaimLease, DeleteSession
 from tests.store.promises.changes import append, create, made, open_run, update
-from tests.store.promises.events import stop, used
+from tests.store.promises.events import decision, question, stop, used
 from tests.store.promises.stepped_clock import START
 from tests.support.earlier_schema import make_earlier
 from tests.support.raw_sums import listed, read_rows
@@ -43,6 +43,8 @@ def small(sqlite_url: str, open_stores: OpenStores) -> Path:
         create(store, reason.value, agent_name="x", project_dir="/p")
         append(store, used(3), stop(reason=reason.value), session_id=reason.value)
     create(store, "running", agent_name="y")
+    create(store, "waiting", agent_name="y")
+    append(store, question("open"), question("old"), decision("old"), session_id="waiting")
     store.close()
     return Path(sqlite_path(sqlite_url))
 
@@ -62,6 +64,12 @@ WRONG = {
     ),
     "UPDATE sessions SET state = NULL WHERE session_id = 'running'": (
         "session 'running': its state should be 'running', and is None"
+    ),
+    "UPDATE sessions SET state = 'running' WHERE session_id = 'waiting'": (
+        "session 'waiting': its state should be 'waiting', and is 'running'"
+    ),
+    "INSERT INTO questions VALUES (1, 'gone', 1, 1, 1)": (
+        "questions: question 'gone' of session 1 is open in the record or in this table only"
     ),
     "UPDATE facets SET sessions = 7 WHERE value = '/p'": (
         "facets: the number of sessions of project '/p' is wrong"

@@ -50,6 +50,8 @@ def promise_16_session_waits_until_all_questions_are_decided(
     store: Store, clock: SteppedClock
 ) -> None:
     create(store)
+    create(store, "other")
+    append(store, question("a"), session_id="other")
     assert waiting(store) == (State.RUNNING, 0)
     append(store, SOME, question("a", run=1), question("b"))
     append(store, question("a", run=1))  # sent again
@@ -71,6 +73,7 @@ def promise_16_session_waits_until_all_questions_are_decided(
     assert open_run(store).state is State.RUNNING
     append(store, question("h", run=1))  # late
     assert waiting(store) == (State.RUNNING, 0)
+    assert waiting(store, "other") == (State.WAITING, 1)
 
 
 def promise_16_questions_are_those_of_the_newest_run(store: Store, clock: SteppedClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, NameTakenError
 from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.session import State, Usage
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseInUseError
@@ -18,7 +18,9 @@ from agent_session_manager.store.changes import CreateSession
 from agent_session_manager.store.queries import EventFilter, SessionFilter, SessionSort
 from tests.store.conftest import OpenStores, path_of
 from tests.store.promises.changes import append, create, made
-from tests.store.promises.events import SOME, asked, used
+from tests.store.promises.events import SOME, asked, decision, question, used
+from tests.store.promises.lease_promises import claim, lose
+from tests.store.promises.question_promises import waiting
 from tests.store.promises.stepped_clock import SteppedClock
 from tests.store.transfer.exports import exported, imported, parsed, refused
 
@@ -42,6 +44,27 @@ def test_import_keeps_usage_that_a_later_total_replaces(
         both.append((before, store.get_session("s").usage))
     assert both[0] == both[1]
     assert both[0][1] == Usage(input_tokens=7, cost_nanodollars=70_000)
+
+
+def test_import_derives_the_open_questions(
+    sqlite_url: str, elsewhere: str, open_stores: OpenStores, clock: SteppedClock
+) -> None:
+    store = open_stores(sqlite_url)
+    create(store)
+    create(store, "lost", holder="me")
+    append(store, question("a"), question("b"), decision("a"))
+    append(store, question("c"), session_id="lost")
+    lose(store, clock)
+    append(store, question("d"), decision("d"), question("e", run=1), session_id="lost")
+    text = exported(sqlite_url)
+    imported(elsewhere, text)
+    assert verify(path_of(elsewhere))[1] == []
+    other = open_stores(elsewhere)
+    for each in (store, other):
+        assert waiting(each) == (State.WAITING, 1)
+        assert waiting(each, "lost") == (State.LOST, 0)
+        claim(each, session_id="lost")
+        assert waiting(each, "lost") == (State.WAITING, 2)
 
 
 def test_import_restores_the_same_record_and_orders(

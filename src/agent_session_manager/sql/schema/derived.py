@@ -74,8 +74,10 @@ def _counted(column: Column[int]) -> ColumnElement[int]:
     return case((column.between(0, most), column), else_=0)
 
 
-_IS_ASKING = exists().where(
-    questions.c.session_number == sessions.c.number, questions.c.run == sessions.c.last_run
+_IS_ASKING = (
+    exists()
+    .where(questions.c.session_number == sessions.c.number, questions.c.run == sessions.c.last_run)
+    .correlate(sessions)
 )
 STATE: ColumnElement[str | None] = case(
     (and_(sessions.c.status == "running", _IS_ASKING), State.WAITING.value),
@@ -219,10 +221,12 @@ def all_questions() -> Select[Any]:
             events.c.event_id.endswith(ASKED_SUFFIX),
             or_(runs.c.finished_at.is_(None), runs.c.reason == Reason.LOST.value),
             ~runs.c.imported,
-            ~exists().where(
+            ~exists()
+            .where(
                 decided.c.session_number == events.c.session_number,
                 decided.c.event_id == question_id + DECIDED_SUFFIX,
-            ),
+            )
+            .correlate(events),
         )
     )
 

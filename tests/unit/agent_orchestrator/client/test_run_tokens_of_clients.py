@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent_orchestrator.client.manager import ManagerClient, RunTokens
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.client.opened_run import RunTokens
 from agent_orchestrator.machine.environment import (
     agent_environment,
     run_token_for,

@@ -76,6 +76,39 @@ def test_copied_history_is_folded_at_its_place() -> None:
     assert "Copied from another session" in markdown(events)
 
 
+def test_question_is_shown_with_choices_and_decision() -> None:
+    asked: Event = {
+        "event_type": "permission_request",
+        "title": "Run a command",
+        "why": "to clean up",
+        "tool_input": {"command": "rm -rf db"},
+        "diff": "-old",
+        "choices": [{"id": "y", "label": "Allow once"}, 7],
+        "items": [{"text": "Where?", "options": [{"label": "staging"}]}, {"text": None}],
+    }
+    decided: Event = {
+        "event_type": "permission_decided",
+        "decision": "deny",
+        "by": "person",
+        "answers": {"a": ["x"]},
+        "text": "not now",
+    }
+    for shown in (markdown([asked, decided]), html([asked, decided])):
+        for text in (
+            *("Question to a person: Run a command", "to clean up", "rm -rf db", "-old"),
+            *("Allow once", "Where?", "- staging", "Decision: deny, by person", "not now"),
+        ):
+            assert text in shown, text
+    for form in ExportFormat:
+        for tools in (ExportedTools.NAMES, ExportedTools.NONE):
+            brief = rendered(form, [asked, decided], Options(tools=tools))
+            assert "Run a command" in brief
+            assert "rm -rf db" not in brief and "-old" not in brief, (form, tools)
+    for odd in ("title", "choices", "items", "answers", "text", "decision"):
+        for event in (asked, decided):
+            assert markdown([{**event, odd: {"a": 1}}]) and markdown([{**event, odd: [[]]}])
+
+
 def test_compaction_is_a_border_with_a_folded_summary() -> None:
     shown = markdown([message("user", "all that was said", origin="compaction")])
     assert re.search(

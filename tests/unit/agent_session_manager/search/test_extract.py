@@ -101,6 +101,25 @@ def test_time_of_client_is_kept_if_it_is_valid() -> None:
     assert occurred(17) is None
 
 
+def test_question_is_found_by_its_words_and_answers() -> None:
+    """The input of the tool call is in an event of its own, which is found once."""
+    (found,) = extract(
+        "permission_request",
+        {
+            "title": "Deploy",
+            "tool_name": "Bash",
+            "tool_input": {"command": "rm"},
+            "items": [{"id": "a", "text": "Where?", "options": [{"label": "staging"}]}],
+        },
+    )
+    assert found.text.split() == ["Deploy", "Where?", "staging"]
+    answers = {"decision": "answered", "answers": {"a": ["staging"]}, "text": "gently"}
+    (found,) = extract("permission_decided", answers)
+    assert found.text.split() == ["gently", "staging"]
+    for wrong in ({}, {"title": None, "items": ""}, {"items": [None]}):
+        assert extract("permission_request", wrong) == []
+
+
 def test_files_of_patch_are_found() -> None:
     patch = "*** Begin Patch\n*** Update File: src/a.py\n*** Move to: src/b.py\n+x\n*** End Patch"
     (found,) = extract("pre_tool", {"tool_input": {"input": patch, "paths": ["x/c.py", 7]}})

@@ -7,7 +7,7 @@ of `session_client`; their `code` tells them apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ..machine.wire_text import wire_text
 from ..session_client import (
@@ -20,6 +20,7 @@ from ..session_client import (
 )
 from .answers import is_part, is_token, is_usage_report
 from .errors import JSON_ONLY
+from .opened_run import OpenedRun, RunTokens
 
 TIMEOUT_SECONDS = 5.0
 """Default timeout of a request, the same as that of `SessionClient`."""
@@ -31,20 +32,6 @@ T = TypeVar("T")
 Json = dict[str, Any]
 Query = Mapping[str, str]
 """Key of a transcript: `project_key`, `session_id`, `subpath`. A main one has no `subpath`."""
-
-
-class RunTokens(NamedTuple):
-    """Tokens of the supervisor of a run and of its agent."""
-
-    run: str | None = None
-    agent: str | None = None
-
-
-class OpenedRun(NamedTuple):
-    """A session whose newest run was opened, and the tokens of that run."""
-
-    session: Json
-    tokens: RunTokens
 
 
 def cursor_of(session: Json, seq: int) -> str | None:
@@ -208,10 +195,9 @@ class ManagerClient(SessionClient):
         return self._get("request", dict, "POST", f"{_path(session_id)}/runs/{run}/requests", body)
 
     def create_answer(self, session_id: str, run: int, question_id: str, payload: Json) -> Json:
-        """Answer an open question, with `{"choice": ID}` or `{"answers": {ITEM: [TEXT]}}`.
+        """Answer an open question with `{"choice": ID}` or `{"answers": {ITEM: [TEXT]}}`.
 
-        Returns the request with the first answer: if its `payload` is another one, another client
-        was first.
+        Returns the request with the first answer: another `payload` is that of another client.
 
         Raises:
             SessionClientError: with the code `question_not_found`, `question_closed` (decided, or

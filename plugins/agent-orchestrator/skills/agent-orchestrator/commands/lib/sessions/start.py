@@ -11,7 +11,8 @@ import httpx
 
 from ..client.connect import client_of
 from ..client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
-from ..client.manager import Json, ManagerClient, OpenedRun, cursor_of
+from ..client.manager import Json, ManagerClient, cursor_of
+from ..client.opened_run import OpenedRun
 from ..events.prepare import create_event
 from ..executors.base import Continuation, RunSpec
 from ..machine.environment import agent_environment, control_token, host, parent_session_id
