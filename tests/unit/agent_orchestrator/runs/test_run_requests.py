@@ -10,6 +10,7 @@ from typing import Any, cast
 from agent_orchestrator.executors.base import Executor, RunSpec
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import StopOrder
+from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
@@ -58,6 +59,7 @@ def test_repeated_request_is_executed_once() -> None:
             assignment,
             order=StopOrder(),
             executor=cast(Executor, executor),  # only `send` is used
+            questions=Questions("deny", directory=Path("/"), record=recorded.append),
             record=recorded.append,
         )
         handling = asyncio.create_task(requests.serve())

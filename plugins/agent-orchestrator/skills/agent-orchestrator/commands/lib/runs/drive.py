@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..executors.base import Executor, ExecutorError
+from .questions import Questions
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +68,35 @@ class StopOrder:
         await self._given.wait()
 
 
-async def drive(executor: Executor, prompt: str, record: Record, *, order: StopOrder) -> RunOutcome:
-    """Run the executor until it ends or is stopped. No process of the run is left then."""
-    run = asyncio.create_task(_run(executor, prompt, record, order), name="run")
+async def drive(
+    executor: Executor,
+    prompt: str,
+    record: Record,
+    *,
+    order: StopOrder,
+    questions: Questions,
+) -> RunOutcome:
+    """Run the executor until it ends or is stopped. No process of the run is left then.
+
+    Open questions are cancelled first: some agents do not stop while they wait for an answer. No
+    question is open after the `session_stop`.
+    """
+
+    def record_end(event: Event) -> None:
+        if event["event_type"] == "session_stop":
+            questions.end()
+        record(event)
+
+    run = asyncio.create_task(_run(executor, prompt, record_end, order), name="run")
     ordered = asyncio.create_task(order.wait(), name="stop order")
     await asyncio.wait({run, ordered}, return_when=asyncio.FIRST_COMPLETED)
     ordered.cancel()
-    if not run.done():
-        run.cancel()
-    return await run
+    try:
+        questions.end()
+    finally:
+        run.cancel()  # no effect if it has ended
+        await asyncio.wait({run})
+    return run.result()
 
 
 async def _run(executor: Executor, prompt: str, record: Record, order: StopOrder) -> RunOutcome:

@@ -19,6 +19,7 @@ from ..machine.environment import is_manager_given
 from ..session_client import SessionClientError, SessionNotFoundError
 from .assignment import Assignment
 from .drive import Record, StopOrder
+from .questions import Questions
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +31,21 @@ T = TypeVar("T")
 
 
 class Requests:
-    """Requests of other processes to one run: a stop or a message."""
+    """Requests of other processes to one run: a stop, a message, or the answer to a question."""
 
     def __init__(
-        self, assignment: Assignment, *, order: StopOrder, executor: Executor, record: Record
+        self,
+        assignment: Assignment,
+        *,
+        order: StopOrder,
+        executor: Executor,
+        questions: Questions,
+        record: Record,
     ) -> None:
         self._assignment = assignment
         self._order = order
         self._executor = executor
+        self._questions = questions
         self._record = record
         self._done: dict[str, tuple[str, str | None]] = {}
         """Results of requests, for a manager that has lost them and sends the requests again."""
@@ -80,6 +88,8 @@ class Requests:
                 return "acknowledged", None  # done when the run has ended
             case "message":
                 return await self._tell(str(request["payload"].get("text", "")))
+            case "answer":
+                return self._questions.answer(request["request_id"], request["payload"])
             case other:
                 return "refused", f"this supervisor does not support the request {other!r}"
 

@@ -51,6 +51,7 @@ from .assignment import READY, Assignment
 from .delivery import delivery_of
 from .drive import RunOutcome, StopOrder, drive
 from .executor_table import create_executor
+from .questions import Questions
 from .registry import RegisteredRun, registered, spared_pids
 from .requests import Requests
 from .seal import CONVERSATION, sealed_conversation
@@ -72,6 +73,8 @@ class Supervisor:
         self._order = StopOrder()
         self._manager = self._client(assignment.run_token or assignment.control_token)
         self._tokens = _own_tokens(assignment)
+        spec = assignment.spec
+        self._questions = Questions(spec.ask, directory=spec.project_dir, record=self._record)
 
     def _client(self, token: str | None) -> ManagerClient:
         """Return a client with this token; without one, with the token of the local manager."""
@@ -99,7 +102,13 @@ class Supervisor:
             delivery.start()
             mirror = Mirror(self._manager, outbox) if a.spec.transcripts else None
             executor = create_executor(self._execution(mirror))
-            requests = Requests(a, order=self._order, executor=executor, record=self._record)
+            requests = Requests(
+                a,
+                order=self._order,
+                executor=executor,
+                questions=self._questions,
+                record=self._record,
+            )
             try:
                 async with self._beside(self._keep_lease), self._beside(requests.serve):
                     try:
@@ -154,7 +163,9 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(a.timeout_seconds, self._order.time_out, a.timeout_seconds)
         try:
-            return await drive(executor, a.prompt, self._record, order=self._order)
+            return await drive(
+                executor, a.prompt, self._record, order=self._order, questions=self._questions
+            )
         finally:
             if timer is not None:
                 timer.cancel()
@@ -182,6 +193,7 @@ class Supervisor:
             mirror=mirror,
             spared=lambda: spared_pids(self._state),
             known_secrets=self._tokens,
+            ask=self._questions.ask,
         )
 
     def _registration(self) -> RegisteredRun:
