@@ -18,6 +18,7 @@ import pytest
 from agent_orchestrator.claude.executor import ClaudeExecutor
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, Execution, RunSpec
+from agent_orchestrator.executors.questions import Ask
 from tests.support.model_server import ModelServer, start_model_server
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -101,14 +102,15 @@ class Claude:
         return self.execution.spec
 
     def start(
-        self, prompt: str, *, resume: bool = False, **changes: Any
+        self, prompt: str, *, resume: bool = False, person: Ask | None = None, **changes: Any
     ) -> AsyncGenerator[Event, None]:
-        """Begin a run, with fields of the execution or of its spec changed."""
+        """Begin a run, with fields of the execution or of its spec changed; ask a `person`."""
         of_spec = {name: changes.pop(name) for name in list(changes) if hasattr(self.spec, name)}
         execution = replace(
             self.execution,
             spec=replace(self.spec, **of_spec),
             continues=Continuation(resume=resume),
+            ask=person,
             **changes,
         )
         return ClaudeExecutor(execution, cli_path=self.cli_path).run(prompt)
@@ -120,9 +122,13 @@ class Claude:
 
     def allow(self, *tools: str) -> None:
         """Allow tools in the user's settings; the settings of an untrusted project do not count."""
-        settings = self.home / ".claude" / "settings.json"
-        settings.parent.mkdir(exist_ok=True)
-        settings.write_text(json.dumps({"permissions": {"allow": tools}}))
+        self.settings.parent.mkdir(exist_ok=True)
+        self.settings.write_text(json.dumps({"permissions": {"allow": tools}}))
+
+    @property
+    def settings(self) -> Path:
+        """The user's settings."""
+        return self.home / ".claude" / "settings.json"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.machine.environment import RUN_MARKER
 from tests.claude.claude_events import error_of, events_of, only, text_of
 from tests.claude.conftest import Claude
+from tests.claude.notes_server import notes_server
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
 from tests.support.rows import each_row
@@ -69,30 +70,12 @@ def test_model_of_the_spec_overrides_and_no_tools_means_none(
     assert not request["body"].get("tools")
 
 
-MCP_SERVER = """
-import json, sys
-for line in sys.stdin:
-    request = json.loads(line)
-    answers = {
-        "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
-                       "serverInfo": {"name": "notes", "version": "1"}},
-        "tools/list": {"tools": [{"name": "recall", "description": "Recall.",
-                                  "inputSchema": {"type": "object", "properties": {}}}]},
-        "tools/call": {"content": [{"type": "text", "text": "a heron"}]},
-    }
-    if "id" in request:
-        answer = {"jsonrpc": "2.0", "id": request["id"]}
-        answer["result"] = answers.get(request["method"], {})
-        print(json.dumps(answer), flush=True)
-"""
-
-
 def test_mcp_server_is_called_without_its_secret_in_arguments(
     claude: Claude,
 ) -> None:
     claude.allow("mcp__notes__recall")
-    server = {"command": sys.executable, "args": ["-c", MCP_SERVER], "env": {"TOKEN": "secret-1"}}
-    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers={"notes": server})
+    servers = {"notes": notes_server(TOKEN="secret-1")}
+    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers=servers)
     prompt = script(tool("mcp__notes__recall"), {"text": "a heron it is"})
 
     async def act() -> tuple[list[Event], str]:
@@ -113,7 +96,7 @@ def test_mcp_server_is_called_without_its_secret_in_arguments(
 
 
 def test_broken_server_and_untrusted_settings_are_diagnostics(claude: Claude) -> None:
-    works = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
+    works = notes_server()
     project = {"mcpServers": {"of-project": {"command": "/nowhere/at/all"}}}
     (claude.spec.project_dir / ".mcp.json").write_text(json.dumps(project))
     for place, settings in (

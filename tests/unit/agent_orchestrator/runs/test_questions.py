@@ -220,7 +220,7 @@ def test_call_allowed_for_the_run_is_not_asked_again() -> None:
     assert ruled["question_id"] != scene.asked[0]["question_id"]
 
 
-def test_call_with_an_unknown_input_cannot_be_allowed_for_the_run() -> None:
+def test_call_with_an_unknown_input_has_no_choice_for_the_run() -> None:
     async def act() -> None:
         for question in (
             replace(SHELL, tool_input={}),

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,7 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
         arguments.append(f"--resume={continues.conversation_id or execution.session_id}")
     else:
         arguments.append(f"--session-id={execution.session_id}")
-    mode = spec.permission_mode or (agent and agent.permission_mode) or PERMISSION_MODE
-    arguments.append(f"--permission-mode={mode}")
+    arguments += _permissions_of(execution)
     if model := spec.model or (agent and agent.model):
         arguments.append(f"--model={model}")
     arguments += _limits_of(spec)
@@ -106,6 +105,14 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
         servers.write_text(json.dumps({"mcpServers": agent.mcp_servers}), "utf-8")
         arguments.append(f"--mcp-config={servers}")
     return arguments
+
+
+def _permissions_of(execution: Execution) -> list[str]:
+    spec = execution.spec
+    mode = spec.permission_mode or (spec.agent and spec.agent.permission_mode) or PERMISSION_MODE
+    # It also gives the agent tools for questions and plans.
+    prompts = [] if execution.ask is None else ["--permission-prompt-tool=stdio"]
+    return [f"--permission-mode={mode}", *prompts]
 
 
 def _limits_of(spec: RunSpec) -> list[str]:
@@ -144,6 +151,8 @@ class CommandLine(Transport):
         self.stderr = OutputText(STDERR_BYTES_LIMIT)
         self.usage_by_result: dict[str, dict[str, Any]] = {}
         """By result and model: usage since the previous result. The SDK's message lacks it."""
+        self.sent_calls: set[str] = set()
+        """Ids of the tool calls in the output so far."""
         self.origins: dict[str, str] = {}
         """By user message: the origin of its text. The SDK's message lacks it."""
 
@@ -191,6 +200,8 @@ class CommandLine(Transport):
     def _remember(self, frame: dict[str, Any]) -> None:
         if frame.get("type") == "user":
             self.origins[str(frame.get("uuid"))] = _origin(frame, self._is_compacted)
+        elif frame.get("type") == "assistant":
+            self.sent_calls.update(_calls_in(frame))
         self._is_compacted = frame.get("subtype") == "compact_boundary"
         if frame.get("type") == "result":
             self._has_result = True
@@ -228,6 +239,14 @@ class CommandLine(Transport):
 
     def is_ready(self) -> bool:
         return self._child is not None and self._child.exit_code is None
+
+
+def _calls_in(frame: Mapping[str, Any]) -> Iterator[str]:
+    message = frame.get("message")
+    blocks = message.get("content") if isinstance(message, dict) else None
+    for block in blocks if isinstance(blocks, list) else []:
+        if isinstance(block, dict) and block.get("type") == "tool_use":
+            yield str(block.get("id"))
 
 
 def _origin(frame: Mapping[str, Any], is_compacted: bool) -> str:

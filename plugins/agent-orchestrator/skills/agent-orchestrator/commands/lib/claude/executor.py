@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk.types import Message, SessionStore
 
     from .command_line import CommandLine
+    from .permissions import Permissions
     from .translation import Translation
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class ClaudeExecutor:
         self._spec = execution.spec
         self._cli_path = cli_path
         self._client: ClaudeSDKClient | None = None
+        self._permissions: Permissions | None = None
         continues = execution.continues
         is_forked = continues.fork_of is not None
         self._conversation_id = (
@@ -80,13 +82,17 @@ class ClaudeExecutor:
 
         with tempfile.TemporaryDirectory(prefix="agent-orchestrator-") as files:
             cli = self._command_line(Path(files))
-            client = ClaudeSDKClient(self._options(), transport=cli)
             translation = Translation(
                 cli.usage_by_result,
                 cli.origins,
                 servers=self._spec.agent.mcp_servers if self._spec.agent else (),
                 is_resume=self._execution.continues.resume,
             )
+            if self._execution.ask is not None:
+                from .permissions import Permissions
+
+                self._permissions = Permissions(self._execution.ask, cli.sent_calls, translation)
+            client = ClaudeSDKClient(self._options(), transport=cli)
             late: list[Event] = []
             is_stopped = False
             try:
@@ -127,6 +133,7 @@ class ClaudeExecutor:
             session_store_flush="eager",
             forward_subagent_text=True,
             env=self._execution.environment,
+            can_use_tool=self._permissions.decide if self._permissions else None,
         )
 
     async def send(self, text: str, message_id: str) -> None:
@@ -182,6 +189,8 @@ class ClaudeExecutor:
                     yield create_event("conversation", conversation_id=moved_to)
                 for event in translation.events(message):
                     yield event
+                    if self._permissions is not None:  # our caller has recorded the event
+                        await self._permissions.note(event)
                 if translation.is_hopeless:
                     return
         # Any error: a run whose CLI or SDK failed must still end with its `session_stop`.

@@ -67,6 +67,7 @@ class Translation:
         self._cost_so_far = None if is_resume else 0.0
         self._open_calls: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._denied: set[str] = set()
+        """Calls whose denial is recorded, or that were decided as a question."""
         self._subagents: dict[str, tuple[str | None, str]] = {}
         self.result: ResultMessage | None = None
         """The newest result. A run has several if the agent continued without a prompt."""
@@ -76,6 +77,17 @@ class Translation:
         """True if waiting for the result is useless."""
         self.breakdown: str | None = None
         """Reason why reading failed before the CLI ended; None if it did not fail."""
+
+    def note_decided(self, tool_use_id: str) -> None:
+        """Note a call that was decided as a question. It gets no `permission_denied`."""
+        self._denied.add(tool_use_id)
+
+    def parent_of(self, tool_use_id: str, agent_id: str | None) -> str | None:
+        """Return the call that started the subagent of another call."""
+        if agent_id in self._subagents:
+            return self._subagents[agent_id][0]
+        _, parent = self._open_calls.get(tool_use_id, (None, {}))
+        return parent.get("parent_tool_use_id")
 
     def events(self, message: Message) -> Iterator[Event]:
         """Yield the events of one message."""
@@ -102,7 +114,7 @@ class Translation:
             case SystemMessage(subtype="api_retry"):
                 yield self._retry(message.data)
             case SystemMessage(subtype="permission_denied"):
-                yield self._permission_denied(message.data, message.data.get("message"))
+                yield from self._permission_denied(message.data, message.data.get("message"))
             case SystemMessage(subtype=usage.SUBTYPE):
                 yield create_event("usage", message.data["event_id"], **message.data["fields"])
 
@@ -201,11 +213,13 @@ class Translation:
             **parent,
         )
 
-    def _permission_denied(self, denial: Mapping[str, Any], why: str | None) -> Event:
+    def _permission_denied(self, denial: Mapping[str, Any], why: str | None) -> Iterator[Event]:
         tool_use_id = str(denial.get("tool_use_id"))
+        if tool_use_id in self._denied:
+            return
         self._denied.add(tool_use_id)
         _, parent = self._open_calls.get(tool_use_id, (None, {}))
-        return create_event(
+        yield create_event(
             "permission_denied",
             f"{tool_use_id}:denied",
             tool_name=denial.get("tool_name"),
@@ -260,8 +274,7 @@ class Translation:
     def _result(self, message: ResultMessage) -> Iterator[Event]:
         self.result = message
         for denial in message.permission_denials or []:
-            if denial.get("tool_use_id") not in self._denied:
-                yield self._permission_denied(denial, None)
+            yield from self._permission_denied(denial, None)
         yield create_event("usage", f"{message.uuid}:usage", usage=self._usage(message))
 
     def _usage(self, message: ResultMessage) -> dict[str, int]:
