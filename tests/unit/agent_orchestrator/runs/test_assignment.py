@@ -37,6 +37,7 @@ ASSIGNMENT = Assignment(
         permission_mode="acceptEdits",
         command=("sh", "-c", 'echo "$A"'),
         transcripts=False,
+        ask="600",
     ),
     environment={"A": "1", "Ä": "ö"},
     continues=Continuation(fork_of="t", conversation_id="c"),

@@ -11,10 +11,16 @@ from ..console.connect import open_manager
 from ..console.interrupts import hold_interrupts
 from ..console.output import answer_session
 from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import model_option, permission_option, program_argument, run_options
+from ..console.run_options import (
+    ask_option,
+    model_option,
+    permission_option,
+    program_argument,
+    run_options,
+)
 from ..executors.base import RunSpec
 from ..runs.executor_table import EXECUTORS
-from ..sessions.plan import check, load_agent, refuse_doubtful
+from ..sessions.plan import check, load_agent, refuse_doubtful, usual_ask
 from ..sessions.resolve import checked_name
 from ..sessions.start import NewRun, start_session
 
@@ -43,6 +49,7 @@ EXAMPLES = """\
 )
 @model_option("that of the agent definition, else Claude Code's")
 @permission_option("that of the agent definition, else acceptEdits")
+@ask_option("$AGENT_ORCHESTRATOR_ASK, else deny")
 @run_options
 def main(
     name: str,
@@ -52,6 +59,7 @@ def main(
     executor: str | None,
     model: str | None,
     permission_mode: str | None,
+    ask: str | None,
     timeout: float | None,
     max_cost: float | None,
     max_turns: int | None,
@@ -83,8 +91,9 @@ def main(
     checked_name(name)
     config = configure(project_dir, agents_dir=agents_dir)
     agent = load_agent(agent_name, config)
+    executor = executor or (agent and agent.executor) or "claude"
     spec = RunSpec(
-        executor=executor or (agent and agent.executor) or "claude",
+        executor=executor,
         project_dir=config.project_dir,
         agent=agent,
         model=model,
@@ -93,6 +102,7 @@ def main(
         transcripts=not no_transcripts,
         max_cost=max_cost,
         max_turns=max_turns,
+        ask=ask or usual_ask(executor),
     )
     text = read_prompt(prompt)
     check(spec, text)

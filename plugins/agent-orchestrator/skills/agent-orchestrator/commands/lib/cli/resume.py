@@ -13,7 +13,13 @@ from ..console.connect import open_manager
 from ..console.interrupts import hold_interrupts
 from ..console.output import answer_session, local_time
 from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import model_option, permission_option, program_argument, run_options
+from ..console.run_options import (
+    ask_option,
+    model_option,
+    permission_option,
+    program_argument,
+    run_options,
+)
 from ..sessions.next_run import Given, find_continuation, find_process, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import by_hand, checked_name, is_by_hand, resolve
@@ -43,6 +49,7 @@ _INSTEAD = (
 )
 @model_option("that of the last run")
 @permission_option("that of the last run, if you started it on this machine")
+@ask_option("that of the last run, if you started it on this machine")
 @click.option(
     "--takeover",
     is_flag=True,
@@ -63,6 +70,7 @@ def main(
     agent_name: str | None,
     model: str | None,
     permission_mode: str | None,
+    ask: str | None,
     takeover: bool,
     fork: str | None,
     timeout: float | None,
@@ -78,12 +86,12 @@ def main(
 
     Claude Code continues the same conversation. A program is started again and remembers nothing.
 
-    The next run has the executor, agent, directory, model, permission mode and program of the last
-    one. If you did not start that run on this machine, or if the session was changed since, the
-    command ends with 2 and prints what it would run and which options to give: `--project-dir`, the
-    agent and the program. Then also give the model and the permission mode again. An agent
-    definition that was changed since the last run needs `--agent AGENT`. Limits are those of one
-    run: give `--timeout`, `--max-cost` and `--max-turns` again.
+    The next run has the executor, agent, directory, model, permission mode, `--ask` and program of
+    the last one. If you did not start that run on this machine, or if the session was changed
+    since, the command ends with 2 and prints what it would run and which options to give:
+    `--project-dir`, the agent and the program. Then also give the model and the permission mode
+    again. An agent definition that was changed since the last run needs `--agent AGENT`. Limits are
+    those of one run: give `--timeout`, `--max-cost` and `--max-turns` again.
 
     A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
     A session that a person has open in Claude Code is refused, too. `--takeover` does not stop that
@@ -101,6 +109,7 @@ def main(
             program=program,
             model=model,
             permission_mode=permission_mode,
+            ask=ask,
         )
         spec = plan_next(manager, found, given)
         spec = replace(

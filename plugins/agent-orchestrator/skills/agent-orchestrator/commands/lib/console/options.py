@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ..executors.questions import parse_policy
+
 LARGEST_NUMBER = 2**63 - 1
 """The largest `seq` that a database can hold."""
 
@@ -46,6 +48,18 @@ class Seconds(click.FloatRange):
         if not math.isfinite(seconds):
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
+
+
+class AskPolicy(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A time that questions wait for a person: `deny`, `forever`, or such as `10m`."""
+
+    name = "ask"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return parse_policy(str(value))
+        except ValueError as exc:
+            self.fail(f"{exc}.", param, ctx)
 
 
 class Amount(click.FloatRange):

@@ -8,6 +8,7 @@ import click
 
 from .options import (
     Amount,
+    AskPolicy,
     Decorator,
     Seconds,
     WholeNumber,
@@ -31,6 +32,17 @@ def permission_option(default: str) -> Decorator:
         metavar="MODE",
         help=f"Actions that the agent may take without asking: {modes}. Others are denied. "
         f"Default: {default}.",
+    )
+
+
+def ask_option(default: str) -> Decorator:
+    return click.option(
+        "--ask",
+        type=AskPolicy(),
+        metavar="POLICY",
+        help="What happens when the agent asks for a permission, or asks you a question: `deny` "
+        "denies at once; `forever`, or a time such as `90s`, `10m`, `2h` or `1d`, lets the agent "
+        f"wait for your answer. The time counts for `--timeout`. Default: {default}.",
     )
 
 

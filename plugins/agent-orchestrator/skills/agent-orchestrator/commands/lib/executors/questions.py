@@ -7,6 +7,7 @@ answer. It does not know who decides, nor how long that takes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,26 @@ from typing import Any
 
 DENY = "deny"
 FOREVER = "forever"
+MAX_DAYS = 365
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
+
+
+def parse_policy(text: str) -> str:
+    """Return the policy that a person gives as `deny`, `forever`, or a time such as `10m`.
+
+    Raises:
+        ValueError: the text has another form, or the time is too long.
+    """
+    if text in (DENY, FOREVER):
+        return text
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not {DENY}, {FOREVER}, or a time such as 90s, 10m, 2h or 1d")
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > MAX_DAYS * _SECONDS["d"]:
+        raise ValueError(f"{text!r} is longer than {MAX_DAYS}d; give {FOREVER} for no limit")
+    return str(seconds)
 
 
 def waiting_seconds(policy: str) -> float | None:

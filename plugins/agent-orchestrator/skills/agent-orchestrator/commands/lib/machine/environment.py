@@ -34,6 +34,8 @@ ENV_RUN_TOKEN = "AGENT_ORCHESTRATOR_RUN_TOKEN"
 ENV_RUN_MANAGER_URL = "AGENT_ORCHESTRATOR_RUN_MANAGER_URL"
 """The URL of the only manager that the run token is for."""
 
+ENV_ASK = "AGENT_ORCHESTRATOR_ASK"
+
 OF_A_RUN = (ENV_RUN_TOKEN, ENV_RUN_MANAGER_URL, ENV_SESSION_ID, RUN_MARKER)
 """Variables that are set only inside a run; the supervisor adds them for the agent."""
 _FOR_SUPERVISORS = frozenset({ENV_SESSION_MANAGER_URL, ENV_STATE_DIR})
@@ -41,6 +43,7 @@ _FOR_AGENTS = frozenset(
     {
         *_FOR_SUPERVISORS,
         ENV_AGENTS_DIR,
+        ENV_ASK,
         ENV_ENABLE_LOGGING,
         ENV_PROJECT_DIR,
         ENV_SESSIONS_DIR,
@@ -150,6 +153,11 @@ def manager_database() -> str:
 
 def given_project_dir() -> str | None:
     return os.environ.get(ENV_PROJECT_DIR) or None
+
+
+def given_ask() -> str | None:
+    """Return the policy for agents' questions that the person has set."""
+    return os.environ.get(ENV_ASK, "").strip() or None
 
 
 def named_working_directory() -> Path:

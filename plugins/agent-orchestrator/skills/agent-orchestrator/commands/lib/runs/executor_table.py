@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..executors.base import Execution, Executor, ExecutorError
 
 EXECUTORS = ("claude", "command")
+CANNOT_ASK = frozenset({"command"})
+"""Executors whose agents ask nothing."""
 
 
 def create_executor(execution: Execution) -> Executor:

@@ -16,16 +16,17 @@ from typing import Any
 from ..client.manager import Json, ManagerClient
 from ..config import load_config
 from ..executors.base import Continuation, RunSpec
+from ..executors.questions import DENY
 from ..machine.environment import claude_dir, state_dir
 from ..machine.wire_text import from_wire
 from ..runs.conversations import find_conversation
-from ..runs.executor_table import EXECUTORS
+from ..runs.executor_table import CANNOT_ASK, EXECUTORS
 from ..runs.seal import fingerprint, is_ours
 from ..runs.stop import clear_dead, request_stop
 from ..shared.masking import is_masked
 from .errors import SessionUsageError
 from .follow import wait_for
-from .plan import load_agent, session_fields
+from .plan import load_agent, session_fields, usual_ask
 from .resolve import is_by_hand
 
 TAKEOVER_SECONDS = 15.0
@@ -43,6 +44,7 @@ class Given:
     program: tuple[str, ...]
     model: str | None
     permission_mode: str | None
+    ask: str | None = None
 
 
 def plan_next(manager: ManagerClient, session: Json, given: Given) -> RunSpec:
@@ -89,6 +91,7 @@ def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
         plan,
         model=given.model or spec["model"],
         permission_mode=given.permission_mode or spec["permission_mode"],
+        ask=given.ask or (DENY if plan.executor in CANNOT_ASK else spec.get("ask", DENY)),
     )
 
 
@@ -112,7 +115,12 @@ def _confirmed(session: Json, spec: Mapping[str, Any], given: Given, doubt: str)
             f"something else, give also: {' '.join(missing)}"
         )
     plan = _base(spec, given, given.project_dir, None)
-    return replace(plan, model=given.model, permission_mode=given.permission_mode)
+    return replace(
+        plan,
+        model=given.model,
+        permission_mode=given.permission_mode,
+        ask=given.ask or usual_ask(plan.executor),
+    )
 
 
 def _needs_program(executor: str, given: Given) -> bool:

@@ -9,9 +9,10 @@ from ..agents.find import find_agent
 from ..client.manager import Json
 from ..config import Config
 from ..executors.base import RunSpec
-from ..machine.environment import claude_dir, given_project_dir, state_dir
+from ..executors.questions import DENY, parse_policy
+from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
 from ..machine.ownership import find_doubt_below
-from ..runs.executor_table import EXECUTORS
+from ..runs.executor_table import CANNOT_ASK, EXECUTORS
 from ..runs.seal import Spec, fingerprint, seal
 from ..shared.masking import Masking
 from .errors import SessionUsageError
@@ -43,8 +44,8 @@ def check(spec: RunSpec, prompt: str) -> None:
     """Check that a spec and a prompt can become a run.
 
     Raises:
-        SessionUsageError: the executor is unknown, lacks its program or its prompt, or does not
-            have a given limit.
+        SessionUsageError: the executor is unknown, lacks its program or its prompt, does not have a
+            given limit, or cannot ask.
     """
     if spec.executor not in EXECUTORS:
         known = ", ".join(EXECUTORS)
@@ -55,12 +56,31 @@ def check(spec: RunSpec, prompt: str) -> None:
             f"--max-cost and --max-turns are limits of Claude Code: the {spec.executor} executor "
             "has only --timeout"
         )
+    if spec.ask != DENY and spec.executor in CANNOT_ASK:
+        raise SessionUsageError(
+            f"--ask is for agents that can ask: the {spec.executor} executor never asks a person"
+        )
     if spec.executor == "command" and not spec.command:
         raise SessionUsageError("the command executor needs a program: … -- PROGRAM ARG…")
     if spec.executor != "command" and spec.command:
         raise SessionUsageError(f"-- PROGRAM goes with --executor command, not {spec.executor}")
     if spec.executor != "command" and not prompt:
         raise SessionUsageError("no prompt: give one with -p TEXT or on stdin")
+
+
+def usual_ask(executor: str) -> str:
+    """Return the person's own default for `RunSpec.ask`.
+
+    Raises:
+        SessionUsageError: the environment variable is not valid.
+    """
+    given = given_ask()
+    if given is None or executor in CANNOT_ASK:
+        return DENY
+    try:
+        return parse_policy(given)
+    except ValueError as exc:
+        raise SessionUsageError(f"{ENV_ASK}: {exc}") from exc
 
 
 def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
@@ -100,6 +120,7 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
         **({} if spec.transcripts else {"transcripts": False}),
         **({} if spec.max_cost is None else {"max_cost": spec.max_cost}),
         **({} if spec.max_turns is None else {"max_turns": spec.max_turns}),
+        **({} if spec.ask == DENY else {"ask": spec.ask}),
     }
     record = {
         **Masking().value(record),
