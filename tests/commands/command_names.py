@@ -9,10 +9,29 @@ COMMANDS = (
 )
 NEED_AN_AGENT = ("ao-new", "ao-resume")
 NEED_A_MANAGER = (
-    *("ao-clean", "ao-dashboard", "ao-get-result", "ao-list-sessions", "ao-logs", "ao-rename"),
-    *("ao-export", "ao-import", "ao-search", "ao-send", "ao-status", "ao-stop", "ao-usage"),
+    *(
+        "ao-answer",
+        "ao-clean",
+        "ao-dashboard",
+        "ao-get-result",
+        "ao-list-sessions",
+        "ao-logs",
+        "ao-rename",
+    ),
+    *(
+        "ao-export",
+        "ao-import",
+        "ao-permit",
+        "ao-search",
+        "ao-send",
+        "ao-status",
+        "ao-stop",
+        "ao-usage",
+    ),
     "ao-wait",
 )
+NEED_A_RUN = ("ao-answer", "ao-permit", "ao-send")
+"""Fail without a run that takes what they send."""
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)
 ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
@@ -36,6 +55,8 @@ def arguments_of(command: str) -> list[str]:
         return ["--print"]
     if command == "ao-rename":
         return ["x", "y"]
-    if command == "ao-send":
+    if command == "ao-permit":
+        return ["x", "--allow"]
+    if command in ("ao-answer", "ao-send"):
         return ["x", "-p", "hi"]
     return [] if command in TAKE_NO_SESSION else ["x"]

@@ -41,15 +41,29 @@ def names(ended: Ended) -> list[str]:
     return [session["session_name"] for session in ended.json]
 
 
-def test_each_word_of_the_state_column_is_a_filter(shell: Shell, make: Make) -> None:
+ASKED = {
+    "event_type": "permission_request",
+    "event_id": "q:asked",
+    "question_id": "q",
+    "choices": [{"id": "deny", "kind": "deny", "label": "No"}],
+}
+
+
+def test_each_word_of_the_state_column_is_a_filter(
+    shell: Shell, records: ManagerClient, make: Make
+) -> None:
     for state in STATES:
-        make(state, stop={"running": None, "finished": "completed"}.get(state, state))
+        stop = {"running": None, "waiting": None, "finished": "completed"}.get(state, state)
+        session_id = make(state, stop=stop)
+        if state == "waiting":
+            records.add_event(session_id, ASKED)
     for state in STATES:
         for limit in ([], ["--limit", "1"]):
             listed = shell.run("ao-list-sessions", "--json", "--here", "--state", state, *limit)
             assert names(listed) == [state]
         of_status = names(shell.run("ao-list-sessions", "--json", "--here", "--status", state))
-        assert of_status == ([state] if state != "finished" else list(STATES[:0:-1]))
+        covered = {"finished": list(STATES[:1:-1]), "running": ["waiting", "running"]}
+        assert of_status == covered.get(state, [state])
 
 
 def test_sessions_are_a_table_with_the_newest_first(

@@ -246,3 +246,43 @@ def test_limits_end_a_run_and_are_not_those_of_its_resume(
     _, run = runs_of(claude, records)
     assert run["reason"] == "budget"
     assert "max_turns" not in run["spec"]
+
+
+def test_person_in_the_loop_decides_and_a_resume_asks_again(
+    claude: Shell, records: ManagerClient, project: Path
+) -> None:
+    """The edit and the question are answered; in the resume, a stop cancels the question."""
+    color = {
+        "question": "Which color?",
+        "header": "Color",
+        "multiSelect": False,
+        "options": [{"label": label, "description": label} for label in ("red", "blue")],
+    }
+    write = tool("Write", file_path=str(project / "it"), content="a\n")
+    steps = [write, tool("AskUserQuestion", questions=[color]), {"text": "done"}]
+    options = ("--detach", "--ask", "1h", "--permission-mode", "default", "-p", script(*steps))
+    assert claude.run("ao-new", "x", *options).exit_code == DONE
+    for command in (
+        ("ao-permit", "x", "--allow", "--for-run"),
+        ("ao-answer", "x", "--choose", "blue"),
+    ):
+        waited = claude.run("ao-wait", "x", "--until", "waiting")
+        assert waited == Ended(DONE, "x waiting\n", "")
+        assert claude.run(*command).exit_code == DONE
+    assert claude.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
+    assert (project / "it").read_text() == "a\n"
+    (project / "it").unlink()
+
+    resumed = claude.run("ao-resume", "x", "--detach", "-p", script(write, {"text": "done"}))
+    assert resumed.exit_code == DONE
+    assert claude.run("ao-wait", "x", "--until", "waiting").stdout == "x waiting\n"
+    assert claude.run("ao-stop", "x").exit_code == DONE
+    events = events_of(records, session_of(claude)["session_id"])
+    told = [e for e in events if e["event_type"] in ("permission_request", "permission_decided")]
+    assert [(e["run"], e.get("decision", e.get("kind"))) for e in told] == [
+        (1, "edit"), (1, "allow"), (1, "question"), (1, "answered"), (2, "edit"), (2, "cancelled"),
+    ]  # fmt: skip
+    assert told[0]["diff"].endswith("@@ -0,0 +1 @@\n+a\n")
+    assert [run["spec"]["ask"] for run in runs_of(claude, records)] == ["3600", "3600"]
+    assert events[-1]["event_type"] == "session_stop"
+    assert not (project / "it").exists()

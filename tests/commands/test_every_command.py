@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from agent_orchestrator import __version__
-from tests.commands.command_names import ALL, LIGHT, NEED_A_MANAGER, arguments_of
+from tests.commands.command_names import ALL, LIGHT, NEED_A_MANAGER, NEED_A_RUN, arguments_of
 from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell, call, main_of
 from tests.support import defective
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
@@ -215,7 +215,7 @@ def test_result_of_a_session_without_answer_is_an_error(shell: Shell) -> None:
     )
 
 
-@each_row("command", [command for command in LIGHT if command != "ao-send"])
+@each_row("command", [command for command in LIGHT if command not in NEED_A_RUN])
 def test_answer_that_cannot_be_written_fails_with_one_line(
     shell: Shell, command: str, tmp_path: Path
 ) -> None:

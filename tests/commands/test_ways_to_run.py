@@ -24,6 +24,7 @@ from tests.commands.command_names import (
     COMMANDS,
     LIGHT,
     NEED_A_MANAGER,
+    NEED_A_RUN,
     NEED_AN_AGENT,
     arguments_of,
     module_of,
@@ -242,7 +243,7 @@ def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str)
         arguments = ["x", "--project-dir", ".", "--", "true"]
     ended = shell.run(command, *arguments)
     assert "internal error in" not in ended.stderr
-    assert ended.exit_code == (FAILED if command in ("ao-doctor", "ao-send") else DONE), ended
+    assert ended.exit_code == (FAILED if command in ("ao-doctor", *NEED_A_RUN) else DONE), ended
     assert left.exists() == (command not in (*NEED_A_MANAGER, *NEED_AN_AGENT))
     for path in left.parent.glob(f"{session_id}.1.*"):  # the outbox and its lock
         path.unlink()

@@ -33,7 +33,7 @@ class AskingExecutor:
             task.add_done_callback(lambda done: self.decisions.append(done.result().verdict))
         self.open.set()
         try:
-            await asyncio.sleep(0 if self._ends else 3600)
+            await (asyncio.sleep(0) if self._ends else asyncio.Event().wait())
         except asyncio.CancelledError:
             await asyncio.wait(asking)  # hangs here if a question is still open
             self.had_when_stopped = [*self.decisions]

@@ -18,9 +18,10 @@ EXAMPLES = """\
   ao-list-sessions
   ao-list-sessions --here --status running
   ao-list-sessions --state failed --tree
+  ao-list-sessions --state waiting
   ao-list-sessions --json | jq -r '.[].session_id'"""
 
-STATES = ("running", "finished", "failed", "stopped", "timeout", "budget", "lost")
+STATES = ("running", "waiting", "finished", "failed", "stopped", "timeout", "budget", "lost")
 _OF_STATE = {"timeout": "failed", "budget": "failed"}
 """States of the manager that cover several words of the column STATE."""
 HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
@@ -32,7 +33,8 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
     "--status",
     type=click.Choice(STATES),
     metavar="STATE",
-    help="Like `--state`, but `finished` means every session that is not running.",
+    help="Like `--state`, but `finished` means every session that is not running, and `running` "
+    "includes `waiting`.",
 )
 @click.option(
     "--state",
@@ -65,8 +67,9 @@ def main(
 ) -> None:
     """List the sessions of all projects, newest first.
 
-    `--here` and `--project-dir` select one project. STATE is `running`, `finished`, or why the
-    newest run did not complete: `failed`, `stopped`, `timeout`, `budget` or `lost`.
+    `--here` and `--project-dir` select one project. STATE is `running`, `waiting` while the agent
+    waits for your answer, `finished`, or why the newest run did not complete: `failed`, `stopped`,
+    `timeout`, `budget` or `lost`.
     """
     if status not in (None, "running", "finished"):  # a word of the column STATE
         if state not in (None, status):

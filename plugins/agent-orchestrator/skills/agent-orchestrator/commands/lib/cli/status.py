@@ -10,6 +10,7 @@ from ..console.command import NOT_FOUND, READS, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json
+from ..console.question_text import show_question
 from ..session_client import SessionNotFoundError
 from ..sessions.resolve import resolve
 
@@ -22,9 +23,15 @@ EXAMPLES = """\
 @click.command(cls=Command, examples=EXAMPLES, finds=READS)
 @click.argument("session")
 @project_option
-@json_option("Print the session as JSON; `reason` and `exit_code` tell how its newest run ended.")
+@json_option(
+    "Print the session as JSON; `reason` and `exit_code` tell how its newest run ended, and "
+    "`questions` has its open questions, if any."
+)
 def main(session: str, project_dir: str | None, as_json: bool) -> None:
     """Print `running` or `finished`, or `not_existent` if there is no such session.
+
+    If the agent waits for your answer, its questions are printed to stderr, in full and with the
+    commands that answer them.
 
     Exit code 0 for `running` and `finished`, 3 for `not_existent`.
     """
@@ -34,9 +41,13 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
             found = resolve(manager, session, config, reach=True)
         except SessionNotFoundError:
             found = {"status": "not_existent"}
+        waits = found["status"] == "running" and found.get("waiting_questions")
+        questions = list(manager.list_questions(found["session_id"])) if waits else []
     if as_json:
-        answer_json(found)
+        answer_json({**found, "questions": questions} if questions else found)
     else:
         answer(found["status"])
+        for question in questions:
+            show_question(question["event"], session)
     if found["status"] == "not_existent":
         sys.exit(NOT_FOUND)

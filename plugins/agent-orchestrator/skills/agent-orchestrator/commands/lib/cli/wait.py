@@ -6,17 +6,21 @@ import sys
 
 import click
 
+from ..client.manager import Json
 from ..console.command import DONE, FAILED, NOT_FINISHED, READS, Command, configure
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
 from ..console.output import answer, answer_json, one_line, tell_waiting
-from ..sessions.follow import wait_for
+from ..sessions.follow import is_finished, is_waiting, wait_for
 from ..sessions.resolve import resolve, state_of
 
 EXAMPLES = """\
   ao-wait fix-login review
   ao-wait fix-login review --any --timeout 600
-  ao-wait fix-login && ao-get-result fix-login"""
+  ao-wait fix-login && ao-get-result fix-login
+  ao-wait fix-login --until waiting && ao-status fix-login"""
+
+UNTIL = {"finished": is_finished, "waiting": is_waiting}
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=READS)
@@ -34,12 +38,20 @@ EXAMPLES = """\
     help="Wait at most S seconds, then end with 4. The sessions continue. 0 does not wait. "
     "Default: no limit.",
 )
+@click.option(
+    "--until",
+    type=click.Choice(UNTIL),
+    default="finished",
+    help="Wait until each of them has `finished`, or until each of them is `waiting` for your "
+    "answer or has finished. Default: finished.",
+)
 @project_option
-@json_option("Print a JSON list of the sessions that have ended.")
+@json_option("Print a JSON list of the sessions that have ended, or wait.")
 def main(
     sessions: tuple[str, ...],
     any_of_them: bool,
     timeout: float | None,
+    until: str,
     project_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -48,14 +60,22 @@ def main(
     An end is reported within two seconds. While the manager cannot be reached, the command prints
     a note and keeps waiting.
 
-    Exit code 0 if all of them completed, 1 if one did not, 4 if the time is up.
+    Exit code 0 if all of them completed, or wait with `--until waiting`; 1 if one ended otherwise;
+    4 if the time is up.
     """
     config = configure(project_dir, must_exist=False)
     with open_manager(config) as manager:
         found = [resolve(manager, session, config, reach=True) for session in sessions]
         wanted = 1 if any_of_them else len({session["session_id"] for session in found})
         ended = []
-        for session in wait_for(manager, found, timeout_seconds=timeout, on_outage=tell_waiting):
+        reached = wait_for(
+            manager,
+            found,
+            timeout_seconds=timeout,
+            on_outage=tell_waiting,
+            is_reached=UNTIL[until],
+        )
+        for session in reached:
             ended.append(session)
             if not as_json:
                 answer(one_line(f"{session['session_name']} {state_of(session)}"))
@@ -65,4 +85,8 @@ def main(
         answer_json(ended)
     if len(ended) < wanted:
         sys.exit(NOT_FINISHED)
-    sys.exit(DONE if all(session["reason"] == "completed" for session in ended) else FAILED)
+    sys.exit(DONE if all(map(_is_well, ended)) else FAILED)
+
+
+def _is_well(session: Json) -> bool:
+    return bool(session["status"] == "running" or session["reason"] == "completed")

@@ -14,9 +14,11 @@ from typing import Any
 
 import click
 
+from ..sessions.question_words import decision_words, title_of
 from .blocks import content_text, output_text
 from .output import clean, local_parts, one_line
 from .progress import gist
+from .question_text import question_lines
 
 Event = dict[str, Any]
 
@@ -34,6 +36,7 @@ _BOUNDARIES = {
     "conversation": "the agent began a new conversation",
     "rollback": "the conversation was taken back to an earlier point",
 }
+_OF_A_CALL = ("post_tool", "permission_denied", "permission_request", "permission_decided")
 _MARKS = {"inherited": "copied", "rolled_back": "taken back"}
 """Fields of imported events that are true, in words."""
 
@@ -180,7 +183,7 @@ def _grouped(events: list[Event]) -> Iterator[Event]:
         if isinstance(call, str) and kind == "pre_tool" and call not in calls:
             calls[call] = _Call([event])
             around.events.append(calls[call])
-        elif isinstance(call, str) and kind in ("post_tool", "permission_denied"):
+        elif isinstance(call, str) and kind in _OF_A_CALL:
             calls.get(call, around).events.append(event)
         else:
             around.events.append(event)
@@ -226,10 +229,10 @@ def _title(event: Event) -> str:
             code = event.get("exit_code")
             end = "" if code is None else f" (exit code {code})"
             return f"{event.get('reason') or 'finished'}{end}"
-        case "subagent_start":
-            return f"began: {event.get('description') or ''}".rstrip(": ")
-        case "subagent_stop":
-            return f"{event.get('status') or 'ended'}"
+        case "subagent_start" | "subagent_stop":
+            return _of_subagent(event)
+        case "permission_request" | "permission_decided":
+            return _of_question(event)
         case "conversation" | "rollback":
             return _BOUNDARIES[kind]
         case "usage":
@@ -241,7 +244,23 @@ def _title(event: Event) -> str:
             return f"{kind} {event.get('tool_name') or ''}".rstrip()
 
 
+def _of_subagent(event: Event) -> str:
+    if event.get("event_type") == "subagent_start":
+        return f"began: {event.get('description') or ''}".rstrip(": ")
+    return f"{event.get('status') or 'ended'}"
+
+
+def _of_question(event: Event) -> str:
+    if event.get("event_type") == "permission_request":
+        return f"asks: {title_of(event)}"
+    return f"{event.get('tool_name') or 'question'}: {decision_words(event)}"
+
+
 def _body(event: Event) -> str:
+    if event.get("event_type") == "permission_request":
+        return "\n".join([*question_lines(event)][1:])
+    if event.get("event_type") == "permission_decided":
+        return content_text(event.get("text"))
     if event.get("error"):
         return content_text(event["error"])
     shortened = event.get("shortened")

@@ -45,6 +45,18 @@ def one_line(text: str) -> str:
     return " ".join(_INVISIBLE.sub(_mark, clean(text)).split())
 
 
+def exact_line(text: str) -> str:
+    r"""Return a line with all its blanks, and every character that is not visible as an escape.
+
+    A person decides on such a text, so nothing of it is left out.
+    """
+    return _INVISIBLE.sub(_mark, _UNPRINTABLE.sub(_escape, text)).replace("\n", "\\n")
+
+
+def _escape(unprintable: re.Match[str]) -> str:
+    return f"\\x{ord(unprintable[0]):02x}"
+
+
 def _mark(invisible: re.Match[str]) -> str:
     r"""Write a character as `\u200b`, unless it joins non-ASCII characters, as in emoji."""
     character, at, text = invisible[0], invisible.start(), invisible.string

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..sessions.question_words import title_of
 from .blocks import content_text
 from .output import one_line
 
@@ -60,6 +61,10 @@ def describe(event: Event) -> str:
             return "thinking"
         case "permission_denied":
             return _shorten(f"{event.get('tool_name')} was denied")
+        case "permission_request":
+            return _shorten(f"waits for your answer: {title_of(event)}")
+        case "permission_decided":
+            return "working"
         case "retry":
             return "waiting to try again"
         case "message" if event.get("role") == "assistant":

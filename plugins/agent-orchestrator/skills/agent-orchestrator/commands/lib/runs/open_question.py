@@ -24,11 +24,11 @@ from ..executors.questions import (
     Verdict,
 )
 
-ASKED = "permission_request"
-DECIDED = "permission_decided"
 _FOR_RUN = Choice(
     choice_id="", kind=ChoiceKind.ALLOW_FOR_RUN, label="Allow this exact call until the run ends"
 )
+MAX_PARTS = 100
+"""Limit of the choices, items, and options of an item; the manager refuses a question with more."""
 _REPEATABLE = (QuestionKind.TOOL, QuestionKind.EDIT, QuestionKind.MCP)
 
 
@@ -41,13 +41,14 @@ class OpenQuestion:
         """Never the id of the agent's request: an agent uses that again for another request."""
         self.decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._choices = _numbered(_offered(question))
-        self._items = {str(number): item for number, item in enumerate(question.items, start=1)}
+        items = question.items[:MAX_PARTS]
+        self._items = {str(number): item for number, item in enumerate(items, start=1)}
 
     def asked(self, *, directory: str, expires_at: str | None) -> Event:
         """Return the event that opens the question."""
         question = self.question
         return create_event(
-            ASKED,
+            "permission_request",
             f"{self.question_id}:asked",
             question_id=self.question_id,
             kind=question.kind.value,
@@ -74,7 +75,7 @@ class OpenQuestion:
         answers = {numbers[key]: list(words) for key, words in decision.answers.items()}
         chosen = (number for number, each in self._choices.items() if each == decision.choice)
         return create_event(
-            DECIDED,
+            "permission_decided",
             f"{self.question_id}:decided",
             question_id=self.question_id,
             tool_name=self.question.tool_name,
@@ -149,6 +150,8 @@ def _numbered(choices: Iterable[Choice]) -> dict[str, Choice]:
     numbered: dict[str, Choice] = {}
     times: dict[ChoiceKind, int] = {}
     for choice in choices:
+        if choice.kind is not ChoiceKind.DENY and len(numbered) >= MAX_PARTS - 1:
+            continue  # the last place is for a denial
         number = times[choice.kind] = times.get(choice.kind, 0) + 1
         kind = choice.kind.value
         numbered[kind if number == 1 else f"{kind}_{number}"] = choice
@@ -156,11 +159,11 @@ def _numbered(choices: Iterable[Choice]) -> dict[str, Choice]:
 
 
 def _item(number: str, item: Item) -> dict[str, Any]:
+    labels = {option.label: option.description for option in reversed(item.options)}
     options = [
-        {"label": option.label}
-        | ({} if option.description is None else {"description": option.description})
-        for option in item.options
-    ]
+        {"label": label} | ({} if description is None else {"description": description})
+        for label, description in reversed(labels.items())
+    ][:MAX_PARTS]
     return {
         "id": number,
         "text": item.text,

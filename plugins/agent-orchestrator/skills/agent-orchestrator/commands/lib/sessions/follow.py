@@ -18,6 +18,15 @@ PAUSE_SECONDS = 0.2
 SETTLED = ("done", "refused", "expired")
 
 
+def is_finished(session: Json) -> bool:
+    return bool(session["status"] == "finished")
+
+
+def is_waiting(session: Json) -> bool:
+    """Return whether a session waits for a person, or no longer runs."""
+    return is_finished(session) or bool(session.get("waiting_questions"))
+
+
 def follow(
     manager: ManagerClient,
     session: Json,
@@ -58,8 +67,9 @@ def wait_for(
     *,
     timeout_seconds: float | None,
     on_outage: Callable[[Exception], None],
+    is_reached: Callable[[Json], bool] = is_finished,
 ) -> Iterator[Json]:
-    """Yield each session as its run ends; stop early at the timeout.
+    """Yield each session as its run ends, or `is_reached`; stop early at the timeout.
 
     During an outage of the manager, wait.
     """
@@ -74,7 +84,7 @@ def wait_for(
     )
     with closing(states):
         for session in states:
-            if session["status"] == "finished" and waiting.pop(session["session_id"], None):
+            if is_reached(session) and waiting.pop(session["session_id"], None) is not None:
                 yield session
             if not waiting:
                 return

@@ -134,9 +134,9 @@ def _listed(sessions: list[Session]) -> str:
 
 
 def state_of(session: Session) -> str:
-    """Return `running`, or how the newest run ended."""
+    """Return `running`, `waiting` if it waits for a person, or how the newest run ended."""
     if session["status"] == "running":
-        return "running"
+        return "waiting" if session.get("waiting_questions") else "running"
     return "finished" if session["reason"] in (None, "completed") else str(session["reason"])
 
 
