@@ -53,6 +53,6 @@ def test_description_is_short_and_has_no_controls() -> None:
 
 
 def test_progress_is_hidden_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("x") as show:
-        show({"event_type": "thinking"})
+    with progress("x") as display:
+        display.show({"event_type": "thinking"})
     assert capsys.readouterr() == ("", "")

@@ -22,11 +22,25 @@ _INFORMATIVE = (
 """Names of inputs, the most informative first."""
 
 
+class Display:
+    """Shows events; `pause` leaves the terminal to other output until `resume`."""
+
+    def __init__(
+        self,
+        show: Show = lambda _event: None,
+        pause: Callable[[], None] = lambda: None,
+        resume: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.show = show
+        self.pause = pause
+        self.resume = resume
+
+
 @contextmanager
-def progress(label: str) -> Iterator[Show]:
+def progress(label: str) -> Iterator[Display]:
     """Show the progress of a run on stderr while it lasts, if stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda _event: None
+        yield Display()
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -45,7 +59,7 @@ def progress(label: str) -> Iterator[Show]:
             if activity:
                 shown.update(task, description=activity)
 
-        yield show
+        yield Display(show, shown.stop, shown.start)
 
 
 def describe(event: Event) -> str:

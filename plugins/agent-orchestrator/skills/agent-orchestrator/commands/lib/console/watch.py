@@ -11,6 +11,7 @@ from ..machine.environment import parent_session_id, state_dir
 from ..runs.stop import find_registered, request_stop, signal_supervisor
 from ..session_client import SessionClientError
 from ..sessions.follow import follow
+from .ask_here import asking_here
 from .command import DONE, FAILED, CommandError
 from .interrupts import release_interrupts
 from .output import answer, answer_json, discard, note, tell_outage
@@ -34,14 +35,19 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
     asked = False
     end: dict[str, Any] = {}
     after_seq = session["last_seq"]
-    with progress(session["session_name"]) as show:
+    with (
+        progress(session["session_name"]) as display,
+        asking_here(manager, session, display) as questions,
+    ):
 
         def look(event: dict[str, Any]) -> None:
             nonlocal after_seq
             after_seq = event["seq"]
             if event["event_type"] == "session_stop" and event["run"] == session["run"]:
                 end.update(event)
-            show(event)
+            display.show(event)
+            if questions is not None:
+                questions.see(event)
 
         try:
             release_interrupts()
