@@ -41,8 +41,11 @@ def test_resume_uses_only_conversations_reported_by_supervisors(
             (project / f"{name.replace('/', '_')}.jsonl").touch()
         return name
 
+    def is_here(conversation_id: str) -> bool:
+        return (project / f"{conversation_id}.jsonl").exists()
+
     def found() -> str | None:
-        return find_conversation(client, session_id, state_dir=tmp_path, claude_dir=claude)
+        return find_conversation(client, session_id, state_dir=tmp_path, is_here=is_here)
 
     def sealed(event: dict[str, Any], *, of: str = session_id, run: int = 1) -> dict[str, Any]:
         return sealed_conversation(event, of, run, tmp_path)

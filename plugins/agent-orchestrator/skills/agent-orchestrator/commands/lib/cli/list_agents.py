@@ -12,6 +12,7 @@ from ..console.command import Command, configure
 from ..console.options import agents_option, json_option, project_option
 from ..console.output import answer_json, note, table
 from ..machine.environment import claude_dir
+from ..runs.executor_table import DEFAULT_EXECUTOR
 
 EXAMPLES = """\
   ao-list-agents
@@ -48,7 +49,7 @@ def main(project_dir: str | None, agents_dir: str | None, as_json: bool) -> None
 def _row(agent: Agent) -> list[str]:
     return [
         agent.name,
-        agent.executor or "claude",
+        agent.executor or DEFAULT_EXECUTOR,
         agent.model or "",
         agent.description[:_DESCRIPTION_CHARS],
     ]
@@ -58,7 +59,7 @@ def _to_json(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
-        "executor": agent.executor or "claude",
+        "executor": agent.executor or DEFAULT_EXECUTOR,
         "model": agent.model,
         "tools": None if agent.tools is None else list(agent.tools),
         "permission_mode": agent.permission_mode,

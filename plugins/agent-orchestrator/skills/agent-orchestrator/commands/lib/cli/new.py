@@ -19,8 +19,8 @@ from ..console.run_options import (
     run_options,
 )
 from ..executors.base import RunSpec
-from ..runs.executor_table import EXECUTORS
-from ..sessions.plan import check, load_agent, refuse_doubtful, usual_ask
+from ..runs.executor_table import DEFAULT_EXECUTOR, EXECUTORS
+from ..sessions.plan import check, executor_of, load_agent, refuse_doubtful, usual_ask
 from ..sessions.resolve import checked_name
 from ..sessions.start import NewRun, start_session
 
@@ -43,7 +43,7 @@ EXAMPLES = """\
 )
 @click.option(
     "--executor",
-    type=click.Choice(EXECUTORS),
+    type=click.Choice(list(EXECUTORS)),
     help="Run Claude Code (`claude`) or PROGRAM (`command`). Default: that of the agent "
     "definition, else claude.",
 )
@@ -91,7 +91,7 @@ def main(
     checked_name(name)
     config = configure(project_dir, agents_dir=agents_dir)
     agent = load_agent(agent_name, config)
-    executor = executor or (agent and agent.executor) or "claude"
+    executor = executor or (agent and agent.executor) or DEFAULT_EXECUTOR
     spec = RunSpec(
         executor=executor,
         project_dir=config.project_dir,
@@ -102,7 +102,7 @@ def main(
         transcripts=not no_transcripts,
         max_cost=max_cost,
         max_turns=max_turns,
-        ask=ask or usual_ask(executor),
+        ask=ask or usual_ask(executor_of(executor)),
     )
     text = read_prompt(prompt)
     check(spec, text)

@@ -123,12 +123,12 @@ def main(
         new = NewRun(
             prompt=text,
             spec=spec,
-            continues=find_continuation(manager, found, is_fork=fork is not None),
+            continues=find_continuation(manager, found, spec.executor, is_fork=fork is not None),
             timeout_seconds=timeout,
         )
         if fork is None:
             make_room(manager, found, takeover=takeover)
-            if not takeover and spec.executor == "claude" and found["status"] != "running":
+            if not takeover and found["status"] != "running":
                 _refuse_open(found, new)
             hold_interrupts()
             try:
@@ -148,7 +148,7 @@ def main(
 
 
 def _refuse_open(session: Json, new: NewRun) -> None:
-    process = find_process(session, new.continues)
+    process = find_process(session, new.spec.executor, new.continues)
     if process is not None:
         raise CommandError(
             f"session {session['session_name']!r} is open in a program that was started by hand on "

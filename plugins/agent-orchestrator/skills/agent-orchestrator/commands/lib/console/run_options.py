@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from ..runs.executor_table import PERMISSION_MODES
 from .options import (
     Amount,
     AskPolicy,
@@ -16,8 +17,6 @@ from .options import (
     json_option,
     project_option,
 )
-
-PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 
 def model_option(default: str) -> Decorator:

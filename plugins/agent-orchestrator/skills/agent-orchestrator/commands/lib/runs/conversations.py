@@ -10,7 +10,7 @@ at the manager. Only a supervisor can write that transcript.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..client.manager import Json, ManagerClient
@@ -21,9 +21,16 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def find_conversation(
-    manager: ManagerClient, session_id: str, *, state_dir: Path, claude_dir: Path
+    manager: ManagerClient,
+    session_id: str,
+    *,
+    state_dir: Path,
+    is_here: Callable[[str], bool] | None,
 ) -> str | None:
     """Return the conversation that the agent has moved on to; None if it is still the first.
+
+    `is_here` returns whether the agent's files on this machine have a conversation; None if its
+    executor cannot know that.
 
     Raises:
         SessionClientError: a request to the manager failed.
@@ -35,10 +42,10 @@ def find_conversation(
     where = {"project_key": PROJECT_KEY, "session_id": session_id, "main": "false"}
     kept = {transcript["subpath"] for transcript in manager.list_transcripts(where)}
     for conversation_id, event in told:
-        is_here = any(claude_dir.glob(f"projects/*/{conversation_id}.jsonl"))
-        if conversation_subpath(conversation_id) in kept or (
-            is_here and is_our_conversation(event, session_id, state_dir)
-        ):
+        if conversation_subpath(conversation_id) in kept:
+            return conversation_id
+        is_ours = is_our_conversation(event, session_id, state_dir)
+        if is_ours and (is_here is None or is_here(conversation_id)):
             return conversation_id
     return None
 

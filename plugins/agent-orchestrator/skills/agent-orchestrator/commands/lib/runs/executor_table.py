@@ -1,12 +1,111 @@
-"""The executors by name. The module of an executor is imported on its first use."""
+"""The executors by name, and what the runs of each can be.
+
+Commands and supervisors ask this table, and know no executor by its name. The module of an executor
+is imported on its first use.
+"""
 
 from __future__ import annotations
 
-from ..executors.base import Execution, Executor, ExecutorError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-EXECUTORS = ("claude", "command")
-CANNOT_ASK = frozenset({"command"})
-"""Executors whose agents ask nothing."""
+from ..executors.base import Execution, Executor, ExecutorError
+from ..machine.environment import claude_dir
+
+DEFAULT_EXECUTOR = "claude"
+DEFAULT_PERMISSION_MODE = "acceptEdits"
+PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
+"""The modes of all executors together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorKind:
+    """The facts that hold for all runs of one executor."""
+
+    name: str
+    agent: str
+    """The agent's name for people."""
+    create: Callable[[Execution], Executor]
+    takes_program: bool = False
+    """True if the user names the program with its arguments."""
+    needs_prompt: bool = True
+    can_ask: bool = True
+    """True if a person can be asked what the agent asks for."""
+    has_limits: bool = False
+    """True if it counts cost and turns, so that `max_cost` and `max_turns` can limit them."""
+    permission_modes: tuple[str, ...] = PERMISSION_MODES
+    can_limit_tools: bool = False
+    """True if it applies `tools` and `disallowed_tools` of an agent definition."""
+    names_conversations: bool = False
+    """True if the agent gives each conversation an id of its own; else the first one has the
+    session's id."""
+    has_conversation: Callable[[str], bool] | None = None
+    """Returns whether a conversation is on this machine; None if the executor cannot know it."""
+    can_fork: bool = True
+    """True if it can copy a conversation to begin another session with."""
+    keeps_transcript: bool = False
+    """True if the manager keeps the agent's transcript, so that another machine can resume it."""
+    trusted_files: tuple[str, ...] = ()
+    """Files of a project that decide which programs the agent runs without asking."""
+
+
+def _create_claude(execution: Execution) -> Executor:
+    from ..claude.executor import ClaudeExecutor
+
+    return ClaudeExecutor(execution)
+
+
+def _has_claude_conversation(conversation_id: str) -> bool:
+    return any(claude_dir().glob(f"projects/*/{conversation_id}.jsonl"))
+
+
+def _create_command(execution: Execution) -> Executor:
+    from ..executors.command import CommandExecutor
+
+    return CommandExecutor(execution)
+
+
+_KINDS = (
+    ExecutorKind(
+        name="claude",
+        agent="Claude Code",
+        create=_create_claude,
+        has_limits=True,
+        can_limit_tools=True,
+        has_conversation=_has_claude_conversation,
+        keeps_transcript=True,
+        trusted_files=(
+            ".claude",
+            ".claude/settings.json",
+            ".claude/settings.local.json",
+            ".mcp.json",
+        ),
+    ),
+    ExecutorKind(
+        name="command",
+        agent="a program",
+        create=_create_command,
+        takes_program=True,
+        needs_prompt=False,
+        can_ask=False,
+        # A program has neither modes nor tools. A definition may name them for another executor.
+        can_limit_tools=True,
+    ),
+)
+EXECUTORS: Mapping[str, ExecutorKind] = {kind.name: kind for kind in _KINDS}
+
+
+def find_executor(name: str) -> ExecutorKind:
+    """Return the executor of this name.
+
+    Raises:
+        ExecutorError: no executor has this name.
+    """
+    kind = EXECUTORS.get(name)
+    if kind is None:
+        known = ", ".join(EXECUTORS)
+        raise ExecutorError(f"unknown executor {name!r}; known executors: {known}")
+    return kind
 
 
 def create_executor(execution: Execution) -> Executor:
@@ -15,14 +114,4 @@ def create_executor(execution: Execution) -> Executor:
     Raises:
         ExecutorError: no executor has that name.
     """
-    match execution.spec.executor:
-        case "claude":
-            from ..claude.executor import ClaudeExecutor
-
-            return ClaudeExecutor(execution)
-        case "command":
-            from ..executors.command import CommandExecutor
-
-            return CommandExecutor(execution)
-    known = ", ".join(EXECUTORS)
-    raise ExecutorError(f"unknown executor {execution.spec.executor!r}; known executors: {known}")
+    return find_executor(execution.spec.executor).create(execution)

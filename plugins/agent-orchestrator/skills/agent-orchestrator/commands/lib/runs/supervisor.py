@@ -50,7 +50,7 @@ from ..transcripts.mirror import Mirror
 from .assignment import READY, Assignment
 from .delivery import delivery_of
 from .drive import RunOutcome, StopOrder, drive
-from .executor_table import create_executor
+from .executor_table import create_executor, find_executor
 from .questions import Questions
 from .registry import RegisteredRun, registered, spared_pids
 from .requests import Requests
@@ -135,7 +135,7 @@ class Supervisor:
         """
         a = self._assignment
         continued = a.session_id if a.continues.resume else a.continues.fork_of
-        if continued is None or a.spec.executor != "claude":
+        if continued is None or not find_executor(a.spec.executor).keeps_transcript:
             return
         # A run may not read the transcript of another session: a fork reads it as the user.
         reader = self._manager if a.continues.resume else self._client(a.control_token)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ from ..client.manager import Json, ManagerClient
 from ..config import load_config
 from ..executors.base import Continuation, RunSpec
 from ..executors.questions import DENY
-from ..machine.environment import claude_dir, state_dir
+from ..machine.environment import home, state_dir, variables
 from ..machine.wire_text import from_wire
 from ..runs.conversations import find_conversation
-from ..runs.executor_table import CANNOT_ASK, EXECUTORS
-from ..runs.seal import fingerprint, is_ours
+from ..runs.executor_table import DEFAULT_EXECUTOR, EXECUTORS, ExecutorKind
+from ..runs.seal import CONVERSATION, fingerprint, is_ours
 from ..runs.stop import clear_dead, request_stop
 from ..shared.masking import is_masked
 from .errors import SessionUsageError
 from .follow import wait_for
-from .plan import load_agent, session_fields, usual_ask
+from .plan import executor_of, load_agent, session_fields, usual_ask
 from .resolve import is_by_hand
 
 TAKEOVER_SECONDS = 15.0
@@ -91,40 +92,37 @@ def _repeated(spec: Mapping[str, Any], given: Given) -> RunSpec:
         plan,
         model=given.model or spec["model"],
         permission_mode=given.permission_mode or spec["permission_mode"],
-        ask=given.ask or (DENY if plan.executor in CANNOT_ASK else spec.get("ask", DENY)),
+        ask=given.ask or (spec.get("ask", DENY) if executor_of(plan.executor).can_ask else DENY),
     )
 
 
 def _confirmed(session: Json, spec: Mapping[str, Any], given: Given, doubt: str) -> RunSpec:
     """Return a spec made only of the values that the person gives."""
-    executor = spec.get("executor") or session["executor"] or "claude"
-    if executor not in EXECUTORS:
-        known = ", ".join(EXECUTORS)
-        raise SessionUsageError(f"unknown executor {executor!r}; known executors: {known}")
+    kind = executor_of(str(spec.get("executor") or session["executor"] or DEFAULT_EXECUTOR))
     agent = spec.get("agent") or session["agent_name"]
     missing = [
         *(["--project-dir DIR"] if given.project_dir is None else []),
         *(["--agent NAME (or '' for none)"] if agent and given.agent is None else []),
-        *(["-- PROGRAM ARG…"] if _needs_program(executor, given) else []),
+        *(["-- PROGRAM ARG…"] if _needs_program(kind, given) else []),
     ]
     if missing or given.project_dir is None:
         where = spec.get("project_dir") or session["project_dir"] or "an unknown directory"
         raise SessionUsageError(
             f"session {session['session_name']!r}: {doubt}. Its record says to run "
-            f"{_described(executor, agent, spec.get('command'))} in {where}. To run that or "
+            f"{_described(kind, agent, spec.get('command'))} in {where}. To run that or "
             f"something else, give also: {' '.join(missing)}"
         )
-    plan = _base(spec, given, given.project_dir, None)
+    plan = _base({**spec, "executor": kind.name}, given, given.project_dir, None)
     return replace(
         plan,
         model=given.model,
         permission_mode=given.permission_mode,
-        ask=given.ask or usual_ask(plan.executor),
+        ask=given.ask or usual_ask(executor_of(plan.executor)),
     )
 
 
-def _needs_program(executor: str, given: Given) -> bool:
-    return executor == "command" and not given.program and not given.agent
+def _needs_program(kind: ExecutorKind, given: Given) -> bool:
+    return kind.takes_program and not given.program and not given.agent
 
 
 def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | None) -> RunSpec:
@@ -132,9 +130,12 @@ def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | 
     name = agent_name if given.agent is None else given.agent or None
     agent = load_agent(name, load_config(str(where), None, given.agents_dir))
     command = given.program or (agent.command if agent else ())
+    # An agent that names no executor keeps the executor that has the conversation.
+    last = EXECUTORS.get(spec["executor"])
+    kept = DEFAULT_EXECUTOR if last is None or last.takes_program else last.name
     return RunSpec(
         project_dir=where,
-        executor="command" if given.program else (agent and agent.executor) or "claude",
+        executor="command" if given.program else (agent and agent.executor) or kept,
         agent=agent,
         command=command,
         # Also taken from a spec without a valid seal: storing less reveals nothing.
@@ -142,34 +143,54 @@ def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | 
     )
 
 
-def _described(executor: str, agent: object, command: object) -> str:
+def _described(kind: ExecutorKind, agent: object, command: object) -> str:
     """Return a description of a spec for the person, who must confirm it."""
-    what = "Claude Code" if executor == "claude" else "a program"
+    what = kind.agent
     if isinstance(command, list) and command:
         what = f"the program `{shlex.join(map(str, command))}`"
     return f"{what} as the agent {agent!r}" if agent else what
 
 
-def find_continuation(manager: ManagerClient, session: Json, *, is_fork: bool) -> Continuation:
-    """Return the conversation that the next run of this session, or of its fork, continues."""
+def find_continuation(
+    manager: ManagerClient, session: Json, executor: str, *, is_fork: bool
+) -> Continuation:
+    """Return the conversation that the next run of this session, or of its fork, continues.
+
+    Raises:
+        SessionUsageError: the executor cannot continue it, here or as another session.
+    """
+    kind = executor_of(executor)
+    if is_fork and not kind.can_fork:
+        raise SessionUsageError(
+            f"{kind.agent} cannot copy a conversation: resume the session without --fork, or start "
+            "another one with ao-new"
+        )
     conversation_id = find_conversation(
-        manager, session["session_id"], state_dir=state_dir(), claude_dir=claude_dir()
+        manager, session["session_id"], state_dir=state_dir(), is_here=kind.has_conversation
     )
-    is_there = conversation_id is not None or _has_conversation(manager, session)
+    is_there = conversation_id is not None or _has_first(manager, session, kind)
     if is_fork:
         fork_of = session["session_id"] if is_there else None
         return Continuation(fork_of=fork_of, conversation_id=conversation_id)
     return Continuation(resume=is_there, conversation_id=conversation_id)
 
 
-def _has_conversation(manager: ManagerClient, session: Json) -> bool:
-    """Return whether there is a conversation to continue: an agent that never started has none.
+def _has_first(manager: ManagerClient, session: Json, kind: ExecutorKind) -> bool:
+    """Return whether a conversation has the id of the session: an agent that never started has
+    none.
 
     Claude Code stores a conversation from its first prompt on, answered or not. It refuses to begin
     another conversation with the same id.
     """
-    if any(claude_dir().glob(f"projects/*/{session['session_id']}.jsonl")):
+    if kind.has_conversation is not None and kind.has_conversation(session["session_id"]):
         return True
+    if kind.names_conversations:
+        if manager.list_newest_events(session["session_id"], CONVERSATION):
+            raise SessionUsageError(
+                f"the conversation of session {session['session_name']!r} is not on this machine: "
+                f"resume it on {session['host'] or 'the machine of its last run'}"
+            )
+        return False
     return any(
         event["event_type"] not in ("session_stop", "diagnostic", "stderr")
         and event.get("role") != "user"
@@ -189,16 +210,18 @@ def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
         clear_dead(manager, session, state_dir())
 
 
-def find_process(session: Json, continues: Continuation) -> str | None:
+def find_process(session: Json, executor: str, continues: Continuation) -> str | None:
     """Return the process in which a person has a conversation open on this machine, if any.
 
     It waits for a prompt, or works. Claude Code itself lets two processes write to a conversation.
     """
-    # Late: only a resume of Claude Code needs it.
-    from ..history.formats.claude.registry import DIRECTORY, open_sessions
+    # Late: only a resume needs it.
+    from ..history.importer.table import all_formats
 
     own = continues.conversation_id or session["session_id"]
-    for each in open_sessions(claude_dir() / DIRECTORY):
+    form: Any = all_formats().get(executor)
+    roots = form.roots(home(), variables()) if hasattr(form, "open_sessions") else []
+    for each in chain.from_iterable(form.open_sessions(root) for root in roots):
         if each.session_id == own and not each.is_driven:
-            return each.process
+            return str(each.process)
     return None

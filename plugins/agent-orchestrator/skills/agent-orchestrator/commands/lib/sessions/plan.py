@@ -8,17 +8,14 @@ from ..agents.agent import Agent, AgentError
 from ..agents.find import find_agent
 from ..client.manager import Json
 from ..config import Config
-from ..executors.base import RunSpec
+from ..executors.base import ExecutorError, RunSpec
 from ..executors.questions import DENY, parse_policy
 from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
 from ..machine.ownership import find_doubt_below
-from ..runs.executor_table import CANNOT_ASK, EXECUTORS
+from ..runs.executor_table import DEFAULT_PERMISSION_MODE, ExecutorKind, find_executor
 from ..runs.seal import Spec, fingerprint, seal
 from ..shared.masking import Masking
 from .errors import SessionUsageError
-
-_READ_BY_CLAUDE = (".claude", ".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
-"""Files of a project that decide which programs Claude Code runs without asking."""
 
 
 def load_agent(name: str | None, config: Config) -> Agent | None:
@@ -40,42 +37,68 @@ def load_agent(name: str | None, config: Config) -> Agent | None:
         raise SessionUsageError(str(exc)) from exc
 
 
+def executor_of(name: str) -> ExecutorKind:
+    """Return the executor of this name.
+
+    Raises:
+        SessionUsageError: no executor has this name.
+    """
+    try:
+        return find_executor(name)
+    except ExecutorError as exc:
+        raise SessionUsageError(str(exc)) from exc
+
+
 def check(spec: RunSpec, prompt: str) -> None:
     """Check that a spec and a prompt can become a run.
 
     Raises:
-        SessionUsageError: the executor is unknown, lacks its program or its prompt, does not have a
-            given limit, or cannot ask.
+        SessionUsageError: the executor is unknown, lacks its program or its prompt, cannot ask, or
+            does not have a given limit, a permission mode or the limits of an agent's tools.
     """
-    if spec.executor not in EXECUTORS:
-        known = ", ".join(EXECUTORS)
-        raise SessionUsageError(f"unknown executor {spec.executor!r}; known executors: {known}")
+    kind = executor_of(spec.executor)
     has_limit = spec.max_cost is not None or spec.max_turns is not None
-    if has_limit and spec.executor != "claude":
+    if has_limit and not kind.has_limits:
         raise SessionUsageError(
-            f"--max-cost and --max-turns are limits of Claude Code: the {spec.executor} executor "
+            f"--max-cost and --max-turns are limits of Claude Code: the {kind.name} executor "
             "has only --timeout"
         )
-    if spec.ask != DENY and spec.executor in CANNOT_ASK:
+    if spec.ask != DENY and not kind.can_ask:
         raise SessionUsageError(
-            f"--ask is for agents that can ask: the {spec.executor} executor never asks a person"
+            f"--ask is for agents that can ask: the {kind.name} executor never asks a person"
         )
-    if spec.executor == "command" and not spec.command:
-        raise SessionUsageError("the command executor needs a program: … -- PROGRAM ARG…")
-    if spec.executor != "command" and spec.command:
-        raise SessionUsageError(f"-- PROGRAM goes with --executor command, not {spec.executor}")
-    if spec.executor != "command" and not prompt:
+    if kind.takes_program and not spec.command:
+        raise SessionUsageError(f"the {kind.name} executor needs a program: … -- PROGRAM ARG…")
+    if spec.command and not kind.takes_program:
+        raise SessionUsageError(f"-- PROGRAM goes with --executor command, not {kind.name}")
+    if kind.needs_prompt and not prompt:
         raise SessionUsageError("no prompt: give one with -p TEXT or on stdin")
+    _check_permissions(spec, kind)
 
 
-def usual_ask(executor: str) -> str:
+def _check_permissions(spec: RunSpec, kind: ExecutorKind) -> None:
+    agent = spec.agent
+    mode = spec.permission_mode or (agent and agent.permission_mode) or DEFAULT_PERMISSION_MODE
+    if mode not in kind.permission_modes:
+        raise SessionUsageError(
+            f"{kind.agent} has no permission mode {mode}: choose one with --permission-mode "
+            f"{', '.join(kind.permission_modes)}"
+        )
+    if agent and not kind.can_limit_tools and (agent.tools is not None or agent.disallowed_tools):
+        raise SessionUsageError(
+            f"agent {agent.name!r} limits its tools, and {kind.agent} cannot: remove `tools` from "
+            f"{agent.source}, or use --executor claude"
+        )
+
+
+def usual_ask(kind: ExecutorKind) -> str:
     """Return the person's own default for `RunSpec.ask`.
 
     Raises:
         SessionUsageError: the environment variable is not valid.
     """
     given = given_ask()
-    if given is None or executor in CANNOT_ASK:
+    if given is None or not kind.can_ask:
         return DENY
     try:
         return parse_policy(given)
@@ -92,7 +115,7 @@ def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
     if is_named or given_project_dir() is not None:
         return
     project = spec.project_dir
-    paths = [project / name for name in _READ_BY_CLAUDE] if spec.executor == "claude" else []
+    paths = [project / name for name in executor_of(spec.executor).trusted_files]
     if spec.agent is not None:
         paths.append(spec.agent.source)
     for path in paths:
