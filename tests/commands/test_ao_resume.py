@@ -353,7 +353,7 @@ def test_unknown_executor_is_reported(
     (session,) = records.find_sessions(project_dir=str(project))
     records.add_event(session["session_id"], {"event_type": "session_stop"})
     assert shell.run("ao-resume", "x", "-p", "hi") == Ended(
-        USAGE, "", "ao-resume: unknown executor 'magic'; known executors: claude, command\n"
+        USAGE, "", "ao-resume: unknown executor 'magic'; known executors: claude, codex, command\n"
     )
 
 

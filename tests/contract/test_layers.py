@@ -28,11 +28,11 @@ SERVICE_ROOMS = [
     "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "console", "sessions", "upkeep", "history.importer", "history.formats.claude",
-    "history.formats.codex", "history.formats.copilot", "history.formats.gemini",
-    "history.formats.opencode", "history.formats.predecessor", "history.formats", "history",
-    "runs", "claude", "transcripts", "executors", "outbox", "agents", "client", "events",
-    "machine", "config", "session_client", "shared",
+    "cli", "console", "sessions", "upkeep", "history.importer", "runs", "claude", "codex",
+    "history.formats.claude", "history.formats.codex", "history.formats.copilot",
+    "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
+    "history.formats", "history", "transcripts", "executors", "outbox", "agents", "client",
+    "events", "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

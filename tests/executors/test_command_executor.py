@@ -230,9 +230,9 @@ def test_executor_is_chosen_by_name(
     tmp_path: Path,
 ) -> None:
     assert isinstance(create_executor(execution_of(tmp_path, "cat")), CommandExecutor)
-    spec = RunSpec(project_dir=tmp_path, executor="codex")
+    spec = RunSpec(project_dir=tmp_path, executor="magic")
     unknown = Execution(session_id="s1", spec=spec)
     with pytest.raises(
-        ExecutorError, match="unknown executor 'codex'; known executors: claude, command"
+        ExecutorError, match="unknown executor 'magic'; known executors: claude, codex, command"
     ):
         create_executor(unknown)

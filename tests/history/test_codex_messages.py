@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,27 @@ def test_origin_follows_the_kind_of_content(kind: str, origin: str | None) -> No
         content=[{"type": "input_text", "text": "Fix it."}],
         internal_chat_message_metadata_passthrough={"content_item_kinds": [kind]},
     )
-    (found,) = events(read([session_meta(), message]))
+    (found,) = events(read([session_meta(), message, event("agent_message")]))
     assert found.get("origin") == origin
+
+
+def test_prompt_has_the_id_that_its_sender_gave_it() -> None:
+    kinds = {"content_item_kinds": ["user.text"]}
+    message = reply(
+        "message",
+        role="user",
+        content=[{"type": "input_text", "text": "Fix it."}],
+        internal_chat_message_metadata_passthrough=kinds,
+    )
+
+    def found_id(**item: Any) -> str:
+        following = event("item_completed", item={"type": "UserMessage", "id": "i", **item})
+        (found,) = events(read([session_meta(), message, following]))
+        return str(found["event_id"])
+
+    assert found_id(client_id=THREAD) == THREAD
+    for item in ({}, {"client_id": None}, {"client_id": "\n"}, {"client_id": 5}, {"type": "Plan"}):
+        assert found_id(**item) == f"{THREAD}:2"
 
 
 def test_title_is_the_request_without_the_context_of_an_editor() -> None:

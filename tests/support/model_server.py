@@ -1,4 +1,6 @@
-"""A stand-in for Anthropic's Messages endpoint on loopback; the real Claude Code works with it.
+"""A stand-in for the endpoints of models on loopback; the real agents work with it.
+
+It has Anthropic's Messages here, and OpenAI's Responses in `responses_endpoint`.
 
 The prompt is the script: `script(...)` renders a list of steps into text. The response to a request
 is the step whose number is the count of assistant turns after the newest script. So the server
@@ -30,6 +32,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.support import responses_endpoint
 
 Json = dict[str, Any]
 Record = Callable[[Json], None]
@@ -152,6 +156,11 @@ def create_app(record: Record) -> Starlette:
             return JSONResponse({"type": "error", "error": told}, error["status"])
         return StreamingResponse(_stream(step, body["model"]), media_type="text/event-stream")
 
+    async def responses(request: Request) -> Response:
+        body = await request.json()
+        record({"path": request.url.path, "headers": dict(request.headers), "body": body})
+        return responses_endpoint.respond(body, answer_to)
+
     async def count_tokens(request: Request) -> Response:
         return JSONResponse({"input_tokens": len(await request.body()) // 4})
 
@@ -161,6 +170,7 @@ def create_app(record: Record) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/messages", messages, methods=["POST"]),
+            Route("/v1/responses", responses, methods=["POST"]),
             Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
             Route("/", root, methods=["GET", "HEAD"]),
         ]
@@ -176,7 +186,7 @@ class ModelServer:
         self._record = record
 
     def requests(self) -> list[Json]:
-        """Return every request to `/v1/messages` since the last `forget`, as body and headers."""
+        """Return every request for an answer since the last `forget`, as body and headers."""
         lines = self._record.read_text().splitlines() if self._record.exists() else []
         return [json.loads(line) for line in lines]
 

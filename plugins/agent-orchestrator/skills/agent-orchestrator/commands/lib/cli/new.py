@@ -28,6 +28,7 @@ EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'
   git diff | ao-new review -p 'Review this.' -p - --agent reviewer
   ao-new port -p 'Port the parser.' --detach --timeout 3600 && ao-wait port
+  ao-new parser -p 'Port the parser.' --executor codex
   ao-new count --executor command -p 'one two' -- wc -w"""
 
 
@@ -44,10 +45,10 @@ EXAMPLES = """\
 @click.option(
     "--executor",
     type=click.Choice(list(EXECUTORS)),
-    help="Run Claude Code (`claude`) or PROGRAM (`command`). Default: that of the agent "
-    "definition, else claude.",
+    help="Run Claude Code (`claude`), Codex (`codex`) or PROGRAM (`command`). Default: that of the "
+    "agent definition, else claude.",
 )
-@model_option("that of the agent definition, else Claude Code's")
+@model_option("that of the agent definition, else the agent's own")
 @permission_option("that of the agent definition, else acceptEdits")
 @ask_option("$AGENT_ORCHESTRATOR_ASK, else deny")
 @run_options
@@ -85,7 +86,7 @@ def main(
     is stopped; of more, the beginning and the end. PROGRAM runs in the project's directory, and a
     relative path of PROGRAM refers to that directory.
 
-    Exit code 1 if the agent failed or was stopped, or if the name is taken; 2 if Claude Code has no
+    Exit code 1 if the agent failed or was stopped, or if the name is taken; 2 if an agent has no
     prompt, or if there is no agent definition of this name.
     """
     checked_name(name)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..executors.base import Execution, Executor, ExecutorError
-from ..machine.environment import claude_dir
+from ..machine.environment import claude_dir, variables
 
 DEFAULT_EXECUTOR = "claude"
 DEFAULT_PERMISSION_MODE = "acceptEdits"
@@ -59,6 +59,18 @@ def _has_claude_conversation(conversation_id: str) -> bool:
     return any(claude_dir().glob(f"projects/*/{conversation_id}.jsonl"))
 
 
+def _create_codex(execution: Execution) -> Executor:
+    from ..codex.executor import CodexExecutor
+
+    return CodexExecutor(execution)
+
+
+def _has_codex_thread(conversation_id: str) -> bool:
+    from ..codex.installation import has_thread
+
+    return has_thread(conversation_id, variables())
+
+
 def _create_command(execution: Execution) -> Executor:
     from ..executors.command import CommandExecutor
 
@@ -80,6 +92,15 @@ _KINDS = (
             ".claude/settings.local.json",
             ".mcp.json",
         ),
+    ),
+    ExecutorKind(
+        name="codex",
+        agent="Codex",
+        create=_create_codex,
+        permission_modes=("default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"),
+        names_conversations=True,
+        has_conversation=_has_codex_thread,
+        trusted_files=(".codex", ".codex/config.toml"),
     ),
     ExecutorKind(
         name="command",

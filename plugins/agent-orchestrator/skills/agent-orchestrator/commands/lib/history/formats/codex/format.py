@@ -29,7 +29,7 @@ class CodexFormat:
     """Rollouts of Codex: one JSON record on each line, one thread in each file."""
 
     name = "codex"
-    version = 1
+    version = 2
     about = About(
         agent="Codex",
         places="`sessions` and `archived_sessions` in `${CODEX_HOME:-~/.codex}`; names in "

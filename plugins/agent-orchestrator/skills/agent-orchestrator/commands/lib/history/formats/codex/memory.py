@@ -43,6 +43,8 @@ class Memory:
     """True if the turn has a prompt."""
     is_compacted: bool = False
     """True if the history was compacted in this turn."""
+    prompt: dict[str, Any] | None = None
+    """A message that waits for the next record, which can have its id; with `is_inherited`."""
     calls: dict[str, list[str | None]] = field(default_factory=dict)
     """Name and error of each open tool call, by its id."""
 

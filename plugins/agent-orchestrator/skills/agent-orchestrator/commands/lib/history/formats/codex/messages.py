@@ -68,6 +68,15 @@ def author(record: Fields) -> str:
     return COMMAND if COMMAND in authors else SYSTEM
 
 
+def names_authors(record: Fields) -> bool:
+    """Return whether a message names the author of each of its texts."""
+    about = optional_record(record, "internal_chat_message_metadata_passthrough")
+    kinds = about.get("content_item_kinds")
+    return isinstance(kinds, list) and any(
+        isinstance(kind, str) and kind.startswith(_PERSON_KIND) for kind in kinds
+    )
+
+
 def prompt(record: Fields) -> str | None:
     """Return the first text of a message that a person wrote."""
     for words, found in _authors(record):

@@ -31,12 +31,14 @@ from ..fields import (
     optional_session_id,
     optional_text,
     prompt_line,
+    session_id_of,
     text,
     time_of_moment,
     whole_number,
     zoned_time_of_text,
 )
 from . import kinds, messages, tools, usage
+from .lineage import first_ordinal_of, parent_of
 from .memory import Memory
 
 _KIND_CHARS = 100
@@ -97,6 +99,7 @@ class CodexParser:
         )
         if kind != "session_meta" and self._memory.thread is None:
             yield self._unnamed_session()
+        yield from self._prompt_before(kind, line)
         yield from reader(line)
         yield from self._index_title()
 
@@ -140,12 +143,12 @@ class CodexParser:
         facts = SessionFacts(
             session_id=thread,
             project_dir=optional_text(meta, "cwd"),
-            parent_session_id=_parent(meta),
+            parent_session_id=parent_of(meta),
             forked_from=ForkPoint(forked_from) if forked_from else None,
             agent_version=optional_text(meta, "cli_version"),
         )
         provider = optional_text(meta, "model_provider")
-        first_ordinal = _first_ordinal(meta, base)
+        first_ordinal = first_ordinal_of(meta, base)
         memory.thread, memory.provider = thread, provider
         memory.has_copied_totals = bool(base or forked_from)
         memory.has_title |= self._segment is not None
@@ -213,7 +216,33 @@ class CodexParser:
         if title is not None:
             yield title
         origin = author if author in (messages.SYSTEM, messages.COMMAND) else None
-        yield self._event_item(line, "message", event_id, role=role, origin=origin, content=content)
+        found = self._event_item(
+            line, "message", event_id, role=role, origin=origin, content=content
+        )
+        if author == messages.PERSON and messages.names_authors(line.payload):
+            self._memory.prompt = {"event": found.event, "is_inherited": found.is_inherited}
+        else:
+            yield found
+
+    def _prompt_before(self, kind: str, line: _Line) -> Iterator[Item]:
+        """Yield the prompt that precedes a record, under the id that its sender gave it.
+
+        A Codex that names the authors of texts writes a record with that id right after the prompt.
+        """
+        memory = self._memory
+        waiting, memory.prompt = memory.prompt, None
+        if waiting is None or memory.thread is None:
+            return
+        event, own_id = waiting["event"], None
+        if kind == "event_msg" and line.payload.get("type") == "item_completed":
+            item = optional_record(line.payload, "item")
+            is_prompt = item.get("type") == "UserMessage"
+            own_id = session_id_of(item.get("client_id")) if is_prompt else None
+        yield FoundEvent(
+            session_id=memory.thread,
+            event={**event, "event_id": own_id or event["event_id"]},
+            is_inherited=waiting["is_inherited"],
+        )
 
     def _title(self, line: _Line) -> SessionFacts | None:
         """Return the title that the first prompt of this thread gives."""
@@ -344,7 +373,7 @@ class CodexParser:
         number = line.number if line.ordinal is None else line.ordinal
         return f"{memory.thread}:{number}"
 
-    def _event_item(self, line: _Line, event_type: str, event_id: str, **fields: Any) -> Item:
+    def _event_item(self, line: _Line, event_type: str, event_id: str, **fields: Any) -> FoundEvent:
         if self._memory.thread is None:
             raise BrokenRecordError("the record comes before the session_meta")
         event = {
@@ -358,25 +387,3 @@ class CodexParser:
             event={key: value for key, value in event.items() if value is not None},
             is_inherited=self._memory.is_copied(line.ordinal),
         )
-
-
-def _parent(meta: Fields) -> str | None:
-    """Return the id of the thread that started a thread as its subagent."""
-    source = meta.get("source")
-    subagent = source.get("subagent") if isinstance(source, dict) else None
-    spawn = subagent.get("thread_spawn") if isinstance(subagent, dict) else None
-    if isinstance(spawn, dict) and "parent_thread_id" in spawn:
-        return optional_session_id(spawn, "parent_thread_id")
-    return optional_session_id(meta, "parent_thread_id")
-
-
-def _first_ordinal(meta: Fields, base: Fields) -> int | None:
-    for record, key in (
-        (meta, "subagent_history_start_ordinal"),
-        (meta, "forked_from_ordinal_exclusive"),
-        (base, "end_ordinal_exclusive"),
-    ):
-        found = whole_number(record, key)
-        if found is not None:
-            return found
-    return None

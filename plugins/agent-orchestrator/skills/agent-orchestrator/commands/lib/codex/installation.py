@@ -1,0 +1,48 @@
+"""The installed Codex: its program, its own directory, and whether it has a login."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..executors.base import ExecutorError
+
+HOW_TO_INSTALL = "run `npm install -g @openai/codex`, or `pip install 'agent-orchestrator[codex]'`"
+HOW_TO_LOG_IN = "run `codex login`, or `codex login --with-api-key` with a key on its stdin"
+
+
+def find_codex(environment: Mapping[str, str]) -> str:
+    """Return the program on the PATH of this environment, or that of the installed wheel.
+
+    Raises:
+        ExecutorError: Codex is not installed.
+    """
+    on_path = shutil.which("codex", path=environment.get("PATH", ""))
+    if on_path is not None:
+        return on_path
+    package = find_spec("codex_cli_bin")
+    for directory in (package and package.submodule_search_locations) or ():
+        if found := shutil.which("codex", path=str(Path(directory) / "bin")):
+            return found
+    raise ExecutorError(f"Codex is not installed: {HOW_TO_INSTALL}")
+
+
+def codex_dir(environment: Mapping[str, str]) -> Path:
+    """Return the directory of Codex's own files, rollouts included."""
+    given = environment.get("CODEX_HOME")
+    return Path(given) if given else Path(environment.get("HOME") or Path.home()) / ".codex"
+
+
+def has_thread(thread_id: str, environment: Mapping[str, str]) -> bool:
+    """Return whether a thread of this id has a rollout on this machine."""
+    places = (codex_dir(environment) / name for name in ("sessions", "archived_sessions"))
+    return any(
+        next(place.rglob(f"rollout-*-{thread_id}.jsonl*"), None) is not None for place in places
+    )
+
+
+def has_login(environment: Mapping[str, str]) -> bool:
+    """Return whether Codex has stored a login. Another provider than OpenAI may need none."""
+    return (codex_dir(environment) / "auth.json").is_file()
