@@ -60,12 +60,13 @@ class Codex:
 
     def executor(self, *, continues: Continuation | None = None, **changes: Any) -> CodexExecutor:
         """Return an executor, with fields of the execution or of its spec changed."""
+        path, ask = changes.pop("codex_path", None), changes.pop("ask", None)
         of_spec = {name: changes.pop(name) for name in list(changes) if hasattr(self.spec, name)}
-        path = changes.pop("codex_path", None)
         execution = replace(
             self.execution,
             spec=replace(self.spec, **of_spec),
             continues=continues or Continuation(),
+            ask=ask,
             **changes,
         )
         return CodexExecutor(execution, codex_path=path)

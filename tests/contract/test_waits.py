@@ -21,6 +21,7 @@ SLEEPS = {
     "support/manager_time.py": "turns of an event loop whose clock the test moves",
     "support/moved_time.py": "a clock that the test moves",
     "support/model_server.py": "a slow model",
+    "support/responses_endpoint.py": "a slow model",
     "support/pressure.py": "requests at a rate",
     "support/producing.py": "retries while a manager is down",
     "support/replaying.py": "retries while a manager is down",
