@@ -122,7 +122,7 @@ def test_unasked_questions_are_denied_at_once(tmp_path: Path) -> None:
 
 
 def test_withdrawn_question_is_cancelled(tmp_path: Path) -> None:
-    """Codex answers it by itself, and continues; the run ends while another one is open."""
+    """Codex answers one itself and continues; the run ends while another one is open."""
     cancelled: list[str | None] = []
 
     async def ask(question: Question) -> Decision:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator import __version__
+from agent_orchestrator.codex.installation import HOW_TO_LOG_IN, find_codex
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
@@ -43,20 +46,35 @@ def only_wrong(shell: Shell, *options: str) -> Finding:
     return found
 
 
-def test_every_check_passes_on_a_healthy_system(well: Shell, timed_manager: RunningManager) -> None:
+def test_every_check_passes_on_a_healthy_system(
+    well: Shell, timed_manager: RunningManager, own_home: Path
+) -> None:
     state = timed_manager.state_dir
+    (own_home / "auth.json").touch()
+    well = well.having(CODEX_HOME=str(own_home))
+    program = find_codex(os.environ)
+    version = importlib.metadata.version("openai-codex-cli-bin")
     assert well.run("ao-doctor") == Ended(
         DONE,
         f"ok  manager: {timed_manager.url}, version {__version__}, commands {__version__}\n"
         f"ok  database: sqlite:///{state}/sessions.db, readable, no sessions yet\n"
         f"ok  state directory: {state}, mode 700\n"
         "ok  executor claude: the agent SDK is installed\n"
+        f"ok  executor codex: codex-cli {version}, {program}, with a login\n"
         "ok  credentials: ANTHROPIC_API_KEY\n"
         "ok  supervisors: 0 runs supervised on this machine\n"
         "ok  sessions: 0 running\n",
         "",
     )
     assert wrong(well.run("ao-doctor", "--json")) == []
+
+
+def test_missing_login_of_codex_is_no_problem(well: Shell) -> None:
+    ended = well.run("ao-doctor", "--json")
+    (found,) = (each for each in ended.json if each["about"] == "executor codex")
+    assert (found["advice"], found["matters"]) == (HOW_TO_LOG_IN, False)
+    assert found["text"].endswith("without a login")
+    assert wrong(ended) == []
 
 
 def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Path) -> None:

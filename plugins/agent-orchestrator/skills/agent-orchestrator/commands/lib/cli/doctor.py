@@ -49,12 +49,13 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     """Find problems on this machine, and print how to fix each of them.
 
     Checks that the manager answers and has the version of the commands, that the state directory is
-    private, and that the Claude Agent SDK is installed. Finds events that the manager does not have
-    yet or has refused, dead supervisors, and sessions that are `running` without a supervisor and
-    without an event for a day. Starts nothing and changes nothing.
+    private, and that the Claude Agent SDK is installed. Shows the agent of each executor with its
+    version, and whether it has a login. Finds events that the manager does not have yet or has
+    refused, dead supervisors, and sessions that are `running` without a supervisor and without an
+    event for a day. Starts nothing and changes nothing.
 
     Each line begins with `ok`, with `!!` for a problem, or with `?` for a possible one, such as
-    missing credentials, which only Claude Code needs. Exit code 1 if there is a problem.
+    an agent that is not installed or has no login. Exit code 1 if there is a problem.
     """
     config = configure(project_dir, must_exist=False)
     state = state_dir()

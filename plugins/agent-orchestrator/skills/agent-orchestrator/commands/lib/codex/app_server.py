@@ -85,13 +85,12 @@ class AppServer:
         await self._child.stop(grace)
 
     async def close(self) -> None:
-        """Release the process. If it has not ended normally, stop it with all its tools."""
+        """Release the process, and stop all tools that are left of it."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            if self.exit_code is None or self.exit_code < 0:
-                await self._child.stop()
+            await self._child.stop()
         finally:
             await self._drain.finish()
             self._stderr.add(b"", final=True)

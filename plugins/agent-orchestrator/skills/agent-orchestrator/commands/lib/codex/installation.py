@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from ..executors.base import ExecutorError
 
 HOW_TO_INSTALL = "run `npm install -g @openai/codex`, or `pip install 'agent-orchestrator[codex]'`"
+VERSION_SECONDS = 30.0
+"""Time for a program to tell its version."""
 HOW_TO_LOG_IN = "run `codex login`, or `codex login --with-api-key` with a key on its stdin"
 
 
@@ -43,6 +46,31 @@ def has_thread(thread_id: str, environment: Mapping[str, str]) -> bool:
     )
 
 
-def has_login(environment: Mapping[str, str]) -> bool:
-    """Return whether Codex has stored a login. Another provider than OpenAI may need none."""
-    return (codex_dir(environment) / "auth.json").is_file()
+def look(environment: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return the version of Codex and its login, and how to get the missing part.
+
+    A provider other than OpenAI needs no login, and has its key in a variable of its own.
+    """
+    try:
+        program = find_codex(environment)
+    except ExecutorError:
+        return "Codex is not installed", HOW_TO_INSTALL
+    text = f"{_version(program)}, {program}"
+    if (codex_dir(environment) / "auth.json").is_file():
+        return f"{text}, with a login", None
+    return f"{text}, without a login", HOW_TO_LOG_IN
+
+
+def _version(program: str) -> str:
+    """Return the name and the version of a program as it tells them."""
+    try:
+        asked = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            timeout=VERSION_SECONDS,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        return f"a Codex that does not tell its version ({exc})"
+    return asked.stdout.decode(errors="replace").strip()

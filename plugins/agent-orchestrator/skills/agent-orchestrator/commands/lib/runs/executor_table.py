@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import NamedTuple
 
 from ..executors.base import Execution, Executor, ExecutorError
 from ..machine.environment import claude_dir, variables
@@ -18,6 +20,16 @@ PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypass
 """The modes of all executors together."""
 
 
+class Presence(NamedTuple):
+    """Result of looking for an agent on this machine, for people."""
+
+    text: str
+    advice: str | None = None
+    """What to do to get it, or its login."""
+    matters: bool = False
+    """True if the commands are not complete without it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExecutorKind:
     """The facts that hold for all runs of one executor."""
@@ -26,6 +38,9 @@ class ExecutorKind:
     agent: str
     """The agent's name for people."""
     create: Callable[[Execution], Executor]
+    look: Callable[[], Presence] | None = None
+    """Looks for the agent, its version and its login, without starting a model or using a network.
+    None if the user names the program."""
     takes_program: bool = False
     """True if the user names the program with its arguments."""
     needs_prompt: bool = True
@@ -55,6 +70,13 @@ def _create_claude(execution: Execution) -> Executor:
     return ClaudeExecutor(execution)
 
 
+def _look_for_claude() -> Presence:
+    if find_spec("claude_agent_sdk") is None:
+        advice = "pip install 'agent-orchestrator[claude]'"
+        return Presence("the agent SDK is not installed", advice, matters=True)
+    return Presence("the agent SDK is installed")
+
+
 def _has_claude_conversation(conversation_id: str) -> bool:
     return any(claude_dir().glob(f"projects/*/{conversation_id}.jsonl"))
 
@@ -63,6 +85,12 @@ def _create_codex(execution: Execution) -> Executor:
     from ..codex.executor import CodexExecutor
 
     return CodexExecutor(execution)
+
+
+def _look_for_codex() -> Presence:
+    from ..codex.installation import look
+
+    return Presence(*look(variables()))
 
 
 def _has_codex_thread(conversation_id: str) -> bool:
@@ -82,6 +110,7 @@ _KINDS = (
         name="claude",
         agent="Claude Code",
         create=_create_claude,
+        look=_look_for_claude,
         has_limits=True,
         can_limit_tools=True,
         has_conversation=_has_claude_conversation,
@@ -97,6 +126,7 @@ _KINDS = (
         name="codex",
         agent="Codex",
         create=_create_codex,
+        look=_look_for_codex,
         permission_modes=("default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"),
         names_conversations=True,
         has_conversation=_has_codex_thread,

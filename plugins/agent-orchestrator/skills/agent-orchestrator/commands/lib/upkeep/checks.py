@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from .. import __version__
@@ -21,6 +20,7 @@ from ..machine.environment import claude_dir, has_api_key, host, outbox_dir
 from ..machine.processes import RunProcesses
 from ..outbox.files import list_outboxes
 from ..outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
+from ..runs.executor_table import EXECUTORS
 from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
 from ..shared.counted import counted
@@ -81,12 +81,11 @@ def check_state_dir(state: Path) -> Iterator[Finding]:
 
 def check_executors() -> Iterator[Finding]:
     """Check that agents can be started, and that credentials exist; do not read them."""
-    is_installed = find_spec("claude_agent_sdk") is not None
-    yield Finding(
-        about="executor claude",
-        text="the agent SDK is installed" if is_installed else "the agent SDK is not installed",
-        advice=None if is_installed else "pip install 'agent-orchestrator[claude]'",
-    )
+    for kind in EXECUTORS.values():
+        if kind.look is not None:
+            text, advice, matters = kind.look()
+            about = f"executor {kind.name}"
+            yield Finding(about=about, text=text, advice=advice, matters=matters or advice is None)
     has_login = (claude_dir() / ".credentials.json").exists()
     present = [
         name
