@@ -5,6 +5,7 @@ import { Entry } from "./entry";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
 import { Overview } from "./overview/overview";
+import { QuestionsView } from "./questions/questions-view";
 import { SearchView } from "./search/search-view";
 import { SessionsView } from "./session-list/sessions-view";
 import { SessionView } from "./session-page/session-view";
@@ -49,6 +50,8 @@ function Place({ route, onConnection }: { route: Route; onConnection: (connectio
     case "overview":
     case "code":
       return <Overview />;
+    case "questions":
+      return <QuestionsView />;
     case "sessions":
       return <SessionsView filter={route.filter} />;
     case "search":

@@ -68,6 +68,8 @@ function askedFor(route: Route): string | null {
       return "the list of sessions";
     case "search":
       return "a search";
+    case "questions":
+      return "the open questions";
     case "session":
       return `the session “${oneLine(route.sessionId)}”${route.seq === null ? "" : `, event ${route.seq}`}`;
     default:

@@ -9,7 +9,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["n, p", "in a session: next, previous tool call"],
   ["e", "in a session: first error"],
   ["G", "in a session: go to the end"],
-  ["g s, g o", "go to the sessions, to the overview"],
+  ["g s, g o, g q", "go to the sessions, to the overview, to the questions"],
+  ["j, k, 1–9", "in the questions: next, previous, focus a choice"],
   ["?", "show these shortcuts"],
 ];
 

@@ -6,6 +6,7 @@ import { joinTabs } from "./api/token";
 import { App } from "./app";
 import "./styles/base.css";
 import "./styles/controls.css";
+import "./styles/questions.css";
 import "./styles/shell.css";
 import { applyTheme, keptTheme } from "./ui/theme";
 import { ToastProvider } from "./ui/toasts";

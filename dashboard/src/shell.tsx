@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 import { explain } from "./api/errors";
 import { signOut } from "./api/routes";
@@ -7,11 +7,14 @@ import type { Connection } from "./api/stream";
 import { currentToken, dropToken } from "./api/token";
 import logo from "./favicon.svg";
 import { lastList } from "./hooks/left-place";
+import { noticeQuestions } from "./hooks/question-notifications";
 import { useSessionsFeed } from "./hooks/sessions-feed-provider";
 import { useKeys } from "./hooks/use-keys";
+import { useQuestions } from "./hooks/use-questions";
 import { goTo, goToAtOnce } from "./hooks/use-route";
+import { useTitleCount } from "./hooks/use-title";
 import { KeysDialog } from "./keys-dialog";
-import { overviewLink, type Route, searchLink, sessionsLink } from "./text/route";
+import { overviewLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, THEMES } from "./ui/theme";
@@ -28,10 +31,14 @@ export function Shell({ route, followed, children }: ShellProps) {
   const { connection } = useSessionsFeed();
   const listLink = route.view === "session" ? lastList() : sessionsLink();
   const [showsKeys, setShowsKeys] = useState(false);
+  const { questions } = useQuestions();
+  useTitleCount(questions.length);
+  useEffect(() => noticeQuestions(questions), [questions]);
   useKeys({
     "?": () => setShowsKeys(true),
     "g o": () => goTo(overviewLink()),
     "g s": () => goTo(listLink),
+    "g q": () => goTo(questionsLink()),
     ...(route.view !== "search" && { "/": () => goToAtOnce(searchLink()) }),
   });
   return (
@@ -48,6 +55,7 @@ export function Shell({ route, followed, children }: ShellProps) {
             isCurrent={route.view === "sessions" || route.view === "session"}
             label="Sessions"
           />
+          <QuestionsLink isCurrent={route.view === "questions"} count={questions.length} />
           <a
             className="search-link"
             aria-label="Search"
@@ -86,6 +94,22 @@ function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean;
   return (
     <a href={href} aria-current={isCurrent ? "page" : undefined}>
       {label}
+    </a>
+  );
+}
+
+/** The way to the questions, with their number: it is on every view. */
+function QuestionsLink({ isCurrent, count }: { isCurrent: boolean; count: number }) {
+  return (
+    <a
+      href={questionsLink()}
+      aria-current={isCurrent ? "page" : undefined}
+      aria-label={`Questions, ${count} open`}
+      title="Questions that wait for you (g q)"
+    >
+      <Icon name="waiting" className="narrow-only" />
+      <span className="search-word">Questions</span>
+      {count > 0 && <span className="waiting-count number">{count}</span>}
     </a>
   );
 }

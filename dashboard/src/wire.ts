@@ -1,5 +1,6 @@
 /** The server's types as the page uses them: generated types, and events as a union by kind. */
 
+import { answerText, type Question, questionOf } from "./text/questions";
 import type { components } from "./types.gen";
 
 type Schemas = components["schemas"];
@@ -15,20 +16,27 @@ export type ExportFormat = Schemas["ExportFormat"];
 export type Facets = Schemas["FacetsAnswer"];
 export type WireEvent = Schemas["EventBody"];
 export type SearchAnswer = Schemas["SearchAnswer"];
+export type OpenQuestion = Schemas["QuestionBody"];
+export type QuestionPage = Schemas["QuestionsAnswer"];
 export type Hit = Schemas["HitBody"];
 export type Snippet = Schemas["SnippetBody"];
 export type FoundSession = Schemas["FoundSessionBody"];
 export type SearchKind = Schemas["Kind"];
 export type SearchSort = Schemas["SearchSort"];
 
+/** Return whether the newest run is open: a session that waits for a person is running, too. */
+export function isRunning({ state }: Pick<Session, "state">): boolean {
+  return state === "running" || state === "waiting";
+}
+
 /** Return whether a person works in the session, in a program that was started by hand. */
 export function isByHand(session: Session): boolean {
-  return session.status === "running" && session.imported;
+  return isRunning(session) && session.imported;
 }
 
 /** Return whether the newest run has a supervisor, or may have one, that stops it on request. */
 export function takesRequests(session: Session): boolean {
-  return session.status === "running" && !session.imported;
+  return isRunning(session) && !session.imported;
 }
 
 /** A page of the list; it has the cursor of the feed, and the key of the next page, if any. */
@@ -38,7 +46,14 @@ export interface SessionPage {
   readonly cursor: string;
 }
 
-export const STATES = ["waiting", "running", "finished", "failed", "stopped", "lost"] as const satisfies SessionState[];
+export const STATES = [
+  "waiting",
+  "running",
+  "finished",
+  "failed",
+  "stopped",
+  "lost",
+] as const satisfies SessionState[];
 export const SORTS = ["created", "activity", "name", "cost"] as const satisfies SessionSort[];
 
 export interface SessionFilter {
@@ -158,6 +173,13 @@ export type SessionEvent = EventBase &
         readonly tool_use_id: string | null;
       }
     | { readonly kind: "permission_denied"; readonly tool_name: string; readonly tool_use_id: string | null }
+    | { readonly kind: "permission_request"; readonly question: Question }
+    | {
+        readonly kind: "permission_decided";
+        readonly decision: string;
+        readonly by: string | null;
+        readonly text: string;
+      }
     | { readonly kind: "subagent_start"; readonly subagent_type: string; readonly description: string }
     | { readonly kind: "subagent_stop"; readonly status: string; readonly text: string }
     | {
@@ -205,6 +227,16 @@ export function parseEvent(wire: WireEvent): SessionEvent {
       return { ...base, kind: "post_tool", tool_name, tool_output: wire.tool_output ?? null, tool_use_id };
     case "permission_denied":
       return { ...base, kind: "permission_denied", tool_name, tool_use_id };
+    case "permission_request":
+      return { ...base, kind: "permission_request", question: questionOf(wire) };
+    case "permission_decided":
+      return {
+        ...base,
+        kind: "permission_decided",
+        decision: asText(wire.decision) ?? "decided",
+        by: asText(wire.by),
+        text: answerText(wire),
+      };
     case "subagent_start":
       return {
         ...base,

@@ -11,6 +11,7 @@ export function aSession(fields: Partial<Session> = {}): Session {
     child_count: 0,
     children_running: 0,
     children_failed: 0,
+    waiting_questions: 0,
     masked_secrets: 0,
     damaged: false,
     created_at: "2026-01-01T10:00:00Z",

@@ -2,10 +2,13 @@
 
 import { dayStart } from "../text/days";
 import { fileNameOf } from "../text/file-name";
+import type { Answer } from "../text/questions";
 import {
   type ExportFormat,
   type Facets,
+  type OpenQuestion,
   parseEvent,
+  type QuestionPage,
   type Run,
   SEARCH_KINDS,
   type SearchAnswer,
@@ -150,6 +153,20 @@ export async function requestStop(session: Session): Promise<void> {
     method: "POST",
     body: { request_id: newId(), kind: "stop" },
   });
+}
+
+/** Load the questions that have waited longest; a page is more than a person can answer. */
+export function listQuestions(signal?: AbortSignal): Promise<QuestionPage> {
+  return request<QuestionPage>("questions", { query: { limit: 100 }, ...(signal && { signal }) });
+}
+
+/** Answer a question; return the answer that was stored first, which can be that of another client. */
+export async function answerQuestion(question: OpenQuestion, payload: Answer): Promise<Answer> {
+  const answer = await request<{ request: { payload: Answer } }>(
+    `${sessionPath(question.session_id)}/runs/${question.run}/requests`,
+    { method: "POST", body: { request_id: question.question_id, kind: "answer", payload } },
+  );
+  return answer.request.payload;
 }
 
 const MAX_USAGE_ROWS = 10_000;

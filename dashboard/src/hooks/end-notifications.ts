@@ -2,7 +2,7 @@
 
 import { setWatched, watchedSessions } from "../state/watched-sessions";
 import { oneLine } from "../text/visible";
-import type { Session } from "../wire";
+import { isRunning, type Session } from "../wire";
 
 const SEEN_MS = 10_000;
 
@@ -15,7 +15,7 @@ export async function watchSession(sessionId: string): Promise<void> {
 }
 
 export function noticeEnd(session: Session): void {
-  if (session.state === "running" || !watchedSessions().has(session.session_id)) return;
+  if (isRunning(session) || !watchedSessions().has(session.session_id)) return;
   setWatched(session.session_id, false);
   const sentence = `${oneLine(session.session_name)}: ${session.state}`;
   if ("Notification" in window && Notification.permission === "granted") {

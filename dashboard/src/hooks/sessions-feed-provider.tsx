@@ -5,8 +5,9 @@ import { openSessionsFeed } from "../api/routes";
 import { positionOf, toListChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
 import { applyChanges, type Changes, noChanges } from "../state/changes";
-import type { Session } from "../wire";
+import type { QuestionPage, Session } from "../wire";
 import { noticeEnd } from "./end-notifications";
+import { QUESTIONS } from "./use-questions";
 import { useStream } from "./use-stream";
 
 interface SessionsFeed {
@@ -42,6 +43,13 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
       if (news.length === 0) return;
       setChanges((known) => applyChanges(known, news));
       for (const change of news) if (change.kind === "changed") noticeEnd(change.session);
+      const known = queries.getQueryData<QuestionPage>([QUESTIONS])?.questions ?? [];
+      const asking = new Set(known.map((question) => question.session_id));
+      const concerns = (change: (typeof news)[number]) =>
+        change.kind === "changed"
+          ? change.session.waiting_questions > 0 || asking.has(change.session.session_id)
+          : asking.has(change.sessionId);
+      if (news.some(concerns)) void queries.invalidateQueries({ queryKey: [QUESTIONS] });
     },
     onRefusal(error) {
       if (isTokenRefused(error)) return "close";

@@ -1,13 +1,34 @@
 import { useEffect } from "react";
 
 const PRODUCT = document.title;
+let subject: string | null = null;
+let waiting = 0;
+
+function showTitle(): void {
+  const count = waiting > 0 ? `(${waiting}) ` : "";
+  document.title = count + (subject === null ? PRODUCT : `${subject} – ${PRODUCT}`);
+}
 
 /** Show the subject of the view in the title of the tab. */
-export function useTitle(subject: string | null): void {
+export function useTitle(shown: string | null): void {
   useEffect(() => {
-    document.title = subject === null ? PRODUCT : `${subject} – ${PRODUCT}`;
+    subject = shown;
+    showTitle();
     return () => {
-      document.title = PRODUCT;
+      subject = null;
+      showTitle();
     };
-  }, [subject]);
+  }, [shown]);
+}
+
+/** Show the number of open questions in the title of the tab. */
+export function useTitleCount(count: number): void {
+  useEffect(() => {
+    waiting = count;
+    showTitle();
+    return () => {
+      waiting = 0;
+      showTitle();
+    };
+  }, [count]);
 }

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { useSessions } from "../hooks/use-sessions";
-import { sessionsLink } from "../text/route";
+import { questionsLink, sessionsLink } from "../text/route";
 import { CommandLine } from "../ui/command-line";
 import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
@@ -11,6 +11,7 @@ import { SessionCards } from "./session-cards";
 import { Spending } from "./spending";
 
 const RUNNING: SessionFilter = { ...defaultFilter, state: "running" };
+const WAITING: SessionFilter = { ...defaultFilter, state: "waiting" };
 const FAILED: SessionFilter = { ...defaultFilter, state: "failed", sort: "activity" };
 const LOST: SessionFilter = { ...defaultFilter, state: "lost", sort: "activity" };
 const SHOWN_RUNNING = 8;
@@ -29,10 +30,20 @@ export function Overview() {
     [failed.sessions, lost.sessions, midnight],
   );
 
+  const waiting = useSessions(WAITING);
   if (running.error) return <Failed error={running.error} retry={running.retry} />;
   return (
     <div className="overview">
       <h1 className="visually-hidden">Overview</h1>
+      {waiting.sessions.length > 0 && (
+        <section aria-labelledby="needs-you">
+          <h2 id="needs-you">
+            Needs you <Count count={waiting.sessions.length} hasMore={waiting.hasMore} />
+            <a href={questionsLink()}>Answer</a>
+          </h2>
+          <SessionCards sessions={waiting.sessions.slice(0, SHOWN_RUNNING)} />
+        </section>
+      )}
       <section aria-labelledby="running-now">
         <h2 id="running-now">
           Running now <Count count={running.sessions.length} hasMore={running.hasMore} />

@@ -12,7 +12,7 @@ import { CopyButton } from "../ui/copy-button";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { useToasts } from "../ui/toasts";
-import { type Session, takesRequests } from "../wire";
+import { isRunning, type Session, takesRequests } from "../wire";
 import { ExportSession } from "./export-session";
 
 interface SessionActionsProps {
@@ -21,12 +21,12 @@ interface SessionActionsProps {
 }
 
 export function SessionActions({ session, onChange, onPrint }: SessionActionsProps & { onPrint(): void }) {
-  const isRunning = session.state === "running";
+  const isOpen = isRunning(session);
   return (
     <div className="acts" role="toolbar" aria-label="Acts on this session">
-      {isRunning && <Bell sessionId={session.session_id} />}
+      {isOpen && <Bell sessionId={session.session_id} />}
       {takesRequests(session) && <Stop session={session} />}
-      {!isRunning && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
+      {!isOpen && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
       <button type="button" className="button quiet" title="Print the whole session" onClick={onPrint}>
         Print
       </button>

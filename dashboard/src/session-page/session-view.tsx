@@ -2,6 +2,7 @@ import { useEffect, useEffectEvent, useState } from "react";
 import type { Connection } from "../api/stream";
 import { useMedia } from "../hooks/use-media";
 import { useTitle } from "../hooks/use-title";
+import { SessionQuestions } from "../questions/session-questions";
 import { sessionsLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Empty, Failed } from "../ui/empty";
@@ -76,7 +77,9 @@ export function SessionView({ sessionId, seq, query, onConnection }: SessionView
             <Facts session={session} />
           </details>
           {isPrinting && <PrintedSession session={session} onEnd={() => setPrinting(false)} />}
-          <TimelineView session={session} timeline={timeline} seq={seq} query={query} onShow={show} />
+          <TimelineView session={session} timeline={timeline} seq={seq} query={query} onShow={show}>
+            <SessionQuestions session={session} />
+          </TimelineView>
         </div>
       );
     }

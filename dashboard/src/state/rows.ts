@@ -7,7 +7,7 @@
  * Rows are in the order of their seqs, except that the events of a subagent are together below its call.
  */
 
-import type { EventOf, Session, SessionEvent } from "../wire";
+import { type EventOf, isRunning, type Session, type SessionEvent } from "../wire";
 import { type CallTree, keyOf, partOf } from "./call-tree";
 import type { Timeline } from "./timeline";
 
@@ -103,9 +103,7 @@ export function arrange(
     const loaded = isBegin ? (tree.inside.get(key)?.length ?? 0) : 0;
     const subagent = isBegin && loaded > 0 ? { key, loaded, isOpen: open.has(key) } : null;
     const canRun =
-      session.state === "running" &&
-      (event.run === null || event.run === session.run) &&
-      event.seq >= wholeFrom - 1;
+      isRunning(session) && (event.run === null || event.run === session.run) && event.seq >= wholeFrom - 1;
     const own = isBegin || event.kind === "post_tool" ? key : null;
     return { ...base, kind: "call", call: toCall(event, own, tree, canRun), subagent };
   }

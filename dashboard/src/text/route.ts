@@ -13,6 +13,7 @@ import { dayStart } from "./days";
 
 export type Route =
   | { readonly view: "overview" }
+  | { readonly view: "questions" }
   | { readonly view: "sessions"; readonly filter: SessionFilter }
   | { readonly view: "search"; readonly filter: SearchFilter }
   | {
@@ -33,6 +34,7 @@ export function parseRoute(hash: string): Route {
   const [first, sessionId, seqWord, seq] = parts;
   const parameters = new URLSearchParams(query);
   if (first === undefined) return { view: "overview" };
+  if (first === "questions" && sessionId === undefined) return { view: "questions" };
   if (first === "search" && sessionId === undefined)
     return { view: "search", filter: parseSearch(parameters) };
   if (first !== "sessions") return { view: "unknown" };
@@ -46,6 +48,10 @@ export function parseRoute(hash: string): Route {
 
 export function overviewLink(): string {
   return "#/";
+}
+
+export function questionsLink(): string {
+  return "#/questions";
 }
 
 export function sessionsLink(filter: SessionFilter = defaultFilter): string {

@@ -1,6 +1,8 @@
 import { memo } from "react";
+import { QuestionContext } from "../../questions/question-context";
 import type { Row } from "../../state/rows";
 import { clockTime, compactNumber, fullTime, money, wholeNumber } from "../../text/format";
+import { subjectOf } from "../../text/questions";
 import { sessionLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
 import { Icon } from "../../ui/icons";
@@ -104,6 +106,33 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
           icon="denied"
           label={`${oneLine(event.tool_name)} was denied`}
           text={event.error}
+        />
+      );
+    case "permission_request":
+      return (
+        <FoldRow
+          {...fold}
+          label="Asks you"
+          gist={oneLine(subjectOf(event.question).slice(0, 300))}
+          tone="warn"
+        >
+          <QuestionContext question={event.question} />
+          {event.question.items.map((item) => (
+            <PlainText key={item.id} text={item.text} />
+          ))}
+          <p className="quiet-text">
+            {[...event.question.choices, ...event.question.items.flatMap((item) => item.options)]
+              .map((each) => oneLine(each.label))
+              .join(" · ")}
+          </p>
+        </FoldRow>
+      );
+    case "permission_decided":
+      return (
+        <Notice
+          tone={event.decision === "deny" || event.decision === "timed_out" ? "warn" : "plain"}
+          label={`Decision: ${oneLine(event.decision).replace("_", " ")}${event.by ? `, by ${oneLine(event.by)}` : ""}`}
+          text={event.text}
         />
       );
     case "subagent_start":

@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
@@ -27,10 +27,12 @@ interface TimelineViewProps {
   /** The search query by which this event was found. */
   readonly query: string | null;
   onShow(seqs: readonly number[]): void;
+  /** What needs the reader first, above the events. */
+  readonly children?: ReactNode;
 }
 
 /** The events of a session, with buttons and keys to jump in them. */
-export function TimelineView({ session, timeline, seq, query, onShow }: TimelineViewProps) {
+export function TimelineView({ session, timeline, seq, query, onShow, children }: TimelineViewProps) {
   const { show } = useToasts();
   const { session_id: sessionId, generation, state, run } = session;
   const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
@@ -126,6 +128,7 @@ export function TimelineView({ session, timeline, seq, query, onShow }: Timeline
   return (
     <section className="timeline" aria-label="Events">
       <JumpBar sessionId={sessionId} head={timeline.head} jumps={jumps} seqInput={seqInput} />
+      {children}
       {isMissing && (
         <p className="problem missing-event" role="status">
           {`There is no event ${wholeNumber(wanted.seq)}: this session has ${timeline.head === 0 ? "no events" : plural(timeline.head, "event")}.`}
