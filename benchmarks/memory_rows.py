@@ -19,12 +19,14 @@ from benchmarks.command_rows import COMMANDS
 from benchmarks.effort import Effort
 from benchmarks.measure import Row
 from tests.claude.conftest import OFFLINE
+from tests.codex.conftest import CONFIG
 from tests.commands.conftest import let_tools_run
 from tests.support.model_server import script, start_model_server, tool
 
 MANAGER_GOAL_MIB = 80.0
 SUPERVISOR_GOAL_MIB = 30.0
 CLAUDE_GOAL_MIB = 45.0
+CODEX_GOAL_MIB = 45.0
 
 
 def manager_memory(effort: Effort) -> Row:
@@ -70,6 +72,25 @@ def claude_memory(effort: Effort) -> Row:
             return _supervisor_mib(server, environ, asks, ready="pre_tool")
 
         return row.alternate(resident, lambda _: CLAUDE_GOAL_MIB, rounds=effort.page_rounds)
+
+
+def codex_memory(effort: Effort) -> Row:
+    row = _row("codex memory", "resident memory of a Codex supervisor", CODEX_GOAL_MIB)
+    call = tool("exec_command", cmd="sleep 3600", yield_time_ms=3_600_000)
+    asks = ["run", "--executor", "codex", "-p", script(call)]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        start_model_server(Path(home) / "requests.jsonl") as model,
+        servers.manager(sessions=False) as server,
+    ):
+        environ = {**server.environ(), "CODEX_HOME": home, "STAND_IN_KEY": "k"}
+        config = CONFIG.format(url=json.dumps(f"{model.url}/v1"))
+        Path(home, "config.toml").write_text(config)
+
+        def resident(_: int) -> float:
+            return _supervisor_mib(server, environ, asks, ready="pre_tool")
+
+        return row.alternate(resident, lambda _: CODEX_GOAL_MIB, rounds=effort.page_rounds)
 
 
 def _supervisor_mib(

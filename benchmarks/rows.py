@@ -11,7 +11,12 @@ from benchmarks.feed_rows import follow_time
 from benchmarks.growth_rows import rows as growth_rows
 from benchmarks.import_rows import import_memory, import_rate, unchanged_time
 from benchmarks.measure import Row
-from benchmarks.memory_rows import claude_memory, manager_memory, supervisor_memory
+from benchmarks.memory_rows import (
+    claude_memory,
+    codex_memory,
+    manager_memory,
+    supervisor_memory,
+)
 from benchmarks.page_rows import first_event_time, first_session_time
 from benchmarks.pressure_rows import goodput, malformed_memory
 from benchmarks.search_rows import command_time
@@ -33,6 +38,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "manager memory": manager_memory,
     "supervisor memory": supervisor_memory,
     "claude memory": claude_memory,
+    "codex memory": codex_memory,
     "import": import_rate,
     "import unchanged": unchanged_time,
     "import memory": import_memory,

@@ -44,8 +44,14 @@ def test_resume_uses_only_conversations_reported_by_supervisors(
     def is_here(conversation_id: str) -> bool:
         return (project / f"{conversation_id}.jsonl").exists()
 
-    def found() -> str | None:
-        return find_conversation(client, session_id, state_dir=tmp_path, is_here=is_here)
+    def found(*, keeps_transcript: bool = True) -> str | None:
+        return find_conversation(
+            client,
+            session_id,
+            state_dir=tmp_path,
+            is_here=is_here,
+            keeps_transcript=keeps_transcript,
+        )
 
     def sealed(event: dict[str, Any], *, of: str = session_id, run: int = 1) -> dict[str, Any]:
         return sealed_conversation(event, of, run, tmp_path)
@@ -81,5 +87,6 @@ def test_resume_uses_only_conversations_reported_by_supervisors(
     }
     client.append_entries(where, [b"{}"], batch_id="b")
     assert found() == elsewhere
+    assert found(keeps_transcript=False) == first  # the manager has only the name of the other one
     ours = list_our_conversations(client, session_id, state_dir=tmp_path)
     assert (elsewhere in ours, first in ours, len(ours)) == (False, True, 2)

@@ -11,12 +11,13 @@ from ..executors.base import Execution, ExecutorError
 from ..executors.exec_error import explain
 from ..executors.json_rpc import JsonRpc
 from ..executors.pipes import Drain
+from ..history.formats.codex.format import ORIGINATOR
 from ..machine.processes import Child, Grace
 
 ARGUMENTS = ("-c", "check_for_update_on_startup=false", "app-server", "--listen", "stdio://")
 CLIENT: dict[str, Any] = {
     "clientInfo": {
-        "name": "agent_orchestrator",
+        "name": ORIGINATOR,
         "title": "Agent Orchestrator",
         "version": "1",
     },

@@ -12,7 +12,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
@@ -20,6 +20,7 @@ from ..executors.base import Execution, ExecutorError
 from ..executors.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..executors.questions import Decision, Verdict
 from ..machine.processes import Grace
+from ..transcripts.names import PROJECT_KEY
 from . import questions
 from .app_server import AppServer
 from .ending import session_stop
@@ -28,6 +29,9 @@ from .questions import Asked
 from .rollout import Rollout
 from .thread import thread_request
 from .translation import Translation
+
+if TYPE_CHECKING:  # the SDK of Claude Code is not needed
+    from ..transcripts.store import TranscriptStore
 
 END_SECONDS = 5.0
 """Time for Codex to end after its input was closed."""
@@ -129,6 +133,7 @@ class CodexExecutor:
                 async for event in self._until(self._open(server)):
                     yield event
                 if self._is_new_thread():
+                    await self._name_thread()
                     yield create_event("conversation", conversation_id=self._translation.thread_id)
                 async for event in self._until(self._begin(server, prompt, prompt_id)):
                     yield event
@@ -146,6 +151,14 @@ class CodexExecutor:
         continues = self._execution.continues
         known = continues.conversation_id or self._execution.session_id
         return not continues.resume or self._translation.thread_id != known
+
+    async def _name_thread(self) -> None:
+        """Name the thread to the manager, so that an import of its rollout finds our session."""
+        mirror, thread_id = self._execution.mirror, self._translation.thread_id
+        if mirror is not None:
+            key = {"project_key": PROJECT_KEY, "session_id": thread_id}
+            entry = {"type": "agent_orchestrator_thread", "thread_id": thread_id}
+            await cast("TranscriptStore", mirror).append(cast(Any, key), [cast(Any, entry)])
 
     async def _open(self, server: AppServer) -> None:
         """Open the thread of the run, and wait for its MCP servers."""

@@ -69,6 +69,8 @@ class TranscriptPart(NamedTuple):
     """Of a subagent's transcript."""
     metadata: dict[str, Json] | None = None
     """An entry that is not a line of the source: data in another file beside it."""
+    is_kept: bool = True
+    """False if the manager keeps no lines of it: it only names the conversation."""
 
 
 class OpenSession(NamedTuple):

@@ -26,11 +26,12 @@ def find_conversation(
     *,
     state_dir: Path,
     is_here: Callable[[str], bool] | None,
+    keeps_transcript: bool = True,
 ) -> str | None:
     """Return the conversation that the agent has moved on to; None if it is still the first.
 
     `is_here` returns whether the agent's files on this machine have a conversation; None if its
-    executor cannot know that.
+    executor cannot know that. `keeps_transcript` is false if the manager only knows their names.
 
     Raises:
         SessionClientError: a request to the manager failed.
@@ -42,7 +43,7 @@ def find_conversation(
     where = {"project_key": PROJECT_KEY, "session_id": session_id, "main": "false"}
     kept = {transcript["subpath"] for transcript in manager.list_transcripts(where)}
     for conversation_id, event in told:
-        if conversation_subpath(conversation_id) in kept:
+        if keeps_transcript and conversation_subpath(conversation_id) in kept:
             return conversation_id
         is_ours = is_our_conversation(event, session_id, state_dir)
         if is_ours and (is_here is None or is_here(conversation_id)):

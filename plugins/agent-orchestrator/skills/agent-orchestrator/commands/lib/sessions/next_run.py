@@ -166,7 +166,11 @@ def find_continuation(
             "another one with ao-new"
         )
     conversation_id = find_conversation(
-        manager, session["session_id"], state_dir=state_dir(), is_here=kind.has_conversation
+        manager,
+        session["session_id"],
+        state_dir=state_dir(),
+        is_here=kind.has_conversation,
+        keeps_transcript=kind.keeps_transcript,
     )
     is_there = conversation_id is not None or _has_first(manager, session, kind)
     if is_fork:

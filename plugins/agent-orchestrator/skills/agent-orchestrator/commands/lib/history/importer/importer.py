@@ -303,7 +303,7 @@ class Importer:
             )
             for refused in sent.refused:
                 self._report.add_problem(Problem(path, refused.event_id, refused.reason))
-        if fate.place is not None and batch.lines:
+        if fate.place is not None and batch.lines and fate.place.transcript.is_kept:
             self._send_lines(batch, fate.place, path)
 
     def _send_name(self, form: Format, part: Part) -> None:

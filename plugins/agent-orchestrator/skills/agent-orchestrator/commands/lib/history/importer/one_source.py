@@ -187,9 +187,13 @@ class OneSource:
             self.seen.note_broken(f"line {number}", sentence_of(exc))
             return
         self.seen.understood += is_known
-        if self.transcript is not None and isinstance(record, dict):
+        if self._is_kept(number) and isinstance(record, dict):
             self._lines.append(content)
             self._line_bytes += len(content)
+
+    def _is_kept(self, number: int) -> bool:
+        """Return whether a line is needed after it was read: the first one shows who wrote it."""
+        return self.transcript is not None and (self.transcript.is_kept or number == 1)
 
     def _long_record(self, line: Line, long: LongLine, place: Place) -> tuple[Any, bytes]:
         """Return the value of a long line, and its content: as it is, or else shortened."""

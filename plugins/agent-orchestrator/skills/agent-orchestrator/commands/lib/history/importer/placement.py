@@ -2,9 +2,9 @@
 
 It is decided when the first part of the source is sent, from what the manager has at that moment.
 
-- A conversation that began in a recorded session (`/clear` in Claude Code) has a file of its own,
-  but belongs to that session. The manager knows of it once the supervisor has sent its first line;
-  until then, its source waits.
+- A conversation that began in a recorded session (`/clear` in Claude Code, each thread of Codex)
+  has a file of its own, but belongs to that session. The manager knows of it once the supervisor
+  has sent its first line; until then, its source waits.
 - An earlier system kept copies of the sessions of Claude Code. The files of Claude Code have more,
   so a copy only gives its name to the session. If the copy was imported first, it makes way.
 """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...format import About, OpenSession, Source
+from ...format import About, OpenSession, Source, TranscriptPart
 from ..files import is_inside
 from .memory import Memory
 from .parser import CodexParser
@@ -23,6 +23,9 @@ _NAME = re.compile(
 )
 """Name of a rollout. A thread continues in another one after it was taken back to a turn."""
 COMPRESSED = ".zst"
+ORIGINATOR = "agent_orchestrator"
+"""The name of our executor in the first record of a thread that it has begun."""
+_DRIVEN = re.compile(rb'"originator": ?"' + ORIGINATOR.encode() + rb'"')
 
 
 class CodexFormat:
@@ -59,6 +62,15 @@ class CodexFormat:
             return None
         is_copy = path.name != plain and path.with_name(plain).exists()
         return None if is_copy else Source(path=path, root=root)
+
+    def transcript_of(self, source: Source) -> TranscriptPart | None:
+        """Return the thread of a rollout. A recorded run of it belongs to another session."""
+        match = _NAME.fullmatch(source.path.name.removesuffix(COMPRESSED))
+        return TranscriptPart(match["thread"], is_kept=False) if match else None
+
+    def is_driven(self, lines: Sequence[bytes]) -> bool:
+        """Return whether our executor has begun the thread of these lines."""
+        return any(_DRIVEN.search(line) for line in lines)
 
     def open_sessions(self, root: Path) -> Iterator[OpenSession]:
         return open_sessions(root.parent / DIRECTORY)

@@ -1,0 +1,67 @@
+"""The commands with the real Codex and the stand-in model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.client.manager import ManagerClient
+from tests.codex.conftest import CONFIG
+from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
+from tests.support.model_server import ModelServer, script, tool
+
+# These tests run one after another: concurrent agents would only slow each other down.
+pytestmark = pytest.mark.xdist_group("codex-commands")
+
+
+@pytest.fixture
+def codex(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
+    """A shell whose user has Codex with the stand-in as its provider."""
+    home = own_home / ".codex"
+    home.mkdir()
+    config = CONFIG.format(url=json.dumps(f"{model.url}/v1"))
+    (home / "config.toml").write_text(config)
+    return shell.having(STAND_IN_KEY="k")
+
+
+def test_recorded_session_is_resumed_and_imported_without_effect(
+    codex: Shell, records: ManagerClient, model: ModelServer, own_home: Path
+) -> None:
+    new = ("ao-new", "fix", "--executor", "codex", "-p")
+    first = script(tool("exec_command", cmd="echo hi"), {"text": "The word is heron."})
+    assert codex.run(*new, first) == Ended(DONE, "The word is heron.\n", "")
+    model.forget()
+    second = script({"text": "It was heron."})
+    assert codex.run("ao-resume", "fix", "-p", second) == Ended(DONE, "It was heron.\n", "")
+    (request,) = model.requests()
+    assert "The word is heron." in json.dumps(request["body"]["input"])
+    (session,) = codex.run("ao-list-sessions", "--here", "--json").json
+    assert (session["executor"], session["run"], session["reason"]) == ("codex", 2, "completed")
+    before = list(records.iterate_events(session["session_id"]))
+    usage = records.get_session(session["session_id"])["usage"]
+    assert usage["input_tokens"] == 3 * 1000
+
+    imported = codex.run("ao-import", "--json", str(own_home / ".codex" / "sessions"))
+    assert imported.exit_code == DONE, imported
+    assert list(records.iterate_events(session["session_id"])) == before
+    after = records.get_session(session["session_id"])
+    assert (after["usage"], after["run"]) == (usage, 2)
+    assert len(codex.run("ao-list-sessions", "--here", "--json").json) == 1
+    fork = codex.run("ao-resume", "fix", "--fork", "other", "-p", script({"text": "Forked."}))
+    assert fork == Ended(DONE, "Forked.\n", "")
+
+
+def test_options_that_codex_does_not_have_are_refused(codex: Shell, own_home: Path) -> None:
+    new = ("ao-new", "x", "--executor", "codex", "-p", "hi")
+    assert "only --timeout" in codex.run(*new, "--max-cost", "1").stderr
+    auto = codex.run(*new, "--permission-mode", "auto")
+    assert (auto.exit_code, "no permission mode auto" in auto.stderr) == (USAGE, True)
+    agent = own_home / ".claude" / "agents" / "reader.md"
+    agent.parent.mkdir(parents=True)
+    agent.write_text("---\nname: reader\ndescription: reads\ntools: Read\n---\nRead.\n")
+    limited = codex.run(*new, "--agent", "reader")
+    assert (limited.exit_code, "limits its tools" in limited.stderr) == (USAGE, True)
+    failed = codex.run("ao-new", "y", "--executor", "codex", "-p", script({}))
+    assert (failed.exit_code, "without an answer" in failed.stderr) == (FAILED, True)
