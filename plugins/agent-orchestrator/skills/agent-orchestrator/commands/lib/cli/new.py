@@ -19,7 +19,7 @@ from ..console.run_options import (
     run_options,
 )
 from ..executors.base import RunSpec
-from ..runs.executor_table import DEFAULT_EXECUTOR, EXECUTORS
+from ..runs.executor_table import DEFAULT_EXECUTOR
 from ..sessions.plan import check, executor_of, load_agent, refuse_doubtful, usual_ask
 from ..sessions.resolve import checked_name
 from ..sessions.start import NewRun, start_session
@@ -29,6 +29,8 @@ EXAMPLES = """\
   git diff | ao-new review -p 'Review this.' -p - --agent reviewer
   ao-new port -p 'Port the parser.' --detach --timeout 3600 && ao-wait port
   ao-new parser -p 'Port the parser.' --executor codex
+  ao-new tests -p 'Fix the tests.' --executor opencode
+  ao-new port -p 'Port it.' --executor acp -- goose acp
   ao-new count --executor command -p 'one two' -- wc -w"""
 
 
@@ -44,9 +46,11 @@ EXAMPLES = """\
 )
 @click.option(
     "--executor",
-    type=click.Choice(list(EXECUTORS)),
-    help="Run Claude Code (`claude`), Codex (`codex`) or PROGRAM (`command`). Default: that of the "
-    "agent definition, else claude.",
+    metavar="EXECUTOR",
+    help="Run Claude Code (`claude`), Codex (`codex`), PROGRAM (`command`), PROGRAM as an agent of "
+    "the Agent Client Protocol (`acp`), or a known agent of that protocol: copilot, opencode, "
+    "vibe, kimi, qwen, gemini, or a preset of yours. Default: that of the agent definition, else "
+    "claude.",
 )
 @model_option("that of the agent definition, else the agent's own")
 @permission_option("that of the agent definition, else acceptEdits")

@@ -230,6 +230,12 @@ def state_dir() -> Path:
     return root / "agent-orchestrator"
 
 
+def config_dir() -> Path:
+    """Return the directory of the files that the person writes to configure the commands."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else home() / ".config") / "agent-orchestrator"
+
+
 def outbox_dir(state: Path) -> Path:
     """Return the directory of the outboxes; here, so that commands need not import the outbox."""
     return state / "outbox"

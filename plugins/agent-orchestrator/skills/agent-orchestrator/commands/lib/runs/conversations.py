@@ -17,7 +17,8 @@ from ..client.manager import Json, ManagerClient
 from ..transcripts.names import PROJECT_KEY, conversation_subpath
 from .seal import CONVERSATION, is_our_conversation
 
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""Agents form their ids differently; none of these leaves a directory or matches other files."""
 
 
 def find_conversation(

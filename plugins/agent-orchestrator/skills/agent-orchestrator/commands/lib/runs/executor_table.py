@@ -6,13 +6,14 @@ is imported on its first use.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from ..executors.base import Execution, Executor, ExecutorError
-from ..machine.environment import claude_dir, variables
+from ..machine.environment import claude_dir, config_dir, variables
 
 DEFAULT_EXECUTOR = "claude"
 DEFAULT_PERMISSION_MODE = "acceptEdits"
@@ -60,6 +61,8 @@ class ExecutorKind:
     """True if it can copy a conversation to begin another session with."""
     keeps_transcript: bool = False
     """True if the manager keeps the agent's transcript, so that another machine can resume it."""
+    definition: str | None = None
+    """Content of the definition, if the user has added the executor."""
     trusted_files: tuple[str, ...] = ()
     """Files of a project that decide which programs the agent runs without asking."""
 
@@ -105,6 +108,13 @@ def _create_command(execution: Execution) -> Executor:
     return CommandExecutor(execution)
 
 
+def _create_acp(execution: Execution) -> Executor:
+    from ..acp.executor import AcpExecutor
+    from ..acp.presets import ACP
+
+    return AcpExecutor(execution, ACP)
+
+
 _KINDS = (
     ExecutorKind(
         name="claude",
@@ -142,21 +152,56 @@ _KINDS = (
         # A program has neither modes nor tools. A definition may name them for another executor.
         can_limit_tools=True,
     ),
+    ExecutorKind(
+        name="acp",
+        agent="an agent of the Agent Client Protocol",
+        create=_create_acp,
+        takes_program=True,
+        permission_modes=("default", "acceptEdits", "dontAsk", "bypassPermissions"),
+        names_conversations=True,
+        can_fork=False,
+    ),
 )
 EXECUTORS: Mapping[str, ExecutorKind] = {kind.name: kind for kind in _KINDS}
+"""The executors that need no preset; `find_executor` also finds those of presets."""
 
 
 def find_executor(name: str) -> ExecutorKind:
-    """Return the executor of this name.
+    """Return the executor of this name, which may be that of a preset of the `acp` executor.
 
     Raises:
-        ExecutorError: no executor has this name.
+        ExecutorError: no executor has this name, or the file of the user's presets is not valid.
     """
-    kind = EXECUTORS.get(name)
-    if kind is None:
-        known = ", ".join(EXECUTORS)
-        raise ExecutorError(f"unknown executor {name!r}; known executors: {known}")
-    return kind
+    return EXECUTORS.get(name) or _find_preset(name)
+
+
+def _find_preset(name: str) -> ExecutorKind:
+    # Late: most runs need no preset.
+    from ..acp.executor import AcpExecutor
+    from ..acp.preset_file import FILE_NAME, read_presets
+    from ..acp.presets import PRESETS
+
+    preset, definition = PRESETS.get(name), None
+    if preset is None:
+        path = config_dir() / FILE_NAME
+        added = read_presets(path)
+        preset = added.get(name)
+        if preset is None:
+            known = ", ".join([*EXECUTORS, *PRESETS, *added])
+            raise ExecutorError(
+                f"unknown executor {name!r}; known executors: {known}; others are added in {path}"
+            )
+        definition = json.dumps(asdict(preset), sort_keys=True)
+    found = preset
+    return ExecutorKind(
+        name=name,
+        agent=found.agent,
+        create=lambda execution: AcpExecutor(execution, found),
+        permission_modes=tuple(found.modes),
+        names_conversations=True,
+        can_fork=False,
+        definition=definition,
+    )
 
 
 def create_executor(execution: Execution) -> Executor:

@@ -78,8 +78,13 @@ def fingerprint(agent: Agent | None, state_dir: Path) -> str | None:
     """
     if agent is None:
         return None
-    content = json.dumps({**asdict(agent), "source": None}, sort_keys=True).encode()
-    return hmac.new(_key(state_dir), b"agent" + content, "sha256").hexdigest()
+    content = json.dumps({**asdict(agent), "source": None}, sort_keys=True)
+    return digest("agent" + content, state_dir)
+
+
+def digest(definition: str, state_dir: Path) -> str:
+    """Return a digest of a definition, made with the key."""
+    return hmac.new(_key(state_dir), definition.encode(), "sha256").hexdigest()
 
 
 def _seal_of(spec: Spec, session_id: str, run: int, key: bytes) -> str:

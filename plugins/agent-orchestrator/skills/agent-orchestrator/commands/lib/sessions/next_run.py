@@ -21,13 +21,13 @@ from ..executors.questions import DENY
 from ..machine.environment import home, state_dir, variables
 from ..machine.wire_text import from_wire
 from ..runs.conversations import find_conversation
-from ..runs.executor_table import DEFAULT_EXECUTOR, EXECUTORS, ExecutorKind
+from ..runs.executor_table import DEFAULT_EXECUTOR, ExecutorKind
 from ..runs.seal import CONVERSATION, fingerprint, is_ours
 from ..runs.stop import clear_dead, request_stop
 from ..shared.masking import is_masked
 from .errors import SessionUsageError
 from .follow import wait_for
-from .plan import executor_of, load_agent, session_fields, usual_ask
+from .plan import executor_digest, executor_of, load_agent, session_fields, usual_ask
 from .resolve import is_by_hand
 
 TAKEOVER_SECONDS = 15.0
@@ -63,6 +63,10 @@ def plan_next(manager: ManagerClient, session: Json, given: Given) -> RunSpec:
         return _confirmed(session, spec, given, doubt)
     if spec["session"] != session_fields(session):
         return _confirmed(session, spec, given, "it was changed since its last run was started")
+    executor_of(spec["executor"])
+    if executor_digest(spec["executor"]).get("executor_digest") != spec.get("executor_digest"):
+        doubt = f"the definition of the executor {spec['executor']} was changed since its last run"
+        return _confirmed(session, spec, given, doubt)
     return _repeated(spec, given)
 
 
@@ -131,11 +135,12 @@ def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | 
     agent = load_agent(name, load_config(str(where), None, given.agents_dir))
     command = given.program or (agent.command if agent else ())
     # An agent that names no executor keeps the executor that has the conversation.
-    last = EXECUTORS.get(spec["executor"])
-    kept = DEFAULT_EXECUTOR if last is None or last.takes_program else last.name
+    last = executor_of(spec["executor"])
+    kept = DEFAULT_EXECUTOR if last.takes_program else last.name
+    with_program = last.name if last.takes_program else "command"
     return RunSpec(
         project_dir=where,
-        executor="command" if given.program else (agent and agent.executor) or kept,
+        executor=with_program if given.program else (agent and agent.executor) or kept,
         agent=agent,
         command=command,
         # Also taken from a spec without a valid seal: storing less reveals nothing.

@@ -13,7 +13,7 @@ from ..executors.questions import DENY, parse_policy
 from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
 from ..machine.ownership import find_doubt_below
 from ..runs.executor_table import DEFAULT_PERMISSION_MODE, ExecutorKind, find_executor
-from ..runs.seal import Spec, fingerprint, seal
+from ..runs.seal import Spec, digest, fingerprint, seal
 from ..shared.masking import Masking
 from .errors import SessionUsageError
 
@@ -70,7 +70,7 @@ def check(spec: RunSpec, prompt: str) -> None:
     if kind.takes_program and not spec.command:
         raise SessionUsageError(f"the {kind.name} executor needs a program: … -- PROGRAM ARG…")
     if spec.command and not kind.takes_program:
-        raise SessionUsageError(f"-- PROGRAM goes with --executor command, not {kind.name}")
+        raise SessionUsageError(f"-- PROGRAM goes with --executor command or acp, not {kind.name}")
     if kind.needs_prompt and not prompt:
         raise SessionUsageError("no prompt: give one with -p TEXT or on stdin")
     _check_permissions(spec, kind)
@@ -148,9 +148,16 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
     record = {
         **Masking().value(record),
         "agent_digest": fingerprint(spec.agent, state),
+        **executor_digest(spec.executor),
         "session": session_fields(session),
     }
     return seal(record, session_id=session["session_id"], run=session["run"], state_dir=state)
+
+
+def executor_digest(executor: str) -> dict[str, str]:
+    """Return the digest of the definition of an executor that the user has added, for a spec."""
+    definition = find_executor(executor).definition
+    return {} if definition is None else {"executor_digest": digest(definition, state_dir())}
 
 
 def session_fields(session: Json) -> dict[str, Any]:

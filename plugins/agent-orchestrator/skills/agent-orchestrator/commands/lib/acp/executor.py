@@ -1,0 +1,373 @@
+"""Executor for any agent that speaks version 1 of the Agent Client Protocol.
+
+One run is one process of the agent. A message that comes while the agent works joins its turn, or
+is its next turn, as its preset says. The run ends with the last turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Iterable
+from typing import Any
+
+from ..events.event import Event
+from ..events.prepare import create_event, storable, text_content
+from ..executors.base import Execution, ExecutorError
+from ..executors.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..executors.questions import Choice, Decision, Question, Verdict
+from ..machine.processes import Grace
+from .connection import Connection
+from .ending import death, session_stop, turn_failure
+from .permissions import CANCELLED, answer_to, choices_of, granted, question_of
+from .preset import MidTurn, Mode, Preset
+from .translation import Translation
+
+DEFAULT_MODE = "acceptEdits"
+END_SECONDS = 5.0
+"""Time for the agent to end after its input was closed."""
+CANCEL_SECONDS = 3.0
+"""Time for the agent to end its turn after it was cancelled."""
+TIMED_OUT = (
+    "No person answered the request for permission in time, so the call was not carried out. No "
+    "person has refused it either. Continue without it, or stop and say why you need it."
+)
+_REFUSED = "the permission mode does not allow it, and no person is asked"
+
+
+class AcpExecutor:
+    """Runs one agent once."""
+
+    def __init__(self, execution: Execution, preset: Preset, *, grace: Grace | None = None) -> None:
+        """Drive the agent of `preset`; `grace` sets how it is stopped."""
+        self._execution = execution
+        self._preset = preset
+        self._grace = grace
+        self._mode = Mode()
+        """Set at the beginning of the run."""
+        self._connection: Connection | None = None
+        self._reading: asyncio.Future[Notification | Call | None] | None = None
+        self._asking: dict[int | str, tuple[Call, asyncio.Task[None]]] = {}
+        """The open questions, by the id of their call."""
+        self._kept: deque[tuple[str, str]] = deque()
+        """Messages for the next turn, each with its id."""
+        self._joined: set[asyncio.Task[None]] = set()
+        """Prompts that have joined the running turn."""
+        self._is_prompted = False
+        """True from the prompt to the end of the last turn."""
+        self._is_stopping = False
+        self._turn_over = asyncio.Event()
+        self._failure: str | None = None
+        self._is_dead = False
+        self._breakdown: str | None = None
+        """Reason why reading failed before the agent ended; None if it did not fail."""
+
+    async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
+        """Run the turn of the prompt, and those of messages that came during it."""
+        prompt, prompt_id = storable(prompt), str(uuid.uuid4())
+        yield create_event("message", prompt_id, role="user", content=text_content(prompt))
+        self._mode = _mode_of(self._execution, self._preset)
+        self._translation = Translation(
+            self._preset,
+            prompt_id,
+            known=self._execution.known_secrets,
+            is_resume=self._execution.continues.resume,
+        )
+        connection = await Connection.start(self._execution, self._preset, self._mode)
+        self._connection = connection
+        late: list[Event] = []
+        is_stopped = False
+        try:
+            async with contextlib.aclosing(self._events(connection, prompt)) as events:
+                while True:
+                    # Shielded: a cancelled read would lose the events that it is about to return.
+                    reading = asyncio.ensure_future(anext(events, None))
+                    try:
+                        event = await asyncio.shield(reading)
+                    except asyncio.CancelledError:
+                        is_stopped = True
+                        late = await self._last_words(connection, reading, events)
+                        break
+                    if event is None:
+                        break
+                    yield event
+        finally:
+            self._connection = None
+            self._drop_questions()
+            await connection.close()
+        for event in (*late, *self._translation.last_events(), *connection.notes()):
+            yield event
+        for event in self._untold():
+            yield event
+        if is_stopped:
+            raise asyncio.CancelledError
+        if self._is_dead:
+            self._failure = death(self._preset, connection, self._breakdown)
+        yield session_stop(connection, self._failure)
+
+    async def send(self, text: str, message_id: str) -> None:
+        """Add a message to the running turn, or keep it for the next one."""
+        connection = self._connection
+        if connection is None or not self._is_prompted or self._is_stopping:
+            raise ExecutorError("the agent accepts no messages: it has not started or has finished")
+        if self._preset.mid_turn is MidTurn.JOIN and not self._turn_over.is_set():
+            joining = asyncio.create_task(self._join(connection, storable(text), message_id))
+            self._joined.add(joining)
+            joining.add_done_callback(self._joined.discard)
+            self._translation.usage.note_joined()
+        else:
+            self._kept.append((storable(text), message_id))
+
+    async def _join(self, connection: Connection, text: str, message_id: str) -> None:
+        """Give the agent a second prompt. If it refuses it, the message is the next turn."""
+        try:
+            await connection.prompt(text)
+        except (RpcError, PeerGoneError):
+            self._kept.append((text, message_id))
+
+    async def _events(self, connection: Connection, prompt: str) -> AsyncGenerator[Event, None]:
+        """Yield the events until the agent has ended."""
+        async with contextlib.aclosing(connection.rpc.messages()) as messages:
+            self._messages = messages
+            try:
+                self._translation.is_replaying = self._execution.continues.resume
+                async for event in self._until(connection.open(self._mode)):
+                    yield event
+                self._translation.is_replaying = False
+                self._translation.session_id = connection.session_id
+                if connection.session_id != self._execution.continues.conversation_id:
+                    yield create_event("conversation", conversation_id=connection.session_id)
+                texts = self._first_texts(prompt)
+                while texts:
+                    async for event in self._turn(connection, texts):
+                        yield event
+                    texts = self._next_texts()
+                self._is_prompted = False
+                connection.end_input()
+                async for event in self._until(_within(END_SECONDS, connection.wait())):
+                    yield event
+            finally:
+                self._is_prompted = False
+                if self._reading is not None:
+                    self._reading.cancel()
+                    await asyncio.wait({self._reading})
+
+    def _first_texts(self, prompt: str) -> list[str]:
+        """Return the texts of the first prompt. The protocol has no place for instructions."""
+        agent = self._execution.spec.agent
+        is_new = not self._execution.continues.resume
+        instructions = agent.system_prompt if agent and is_new else None
+        return [instructions, prompt] if instructions else [prompt]
+
+    def _next_texts(self) -> list[str]:
+        if self._is_stopping or self._is_dead or self._failure is not None:
+            return []
+        texts = [text for text, _ in self._kept]
+        self._kept.clear()
+        return texts
+
+    async def _turn(self, connection: Connection, texts: list[str]) -> AsyncGenerator[Event, None]:
+        """Yield the events of one turn, and note why it failed."""
+        self._translation.begin_turn()
+        self._turn_over.clear()
+        self._is_prompted = True
+        work = asyncio.ensure_future(connection.prompt(*texts))
+        work.add_done_callback(lambda _: self._turn_over.set())
+        answer = None
+        try:
+            async for event in self._until(work):
+                yield event
+            answer = work.result()
+            while self._joined:  # the agent answers them with the turn that they have joined
+                async for event in self._until(_all_of(self._joined)):
+                    yield event
+        except RpcError as exc:
+            self._failure = f"{self._preset.agent} failed: {connection.advice(exc)}"
+        except PeerGoneError:
+            self._is_dead = True
+        self._drop_questions()
+        if answer is None:
+            for event in self._translation.last_events():
+                yield event
+            return
+        for event in self._translation.end_turn(answer):
+            yield event
+        failure = turn_failure(self._preset, self._translation, answer)
+        # A refusal with a text ends a turn too: the text is the next one.
+        if not (self._kept and self._translation.was_refused):
+            self._failure = failure
+
+    async def _until(self, work: Awaitable[object]) -> AsyncGenerator[Event, None]:
+        """Yield the events of all messages until `work` is done or the agent ends."""
+        task: asyncio.Future[Any] = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                if self._reading is None:
+                    self._reading = asyncio.ensure_future(anext(self._messages, None))
+                await asyncio.wait({task, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+                if not self._reading.done():
+                    break
+                message = self._take()
+                if message is None:
+                    await asyncio.wait({task})
+                    break
+                async for event in self._handle(message):
+                    yield event
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _take(self) -> Notification | Call | None:
+        """Return the message that was read; None after the last one."""
+        assert self._reading is not None  # its caller has awaited it
+        try:
+            message = self._reading.result()
+        except PeerGoneError as exc:
+            self._breakdown = self._breakdown or str(exc)
+            message = None
+        if message is not None:
+            self._reading = None
+        return message
+
+    async def _handle(self, message: Notification | Call) -> AsyncGenerator[Event, None]:
+        translation = self._translation
+        match message:
+            case Notification("session/update", params):
+                for event in translation.of_update(params):
+                    yield event
+            case Notification(method, params):
+                for event in translation.of_notification(method, params):
+                    yield event
+            case Call(_, "session/request_permission", _):
+                async for event in self._answer(message):
+                    yield event
+            case Call():
+                assert self._connection is not None  # it has sent the request
+                await self._connection.rpc.refuse(message)
+
+    async def _answer(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Answer a request for permission, or ask a person in a task."""
+        connection = self._connection
+        assert connection is not None  # it has sent the request
+        told = call.params.get("toolCall")
+        for event in self._translation.flush():
+            yield event
+        tool_call, events = self._translation.calls.asked(told if isinstance(told, dict) else {})
+        for event in events:
+            yield event
+        choices = choices_of(call.params)
+        if self._is_stopping:
+            await connection.rpc.answer(call, CANCELLED)
+            return
+        project = self._execution.spec.project_dir
+        answer = granted(choices, tool_call, self._mode.grant, project)
+        if answer is not None:
+            await connection.rpc.answer(call, answer)
+        elif self._mode.asks and self._execution.ask is not None:
+            question = question_of(call.params, tool_call)
+            task = asyncio.create_task(self._decide(connection, call, choices, question))
+            self._asking[call.call_id] = call, task
+        else:
+            tool_call.denial = _REFUSED
+            await self._reply(connection, call, choices, Decision(verdict=Verdict.DENY))
+            yield create_event(
+                "permission_denied",
+                tool_name=tool_call.name,
+                tool_use_id=tool_call.tool_use_id or None,
+                error=_REFUSED,
+            )
+
+    async def _decide(
+        self, connection: Connection, call: Call, choices: tuple[Choice, ...], question: Question
+    ) -> None:
+        """Give the agent the decision of a person. Cancelled if the question is dropped."""
+        assert self._execution.ask is not None  # its caller has checked it
+        decision = await self._execution.ask(question)
+        del self._asking[call.call_id]
+        text = TIMED_OUT if decision.verdict is Verdict.TIMED_OUT else decision.text
+        if text and decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
+            # A refusal has no text, and reads to the model like one by a person.
+            self._kept.append((text, str(uuid.uuid4())))
+        await self._reply(connection, call, choices, decision)
+
+    async def _reply(
+        self, connection: Connection, call: Call, choices: tuple[Choice, ...], decision: Decision
+    ) -> None:
+        answer = answer_to(choices, decision)
+        if decision.verdict is not Verdict.ALLOW:
+            self._translation.refuse()
+        await connection.rpc.answer(call, answer or CANCELLED)
+        if answer is None:  # the agent has no option to refuse one call only
+            await connection.cancel()
+
+    def _drop_questions(self) -> list[Call]:
+        """End all open questions; return the calls that have no answer."""
+        calls = [call for call, _ in self._asking.values()]
+        for _, task in self._asking.values():
+            task.cancel()
+        self._asking.clear()
+        return calls
+
+    async def _last_words(
+        self,
+        connection: Connection,
+        reading: asyncio.Future[Event | None],
+        events: AsyncGenerator[Event, None],
+    ) -> list[Event]:
+        """Stop the agent, and return the events of its last output."""
+        self._is_stopping = True
+        stopping = asyncio.create_task(self._stop(connection), name="stop agent")
+        try:
+            first = await reading
+            return [] if first is None else [first, *[event async for event in events]]
+        except ExecutorError:  # it was stopped before it had started
+            return []
+        finally:
+            await stopping
+
+    async def _stop(self, connection: Connection) -> None:
+        """Cancel the turn, so that the agent records its end, and then stop all processes."""
+        # An agent that waits for an answer does not see that its turn is cancelled.
+        for call in self._drop_questions():
+            await connection.rpc.answer(call, CANCELLED)
+        if self._is_prompted:
+            await connection.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    await self._turn_over.wait()
+            connection.end_input()
+            await _within(CANCEL_SECONDS, connection.wait())
+        await connection.stop(self._grace)
+
+    def _untold(self) -> list[Event]:
+        """Return an event for each message that the agent never got."""
+        return [
+            create_event(
+                "diagnostic",
+                content=text_content(f"the run ended before the agent got the message: {text}"),
+            )
+            for text, _ in self._kept
+        ]
+
+
+def _mode_of(execution: Execution, preset: Preset) -> Mode:
+    agent = execution.spec.agent
+    name = execution.spec.permission_mode or (agent and agent.permission_mode) or DEFAULT_MODE
+    mode = preset.modes.get(name)
+    if mode is None:
+        known = ", ".join(preset.modes)
+        raise ExecutorError(f"{preset.agent} has no permission mode {name!r}; it has {known}")
+    return mode
+
+
+async def _all_of(tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.wait(set(tasks))
+
+
+async def _within(seconds: float, work: Awaitable[object]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work
