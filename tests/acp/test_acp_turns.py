@@ -100,13 +100,14 @@ def test_words_of_the_agent_are_no_answer(acp: Acp) -> None:
     events = acp.play(
         serve_of("copilot"),
         text("Info: Request failed due to a transient API error. Retrying..."),
+        text("Info: /project/a.txt"),
         text("Error: "),
         text("that is the word you asked for."),
         ["done", {"stopReason": "end_turn", "usage": usage}],
     )
     assert texts(events) == ["Error: that is the word you asked for."]
-    (note,) = of_type(events, "diagnostic")
-    assert "transient" in note["content"][0]["text"]
+    notes = [note["content"][0]["text"] for note in of_type(events, "diagnostic")]
+    assert "transient" in notes[0] and notes[1:] == ["Info: /project/a.txt"]
     (used,) = of_type(events, "usage")
     assert used["usage"] == {
         "input_tokens": 1000, "cache_read_tokens": 2000, "output_tokens": 42,

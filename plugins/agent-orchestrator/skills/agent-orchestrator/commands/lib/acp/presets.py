@@ -31,7 +31,7 @@ def _opencode(other: str, edit: str, mode: str = "build", *, asks: bool = True) 
     return Mode(mode_id=mode, environment={"OPENCODE_PERMISSION": json.dumps(rules)}, asks=asks)
 
 
-ACP = Preset(name="acp", agent="the agent", own_words=None)
+ACP = Preset(name="acp", agent="the agent")
 """Any other agent, which the user names with its program."""
 
 _PRESETS = (
@@ -52,7 +52,7 @@ _PRESETS = (
         environment={"COPILOT_AUTO_UPDATE": "false"},
         usage=UsageForm.PROCESS_TOTAL,
         is_cached_in_input=True,
-        own_words=r"Info: (Request failed due to a transient API error|Operation cancelled).*",
+        own_words=r"Info: .*",
         error_words="Error: ",
         mcp_over_stdio=False,
     ),

@@ -48,9 +48,8 @@ EXAMPLES = """\
     "--executor",
     metavar="EXECUTOR",
     help="Run Claude Code (`claude`), Codex (`codex`), PROGRAM (`command`), PROGRAM as an agent of "
-    "the Agent Client Protocol (`acp`), or a known agent of that protocol: copilot, opencode, "
-    "vibe, kimi, qwen, gemini, or a preset of yours. Default: that of the agent definition, else "
-    "claude.",
+    "the Agent Client Protocol (`acp`), or a preset of it: copilot, opencode, vibe, kimi, qwen, "
+    "gemini, or one of your own. Default: that of the agent definition, else claude.",
 )
 @model_option("that of the agent definition, else the agent's own")
 @permission_option("that of the agent definition, else acceptEdits")
