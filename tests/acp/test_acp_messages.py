@@ -73,7 +73,7 @@ BAD_STARTS: list[tuple[list[Step], str]] = [
 @each_row("steps, error", BAD_STARTS)
 def test_start_that_fails_says_why(acp: Acp, steps: list[Step], error: str) -> None:
     """Promise 6."""
-    acp.preset = "kimi"
+    acp.preset, acp.mode = "kimi", "acceptEdits"
     with pytest.raises(ExecutorError, match=error):
         acp.play(*steps)
 

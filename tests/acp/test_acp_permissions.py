@@ -92,12 +92,12 @@ def test_accepted_edits_stay_in_the_project(
 
 def test_person_sees_the_whole_call(acp: Acp) -> None:
     """An agent cuts the request short, or sends only the id of its call."""
-    acp.preset = "kimi"
+    acp.preset, acp.mode = "kimi", "acceptEdits"
     acp.ask = person = Person(Decision(verdict=Verdict.ALLOW))
     long = "echo " + "x" * 200
     content = [{"type": "content", "content": {"type": "text", "text": f'{{"command": "{long}"}}'}}]
     cut = [{"type": "content", "content": {"type": "text", "text": "Running: echo xx…"}}]
-    change = {"type": "diff", "path": "a.txt", "oldText": "one\n", "newText": "two\n"}
+    change = {"type": "diff", "path": "/a.txt", "oldText": "one\n", "newText": "two\n"}
     events = acp.play(
         serve_of("kimi"),
         call(title="Bash", kind="execute", status="pending", content=content),

@@ -72,7 +72,7 @@ ENDS: list[tuple[str, list[Step], str | None]] = [
 def test_turn_counts_only_with_an_answer(
     acp: Acp, preset: str, steps: list[Step], error: str | None
 ) -> None:
-    acp.preset, acp.mode = preset, "default"
+    acp.preset, acp.mode = preset, "acceptEdits"
     reason, told = stop_of(acp.play(serve_of(preset), *steps))
     assert reason == ("completed" if error is None else "failed")
     assert (error or "") in (told or "")
@@ -82,7 +82,9 @@ def serve_of(preset: str, **results: Any) -> Step:
     """Return the step that answers a preset's requests before its first prompt."""
     mode = {
         "id": "mode",
-        "options": [{"value": value} for value in ("default", "build", "ask", "auto-edit", "plan")],
+        "options": [
+            {"value": value} for value in ("default", "build", "ask", "accept-edits", "plan")
+        ],
     }
     if preset == "copilot":
         mode["options"] = [

@@ -224,7 +224,7 @@ def test_every_error_code_is_in_the_reference_under_its_status() -> None:
 
 
 def test_every_event_type_of_the_executors_is_in_the_reference() -> None:
-    rooms = (LIB / "runs", LIB / "executors", LIB / "claude", LIB / "codex")
+    rooms = [LIB / name for name in ("runs", "executors", "claude", "codex", "acp")]
     modules = [path for room in rooms for path in room.glob("*.py")]
     code = "\n".join(path.read_text("utf-8") for path in modules)
     sent = {*re.findall(r'(?:create_event|Output)\(\s*"(\w+)"', code)}

@@ -10,7 +10,11 @@ from agent_orchestrator.acp.preset import Grant, MidTurn, UsageForm
 from agent_orchestrator.acp.preset_file import read_presets
 from agent_orchestrator.acp.presets import PRESETS
 from agent_orchestrator.executors.base import ExecutorError
-from agent_orchestrator.runs.executor_table import EXECUTORS, find_executor
+from agent_orchestrator.runs.executor_table import (
+    DEFAULT_PERMISSION_MODE,
+    EXECUTORS,
+    find_executor,
+)
 from agent_orchestrator.sessions.plan import executor_digest
 from tests.support.rows import each_row
 
@@ -102,6 +106,6 @@ def test_file_that_others_can_write_is_refused(config: Path) -> None:
         find_executor("goose")
 
 
-def test_every_preset_has_the_default_mode() -> None:
+def test_every_executor_has_the_mode_of_a_run_without_one() -> None:
     for name in (*EXECUTORS, *PRESETS):
-        assert {"default", "acceptEdits"} <= set(find_executor(name).permission_modes), name
+        assert DEFAULT_PERMISSION_MODE in find_executor(name).permission_modes, name

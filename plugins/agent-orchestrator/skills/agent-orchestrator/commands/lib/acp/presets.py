@@ -123,10 +123,9 @@ _PRESETS = (
         how_to_install="run `npm install -g @moonshot-ai/kimi-code` (Node 22.19 or later)",
         how_to_log_in="run `kimi` and then /login there",
         modes={
-            "default": Mode(mode_id="default"),
+            # Its default mode edits files of the project without asking.
             "acceptEdits": Mode(mode_id="default", grant=Grant.EDITS),
             "plan": Mode(mode_id="plan"),
-            "dontAsk": Mode(mode_id="default", asks=False),
             "auto": Mode(mode_id="auto"),
             "bypassPermissions": Mode(mode_id="yolo", grant=Grant.ALL),
         },

@@ -84,7 +84,8 @@ class UsageCounter:
                 return {}
             return {name: count - before.get(name, 0) for name, count in total.items()}
         if self._form is UsageForm.LAST_REQUEST and isinstance(usage, dict):
-            return {} if self._has_called else self._counts(usage)
+            counts = self._counts(usage)  # all are 0 if the request was cancelled
+            return {} if self._has_called or not any(counts.values()) else counts
         if self._form is UsageForm.EACH_REQUEST:
             names = {name for request in self._requests for name in request}
             return {name: sum(each.get(name, 0) for each in self._requests) for name in names}
