@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def test_recorded_session_is_resumed_and_imported_without_effect(
     assert len(codex.run("ao-list-sessions", "--here", "--json").json) == 1
     fork = codex.run("ao-resume", "fix", "--fork", "other", "-p", script({"text": "Forked."}))
     assert fork == Ended(DONE, "Forked.\n", "")
+    shutil.rmtree(own_home / ".codex" / "sessions")
+    lost = codex.run("ao-resume", "fix", "-p", "again")
+    assert (lost.exit_code, "is not on this machine" in lost.stderr) == (USAGE, True)
 
 
 def test_options_that_codex_does_not_have_are_refused(codex: Shell, own_home: Path) -> None:
