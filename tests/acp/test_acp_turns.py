@@ -34,7 +34,7 @@ def test_turn_has_its_events_in_order(acp: Acp) -> None:
         DONE,
     )  # fmt: skip
     assert [event["event_type"] for event in events] == [
-        "message", "conversation", "thinking", "message", "pre_tool", "post_tool", "raw",
+        "message", "conversation", "thinking", "message", "pre_tool", "post_tool", "agent_update",
         "message", "session_stop",
     ]  # fmt: skip
     assert texts(events) == ["I will do it.", "Done."]
@@ -42,7 +42,7 @@ def test_turn_has_its_events_in_order(acp: Acp) -> None:
     assert pre["tool_input"] == {"command": "ls"} and pre["tool_use_id"] == "call-1"
     assert post["tool_output"] == {"output": "a\n"} and "error" not in post
     assert events[1]["conversation_id"] == "conversation-1"
-    assert of_type(events, "raw")[0]["params"] == {"sessionUpdate": "brand_new", "of": 1}
+    assert of_type(events, "agent_update")[0]["params"] == {"sessionUpdate": "brand_new", "of": 1}
     assert stop_of(events) == ("completed", None)
     assert len({event["event_id"] for event in events}) == len(events)
     (initialize,) = acp.sent("initialize")
@@ -180,7 +180,7 @@ def test_odd_output_is_kept_and_answered(acp: Acp) -> None:
     assert stop_of(events) == ("completed", None)
     assert [answer["error"]["code"] for answer in acp.answers()] == [-32601, -32601]
     assert "not json" in of_type(events, "diagnostic")[-1]["content"][0]["text"]
-    assert [event["method"] for event in of_type(events, "raw")] == [
+    assert [event["method"] for event in of_type(events, "agent_update")] == [
         "x/y", "session/update", "session/update",
     ]  # fmt: skip
 

@@ -169,7 +169,7 @@ class Translation:
 
     def _raw(self, method: str, params: Json) -> Iterator[Event]:
         yield from self.flush()
-        yield create_event("raw", method=method, params=params)
+        yield create_event("agent_update", method=method, params=params)
 
 
 def _text_of(content: Any) -> str:
