@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..agents.agent import Agent
 from ..events.event import Event
+from .mcp_server import McpServer
 from .questions import DENY, Ask
 
 if TYPE_CHECKING:  # needed for the type only
@@ -42,6 +43,8 @@ class RunSpec:
     """Limit of the answers of the model in this run; only Claude Code has one."""
     ask: str = DENY
     """How long the agent's questions wait for a person: see `waiting_seconds`."""
+    mcp: bool = True
+    """True if the agent gets the orchestrator's MCP server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,8 @@ class Execution:
     """Secrets whose text is known, each with its kind. They are masked in the agent's output."""
     ask: Ask | None = None
     """Asks a person; None: no person is asked, and what needs a permission is denied at once."""
+    mcp: McpServer | None = None
+    """The orchestrator's MCP server for this agent; None: the agent does not get it."""
 
 
 class Executor(Protocol):
