@@ -3954,7 +3954,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `session_exists`, `name_taken` */
+            /** @description Codes: `session_exists`, `name_taken`, `too_many_levels` */
             409: {
                 headers: {
                     [name: string]: unknown;

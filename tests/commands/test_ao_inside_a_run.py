@@ -120,13 +120,9 @@ def test_forbidden_command_inside_a_run_fails_with_one_line(
     assert shell.run("ao-new", "child", "-p", "hi", *CAT).exit_code == DONE
     before = list(records.find_sessions(project_dir=str(project)))
     refused = (
-        ["ao-stop", "child"],
-        ["ao-send", "child", "-p", "hi"],
         ["ao-rename", "child", "other"],
         ["ao-usage"],
         ["ao-clean", "child"],
-        ["ao-resume", "child", "-p", "hi"],
-        ["ao-resume", "child", "-p", "hi", "--fork", "other"],
         ["ao-dashboard", "--print"],
     )
     for name, *arguments in refused:
@@ -136,6 +132,44 @@ def test_forbidden_command_inside_a_run_fails_with_one_line(
         assert "ask the person" in ended.stderr
         assert ended.stderr.count("\n") == 1
     assert list(records.find_sessions(project_dir=str(project))) == before
+
+
+def test_agent_stops_and_resumes_its_child_but_not_itself(
+    shell: Shell, inside: Shell, records: ManagerClient, project: Path
+) -> None:
+    assert shell.run("ao-new", "stranger", "-p", "secret", *CAT).exit_code == DONE
+    sleep = ("--detach", "--executor", "command", "--", "sh", "-c", "cat; exec sleep 600")
+    assert inside.run("ao-new", "child", "-p", "one", *sleep).exit_code == DONE
+    told = inside.run("ao-send", "child", "-p", "hi")
+    assert (told.exit_code, "accepts no messages" in told.stderr) == (FAILED, True)
+    assert inside.run("ao-stop", "child") == Ended(DONE, "child stopped\n", "")
+    resumed = inside.run("ao-resume", "child", "-p", "two", "--", "cat")
+    assert resumed == Ended(DONE, "two\n", "")
+    forked = inside.run("ao-resume", "child", "-p", "three", "--fork", "fork", "--", "cat")
+    assert forked == Ended(DONE, "three\n", "")
+    before = list(records.find_sessions(project_dir=str(project)))
+    for name, *arguments in (
+        ["ao-stop", "child", "parent"],
+        ["ao-send", "parent", "-p", "hi"],
+        ["ao-resume", "parent", "-p", "hi", "--takeover", "--", "cat"],
+    ):
+        ended = inside.run(name, *arguments)
+        assert (ended.exit_code, ended.stdout) == (FAILED, "")
+        assert ended.stderr.startswith(f"{name}: 'parent' is the session of this run")
+    for name in ("ao-stop", "ao-send", "ao-resume"):
+        ended = inside.run(name, "stranger", *(["-p", "hi"] if name != "ao-stop" else []))
+        assert ended.exit_code == NOT_FOUND
+    assert list(records.find_sessions(project_dir=str(project))) == before
+
+
+def test_stop_inside_a_run_signals_nobody_during_an_outage(
+    shell: Shell, inside: Shell, gate: Gate
+) -> None:
+    away = inside.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL="http://127.0.0.1:9")
+    away = away.having(AGENT_ORCHESTRATOR_RUN_MANAGER_URL="http://127.0.0.1:9")
+    ended = away.run("ao-stop", "parent")
+    assert (ended.exit_code, "asking the supervisors" in ended.stderr) == (FAILED, False)
+    assert shell.run("ao-status", "parent") == Ended(DONE, "running\n", "")
 
 
 def test_each_run_has_its_own_token_until_it_ends(

@@ -79,6 +79,16 @@ class NameTakenError(OrchestratorError):
         self.holder_id = holder_id
 
 
+class TooDeepError(OrchestratorError):
+    """A run starts a session too many levels below the session that a person started."""
+
+    def __init__(self, levels: int) -> None:
+        super().__init__(
+            f"sessions that agents start are at most {levels} levels deep: start it from a "
+            "session further up"
+        )
+
+
 class SessionRunningError(OrchestratorError):
     """The newest run of the session is still open."""
 

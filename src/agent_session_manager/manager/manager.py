@@ -148,6 +148,10 @@ class Manager:
             lambda store: store.run_tokens.is_in_family(caller, session_id)
         )
 
+    async def is_below(self, caller: RunCaller, session_id: str) -> bool:
+        """Return whether a session is below the run's own session."""
+        return session_id != caller.session_id and await self.is_in_family(caller, session_id)
+
     async def create_request(self, change: changes.CreateRequest) -> Request:
         """Create a request to a run."""
         return await self._commit(change)

@@ -17,6 +17,7 @@ from tests.support.waiting import wait_for
 Route = tuple[str, str]
 OWN = {"own"}
 FAMILY = {"own", "child", "grandchild"}
+BELOW = {"child", "grandchild"}
 NOTHING: set[str] = set()
 SESSION = "/sessions/{session_id}"
 RUN = SESSION + "/runs/{run}"
@@ -34,7 +35,7 @@ REACHED: dict[Route, set[str]] = {
     ("DELETE", RUN + "/lease"): OWN,
     ("DELETE", RUN + "/token"): OWN,
     ("GET", RUN + "/requests"): OWN,
-    ("GET", RUN + "/requests/{request_id}"): OWN,
+    ("GET", RUN + "/requests/{request_id}"): OWN | BELOW,
     ("PUT", RUN + "/requests/{request_id}"): OWN,
     ("POST", "/transcripts/entries"): OWN,
     ("GET", "/transcripts/entries"): OWN,
@@ -43,9 +44,9 @@ REACHED: dict[Route, set[str]] = {
     ("PUT", "/transcripts/summaries"): OWN,
     ("PATCH", SESSION): NOTHING,
     ("DELETE", SESSION): NOTHING,
-    ("POST", SESSION + "/runs"): NOTHING,
+    ("POST", SESSION + "/runs"): BELOW,
     ("POST", SESSION + "/history"): NOTHING,
-    ("POST", RUN + "/requests"): NOTHING,
+    ("POST", RUN + "/requests"): BELOW,
     ("DELETE", "/transcripts"): NOTHING,
     ("GET", "/search"): FAMILY,
     ("GET", "/questions"): FAMILY,
@@ -63,6 +64,10 @@ REACHED: dict[Route, set[str]] = {
     ("PATCH", SESSION + "/metadata"): NOTHING,
     ("WebSocket", "/ws"): NOTHING,
 }
+OF_AGENTS = {
+    route: FAMILY if reached is FAMILY else reached & BELOW for route, reached in REACHED.items()
+} | {("POST", SESSION + "/events"): OWN}
+"""What the token of an agent reaches: less than that of its supervisor."""
 OPEN = {"/health", "/dashboard/token"}
 READ = {route for route, who in REACHED.items() if who is FAMILY and route[0] == "GET"}
 ROUTES = [
@@ -73,6 +78,7 @@ ROUTES = [
 ]
 BODIES: dict[Route, Any] = {
     ("POST", SESSION + "/events"): {"event_type": "x"},
+    ("POST", SESSION + "/runs"): {"takeover": True},
     ("PUT", RUN + "/lease"): {"holder": "h"},
     ("PUT", RUN + "/requests/{request_id}"): {"state": "acknowledged"},
     ("POST", "/transcripts/entries"): [{"b": 1}],

@@ -9,12 +9,11 @@ from uuid import uuid4
 from tests.api.guard.family import Family, make_family, open_next
 from tests.api.guard.run_routes import (
     FAMILY,
-    NOTHING,
+    OF_AGENTS,
     OWN,
     REACHED,
     READ,
     ROUTES,
-    SESSION,
     Route,
     ask,
 )
@@ -58,13 +57,31 @@ def test_run_token_reaches_the_sessions_of_the_table(
 
 
 @each_row("route", ROUTES, ids=" ".join)
-def test_agent_token_can_only_append_create_and_read(
+def test_agent_token_appends_creates_reads_and_leads_those_below(
     manager: RunningManager, api: Api, family: Family, route: Route
 ) -> None:
-    is_append = route == ("POST", SESSION + "/events")
-    own = REACHED[route] if is_append or REACHED[route] is FAMILY else NOTHING
-    with undisturbed(family, own, manager, api) as used:
-        assert reached_by(manager, used, used.agent_token, route) == own
+    with undisturbed(family, OF_AGENTS[route], manager, api) as used:
+        assert reached_by(manager, used, used.agent_token, route) == OF_AGENTS[route]
+
+
+@each_row("kind", ["stop", "message"])
+def test_agent_may_not_order_itself_or_upwards(
+    manager: RunningManager, family: Family, kind: str
+) -> None:
+    with with_token(manager, family.agent_token) as agent:
+        for name in ("own", "parent", "stranger", "unknown"):
+            path = f"/sessions/{family.ids[name]}/runs"
+            order = {"request_id": str(uuid4()), "kind": kind, "payload": {"text": "x"}}
+            assert agent.post(f"{path}/1/requests", order).refusal == NOT_FOR_RUNS
+            assert agent.post(path, {"takeover": True}).refusal == NOT_FOR_RUNS
+            assert agent.get(f"{path}/1/requests/r").refusal == NOT_FOR_RUNS
+        order = {"request_id": str(uuid4()), "kind": kind, "payload": {"text": "x"}}
+        made = agent.post(f"/sessions/{family.ids['grandchild']}/runs/1/requests", order)
+        assert made.status == 201
+        said = agent.get(
+            f"/sessions/{family.ids['grandchild']}/runs/1/requests/{order['request_id']}"
+        )
+        assert said.json["request"]["state"] == "pending"
 
 
 @contextmanager
@@ -131,6 +148,20 @@ def test_new_session_with_a_missing_parents_id_adopts_no_child(family: Family, a
     assert api.post("/sessions", new(missing, parent_session_id=family.own)).status == 201
     assert family.run.get(f"/sessions/{missing}").status == 200
     assert family.run.get(f"/sessions/{orphan}").refusal == NOT_THERE
+
+
+def test_sessions_of_runs_are_at_most_five_levels_deep(manager: RunningManager, api: Api) -> None:
+    top = str(uuid4())
+    token = token_of(api.post("/sessions", leased(top)))
+    for _ in range(5):
+        with with_token(manager, token) as run:
+            token = token_of(run.post("/sessions", leased(str(uuid4()))))
+    with with_token(manager, token) as run:
+        assert run.post("/sessions", leased(str(uuid4()))).refusal == (409, "too_many_levels")
+        person = new(
+            str(uuid4()), parent_session_id=run.get("/sessions").json["sessions"][0]["session_id"]
+        )
+    assert api.post("/sessions", person).status == 201
 
 
 def test_token_of_a_child_reaches_only_the_child(manager: RunningManager, family: Family) -> None:

@@ -80,9 +80,9 @@ def test_route_that_is_not_declared_for_runs_is_refused(path: str) -> None:
 class _Trusting(Confined):
     """The guard without the rule: it accepts runs on a route that is not declared for them."""
 
-    def _find(self, scope: Any) -> tuple[Reach | None, dict[str, str]]:
-        reach, parts = super()._find(scope)
-        return reach or Reach.HANDLER, parts
+    def _find(self, scope: Any) -> tuple[tuple[Reach, ...], dict[str, str]]:
+        reaches, parts = super()._find(scope)
+        return reaches or (Reach.HANDLER,), parts
 
 
 @each_row("path", ["/included", "/plain", "/sessions/s/new"])

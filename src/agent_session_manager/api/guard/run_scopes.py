@@ -1,8 +1,8 @@
 """Permissions of runs: each route declares what a run may do; without a declaration it may not.
 
 The guard authenticates a run. This module checks its request against the declaration of the route.
-A run that reads outside its family (`store/run_tokens.py`) gets 404. A run that writes outside its
-session gets 403, without a lookup.
+A run that reads outside its family (`store/run_tokens.py`) gets 404. A run that writes where it may
+not gets 403, for any id.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ class Reach(Enum):
     """The `session_id` in the query must be the run's own."""
     FAMILY = auto()
     """The session in the path must be the run's own or below it; any other one gets 404."""
+    DESCENDANTS = auto()
+    """The session in the path must be below the run's own: a run never changes itself or upwards.
+
+    It may message, stop and resume the sessions below it.
+    """
     HANDLER = auto()
     """The handler checks the caller (`caller_of`) and restricts itself to the family."""
 
@@ -56,11 +61,11 @@ class Reach(Enum):
 _OF_SUPERVISORS = (Reach.OWN_RUN, Reach.OWN_TRANSCRIPT)
 
 
-def for_runs(reach: Reach) -> Callable[[H], H]:
-    """Declare the access of runs to a route."""
+def for_runs(*reaches: Reach) -> Callable[[H], H]:
+    """Declare the access of runs to a route: any of these."""
 
     def declare(handler: H) -> H:
-        setattr(handler, _DECLARED, reach)
+        setattr(handler, _DECLARED, reaches)
         return handler
 
     return declare
@@ -111,34 +116,38 @@ class Confined:
             raise NotForPagesError
 
     async def _check(self, scope: Scope, caller: RunCaller) -> None:
-        reach, parts = self._find(scope)
-        if caller.is_agent and reach in _OF_SUPERVISORS:
-            raise NotForRunsError
+        reaches, parts = self._find(scope)
+        for reach in reaches:
+            if not (caller.is_agent and reach in _OF_SUPERVISORS):
+                if await self._is_reached(reach, parts, scope, caller):
+                    return
+                if reach is Reach.FAMILY:
+                    raise SessionNotFoundError(parts["session_id"])
+        raise NotForRunsError
+
+    async def _is_reached(
+        self, reach: Reach, parts: dict[str, str], scope: Scope, caller: RunCaller
+    ) -> bool:
         match reach:
             case Reach.HANDLER:
-                is_allowed = True
+                return True
             case Reach.OWN_SESSION:
-                is_allowed = parts["session_id"] == caller.session_id
+                return parts["session_id"] == caller.session_id
             case Reach.OWN_RUN:
                 own = {"session_id": caller.session_id, "run": str(caller.run)}
-                is_allowed = own.items() <= parts.items()
+                return own.items() <= parts.items()
             case Reach.OWN_TRANSCRIPT:
                 query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-                is_allowed = query.get("session_id") == [caller.session_id]
+                return query.get("session_id") == [caller.session_id]
             case Reach.FAMILY:
-                session_id = parts["session_id"]
-                if not await self._manager.is_in_family(caller, session_id):
-                    raise SessionNotFoundError(session_id)
-                is_allowed = True
-            case None:
-                is_allowed = False
-        if not is_allowed:
-            raise NotForRunsError
+                return await self._manager.is_in_family(caller, parts["session_id"])
+            case Reach.DESCENDANTS:
+                return await self._manager.is_below(caller, parts["session_id"])
 
-    def _find(self, scope: Scope) -> tuple[Reach | None, dict[str, str]]:
+    def _find(self, scope: Scope) -> tuple[tuple[Reach, ...], dict[str, str]]:
         """Return the access of runs to the matching route, and the parts of its path."""
         endpoint, parts = self._match(scope)
-        return getattr(endpoint, _DECLARED, None), parts
+        return getattr(endpoint, _DECLARED, ()), parts
 
     def _match(self, scope: Scope) -> tuple[Callable[..., Any] | None, dict[str, str]]:
         """Return the handler of a request and the parts of its path.

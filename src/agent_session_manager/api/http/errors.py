@@ -32,6 +32,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.SessionExistsError: (409, "session_exists"),
     errors.InvalidNameError: (422, "invalid_name"),
     errors.NameTakenError: (409, "name_taken"),
+    errors.TooDeepError: (409, "too_many_levels"),
     errors.SessionRunningError: (409, "session_running"),
     errors.RunNotFoundError: (404, "run_not_found"),
     errors.RunSupersededError: (409, "run_superseded"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
 from agent_session_manager.api.http.body import JsonRoute
-from agent_session_manager.api.http.caller import page_of
+from agent_session_manager.api.http.caller import caller_of, page_of
 from agent_session_manager.api.http.depends import Id, RequestId, RunNumber, Served
 from agent_session_manager.api.http.masker import masked
 from agent_session_manager.api.http.responses import NO_SESSION, answer, refusals
@@ -31,7 +31,7 @@ from agent_session_manager.api.wire.runs import (
     run_opened,
 )
 from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
-from agent_session_manager.domain.errors import NotForPagesError
+from agent_session_manager.domain.errors import NotForPagesError, NotForRunsError
 from agent_session_manager.domain.request import Request as RunRequest
 from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import create_run_token, digest_of
@@ -59,6 +59,7 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
         *(404, 409, 413, 415), codes=("session_not_found", "session_running", "run_not_next")
     ),
 )
+@for_runs(Reach.DESCENDANTS)
 async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: Served) -> Response:
     """Open the next run; refused while the newest run is open, unless `takeover` is true.
 
@@ -168,6 +169,7 @@ async def revoke_run_token(session_id: Id, run: RunNumber, manager: Served) -> R
         ),
     ),
 )
+@for_runs(Reach.DESCENDANTS)
 @for_pages
 async def create_request(
     request: Request, session_id: Id, run: RunNumber, body: NewRequestBody, manager: Served
@@ -180,10 +182,13 @@ async def create_request(
     `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
 
     A `request_id` that the run already has returns the existing request, so the first answer to a
-    question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`.
+    question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`. A
+    run may make requests only to the sessions below it, and no answers.
     """
     if page_of(request) is not None and body.kind == RequestKind.MESSAGE:
         raise NotForPagesError("a page token allows only requests of the kinds stop and answer")
+    if caller_of(request) is not None and body.kind == RequestKind.ANSWER:
+        raise NotForRunsError("only a person answers the questions of an agent")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
     return _answer_request(await manager.create_request(change), 201)
 
@@ -230,7 +235,7 @@ class _WaitQuery(BaseModel):
     response_model=RequestAnswer,
     responses=refusals(404, codes=("session_not_found", "request_not_found")),
 )
-@for_runs(Reach.OWN_RUN)
+@for_runs(Reach.OWN_RUN, Reach.DESCENDANTS)
 async def get_request(
     session_id: Id,
     run: RunNumber,

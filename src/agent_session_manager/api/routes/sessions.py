@@ -53,7 +53,9 @@ router = APIRouter(route_class=JsonRoute, tags=["sessions"])
     "/sessions",
     status_code=201,
     response_model=RunOpenedAnswer,
-    responses=refusals(409, 413, 415, codes=("session_exists", "name_taken", "invalid_name")),
+    responses=refusals(
+        409, 413, 415, codes=("session_exists", "name_taken", "too_many_levels", "invalid_name")
+    ),
 )
 @for_runs(Reach.HANDLER)
 async def create_session(request: Request, body: NewSessionBody, manager: Served) -> Response:

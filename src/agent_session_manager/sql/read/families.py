@@ -7,9 +7,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, exists, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+)
 
-from agent_session_manager.domain.errors import NotForRunsError
+from agent_session_manager.domain.errors import NotForRunsError, TooDeepError
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
 from agent_session_manager.store.changes import CreateSession
@@ -44,6 +54,9 @@ _IS_SPOKEN_FOR = select(literal(1, Integer)).where(
     | exists().where(sessions.c.parent_session_id == bindparam("session_id"))
     | exists().where(transcripts.c.session_id == bindparam("session_id"))
 )
+_COUNT_ANCESTORS = select(func.count()).select_from(_line)
+MAX_LEVELS = 5
+"""Maximum number of sessions above one that a run creates."""
 _PROJECT = select(sessions.c.project_dir).where(sessions.c.number == bindparam("number"))
 _UUID = re.compile("[0-9a-f]{8}(-?)[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{4}\\1[0-9a-f]{12}")
 """The form of ids that a run may use: another id could equal a session's name or a file name."""
@@ -102,6 +115,7 @@ def parent_for(connection: Connection, new: CreateSession) -> str | None:
     Raises:
         NotForRunsError: the id is not a UUID or is in use outside the family. Or the parent is not
             in the family, or the project is not the run's own.
+        TooDeepError: the parent is `MAX_LEVELS` levels deep already.
     """
     caller = new.caller
     if caller is None:
@@ -122,6 +136,8 @@ def parent_for(connection: Connection, new: CreateSession) -> str | None:
             "a run may create sessions only with a new UUID, below its own session and in its own "
             "project"
         )
+    if (connection.scalar(_COUNT_ANCESTORS, {"session_id": parent}) or 0) > MAX_LEVELS:
+        raise TooDeepError(MAX_LEVELS)
     return parent
 
 

@@ -22,7 +22,7 @@ from ..console.run_options import (
 )
 from ..sessions.next_run import Given, find_continuation, find_process, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
-from ..sessions.resolve import by_hand, checked_name, is_by_hand, resolve
+from ..sessions.resolve import by_hand, checked_name, is_by_hand, refuse_own, resolve
 from ..sessions.start import NewRun, SessionRunningError, start_next_run, start_session
 
 EXAMPLES = """\
@@ -100,8 +100,9 @@ def main(
     """
     config = configure(project_dir, agents_dir=agents_dir)
     text = read_prompt(prompt)
-    with open_manager(config, for_people=True) as manager:
+    with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)
+        refuse_own(manager, found)
         given = Given(
             project_dir=None if project_dir is None else config.project_dir,
             agents_dir=agents_dir,

@@ -15,7 +15,7 @@ from ..console.output import answer, answer_json, one_line
 from ..console.prompt import prompt_option, read_prompt
 from ..session_client import SessionClientError
 from ..sessions.follow import wait_for_request
-from ..sessions.resolve import by_hand, resolve, state_of
+from ..sessions.resolve import by_hand, refuse_own, resolve, state_of
 
 EXAMPLES = """\
   ao-send fix-login -p 'Leave the logout test alone.'
@@ -43,8 +43,9 @@ def main(session: str, prompt: tuple[str, ...], project_dir: str | None, as_json
     text = read_prompt(prompt)
     if not text:
         raise CommandError("no message: give one with -p TEXT or on stdin", USAGE)
-    with open_manager(config, for_people=True) as manager:
+    with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)
+        refuse_own(manager, found)
         name = found["session_name"]
         request = _ask(manager, found, text)
         settled = wait_for_request(manager, found, request, timeout_seconds=ANSWER_SECONDS)

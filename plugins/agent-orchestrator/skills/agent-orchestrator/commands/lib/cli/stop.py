@@ -25,7 +25,15 @@ from ..runs.stop import (
 )
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.follow import wait_for
-from ..sessions.resolve import ambiguous, by_hand, is_by_hand, parse_argument, resolve, state_of
+from ..sessions.resolve import (
+    ambiguous,
+    by_hand,
+    is_by_hand,
+    parse_argument,
+    refuse_own,
+    resolve,
+    state_of,
+)
 from ..shared.counted import counted
 
 EXAMPLES = """\
@@ -73,9 +81,11 @@ def main(
     exit code is then 1.
     """
     config = configure(project_dir, must_exist=False)
-    with open_manager(config, for_people=True) as manager:
+    with open_manager(config) as manager:
         try:
             found = [resolve(manager, session, config, reach=False) for session in sessions]
+            for each in found:
+                refuse_own(manager, each)
             if tree:
                 found += [
                     child for s in found for child in manager.find_descendants(s["session_id"])
@@ -88,7 +98,8 @@ def main(
         except SessionNotFoundError:
             raise
         except SessionClientError as exc:
-            if exc.status_code is not None:
+            # The signals would reach any session of this machine, also those above a run.
+            if exc.status_code is not None or manager.is_of_a_run:
                 raise
             note(f"{exc}: asking the supervisors of this machine")
             sys.exit(_signal(sessions, config, tree=tree))

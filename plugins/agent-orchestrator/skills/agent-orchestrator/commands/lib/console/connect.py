@@ -44,8 +44,8 @@ def open_manager(
     found = None if is_manager_given() else find_manager()
     if for_people and run_token_for(url_of(found, config)) is not None:
         raise CommandError(
-            "not allowed inside a run: a run can only start sessions and read the sessions that it "
-            "started; ask the person to do this in a shell outside the run"
+            "not allowed inside a run: a run can only start sessions, and read, message, resume "
+            "and stop those that it started; ask the person to do this in a shell outside the run"
         )
     if is_manager_given():
         manager = client_of(config.session_manager_url, timeout_seconds=timeout_seconds)

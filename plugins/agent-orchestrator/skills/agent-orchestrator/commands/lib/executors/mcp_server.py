@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # needed for the type only
 
 NAME = "agent-orchestrator"
 """The name under which agents know the server."""
-TOOL_PREFIX = f"mcp__{NAME}"
-"""Begin of the names of its tools in agent definitions; alone it stands for all of them."""
+ALL_TOOLS = f"mcp__{NAME}"
+"""Name of all its tools in agent definitions; a single tool has `__` and its name after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,13 @@ def named_tools(agent: Agent | None) -> tuple[str, ...]:
     server. Without a list the agent may call all of them.
     """
     if agent is None or agent.tools is None:
-        return (TOOL_PREFIX,)
+        return (ALL_TOOLS,)
     return tuple(tool for tool in agent.tools if is_name_of_ours(tool))
 
 
 def is_name_of_ours(tool: str) -> bool:
     """Return whether a name in an agent definition means the server or one of its tools."""
-    return tool == TOOL_PREFIX or tool.startswith(f"{TOOL_PREFIX}__")
+    return tool == ALL_TOOLS or tool.startswith(f"{ALL_TOOLS}__")
 
 
 def clash_with(servers: Collection[str]) -> str | None:

@@ -8,9 +8,10 @@ from unicodedata import normalize
 
 from ..client.manager import ManagerClient
 from ..config import Config
+from ..machine.environment import parent_session_id
 from ..machine.wire_text import wire_text
 from ..session_client import SessionNotFoundError, _is_session_id
-from .errors import SessionUsageError
+from .errors import SessionError, SessionUsageError
 
 Session = dict[str, Any]
 
@@ -131,6 +132,19 @@ def _listed(sessions: list[Session]) -> str:
         for s in sessions[:_SHOWN]
     ]
     return ", ".join([*shown, "…"] if len(sessions) > _SHOWN else shown)
+
+
+def refuse_own(manager: ManagerClient, session: Session) -> None:
+    """Refuse to change the session that this command runs in: a run leads only those below it.
+
+    Raises:
+        SessionError: it is our own session.
+    """
+    if manager.is_of_a_run and session["session_id"] == parent_session_id():
+        raise SessionError(
+            f"{session['session_name']!r} is the session of this run: a run can message, resume "
+            "and stop only the sessions that it started; ask the person to do this outside the run"
+        )
 
 
 def state_of(session: Session) -> str:
