@@ -16,6 +16,7 @@ from agent_shared.manager_settings import SETTINGS, Setting
 from scripts.formats_page import formats_page
 from scripts.page_text import cell, paragraphs
 from scripts.routes_page import routes_page
+from scripts.tools_page import tools_page
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -119,6 +120,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "import-formats.md": formats_page,
     "routes.md": routes_page,
     "settings.md": settings_page,
+    "tools.md": tools_page,
 }
 
 

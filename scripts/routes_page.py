@@ -120,12 +120,12 @@ class RoutesPage:
     def _answer(self, answers: dict[str, Any]) -> Iterator[str]:
         status, answer = next(found for found in answers.items() if found[0].startswith("2"))
         content = answer["content"]
-        if "application/json" not in content:
+        shaped = content.get("application/json")
+        name = shaped and self._inner(shaped["schema"])
+        if name is None:
             kinds = ", ".join(f"`{kind}`" for kind in content)
             yield f"Answer: {status} with a document of one of the types {kinds}."
             return
-        name = self._inner(content["application/json"]["schema"])
-        assert name is not None
         if self._schemas[name]["properties"].keys() == {"ok"}:
             yield f'Answer: {status} `{{"ok": true}}`.'
         else:

@@ -1535,7 +1535,7 @@ export interface components {
         };
         /** NewRequestBody */
         NewRequestBody: {
-            /** @description The kind of the request */
+            /** @description The kind of the request: `stop` or `message` */
             kind: components["schemas"]["RequestKind"];
             /**
              * Payload

@@ -21,9 +21,9 @@ MAX_LINES = 400
 # Rooms from the top down. A room is a folder, or a file next to the folders. A room may import the
 # rooms below it. So there are no circular imports between rooms.
 SERVICE_ROOMS = [
-    "cli", "serve", "api", "api.routes", "api.earlier", "api.guard", "sql.transfer", "api.http",
-    "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations", "sql.write",
-    "sql.search", "concurrency", "sql.database", "sql.read", "transport", "settings",
+    "cli", "serve", "api", "api.routes", "api.tools", "api.earlier", "api.guard", "sql.transfer",
+    "api.http", "api.wire", "background", "sql", "manager", "sql.care", "feed", "sql.migrations",
+    "sql.write", "sql.search", "concurrency", "sql.database", "sql.read", "transport", "settings",
     "sql.schema", "store", "search", "export", "prices", "domain", "machine",
     "sql.migrations.versions",
 ]  # fmt: skip

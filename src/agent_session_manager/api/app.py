@@ -31,6 +31,7 @@ from agent_session_manager.api.routes import (
     history,
     login,
     maintenance,
+    mcp,
     page,
     questions,
     runs,
@@ -39,6 +40,7 @@ from agent_session_manager.api.routes import (
     statistics,
     transcripts,
 )
+from agent_session_manager.api.tools.server import ToolServer
 from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time
@@ -56,6 +58,7 @@ _TAGS = {
     "transcripts": "Store the transcripts of agents, and read them.",
     "history": "Import the sessions that agents keep in files of their own.",
     "search": "Full-text search over the events of all sessions.",
+    "mcp": "Tools for agents that lead other agents.",
     "statistics": "Sums and lists that the dashboard shows.",
     "dashboard": "Login of dashboard pages.",
     "maintenance": "Care of the database.",
@@ -88,6 +91,7 @@ def build_app(
     app.state.page_tokens = PageTokens(clock=passing.clock)
     app.state.redirect_pages = redirect_pages
     app.state.turns = Turns()
+    app.state.tools = manager and ToolServer(manager)
     app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=passing.monotonic)
     health = APIRouter(tags=["service"])
@@ -118,6 +122,7 @@ def build_app(
         export.router,
         health,
         maintenance.router,
+        mcp.router,
         earlier_routes.router,
         earlier_websocket.router,
     ):

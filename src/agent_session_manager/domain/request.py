@@ -1,4 +1,4 @@
-"""Requests to a run: stops, messages and answers.
+"""Requests to a run: stops, messages, answers, and sessions to start below it.
 
 They are durable, so none is lost without a reply.
 """
@@ -18,6 +18,14 @@ class RequestKind(StrEnum):
     MESSAGE = "message"
     ANSWER = "answer"
     """An answer to the question whose id is the id of the request."""
+    START = "start"
+    """The agent of the run wants a session below its own."""
+    RESUME = "resume"
+    """The agent of the run wants the next run of a session below its own."""
+
+
+OF_OTHERS = (RequestKind.STOP, RequestKind.MESSAGE, RequestKind.ANSWER)
+"""Kinds that come from outside a run. The manager makes the others for the agent of the run."""
 
 
 class RequestState(StrEnum):

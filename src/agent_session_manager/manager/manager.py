@@ -17,7 +17,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Self, TypeVar
@@ -290,6 +290,10 @@ class Manager:
         """
         with self._feed.counted(), self._wakeups.subscribe(None) as changed:
             yield changed
+
+    def changes_of(self, session_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Yield an event that each change of a session sets, and so does the stop."""
+        return self._wakeups.subscribe(session_id)
 
     @property
     def readers(self) -> int:

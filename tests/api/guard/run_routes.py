@@ -17,6 +17,8 @@ from tests.support.waiting import wait_for
 Route = tuple[str, str]
 OWN = {"own"}
 FAMILY = {"own", "child", "grandchild"}
+EVERY = {"parent", "own", "child", "grandchild", "stranger", "unknown"}
+"""A route that names no session."""
 BELOW = {"child", "grandchild"}
 NOTHING: set[str] = set()
 SESSION = "/sessions/{session_id}"
@@ -50,6 +52,7 @@ REACHED: dict[Route, set[str]] = {
     ("DELETE", "/transcripts"): NOTHING,
     ("GET", "/search"): FAMILY,
     ("GET", "/questions"): FAMILY,
+    ("POST", "/mcp"): NOTHING,  # `test_mcp_route.py` has its rights
     ("GET", "/usage"): NOTHING,
     ("GET", "/facets"): NOTHING,
     ("POST", "/dashboard/codes"): NOTHING,
@@ -66,7 +69,7 @@ REACHED: dict[Route, set[str]] = {
 }
 OF_AGENTS = {
     route: FAMILY if reached is FAMILY else reached & BELOW for route, reached in REACHED.items()
-} | {("POST", SESSION + "/events"): OWN}
+} | {("POST", SESSION + "/events"): OWN, ("POST", "/mcp"): EVERY}
 """What the token of an agent reaches: less than that of its supervisor."""
 OPEN = {"/health", "/dashboard/token"}
 READ = {route for route, who in REACHED.items() if who is FAMILY and route[0] == "GET"}

@@ -1,7 +1,8 @@
 """Limits on concurrent requests: a request beyond them gets 503 at once and can be sent again.
 
-Feeds and requests with a `wait` do not count, and `GET /health` is always answered. Every accepted
-request gets a response within a time limit, even if its work has not finished.
+Feeds and requests with a `wait` do not count, and `GET /health` is always answered. A request that
+is answered with a stream counts until the stream begins. Every accepted request gets a response
+within a time limit, even if its work has not finished.
 
 One run, and all runs together, can use only a share of the limits. So an agent cannot lock out
 other callers.
@@ -10,7 +11,8 @@ other callers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -32,6 +34,7 @@ BEGUN_PER_TURN = 16
 """Requests started per event-loop turn: keeps turns short and rejections fast."""
 ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
+_STREAM = b"text/event-stream"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -48,6 +51,15 @@ class _Budget:
     @property
     def is_used_up(self) -> bool:
         return self.requests >= self._max_requests
+
+    @contextmanager
+    def one_request(self) -> Iterator[None]:
+        """Count one more request until the block ends."""
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
 
     def has_room_for(self, size: int) -> bool:
         return self.held_bytes + size <= self._max_held_bytes
@@ -90,13 +102,16 @@ class Admission:
         if any(budget.is_used_up for budget in budgets):
             refusal = error_response(503, "overloaded", "too many requests are under way")
             return await refusal(scope, receive, send)
-        for budget in budgets:
-            budget.requests += 1
-        try:
-            await self._serve(scope, receive, send, budgets)
-        finally:
+        with ExitStack() as counted:
             for budget in budgets:
-                budget.requests -= 1
+                counted.enter_context(budget.one_request())
+
+            async def send_counted(message: Message) -> None:
+                if _begins_stream(message):
+                    counted.close()
+                await send(message)
+
+            await self._serve(scope, receive, send_counted, budgets)
 
     def _budgets(self, caller: RunCaller | None) -> list[_Budget]:
         """Return the budgets for a request; a request of a run also needs the shares of runs."""
@@ -178,10 +193,16 @@ async def _took_too_long(scope: Scope, receive: Receive, send: Send) -> None:
     await error_response(503, "timed_out", detail)(scope, receive, send)
 
 
+def _begins_stream(message: Message) -> bool:
+    return message["type"] == "http.response.start" and any(
+        name == b"content-type" and value.startswith(_STREAM) for name, value in message["headers"]
+    )
+
+
 def _is_exempt(scope: Scope) -> bool:
     if scope["method"] not in ("GET", "HEAD"):
         return False
     if scope["path"] == "/health" or b"wait=" in scope["query_string"]:
         return True
     headers: Headers = scope["headers"]
-    return any(name == b"accept" and b"text/event-stream" in value for name, value in headers)
+    return any(name == b"accept" and _STREAM in value for name, value in headers)

@@ -117,6 +117,8 @@ class Confined:
 
     async def _check(self, scope: Scope, caller: RunCaller) -> None:
         reaches, parts = self._find(scope)
+        if not reaches and self._has_other_method(scope):
+            return
         for reach in reaches:
             if not (caller.is_agent and reach in _OF_SUPERVISORS):
                 if await self._is_reached(reach, parts, scope, caller):
@@ -143,6 +145,16 @@ class Confined:
                 return await self._manager.is_in_family(caller, parts["session_id"])
             case Reach.DESCENDANTS:
                 return await self._manager.is_below(caller, parts["session_id"])
+
+    def _has_other_method(self, scope: Scope) -> bool:
+        """Return whether only the method is wrong: the framework then names those of the path."""
+        found = [
+            (methods, endpoint)
+            for path, methods, endpoint in self._routes
+            if path.match(scope["path"])
+        ]
+        is_known = any(methods and scope.get("method") in methods for methods, _ in found)
+        return not is_known and any(hasattr(endpoint, _DECLARED) for _, endpoint in found)
 
     def _find(self, scope: Scope) -> tuple[tuple[Reach, ...], dict[str, str]]:
         """Return the access of runs to the matching route, and the parts of its path."""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.wire.common import Given, Moment, SessionId
-from agent_session_manager.domain.request import RequestKind, RequestState
+from agent_session_manager.domain.request import OF_OTHERS, RequestKind, RequestState
 
 MAX_DETAIL_CHARS = 4000
+
+
+def _of_others(kind: RequestKind) -> RequestKind:
+    if kind not in OF_OTHERS:
+        raise ValueError(f"only the tools of agents make requests of the kind {kind.value!r}")
+    return kind
 
 
 class NewRequestBody(Given):
     request_id: SessionId = Field(
         description="Chosen by the client; a known id creates no second request"
     )
-    kind: Annotated[RequestKind, Field(strict=False, description="The kind of the request")]
+    kind: Annotated[
+        RequestKind,
+        Field(strict=False, description="The kind of the request: `stop`, `message` or `answer`"),
+        AfterValidator(_of_others),
+    ]
     payload: dict[str, Any] = Field(
         default_factory=dict,
         description='Of a message `{"text": TEXT}`; of an answer `{"choice": ID, "text": TEXT}` or '
