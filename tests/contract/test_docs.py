@@ -20,7 +20,7 @@ import agent_session_manager
 from agent_orchestrator.agents.find import list_agents
 from agent_orchestrator.agents.folder import AGENT_JSON_KEYS
 from agent_orchestrator.agents.markdown import CLAUDE_KEYS
-from agent_orchestrator.runs.executor_table import PERMISSION_MODES
+from agent_orchestrator.executors.permission_modes import PERMISSION_MODES
 from agent_session_manager.api.app import openapi
 from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings

@@ -10,8 +10,8 @@ from agent_orchestrator.acp.preset import Grant, MidTurn, UsageForm
 from agent_orchestrator.acp.preset_file import read_presets
 from agent_orchestrator.acp.presets import PRESETS
 from agent_orchestrator.executors.base import ExecutorError
+from agent_orchestrator.executors.permission_modes import DEFAULT_MODE
 from agent_orchestrator.runs.executor_table import (
-    DEFAULT_PERMISSION_MODE,
     EXECUTORS,
     find_executor,
 )
@@ -108,4 +108,4 @@ def test_file_that_others_can_write_is_refused(config: Path) -> None:
 
 def test_every_executor_has_the_mode_of_a_run_without_one() -> None:
     for name in (*EXECUTORS, *PRESETS):
-        assert DEFAULT_PERMISSION_MODE in find_executor(name).permission_modes, name
+        assert DEFAULT_MODE in find_executor(name).permission_modes, name

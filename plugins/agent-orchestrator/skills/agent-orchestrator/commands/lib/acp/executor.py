@@ -17,6 +17,7 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..executors.permission_modes import effective_mode
 from ..executors.questions import Choice, Decision, Question, Verdict
 from ..machine.processes import Grace
 from .connection import Connection
@@ -25,7 +26,6 @@ from .permissions import CANCELLED, answer_to, choices_of, granted, question_of
 from .preset import MidTurn, Mode, Preset
 from .translation import Translation
 
-DEFAULT_MODE = "acceptEdits"
 END_SECONDS = 5.0
 """Time for the agent to end after its input was closed."""
 CANCEL_SECONDS = 3.0
@@ -354,8 +354,8 @@ class AcpExecutor:
 
 
 def _mode_of(execution: Execution, preset: Preset) -> Mode:
-    agent = execution.spec.agent
-    name = execution.spec.permission_mode or (agent and agent.permission_mode) or DEFAULT_MODE
+    spec = execution.spec
+    name = effective_mode(spec.executor, spec.permission_mode, spec.agent)
     mode = preset.modes.get(name)
     if mode is None:
         known = ", ".join(preset.modes)

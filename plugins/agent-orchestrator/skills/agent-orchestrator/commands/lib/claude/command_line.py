@@ -23,11 +23,12 @@ from claude_agent_sdk import CLIConnectionError, CLIJSONDecodeError, ProcessErro
 from ..events.output_text import OutputText
 from ..events.prepare import storable
 from ..executors.base import Execution, ExecutorError, RunSpec
+from ..executors.permission_modes import effective_mode
 from ..executors.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace
+from .mcp_servers import allowed_tools, arguments_of_servers, built_in_tools
 from .usage import RequestCounter
 
-PERMISSION_MODE = "acceptEdits"
 STDERR_BYTES_LIMIT = 64 * 1024
 
 OF_THE_OUTER_SESSION = frozenset(
@@ -86,6 +87,9 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
     if model := spec.model or (agent and agent.model):
         arguments.append(f"--model={model}")
     arguments += _limits_of(spec)
+    arguments += arguments_of_servers(execution, files)
+    if allowed := allowed_tools(execution):
+        arguments.append(f"--allowedTools={','.join(allowed)}")
     if agent is None:
         return arguments
     if agent.system_prompt is not None:
@@ -94,22 +98,15 @@ def arguments_of(execution: Execution, files: Path) -> list[str]:
         arguments.append(f"--append-system-prompt-file={prompt}")
     if agent.tools is not None:
         # This flag takes names only; patterns go into --allowedTools.
-        names = dict.fromkeys(tool.partition("(")[0].strip() for tool in agent.tools)
-        arguments.append(f"--tools={','.join(names)}")
-        if patterns := [tool for tool in agent.tools if "(" in tool]:
-            arguments.append(f"--allowedTools={','.join(patterns)}")
+        arguments.append(f"--tools={','.join(built_in_tools(agent.tools))}")
     if agent.disallowed_tools:
         arguments.append(f"--disallowedTools={','.join(agent.disallowed_tools)}")
-    if agent.mcp_servers:
-        servers = files / "mcp.json"
-        servers.write_text(json.dumps({"mcpServers": agent.mcp_servers}), "utf-8")
-        arguments.append(f"--mcp-config={servers}")
     return arguments
 
 
 def _permissions_of(execution: Execution) -> list[str]:
     spec = execution.spec
-    mode = spec.permission_mode or (spec.agent and spec.agent.permission_mode) or PERMISSION_MODE
+    mode = effective_mode(spec.executor, spec.permission_mode, spec.agent)
     # It also gives the agent tools for questions and plans.
     prompts = [] if execution.ask is None else ["--permission-prompt-tool=stdio"]
     return [f"--permission-mode={mode}", *prompts]

@@ -21,6 +21,7 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..machine.processes import Child, Grace, shell_exit_code, signal_name
+from .mcp_servers import clash_of, servers_of
 from .sdk import import_sdk
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class ClaudeExecutor:
         """Run one turn of the conversation, or more if the agent continues."""
         prompt, prompt_id = storable(prompt), str(uuid.uuid4())
         yield create_event("message", prompt_id, role="user", content=text_content(prompt))
+        if clash := clash_of(self._execution):
+            yield create_event("diagnostic", content=text_content(clash))
         try:
             import_sdk()
             from claude_agent_sdk import ClaudeSDKClient
@@ -85,7 +88,7 @@ class ClaudeExecutor:
             translation = Translation(
                 cli.usage_by_result,
                 cli.origins,
-                servers=self._spec.agent.mcp_servers if self._spec.agent else (),
+                servers=servers_of(self._execution),
                 is_resume=self._execution.continues.resume,
             )
             if self._execution.ask is not None:

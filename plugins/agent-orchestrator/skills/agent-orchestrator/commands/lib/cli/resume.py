@@ -77,6 +77,7 @@ def main(
     max_cost: float | None,
     max_turns: int | None,
     no_transcripts: bool,
+    no_mcp: bool,
     detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
@@ -116,6 +117,7 @@ def main(
         spec = replace(
             spec,
             transcripts=spec.transcripts and not no_transcripts,
+            mcp=spec.mcp and not no_mcp,
             max_cost=max_cost,
             max_turns=max_turns,
         )

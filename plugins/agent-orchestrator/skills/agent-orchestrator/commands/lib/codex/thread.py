@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from ..events.prepare import storable
 from ..executors.base import Execution
+from ..executors.permission_modes import effective_mode
 
 Json = dict[str, Any]
-
-DEFAULT_MODE = "acceptEdits"
 
 
 class Permissions(NamedTuple):
@@ -49,8 +48,7 @@ def thread_request(execution: Execution) -> tuple[str, Json]:
 
 def _settings(execution: Execution) -> Json:
     spec, agent = execution.spec, execution.spec.agent
-    mode = spec.permission_mode or (agent and agent.permission_mode) or DEFAULT_MODE
-    permissions = PERMISSIONS[mode]
+    permissions = PERMISSIONS[effective_mode(spec.executor, spec.permission_mode, agent)]
     params: Json = {
         "cwd": str(spec.project_dir),
         "approvalPolicy": permissions.approval_policy,

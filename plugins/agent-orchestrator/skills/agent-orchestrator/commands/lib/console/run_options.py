@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from ..runs.executor_table import PERMISSION_MODES
+from ..executors.permission_modes import PERMISSION_MODES
 from .options import (
     Amount,
     AskPolicy,
@@ -75,6 +75,12 @@ _SHARED = (
         is_flag=True,
         help="Do not keep the agent's transcript of this and later runs in the manager. They can "
         "be resumed on this machine only.",
+    ),
+    click.option(
+        "--no-mcp",
+        is_flag=True,
+        help="Do not give the agent the tools with which it starts and leads other sessions, in "
+        "this and later runs.",
     ),
     click.option(
         "-d",

@@ -49,10 +49,11 @@ class Assignment:
     def from_json(cls, text: str) -> Assignment:
         fields = json.loads(text)
         continues = Continuation(**fields.pop("continues"))
-        return cls(**fields | {"spec": _spec(fields["spec"]), "continues": continues})
+        return cls(**fields | {"spec": spec_from(fields["spec"]), "continues": continues})
 
 
-def _spec(fields: dict[str, Any]) -> RunSpec:
+def spec_from(fields: dict[str, Any]) -> RunSpec:
+    """Return the spec whose fields were sent as JSON."""
     return RunSpec(
         **{
             **fields,

@@ -13,12 +13,10 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from ..executors.base import Execution, Executor, ExecutorError
+from ..executors.permission_modes import PERMISSION_MODES
 from ..machine.environment import claude_dir, config_dir, variables
 
 DEFAULT_EXECUTOR = "claude"
-DEFAULT_PERMISSION_MODE = "acceptEdits"
-PERMISSION_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
-"""The modes of all executors together."""
 
 
 class Presence(NamedTuple):

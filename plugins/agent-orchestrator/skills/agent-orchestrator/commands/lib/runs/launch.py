@@ -86,11 +86,16 @@ def _log_path() -> Path:
     return state_dir() / "supervisors.log"
 
 
+def open_log() -> int:
+    """Open the log of the supervisors, and of what they start, for appending."""
+    make_state_directory(state_dir())
+    return open_private(_log_path(), append=True)
+
+
 def _spawn() -> subprocess.Popen[str]:
     # Not resolved: if the package is a link, its name is that of the link.
     package_root = Path(__file__).parents[2]
-    make_state_directory(state_dir())
-    log = open_private(_log_path(), append=True)
+    log = open_log()
     try:
         return subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.supervisor"],

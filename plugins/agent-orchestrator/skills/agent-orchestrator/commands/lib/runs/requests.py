@@ -1,4 +1,8 @@
-"""Handles the requests to a run, which it gets from the manager while the run lasts."""
+"""Handles the requests to a run, which it gets from the manager while the run lasts.
+
+A stop comes from outside, and so does a message. The agent of the run asks for a session below its
+own: starting one takes seconds, so it happens beside the other requests.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
-from ..client.errors import RUN_TOKEN_UNKNOWN
+from ..client.errors import RUN_TOKEN_UNKNOWN, may_pass
 from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event, text_content
 from ..executors.base import Executor
@@ -19,6 +23,7 @@ from ..machine.environment import is_manager_given
 from ..session_client import SessionClientError, SessionNotFoundError
 from .assignment import Assignment
 from .drive import Record, StopOrder
+from .order import STARTS, carry_out
 from .questions import Questions
 
 logger = logging.getLogger(__name__)
@@ -26,12 +31,13 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 20.0
 POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
 MAX_PAUSE_SECONDS = 10.0
+STARTS_AT_ONCE = 4
 
 T = TypeVar("T")
 
 
 class Requests:
-    """Requests of other processes to one run: a stop, a message, or the answer to a question."""
+    """Requests to one run: stops, messages, answers, and sessions to start below it."""
 
     def __init__(
         self,
@@ -49,6 +55,8 @@ class Requests:
         self._record = record
         self._done: dict[str, tuple[str, str | None]] = {}
         """Results of requests, for a manager that has lost them and sends the requests again."""
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def serve(self) -> None:
         """Wait for requests and handle them, until cancelled.
@@ -59,10 +67,7 @@ class Requests:
         while True:
             try:
                 for request in await _wait_aside(self._wait_for_requests):
-                    request_id = request["request_id"]
-                    if request_id not in self._done:
-                        self._done[request_id] = await self._do(request)
-                    await asyncio.to_thread(self._settle, request_id, *self._done[request_id])
+                    await self._handle(request)
                 backoff.succeed()
             except SessionNotFoundError:
                 return
@@ -70,6 +75,32 @@ class Requests:
                 if exc.code == RUN_TOKEN_UNKNOWN:
                     return
                 logger.info("cannot receive requests: %s", exc)
+                backoff.fail()
+                await asyncio.sleep(backoff.pause_seconds())
+
+    async def _handle(self, request: Json) -> None:
+        request_id = request["request_id"]
+        is_start = request["kind"] in STARTS
+        if is_start and request_id not in (*self._done, *self._starting):
+            self._starting[request_id] = asyncio.create_task(self._start(request))
+        elif not is_start and request_id not in self._done:
+            self._done[request_id] = await self._do(request)
+        state, detail = self._done.get(request_id, ("acknowledged", None))
+        await asyncio.to_thread(self._settle, request_id, state, detail)
+
+    async def _start(self, request: Json) -> None:
+        """Start the session that the agent asks for, and settle the request with its id."""
+        request_id = request["request_id"]
+        async with self._starts:
+            outcome = await _wait_aside(lambda: carry_out(self._assignment, request))
+        self._done[request_id] = outcome
+        backoff = Backoff(MAX_PAUSE_SECONDS)
+        while True:
+            try:
+                return await asyncio.to_thread(self._settle, request_id, *outcome)
+            except SessionClientError as exc:
+                if not may_pass(exc):
+                    return logger.warning("a request could not be settled: %s", exc)
                 backoff.fail()
                 await asyncio.sleep(backoff.pause_seconds())
 

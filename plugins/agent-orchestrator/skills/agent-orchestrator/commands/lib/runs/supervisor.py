@@ -32,6 +32,7 @@ from ..client.manager import ManagerClient
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..executors.base import Execution, Executor
+from ..executors.mcp_server import McpServer
 from ..machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
@@ -194,7 +195,15 @@ class Supervisor:
             spared=lambda: spared_pids(self._state),
             known_secrets=self._tokens,
             ask=self._questions.ask,
+            mcp=self._mcp_server(),
         )
+
+    def _mcp_server(self) -> McpServer | None:
+        """Return the manager's MCP server for the agent, unless the person leaves it out."""
+        a = self._assignment
+        if not a.spec.mcp or a.agent_token is None:
+            return None
+        return McpServer(url=f"{a.url.rstrip('/')}/mcp", token=a.agent_token)
 
     def _registration(self) -> RegisteredRun:
         a = self._assignment

@@ -13,8 +13,12 @@ class SessionUsageError(SessionError):
     """An operation that fails because of a given value: a name, an agent or a program."""
 
 
-def name_taken_at_start(name: str, project_dir: Path) -> SessionError:
-    return SessionError(
+class NameTakenError(SessionError):
+    """An error: another session of the project has the name."""
+
+
+def name_taken_at_start(name: str, project_dir: Path) -> NameTakenError:
+    return NameTakenError(
         f"there is a session {name!r} in {project_dir} already: continue it with ao-resume, "
         "remove it with ao-clean, or choose another name"
     )

@@ -145,6 +145,7 @@ def _base(spec: Mapping[str, Any], given: Given, where: Path, agent_name: str | 
         command=command,
         # Also taken from a spec without a valid seal: storing less reveals nothing.
         transcripts=spec.get("transcripts") is not False,
+        mcp=spec.get("mcp") is not False,
     )
 
 

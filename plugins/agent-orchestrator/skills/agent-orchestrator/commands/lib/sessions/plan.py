@@ -9,10 +9,11 @@ from ..agents.find import find_agent
 from ..client.manager import Json
 from ..config import Config
 from ..executors.base import ExecutorError, RunSpec
+from ..executors.permission_modes import effective_mode
 from ..executors.questions import DENY, parse_policy
 from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
 from ..machine.ownership import find_doubt_below
-from ..runs.executor_table import DEFAULT_PERMISSION_MODE, ExecutorKind, find_executor
+from ..runs.executor_table import ExecutorKind, find_executor
 from ..runs.seal import Spec, digest, fingerprint, seal
 from ..shared.masking import Masking
 from .errors import SessionUsageError
@@ -78,7 +79,7 @@ def check(spec: RunSpec, prompt: str) -> None:
 
 def _check_permissions(spec: RunSpec, kind: ExecutorKind) -> None:
     agent = spec.agent
-    mode = spec.permission_mode or (agent and agent.permission_mode) or DEFAULT_PERMISSION_MODE
+    mode = effective_mode(spec.executor, spec.permission_mode, agent)
     if mode not in kind.permission_modes:
         raise SessionUsageError(
             f"{kind.agent} has no permission mode {mode}: choose one with --permission-mode "
@@ -126,11 +127,12 @@ def refuse_doubtful(spec: RunSpec, *, is_named: bool) -> None:
             )
 
 
-def sealed(spec: RunSpec, session: Json) -> Spec:
+def sealed(spec: RunSpec, session: Json, *, asked: str | None = None) -> Spec:
     """Return the sealed spec that is stored with this run, so that a resume can repeat the run.
 
     Credentials are masked. `session` is the session at the start of this run. If the session has
-    changed when it is resumed, the resume asks the person.
+    changed when it is resumed, the resume asks the person. `asked` is the manager's digest of the
+    text for which an agent has asked it to start the run.
     """
     state = state_dir()
     record: Spec = {
@@ -141,6 +143,7 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
         "permission_mode": spec.permission_mode,
         "command": list(spec.command),
         **({} if spec.transcripts else {"transcripts": False}),
+        **({} if spec.mcp else {"mcp": False}),
         **({} if spec.max_cost is None else {"max_cost": spec.max_cost}),
         **({} if spec.max_turns is None else {"max_turns": spec.max_turns}),
         **({} if spec.ask == DENY else {"ask": spec.ask}),
@@ -150,6 +153,7 @@ def sealed(spec: RunSpec, session: Json) -> Spec:
         "agent_digest": fingerprint(spec.agent, state),
         **executor_digest(spec.executor),
         "session": session_fields(session),
+        **({} if asked is None else {"asked": asked}),
     }
     return seal(record, session_id=session["session_id"], run=session["run"], state_dir=state)
 

@@ -46,6 +46,10 @@ class NewRun:
     spec: RunSpec
     continues: Continuation = Continuation()
     timeout_seconds: float | None = None
+    session_id: str | None = None
+    """Id of a new session, if the manager has chosen it."""
+    asked: str | None = None
+    """Digest of the text, if an agent has asked the manager for this run."""
 
 
 def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
@@ -56,7 +60,7 @@ def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
             started; in the second case the run is closed as failed.
     """
     spec = new.spec
-    session_id = str(uuid4())  # also the id of the agent's own session
+    session_id = new.session_id or str(uuid4())  # also the id of the agent's own session
     project_dir = wire_text(str(spec.project_dir))
     agent_name = spec.agent.name if spec.agent else None
     first = {
@@ -76,7 +80,7 @@ def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
                 agent_name=agent_name,
                 executor=spec.executor,
                 host=host(),
-                spec=sealed(spec, first),
+                spec=sealed(spec, first, asked=new.asked),
                 holder=holder,
                 parent_session_id=parent_session_id(),
             )
@@ -104,7 +108,7 @@ def start_next_run(manager: ManagerClient, session: Json, new: NewRun, *, takeov
                 session["session_id"],
                 run=number,
                 host=host(),
-                spec=sealed(new.spec, {**session, "run": number}),
+                spec=sealed(new.spec, {**session, "run": number}, asked=new.asked),
                 takeover=takeover,
                 holder=holder,
             )

@@ -1,0 +1,147 @@
+"""Program that carries out one order of an agent: it starts or resumes a session below its own.
+
+It reads the order as JSON on stdin and prints the outcome. Its environment is that of the agent, so
+it has only the rights of the agent, and the new session inherits what `ao-new` would pass on.
+"""
+
+from __future__ import annotations
+
+from ..machine import fast_start as fast_start
+
+# Before anything imports httpx:
+# isort: split
+import json
+import logging
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..client.connect import client_of
+from ..client.manager import Json, ManagerClient
+from ..config import load_config
+from ..executors.base import RunSpec
+from ..runs.assignment import spec_from
+from ..session_client import SessionClientError
+from ..shared.inherited import begin
+from .errors import NameTakenError, SessionError
+from .next_run import Given, find_continuation, find_process, make_room, plan_next
+from .plan import check, load_agent, refuse_doubtful
+from .resolve import checked_name
+from .rights import limited
+from .start import NewRun, SessionRunningError, start_next_run, start_session
+
+logger = logging.getLogger(__name__)
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """An order to start or to resume a session."""
+
+    url: str
+    parent: RunSpec
+    """The spec of the run whose agent gives the order."""
+    kind: str
+    payload: Fields
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        fields = json.loads(text)
+        return cls(**{**fields, "parent": spec_from(fields["parent"])})
+
+
+def carry_out(order: Order) -> tuple[str, str]:
+    """Return the state of the request, and its detail: the session's id, or a code and the error.
+
+    The codes are those of the tool's errors.
+    """
+    try:
+        with client_of(order.url) as manager:
+            session = (_start if order.kind == "start" else _resume)(manager, order)
+        return "done", str(session["session_id"])
+    except NameTakenError:
+        name = order.payload["name"]
+        error = f"name_taken: another session of the project is named {name!r}: choose another name"
+    except SessionRunningError as exc:
+        error = f"session_running: {exc}: use send_message or stop_session"
+    except SessionError as exc:
+        error = f"not_started: {exc}"
+    except SessionClientError as exc:
+        error = f"{exc.code or 'manager_unavailable'}: {exc}"
+    except (OSError, ValueError) as exc:
+        error = f"not_started: {exc}"
+    return "refused", error
+
+
+def _start(manager: ManagerClient, order: Order) -> Json:
+    given, parent = order.payload, order.parent
+    project = (parent.project_dir / (given["project_dir"] or ".")).resolve()
+    config = load_config(str(project), None, None)
+    agent = load_agent(given["agent"], config)
+    spec = RunSpec(
+        executor=given["executor"] or (agent and agent.executor) or _own_kind(parent),
+        project_dir=config.project_dir,
+        agent=agent,
+        model=given["model"],
+        command=agent.command if agent else (),
+        transcripts=parent.transcripts,
+        ask=parent.ask,
+    )
+    return start_session(manager, checked_name(given["name"]), _run_of(order, spec))
+
+
+def _own_kind(parent: RunSpec) -> str:
+    return "claude" if parent.executor == "command" else parent.executor
+
+
+def _resume(manager: ManagerClient, order: Order) -> Json:
+    session = manager.get_session(order.payload["session_id"])
+    if session["run"] + 1 != order.payload["run"]:
+        raise SessionError(f"session {session['session_name']!r} has been continued since")
+    as_before = Given(
+        project_dir=None,
+        agents_dir=None,
+        agent=None,
+        program=(),
+        model=None,
+        permission_mode=None,
+    )
+    new = _run_of(order, plan_next(manager, session, as_before))
+    new = replace(new, continues=find_continuation(manager, session, is_fork=False))
+    make_room(manager, session, takeover=False)
+    process = find_process(session, new.continues) if new.spec.executor == "claude" else None
+    if process is not None:
+        raise SessionError(
+            f"session {session['session_name']!r} is open in a program that a person has started "
+            f"by hand ({process})"
+        )
+    return start_next_run(manager, session, new, takeover=False)
+
+
+def _run_of(order: Order, spec: RunSpec) -> NewRun:
+    """Return the run with the limits of the agent that orders it, once everything is checked."""
+    given, parent = order.payload, order.parent
+    spec = limited(spec, parent)
+    check(spec, given["prompt"])
+    # The agent works in its own project already.
+    refuse_doubtful(spec, is_named=spec.project_dir == parent.project_dir)
+    return NewRun(
+        prompt=given["prompt"],
+        spec=spec,
+        timeout_seconds=given["timeout_seconds"],
+        session_id=given["session_id"],
+        asked=given["digest"],
+    )
+
+
+def main() -> None:
+    """Carry out the order on stdin."""
+    begin()
+    logging.basicConfig(level=logging.WARNING)
+    state, detail = carry_out(Order.from_json(sys.stdin.read()))
+    sys.stdout.write(json.dumps({"state": state, "detail": detail}))
+
+
+if __name__ == "__main__":
+    main()
