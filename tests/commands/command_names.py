@@ -7,7 +7,7 @@ from pathlib import Path
 COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
 )
-NEED_AN_AGENT = ("ao-new", "ao-resume")
+NEED_AN_AGENT = ("ao-mcp", "ao-new", "ao-resume")
 NEED_A_MANAGER = (
     *(
         "ao-answer",
@@ -36,8 +36,8 @@ NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)
 ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
 TAKE_NO_SESSION = (
-    *("ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-show-config"),
-    "ao-usage",
+    *("ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-mcp"),
+    *("ao-show-config", "ao-usage"),
 )
 _MODULES = {"ao-import": "import_history"}
 

@@ -1,7 +1,8 @@
-"""Program that carries out one order of an agent: it starts or resumes a session below its own.
+"""Orders to start or resume a session, as tools get them, and the program that carries out one.
 
-It reads the order as JSON on stdin and prints the outcome. Its environment is that of the agent, so
-it has only the rights of the agent, and the new session inherits what `ao-new` would pass on.
+The program is for the order of an agent. It reads it as JSON on stdin and prints the outcome. Its
+environment is that of the agent, so it has only the rights of the agent, and the new session
+inherits what `ao-new` would pass on.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import json
 import logging
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..client.connect import client_of
 from ..client.manager import Json, ManagerClient
 from ..config import load_config
 from ..executors.base import RunSpec
+from ..executors.questions import DENY
 from ..runs.assignment import spec_from
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from .errors import NameTakenError, SessionError
 from .next_run import Given, find_continuation, find_process, make_room, plan_next
-from .plan import check, load_agent, refuse_doubtful
+from .plan import check, executor_of, load_agent, refuse_doubtful
 from .resolve import checked_name
 from .rights import limited
 from .start import NewRun, SessionRunningError, start_next_run, start_session
@@ -40,15 +43,18 @@ class Order:
     """An order to start or to resume a session."""
 
     url: str
-    parent: RunSpec
-    """The spec of the run whose agent gives the order."""
     kind: str
     payload: Fields
+    project_dir: Path
+    """The directory from which the person or the agent gives the order."""
+    parent: RunSpec | None = None
+    """The spec of the run whose agent gives the order; None if a person gives it."""
 
     @classmethod
     def from_json(cls, text: str) -> Order:
         fields = json.loads(text)
-        return cls(**{**fields, "parent": spec_from(fields["parent"])})
+        parent = spec_from(fields["parent"])
+        return cls(**{**fields, "parent": parent, "project_dir": parent.project_dir})
 
 
 def carry_out(order: Order) -> tuple[str, str]:
@@ -76,7 +82,7 @@ def carry_out(order: Order) -> tuple[str, str]:
 
 def _start(manager: ManagerClient, order: Order) -> Json:
     given, parent = order.payload, order.parent
-    project = (parent.project_dir / (given["project_dir"] or ".")).resolve()
+    project = (order.project_dir / (given["project_dir"] or ".")).resolve()
     config = load_config(str(project), None, None)
     agent = load_agent(given["agent"], config)
     spec = RunSpec(
@@ -85,14 +91,15 @@ def _start(manager: ManagerClient, order: Order) -> Json:
         agent=agent,
         model=given["model"],
         command=agent.command if agent else (),
-        transcripts=parent.transcripts,
-        ask=parent.ask,
     )
+    if parent is not None:
+        ask = parent.ask if executor_of(spec.executor).can_ask else DENY
+        spec = replace(spec, transcripts=parent.transcripts, ask=ask)
     return start_session(manager, checked_name(given["name"]), _run_of(order, spec))
 
 
-def _own_kind(parent: RunSpec) -> str:
-    return "claude" if parent.executor == "command" else parent.executor
+def _own_kind(parent: RunSpec | None) -> str:
+    return "claude" if parent is None or parent.executor == "command" else parent.executor
 
 
 def _resume(manager: ManagerClient, order: Order) -> Json:
@@ -108,9 +115,10 @@ def _resume(manager: ManagerClient, order: Order) -> Json:
         permission_mode=None,
     )
     new = _run_of(order, plan_next(manager, session, as_before))
-    new = replace(new, continues=find_continuation(manager, session, is_fork=False))
+    executor = new.spec.executor
+    new = replace(new, continues=find_continuation(manager, session, executor, is_fork=False))
     make_room(manager, session, takeover=False)
-    process = find_process(session, new.continues) if new.spec.executor == "claude" else None
+    process = find_process(session, executor, new.continues)
     if process is not None:
         raise SessionError(
             f"session {session['session_name']!r} is open in a program that a person has started "
@@ -121,11 +129,12 @@ def _resume(manager: ManagerClient, order: Order) -> Json:
 
 def _run_of(order: Order, spec: RunSpec) -> NewRun:
     """Return the run with the limits of the agent that orders it, once everything is checked."""
-    given, parent = order.payload, order.parent
-    spec = limited(spec, parent)
+    given = order.payload
+    if order.parent is not None:
+        spec = limited(spec, order.parent)
     check(spec, given["prompt"])
-    # The agent works in its own project already.
-    refuse_doubtful(spec, is_named=spec.project_dir == parent.project_dir)
+    is_own_project = order.parent is not None and spec.project_dir == order.project_dir
+    refuse_doubtful(spec, is_named=is_own_project)
     return NewRun(
         prompt=given["prompt"],
         spec=spec,

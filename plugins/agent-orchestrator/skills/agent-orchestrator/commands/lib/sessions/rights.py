@@ -8,6 +8,7 @@ from pathlib import Path
 from ..executors.base import RunSpec
 from ..executors.permission_modes import UNLIMITED, effective_mode, is_at_most
 from .errors import SessionUsageError
+from .plan import executor_of
 
 
 def limited(spec: RunSpec, parent: RunSpec) -> RunSpec:
@@ -32,11 +33,12 @@ def _refuse_programs(spec: RunSpec, writable: Path) -> None:
     An agent that may edit files could write an agent definition, and start the program in it.
     """
     agent = spec.agent
-    if spec.executor == "command" and (agent is None or spec.command != agent.command):
+    takes_program = executor_of(spec.executor).takes_program
+    if takes_program and (agent is None or spec.command != agent.command):
         raise SessionUsageError(
             "an agent cannot start a program as a session: a person can, with ao-new or ao-resume"
         )
-    has_programs = agent is not None and (spec.executor == "command" or agent.mcp_servers)
+    has_programs = agent is not None and (takes_program or agent.mcp_servers)
     if agent and has_programs and agent.source.resolve().is_relative_to(writable.resolve()):
         raise SessionUsageError(
             f"the agent definition {agent.name!r} starts programs, and is in the project, where an "
