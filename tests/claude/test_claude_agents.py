@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.events.event import Event
+from agent_orchestrator.executors.mcp_server import McpServer
 from agent_orchestrator.machine.environment import RUN_MARKER
 from tests.claude.claude_events import error_of, events_of, only, text_of
 from tests.claude.conftest import Claude
@@ -93,6 +95,61 @@ def test_mcp_server_is_called_without_its_secret_in_arguments(
     assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
     assert "mcp.json" in arguments
     assert "secret-1" not in arguments
+
+
+@each_row(
+    "definition, is_given, rule",
+    [
+        ({}, True, "mcp__agent-orchestrator"),
+        ({"tools": ("Read", "Bash(ls *)")}, False, "Bash(ls *)"),
+        ({"tools": ("Read", "mcp__agent-orchestrator")}, True, "mcp__agent-orchestrator"),
+        (
+            {"tools": ("mcp__agent-orchestrator__get_result", "Bash(ls *)")},
+            True,
+            "Bash(ls *),mcp__agent-orchestrator__get_result",
+        ),
+        ({"mcp_servers": {"agent-orchestrator": {"command": "theirs"}}}, False, None),
+        ({"mcp_servers": {"notes": {"command": "theirs"}}}, True, "mcp__agent-orchestrator"),
+    ],
+)
+def test_own_server_is_given_with_the_rules_of_the_definition(
+    claude: Claude, definition: dict[str, Any], is_given: bool, rule: str | None
+) -> None:
+    from agent_orchestrator.claude.command_line import arguments_of
+
+    agent = Agent(name="lead", source=Path("agent.json"), **definition)
+    server = McpServer(url="http://127.0.0.1:1/mcp", token="agent-secret")
+    execution = replace(claude.execution, spec=replace(claude.spec, agent=agent), mcp=server)
+    arguments = arguments_of(execution, claude.home)
+    assert [a for a in arguments if a.startswith("--allowedTools")] == (
+        [f"--allowedTools={rule}"] if rule else []
+    )
+    assert not any("agent-secret" in argument for argument in arguments)
+    assert not any(a.startswith("--tools") and "mcp__" in a for a in arguments)
+    files = [a.partition("=")[2] for a in arguments if a.startswith("--mcp-config")]
+    content = Path(files[0]).read_text() if files else "{}"
+    servers = json.loads(content).get("mcpServers", {})
+    assert (servers.get("agent-orchestrator", {}).get("type") == "http") is is_given
+    assert ("agent-secret" in content) is is_given
+    assert {*servers} == {*definition.get("mcp_servers", {})} | (
+        {"agent-orchestrator"} if is_given else set()
+    )
+
+
+def test_definitions_server_stays_and_the_clash_is_a_diagnostic(claude: Claude) -> None:
+    claude.allow("mcp__agent-orchestrator__recall")
+    server = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
+    agent = Agent(
+        name="lead", source=Path("agent.json"), mcp_servers={"agent-orchestrator": server}
+    )
+    ours = McpServer(url="http://127.0.0.1:1/mcp", token="agent-secret")
+    prompt = script(tool("mcp__agent-orchestrator__recall"), {"text": "a heron it is"})
+    claude = replace(claude, execution=replace(claude.execution, mcp=ours))
+    events = events_of(claude, prompt, agent=agent)
+    (post_tool,) = only(events, "post_tool")
+    assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
+    (diagnostic,) = only(events, "diagnostic")
+    assert "rename the definition's server" in text_of(diagnostic)
 
 
 def test_broken_server_and_untrusted_settings_are_diagnostics(claude: Claude) -> None:

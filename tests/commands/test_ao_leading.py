@@ -70,3 +70,14 @@ def test_claude_leads_sessions_of_two_kinds_without_a_permission(
     assert own["error"]["code"] == "own_session"
     child = records.get_session(started["session_id"])
     assert child["parent_session_id"] == lead["session_id"]
+
+
+def test_agent_without_the_tools_has_none_in_later_runs_either(
+    claude: Shell, model: ModelServer
+) -> None:
+    hello = script({"text": "Hello."})
+    assert claude.run("ao-new", "alone", "-p", hello, "--no-mcp").exit_code == DONE
+    assert claude.run("ao-resume", "alone", "-p", hello).exit_code == DONE
+    requests = model.requests()
+    assert len(requests) == 2
+    assert "agent-orchestrator" not in json.dumps([each["body"]["tools"] for each in requests])

@@ -40,7 +40,7 @@ from agent_session_manager.api.routes import (
     statistics,
     transcripts,
 )
-from agent_session_manager.api.tools.server import ToolServer
+from agent_session_manager.api.tools.entry import ToolEntry
 from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time
@@ -91,7 +91,7 @@ def build_app(
     app.state.page_tokens = PageTokens(clock=passing.clock)
     app.state.redirect_pages = redirect_pages
     app.state.turns = Turns()
-    app.state.tools = manager and ToolServer(manager)
+    app.state.tools = manager and ToolEntry(manager)
     app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=passing.monotonic)
     health = APIRouter(tags=["service"])

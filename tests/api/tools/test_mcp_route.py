@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +13,10 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
-from tests.api.guard.family import Family
+from tests.api.guard.family import Family, make_family
 from tests.support.api import Api
 from tests.support.manager import RunningManager
-from tests.support.mcp_call import ACCEPT, call, messages_in, send, tools_of
+from tests.support.mcp_call import ACCEPT, Called, call, messages_in, send, tools_of
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -154,3 +155,38 @@ def test_client_must_accept_both_kinds_of_answers(agent: Api) -> None:
     assert send(agent, "tools/list").status == 406
     agent.headers["Accept"] = ACCEPT
     assert send(agent, "tools/list").status == 200
+
+
+def test_token_is_good_for_calls_after_a_restart(own: RunningManager) -> None:
+    with Api(own) as api:
+        family = make_family(own, api)
+    family.run.close()
+    with tools_of(own, family.agent_token) as agent:
+        before = call(agent, "list_sessions").value
+    own.kill()
+    own.restart()
+    with tools_of(own, family.agent_token) as agent:
+        assert call(agent, "list_sessions").value == before
+        stopped = call(agent, "wait_sessions", sessions=[family.ids["child"]], seconds=0)
+        assert stopped.value["call_again"] is True
+
+
+def test_twenty_waits_leave_room_for_other_requests(
+    manager: RunningManager, family: Family, api: Api
+) -> None:
+    child = family.ids["child"]
+
+    def wait() -> Called:
+        with tools_of(manager, family.agent_token) as agent:
+            return call(agent, "wait_sessions", sessions=[child], seconds=45)
+
+    with ThreadPoolExecutor(20) as pool:
+        waits = [pool.submit(wait) for _ in range(20)]
+        with tools_of(manager, family.agent_token) as agent:
+            for _ in range(20):
+                assert not call(agent, "read_events", session=child).is_error
+        stop = {"event_type": "session_stop", "reason": "completed", "exit_code": 0}
+        assert api.post(f"/sessions/{child}/events", stop).status == 201
+        assert {waiting.result(WATCHDOG_SECONDS).value["call_again"] for waiting in waits} == {
+            False
+        }

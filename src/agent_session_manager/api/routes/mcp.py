@@ -9,7 +9,7 @@ from agent_session_manager.api.guard.run_scopes import Reach, for_runs
 from agent_session_manager.api.http.body import parse_json, read_body
 from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.responses import refusals
-from agent_session_manager.api.tools.server import ToolServer
+from agent_session_manager.api.tools.entry import ToolEntry
 from agent_session_manager.domain.errors import NotForRunsError
 from agent_session_manager.domain.run_token import RunCaller
 
@@ -49,7 +49,7 @@ async def serve_mcp(request: Request) -> Response:
 class _Served(Response):
     """The response, which the MCP server sends."""
 
-    def __init__(self, tools: ToolServer, caller: RunCaller | None, body: bytes) -> None:
+    def __init__(self, tools: ToolEntry, caller: RunCaller | None, body: bytes) -> None:
         super().__init__()
         self._tools = tools
         self._caller = caller

@@ -1,105 +1,44 @@
 """The MCP server behind `POST /mcp`, which speaks every revision that the `mcp` package speaks.
 
-Each request stands alone: no MCP session is kept, so a restart of the manager breaks none. The
-package is imported for the first request, because most managers never get one.
+Each request stands alone: no MCP session is kept, so a restart of the manager breaks none.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mcp_types
 import orjson
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
 import agent_session_manager
 from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.errors import MAX_PROBLEMS, STATUS
 from agent_session_manager.api.tools.call import Answer, Call, ToolError, tool_error_of
+from agent_session_manager.api.tools.entry import Serve
 from agent_session_manager.api.tools.table import BY_NAME, INSTRUCTIONS, TOOLS, Tool
-from agent_session_manager.domain.errors import OrchestratorError, OverloadedError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.manager.manager import Manager
 
-if TYPE_CHECKING:
-    from mcp.server.context import ServerRequestContext
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-    from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult
-
-logger = logging.getLogger(__name__)
-
 NAME = "agent-orchestrator"
-MAX_CALLS = 256
-"""Maximum number of open requests; a wait is open for up to 45 seconds."""
-MAX_CALLS_OF_A_CALLER = 64
 _CALL_IDS = ("claudecode/toolUseId", "callId")
 """Names under which clients send their own id of a call."""
 
 
-class ToolServer:
-    """Serves the tools; it starts with its first request."""
-
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
-        self._starting: asyncio.Task[StreamableHTTPSessionManager] | None = None
-        self._running: asyncio.Task[None] | None = None
-        self._open: Counter[RunCaller | None] = Counter()
-
-    @contextmanager
-    def counted(self, caller: RunCaller | None) -> Iterator[None]:
-        """Count an open request until the block ends.
-
-        Raises:
-            OverloadedError: there are too many open requests, of this caller or of all.
-        """
-        if self._open.total() >= MAX_CALLS or self._open[caller] >= MAX_CALLS_OF_A_CALLER:
-            raise OverloadedError
-        self._open[caller] += 1
-        try:
-            yield
-        finally:
-            self._open[caller] -= 1
-            if not self._open[caller]:
-                del self._open[caller]
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request whose sender the guard has authenticated."""
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._start(), name="start the MCP server")
-        try:
-            serving = await asyncio.shield(self._starting)
-        except Exception:
-            self._starting = None  # the next request tries again
-            raise
-        await serving.handle_request(scope, receive, send)
-
-    async def _start(self) -> StreamableHTTPSessionManager:
-        # In a thread: the import takes half a second, and others must be served.
-        serving = await asyncio.to_thread(_build, self._manager)
-        is_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._running = asyncio.create_task(_run(serving, is_ready), name="MCP server")
-        await is_ready
-        return serving
-
-
-async def _run(serving: StreamableHTTPSessionManager, is_ready: asyncio.Future[None]) -> None:
-    async with serving.run():
-        is_ready.set_result(None)
-        await asyncio.Event().wait()  # cancelled at the end of the loop
-
-
-def _build(manager: Manager) -> StreamableHTTPSessionManager:
-    from mcp.server.lowlevel.server import Server
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-    from mcp.server.transport_security import TransportSecuritySettings
-
+@asynccontextmanager
+async def serving(manager: Manager) -> AsyncIterator[Serve]:
+    """Yield the function that serves one request, as long as the block runs."""
     for library in ("mcp", "sse_starlette"):
         logging.getLogger(library).setLevel(logging.WARNING)
     server: Server[Any] = Server(
@@ -110,23 +49,21 @@ def _build(manager: Manager) -> StreamableHTTPSessionManager:
         on_list_tools=_list_tools,
         on_call_tool=partial(_call_tool, manager),
     )
-    return StreamableHTTPSessionManager(
+    sessions = StreamableHTTPSessionManager(
         server,
         stateless=True,
         # The guard has checked Host and Origin already, by our own rules.
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
+    async with sessions.run():
+        yield sessions.handle_request
 
 
 async def _list_tools(_context: Any, _params: Any) -> ListToolsResult:
-    from mcp_types import ListToolsResult
-
     return ListToolsResult(tools=[_described(tool) for tool in TOOLS])
 
 
-def _described(tool: Tool) -> Any:
-    import mcp_types
-
+def _described(tool: Tool) -> mcp_types.Tool:
     return mcp_types.Tool(
         name=tool.name,
         title=tool.title,
@@ -145,13 +82,12 @@ def _described(tool: Tool) -> Any:
 async def _call_tool(
     manager: Manager, context: ServerRequestContext[Any, Request], params: CallToolRequestParams
 ) -> CallToolResult:
-    from mcp.shared.exceptions import MCPError
-    from mcp_types import INVALID_PARAMS
-
     tool = BY_NAME.get(params.name)
     if tool is None:
         known = ", ".join(BY_NAME)
-        raise MCPError(INVALID_PARAMS, f"unknown tool {params.name[:100]!r}; tools: {known}")
+        raise MCPError(
+            mcp_types.INVALID_PARAMS, f"unknown tool {params.name[:100]!r}; tools: {known}"
+        )
     assert context.request is not None  # each call comes over HTTP
 
     async def report(progress: float, message: str) -> None:
@@ -175,8 +111,6 @@ async def _call_tool(
 
 
 def _result(answer: Answer, *, is_error: bool = False) -> CallToolResult:
-    from mcp_types import CallToolResult, TextContent
-
     text = orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS).decode()
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
 

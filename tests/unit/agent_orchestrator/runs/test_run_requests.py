@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
+import threading
 from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from agent_orchestrator.executors.base import Executor, RunSpec
 from agent_orchestrator.runs.assignment import Assignment
@@ -14,6 +18,7 @@ from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 class RecordingExecutor:
@@ -26,37 +31,89 @@ class RecordingExecutor:
         self.texts.append(text)
 
 
-def test_repeated_request_is_executed_once() -> None:
-    """A manager repeats a request after its database was restored to an earlier state."""
-    request = {
-        "request_id": "r",
+def assignment_for(url: str) -> Assignment:
+    return Assignment(
+        url=url,
+        session_id="s",
+        session_name="s",
+        run=1,
+        holder="h",
+        term_seconds=45.0,
+        prompt="",
+        spec=RunSpec(executor="claude", project_dir=Path("/")),
+        environment={},
+    )
+
+
+def request_of(kind: str, request_id: str = "r", **payload: Any) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
         "run": 1,
-        "kind": "message",
-        "payload": {"text": "hint"},
+        "kind": kind,
+        "payload": payload,
         "state": "pending",
         "detail": None,
         "created_at": "2026-11-26T12:00:00Z",
         "settled_at": None,
     }
+
+
+def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manager sends the start again while it is under way, as after a restore."""
+    begun: list[str] = []
+    may_end = threading.Event()
+
+    def carry_out(_: Assignment, request: dict[str, Any]) -> tuple[str, str]:
+        begun.append(request["request_id"])
+        assert may_end.wait(WATCHDOG_SECONDS)
+        return "done", "child"
+
+    monkeypatch.setattr("agent_orchestrator.runs.requests.carry_out", carry_out)
+    settled: list[tuple[str, str, str | None]] = []
+    order = StopOrder()
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":
+            is_over = ("s", "done", "child") in settled
+            both = [request_of("start", "s"), request_of("stop", "t")]
+            return json_reply({"requests": [] if is_over else both})
+        said = json.loads(received.body)
+        settled.append((received.target.rpartition("/")[2], said["state"], said["detail"]))
+        if [each[0] for each in settled].count("t") == 2:
+            may_end.set()
+        return json_reply({"ok": True, "request": request_of("start")})
+
+    async def act() -> None:
+        with recording(answer) as server:
+            requests = Requests(
+                assignment_for(server.url),
+                order=order,
+                executor=cast(Executor, RecordingExecutor()),
+                record=lambda _: None,
+            )
+            handling = asyncio.create_task(requests.serve())
+            while ("s", "done", "child") not in settled:  # noqa: ASYNC110  # with a watchdog
+                await asyncio.sleep(0.01)
+            handling.cancel()
+            await asyncio.wait({handling})
+
+    run(act())
+    assert begun == ["s"]
+    assert order.outcome is not None
+    assert settled[:2] == [("s", "acknowledged", None), ("t", "acknowledged", None)]
+
+
+def test_repeated_request_is_executed_once() -> None:
+    """A manager repeats a request after its database was restored to an earlier state."""
+    request = request_of("message", text="hint")
     settled: list[bytes] = []
     loops: list[asyncio.AbstractEventLoop] = []
     again = asyncio.Event()
 
     async def settle_twice(url: str, executor: RecordingExecutor) -> list[dict[str, Any]]:
         recorded: list[dict[str, Any]] = []
-        assignment = Assignment(
-            url=url,
-            session_id="s",
-            session_name="s",
-            run=1,
-            holder="h",
-            term_seconds=45.0,
-            prompt="",
-            spec=RunSpec(executor="claude", project_dir=Path("/")),
-            environment={},
-        )
         requests = Requests(
-            assignment,
+            assignment_for(url),
             order=StopOrder(),
             executor=cast(Executor, executor),  # only `send` is used
             questions=Questions("deny", directory=Path("/"), record=recorded.append),

@@ -16,6 +16,7 @@ from tests.support.led_family import Lead, leading
 from tests.support.loops import run
 from tests.support.rows import each_row
 
+SECRET = "ghp_" + "a1B2" * 9
 START = {"name": "lead-a", "prompt": "Do it."}
 
 
@@ -100,7 +101,8 @@ def test_end_of_the_own_run_ends_the_orders(tmp_path: Path) -> None:
         async with leading(tmp_path) as lead:
             child = await lead.create("child")
             await lead.end(child, "done")
-            call = asyncio.create_task(code_of(lead, "start_session", **START))
+            secret = {**START, "prompt": f"Use {SECRET}."}
+            call = asyncio.create_task(code_of(lead, "start_session", **secret))
             await lead.next_order()
             await lead.end(lead.caller.session_id, run=1)
             assert await call == "run_ended"
@@ -108,24 +110,23 @@ def test_end_of_the_own_run_ends_the_orders(tmp_path: Path) -> None:
             assert await code_of(lead, "resume_session", session="child", text="x") == "run_ended"
             (request,) = await lead.requests()
             assert request.state is RequestState.EXPIRED
+            assert request.payload["prompt"] == "Use [masked: github-token]."
 
     run(act())
 
 
 def test_secret_in_a_prompt_is_masked_once_the_order_is_settled(tmp_path: Path) -> None:
-    secret = "ghp_" + "a1B2" * 9
-
     async def act() -> None:
         async with leading(tmp_path) as lead:
             call = asyncio.create_task(
-                lead.call("start_session", name="lead-a", prompt=f"Use {secret}.")
+                lead.call("start_session", name="lead-a", prompt=f"Use {SECRET}.")
             )
-            assert secret in (await lead.next_order()).payload["prompt"]
+            assert SECRET in (await lead.next_order()).payload["prompt"]
             await lead.carry_out()
             await call
             (request,) = await lead.requests()
             assert "[masked: github-token]" in request.payload["prompt"]
-            again = await lead.call("start_session", name="lead-a", prompt=f"Use {secret}.")
+            again = await lead.call("start_session", name="lead-a", prompt=f"Use {SECRET}.")
             assert again["is_new"] is False
 
     run(act())

@@ -53,7 +53,7 @@ class Lines:
             self._target.flush()
 
     def read(self) -> Iterator[Json]:
-        """Yield the messages until the client closes its end; answer lines that are not messages."""
+        """Yield the messages until the client closes its end; answer other lines with an error."""
         while line := self._source.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
                 self._skip_line()
