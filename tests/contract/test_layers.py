@@ -28,8 +28,8 @@ SERVICE_ROOMS = [
     "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "mcp", "console", "sessions", "upkeep", "history.importer", "runs", "acp", "claude", "codex",
-    "history.formats.claude", "history.formats.codex", "history.formats.copilot",
+    "cli", "mcp", "console", "sessions", "upkeep", "history.importer", "runs", "acp", "claude",
+    "codex", "history.formats.claude", "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
     "history.formats", "history", "transcripts", "executors", "outbox", "agents", "client",
     "events", "machine", "config", "session_client", "shared",

@@ -116,10 +116,7 @@ async def _order(
             )
         )
     except (RunFinishedError, RunSupersededError) as exc:
-        raise ToolError(
-            "run_ended",
-            f"nothing can be started: {exc}. If your own session is `lost`, its supervisor is gone",
-        ) from exc
+        raise _run_ended() from exc
     if request.payload["digest"] != payload["digest"]:
         return request
     found: Request = await call.keep_client_waiting(
@@ -130,12 +127,27 @@ async def _order(
     )
     if found.state in (RequestState.REFUSED, RequestState.EXPIRED):
         raise _refused(found)
+    if found.state not in FINAL_STATES:
+        own = (await manager.get_session(caller.session_id)).newest_run
+        # The requests to a lost run stay open, in case its supervisor comes back.
+        if own.is_finished or own.run > caller.run:
+            raise _run_ended()
     return found
+
+
+def _run_ended() -> ToolError:
+    return ToolError(
+        "run_ended",
+        "your own run has ended or was lost, so its supervisor starts nothing: end your work, and "
+        "report the unfinished work",
+    )
 
 
 def _refused(request: Request) -> ToolError:
     """Return the supervisor's error; its detail begins with a code."""
-    detail = request.detail or "run_ended: your own run has ended, so nothing was started"
+    if request.state is RequestState.EXPIRED:
+        return _run_ended()
+    detail = request.detail or "the supervisor gave no reason"
     found = _CODE.fullmatch(detail)
     return ToolError(*found.groups()) if found else ToolError("not_started", detail)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,24 @@ def test_end_of_the_own_run_ends_the_orders(tmp_path: Path) -> None:
             (request,) = await lead.requests()
             assert request.state is RequestState.EXPIRED
             assert request.payload["prompt"] == "Use [masked: github-token]."
+
+    run(act())
+
+
+def test_dead_supervisor_is_an_error_once_the_run_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act() -> None:
+        async with leading(tmp_path) as lead:
+            with monkeypatch.context() as patched:
+                patched.setattr(orders, "SETTLE_SECONDS", 0.0)
+                assert (await lead.call("start_session", **START))["call_again"]
+            call = asyncio.create_task(code_of(lead, "start_session", **START))
+            await lead.next_order()
+            await lead.manager.extend_leases(timedelta(seconds=-1000))
+            assert await lead.manager.reap_leases() == [lead.caller.session_id]
+            assert await call == "run_ended"
+            assert await code_of(lead, "start_session", **START) == "run_ended"
 
     run(act())
 
