@@ -31,6 +31,8 @@ class Lead:
     manager: Manager
     caller: RunCaller
     progress: list[float] = field(default_factory=list)
+    has_progress: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once progress was reported a hundred times."""
 
     async def call(self, tool: str, /, call_id: str | None = None, **arguments: Any) -> Answer:
         """Call a tool as the agent."""
@@ -38,6 +40,8 @@ class Lead:
 
         async def report(seconds: float, _message: str) -> None:
             self.progress.append(seconds)
+            if len(self.progress) >= 100:
+                self.has_progress.set()
 
         call = Call(manager=self.manager, caller=self.caller, report=report, call_id=call_id)
         return await chosen.run(call, chosen.arguments.model_validate(arguments))
@@ -78,8 +82,15 @@ class Lead:
 
     async def next_order(self) -> Request:
         """Wait for a request that nothing has settled."""
-        found = await until(self._open_orders)
-        return found[0]
+        return (await self.until(self._open_orders))[0]
+
+    async def until(self, look: Callable[[], Awaitable[T]], session_id: str | None = None) -> T:
+        """Look at each change of a session until `look` returns something."""
+        while True:
+            with self.manager.changes_of(session_id or self.caller.session_id) as changed:
+                if found := await look():
+                    return found
+                await changed.wait()
 
     async def _open_orders(self) -> list[Request]:
         return [each for each in await self.requests() if each.state not in FINAL_STATES]
@@ -101,13 +112,6 @@ class Lead:
         order = await self.next_order()
         await self.settle(order, "refused", detail)
         return order
-
-
-async def until(look: Callable[[], Awaitable[T]]) -> T:
-    """Return what `look` returns once it is not empty."""
-    while not (found := await look()):  # noqa: ASYNC110  # the caller has a watchdog
-        await asyncio.sleep(0.01)
-    return found
 
 
 def _text(text: str) -> list[dict[str, str]]:

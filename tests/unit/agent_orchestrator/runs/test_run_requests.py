@@ -70,6 +70,8 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("agent_orchestrator.runs.requests.carry_out", carry_out)
     settled: list[tuple[str, str, str | None]] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    is_settled = asyncio.Event()
     order = StopOrder()
 
     def answer(received: Received) -> Reply:
@@ -81,9 +83,12 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
         settled.append((received.target.rpartition("/")[2], said["state"], said["detail"]))
         if [each[0] for each in settled].count("t") == 2:
             may_end.set()
+        if settled[-1] == ("s", "done", "child"):
+            loops[0].call_soon_threadsafe(is_settled.set)
         return json_reply({"ok": True, "request": request_of("start")})
 
     async def act() -> None:
+        loops.append(asyncio.get_running_loop())
         with recording(answer) as server:
             requests = Requests(
                 assignment_for(server.url),
@@ -92,8 +97,7 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
                 record=lambda _: None,
             )
             handling = asyncio.create_task(requests.serve())
-            while ("s", "done", "child") not in settled:  # noqa: ASYNC110  # with a watchdog
-                await asyncio.sleep(0.01)
+            await is_settled.wait()
             handling.cancel()
             await asyncio.wait({handling})
 

@@ -13,7 +13,7 @@ from agent_session_manager.api.tools import call as calls
 from agent_session_manager.api.tools import messages, records, waits
 from agent_session_manager.api.tools.call import ToolError
 from agent_session_manager.domain.event import parse_event
-from tests.support.led_family import Lead, leading, until
+from tests.support.led_family import Lead, leading
 from tests.support.loops import run
 from tests.support.rows import each_row
 
@@ -76,8 +76,7 @@ def test_progress_is_reported_and_cancelled_waits_leave_nothing(
                 asyncio.create_task(lead.call("wait_sessions", sessions=["child"], seconds=45))
                 for _ in range(20)
             ]
-            while len(lead.progress) < 100:  # noqa: ASYNC110  # `run` has a watchdog
-                await asyncio.sleep(0.01)
+            await lead.has_progress.wait()
             assert sorted(set(lead.progress))[:2] == [0.01, 0.02]
             for task in waiting:
                 task.cancel()
@@ -230,7 +229,7 @@ def test_message_that_is_not_taken_is_an_error(tmp_path: Path) -> None:
             call = asyncio.create_task(
                 code_of(lead, "send_message", session="child", text="Hurry.")
             )
-            await until(lambda: lead.requests(child))
+            await lead.until(lambda: lead.requests(child), child)
             await lead.end(child, run=1)
             assert await call == "not_taken"
 
@@ -242,7 +241,7 @@ def test_stop_is_one_request_and_returns_after_the_end(tmp_path: Path) -> None:
         async with leading(tmp_path) as lead:
             child = await lead.create("child")
             stops = [asyncio.create_task(lead.call("stop_session", session=child)) for _ in "ab"]
-            await until(lambda: lead.requests(child))
+            await lead.until(lambda: lead.requests(child), child)
             await lead.end(child, reason="stopped", exit_code=130, run=1)
             for stop in stops:
                 answer = await stop
