@@ -31,6 +31,8 @@ async def start_session(call: Call, given: StartArguments) -> Answer:
     """Start a session below the caller's own, once for a name and a prompt."""
     caller = _agent_of(call)
     digest = _digest(given.prompt)
+    # Before the sessions: an order that is done by now has its session.
+    before = await call.manager.list_requests(caller.session_id, caller.run)
     for child in await call.list(
         parent_session_id=caller.session_id, session_name=given.name, archived=False, limit=2
     ):
@@ -39,7 +41,8 @@ async def start_session(call: Call, given: StartArguments) -> Answer:
         return {**row_of(child), "is_new": False}
     key = f"start:{sha256(given.name.encode()).hexdigest()[:40]}"
     payload = {**given.model_dump(), "session_id": str(uuid4()), "digest": digest}
-    request = await _order(call, caller, key, RequestKind.START, payload)
+    request_id = _request_id(key, before)
+    request = await _order(call, caller, request_id, RequestKind.START, payload)
     if request.payload["digest"] != digest:
         raise _name_taken(given.name)
     if request.state not in FINAL_STATES:
@@ -50,6 +53,8 @@ async def start_session(call: Call, given: StartArguments) -> Answer:
 
 async def resume_session(call: Call, given: ResumeArguments) -> Answer:
     """Start the next run of a session below the caller's own."""
+    own = call.caller
+    before = await call.manager.list_requests(own.session_id, own.run) if own else []
     session = await call.find_below(given.session)
     caller = _agent_of(call)
     run = session.newest_run.run
@@ -80,7 +85,8 @@ async def resume_session(call: Call, given: ResumeArguments) -> Answer:
         "timeout_seconds": given.timeout_seconds,
         "digest": digest,
     }
-    request = await _order(call, caller, key, RequestKind.RESUME, payload)
+    request_id = _request_id(key, before)
+    request = await _order(call, caller, request_id, RequestKind.RESUME, payload)
     if request.payload["digest"] != digest:
         raise ToolError("session_running", "the session is being resumed with another text")
     if request.state not in FINAL_STATES:
@@ -89,22 +95,22 @@ async def resume_session(call: Call, given: ResumeArguments) -> Answer:
     return {**row_of(session), "is_new": True}
 
 
+def _request_id(key: str, before: list[Request]) -> str:
+    """Return the id of the open request of this key, or the next free one."""
+    own = [request for request in before if request.request_id.startswith(f"{key}:")]
+    is_open = bool(own) and own[-1].state not in FINAL_STATES
+    return own[-1].request_id if is_open else f"{key}:{len(own)}"
+
+
 async def _order(
-    call: Call, caller: RunCaller, key: str, kind: RequestKind, payload: dict[str, Any]
+    call: Call, caller: RunCaller, request_id: str, kind: RequestKind, payload: dict[str, Any]
 ) -> Request:
-    """Return the request of this key, made now unless it is open or done, once it is settled.
+    """Return the request of this id, made now unless it is there, once it is settled.
 
     Raises:
         ToolError: the supervisor has refused it, or is gone.
     """
     manager = call.manager
-    before = [
-        request
-        for request in await manager.list_requests(caller.session_id, caller.run)
-        if request.request_id.startswith(f"{key}:")
-    ]
-    is_open = bool(before) and before[-1].state not in FINAL_STATES
-    request_id = before[-1].request_id if is_open else f"{key}:{len(before)}"
     try:
         request = await manager.create_request(
             CreateRequest(
