@@ -138,10 +138,8 @@ def test_own_server_is_given_with_the_rules_of_the_definition(
 
 def test_definitions_server_stays_and_the_clash_is_a_diagnostic(claude: Claude) -> None:
     claude.allow("mcp__agent-orchestrator__recall")
-    server = {"command": sys.executable, "args": ["-c", MCP_SERVER]}
-    agent = Agent(
-        name="lead", source=Path("agent.json"), mcp_servers={"agent-orchestrator": server}
-    )
+    servers = {"agent-orchestrator": notes_server()}
+    agent = Agent(name="lead", source=Path("agent.json"), mcp_servers=servers)
     ours = McpServer(url="http://127.0.0.1:1/mcp", token="agent-secret")
     prompt = script(tool("mcp__agent-orchestrator__recall"), {"text": "a heron it is"})
     claude = replace(claude, execution=replace(claude.execution, mcp=ours))

@@ -94,6 +94,7 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
                 assignment_for(server.url),
                 order=order,
                 executor=cast(Executor, RecordingExecutor()),
+                questions=Questions("deny", directory=Path("/"), record=lambda _: None),
                 record=lambda _: None,
             )
             handling = asyncio.create_task(requests.serve())
