@@ -214,6 +214,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Serve Mcp
+         * @description Serve a message of the Model Context Protocol (streamable HTTP, stateless).
+         *
+         *     The agent of a run uses it with its agent token, and reaches its own session and those below it.
+         *     A person reaches all sessions, but starts none over this route. `docs/reference/mcp.md` has the
+         *     tools.
+         */
+        post: operations["serve_mcp_mcp_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/questions": {
         parameters: {
             query?: never;
@@ -547,7 +571,8 @@ export interface paths {
          *     `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
          *
          *     A `request_id` that the run already has returns the existing request, so the first answer to a
-         *     question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`.
+         *     question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`. A
+         *     run may make requests only to the sessions below it, and no answers.
          */
         post: operations["create_request_sessions__session_id__runs__run__requests_post"];
         delete?: never;
@@ -1535,7 +1560,7 @@ export interface components {
         };
         /** NewRequestBody */
         NewRequestBody: {
-            /** @description The kind of the request: `stop` or `message` */
+            /** @description The kind of the request: `stop`, `message` or `answer` */
             kind: components["schemas"]["RequestKind"];
             /**
              * Payload
@@ -1833,7 +1858,7 @@ export interface components {
          * @description The kind of a request.
          * @enum {string}
          */
-        RequestKind: "stop" | "message" | "answer";
+        RequestKind: "stop" | "message" | "answer" | "start" | "resume";
         /** RequestProgressBody */
         RequestProgressBody: {
             /**
@@ -3502,6 +3527,108 @@ export interface operations {
             };
             /** @description Codes: `vacuum_not_possible` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    serve_mcp_mcp_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The JSON-RPC answer, or server-sent events with progress before it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
