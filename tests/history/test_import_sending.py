@@ -65,16 +65,25 @@ def test_failure_of_a_job_drops_the_others_and_is_raised() -> None:
 def test_interrupt_waits_for_the_jobs_that_run() -> None:
     """The record has the items that a job has sent, so the report must count them."""
     ran: list[str] = []
-    left = threading.Event()
+    left, interrupted = threading.Event(), threading.Event()
     reader = threading.get_ident()
+
+    def on_interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def is_beyond_the_interrupt() -> bool:
+        calls = names_of_calls(reader)
+        is_handled = interrupted.is_set() and "on_interrupt" not in calls
+        return is_handled and ("join" in calls or left.is_set())
 
     def interrupt() -> None:
         wait_for(lambda: "join" in names_of_calls(reader), "the reader waits")
         os.kill(os.getpid(), signal.SIGINT)
-        left.wait(0.2)  # it does not leave: only a reader that leaves ends this wait
+        wait_for(is_beyond_the_interrupt, "the reader waits again, or has left")
         ran.append("interrupted")
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         with pytest.raises(KeyboardInterrupt), Outlet() as outlet:
             outlet.put(interrupt, key="a", size=1)
