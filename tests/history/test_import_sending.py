@@ -75,10 +75,10 @@ def test_interrupt_waits_for_the_jobs_that_run() -> None:
     def is_beyond_the_interrupt() -> bool:
         calls = names_of_calls(reader)
         is_handled = interrupted.is_set() and "on_interrupt" not in calls
-        return is_handled and ("join" in calls or left.is_set())
+        return is_handled and ("_join" in calls or left.is_set())
 
     def interrupt() -> None:
-        wait_for(lambda: "join" in names_of_calls(reader), "the reader waits")
+        wait_for(lambda: "_join" in names_of_calls(reader), "the reader waits")
         os.kill(os.getpid(), signal.SIGINT)
         wait_for(is_beyond_the_interrupt, "the reader waits again, or has left")
         ran.append("interrupted")

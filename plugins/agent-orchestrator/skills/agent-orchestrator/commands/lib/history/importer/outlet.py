@@ -26,6 +26,7 @@ class Outlet:
         self.waiting_bytes = 0
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
+        self._open_lanes = LANES
         self._threads = [
             threading.Thread(target=self._run, args=(lane,), name="import sender", daemon=True)
             for lane in self._lanes
@@ -60,8 +61,9 @@ class Outlet:
     def _join(self) -> None:
         for lane in self._lanes:
             self._add(lane, None, 0)
-        for thread in self._threads:
-            thread.join()
+        # Not `Thread.join`: in Python 3.11 an interrupted one takes a running thread as ended.
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open_lanes)
 
     def put(self, job: Job, *, key: str, size: int) -> None:
         """Run a job later, which holds `size` bytes; wait while too many bytes are waiting.
@@ -106,3 +108,6 @@ class Outlet:
                     with self._changed:
                         self._changed.notify_all()
             del job  # it holds its bytes
+        with self._changed:
+            self._open_lanes -= 1
+            self._changed.notify_all()
