@@ -236,7 +236,7 @@ def test_name_of_200_unicode_characters_is_valid(
         ),
         (
             ["x", "-p", "hi", "--", "cat"],
-            "-- PROGRAM goes with --executor command, not claude",
+            "-- PROGRAM goes with --executor command or acp, not claude",
         ),
         (["x", "--agent", "missing", "-p", "hi"], "no agent 'missing'; no agents are defined"),
     ],

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from agent_orchestrator.acp.presets import PRESETS
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.console.output import local_time
+from agent_orchestrator.runs.executor_table import EXECUTORS
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError
 from agent_orchestrator.sessions.next_run import Given, plan_next
@@ -352,9 +354,10 @@ def test_unknown_executor_is_reported(
     records.create_named_session(new_id(), "x", project_dir=str(project), executor="magic")
     (session,) = records.find_sessions(project_dir=str(project))
     records.add_event(session["session_id"], {"event_type": "session_stop"})
-    assert shell.run("ao-resume", "x", "-p", "hi") == Ended(
-        USAGE, "", "ao-resume: unknown executor 'magic'; known executors: claude, codex, command\n"
-    )
+    ended = shell.run("ao-resume", "x", "-p", "hi")
+    assert (ended.exit_code, ended.stdout) == (USAGE, "")
+    known = f"known executors: {', '.join([*EXECUTORS, *PRESETS])}; others are added in "
+    assert ended.stderr.startswith(f"ao-resume: unknown executor 'magic'; {known}")
 
 
 def test_failed_resume_fails_the_session(

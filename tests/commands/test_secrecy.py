@@ -97,6 +97,7 @@ def test_token_is_only_in_the_discovery_file(
 
 MARKER = "a-value-that-no-agent-may-read"
 BELIEVED_BY_COMMANDS = {
+    "AGENT_ORCHESTRATOR_ASK",
     "AGENT_ORCHESTRATOR_AGENTS_DIR",
     "AGENT_ORCHESTRATOR_PROJECT_DIR",
     "AGENT_ORCHESTRATOR_SESSIONS_DIR",

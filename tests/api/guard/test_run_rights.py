@@ -10,7 +10,6 @@ from tests.api.guard.family import Family, make_family, open_next
 from tests.api.guard.run_routes import (
     FAMILY,
     OF_AGENTS,
-    OWN,
     REACHED,
     READ,
     ROUTES,
@@ -52,7 +51,7 @@ def test_table_has_every_route() -> None:
 def test_run_token_reaches_the_sessions_of_the_table(
     manager: RunningManager, api: Api, family: Family, route: Route
 ) -> None:
-    with undisturbed(family, REACHED[route], manager, api) as used:
+    with undisturbed(family, route, REACHED[route], manager, api) as used:
         assert reached_by(manager, used, used.token, route) == REACHED[route]
 
 
@@ -60,7 +59,7 @@ def test_run_token_reaches_the_sessions_of_the_table(
 def test_agent_token_appends_creates_reads_and_leads_those_below(
     manager: RunningManager, api: Api, family: Family, route: Route
 ) -> None:
-    with undisturbed(family, OF_AGENTS[route], manager, api) as used:
+    with undisturbed(family, route, OF_AGENTS[route], manager, api) as used:
         assert reached_by(manager, used, used.agent_token, route) == OF_AGENTS[route]
 
 
@@ -86,10 +85,10 @@ def test_agent_may_not_order_itself_or_upwards(
 
 @contextmanager
 def undisturbed(
-    shared: Family, reached: set[str], manager: RunningManager, api: Api
+    shared: Family, route: Route, reached: set[str], manager: RunningManager, api: Api
 ) -> Iterator[Family]:
-    """Yield a new family if the request changes the state of the run, and the shared one if not."""
-    if reached is not OWN:
+    """Yield a new family if the request can change a session, and the shared one if not."""
+    if route[0] in ("GET", "HEAD", "WebSocket") or not reached:
         yield shared
         return
     made = make_family(manager, api)

@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
 from tests.api.guard.family import Family, make_family
+from tests.api.guard.run_token import new
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.mcp_call import ACCEPT, Called, call, messages_in, send, tools_of
@@ -174,7 +175,8 @@ def test_token_is_good_for_calls_after_a_restart(own: RunningManager) -> None:
 def test_twenty_waits_leave_room_for_other_requests(
     manager: RunningManager, family: Family, api: Api
 ) -> None:
-    child = family.ids["child"]
+    child = str(uuid4())
+    assert family.run.post("/sessions", new(child)).status == 201
 
     def wait() -> Called:
         with tools_of(manager, family.agent_token) as agent:

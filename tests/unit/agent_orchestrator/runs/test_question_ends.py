@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from itertools import permutations
 
 import pytest
 
@@ -11,7 +12,6 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event
 from agent_orchestrator.executors.questions import Verdict
 from agent_orchestrator.runs.drive import StopOrder, drive
-from tests.support.campaign import Campaign
 from tests.support.loops import SteppedLoop, run, run_stepped
 from tests.unit.agent_orchestrator.runs.asked_questions import Scene
 
@@ -69,11 +69,10 @@ def test_end_of_the_run_cancels_open_questions_first(ends: bool) -> None:
     assert [event["decision"] for event in scene.decided] == ["cancelled"] * 2
 
 
-def test_answer_time_out_and_stop_at_once_give_one_decision(campaign: Campaign) -> None:
-    """The order of the answer, the time limit, the stop and the withdrawal is random."""
+def test_answer_time_out_and_stop_at_once_give_one_decision() -> None:
+    """Answers, the stop and the withdrawal come in every order, at the time limit or before."""
 
-    async def play(loop: SteppedLoop, number: int) -> str:
-        chance = campaign.chance(number)
+    async def play(loop: SteppedLoop, order: tuple[int, ...], *, is_early: bool) -> str:
         scene = Scene("10")
         asking = await scene.ask()
         settled: list[str] = []
@@ -81,7 +80,6 @@ def test_answer_time_out_and_stop_at_once_give_one_decision(campaign: Campaign) 
         def answer(choice: str) -> None:
             settled.append(scene.answer(choice=choice)[0])
 
-        # The first half has its effect at the moment of the time limit.
         acts: list[Callable[[], object]] = [
             lambda: answer("allow"),
             lambda: answer("deny"),
@@ -89,9 +87,9 @@ def test_answer_time_out_and_stop_at_once_give_one_decision(campaign: Campaign) 
             scene.questions.end,
             asking.cancel,
         ]
-        chosen = chance.sample(acts, chance.randint(1, 3))
+        chosen = [acts[index] for index in order]
         loop.call_at(loop.time() + 10, lambda: [act() for act in chosen])
-        if chance.random() < 0.5:
+        if is_early:
             loop.call_soon(lambda: [act() for act in chosen])
         await loop.advance(10)
         await asyncio.wait({asking})
@@ -103,8 +101,12 @@ def test_answer_time_out_and_stop_at_once_give_one_decision(campaign: Campaign) 
         return str(decided)
 
     async def whole(loop: SteppedLoop) -> list[str]:
-        return [await play(loop, n) for n in range(campaign.count(short=100, long=1000))]
+        orders = [order for length in (1, 2, 3) for order in permutations(range(5), length)]
+        return [
+            await play(loop, order, is_early=is_early)
+            for order in orders
+            for is_early in (False, True)
+        ]
 
     decided = run_stepped(whole)
     assert {"allow", "deny", "timed_out", "cancelled"} <= set(decided)
-    campaign.tell(f"{len(decided)} races of an answer, one decision each")

@@ -100,12 +100,14 @@ def test_stopping_manager_answers_a_wait_at_once(tmp_path: Path) -> None:
     run(act())
 
 
-def test_deleted_session_ends_its_wait(tmp_path: Path) -> None:
+def test_deleted_session_ends_its_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PROGRESS_SECONDS", 0.01)
+
     async def act() -> None:
         async with leading(tmp_path) as lead:
             child = await lead.create("child")
             wait = asyncio.create_task(lead.call("wait_sessions", sessions=[child], seconds=45))
-            await asyncio.sleep(0)
+            await lead.has_progress.wait()
             await lead.manager.delete_session(child, force=True)
             answer = await wait
             assert (answer["ended"], answer["still_running"]) == ([], [])
