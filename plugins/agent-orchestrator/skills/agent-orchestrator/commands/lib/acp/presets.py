@@ -1,4 +1,4 @@
-"""The table of known agents. Each value was measured with the agent's real program."""
+"""The table of known agents. `docs/reference/acp.md` has the evidence for its values."""
 
 from __future__ import annotations
 
