@@ -31,7 +31,7 @@ CLIENT_ROOMS = [
     "cli", "mcp", "console", "sessions", "upkeep", "history.importer", "runs", "acp", "claude",
     "codex", "history.formats.claude", "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
-    "history.formats", "history", "transcripts", "executors", "outbox", "agents", "client",
+    "history.formats", "history", "transcripts", "rpc", "executors", "outbox", "agents", "client",
     "events", "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.executors import json_lines
-from agent_orchestrator.executors.json_rpc import (
+from agent_orchestrator.machine.processes import Child
+from agent_orchestrator.rpc import json_lines
+from agent_orchestrator.rpc.json_rpc import (
     Call,
     JsonRpc,
     Notification,
     PeerGoneError,
     RpcError,
 )
-from agent_orchestrator.machine.processes import Child
 from tests.support.loops import run
 from tests.support.rows import each_row
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from ..agents.agent import Agent
 from ..events.event import Event
-from ..events.output_text import OutputText
 from ..events.prepare import create_event
 from ..executors.base import Execution, ExecutorError
-from ..executors.exec_error import explain
-from ..executors.json_rpc import JsonRpc, PeerGoneError, RpcError
-from ..executors.pipes import Drain
-from ..machine.processes import Child, Grace
+from ..executors.start_program import NotStartedError, start_program
+from ..machine.processes import Child
+from ..rpc.agent_process import AgentProcess
+from ..rpc.json_rpc import PeerGoneError, RpcError
 from .preset import Mode, Preset
 
 Json = dict[str, Any]
@@ -23,16 +22,13 @@ AUTHENTICATION_REQUIRED = -32000
 _CLIENT = {"name": "agent-orchestrator", "version": "1"}
 
 
-class Connection:
+class Connection(AgentProcess):
     """A started agent."""
 
     def __init__(self, child: Child, execution: Execution, preset: Preset) -> None:
-        self._child = child
+        super().__init__(child)
         self._execution = execution
         self._preset = preset
-        self.rpc = JsonRpc(child)
-        self.stderr = OutputText()
-        self._drain = Drain(child, 2, self.stderr.add)
         self._capabilities: Json = {}
         self.session_id: str | None = None
         """The agent's id of the conversation."""
@@ -44,9 +40,6 @@ class Connection:
         Raises:
             ExecutorError: the agent or the project directory is missing.
         """
-        directory = execution.spec.project_dir
-        if not directory.is_dir():
-            raise ExecutorError(f"the project directory {directory} does not exist")
         command = preset.command or execution.spec.command
         environment = {
             **{name: value for name, value in execution.environment.items() if preset.passes(name)},
@@ -54,18 +47,11 @@ class Connection:
             **mode.environment,
         }
         try:
-            child = await Child.start(
-                command, environment=environment, directory=directory, spared=execution.spared
-            )
-        except (OSError, ValueError) as exc:
-            why = explain(command[0], exc, directory=directory, environment=environment)
+            child = await start_program(command, execution, environment)
+        except NotStartedError as exc:
             hint = f" ({preset.how_to_install})" if preset.how_to_install else ""
-            raise ExecutorError(f"{preset.agent} did not start: {why}{hint}") from exc
+            raise ExecutorError(f"{preset.agent} did not start: {exc}{hint}") from exc
         return cls(child, execution, preset)
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._child.exit_code
 
     async def open(self, mode: Mode) -> None:
         """Begin or continue the conversation, in this mode and with the model of the run.
@@ -215,30 +201,6 @@ class Connection:
         if is_login and self._preset.how_to_log_in:
             return f"{message} ({self._preset.how_to_log_in})"
         return message
-
-    def end_input(self) -> None:
-        """Close the agent's stdin, at which it ends."""
-        self._child.stdin.close()
-
-    async def wait(self) -> None:
-        await self._child.wait()
-
-    async def stop(self, grace: Grace | None = None) -> None:
-        """Stop the agent and all processes of the run."""
-        await self._child.stop(grace)
-
-    async def close(self) -> None:
-        """Stop the remaining processes, and read the rest of stderr."""
-        try:
-            await self._child.stop()
-        finally:
-            await self._drain.finish()
-            self.stderr.add(b"", final=True)
-            self._child.close()
-
-    def last_lines(self, count: int = 10) -> str:
-        """Return the last lines of stderr, for a message to a person."""
-        return self.stderr.last_lines(count)
 
     def notes(self) -> list[Event]:
         """Return an event for stderr, and one for the lines on stdout that are not messages."""

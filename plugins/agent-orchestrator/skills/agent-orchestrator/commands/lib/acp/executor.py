@@ -11,15 +11,17 @@ import contextlib
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Iterable
-from typing import Any
+from functools import partial
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
-from ..executors.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..executors.event_reader import EventReader
 from ..executors.permission_modes import effective_mode
 from ..executors.questions import Choice, Decision, Question, Verdict
-from ..machine.processes import Grace
+from ..machine.processes import Grace, within
+from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..rpc.message_reader import MessageReader
 from .connection import Connection
 from .ending import death, session_stop, turn_failure
 from .permissions import CANCELLED, answer_to, choices_of, granted, question_of
@@ -48,7 +50,6 @@ class AcpExecutor:
         self._mode = Mode()
         """Set at the beginning of the run."""
         self._connection: Connection | None = None
-        self._reading: asyncio.Future[Notification | Call | None] | None = None
         self._asking: dict[int | str, tuple[Call, asyncio.Task[None]]] = {}
         """The open questions, by the id of their call."""
         self._kept: deque[tuple[str, str]] = deque()
@@ -61,8 +62,6 @@ class AcpExecutor:
         self._turn_over = asyncio.Event()
         self._failure: str | None = None
         self._is_dead = False
-        self._breakdown: str | None = None
-        """Reason why reading failed before the agent ended; None if it did not fail."""
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         """Run the turn of the prompt, and those of messages that came during it."""
@@ -77,34 +76,24 @@ class AcpExecutor:
         )
         connection = await Connection.start(self._execution, self._preset, self._mode)
         self._connection = connection
-        late: list[Event] = []
-        is_stopped = False
+        self._messages = MessageReader(connection.rpc.messages(), self._handle)
         try:
             async with contextlib.aclosing(self._events(connection, prompt)) as events:
-                while True:
-                    # Shielded: a cancelled read would lose the events that it is about to return.
-                    reading = asyncio.ensure_future(anext(events, None))
-                    try:
-                        event = await asyncio.shield(reading)
-                    except asyncio.CancelledError:
-                        is_stopped = True
-                        late = await self._last_words(connection, reading, events)
-                        break
-                    if event is None:
-                        break
+                reader = EventReader(events, partial(self._begin_stop, connection))
+                while (event := await reader.next()) is not None:
                     yield event
         finally:
             self._connection = None
             self._drop_questions()
             await connection.close()
-        for event in (*late, *self._translation.last_events(), *connection.notes()):
+        for event in (*self._translation.last_events(), *connection.notes()):
             yield event
         for event in self._untold():
             yield event
-        if is_stopped:
+        if reader.is_stopped:
             raise asyncio.CancelledError
         if self._is_dead:
-            self._failure = death(self._preset, connection, self._breakdown)
+            self._failure = death(self._preset, connection, self._messages.breakdown)
         yield session_stop(connection, self._failure)
 
     async def send(self, text: str, message_id: str) -> None:
@@ -129,11 +118,10 @@ class AcpExecutor:
 
     async def _events(self, connection: Connection, prompt: str) -> AsyncGenerator[Event, None]:
         """Yield the events until the agent has ended."""
-        async with contextlib.aclosing(connection.rpc.messages()) as messages:
-            self._messages = messages
+        async with contextlib.aclosing(self._messages) as messages:
             try:
                 self._translation.is_replaying = self._execution.continues.resume
-                async for event in self._until(connection.open(self._mode)):
+                async for event in messages.until(connection.open(self._mode)):
                     yield event
                 self._translation.is_replaying = False
                 self._translation.session_id = connection.session_id
@@ -146,13 +134,10 @@ class AcpExecutor:
                     texts = self._next_texts()
                 self._is_prompted = False
                 connection.end_input()
-                async for event in self._until(_within(END_SECONDS, connection.wait())):
+                async for event in messages.until(within(END_SECONDS, connection.wait())):
                     yield event
             finally:
                 self._is_prompted = False
-                if self._reading is not None:
-                    self._reading.cancel()
-                    await asyncio.wait({self._reading})
 
     def _first_texts(self, prompt: str) -> list[str]:
         """Return the texts of the first prompt. The protocol has no place for instructions."""
@@ -177,11 +162,11 @@ class AcpExecutor:
         work.add_done_callback(lambda _: self._turn_over.set())
         answer = None
         try:
-            async for event in self._until(work):
+            async for event in self._messages.until(work):
                 yield event
             answer = work.result()
             while self._joined:  # the agent answers them with the turn that they have joined
-                async for event in self._until(_all_of(self._joined)):
+                async for event in self._messages.until(_all_of(self._joined)):
                     yield event
         except RpcError as exc:
             self._failure = f"{self._preset.agent} failed: {connection.advice(exc)}"
@@ -198,39 +183,6 @@ class AcpExecutor:
         # A refusal with a text ends a turn too: the text is the next one.
         if not (self._kept and self._translation.was_refused):
             self._failure = failure
-
-    async def _until(self, work: Awaitable[object]) -> AsyncGenerator[Event, None]:
-        """Yield the events of all messages until `work` is done or the agent ends."""
-        task: asyncio.Future[Any] = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                if self._reading is None:
-                    self._reading = asyncio.ensure_future(anext(self._messages, None))
-                await asyncio.wait({task, self._reading}, return_when=asyncio.FIRST_COMPLETED)
-                if not self._reading.done():
-                    break
-                message = self._take()
-                if message is None:
-                    await asyncio.wait({task})
-                    break
-                async for event in self._handle(message):
-                    yield event
-            await task
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-    def _take(self) -> Notification | Call | None:
-        """Return the message that was read; None after the last one."""
-        assert self._reading is not None  # its caller has awaited it
-        try:
-            message = self._reading.result()
-        except PeerGoneError as exc:
-            self._breakdown = self._breakdown or str(exc)
-            message = None
-        if message is not None:
-            self._reading = None
-        return message
 
     async def _handle(self, message: Notification | Call) -> AsyncGenerator[Event, None]:
         translation = self._translation
@@ -311,22 +263,9 @@ class AcpExecutor:
         self._asking.clear()
         return calls
 
-    async def _last_words(
-        self,
-        connection: Connection,
-        reading: asyncio.Future[Event | None],
-        events: AsyncGenerator[Event, None],
-    ) -> list[Event]:
-        """Stop the agent, and return the events of its last output."""
+    def _begin_stop(self, connection: Connection) -> Awaitable[None]:
         self._is_stopping = True
-        stopping = asyncio.create_task(self._stop(connection), name="stop agent")
-        try:
-            first = await reading
-            return [] if first is None else [first, *[event async for event in events]]
-        except ExecutorError:  # it was stopped before it had started
-            return []
-        finally:
-            await stopping
+        return self._stop(connection)
 
     async def _stop(self, connection: Connection) -> None:
         """Cancel the turn, so that the agent records its end, and then stop all processes."""
@@ -335,11 +274,9 @@ class AcpExecutor:
             await connection.rpc.answer(call, CANCELLED)
         if self._is_prompted:
             await connection.cancel()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CANCEL_SECONDS):
-                    await self._turn_over.wait()
+            await within(CANCEL_SECONDS, self._turn_over.wait())
             connection.end_input()
-            await _within(CANCEL_SECONDS, connection.wait())
+            await within(CANCEL_SECONDS, connection.wait())
         await connection.stop(self._grace)
 
     def _untold(self) -> list[Event]:
@@ -365,9 +302,3 @@ def _mode_of(execution: Execution, preset: Preset) -> Mode:
 
 async def _all_of(tasks: Iterable[asyncio.Task[None]]) -> None:
     await asyncio.wait(set(tasks))
-
-
-async def _within(seconds: float, work: Awaitable[object]) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await work

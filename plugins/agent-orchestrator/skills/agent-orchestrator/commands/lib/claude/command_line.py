@@ -9,7 +9,6 @@ the messages. Importing this module imports the SDK.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import shutil
@@ -25,7 +24,7 @@ from ..events.prepare import storable
 from ..executors.base import Execution, ExecutorError, RunSpec
 from ..executors.permission_modes import effective_mode
 from ..executors.pipes import Drain, read_stdout
-from ..machine.processes import Child, Grace
+from ..machine.processes import Child, Grace, within
 from .mcp_servers import allowed_tools, arguments_of_servers, built_in_tools
 from .usage import RequestCounter
 
@@ -209,9 +208,7 @@ class CommandLine(Transport):
     async def wait(self, seconds: float) -> None:
         """Wait up to `seconds` for the end of the CLI, and read the rest of its stderr."""
         if self._child is not None and self._drain is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._child.wait()
+            await within(seconds, self._child.wait())
             await self._drain.finish()
             self.stderr.add(b"", final=True)
 

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
+from ..executors.event_reader import EventReader
 from ..machine.processes import Child, Grace, shell_exit_code, signal_name
 from .mcp_servers import clash_of, servers_of
 from .sdk import import_sdk
@@ -96,22 +97,11 @@ class ClaudeExecutor:
 
                 self._permissions = Permissions(self._execution.ask, cli.sent_calls, translation)
             client = ClaudeSDKClient(self._options(), transport=cli)
-            late: list[Event] = []
-            is_stopped = False
             try:
                 await self._begin(client, cli, prompt, prompt_id)
                 async with contextlib.aclosing(self._messages(client, cli, translation)) as events:
-                    while True:
-                        # Shielded: a cancelled SDK loses the message that it is about to return.
-                        reading = asyncio.ensure_future(anext(events, None))
-                        try:
-                            event = await asyncio.shield(reading)
-                        except asyncio.CancelledError:
-                            is_stopped = True
-                            late = await self._last_words(cli, reading, events)
-                            break
-                        if event is None:
-                            break
+                    reader = EventReader(events, partial(self._stop, cli))
+                    while (event := await reader.next()) is not None:
                         yield event
             finally:
                 # Closed here first: the SDK may be interrupted before it does.
@@ -119,11 +109,11 @@ class ClaudeExecutor:
                     await cli.close()
                 finally:
                     await client.disconnect()
-        for event in (*late, *translation.last_events()):
+        for event in translation.last_events():
             yield event
         if cli.stderr.characters:
             yield create_event("diagnostic", **cli.stderr.fields())
-        if is_stopped:
+        if reader.is_stopped:
             raise asyncio.CancelledError
         yield _session_stop(translation, cli)
 
@@ -216,20 +206,9 @@ class ClaudeExecutor:
         self._conversation_id = found
         return found
 
-    async def _last_words(
-        self,
-        cli: CommandLine,
-        reading: asyncio.Future[Event | None],
-        events: AsyncGenerator[Event, None],
-    ) -> list[Event]:
-        """Stop the CLI, and return the events of its last output and its usage."""
+    def _stop(self, cli: CommandLine) -> Awaitable[None]:
         self._client = None
-        stopping = asyncio.create_task(cli.stop(self._grace), name="stop claude")
-        try:
-            first = await reading
-            return [] if first is None else [first, *[event async for event in events]]
-        finally:
-            await stopping
+        return cli.stop(self._grace)
 
     async def _note_result(self, result: ResultMessage, cli: CommandLine) -> None:
         """Close the CLI's input once every message to it has its result."""

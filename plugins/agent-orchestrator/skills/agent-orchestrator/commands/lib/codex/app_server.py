@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any, Self
 
-from ..events.output_text import OutputText
-from ..executors.base import Execution, ExecutorError
-from ..executors.exec_error import explain
-from ..executors.json_rpc import JsonRpc
-from ..executors.pipes import Drain
+from ..executors.base import Execution
+from ..executors.start_program import start_program
 from ..history.formats.codex.format import ORIGINATOR
-from ..machine.processes import Child, Grace
+from ..machine.processes import Child
+from ..rpc.agent_process import AgentProcess
 
 ARGUMENTS = ("-c", "check_for_update_on_startup=false", "app-server", "--listen", "stdio://")
 CLIENT: dict[str, Any] = {
@@ -27,15 +24,11 @@ STDERR_BYTES_LIMIT = 64 * 1024
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class AppServer:
+class AppServer(AgentProcess):
     """A running app-server. Its messages are read by its caller."""
 
     def __init__(self, child: Child) -> None:
-        self._child = child
-        self._stderr = OutputText(STDERR_BYTES_LIMIT)
-        self._drain = Drain(child, 2, self._stderr.add)
-        self._is_closed = False
-        self.rpc = JsonRpc(child, has_header=False)
+        super().__init__(child, has_header=False, stderr_limit=STDERR_BYTES_LIMIT)
 
     @classmethod
     async def start(cls, execution: Execution, path: str) -> Self:
@@ -44,24 +37,8 @@ class AppServer:
         Raises:
             ExecutorError: the program or the project's directory cannot be used.
         """
-        directory, environment = execution.spec.project_dir, execution.environment
-        if not directory.is_dir():
-            raise ExecutorError(f"the project directory {directory} does not exist")
-        try:
-            child = await Child.start(
-                [path, *ARGUMENTS],
-                environment={**environment, "PWD": str(directory)},
-                directory=directory,
-                spared=execution.spared,
-            )
-        except (OSError, ValueError) as exc:
-            why = explain(path, exc, directory=directory, environment=environment)
-            raise ExecutorError(why) from exc
-        return cls(child)
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._child.exit_code
+        environment = {**execution.environment, "PWD": str(execution.spec.project_dir)}
+        return cls(await start_program([path, *ARGUMENTS], execution, environment))
 
     async def initialize(self) -> None:
         """Begin the connection. Nothing else may be asked for before.
@@ -73,31 +50,6 @@ class AppServer:
         await self.rpc.request("initialize", CLIENT)
         await self.rpc.notify("initialized")
 
-    def end_input(self) -> None:
-        """Close the input, which ends the process and its tools."""
-        self._child.stdin.close()
-
-    async def wait(self) -> None:
-        """Wait for the end of the process."""
-        await self._child.wait()
-
-    async def stop(self, grace: Grace | None = None) -> None:
-        """Stop the process with all its tools. Its output can still be read."""
-        await self._child.stop(grace)
-
-    async def close(self) -> None:
-        """Release the process, and stop all tools that are left of it."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            await self._child.stop()
-        finally:
-            await self._drain.finish()
-            self._stderr.add(b"", final=True)
-            with contextlib.suppress(OSError):
-                self._child.close()
-
-    def last_lines(self, count: int) -> str:
-        """Return the last lines on stderr. Call it after `close`."""
-        return _COLOUR.sub("", self._stderr.last_lines(count))
+    def last_lines(self, count: int = 10) -> str:
+        """Return the last lines of stderr without colours. Call it after `close`."""
+        return _COLOUR.sub("", super().last_lines(count))

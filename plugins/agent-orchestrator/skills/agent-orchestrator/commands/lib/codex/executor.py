@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
-from ..executors.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..executors.event_reader import EventReader
 from ..executors.questions import Decision, Verdict
-from ..machine.processes import Grace
+from ..machine.processes import Grace, within
+from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
+from ..rpc.message_reader import MessageReader
 from ..transcripts.names import PROJECT_KEY
 from . import questions
 from .app_server import AppServer
@@ -55,7 +58,6 @@ class CodexExecutor:
         self._translation = Translation()
         self._rollout: Rollout | None = None
         self._server: AppServer | None = None
-        self._reading: asyncio.Future[Notification | Call | None] | None = None
         self._asking: dict[int | str, asyncio.Task[None]] = {}
         """The open questions, by the id of their call."""
         self._is_over = asyncio.Event()
@@ -64,8 +66,6 @@ class CodexExecutor:
         self._starting = set(agent.mcp_servers if agent else ())
         """The MCP servers of the definition that have not started yet."""
         self._are_started = asyncio.Event()
-        self._breakdown: str | None = None
-        """Reason why reading failed before Codex ended; None if it did not fail."""
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         """Run one turn of the thread."""
@@ -74,33 +74,23 @@ class CodexExecutor:
         self._translation.note_message(prompt_id)
         path = self._codex_path or find_codex(self._execution.environment)
         server = self._server = await AppServer.start(self._execution, path)
-        late: list[Event] = []
-        is_stopped = False
+        self._messages = MessageReader(server.rpc.messages(), self._handle, at_end=self._note_end)
         try:
             async with contextlib.aclosing(self._events(server, prompt, prompt_id)) as events:
-                while True:
-                    # Shielded: a cancelled read would lose the events that it is about to return.
-                    reading = asyncio.ensure_future(anext(events, None))
-                    try:
-                        event = await asyncio.shield(reading)
-                    except asyncio.CancelledError:
-                        is_stopped = True
-                        late = await self._last_words(server, reading, events)
-                        break
-                    if event is None:
-                        break
+                reader = EventReader(events, partial(self._stop, server))
+                while (event := await reader.next()) is not None:
                     yield event
         finally:
             self._server = None
             self._withdraw_questions()
             await server.close()
-        for event in (*late, *[each async for each in self._recorded()]):
+        async for event in self._recorded():
             yield event
         for event in self._translation.last_events():
             yield event
-        if is_stopped:
+        if reader.is_stopped:
             raise asyncio.CancelledError
-        yield session_stop(self._translation, server, self._breakdown)
+        yield session_stop(self._translation, server, self._messages.breakdown)
 
     async def send(self, text: str, message_id: str) -> None:
         """Add a message to the running turn."""
@@ -127,25 +117,19 @@ class CodexExecutor:
         self, server: AppServer, prompt: str, prompt_id: str
     ) -> AsyncGenerator[Event, None]:
         """Yield the events until Codex has ended."""
-        async with contextlib.aclosing(server.rpc.messages()) as messages:
-            self._messages = messages
-            try:
-                async for event in self._until(self._open(server)):
-                    yield event
-                if self._is_new_thread():
-                    await self._name_thread()
-                    yield create_event("conversation", conversation_id=self._translation.thread_id)
-                async for event in self._until(self._begin(server, prompt, prompt_id)):
-                    yield event
-                async for event in self._until(self._is_over.wait()):
-                    yield event
-                server.end_input()
-                async for event in self._until(_within(END_SECONDS, server.wait())):
-                    yield event
-            finally:
-                if self._reading is not None:
-                    self._reading.cancel()
-                    await asyncio.wait({self._reading})
+        async with contextlib.aclosing(self._messages) as messages:
+            async for event in messages.until(self._open(server)):
+                yield event
+            if self._is_new_thread():
+                await self._name_thread()
+                yield create_event("conversation", conversation_id=self._translation.thread_id)
+            async for event in messages.until(self._begin(server, prompt, prompt_id)):
+                yield event
+            async for event in messages.until(self._is_over.wait()):
+                yield event
+            server.end_input()
+            async for event in messages.until(within(END_SECONDS, server.wait())):
+                yield event
 
     def _is_new_thread(self) -> bool:
         continues = self._execution.continues
@@ -181,7 +165,7 @@ class CodexExecutor:
             if method == "thread/resume":
                 await self._rollout.skip()
         if self._starting:
-            await _within(SERVERS_SECONDS, self._are_started.wait())
+            await within(SERVERS_SECONDS, self._are_started.wait())
 
     async def _begin(self, server: AppServer, prompt: str, prompt_id: str) -> None:
         """Give Codex the prompt. From then on it accepts further messages."""
@@ -202,41 +186,10 @@ class CodexExecutor:
         why = server.last_lines(10) or "it ended without a word"
         return ExecutorError(f"Codex did not start: {why}")
 
-    async def _until(self, work: Coroutine[Any, Any, object]) -> AsyncGenerator[Event, None]:
-        """Yield the events of all messages until `work` is done or Codex ends."""
-        task = asyncio.create_task(work)
-        try:
-            while True:
-                if self._reading is None:
-                    self._reading = asyncio.ensure_future(anext(self._messages, None))
-                both: set[asyncio.Future[Any]] = {task, self._reading}
-                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                if not self._reading.done():
-                    break
-                message = self._take()
-                if message is None:
-                    self._is_over.set()
-                    self._are_started.set()
-                    await asyncio.wait({task})
-                    break
-                async for event in self._handle(message):
-                    yield event
-            await task
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-    def _take(self) -> Notification | Call | None:
-        """Return the message that was read; None at the end of the output."""
-        assert self._reading is not None  # its caller has awaited it
-        try:
-            message = self._reading.result()
-        except PeerGoneError as exc:
-            self._breakdown = self._breakdown or str(exc)
-            message = None
-        if message is not None:
-            self._reading = None
-        return message
+    def _note_end(self) -> None:
+        """Note that Codex has ended, for the tasks that wait."""
+        self._is_over.set()
+        self._are_started.set()
 
     async def _handle(self, message: Notification | Call) -> AsyncGenerator[Event, None]:
         if not message.method.lower().endswith("delta"):
@@ -312,22 +265,6 @@ class CodexExecutor:
             task.cancel()
         self._asking.clear()
 
-    async def _last_words(
-        self,
-        server: AppServer,
-        reading: asyncio.Future[Event | None],
-        events: AsyncGenerator[Event, None],
-    ) -> list[Event]:
-        """Stop Codex, and return the events of its last output."""
-        stopping = asyncio.create_task(self._stop(server), name="stop codex")
-        try:
-            first = await reading
-            return [] if first is None else [first, *[event async for event in events]]
-        except ExecutorError:  # it was stopped before it had started
-            return []
-        finally:
-            await stopping
-
     async def _stop(self, server: AppServer) -> None:
         """Interrupt the turn, so that Codex records its end, and then stop all processes."""
         self._withdraw_questions()
@@ -339,12 +276,6 @@ class CodexExecutor:
                     await self._is_over.wait()
         server.end_input()
         await server.stop(self._grace)
-
-
-async def _within(seconds: float, work: Awaitable[object]) -> None:
-    """Await work for a limited time."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(work, seconds)
 
 
 def _advice(error: RpcError) -> str:

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..executors.json_rpc import Call
 from ..executors.questions import (
     Choice,
     ChoiceKind,
@@ -21,6 +20,7 @@ from ..executors.questions import (
     QuestionKind,
     Verdict,
 )
+from ..rpc.json_rpc import Call
 from .translation import Translation
 
 Json = dict[str, Any]

@@ -14,11 +14,11 @@ from contextlib import aclosing
 from pathlib import Path
 
 from ..events.prepare import CHUNK_BYTES
-from ..executors.json_lines import read_lines
 from ..history.format import Place
 from ..history.formats.codex.memory import Memory
 from ..history.formats.codex.parser import CodexParser
 from ..history.items import BrokenRecordError, Item
+from ..rpc.json_lines import read_lines
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..events.event import Event
 from ..events.prepare import create_event, prepare, text_content
-from ..executors.json_rpc import Notification
 from ..history.items import FoundEvent, Item, ModelRequest
+from ..rpc.json_rpc import Notification
 from .usage import usage_event
 
 Json = dict[str, Any]

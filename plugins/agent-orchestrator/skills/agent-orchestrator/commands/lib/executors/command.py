@@ -15,9 +15,9 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..machine.processes import Child, shell_exit_code, signal_name, to_its_end
 from .base import Execution, ExecutorError
-from .exec_error import explain
 from .output import PART_CHARS, Output
 from .pipes import Drain
+from .start_program import start_program
 
 PIPE_GRACE_SECONDS = 2.0
 """Time after the program's end that its child processes may hold its output open."""
@@ -116,21 +116,7 @@ class CommandExecutor:
                 "the executor 'command' needs a program: give one after `--`, "
                 "or as `command` in the agent's definition"
             )
-        program, directory = self._spec.command[0], self._spec.project_dir
-        if not directory.is_dir():
-            raise ExecutorError(f"the project directory {directory} does not exist")
-        try:
-            return await Child.start(
-                self._spec.command,
-                environment=self._execution.environment,
-                directory=directory,
-                spared=self._execution.spared,
-            )
-        except (OSError, ValueError) as exc:
-            reason = explain(
-                program, exc, directory=directory, environment=self._execution.environment
-            )
-            raise ExecutorError(reason) from exc
+        return await start_program(self._spec.command, self._execution, self._execution.environment)
 
     async def _converse(self, child: Child, prompt: str, drains: Sequence[Drain]) -> None:
         """Serve all pipes at once, so that none fills up, until no process of the run writes."""

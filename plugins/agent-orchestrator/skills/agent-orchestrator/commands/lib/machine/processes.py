@@ -18,7 +18,7 @@ import os
 import signal
 import uuid
 from asyncio.subprocess import PIPE, SubprocessStreamProtocol
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar, cast
@@ -179,6 +179,13 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
     return task.result(), is_cancelled
 
 
+async def within(seconds: float, work: Awaitable[object]) -> None:
+    """Await work for a limited time; at the limit, it is cancelled."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work
+
+
 class _Pipes(SubprocessStreamProtocol):
     """The pipes as streams, and the end of the program, independent of its pipes.
 
@@ -274,8 +281,7 @@ class Child:
     async def stop(self, grace: Grace | None = None) -> None:
         """Stop the program and every process of its run; see `RunProcesses.stop`."""
         await self.processes.stop(grace)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait(), KILL_GRACE_SECONDS)
+        await within(KILL_GRACE_SECONDS, self.wait())
 
     def pipe(self, number: int) -> IO[bytes]:
         """Return our end of stdin (0), stdout (1) or stderr (2)."""

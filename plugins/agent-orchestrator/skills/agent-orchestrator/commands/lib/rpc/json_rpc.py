@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from ..events.output_text import OutputText
 from ..events.prepare import storable
+from ..executors.pipes import read_stdout
 from ..machine.processes import Child
 from .json_lines import Line, TooLongError, read_lines
-from .pipes import read_stdout
 
 Json = dict[str, Any]
 

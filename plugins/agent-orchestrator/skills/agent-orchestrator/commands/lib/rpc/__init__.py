@@ -1,0 +1,1 @@
+"""Agents that speak JSON-RPC over their stdin and stdout."""
