@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shlex
 from contextlib import aclosing
 from typing import Any
 
@@ -12,9 +10,9 @@ import pytest
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import ExecutorError
 from tests.claude.conftest import Claude
-from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import script, tool
+from tests.support.stopped_run import events_until_stopped
 
 
 def events_of(claude: Claude, prompt: str, **changes: Any) -> list[Event]:
@@ -39,24 +37,9 @@ def interrupted_call(claude: Claude) -> list[Event]:
     """Cancel a run during a call of Bash, and wait until its processes are gone."""
     claude.allow("Bash")
 
-    async def act() -> list[Event]:
-        events: list[Event] = []
-
-        async def read(command: str) -> None:
-            async with aclosing(claude.start(script(tool("Bash", command=command)))) as stream:
-                async for event in stream:
-                    events.append(event)
-
-        async with Beacon.open() as beacon:
-            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
-            lingering = await beacon.arrival()
-            reading.cancel()
-            await asyncio.wait({reading})
-            assert reading.cancelled()
-            await lingering.gone()
-        return events
-
-    return run(act())
+    return run(
+        events_until_stopped(lambda command: claude.start(script(tool("Bash", command=command))))
+    )
 
 
 def only(events: list[Event], event_type: str) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, ExecutorError
 from agent_orchestrator.runs.executor_table import create_executor
 from tests.codex.conftest import Codex, compare, only, text_of, told, types_of
-from tests.support.beacon import Beacon
 from tests.support.loops import run
 from tests.support.model_server import ModelServer, script, tool
+from tests.support.stopped_run import events_until_stopped
 
 # These tests run one after another: concurrent agents would only slow each other down.
 pytestmark = pytest.mark.xdist_group("codex-executor")
@@ -162,25 +162,10 @@ def test_message_joins_the_turn_and_a_late_one_is_refused(codex: Codex) -> None:
 
 
 def test_promise_7_stop_leaves_no_process(codex: Codex) -> None:
-    async def act() -> list[Event]:
-        events: list[Event] = []
+    def start(cmd: str) -> AsyncGenerator[Event, None]:
+        return codex.start(script(command(cmd)), permission_mode="bypassPermissions")
 
-        async def read(cmd: str) -> None:
-            async with aclosing(codex.start(script(command(cmd)), **free)) as stream:
-                async for event in stream:
-                    events.append(event)
-
-        free = {"permission_mode": "bypassPermissions"}
-        async with Beacon.open() as beacon:
-            reading = asyncio.ensure_future(read(shlex.join(beacon.command())))
-            lingering = await beacon.arrival()
-            reading.cancel()
-            await asyncio.wait({reading})
-            assert reading.cancelled()
-            await lingering.gone()
-        return events
-
-    events = run(act())
+    events = run(events_until_stopped(start))
     (pre_tool,), (post_tool,) = only(events, "pre_tool"), only(events, "post_tool")
     assert post_tool["tool_use_id"] == pre_tool["tool_use_id"]
     assert post_tool["error"] == "aborted by user"

@@ -16,14 +16,7 @@ from agent_orchestrator.sessions.plan import sealed
 from tests.commands.shell import USAGE, Ended, Shell
 from tests.support.rows import each_row
 
-SAME = Given(
-    project_dir=None,
-    agents_dir=None,
-    agent=None,
-    program=(),
-    model=None,
-    permission_mode=None,
-)
+SAME = Given()
 
 
 @each_row(

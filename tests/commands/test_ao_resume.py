@@ -23,14 +23,7 @@ from tests.support.manager import RunningManager
 from tests.support.recording import json_reply, recording
 from tests.support.waiting import wait_for
 
-NOTHING = Given(
-    project_dir=None,
-    agents_dir=None,
-    agent=None,
-    program=(),
-    model=None,
-    permission_mode=None,
-)
+NOTHING = Given()
 """No option is given: the next run repeats the last one."""
 
 

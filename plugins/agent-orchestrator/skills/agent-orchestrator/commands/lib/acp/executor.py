@@ -18,7 +18,7 @@ from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
 from ..executors.permission_modes import effective_mode
-from ..executors.questions import Choice, Decision, Question, Verdict
+from ..executors.questions import NOT_ASKED, Choice, Decision, Question, Verdict
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
@@ -36,7 +36,6 @@ TIMED_OUT = (
     "No person answered the request for permission in time, so the call was not carried out. No "
     "person has refused it either. Continue without it, or stop and say why you need it."
 )
-_REFUSED = "the permission mode does not allow it, and no person is asked"
 
 
 class AcpExecutor:
@@ -223,13 +222,13 @@ class AcpExecutor:
             task = asyncio.create_task(self._decide(connection, call, choices, question))
             self._asking[call.call_id] = call, task
         else:
-            tool_call.denial = _REFUSED
+            tool_call.denial = NOT_ASKED
             await self._reply(connection, call, choices, Decision(verdict=Verdict.DENY))
             yield create_event(
                 "permission_denied",
                 tool_name=tool_call.name,
                 tool_use_id=tool_call.tool_use_id or None,
-                error=_REFUSED,
+                error=NOT_ASKED,
             )
 
     async def _decide(

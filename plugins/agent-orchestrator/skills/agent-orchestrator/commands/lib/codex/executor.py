@@ -19,7 +19,7 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
-from ..executors.questions import Decision, Verdict
+from ..executors.questions import NOT_ASKED, Decision, Verdict
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
@@ -236,8 +236,7 @@ class CodexExecutor:
             )
             return
         await self._reply(self._server, call, asked, Decision(verdict=Verdict.DENY))
-        why = "the permission mode does not allow it, and no person is asked"
-        yield self._translation.denial(asked.item_id, asked.question.tool_name, why)
+        yield self._translation.denial(asked.item_id, asked.question.tool_name, NOT_ASKED)
 
     async def _decide(self, server: AppServer, call: Call, asked: Asked) -> None:
         """Give Codex the decision of a person. Cancelled if Codex no longer asks."""

@@ -15,6 +15,8 @@ from typing import Any
 
 DENY = "deny"
 FOREVER = "forever"
+NOT_ASKED = "the permission mode does not allow it, and no person is asked"
+"""Error of a call that would need a permission in a run without `Execution.ask`."""
 MAX_DAYS = 365
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)

@@ -36,15 +36,15 @@ TAKEOVER_SECONDS = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """The values that the person gives for the next run; None means as in the last run."""
+    """The values that the person gives for the next run; by default, as in the last run."""
 
-    project_dir: Path | None
-    agents_dir: str | None
-    agent: str | None
+    project_dir: Path | None = None
+    agents_dir: str | None = None
+    agent: str | None = None
     """The name of the agent; an empty text for no agent."""
-    program: tuple[str, ...]
-    model: str | None
-    permission_mode: str | None
+    program: tuple[str, ...] = ()
+    model: str | None = None
+    permission_mode: str | None = None
     ask: str | None = None
 
 

@@ -106,15 +106,7 @@ def _resume(manager: ManagerClient, order: Order) -> Json:
     session = manager.get_session(order.payload["session_id"])
     if session["run"] + 1 != order.payload["run"]:
         raise SessionError(f"session {session['session_name']!r} has been continued since")
-    as_before = Given(
-        project_dir=None,
-        agents_dir=None,
-        agent=None,
-        program=(),
-        model=None,
-        permission_mode=None,
-    )
-    new = _run_of(order, plan_next(manager, session, as_before))
+    new = _run_of(order, plan_next(manager, session, Given()))
     executor = new.spec.executor
     new = replace(new, continues=find_continuation(manager, session, executor, is_fork=False))
     make_room(manager, session, takeover=False)
