@@ -132,6 +132,14 @@ def test_httpx_is_imported_without_its_command_line(shell: Shell, module: str) -
     assert shell.output_of(source) == "False\n"
 
 
+@each_row("module", ["get_result", "list_sessions", "logs", "send", "status", "stop", "wait"])
+def test_command_without_runs_imports_no_executor(shell: Shell, module: str) -> None:
+    source = f"import sys, agent_orchestrator.cli.{module} as command; print(*sys.modules)"
+    modules = shell.output_of(source).split()
+    assert "agent_orchestrator.console.options" in modules
+    assert [name for name in modules if name.startswith("agent_orchestrator.executors.")] == []
+
+
 def finished_session(records: ManagerClient, project: Path) -> str:
     """Create a finished session `x` with an answer in this project; return its id."""
     session_id = uuid4().hex

@@ -10,7 +10,6 @@ from ..console.command import NOT_FOUND, READS, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
 from ..console.output import answer, answer_json
-from ..console.question_text import show_question
 from ..session_client import SessionNotFoundError
 from ..sessions.resolve import resolve
 
@@ -47,7 +46,10 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
         answer_json({**found, "questions": questions} if questions else found)
     else:
         answer(found["status"])
-        for question in questions:
-            show_question(question["event"], session)
+        if questions:
+            from ..console.question_text import show_question  # late: few sessions wait
+
+            for question in questions:
+                show_question(question["event"], session)
     if found["status"] == "not_existent":
         sys.exit(NOT_FOUND)

@@ -9,8 +9,6 @@ from typing import Any
 
 import click
 
-from ..executors.questions import parse_policy
-
 LARGEST_NUMBER = 2**63 - 1
 """The largest `seq` that a database can hold."""
 
@@ -56,6 +54,9 @@ class AskPolicy(click.ParamType):  # type: ignore[type-arg]  # not generic in cl
     name = "ask"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        # Late: all commands import this module, and two have the option.
+        from ..executors.questions import parse_policy
+
         try:
             return parse_policy(str(value))
         except ValueError as exc:
