@@ -63,7 +63,10 @@ class Lead:
         said = {"event_type": "message", "role": "assistant", "content": _text(text or "")}
         stopped = {"event_type": "session_stop", "reason": "completed", "exit_code": 0, **stop}
         for event in [*([said] if text is not None else []), stopped]:
-            await self.manager.append(session_id, [parse_event(event, session_id=session_id)])
+            await self.append(session_id, event)
+
+    async def append(self, session_id: str, event: dict[str, Any]) -> None:
+        await self.manager.append(session_id, [parse_event(event, session_id=session_id)])
 
     async def requests(self, session_id: str | None = None, run: int = 1) -> list[Request]:
         own = session_id or self.caller.session_id

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent_session_manager.api.wire.sessions import SessionBody, session_body
+from agent_session_manager.api.wire.sessions import session_body
 from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Session, is_session_id
@@ -112,7 +112,7 @@ def row_of(session: Session) -> Answer:
     row = {
         "session_id": body.session_id,
         "name": body.session_name,
-        "state": state_of(body),
+        "state": str(body.state),
         "reason": body.reason,
         "run": body.run,
         "agent": body.agent,
@@ -122,12 +122,6 @@ def row_of(session: Session) -> Answer:
         "finished_at": body.finished_at and body.finished_at.isoformat(),
     }
     return {name: value for name, value in row.items() if value is not None}
-
-
-def state_of(body: SessionBody) -> str:
-    """Return the state; `waiting` if a question of the agent waits for a person."""
-    is_asking = bool(getattr(body, "waiting_questions", 0))
-    return "waiting" if is_asking else str(body.state)
 
 
 def cut(text: str, limit: int, *, offset: int = 0) -> Answer:

@@ -9,7 +9,7 @@ from agent_session_manager.api.tools.arguments import WaitArguments
 from agent_session_manager.api.tools.call import Answer, Call, row_of
 from agent_session_manager.api.tools.records import ending_of
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.session import Session, State
 
 HEAD_CHARS = 2_000
 """Most characters of a result in the answer; of many results, fewer."""
@@ -68,19 +68,20 @@ async def _first_of(changes: list[asyncio.Event], seconds: float) -> None:
 def _is_over(wanted: dict[str, Session], mode: str) -> bool:
     ended = [session.status == "finished" for session in wanted.values()]
     # A session that waits for a person may wait for ever.
-    is_asking = any(row_of(session)["state"] == "waiting" for session in wanted.values())
+    is_asking = any(session.state is State.WAITING for session in wanted.values())
     return is_asking or (any(ended) if mode == "any" and ended else all(ended))
 
 
 async def _answer(call: Call, wanted: dict[str, Session]) -> Answer:
     ended = [session for session in wanted.values() if session.status == "finished"]
     head = min(HEAD_CHARS, ALL_HEADS_CHARS // max(1, len(ended)))
-    open_rows = [row_of(each) for each in wanted.values() if each.status != "finished"]
+    asking = [session for session in wanted.values() if session.state is State.WAITING]
+    running = [session for session in wanted.values() if session.state is State.RUNNING]
     return {
         "ended": [
             {**row_of(session), **await ending_of(call.manager, session, head)} for session in ended
         ],
-        "waiting_for_a_person": [row for row in open_rows if row["state"] == "waiting"],
-        "still_running": [row for row in open_rows if row["state"] != "waiting"],
-        "call_again": bool(open_rows),
+        "waiting_for_a_person": [row_of(each) for each in asking],
+        "still_running": [row_of(each) for each in running],
+        "call_again": bool(asking or running),
     }

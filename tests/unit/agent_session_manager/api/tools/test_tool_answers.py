@@ -13,6 +13,7 @@ from agent_session_manager.api.tools import call as calls
 from agent_session_manager.api.tools import messages, records, waits
 from agent_session_manager.api.tools.call import ToolError
 from agent_session_manager.domain.event import parse_event
+from tests.store.promises.events import decision, question
 from tests.support.led_family import Lead, leading
 from tests.support.loops import run
 from tests.support.rows import each_row
@@ -60,6 +61,27 @@ def test_any_returns_at_the_first_end_and_a_time_out_too(tmp_path: Path) -> None
             assert (ended["state"], ended["error"], ended["result"]) == ("failed", "no disk", None)
             assert [row["name"] for row in answer["still_running"]] == ["second"]
             assert answer["call_again"] is True
+
+    run(act())
+
+
+def test_question_to_a_person_ends_a_wait(tmp_path: Path) -> None:
+    async def act() -> None:
+        async with leading(tmp_path) as lead:
+            asking, other = await lead.create("asking"), await lead.create("other")
+            both = [asking, other]
+            wait = asyncio.create_task(
+                lead.call("wait_sessions", sessions=both, mode="all", seconds=45)
+            )
+            await lead.append(asking, question(run=1))
+            answer = await wait
+            assert [row["name"] for row in answer["waiting_for_a_person"]] == ["asking"]
+            assert answer["waiting_for_a_person"][0]["state"] == "waiting"
+            assert [row["name"] for row in answer["still_running"]] == ["other"]
+            assert answer["call_again"] is True
+            await lead.append(asking, decision())
+            at_once = await lead.call("wait_sessions", sessions=both, seconds=0)
+            assert len(at_once["still_running"]) == 2
 
     run(act())
 
