@@ -30,6 +30,8 @@ class QuestionStep(NamedTuple):
     question_id: str
     is_asked: bool
     """True if the event asks the question, false if it tells the decision."""
+    is_answer: bool = False
+    """True if the decision is that of a person, who has answered."""
 
 
 def question_step(event_type: str, value: Mapping[str, Any]) -> QuestionStep | None:
@@ -50,7 +52,8 @@ def question_step(event_type: str, value: Mapping[str, Any]) -> QuestionStep | N
         _check_asked(value)
     elif not isinstance(value.get("decision"), str):
         raise InvalidEventError(f"decision of a {event_type} must be a string")
-    return QuestionStep(question_id, event_type == ASKED)
+    is_asked = event_type == ASKED
+    return QuestionStep(question_id, is_asked, not is_asked and value.get("by") == "person")
 
 
 def asked_event_id(question_id: str) -> str:

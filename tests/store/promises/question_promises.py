@@ -126,6 +126,32 @@ def promise_16_first_answer_is_stored(store: Store, clock: SteppedClock) -> None
     assert done.payload == first.payload
 
 
+def promise_16_answer_is_done_with_its_decision(store: Store, clock: SteppedClock) -> None:
+    create(store)
+    secret = "ghp_" + "aB3dE5" * 6
+    append(store, question("a"), question("b"), question("c"))
+    for question_id in ("a", "b", "c"):
+        given = answer(store, {"choice": "yes", "text": secret}, question_id)
+        assert given.state is RequestState.PENDING
+    settle(store, RequestState.ACKNOWLEDGED, "c")
+    clock.move(1)
+    append(store, decision("a"), decision("b", "timed_out", by="policy"), decision("c"))
+    found = {each.request_id: each for each in store.list_requests("s", 1)}
+    states = [found[name].state for name in ("a", "b", "c")]
+    # The supervisor refuses an answer that came too late, and says when it was decided.
+    assert states == [RequestState.DONE, RequestState.PENDING, RequestState.DONE]
+    assert [secret in str(found[name].payload) for name in ("a", "b", "c")] == [False, True, False]
+    assert found["a"].settled_at is not None
+    assert waiting(store) == (State.RUNNING, 0)
+    append(store, stop(run=1))
+    after = {each.request_id: each.state for each in store.list_requests("s", 1)}
+    assert after == {
+        "a": RequestState.DONE,
+        "b": RequestState.EXPIRED,
+        "c": RequestState.DONE,
+    }
+
+
 def promise_16_answer_must_fit_an_open_question(store: Store, clock: SteppedClock) -> None:
     create(store)
     create(store, "other")

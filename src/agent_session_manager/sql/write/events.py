@@ -52,7 +52,7 @@ from agent_session_manager.sql.write.questions import (
     close_questions,
     take_steps,
 )
-from agent_session_manager.sql.write.requests import expire_requests
+from agent_session_manager.sql.write.requests import expire_requests, settle_answers
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.changes import AppendEvents
@@ -208,6 +208,7 @@ class Writes:
                 connection.execute(statement, parameters)
         if self.questions:
             take_steps(connection, self.questions)
+            settle_answers(connection, self.questions)
         if self.ended_children:
             tell_above(connection, self.ended_children)
         for end in self.ended:

@@ -60,9 +60,10 @@ def take_steps(connection: Connection, told: Iterable[QuestionTold]) -> None:
     The events are stored already. A question whose decision is stored is not opened.
     """
     changed = set()
-    for number, (question_id, is_asked), run, seq, now in told:
+    for number, step, run, seq, now in told:
+        question_id = step.question_id
         changed.add(number)
-        if not is_asked:
+        if not step.is_asked:
             connection.execute(_CLOSE, {"of": number, "decided": question_id})
         elif _find_event(connection, number, decided_event_id(question_id)) is None:
             opened = {"question_id": question_id, "run": run, "seq": seq, "asked_at": now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
@@ -18,7 +19,11 @@ from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
 from agent_session_manager.sql.write.positions import not_before
-from agent_session_manager.sql.write.questions import check_answerable, check_id_is_free
+from agent_session_manager.sql.write.questions import (
+    QuestionTold,
+    check_answerable,
+    check_id_is_free,
+)
 from agent_session_manager.store.changes import CreateRequest, SettleRequest
 from agent_shared.masking import Masking
 
@@ -47,6 +52,22 @@ _WITH_TEXTS = select(requests.c.number, requests.c.payload).where(
     requests.c.run <= bindparam("up_to_run"),
     requests.c.state.in_(_OPEN),
     requests.c.kind != RequestKind.STOP.value,
+)
+_ANSWER = select(requests.c.number, requests.c.payload).where(
+    requests.c.session_number == bindparam("of"),
+    requests.c.run == bindparam("of_run"),
+    requests.c.request_id == bindparam("question_id"),
+    requests.c.kind == RequestKind.ANSWER.value,
+    requests.c.state.in_(_OPEN),
+)
+_FULFIL = (
+    update(requests)
+    .where(requests.c.number == bindparam("which"))
+    .values(
+        state=RequestState.DONE.value,
+        settled_at=not_before(requests.c.created_at, bindparam("now")),
+        payload=bindparam("masked"),
+    )
 )
 _MASK = (
     update(requests)
@@ -114,6 +135,20 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
         )
     )
     return _get(connection, number, change)
+
+
+def settle_answers(connection: Connection, told: Iterable[QuestionTold]) -> None:
+    """Settle the answers that have decided their questions, in the transaction of the decisions.
+
+    So a session whose answer is done no longer waits for it.
+    """
+    for number, step, run, _, now in told:
+        if not step.is_answer:
+            continue
+        which = {"of": number, "of_run": run, "question_id": step.question_id}
+        for row in connection.execute(_ANSWER, which).all():
+            masked = _masked(rows.readable_fields(row.payload))
+            connection.execute(_FULFIL, {"which": row.number, "masked": masked, "now": now})
 
 
 def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:

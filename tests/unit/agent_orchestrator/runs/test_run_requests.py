@@ -18,6 +18,7 @@ from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
@@ -152,3 +153,48 @@ def test_repeated_request_is_executed_once() -> None:
     assert told.texts == ["hint"]
     assert [event["role"] for event in recorded] == ["user"]
     assert settled[0] == settled[1]
+
+
+@each_row(
+    "outcome, expected",
+    [
+        (("done", None), ("acknowledged", None)),
+        (("refused", "timed out at noon"), ("refused", "timed out at noon")),
+    ],
+)
+def test_answer_is_done_only_with_the_event_of_its_decision(
+    outcome: tuple[str, str | None], expected: tuple[str, str | None]
+) -> None:
+    """The manager settles it then. Until it has the event, the session waits."""
+    settled: list[dict[str, Any]] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    is_settled = asyncio.Event()
+
+    class Answered:
+        def answer(self, *_: object) -> tuple[str, str | None]:
+            return outcome
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":
+            return json_reply({"requests": [] if settled else [request_of("answer")]})
+        settled.append(json.loads(received.body))
+        loops[0].call_soon_threadsafe(is_settled.set)
+        return json_reply({"ok": True, "request": request_of("answer")})
+
+    async def act() -> None:
+        loops.append(asyncio.get_running_loop())
+        with recording(answer) as server:
+            requests = Requests(
+                assignment_for(server.url),
+                order=StopOrder(),
+                executor=cast(Executor, RecordingExecutor()),
+                questions=cast(Questions, Answered()),
+                record=lambda _: None,
+            )
+            handling = asyncio.create_task(requests.serve())
+            await is_settled.wait()
+            handling.cancel()
+            await asyncio.wait({handling})
+
+    run(act())
+    assert [(each["state"], each["detail"]) for each in settled] == [expected]

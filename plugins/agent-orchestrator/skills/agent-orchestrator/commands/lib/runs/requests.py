@@ -120,7 +120,9 @@ class Requests:
             case "message":
                 return await self._tell(str(request["payload"].get("text", "")))
             case "answer":
-                return self._questions.answer(request["request_id"], request["payload"])
+                state, why = self._questions.answer(request["request_id"], request["payload"])
+                # Done when the manager has the decision, so that the session no longer waits.
+                return ("acknowledged", None) if state == "done" else (state, why)
             case other:
                 return "refused", f"this supervisor does not support the request {other!r}"
 
