@@ -477,6 +477,8 @@ export interface paths {
          *     Messages without text and messages of subagents (with a `parent_tool_use_id`) do not count. The
          *     text blocks of the message are joined with line breaks. If the message came in several events,
          *     the result is the text of all its parts, with nothing between them.
+         *
+         *     If an agent reads the result of a session that its own session started, no notice tells it.
          */
         get: operations["get_result_sessions__session_id__result_get"];
         put?: never;
@@ -505,7 +507,7 @@ export interface paths {
          * @description Open the next run; refused while the newest run is open, unless `takeover` is true.
          *
          *     If several clients open it at the same time, one of them succeeds. With a `lease` the answer
-         *     also has the tokens of the run.
+         *     also has the tokens of the run, and with `take_notices` the notices that come before its prompt.
          */
         post: operations["open_run_sessions__session_id__runs_post"];
         delete?: never;
@@ -540,6 +542,29 @@ export interface paths {
          *     A lease that the holder no longer has counts as released.
          */
         delete: operations["release_lease_sessions__session_id__runs__run__lease_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session_id}/runs/{run}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Outlook
+         * @description Get the outlook of a session: its notices, and how many runs can still write one.
+         *
+         *     With `wait`, the answer comes as soon as pending notices are due, none can come, they are held,
+         *     there is a newer run, or the time is up.
+         */
+        get: operations["get_outlook_sessions__session_id__runs__run__notices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -813,6 +838,24 @@ export interface components {
              * @default true
              */
             ok: boolean;
+        };
+        /**
+         * BatchBody
+         * @description Notices for the agent of a run, which the run must tell before its prompt.
+         *
+         *     They are delivered once the record has a `message` with the `batch_id` as its `notice_batch`.
+         */
+        BatchBody: {
+            /**
+             * Batch Id
+             * @description Their id
+             */
+            batch_id: string;
+            /**
+             * Text
+             * @description The text for the agent
+             */
+            text: string;
         };
         /** CodeAnswer */
         CodeAnswer: {
@@ -1421,6 +1464,12 @@ export interface components {
             tool_name: string | null;
         };
         /**
+         * Hold
+         * @description Why pending notices wait for the next resume by a person.
+         * @enum {string}
+         */
+        Hold: "failed" | "stopped" | "timeout" | "budget" | "lost" | "archived" | "limit";
+        /**
          * IndexState
          * @description The state of the index compared with the record.
          * @enum {string}
@@ -1578,12 +1627,24 @@ export interface components {
         /** NewRunBody */
         NewRunBody: {
             /**
+             * Automatic
+             * @description No person asks for the run: 409 `run_not_automatic` if no notice is pending, or if they are held. It notifies as the run before
+             * @default false
+             */
+            automatic: boolean;
+            /**
              * Host
              * @description Machine on which the run executes
              */
             host?: string | null;
             /** @description Lease on the run from its start; the run is lost when the lease expires */
             lease?: components["schemas"]["LeaseClaimBody"] | null;
+            /**
+             * Notify
+             * @description Write a notice for the parent of the session when the run ends
+             * @default false
+             */
+            notify: boolean;
             /**
              * Run
              * @description Number that the run must have: 409 `run_not_next` if another run was opened
@@ -1596,6 +1657,12 @@ export interface components {
             spec?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Take Notices
+             * @description Offer the pending notices for the session to the run, which must tell them
+             * @default false
+             */
+            take_notices: boolean;
             /**
              * Takeover
              * @description Close the newest run as `lost` if it is open
@@ -1622,6 +1689,12 @@ export interface components {
             host?: string | null;
             /** @description Lease on run 1 from its start; the run is lost when the lease expires */
             lease?: components["schemas"]["LeaseClaimBody"] | null;
+            /**
+             * Notify
+             * @description Write a notice for the parent session when run 1 ends
+             * @default false
+             */
+            notify: boolean;
             /**
              * Parent Session Id
              * @description Session from inside which it is started; not checked
@@ -1663,6 +1736,36 @@ export interface components {
              * @default true
              */
             ok: boolean;
+        };
+        /** OutlookAnswer */
+        OutlookAnswer: {
+            /** @description The outlook */
+            notices: components["schemas"]["OutlookBody"];
+        };
+        /** OutlookBody */
+        OutlookBody: {
+            /**
+             * Awaited
+             * @description Number of open runs below it that will write a notice
+             */
+            awaited: number;
+            /**
+             * Due
+             * @description True if pending notices can be delivered now
+             */
+            due: boolean;
+            /** @description Why the session does not continue automatically; null if it can */
+            held: components["schemas"]["Hold"] | null;
+            /**
+             * Newest Run
+             * @description Number of the newest run of the session
+             */
+            newest_run: number;
+            /**
+             * Undelivered
+             * @description Number of notices that its agent does not have yet
+             */
+            undelivered: number;
         };
         /**
          * PageTokenBody
@@ -1858,7 +1961,7 @@ export interface components {
          * @description The kind of a request.
          * @enum {string}
          */
-        RequestKind: "stop" | "message" | "answer" | "start" | "resume";
+        RequestKind: "stop" | "message" | "answer" | "start" | "resume" | "notice";
         /** RequestProgressBody */
         RequestProgressBody: {
             /**
@@ -1951,6 +2054,8 @@ export interface components {
              * @description Only with a lease: for the run's agent; allows less
              */
             agent_token?: string | null;
+            /** @description Only with `take_notices`, if notices were pending */
+            notices?: components["schemas"]["BatchBody"] | null;
             /**
              * Ok
              * @default true
@@ -2133,6 +2238,8 @@ export interface components {
              * @description Number of secrets masked in its events
              */
             masked_secrets: number;
+            /** @description Why these notices wait for the next resume by a person; null if they do not */
+            notices_held: components["schemas"]["Hold"] | null;
             /**
              * Parent Session Id
              * @description Session from inside which it was started
@@ -2180,6 +2287,11 @@ export interface components {
              * @description Title in the file from which it was imported
              */
             title: string | null;
+            /**
+             * Undelivered Notices
+             * @description Number of notices of ended runs below it that its agent does not have yet
+             */
+            undelivered_notices: number;
             /** @description Sum of all runs */
             usage: components["schemas"]["UsageBody"];
             /**
@@ -3933,6 +4045,8 @@ export interface operations {
                 project?: string | null;
                 /** @description `true`: only sessions without a parent; `false`: only others */
                 top_level?: boolean | null;
+                /** @description `true`: only with `undelivered_notices`; `false`: only without any */
+                has_notices?: boolean | null;
                 /** @description By creation (newest first), last change (newest first), name, or cost (highest first) */
                 sort?: components["schemas"]["SessionSort"];
                 /** @description Size of a page; 1,000 if only `page` is given */
@@ -5370,7 +5484,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `session_running`, `run_not_next` */
+            /** @description Codes: `session_running`, `run_not_next`, `run_not_automatic` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5587,6 +5701,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `session_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_outlook_sessions__session_id__runs__run__notices_get: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for a reason to act */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The session's id */
+                session_id: string;
+                /** @description The run's number */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutlookAnswer"];
                 };
             };
             /** @description Bad Request */

@@ -12,6 +12,8 @@ export function aSession(fields: Partial<Session> = {}): Session {
     children_running: 0,
     children_failed: 0,
     waiting_questions: 0,
+    undelivered_notices: 0,
+    notices_held: null,
     masked_secrets: 0,
     damaged: false,
     created_at: "2026-01-01T10:00:00Z",

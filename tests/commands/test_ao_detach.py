@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.sessions.resolve import find_descendants
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive
 from tests.commands.shell import DONE, FAILED, Ended, Shell
@@ -102,7 +103,7 @@ def test_session_started_inside_a_session_is_its_child(
     child, parent = records.find_sessions(project_dir=str(project))
     assert (child["session_name"], parent["session_name"]) == ("child", "parent")
     assert child["parent_session_id"] == parent["session_id"]
-    assert [s["session_id"] for s in records.find_descendants(parent["session_id"])] == [
+    assert [s["session_id"] for s in find_descendants(records, parent["session_id"])] == [
         child["session_id"]
     ]
 

@@ -15,6 +15,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from agent_orchestrator.client.manager import ManagerClient
+from tests.commands.ended_run import wait_for_run
 from tests.commands.shell import DONE, Shell
 from tests.support.gate import Gate
 from tests.support.manager import RunningManager
@@ -206,8 +207,10 @@ def test_inside_a_run_it_acts_as_the_agent(
 ) -> None:
     assert armed.run("ao-new", "stranger", "-p", "x", "--agent", "counter").exit_code == DONE
     given = {"name": "child", "prompt": "one two", "agent": "counter"}
+    calls: list[tuple[str, dict[str, Any]]]
     calls = [("start_session", given), ("list_sessions", {}), ("get_result", {"session": "lead"})]
     calls += [("get_result", {"session": "stranger"})]
+    calls += [("start_session", {**given, "name": "unheard", "notify": False})]
     lines = [
         json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call"} | {"params": params})
         for number, params in enumerate({"name": n, "arguments": a} for n, a in calls)
@@ -226,3 +229,9 @@ def test_inside_a_run_it_acts_as_the_agent(
     assert {row["name"] for row in answers[1]["sessions"]} <= {"lead", "child"}
     assert answers[2]["error"]["code"] == "not_finished"
     assert answers[3]["error"]["code"] == "session_not_found"
+    # The lead has ended without the result, and gets a notice by its next run.
+    session = wait_for_run(records, parent["session_id"], 2)
+    assert session["undelivered_notices"] == 0
+    (told,) = (e for e in records.iterate_events(parent["session_id"]) if e.get("notice_batch"))
+    assert 'Session "child"' in told["content"][0]["text"]
+    assert "unheard" not in told["content"][0]["text"]

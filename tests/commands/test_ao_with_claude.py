@@ -161,6 +161,29 @@ def test_sent_message_reaches_the_model_and_the_record(
     assert f"user\n    {hint}\n" in claude.run("ao-logs", "x").stdout
 
 
+def test_notice_reaches_the_running_agent_once(
+    claude: Shell, records: ManagerClient, model: ModelServer, started: Path, gate: Gate
+) -> None:
+    child = "ao-new child -p x --detach --notify --executor command -- echo the answer"
+    command = f"{child} && {shlex.join(waiting_program(started, gate))}"
+    steps = script(tool("Bash", command=command), {"text": "I know."})
+    running = claude.start("ao-new", "x", "-p", steps)
+    wait_for(lambda: pids_in(started), "the tool waits")
+    (session,) = records.find_sessions(session_name="x")
+    session_id = session["session_id"]
+    wait_for(
+        lambda: [r["state"] for r in records.list_requests(session_id, 1)] == ["done"],
+        "the agent has the notice",
+    )
+    gate.open()
+    assert running.end() == Ended(DONE, "I know.\n", "")
+    assert "| the answer" in json.dumps(model.requests()[-1]["body"]["messages"])
+    notices = [e for e in events_of(records, session_id) if e.get("origin") == "notice"]
+    assert [event["event_id"] == event["notice_batch"] for event in notices] == [True]
+    assert records.get_session(session_id)["undelivered_notices"] == 0
+    assert [run["run"] for run in records.list_runs(session_id)] == [1]
+
+
 def test_session_with_only_errors_can_be_resumed(claude: Shell, model: ModelServer) -> None:
     """Each resume continues a session in which the model has answered nothing yet."""
     ended = claude.having(ANTHROPIC_API_KEY=None).run("ao-new", "x", "-p", "hi")

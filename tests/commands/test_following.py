@@ -25,10 +25,10 @@ def test_follow_returns_a_newer_run_after_all_earlier_events(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    session, _ = records.create_named_session(session_id, "x", project_dir=str(project))
+    session, *_ = records.create_named_session(session_id, "x", project_dir=str(project))
     records.append_events(session_id, [{"event_type": "note"}] * (MANY - 1))
     records.append_events(session_id, [{"event_type": "session_stop"}])
-    newer, _ = records.open_run(session_id)
+    newer, *_ = records.open_run(session_id)
     shown: list[Json] = []
     assert follow(records, session, shown.append, on_outage=raises) == newer
     assert [event["seq"] for event in shown] == list(range(1, MANY + 1))
@@ -38,7 +38,7 @@ def test_follow_returns_when_a_takeover_starts_a_newer_run(
     records: ManagerClient, project: Path, new_id: Callable[[], str]
 ) -> None:
     session_id = new_id()
-    session, _ = records.create_named_session(session_id, "x", project_dir=str(project))
+    session, *_ = records.create_named_session(session_id, "x", project_dir=str(project))
     records.append_events(session_id, [{"event_type": "note"}])
 
     def show(event: Json) -> None:

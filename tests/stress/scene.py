@@ -142,7 +142,7 @@ class Scene:
     def create(self, name: str, program: list[str]) -> Assignment:
         """Create a session and its leased run, as `ao-new` does; return the assignment."""
         session_id, holder = str(uuid4()), str(uuid4())
-        session, tokens = self.records.create_named_session(
+        session, tokens, _ = self.records.create_named_session(
             session_id, name, project_dir=str(self.project), executor="command", holder=holder
         )
         return Assignment(

@@ -46,7 +46,7 @@ def test_follower_gets_each_event_once_despite_cuts(
         lead = threading.Semaphore(LEAD)
         outages: list[SessionClientError] = []
         with ManagerClient(manager.url) as records, ManagerClient(proxy.url) as reader:
-            session, _ = records.create_named_session(session_id, "x", project_dir="/tmp")
+            session, *_ = records.create_named_session(session_id, "x", project_dir="/tmp")
 
             def write() -> None:
                 chance = campaign.chance(-1)

@@ -45,6 +45,12 @@ export function Facts({ session }: { session: Session }) {
             <ChildrenStates session={session} />
           </Fact>
         )}
+        {session.undelivered_notices > 0 && (
+          <Fact label="Notices">
+            {wholeNumber(session.undelivered_notices)} not told yet
+            {session.notices_held && ` (held until the next resume: ${session.notices_held})`}
+          </Fact>
+        )}
         {session.exit_code !== null && <Fact label="Exit code">{session.exit_code}</Fact>}
         <TextFact label="Project" text={session.project_dir} />
         <TextFact label="Host" text={session.host} />

@@ -1,4 +1,4 @@
-"""Automatic work of a manager while it serves: reaping, indexing, retention, backups, imports."""
+"""Automatic work of a manager while it serves: leases, notices, index, retention and others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Protocol
 from agent_session_manager.background.backups import Backups, backing_up
 from agent_session_manager.background.history_import import HistoryImport, import_environment
 from agent_session_manager.background.indexer import Indexer
+from agent_session_manager.background.notifier import Notifier
 from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
@@ -40,6 +41,7 @@ class Upkeep:
     ) -> None:
         """`database` is the SQLite file to back up, or None. `url` is the manager's own."""
         self.reaper = Reaper(manager, time=time)
+        self.notifier = Notifier(manager.notices, time=time)
         self.indexer = Indexer(manager.indexing, time=time)
         terms = Terms(
             archive=_days(settings.archive_after_days),
@@ -70,6 +72,7 @@ class Upkeep:
         """Run the tasks until the block ends; this cancels a backup in progress."""
         watches: dict[str, _Task | None] = {
             "reaper": self.reaper,
+            "notifier": self.notifier,
             "indexer": self.indexer,
             "retention": self.retention,
             "backups": self.backups,

@@ -7,8 +7,11 @@ no harm, and wakeups need no queue.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Wakeups:
@@ -54,6 +57,20 @@ class Wakeups:
         for key in keys:
             for changed in self._subscriptions.get(key, ()):
                 changed.set()
+
+    async def look_until(
+        self, session_id: str, look: Callable[[], Awaitable[tuple[T, bool]]], wait_seconds: float
+    ) -> T:
+        """Call `look` now and at each change of a session, until it succeeds or time is up."""
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        while True:
+            with self.subscribe(session_id) as changed:
+                found, is_enough = await look()
+                left = deadline - asyncio.get_running_loop().time()
+                if is_enough or left <= 0 or self._closed:
+                    return found
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), left)
 
     def close(self) -> None:
         """Wake all current and future subscribers: a manager that stops keeps no caller waiting."""

@@ -119,6 +119,13 @@ class RunSupersededError(OrchestratorError):
         self.newest = newest
 
 
+class NotAutomaticError(OrchestratorError):
+    """The session does not continue automatically now."""
+
+    def __init__(self, session_id: str, why: str) -> None:
+        super().__init__(f"session {session_id!r} does not continue automatically: {why}")
+
+
 class RunNotNextError(OrchestratorError):
     """The run that the caller wants to open is not the next run of the session."""
 

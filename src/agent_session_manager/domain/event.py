@@ -69,6 +69,8 @@ class NewEvent(NamedTuple):
     """The question that the event opens or closes."""
     masked_secrets: int = 0
     """Number of secrets that the sender or the manager has masked in this event."""
+    notice_batch: str | None = None
+    """The notices that this message to the agent tells, by the id of their batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +111,7 @@ _KNOWN_FIELDS: dict[str, type] = {
     "exit_code": int,
     "usage": dict,
     "masked_secrets": int,
+    "notice_batch": str,
 }
 _KIND_NAMES = {str: "a string", dict: "an object", int: "an integer of 32 bits"}
 
@@ -161,6 +164,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         usage=_usage(value, session_id) if event_type == "usage" else None,
         question=question_step(event_type, value),
         masked_secrets=_masked(value.get("masked_secrets")),
+        notice_batch=value.get("notice_batch") if event_type == "message" else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Requests to a run: stops, messages, answers, and sessions to start below it.
+"""Requests to a run: stops, messages, answers, notices, and sessions to start below it.
 
 They are durable, so none is lost without a reply.
 """
@@ -22,10 +22,12 @@ class RequestKind(StrEnum):
     """The agent of the run wants a session below its own."""
     RESUME = "resume"
     """The agent of the run wants the next run of a session below its own."""
+    NOTICE = "notice"
+    """Notices for the agent of the run."""
 
 
 OF_OTHERS = (RequestKind.STOP, RequestKind.MESSAGE, RequestKind.ANSWER)
-"""Kinds that come from outside a run. The manager makes the others for the agent of the run."""
+"""Kinds that come from outside a run. The manager makes the others."""
 
 
 class RequestState(StrEnum):

@@ -178,6 +178,10 @@ class Session:
 
     Archived sessions do not count.
     """
+    undelivered_notices: int = 0
+    """Number of notices that its agent does not have yet."""
+    automatic_runs: int = 0
+    """Number of its newest runs that were opened for notices only, one after the other."""
     masked_secrets: int = 0
     """Number of masked secrets in all events of the session."""
     waiting_questions: int = 0

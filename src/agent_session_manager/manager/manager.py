@@ -7,11 +7,9 @@ Reads go to a few threads, changes to the writer. The rules of a session's state
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Iterator,
@@ -40,6 +38,7 @@ from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame
 from agent_session_manager.manager.indexing import Indexing
+from agent_session_manager.manager.notices import Notices
 from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.store import changes, queries
 from agent_session_manager.store.change import SessionChange
@@ -74,6 +73,7 @@ class Manager:
         self.transcripts = Transcripts(writer, reader, keeps=keeps_transcripts)
         self._feed = Feed(wakeups, reader)
         self.indexing = Indexing(store, wakeups)
+        self.notices = Notices(writer, reader, wakeups)
 
     @classmethod
     @asynccontextmanager
@@ -177,7 +177,7 @@ class Manager:
             )
             return found, bool(found)
 
-        return await self._look_until(session_id, look, wait_seconds)
+        return await self._wakeups.look_until(session_id, look, wait_seconds)
 
     async def get_request(
         self, session_id: str, run: int, request_id: str, *, wait_seconds: float = 0.0
@@ -194,21 +194,7 @@ class Manager:
             is_over = newest.is_finished or newest.run > run
             return found, is_over or found.state in FINAL_STATES
 
-        return await self._look_until(session_id, look, wait_seconds)
-
-    async def _look_until(
-        self, session_id: str, look: Callable[[], Awaitable[tuple[T, bool]]], wait_seconds: float
-    ) -> T:
-        """Call `look` now and at each change of a session, until it succeeds or time is up."""
-        deadline = asyncio.get_running_loop().time() + wait_seconds
-        while True:
-            with self._wakeups.subscribe(session_id) as changed:
-                found, is_enough = await look()
-                left = deadline - asyncio.get_running_loop().time()
-                if is_enough or left <= 0 or self._wakeups.is_closed:
-                    return found
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), left)
+        return await self._wakeups.look_until(session_id, look, wait_seconds)
 
     def stop_waiting(self) -> None:
         """Answer all waiting callers with the current state: the service is stopping."""

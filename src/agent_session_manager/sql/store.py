@@ -30,6 +30,7 @@ from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.read.notices import SqlNotices
 from agent_session_manager.sql.read.questions import list_questions
 from agent_session_manager.sql.read.retention import SqlRetention
 from agent_session_manager.sql.read.runs import list_requests, list_runs, next_expiry
@@ -112,6 +113,7 @@ class SqlStore:
         self.retention = SqlRetention(self._read)
         self.statistics = SqlStatistics(self._read)
         self.run_tokens = SqlRunTokens(self._read)
+        self.notices = SqlNotices(self._read, clock)
         self.search: SearchIndex = open_index(database, self._read, clock=clock)
 
     @property

@@ -25,6 +25,8 @@ class NewRun:
     """The holder that has the lease of the run from the start."""
     token_digest: str | None = None
     """Digest of the token of the run."""
+    notify: bool = False
+    """True if the end of the run writes a notice for the parent of the session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +74,18 @@ class OpenRun(NewRun, SessionChange[Session]):
 
     Refused while the newest run is open, except with `takeover`. Also refused if `run` is given
     and is not the number of the next run.
+
+    With `takes_notices`, the pending notices for the session are offered to the run.
     """
 
     run: int | None = None
     takeover: bool = False
+    takes_notices: bool = False
+    is_automatic: bool = False
+    """True if no person asks for the run: it is opened for the notices only.
+
+    Refused if no notice is pending, or if they are held. The run notifies as the run before.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +151,27 @@ class CreateRequest(SessionChange[Request]):
     request_id: str
     kind: RequestKind
     payload: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferNotices(SessionChange[str | None]):
+    """Offer the pending notices for a session to its open run, in a request.
+
+    The outcome is the id of the request; None if no notice is pending or the run takes none.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeAsKnown(SessionChange[int]):
+    """Take the notice of a success as delivered: the parent's run has read the result.
+
+    The outcome is the number of notices.
+    """
+
+    parent: RunCaller
+
+    def changed_sessions(self, outcome: int) -> Collection[str]:
+        return (self.parent.session_id,) if outcome else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,9 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
 16. A question is open from its event until its decision or the end of its run. While the run is
    lost, the question is closed. A session with an open question is `waiting`. Of the answers to an
    open question, the first is stored, and is the outcome of every other answer.
+17. The end of a run that notifies writes a notice for the session above, in the same transaction.
+   It is delivered once that session has the message that tells it. Until then it is pending, or is
+   offered to one run of that session. A run that ends without telling it puts it back.
 
 The promises for transcripts are in `store/transcripts.py`, and those for search in
 `store/search.py`.
@@ -48,6 +51,7 @@ from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.feeds import FeedReads
+from agent_session_manager.store.notices import NoticeReads
 from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
@@ -118,6 +122,9 @@ class Store(Protocol):
 
     @property
     def run_tokens(self) -> RunTokenReads: ...
+
+    @property
+    def notices(self) -> NoticeReads: ...
 
     @property
     def search(self) -> SearchIndex: ...

@@ -47,6 +47,8 @@ class SessionFilter:
     """Part of its project's path; not case-sensitive."""
     top_level: bool | None = None
     """True: only sessions without a parent."""
+    has_notices: bool | None = None
+    """True: only sessions with undelivered notices."""
     family_of: RunCaller | None = None
     """Only the session of this run, and the sessions below it."""
 

@@ -36,6 +36,7 @@ REACHED: dict[Route, set[str]] = {
     ("PUT", RUN + "/lease"): OWN,
     ("DELETE", RUN + "/lease"): OWN,
     ("DELETE", RUN + "/token"): OWN,
+    ("GET", RUN + "/notices"): OWN,
     ("GET", RUN + "/requests"): OWN,
     ("GET", RUN + "/requests/{request_id}"): OWN | BELOW,
     ("PUT", RUN + "/requests/{request_id}"): OWN,

@@ -79,14 +79,14 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "agent": "a",
         "parent_session_id": "the-parent",
         **dict.fromkeys(("child_count", "children_running", "children_failed"), 0),
-        "waiting_questions": 0,
+        **dict.fromkeys(("waiting_questions", "undelivered_notices"), 0),
         "last_seq": 0,
         "last_activity_at": "moment",
         "archived_at": None,
         "usage": NO_USAGE,
         "damaged": False,
         "masked_secrets": 0,
-        **dict.fromkeys(("title", "source", "forked_from")),
+        **dict.fromkeys(("title", "source", "forked_from", "notices_held")),
         **NEW_RUN,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json

@@ -303,3 +303,32 @@ def test_unknown_method_is_405_and_lists_allowed_methods(
     answer = api.call(method, held + target)
     assert answer.refusal == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_notices_are_told_by_the_manager_only(api: Api, held: str) -> None:
+    notice = {"request_id": "n", "kind": "notice", "payload": {"text": "I am the orchestrator"}}
+    assert api.post(f"{held}/runs/1/requests", notice).refusal == (422, "invalid_request")
+    assert api.post(f"{held}/events", END).status == 201
+    automatic = {"lease": ME, "take_notices": True, "automatic": True}
+    assert api.post(f"{held}/runs", automatic).refusal == (409, "run_not_automatic")
+    assert api.get(f"{held}/runs/1/notices").json["notices"] == {
+        "newest_run": 1, "awaited": 0, "undelivered": 0, "due": False, "held": None
+    }  # fmt: skip
+
+
+def test_next_run_has_the_notices_in_its_answer(api: Api, held: str, new_id: NewId) -> None:
+    parent, child = held.rpartition("/")[2], new_id()
+    below = {"session_id": child, "session_name": "a child", "parent_session_id": parent}
+    assert api.post("/sessions", {**below, "notify": True}).status == 201
+    assert api.get(f"{held}/runs/1/notices?wait=0").json["notices"]["awaited"] == 1
+    assert api.post(f"{held}/events", END).status == 201
+    assert api.post(f"/sessions/{child}/events", END).status == 201
+    # Answers once the notice is due, and not after the whole wait.
+    assert api.get(f"{held}/runs/1/notices?wait=25").json["notices"]["due"] is True
+    assert api.get(held).json["session"]["undelivered_notices"] == 1
+    opened = api.post(f"{held}/runs", {"lease": ME, "take_notices": True, "automatic": True})
+    batch = opened.json["notices"]
+    assert 'Session "a child"' in batch["text"]
+    told = {"event_type": "message", "role": "user", "notice_batch": batch["batch_id"], "run": 2}
+    assert api.post(f"{held}/events", told).status == 201
+    assert api.get(held).json["session"]["undelivered_notices"] == 0

@@ -113,6 +113,31 @@ def test_token_of_another_run_reaches_only_its_own_family(
         assert len(call(other, "list_sessions").value["sessions"]) == 1
 
 
+@each_row("tool", ["get_result", "wait_sessions"])
+def test_success_that_the_agent_has_read_is_no_notice(
+    api: Api, family: Family, agent: Api, tool: str
+) -> None:
+    below = new(str(uuid4()), parent_session_id=family.own, notify=True)
+    assert api.post("/sessions", below).status == 201
+    child, own = below["session_id"], f"/sessions/{family.own}"
+    content = [{"type": "text", "text": "yes"}]
+    answer = {"event_type": "message", "role": "assistant", "content": content, "run": 1}
+    end = {"event_type": "session_stop", "exit_code": 0, "reason": "completed", "run": 1}
+    assert api.post(f"/sessions/{child}/events", [answer, end]).status == 201
+    # Its supervisor refuses the notice, so it is not on its way to the agent.
+    requests = f"{own}/runs/1/requests"
+    told: list[Any] = []
+    while not told:
+        pending = family.run.get(f"{requests}?state=pending&wait=20").json["requests"]
+        told = [each for each in pending if each["kind"] == "notice"]
+    refused = {"state": "refused", "detail": "a program"}
+    assert family.run.put(f"{requests}/{told[0]['request_id']}", refused).status == 200
+    assert api.get(own).json["session"]["undelivered_notices"] == 1
+    given = {"session": child} if tool == "get_result" else {"sessions": [child]}
+    assert not call(agent, tool, **given).is_error
+    assert api.get(own).json["session"]["undelivered_notices"] == 0
+
+
 @each_row(
     "body, status",
     [

@@ -41,7 +41,7 @@ Damage = Callable[[list[dict[str, Any]]], object]
 # 13 run, 14 transcript, 15-17 entries, 18 summary, 19 transcript, 20 entry, 21 trailer.
 WRONG: dict[str, tuple[Damage, str]] = {
     "another format": (lambda x: x[0].update(format="y"), "line 1: this is not an export"),
-    "a newer version": (lambda x: x[0].update(version=4), "line 1: this is an export of version 4"),
+    "a newer version": (lambda x: x[0].update(version=5), "line 1: this is an export of version 5"),
     "an extra header field": (lambda x: x[0].update(more=1), "line 1: the header"),
     "no header": (lambda x: x.pop(0), "line 1: this is not an export"),
     "a header twice": (lambda x: x.insert(1, x[0]), "line 2: unexpected line of type 'header'"),

@@ -67,7 +67,7 @@ def test_export_has_one_line_per_row_in_order(
         == hashlib.sha256(body(whole)[: body(whole).rindex(b'{"type":"trailer"')]).hexdigest()
     )
     assert found[-1] == {
-        "type": "trailer", "sessions": 3, "runs": 4, "requests": 1, "events": 5,
+        "type": "trailer", "sessions": 3, "runs": 4, "requests": 1, "notices": 0, "events": 5,
         "usage_facts": 0, "transcripts": 2, "entries": 4, "summaries": 1,
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ const ROLES: Readonly<Record<string, string>> = { user: "Prompt", assistant: "Ag
 const ORIGINS: Readonly<Record<string, string>> = {
   compaction: "Context was compacted here; summary",
   command: "Output of a command",
+  notice: "Notice of the orchestrator",
   system: "System",
 };
 

@@ -37,6 +37,7 @@ STATUS: dict[type[errors.OrchestratorError], tuple[int, str]] = {
     errors.RunNotFoundError: (404, "run_not_found"),
     errors.RunSupersededError: (409, "run_superseded"),
     errors.RunNotNextError: (409, "run_not_next"),
+    errors.NotAutomaticError: (409, "run_not_automatic"),
     errors.RunFinishedError: (409, "run_finished"),
     errors.RunNotDrivenError: (409, "run_not_driven"),
     errors.LeaseHeldError: (409, "lease_held"),

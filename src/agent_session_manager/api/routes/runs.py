@@ -23,6 +23,8 @@ from agent_session_manager.api.wire.requests import (
 )
 from agent_session_manager.api.wire.runs import (
     NewRunBody,
+    OutlookAnswer,
+    OutlookBody,
     RunOpenedAnswer,
     RunsAnswer,
     RunTokenRevokedAnswer,
@@ -56,7 +58,8 @@ router = APIRouter(route_class=JsonRoute, tags=["runs"])
     status_code=201,
     response_model=RunOpenedAnswer,
     responses=refusals(
-        *(404, 409, 413, 415), codes=("session_not_found", "session_running", "run_not_next")
+        *(404, 409, 413, 415),
+        codes=("session_not_found", "session_running", "run_not_next", "run_not_automatic"),
     ),
 )
 @for_runs(Reach.DESCENDANTS)
@@ -64,7 +67,7 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
     """Open the next run; refused while the newest run is open, unless `takeover` is true.
 
     If several clients open it at the same time, one of them succeeds. With a `lease` the answer
-    also has the tokens of the run.
+    also has the tokens of the run, and with `take_notices` the notices that come before its prompt.
     """
     token = None if body.lease is None else create_run_token()
     change = OpenRun(
@@ -75,8 +78,14 @@ async def open_run(request: Request, session_id: Id, body: NewRunBody, manager: 
         spec=await masked(request, body.spec),
         holder=holder_of(body.lease),
         token_digest=None if token is None else digest_of(token),
+        notify=body.notify,
+        takes_notices=body.take_notices,
+        is_automatic=body.automatic,
     )
-    return answer(run_opened(await manager.open_run(change), token), 201)
+    session = await manager.open_run(change)
+    run = session.newest_run.run
+    batch = await manager.notices.get_batch(session_id, run) if body.take_notices else None
+    return answer(run_opened(session, token, batch), 201)
 
 
 @router.get("/sessions/{session_id}/runs", response_model=RunsAnswer, responses=NO_SESSION)
@@ -112,6 +121,30 @@ async def claim_lease(
     """
     change = ClaimLease(session_id=session_id, run=run, holder=body.holder)
     return answer(SessionAnswer(session=session_body(await manager.claim_lease(change))))
+
+
+class _NoticesQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    wait: _Wait = Field(default=0.0, description="Seconds to wait for a reason to act")
+
+
+@router.get(
+    "/sessions/{session_id}/runs/{run}/notices",
+    response_model=OutlookAnswer,
+    responses=NO_SESSION,
+)
+@for_runs(Reach.OWN_RUN)
+async def get_outlook(
+    session_id: Id, run: RunNumber, query: Annotated[_NoticesQuery, Query()], manager: Served
+) -> Response:
+    """Get the outlook of a session: its notices, and how many runs can still write one.
+
+    With `wait`, the answer comes as soon as pending notices are due, none can come, they are held,
+    there is a newer run, or the time is up.
+    """
+    outlook = await manager.notices.get_outlook(session_id, run, wait_seconds=query.wait)
+    return answer(OutlookAnswer(notices=OutlookBody.model_validate(outlook)))
 
 
 class _Holder(BaseModel):

@@ -112,6 +112,10 @@ class SessionsQuery(BaseModel):
     top_level: bool | None = Field(
         default=None, description="`true`: only sessions without a parent; `false`: only others"
     )
+    has_notices: bool | None = Field(
+        default=None,
+        description="`true`: only with `undelivered_notices`; `false`: only without any",
+    )
     sort: SessionSort = Field(
         default=SessionSort.CREATED,
         description="By creation (newest first), last change (newest first), name, or cost "
@@ -226,14 +230,18 @@ async def get_status(request: Request, session_id: Id, manager: Served) -> Respo
 )
 @for_runs(Reach.FAMILY)
 @for_pages
-async def get_result(session_id: Id, manager: Served) -> Response:
+async def get_result(request: Request, session_id: Id, manager: Served) -> Response:
     """Get the result: the text of the last assistant message of the newest run, once it has ended.
 
     Messages without text and messages of subagents (with a `parent_tool_use_id`) do not count. The
     text blocks of the message are joined with line breaks. If the message came in several events,
     the result is the text of all its parts, with nothing between them.
+
+    If an agent reads the result of a session that its own session started, no notice tells it.
     """
-    return answer(ResultAnswer(result=await manager.get_result(session_id)))
+    result = await manager.get_result(session_id)
+    await manager.notices.note_known(caller_of(request), session_id)
+    return answer(ResultAnswer(result=result))
 
 
 @router.patch(

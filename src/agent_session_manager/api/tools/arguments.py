@@ -32,6 +32,11 @@ Session = Annotated[
     _Text, Field(min_length=1, max_length=MAX_NAME_CHARS, description="Id or name of the session")
 ]
 Prompt = Annotated[_Text, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
+_NOTIFY = Field(
+    default=True,
+    description="Whether you get a message once it has ended, unless you have read its result by "
+    "then: you need not wait, and may end your turn. Only for sessions that you start yourself.",
+)
 
 
 class Arguments(BaseModel):
@@ -66,6 +71,7 @@ class StartArguments(Arguments):
         default=None,
         description="Stop the run after this time. Give one: the session does not end with yours.",
     )
+    notify: bool = _NOTIFY
 
 
 class WaitArguments(Arguments):
@@ -119,6 +125,7 @@ class ResumeArguments(Arguments):
     timeout_seconds: Annotated[float, Field(gt=0, le=31_536_000)] | None = Field(
         default=None, description="Stop the run after this time"
     )
+    notify: bool = _NOTIFY
 
 
 class StopArguments(Arguments):

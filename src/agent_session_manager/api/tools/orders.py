@@ -83,6 +83,7 @@ async def resume_session(call: Call, given: ResumeArguments) -> Answer:
         "run": run + 1,
         "prompt": given.text,
         "timeout_seconds": given.timeout_seconds,
+        "notify": given.notify,
         "digest": digest,
     }
     request_id = _request_id(key, before)

@@ -38,13 +38,17 @@ async def get_result(call: Call, given: ResultArguments) -> Answer:
     usage = session_body(session).usage
     return {
         **row_of(session),
-        **await ending_of(call.manager, session, MAX_RESULT_CHARS, offset=given.offset),
+        **await ending_of(call, session, MAX_RESULT_CHARS, offset=given.offset),
         "usage": usage.model_dump(mode="json"),
     }
 
 
-async def ending_of(manager: Manager, session: Session, limit: int, *, offset: int = 0) -> Answer:
-    """Return the `result` of a session that has ended, and its `error` if it did not complete."""
+async def ending_of(call: Call, session: Session, limit: int, *, offset: int = 0) -> Answer:
+    """Return the `result` of a session that has ended, and its `error` if it did not complete.
+
+    From now on the calling agent knows of a success, so no notice tells it.
+    """
+    manager = call.manager
     ending: Answer = {}
     if session.newest_run.reason is not Reason.COMPLETED:
         ending["error"] = await _error_of(manager, session)
@@ -52,6 +56,7 @@ async def ending_of(manager: Manager, session: Session, limit: int, *, offset: i
         ending["result"] = cut(await manager.get_result(session.session_id), limit, offset=offset)
     except NoResultError:
         ending["result"] = None
+    await manager.notices.note_known(call.caller, session.session_id)
     return ending
 
 

@@ -45,7 +45,8 @@ TOOLS = (
         description="Start another agent on a task, and return at once with its session_id. A call "
         "with the name and the prompt of a session that you have started returns that session, so "
         "a call can be repeated. The new agent has at most your permission mode. If the answer has "
-        "`call_again`, repeat the call with the same arguments.",
+        "`call_again`, repeat the call with the same arguments. Unless `notify` is false, you "
+        "get a message when the session has ended, in this turn or as your next one.",
         arguments=arguments.StartArguments,
         run=orders.start_session,
         is_idempotent=True,

@@ -78,9 +78,7 @@ async def _answer(call: Call, wanted: dict[str, Session]) -> Answer:
     asking = [session for session in wanted.values() if session.state is State.WAITING]
     running = [session for session in wanted.values() if session.state is State.RUNNING]
     return {
-        "ended": [
-            {**row_of(session), **await ending_of(call.manager, session, head)} for session in ended
-        ],
+        "ended": [{**row_of(session), **await ending_of(call, session, head)} for session in ended],
         "waiting_for_a_person": [row_of(each) for each in asking],
         "still_running": [row_of(each) for each in running],
         "call_again": bool(asking or running),

@@ -14,7 +14,7 @@ MAX_DETAIL_CHARS = 4000
 
 def _of_others(kind: RequestKind) -> RequestKind:
     if kind not in OF_OTHERS:
-        raise ValueError(f"only the tools of agents make requests of the kind {kind.value!r}")
+        raise ValueError(f"only the manager makes requests of the kind {kind.value!r}")
     return kind
 
 

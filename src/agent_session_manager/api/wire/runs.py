@@ -15,6 +15,7 @@ from agent_session_manager.api.wire.common import (
     UsageBody,
 )
 from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
+from agent_session_manager.domain.notice import Batch, Hold
 from agent_session_manager.domain.run_token import agent_token_of
 from agent_session_manager.domain.session import Reason, Run, Session
 
@@ -36,6 +37,50 @@ class NewRunBody(Given):
         default=None,
         description="Lease on the run from its start; the run is lost when the lease expires",
     )
+
+    notify: bool = Field(
+        default=False, description="Write a notice for the parent of the session when the run ends"
+    )
+    take_notices: bool = Field(
+        default=False,
+        description="Offer the pending notices for the session to the run, which must tell them",
+    )
+    automatic: bool = Field(
+        default=False,
+        description="No person asks for the run: 409 `run_not_automatic` if no notice is pending, "
+        "or if they are held. It notifies as the run before",
+    )
+
+
+class OutlookBody(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    newest_run: int = Field(description="Number of the newest run of the session")
+    awaited: int = Field(description="Number of open runs below it that will write a notice")
+    undelivered: int = Field(description="Number of notices that its agent does not have yet")
+    due: bool = Field(
+        validation_alias="is_due", description="True if pending notices can be delivered now"
+    )
+    held: Hold | None = Field(
+        validation_alias="hold",
+        description="Why the session does not continue automatically; null if it can",
+    )
+
+
+class OutlookAnswer(BaseModel):
+    notices: OutlookBody = Field(description="The outlook")
+
+
+class BatchBody(BaseModel):
+    """Notices for the agent of a run, which the run must tell before its prompt.
+
+    They are delivered once the record has a `message` with the `batch_id` as its `notice_batch`.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    batch_id: str = Field(description="Their id")
+    text: str = Field(description="The text for the agent")
 
 
 class RunBody(BaseModel):
@@ -65,6 +110,9 @@ class RunOpenedAnswer(SessionAnswer):
     agent_token: str | None = Field(
         default=None, description="Only with a lease: for the run's agent; allows less"
     )
+    notices: BatchBody | None = Field(
+        default=None, description="Only with `take_notices`, if notices were pending"
+    )
 
 
 class RunsAnswer(BaseModel):
@@ -75,12 +123,17 @@ class RunTokenRevokedAnswer(BaseModel):
     ok: bool = True
 
 
-def run_opened(session: Session, token: str | None) -> SessionAnswer:
-    """Return the response to an opened run, with the run's tokens if it has a lease."""
+def run_opened(session: Session, token: str | None, batch: Batch | None = None) -> SessionAnswer:
+    """Return the response to an opened run, with its tokens if it has a lease, and its notices."""
     body = session_body(session)
-    if token is None:
+    if token is None and batch is None:
         return SessionAnswer(session=body)
-    return RunOpenedAnswer(session=body, run_token=token, agent_token=agent_token_of(token))
+    return RunOpenedAnswer(
+        session=body,
+        run_token=token,
+        agent_token=None if token is None else agent_token_of(token),
+        notices=None if batch is None else BatchBody.model_validate(batch),
+    )
 
 
 def holder_of(lease: LeaseClaimBody | None) -> str | None:

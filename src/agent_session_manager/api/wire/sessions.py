@@ -17,6 +17,7 @@ from agent_session_manager.api.wire.common import (
     SessionId,
     UsageBody,
 )
+from agent_session_manager.domain.notice import Hold, hold_of
 from agent_session_manager.domain.session import (
     MAX_PATH_BYTES,
     ForkPoint,
@@ -50,6 +51,9 @@ class NewSessionBody(Given):
     spec: dict[str, Any] | None = Field(
         default=None,
         description="Data that is needed to repeat run 1; only credentials in it are masked",
+    )
+    notify: bool = Field(
+        default=False, description="Write a notice for the parent session when run 1 ends"
     )
     lease: LeaseClaimBody | None = Field(
         default=None,
@@ -110,6 +114,12 @@ class SessionBody(BaseModel):
     )
     waiting_questions: int = Field(
         description="Number of questions of its newest run that wait for a person"
+    )
+    undelivered_notices: int = Field(
+        description="Number of notices of ended runs below it that its agent does not have yet"
+    )
+    notices_held: Hold | None = Field(
+        description="Why these notices wait for the next resume by a person; null if they do not"
     )
     generation: str = Field(
         description="Changes when a deleted session's id is reused; see cursors"
@@ -199,6 +209,8 @@ def session_body(session: Session) -> SessionBody:
         children_running=session.children_running,
         children_failed=session.children_failed,
         waiting_questions=session.waiting_questions,
+        undelivered_notices=session.undelivered_notices,
+        notices_held=_hold(session),
         generation=session.generation,
         last_seq=session.last_seq,
         last_activity_at=session.last_activity_at,
@@ -217,6 +229,16 @@ def session_body(session: Session) -> SessionBody:
         host=newest.host,
         imported=newest.is_imported,
         lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
+    )
+
+
+def _hold(session: Session) -> Hold | None:
+    if not session.undelivered_notices:
+        return None
+    return hold_of(
+        session.newest_run.reason,
+        archived=session.archived_at is not None,
+        automatic_runs=session.automatic_runs,
     )
 
 

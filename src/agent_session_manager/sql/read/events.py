@@ -31,6 +31,9 @@ _ANSWER = (
     )
     .where(sessions.c.session_id == bindparam("session_id"))
 )
+_EVENT = select(events).where(
+    events.c.session_number == bindparam("number"), events.c.seq == bindparam("seq")
+)
 _FIRST_PART = (
     select(events.c.seq)
     .where(
@@ -56,6 +59,23 @@ def get_result(connection: Connection, session_id: str) -> str:
         raise SessionNotFinishedError(session_id)
     if answer.fields is None:
         raise NoResultError(session_id)
+    return _answer_text(connection, session_id, answer)
+
+
+def get_answer(connection: Connection, session_id: str, number: int, seq: int) -> str:
+    """Return the text of an answer; `seq` is its last event, `number` that of the session.
+
+    Raises:
+        EventDamagedError: a part of it cannot be read.
+        NoResultError: the event is missing.
+    """
+    found = connection.execute(_EVENT, {"number": number, "seq": seq}).one_or_none()
+    if found is None:
+        raise NoResultError(session_id)
+    return _answer_text(connection, session_id, found)
+
+
+def _answer_text(connection: Connection, session_id: str, answer: Row[Any]) -> str:
     last = _fields_of(answer, session_id)
     first_id = last.get("continues")
     if not isinstance(first_id, str):

@@ -12,7 +12,7 @@ from agent_session_manager.domain.session import Session, Status
 from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.tables import AGENT, sessions
+from agent_session_manager.sql.schema.tables import AGENT, notices, sessions
 from agent_session_manager.store.queries import Mark, SessionFilter, SessionPage, SessionSort
 
 _EQUAL = (
@@ -121,6 +121,10 @@ def conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
     if where.top_level is not None:
         is_child = sessions.c.parent_session_id.is_not(None)
         conditions.append(~is_child if where.top_level else is_child)
+    if where.has_notices is not None:
+        told = select(notices.c.parent_number).where(notices.c.delivered_at.is_(None))
+        has_notices = sessions.c.number.in_(told)
+        conditions.append(has_notices if where.has_notices else ~has_notices)
     if where.state is not None:
         conditions.append(sessions.c.state == where.state.value)
     if where.family_of is not None:

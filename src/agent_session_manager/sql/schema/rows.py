@@ -24,7 +24,7 @@ from agent_session_manager.domain.session import (
     Usage,
 )
 from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
-from agent_session_manager.sql.schema.tables import questions, runs, sessions
+from agent_session_manager.sql.schema.tables import notices, questions, runs, sessions
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ T = TypeVar("T")
 
 USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
 _NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_secrets"} | {
-    "child_count", "number", "session_number", "answer_seq", "waiting_questions"
+    "child_count", "number", "session_number", "answer_seq", "waiting_questions",
+    "automatic_runs", "undelivered_notices",
 }  # fmt: skip
 
 # Rows of sessions include the newest run of each session, with this prefix before its columns.
@@ -73,6 +74,10 @@ WHOLE_SESSIONS = select(
         ),
         else_=0,
     ).label("waiting_questions"),
+    select(func.count())
+    .where(notices.c.parent_number == sessions.c.number, notices.c.delivered_at.is_(None))
+    .scalar_subquery()
+    .label("undelivered_notices"),
 ).join_from(sessions, runs, WITH_NEWEST_RUN)
 """The rows that `to_session` reads."""
 
@@ -257,6 +262,8 @@ def _to_session(columns: Any) -> Session:
         newest_run=_to_run(columns, _RUN_PREFIX),
         child_count=columns["child_count"],
         waiting_questions=columns["waiting_questions"],
+        undelivered_notices=columns["undelivered_notices"],
+        automatic_runs=_of(int, columns["automatic_runs"]),
         masked_secrets=_of(int, columns["masked_secrets"]),
         title=_optional(str, columns["title"]),
         source=_to_source(columns["source"]),

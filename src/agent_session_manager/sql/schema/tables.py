@@ -90,6 +90,8 @@ sessions = Table(
     Column("title", Text),
     Column("source", Text),
     Column("forked_from", Text),
+    # Number of automatic runs since the last run that a person began.
+    Column("automatic_runs", Integer, nullable=False, server_default="0"),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
     Index("ix_sessions_list_order", "list_order", "number"),
@@ -125,6 +127,8 @@ runs = Table(
     Column("has_total", Boolean, nullable=False, server_default=false()),
     # True if no client drove the run: its events were imported.
     Column("imported", Boolean, nullable=False, server_default=false()),
+    # True if the end of the run writes a notice for the parent of the session.
+    Column("notify", Boolean, nullable=False, server_default=false()),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(
@@ -220,6 +224,41 @@ questions = Table(
         ["session_number"], ["sessions.number"], name="fk_questions_session", ondelete="CASCADE"
     ),
     Index("ix_questions_asked_at", "asked_at", "session_number", "seq"),
+)
+
+# Notices for the parent of a session that a run has ended. A run that was lost can end again, which
+# writes a correction. A notice without a batch is pending; the others are offered to a run of the
+# parent, or delivered.
+notices = Table(
+    "notices",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("session_number", BigInteger, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("correction", Integer, nullable=False),
+    Column("parent_number", BigInteger, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # The notices that a run of the parent tells together.
+    Column("batch_id", String(36)),
+    Column("offered_run", Integer),
+    # The newest run of the parent that has refused it.
+    Column("refused_run", Integer),
+    Column("delivered_at", BigInteger),
+    UniqueConstraint("session_number", "run", "correction", name="uq_notices_run"),
+    ForeignKeyConstraint(
+        ["session_number"], ["sessions.number"], name="fk_notices_session", ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(
+        ["parent_number"], ["sessions.number"], name="fk_notices_parent", ondelete="CASCADE"
+    ),
+    Index("ix_notices_parent", "parent_number"),
+    Index(
+        "ix_notices_undelivered",
+        "parent_number",
+        sqlite_where=Column("delivered_at", BigInteger).is_(None),
+        postgresql_where=Column("delivered_at", BigInteger).is_(None),
+    ),
 )
 
 # The usage of each model request. A request is counted once over all sessions, also if copies of a

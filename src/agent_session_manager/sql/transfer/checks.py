@@ -31,6 +31,10 @@ def is_run(value: Any) -> bool:
     return is_number(value, least=1, most=MAX_SMALL)
 
 
+def is_run_count(value: Any) -> bool:
+    return is_number(value, most=MAX_SMALL)
+
+
 def is_moment(value: Any) -> bool:
     return is_number(value, least=MIN_MOMENT, most=MAX_MOMENT)
 

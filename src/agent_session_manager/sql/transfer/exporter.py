@@ -17,6 +17,7 @@ from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.tables import (
     events,
     feed,
+    notices,
     requests,
     runs,
     sessions,
@@ -29,6 +30,7 @@ from agent_session_manager.sql.transfer.format import (
     ENTRY,
     EVENT,
     KINDS,
+    NOTICE,
     REQUEST,
     RUN,
     SESSION,
@@ -143,6 +145,7 @@ class _Exporting:
         queries = (
             (RUN, select(runs).order_by(runs.c.session_number, runs.c.run)),
             (REQUEST, select(requests).order_by(requests.c.session_number, requests.c.number)),
+            (NOTICE, select(notices).order_by(notices.c.session_number, notices.c.number)),
             (EVENT, select(events).order_by(events.c.session_number, events.c.seq)),
             (USAGE_FACT, select(usage_facts).order_by(*_BY_SESSION)),
         )

@@ -1,9 +1,9 @@
 """The lines of an export: their types, their fields, and the valid values of each field.
 
 An export consists of JSON lines in this order: a header; each session, followed by its runs, its
-requests, its events and its usage facts; each transcript, followed by its entries and its summary;
-a trailer with counts and a checksum. A field accepts the same values as its table column, so every
-valid line can be stored. See `docs/reference/export-format.md`.
+requests, its notices, its events and its usage facts; each transcript, followed by its entries and
+its summary; a trailer with counts and a checksum. A field accepts the same values as its table
+column, so every valid line can be stored. See `docs/reference/export-format.md`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from agent_session_manager.sql.schema.derived import MAX_COST
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import (
     events,
+    notices,
     requests,
     runs,
     sessions,
@@ -49,6 +50,7 @@ from agent_session_manager.sql.transfer.checks import (
     is_number,
     is_place,
     is_run,
+    is_run_count,
     is_session_id,
     is_source,
     is_text,
@@ -68,8 +70,8 @@ from agent_session_manager.sql.transfer.values import (
 )
 
 FORMAT = "agent-session-manager export"
-VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
+VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """No exported line is longer: one append is always smaller, even with all characters escaped."""
 _MAX_DETAIL_BYTES = 64 * 1024
@@ -176,8 +178,9 @@ SESSION = Kind(
         "title": or_null(_NAME),
         "source": _SOURCE,
         "forked_from": _FORK_POINT,
+        "automatic_runs": is_run_count,
     },
-    added=_ADDED | dict.fromkeys(("title", "source", "forked_from")),
+    added=_ADDED | dict.fromkeys(("title", "source", "forked_from")) | {"automatic_runs": 0},
 )
 RUN = Kind(
     name="run",
@@ -195,9 +198,10 @@ RUN = Kind(
         "lease_expires_at": or_null(is_moment),
         "answer_seq": or_null(is_place),
         "imported": is_flag,
+        "notify": is_flag,
         **_USAGE,
     },
-    added=_ADDED | {"imported": False},
+    added=_ADDED | {"imported": False, "notify": False},
     taking=take_run,
 )
 REQUEST = Kind(
@@ -215,6 +219,18 @@ REQUEST = Kind(
         "settled_at": or_null(is_moment),
     },
     taking=take_request,
+)
+NOTICE = Kind(
+    name="notice",
+    counted="notices",
+    table=notices,
+    columns={
+        "run": is_run,
+        "correction": is_run_count,
+        "reason": one_of(*Reason),
+        "created_at": is_moment,
+        "delivered_at": or_null(is_moment),
+    },
 )
 EVENT = Kind(
     name="event",
@@ -280,7 +296,7 @@ SUMMARY = Kind(
 )
 KINDS = {
     kind.name: kind
-    for kind in (SESSION, RUN, REQUEST, EVENT, USAGE_FACT, TRANSCRIPT, ENTRY, SUMMARY)
+    for kind in (SESSION, RUN, REQUEST, NOTICE, EVENT, USAGE_FACT, TRANSCRIPT, ENTRY, SUMMARY)
 }
 
 NOT_EXPORTED = {
@@ -296,6 +312,14 @@ NOT_EXPORTED = {
     },
     "runs": {"session_number", "has_total"},
     "requests": {"number", "session_number"},
+    "notices": {
+        "number",
+        "session_number",
+        "parent_number",  # derived from the session
+        "batch_id",  # a batch is offered to a run, which does not continue in another database
+        "offered_run",
+        "refused_run",
+    },
     "events": {"number", "session_number", "checksum"},
     "usage_facts": {"number", "session_number"},
     "transcripts": {"number"},

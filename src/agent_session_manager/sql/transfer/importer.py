@@ -38,6 +38,7 @@ from agent_session_manager.sql.transfer.format import (
     ENTRY,
     EVENT,
     KINDS,
+    NOTICE,
     REQUEST,
     RUN,
     SESSION,
@@ -57,7 +58,7 @@ _ROWS_AT_ONCE = 500
 _SHOWN = 20
 _ORDER = {kind: place for place, kind in enumerate(KINDS.values())}
 _PARENT = {
-    **dict.fromkeys((RUN, REQUEST, EVENT, USAGE_FACT), SESSION),
+    **dict.fromkeys((RUN, REQUEST, NOTICE, EVENT, USAGE_FACT), SESSION),
     **dict.fromkeys((ENTRY, SUMMARY), TRANSCRIPT),
 }
 _KEY = {SESSION: ("session_id",), TRANSCRIPT: ("project_key", "session_id", "subpath")}
@@ -67,6 +68,9 @@ _FIND = {
     )
     for kind, names in _KEY.items()
 }
+_ABOVE = select(sessions.c.number).where(
+    sessions.c.session_id == bindparam("session_id"), sessions.c.number < bindparam("below")
+)
 _LAST_TOUCHED = case(
     (sessions.c.archived_at > sessions.c.last_activity_at, sessions.c.archived_at),
     else_=sessions.c.last_activity_at,
@@ -266,8 +270,22 @@ class _Importing:
             return
         if self._waiting and self._waiting[0][1] is not kind:
             self._write()
+        added = self._added(kind, row, owner)
+        if added is None:
+            return
+        self._waiting.append((number, kind, row | added))
+        if len(self._waiting) == _ROWS_AT_ONCE:
+            self._write()
+
+    def _added(self, kind: Kind, row: dict[str, Any], owner: _Owner) -> dict[str, Any] | None:
+        """Return the columns of a part that are not in its line; None: it has no place here."""
         column = "session_number" if owner.kind is SESSION else "transcript_number"
         added: dict[str, Any] = {column: owner.number}
+        if kind is NOTICE:
+            above = {"session_id": owner.row["parent_session_id"], "below": owner.number}
+            added["parent_number"] = self._connection.scalar(_ABOVE, above)
+            if added["parent_number"] is None:  # its parent was deleted or not exported
+                return None
         if kind is ENTRY:
             added["size"] = len(row["line"].encode())
         if kind is EVENT:
@@ -282,9 +300,7 @@ class _Importing:
                 row["recorded_at"],
                 row["fields"].encode(),
             )
-        self._waiting.append((number, kind, row | added))
-        if len(self._waiting) == _ROWS_AT_ONCE:
-            self._write()
+        return added
 
     def _write(self) -> None:
         if not self._waiting:
@@ -374,6 +390,6 @@ def _misplaced(kind: Kind, row: dict[str, Any], place: int, owner: _Owner) -> st
         return f"entry {row['position']} instead of entry {place}"
     if kind is SUMMARY and place > 1:
         return "a second summary"
-    if kind in (REQUEST, EVENT, USAGE_FACT) and row["run"] > owner.row["last_run"]:
+    if kind in (REQUEST, NOTICE, EVENT, USAGE_FACT) and row["run"] > owner.row["last_run"]:
         return f"{kind.name} of run {row['run']}, which does not exist,"
     return None

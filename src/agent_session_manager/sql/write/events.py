@@ -46,13 +46,16 @@ from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.inserts import insert_rows
+from agent_session_manager.sql.write.notices import (
+    deliver_notices,
+    write_notices,
+)
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.questions import (
     QuestionTold,
-    close_questions,
     take_steps,
 )
-from agent_session_manager.sql.write.requests import expire_requests, settle_answers
+from agent_session_manager.sql.write.requests import close_waiting, settle_answers
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
 from agent_session_manager.store.changes import AppendEvents
@@ -173,6 +176,7 @@ class Writes:
     finished: list[dict[str, Any]] = field(default_factory=list)
     ended_children: list[int] = field(default_factory=list)
     questions: list[QuestionTold] = field(default_factory=list)
+    told_notices: list[dict[str, Any]] = field(default_factory=list)
 
     def insert_events(self, connection: Connection) -> bool:
         """Insert the events that are not stored yet; return whether all were new."""
@@ -209,11 +213,12 @@ class Writes:
         if self.questions:
             take_steps(connection, self.questions)
             settle_answers(connection, self.questions)
+        deliver_notices(connection, self.told_notices)
         if self.ended_children:
             tell_above(connection, self.ended_children)
         for end in self.ended:
-            expire_requests(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
-            close_questions(connection, end["of"], up_to_run=end["in_run"])
+            close_waiting(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
+            write_notices(connection, [(end["of"], end["in_run"])], now=end["now"])
         return counted.new_requests
 
 
@@ -271,6 +276,9 @@ class SessionInBatch:
             writes.usage.append(UsageTold(self.number, run, new.usage))
         if new.question is not None:
             self._step(new.question, run, writes, now)
+        if new.notice_batch is not None:
+            told = {"of": self.number, "batch": new.notice_batch, "now": now}
+            writes.told_notices.append(told)
         if new.end is not None:
             self._stop(new, writes, now)
         return self.last_seq

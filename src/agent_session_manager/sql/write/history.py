@@ -24,7 +24,7 @@ from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.events import SessionInBatch, Writes
 from agent_session_manager.sql.write.positions import not_before, take_positions
-from agent_session_manager.sql.write.questions import close_questions
+from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
@@ -224,7 +224,7 @@ class _Import:
         if is_new or self._newest in self._runs:
             return
         begin = min(self._moments, default=self._now)
-        close_questions(self._connection, self._number, up_to_run=self._newest)
+        close_waiting(self._connection, self._number, up_to_run=self._newest, now=self._now)
         _insert_run(
             self._connection, self._number, self._newest, begin, self._change.host, self._sums
         )

@@ -18,11 +18,13 @@ from agent_session_manager.domain.request import FINAL_STATES, Request, RequestK
 from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
+from agent_session_manager.sql.write.notices import put_back_notices, refuse_notices
 from agent_session_manager.sql.write.positions import not_before
 from agent_session_manager.sql.write.questions import (
     QuestionTold,
     check_answerable,
     check_id_is_free,
+    close_questions,
 )
 from agent_session_manager.store.changes import CreateRequest, SettleRequest
 from agent_shared.masking import Masking
@@ -117,6 +119,8 @@ def settle_request(connection: Connection, change: SettleRequest, *, now: int) -
     found = _get(connection, number, change)
     if found.state in FINAL_STATES:
         return found
+    if found.kind is RequestKind.NOTICE and change.state is RequestState.REFUSED:
+        refuse_notices(connection, number, change.request_id)
     connection.execute(
         update(requests)
         .where(
@@ -151,8 +155,18 @@ def settle_answers(connection: Connection, told: Iterable[QuestionTold]) -> None
             connection.execute(_FULFIL, {"which": row.number, "masked": masked, "now": now})
 
 
-def expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
-    """Settle the open requests to this run and to older runs, which nothing will fulfil."""
+def close_waiting(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
+    """Close what waits for this run and for older runs, which have ended.
+
+    Their requests expire, their questions are closed, and the notices that they have not told are
+    put back.
+    """
+    _expire_requests(connection, number, up_to_run=up_to_run, now=now)
+    close_questions(connection, number, up_to_run=up_to_run)
+    put_back_notices(connection, number, up_to_run=up_to_run)
+
+
+def _expire_requests(connection: Connection, number: int, *, up_to_run: int, now: int) -> None:
     which = {"of": number, "up_to_run": up_to_run}
     for row in connection.execute(_WITH_TEXTS, which).all():
         masked = _masked(rows.readable_fields(row.payload))

@@ -6,6 +6,7 @@ at the same time.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -33,9 +34,15 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
+from agent_session_manager.sql.write.notices import (
+    check_automatic,
+    take_notices,
+    withdraw_notice,
+    write_notices,
+)
 from agent_session_manager.sql.write.positions import not_before, take_positions
-from agent_session_manager.sql.write.questions import close_questions, set_states
-from agent_session_manager.sql.write.requests import expire_requests
+from agent_session_manager.sql.write.questions import set_states
+from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.run_tokens import insert_run_token
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, ReleaseLease
@@ -58,13 +65,24 @@ class Runs:
         self.check_resume(current, exclusive=True, takeover=change.takeover)
         if change.run is not None and change.run != current.last_run + 1:
             raise RunNotNextError(change.session_id, change.run, current.last_run)
-        self.open_next(current, change)
+        if change.is_automatic:
+            check_automatic(self._connection, current)
+            change = replace(change, notify=self._notifies(current))
+        self.open_next(current, change, is_automatic=change.is_automatic)
+        if change.takes_notices:
+            take_notices(self._connection, current.number, run=current.last_run + 1)
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == current.number)
             .values(last_resumed_at=self._now)
         )
         return get_whole(self._connection, change.session_id)
+
+    def _notifies(self, current: Row[Any]) -> bool:
+        newest = select(runs.c.notify).where(
+            runs.c.session_number == current.number, runs.c.run == current.last_run
+        )
+        return bool(self._connection.scalar(newest))
 
     def check_resume(self, current: Row[Any], *, exclusive: bool, takeover: bool = False) -> None:
         """Raise if the next run must not be opened."""
@@ -73,16 +91,16 @@ class Runs:
         if effect is Effect.REFUSE:
             raise SessionRunningError(current.session_id, newest.run, current.host)
 
-    def open_next(self, current: Row[Any], new: NewRun) -> None:
+    def open_next(self, current: Row[Any], new: NewRun, *, is_automatic: bool = False) -> None:
         """Open the next run. A run that is still open is closed as `lost`: it can no longer end."""
         newest = newest_run(current)
         if not newest.finished:
             self._close_as_lost(current.number, newest.run)
-        expire_requests(self._connection, current.number, up_to_run=newest.run, now=self._now)
-        close_questions(self._connection, current.number, up_to_run=newest.run)
-        self.insert(current.number, newest.run + 1, new)
+        close_waiting(self._connection, current.number, up_to_run=newest.run, now=self._now)
+        automatic_runs = current.automatic_runs + 1 if is_automatic else 0
+        self.insert(current.number, newest.run + 1, new, automatic_runs=automatic_runs)
 
-    def insert(self, number: int, run: int, new: NewRun) -> None:
+    def insert(self, number: int, run: int, new: NewRun, *, automatic_runs: int = 0) -> None:
         self._sums.note_new_run(number, run)
         self._connection.execute(
             insert(runs),
@@ -92,6 +110,7 @@ class Runs:
                 "started_at": self._now,
                 "host": new.host,
                 "spec": rows.dump_fields(new.spec),
+                "notify": new.notify,
                 "lease_holder": new.holder,
                 "lease_expires_at": None if new.holder is None else self._now + self._term,
             },
@@ -100,7 +119,13 @@ class Runs:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == number)
-            .values(last_run=run, status="running", state=State.RUNNING.value, **self.touched())
+            .values(
+                last_run=run,
+                automatic_runs=automatic_runs,
+                status="running",
+                state=State.RUNNING.value,
+                **self.touched(),
+            )
         )
         if new.token_digest is not None:
             insert_run_token(self._connection, number, run, new.token_digest)
@@ -202,6 +227,7 @@ class Runs:
                 lease_expires_at=None,
             )
         )
+        write_notices(self._connection, [(number, run)], now=self._now)
 
     def _lease(self, current: Row[Any], holder: str) -> None:
         """Give the holder a lease on the newest run for one term; reopen it if it was closed."""
@@ -224,6 +250,7 @@ class Runs:
                 .where(sessions.c.number == current.number)
                 .values(state=STATE_OF_NEWEST_RUN)
             )
+            withdraw_notice(self._connection, current.number, current.last_run)
 
     def _set_state(self, number: int, state: State) -> None:
         status = "running" if state is State.RUNNING else "finished"

@@ -30,6 +30,7 @@ from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import (
     events,
+    notices,
     questions,
     requests,
     run_tokens,
@@ -40,6 +41,7 @@ from agent_session_manager.sql.schema.tables import (
 from agent_session_manager.sql.write.ancestors import tell, tell_above
 from agent_session_manager.sql.write.events import append_all
 from agent_session_manager.sql.write.history import import_history
+from agent_session_manager.sql.write.notices import offer_notices, take_as_known
 from agent_session_manager.sql.write.positions import record_deletion, take_positions
 from agent_session_manager.sql.write.requests import create_request, settle_request
 from agent_session_manager.sql.write.retention import (
@@ -65,11 +67,13 @@ from agent_session_manager.store.changes import (
     DeleteSession,
     ExtendLeases,
     NewRun,
+    OfferNotices,
     OpenRun,
     ReapLeases,
     ReleaseLease,
     RevokeRunToken,
     SettleRequest,
+    TakeAsKnown,
     UpdateSession,
 )
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
@@ -218,7 +222,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, usage_facts, requests, questions, run_tokens, runs)
+            for table in (events, usage_facts, requests, questions, notices, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
@@ -286,6 +290,8 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     ImportHistory: Transaction._import,
     CreateRequest: lambda t, change: create_request(t._connection, change, now=t._now),
     SettleRequest: lambda t, change: settle_request(t._connection, change, now=t._now),
+    OfferNotices: lambda t, change: offer_notices(t._connection, change, now=t._now),
+    TakeAsKnown: lambda t, change: take_as_known(t._connection, change, now=t._now),
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),
     PutTranscriptSummary: lambda t, change: put_summary(t._connection, change),
     DeleteTranscript: lambda t, change: delete_transcript(t._connection, change),

@@ -109,11 +109,11 @@ def test_opened_run_returns_its_session_and_tokens(opened: str) -> None:
             found = client.open_run("s", holder="h")
         else:
             found = client.create_named_session("s", "s", project_dir="/p", holder="h")
-    assert found == (SESSION, RunTokens(run=TOKEN, agent="agent-x"))
+    assert found[:2] == (SESSION, RunTokens(run=TOKEN, agent="agent-x"))
 
 
 def test_older_manager_returns_no_tokens() -> None:
     reply = json_reply({"session": SESSION}, 201)
     with recording(reply) as server, ManagerClient(server.url) as client:
-        assert client.open_run("s", holder="h") == (SESSION, RunTokens())
+        assert client.open_run("s", holder="h") == (SESSION, RunTokens(), None)
         assert not client.is_of_a_run

@@ -109,9 +109,10 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
     assert settled[:2] == [("s", "acknowledged", None), ("t", "acknowledged", None)]
 
 
-def test_repeated_request_is_executed_once() -> None:
+@each_row("kind", ["message", "notice"])
+def test_repeated_request_is_executed_once(kind: str) -> None:
     """A manager repeats a request after its database was restored to an earlier state."""
-    request = request_of("message", text="hint")
+    request = request_of(kind, text="hint")
     settled: list[bytes] = []
     loops: list[asyncio.AbstractEventLoop] = []
     again = asyncio.Event()
@@ -151,7 +152,12 @@ def test_repeated_request_is_executed_once() -> None:
     recorded = run(whole())
     gc.collect()  # an unclosed connection fails this test
     assert told.texts == ["hint"]
-    assert [event["role"] for event in recorded] == ["user"]
+    (event,) = recorded
+    assert event["role"] == "user"
+    is_notice = kind == "notice"
+    assert (event["event_id"] == "r") is is_notice  # so it is stored once
+    assert event.get("origin") == ("notice" if is_notice else None)
+    assert event.get("notice_batch") == ("r" if is_notice else None)
     assert settled[0] == settled[1]
 
 

@@ -23,6 +23,7 @@ from ..upkeep.checks import (
     Finding,
     check_executors,
     check_manager,
+    check_notices,
     check_outboxes,
     check_sessions,
     check_state_dir,
@@ -52,7 +53,8 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     private, and that the Claude Agent SDK is installed. Shows the agent of each executor with its
     version, and whether it has a login. Finds events that the manager does not have yet or has
     refused, dead supervisors, and sessions that are `running` without a supervisor and without an
-    event for a day. Starts nothing and changes nothing.
+    event for a day. Also finds sessions that wait for a resume to hear that others have ended.
+    Starts nothing and changes nothing.
 
     Each line begins with `ok`, with `!!` for a problem, or with `?` for a possible one, such as
     an agent that is not installed or has no login. Exit code 1 if there is a problem.
@@ -78,6 +80,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
             *check_outboxes(state),
             *check_supervisors(state),
             *check_sessions(manager),
+            *check_notices(manager, state),
         ]
     if as_json:
         answer_json([asdict(finding) for finding in findings])

@@ -16,9 +16,11 @@ from ..console.run_options import (
     model_option,
     permission_option,
     program_argument,
+    refuse_notify,
     run_options,
 )
 from ..executors.base import RunSpec
+from ..machine.environment import parent_session_id
 from ..runs.executor_table import DEFAULT_EXECUTOR
 from ..sessions.plan import check, executor_of, load_agent, refuse_doubtful, usual_ask
 from ..sessions.resolve import checked_name
@@ -31,6 +33,7 @@ EXAMPLES = """\
   ao-new parser -p 'Port the parser.' --executor codex
   ao-new tests -p 'Fix the tests.' --executor opencode
   ao-new port -p 'Port it.' --executor acp -- goose acp
+  ao-new tests -p 'Write the tests.' --detach --notify
   ao-new count --executor command -p 'one two' -- wc -w"""
 
 
@@ -69,6 +72,7 @@ def main(
     max_turns: int | None,
     no_transcripts: bool,
     no_mcp: bool,
+    notify: bool,
     detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
@@ -90,10 +94,17 @@ def main(
     is stopped; of more, the beginning and the end. PROGRAM runs in the project's directory, and a
     relative path of PROGRAM refers to that directory.
 
+    With `--notify`, the agent that calls this command need not wait. It gets a message when the
+    session has ended, together with others that end within a few seconds. If its own run has ended
+    well by then, its session continues in a run with this message as its prompt. If its run failed
+    or was stopped, the message comes with the next `ao-resume`.
+
     Exit code 1 if the agent failed or was stopped, or if the name is taken; 2 if an agent has no
     prompt, or if there is no agent definition of this name.
     """
     checked_name(name)
+    if notify:
+        refuse_notify(parent_session_id())
     config = configure(project_dir, agents_dir=agents_dir)
     agent = load_agent(agent_name, config)
     executor = executor or (agent and agent.executor) or DEFAULT_EXECUTOR
@@ -115,7 +126,7 @@ def main(
     refuse_doubtful(spec, is_named=project_dir is not None)
     with open_manager(config) as manager:
         hold_interrupts()
-        new = NewRun(prompt=text, spec=spec, timeout_seconds=timeout)
+        new = NewRun(prompt=text, spec=spec, timeout_seconds=timeout, notify=notify)
         session = start_session(manager, name, new)
         if detach:
             answer_session(session, as_json=as_json)

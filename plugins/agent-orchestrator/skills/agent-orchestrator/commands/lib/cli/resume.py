@@ -18,8 +18,10 @@ from ..console.run_options import (
     model_option,
     permission_option,
     program_argument,
+    refuse_notify,
     run_options,
 )
+from ..machine.environment import parent_session_id
 from ..sessions.next_run import Given, find_continuation, find_process, make_room, plan_next
 from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import by_hand, checked_name, is_by_hand, refuse_own, resolve
@@ -78,6 +80,7 @@ def main(
     max_turns: int | None,
     no_transcripts: bool,
     no_mcp: bool,
+    notify: bool,
     detach: bool,
     project_dir: str | None,
     agents_dir: str | None,
@@ -94,6 +97,9 @@ def main(
     again. An agent definition that was changed since the last run needs `--agent AGENT`. Limits are
     those of one run: give `--timeout`, `--max-cost` and `--max-turns` again.
 
+    If sessions that its agent has started with `--notify` have ended since, the prompt begins with
+    the notices that the agent does not have yet.
+
     A session that is running is refused with 1: wait for it, or give `--takeover` or `--fork NAME`.
     A session that a person has open in Claude Code is refused, too. `--takeover` does not stop that
     program: end it first, or both write to one conversation.
@@ -104,6 +110,8 @@ def main(
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)
         refuse_own(manager, found)
+        if notify:
+            refuse_notify(parent_session_id() if fork else found["parent_session_id"])
         given = Given(
             project_dir=None if project_dir is None else config.project_dir,
             agents_dir=agents_dir,
@@ -128,6 +136,7 @@ def main(
             spec=spec,
             continues=find_continuation(manager, found, spec.executor, is_fork=fork is not None),
             timeout_seconds=timeout,
+            notify=notify,
         )
         if fork is None:
             make_room(manager, found, takeover=takeover)

@@ -9,8 +9,9 @@ import click
 from ..console.command import NOT_FOUND, READS, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json
+from ..console.output import answer, answer_json, note
 from ..session_client import SessionNotFoundError
+from ..sessions.notices import notices_of
 from ..sessions.resolve import resolve
 
 EXAMPLES = """\
@@ -30,7 +31,8 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
     """Print `running` or `finished`, or `not_existent` if there is no such session.
 
     If the agent waits for your answer, its questions are printed to stderr, in full and with the
-    commands that answer them.
+    commands that answer them. If sessions have ended that its agent has started with `--notify`,
+    and the agent does not know it yet, the command prints a note.
 
     Exit code 0 for `running` and `finished`, 3 for `not_existent`.
     """
@@ -51,5 +53,7 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
 
             for question in questions:
                 show_question(question["event"], session)
+        if text := notices_of(found):
+            note(text)
     if found["status"] == "not_existent":
         sys.exit(NOT_FOUND)

@@ -28,6 +28,7 @@ from ..sessions.follow import wait_for
 from ..sessions.resolve import (
     ambiguous,
     by_hand,
+    find_descendants,
     is_by_hand,
     parse_argument,
     refuse_own,
@@ -67,7 +68,8 @@ def main(
 
     The agent is interrupted as by Ctrl-C. After 5 seconds its processes are terminated, after 3
     more they are killed, including those in the background. The session is then `stopped`, and
-    `ao-resume` continues it. A session that has already ended does not change.
+    `ao-resume` continues it. A session that has already ended does not change. But it no longer
+    continues automatically: its supervisor on this machine stops waiting for notices.
 
     Sessions that the agent started with `ao-new` continue unless `--tree` is given. So does a
     manager that it started.
@@ -88,7 +90,7 @@ def main(
                 refuse_own(manager, each)
             if tree:
                 found += [
-                    child for s in found for child in manager.find_descendants(s["session_id"])
+                    child for s in found for child in find_descendants(manager, s["session_id"])
                 ]
             others = [session for session in found if is_by_hand(session)]
             for session in others:
@@ -126,13 +128,21 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
             )
         if session["status"] == "running":
             request_stop(manager, session)
-        elif session["reason"] == "lost":  # its supervisor may still live
-            asked += find_registered(state, session_id=session["session_id"])
+        else:  # its supervisor may live if it was lost, or may wait for notices
+            asked += [
+                entry
+                for entry in find_registered(state, session_id=session["session_id"])
+                if session["reason"] == "lost" or entry.run.waits
+            ]
     heard = [_ask(entry) for entry in asked]
     gone = [
         is_asked and wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds)
         for entry, is_asked in zip(asked, heard, strict=True)
     ]
+    # A supervisor that waited may have opened the next run just before it was asked.
+    for session in (manager.get_session(e.run.session_id) for e in asked if e.run.waits):
+        if session["status"] == "running":
+            request_stop(manager, session)
     ended = list(
         wait_for(manager, sessions, timeout_seconds=timeout_seconds, on_outage=tell_waiting)
     )

@@ -99,6 +99,14 @@ REQUEST: Mapping[str, Check] = {
     "state": _is_text,
     "detail": _or_none(_is_text),
 }
+OUTLOOK: Mapping[str, Check] = {
+    "newest_run": is_number,
+    "awaited": is_number,
+    "undelivered": is_number,
+    "due": lambda value: isinstance(value, bool),
+    "held": _or_none(_is_text),
+}
+"""Outlook of a session: its notices, and how many runs can still write one."""
 EVENT: Mapping[str, Check] = {"seq": is_number, "run": is_number, "event_type": _is_text}
 
 _USAGE = _object(
@@ -182,6 +190,8 @@ PARTS: Mapping[str, Check] = {
     "request": _object(REQUEST),
     "requests": _list(_object(REQUEST)),
     "questions": _list(_object(QUESTION)),
+    "batch": _or_none(_object({"batch_id": _is_session_id, "text": _is_text})),
+    "notices": _object(OUTLOOK),
     "events": _list(is_event),
     "seqs": _list(is_number),
     "transcripts": _list(_object({"subpath": _or_none(_is_text)})),

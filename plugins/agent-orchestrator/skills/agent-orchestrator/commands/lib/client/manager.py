@@ -18,9 +18,9 @@ from ..session_client import (
     _path,
     _query,
 )
-from .answers import is_part, is_token, is_usage_report
+from .answers import is_part, is_usage_report
 from .errors import JSON_ONLY
-from .opened_run import OpenedRun, RunTokens
+from .opened_run import OpenedRun, to_opened_run
 
 TIMEOUT_SECONDS = 5.0
 """Default timeout of a request, the same as that of `SessionClient`."""
@@ -102,6 +102,7 @@ class ManagerClient(SessionClient):
         spec: Json | None = None,
         holder: str | None = None,
         parent_session_id: str | None = None,
+        notify: bool = False,
     ) -> OpenedRun:
         """Create a session whose name is unique in its project.
 
@@ -119,6 +120,8 @@ class ManagerClient(SessionClient):
             "spec": spec,
             "lease": _lease(holder),
             "parent_session_id": parent_session_id,
+            # An older manager refuses what it does not know.
+            **({"notify": True} if notify else {}),
         }
         return self._open("/sessions", session_id, body)
 
@@ -139,8 +142,11 @@ class ManagerClient(SessionClient):
         spec: Json | None = None,
         takeover: bool = False,
         holder: str | None = None,
+        **new: bool,
     ) -> OpenedRun:
         """Open the next run. If `run` is given, the next run must have this number.
+
+        `new` are fields that an older manager refuses: `notify`, `take_notices` and `automatic`.
 
         Raises:
             SessionClientError: with the code `session_running`, if the newest run is open and
@@ -152,22 +158,25 @@ class ManagerClient(SessionClient):
             "spec": spec,
             "takeover": takeover,
             "lease": _lease(holder),
+            **{name: True for name, is_set in new.items() if is_set},
         }
         return self._open(_path(session_id) + "/runs", session_id, body)
 
     def _open(self, path: str, session_id: str, body: Json) -> OpenedRun:
-        answer = self._request("POST", path, body)
-        session = answer.get("session")
-        tokens = RunTokens(run=answer.get("run_token"), agent=answer.get("agent_token"))
-        if (
-            not isinstance(session, dict)
-            or not is_part("session", session)
-            or session["session_id"] != session_id
-            or (body["lease"] is not None and session["lease"] is None)
-            or not all(token is None or is_token(token) for token in tokens)
-        ):
+        opened = to_opened_run(
+            self._request("POST", path, body), session_id, has_lease=body["lease"] is not None
+        )
+        if opened is None:
             raise self._misshapen("POST", path)
-        return OpenedRun(session, tokens)
+        return opened
+
+    def get_outlook(self, session_id: str, run: int, *, wait_seconds: float = 0.0) -> Json:
+        """Return the outlook of a session: its notices, and how many runs can still write one.
+
+        A wait ends once there is a reason to open the next run, or to wait no longer.
+        """
+        path = f"{_path(session_id)}/runs/{run}/notices"
+        return self._get("notices", dict, "GET", path + _query({"wait": str(wait_seconds)}))
 
     def revoke_run_tokens(self, session_id: str, run: int) -> None:
         """Revoke the tokens of a run."""
@@ -263,17 +272,6 @@ class ManagerClient(SessionClient):
         if not is_usage_report(report):
             raise self._misshapen("GET", "/usage")
         return report
-
-    def find_descendants(self, session_id: str) -> Iterator[Json]:
-        """Yield the sessions that were started from inside a session, at any depth."""
-        seen = {session_id}
-        unvisited = [session_id]
-        while unvisited:
-            for child in self.find_sessions(parent_session_id=unvisited.pop()):
-                if child["session_id"] not in seen:
-                    seen.add(child["session_id"])
-                    unvisited.append(child["session_id"])
-                    yield child
 
     def append_entries(
         self, transcript: Query, lines: Sequence[bytes], *, batch_id: str, known: int = 0
@@ -374,11 +372,6 @@ class ManagerClient(SessionClient):
         """
         path = _path(session_id) + "/events" + (_query({"known": known}) if known else "")
         return self._get("seqs", list, "POST", path, list(events))
-
-    def list_newest_events(self, session_id: str, event_type: str) -> list[Json]:
-        """List the last events of a type, newest first, up to `MAX_PAGE`."""
-        query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(MAX_PAGE)}
-        return self._get("events", list, "GET", _path(session_id) + "/events" + _query(query))
 
     def iterate_events(
         self, session_id: str, *, after_seq: int = 0, page_size: int = MAX_PAGE

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from ..executors.permission_modes import PERMISSION_MODES
+from .command import USAGE, CommandError
 from .options import (
     Amount,
     AskPolicy,
@@ -83,6 +84,12 @@ _SHARED = (
         "this and later runs.",
     ),
     click.option(
+        "--notify",
+        is_flag=True,
+        help="Tell the agent that has started the session when the run ends: in its running turn, "
+        "or by its next run. Only for a session that an agent has started.",
+    ),
+    click.option(
         "-d",
         "--detach",
         is_flag=True,
@@ -94,6 +101,20 @@ _SHARED = (
         "Print the session as JSON, with its `result` and `error` unless `--detach` is given."
     ),
 )
+
+
+def refuse_notify(parent: str | None) -> None:
+    """Refuse `--notify` for a session that no agent has started; `parent` is the agent's session.
+
+    Raises:
+        CommandError: the session has no parent.
+    """
+    if parent is None:
+        raise CommandError(
+            "--notify tells the agent that has started the session, and no agent has: leave it "
+            "out, and wait with ao-wait",
+            USAGE,
+        )
 
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -92,6 +92,16 @@ def control_token() -> str | None:
     return os.environ.get(ENV_TOKEN, "").strip() or None
 
 
+def take_up(environment: Mapping[str, str], token: str | None) -> None:
+    """Replace our variables by those of a person's command, whose work this process continues.
+
+    `environment` is the one of its agent, and `token` the token that the person has set.
+    """
+    ours = {ENV_STATE_DIR: str(state_dir()), **({ENV_TOKEN: token} if token else {})}
+    os.environ.clear()
+    os.environ.update({**environment, **ours})
+
+
 def run_variables(token: str | None, url: str) -> dict[str, str]:
     """Return the variables with an agent's token and the manager that the token is for."""
     return {} if token is None else {ENV_RUN_TOKEN: token, ENV_RUN_MANAGER_URL: url}

@@ -45,6 +45,7 @@ class OwnStarts:
         fields = ("agent", "executor", "model", "project_dir", "timeout_seconds")
         payload = {name: given.get(name) for name in fields}
         payload |= {
+            "notify": given.get("notify", True),
             "name": given["name"],
             "prompt": given["prompt"],
             "session_id": str(uuid4()),
@@ -74,6 +75,7 @@ class OwnStarts:
             "run": session["run"] + 1,
             "prompt": given["text"],
             "timeout_seconds": given.get("timeout_seconds"),
+            "notify": given.get("notify", True),
             "digest": _digest(given["text"]),
         }
         return self._order("resume", payload), True

@@ -6,12 +6,14 @@ Other users or the agent could read it in the arguments or the environment.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..agents.agent import Agent
 from ..executors.base import Continuation, RunSpec
+from .registry import RegisteredRun
 
 READY = "ready"
 """Answer of a supervisor that has taken over the run. Any other answer says why it has not."""
@@ -39,8 +41,25 @@ class Assignment:
     """Token of the supervisor; None if an older manager issued no token."""
     agent_token: str | None = field(default=None, repr=False)
     """Token of the agent."""
+    notice_batch: str | None = None
+    """The notices before the prompt, by the id of their batch."""
+    is_automatic: bool = False
+    """True if the run was opened for its notices only."""
     control_token: str | None = field(default=None, repr=False)
     """Token that the user has set for a remote manager. A supervisor does not inherit it."""
+
+    def registration(self, marker: str, *, waits: bool = False) -> RegisteredRun:
+        """Return the entry of the run in the registry, for a supervisor that is this process."""
+        return RegisteredRun(
+            session_id=self.session_id,
+            session_name=self.session_name,
+            project_dir=str(self.spec.project_dir),
+            run=self.run,
+            pid=os.getpid(),
+            marker=marker,
+            parent_session_id=self.parent_session_id,
+            waits=waits,
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
 from ..transcripts.names import PROJECT_KEY, conversation_subpath
 from .seal import CONVERSATION, is_our_conversation
@@ -65,7 +66,7 @@ def list_our_conversations(
 
 def _told(manager: ManagerClient, session_id: str) -> Iterator[tuple[str, Json]]:
     """Yield the conversations in the session's events, newest first, without checking them."""
-    for event in manager.list_newest_events(session_id, CONVERSATION):
+    for event in newest_events(manager, session_id, CONVERSATION):
         conversation_id = event.get("conversation_id")
         if isinstance(conversation_id, str) and _ID.fullmatch(conversation_id):
             yield conversation_id, event

@@ -37,6 +37,8 @@ class RegisteredRun:
     host: str = field(default_factory=host)
     processes: str = field(default_factory=place.processes)
     """Namespace of `pid`; see `place`."""
+    waits: bool = False
+    """True if the run has ended, and its supervisor waits for notices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +73,20 @@ def registry_dir(state_dir: Path) -> Path:
 
 
 @contextmanager
-def registered(run: RegisteredRun, state_dir: Path) -> Iterator[None]:
-    """Register a run of ours while the block runs."""
+def registered(run: RegisteredRun, state_dir: Path) -> Iterator[int]:
+    """Register a run of ours while the block runs, in place of an entry of the same run.
+
+    Yields the descriptor that holds the entry.
+    """
     directory = registry_dir(state_dir)
     path = make_private_directory(directory) / f"{run.session_id}.{run.run}.json"
     descriptor = create_locked(path, json.dumps(asdict(run)).encode())
     try:
-        yield
+        yield descriptor
+    except SystemExit:  # a stop
+        path.unlink(missing_ok=True)
+        raise
+    else:
         path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)

@@ -33,11 +33,14 @@ POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
 MAX_PAUSE_SECONDS = 10.0
 STARTS_AT_ONCE = 4
 
+NOTICE = "notice"
+"""Origin of a message in which the orchestrator tells the agent that runs below it have ended."""
+
 T = TypeVar("T")
 
 
 class Requests:
-    """Requests to one run: stops, messages, answers, and sessions to start below it."""
+    """Requests to one run: stops, messages, answers, notices, and sessions to start below it."""
 
     def __init__(
         self,
@@ -118,7 +121,11 @@ class Requests:
                 self._order.stop()
                 return "acknowledged", None  # done when the run has ended
             case "message":
-                return await self._tell(str(request["payload"].get("text", "")))
+                return await self._tell(str(request["payload"].get("text", "")), str(uuid4()))
+            case "notice":
+                batch_id = request["request_id"]
+                told = {"origin": NOTICE, "notice_batch": batch_id}
+                return await self._tell(str(request["payload"].get("text", "")), batch_id, **told)
             case "answer":
                 state, why = self._questions.answer(request["request_id"], request["payload"])
                 # Done when the manager has the decision, so that the session no longer waits.
@@ -126,14 +133,14 @@ class Requests:
             case other:
                 return "refused", f"this supervisor does not support the request {other!r}"
 
-    async def _tell(self, text: str) -> tuple[str, str | None]:
-        message_id = str(uuid4())
+    async def _tell(self, text: str, message_id: str, **fields: str) -> tuple[str, str | None]:
         try:
             await self._executor.send(text, message_id)
         # Any error: an agent that is ending may fail in any way.
         except Exception as exc:
             return "refused", str(exc)
-        self._record(create_event("message", message_id, role="user", content=text_content(text)))
+        content = text_content(text)
+        self._record(create_event("message", message_id, role="user", content=content, **fields))
         return "done", None
 
     def _settle(self, request_id: str, state: str, detail: str | None) -> None:

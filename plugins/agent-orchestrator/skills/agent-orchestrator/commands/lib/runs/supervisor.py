@@ -14,10 +14,8 @@ from ..machine import fast_start as fast_start
 # isort: split
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -41,6 +39,7 @@ from ..machine.environment import (
     run_variables,
     state_dir,
 )
+from ..machine.own_memory import hide_memory
 from ..outbox.outbox import Outbox, OutboxError, Run
 from ..session_client import SessionClientError, SessionNotFoundError, _find_token
 from ..shared.inherited import begin
@@ -53,15 +52,14 @@ from .delivery import delivery_of
 from .drive import RunOutcome, StopOrder, drive
 from .executor_table import create_executor, find_executor
 from .questions import Questions
-from .registry import RegisteredRun, registered, spared_pids
-from .requests import Requests
+from .registry import registered, spared_pids
+from .requests import NOTICE, Requests
 from .seal import CONVERSATION, sealed_conversation
+from .stay import STOP_SIGNALS, can_stay, stay
 
 logger = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEARTBEATS_PER_TERM = 3
-PR_SET_DUMPABLE = 4
 
 
 class Supervisor:
@@ -76,6 +74,8 @@ class Supervisor:
         self._tokens = _own_tokens(assignment)
         spec = assignment.spec
         self._questions = Questions(spec.ask, directory=spec.project_dir, record=self._record)
+        self._untold = assignment.notice_batch
+        """The notices that the first message of the run tells."""
 
     def _client(self, token: str | None) -> ManagerClient:
         """Return a client with this token; without one, with the token of the local manager."""
@@ -93,41 +93,60 @@ class Supervisor:
         run = Run(session_id=a.session_id, run=a.run, url=a.url, cursor=a.cursor)
         with (
             contextlib.closing(self._manager),
-            registered(self._registration(), self._state),
-            Outbox(path, run) as outbox,
+            registered(a.registration(self._marker), self._state) as entry,
             self._stopped_by_signals(),
         ):
-            self._outbox = outbox
-            ready()
-            delivery = delivery_of(self._manager, outbox)
-            delivery.start()
-            mirror = Mirror(self._manager, outbox) if a.spec.transcripts else None
-            executor = create_executor(self._execution(mirror))
-            requests = Requests(
-                a,
-                order=self._order,
-                executor=executor,
-                questions=self._questions,
-                record=self._record,
-            )
+            stays = False
+            with Outbox(path, run) as outbox:
+                try:
+                    outcome = await self._supervise(outbox, ready)
+                    stays = await asyncio.to_thread(self._can_stay, outcome)
+                finally:
+                    if not stays:
+                        await asyncio.to_thread(self._give_back_token)
+            if stays:
+                stay(a, entry, is_stopped=lambda: self._order.outcome is not None)
+            return outcome
+
+    async def _supervise(self, outbox: Outbox, ready: Callable[[], None]) -> RunOutcome:
+        a = self._assignment
+        self._outbox = outbox
+        ready()
+        delivery = delivery_of(self._manager, outbox)
+        delivery.start()
+        mirror = Mirror(self._manager, outbox) if a.spec.transcripts else None
+        executor = create_executor(self._execution(mirror))
+        requests = Requests(
+            a,
+            order=self._order,
+            executor=executor,
+            questions=self._questions,
+            record=self._record,
+        )
+        async with self._beside(self._keep_lease), self._beside(requests.serve):
             try:
-                async with self._beside(self._keep_lease), self._beside(requests.serve):
-                    try:
-                        await self._restore()
-                        outcome = await self._drive(executor)
-                        # From now on a stop ends the wait for the manager.
-                        self._order.then(delivery.hurry)
-                        return outcome
-                    except OutboxError as exc:
-                        logger.exception("the run was stopped")
-                        await asyncio.to_thread(self._report_failure, exc)
-                        raise
-                    finally:
-                        if mirror is not None:
-                            await asyncio.to_thread(mirror.close)
-                        await asyncio.to_thread(delivery.finish)
+                await self._restore()
+                outcome = await self._drive(executor)
+                # From now on a stop ends the wait for the manager.
+                self._order.then(delivery.hurry)
+                return outcome
+            except OutboxError as exc:
+                logger.exception("the run was stopped")
+                await asyncio.to_thread(self._report_failure, exc)
+                raise
             finally:
-                await asyncio.to_thread(self._give_back_token)
+                if mirror is not None:
+                    await asyncio.to_thread(mirror.close)
+                await asyncio.to_thread(delivery.finish)
+
+    def _can_stay(self, outcome: RunOutcome) -> bool:
+        """Return whether to wait for notices: the run ended well, and the manager has all of it."""
+        return (
+            outcome.reason == "completed"
+            and self._order.outcome is None
+            and not self._outbox.count_waiting()
+            and can_stay(self._manager, self._assignment)
+        )
 
     async def _restore(self) -> None:
         """Copy the missing parts of the agent's transcript from the manager to this machine.
@@ -176,8 +195,16 @@ class Supervisor:
         if event["event_type"] == CONVERSATION:
             event = sealed_conversation(event, a.session_id, a.run, self._state)
         # Masks our own tokens, and all texts that the executor did not prepare.
-        masked = Masking(known=self._tokens).event(event)
+        masked = Masking(known=self._tokens).event(self._with_notices(event))
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
+
+    def _with_notices(self, event: Event) -> Event:
+        """Return the event; the first message of the run says which notices it tells."""
+        if self._untold is None or event["event_type"] != "message":
+            return event
+        batch_id, self._untold = self._untold, None
+        origin = {"origin": NOTICE} if self._assignment.is_automatic else {}
+        return {**event, "notice_batch": batch_id, **origin}
 
     def _execution(self, mirror: Mirror | None) -> Execution:
         a = self._assignment
@@ -204,18 +231,6 @@ class Supervisor:
         if not a.spec.mcp or a.agent_token is None:
             return None
         return McpServer(url=f"{a.url.rstrip('/')}/mcp", token=a.agent_token)
-
-    def _registration(self) -> RegisteredRun:
-        a = self._assignment
-        return RegisteredRun(
-            session_id=a.session_id,
-            session_name=a.session_name,
-            project_dir=str(a.spec.project_dir),
-            run=a.run,
-            pid=os.getpid(),
-            marker=self._marker,
-            parent_session_id=a.parent_session_id,
-        )
 
     @contextlib.contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
@@ -281,20 +296,10 @@ def _own_tokens(assignment: Assignment) -> dict[str, str]:
     return {token: kind for token, kind in tokens.items() if token}
 
 
-def _hide_memory() -> None:
-    """Keep other processes of this user from reading our memory and environment, on Linux."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-            logger.warning(
-                "other processes can read our memory: %s", os.strerror(ctypes.get_errno())
-            )
-
-
 def main() -> None:
     """Supervise the run that is described on stdin."""
     begin()
-    _hide_memory()
+    hide_memory()
     text = sys.stdin.read()
     if not text:  # the command has opened no run
         return

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
 from ..config import load_config
 from ..executors.base import Continuation, RunSpec
@@ -195,7 +196,7 @@ def _has_first(manager: ManagerClient, session: Json, kind: ExecutorKind) -> boo
     if kind.has_conversation is not None and kind.has_conversation(session["session_id"]):
         return True
     if kind.names_conversations:
-        if manager.list_newest_events(session["session_id"], CONVERSATION):
+        if newest_events(manager, session["session_id"], CONVERSATION):
             raise SessionUsageError(
                 f"the conversation of session {session['session_name']!r} is not on this machine: "
                 f"resume it on {session['host'] or 'the machine of its last run'}"

@@ -23,6 +23,7 @@ from ..client.manager import Json, ManagerClient
 from ..config import load_config
 from ..executors.base import RunSpec
 from ..executors.questions import DENY
+from ..machine.environment import parent_session_id
 from ..runs.assignment import spec_from
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
@@ -95,7 +96,8 @@ def _start(manager: ManagerClient, order: Order) -> Json:
     if parent is not None:
         ask = parent.ask if executor_of(spec.executor).can_ask else DENY
         spec = replace(spec, transcripts=parent.transcripts, ask=ask)
-    return start_session(manager, checked_name(given["name"]), _run_of(order, spec))
+    new = _run_of(order, spec, parent=parent_session_id())
+    return start_session(manager, checked_name(given["name"]), new)
 
 
 def _own_kind(parent: RunSpec | None) -> str:
@@ -106,7 +108,8 @@ def _resume(manager: ManagerClient, order: Order) -> Json:
     session = manager.get_session(order.payload["session_id"])
     if session["run"] + 1 != order.payload["run"]:
         raise SessionError(f"session {session['session_name']!r} has been continued since")
-    new = _run_of(order, plan_next(manager, session, Given()))
+    spec = plan_next(manager, session, Given())
+    new = _run_of(order, spec, parent=session["parent_session_id"])
     executor = new.spec.executor
     new = replace(new, continues=find_continuation(manager, session, executor, is_fork=False))
     make_room(manager, session, takeover=False)
@@ -119,8 +122,11 @@ def _resume(manager: ManagerClient, order: Order) -> Json:
     return start_next_run(manager, session, new, takeover=False)
 
 
-def _run_of(order: Order, spec: RunSpec) -> NewRun:
-    """Return the run with the limits of the agent that orders it, once everything is checked."""
+def _run_of(order: Order, spec: RunSpec, *, parent: str | None) -> NewRun:
+    """Return the run with the limits of the agent that orders it, once everything is checked.
+
+    Its end writes a notice if the order comes from `parent`, the session that would get it.
+    """
     given = order.payload
     if order.parent is not None:
         spec = limited(spec, order.parent)
@@ -133,6 +139,7 @@ def _run_of(order: Order, spec: RunSpec) -> NewRun:
         timeout_seconds=given["timeout_seconds"],
         session_id=given["session_id"],
         asked=given["digest"],
+        notify=given["notify"] and parent is not None and parent == parent_session_id(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..client.errors import LOST_CODES, QUESTION_CLOSED
+from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError, SessionNotFoundError
 from .errors import SessionError, SessionUsageError
@@ -41,7 +42,7 @@ def find_question(manager: ManagerClient, session: Json, question_id: str | None
         return meant[0]
     if meant:
         raise SessionUsageError(f"say which question of session {name!r}: {_listed(meant)}")
-    for event in manager.list_newest_events(session["session_id"], "permission_decided"):
+    for event in newest_events(manager, session["session_id"], "permission_decided"):
         if str(event.get("question_id")).startswith(str(question_id)):
             raise SessionError(_decided_before(event))
     raise SessionNotFoundError(
@@ -77,7 +78,7 @@ def give_answer(manager: ManagerClient, session: Json, question: Json, payload: 
 
 
 def _was_decided(manager: ManagerClient, session_id: str, question_id: str) -> str:
-    for event in manager.list_newest_events(session_id, "permission_decided"):
+    for event in newest_events(manager, session_id, "permission_decided"):
         if event.get("question_id") == question_id:
             return _decided_before(event)
     return f"question {question_id[:SHORT]} is closed: its run has ended"

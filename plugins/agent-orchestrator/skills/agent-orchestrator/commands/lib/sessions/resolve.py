@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 from unicodedata import normalize
 
-from ..client.manager import ManagerClient
+from ..client.manager import Json, ManagerClient
 from ..config import Config
 from ..machine.environment import parent_session_id
 from ..machine.wire_text import wire_text
@@ -167,3 +168,15 @@ def by_hand(session: Session) -> str:
         *([f"({lease['holder']})"] if lease else []),
     ]
     return " ".join((f"a person works in session {session['session_name']!r}", *where))
+
+
+def find_descendants(manager: ManagerClient, session_id: str) -> Iterator[Json]:
+    """Yield the sessions that were started from inside a session, at any depth."""
+    seen = {session_id}
+    unvisited = [session_id]
+    while unvisited:
+        for child in manager.find_sessions(parent_session_id=unvisited.pop()):
+            if child["session_id"] not in seen:
+                seen.add(child["session_id"])
+                unvisited.append(child["session_id"])
+                yield child

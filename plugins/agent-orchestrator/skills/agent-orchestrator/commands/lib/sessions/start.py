@@ -12,7 +12,7 @@ import httpx
 from ..client.connect import client_of
 from ..client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
 from ..client.manager import Json, ManagerClient, cursor_of
-from ..client.opened_run import OpenedRun
+from ..client.opened_run import Notices, OpenedRun
 from ..events.prepare import create_event
 from ..executors.base import Continuation, RunSpec
 from ..machine.environment import agent_environment, control_token, host, parent_session_id
@@ -25,6 +25,8 @@ from .plan import sealed
 
 MIN_TERM_SECONDS = 0.1
 """The shortest term of a lease; a shorter one would be renewed without a pause."""
+
+_END_OF_NOTICES = "[Agent Orchestrator] End of the notices. The prompt of this run follows."
 
 Open = Callable[[str], OpenedRun]
 """A function that opens a run for the holder with the given name."""
@@ -50,6 +52,10 @@ class NewRun:
     """Id of a new session, if the manager has chosen it."""
     asked: str | None = None
     """Digest of the text, if an agent has asked the manager for this run."""
+    notify: bool = False
+    """True if the end of the run writes a notice for the parent of the session."""
+    is_automatic: bool = False
+    """True if no person asks for the run: its prompt is the pending notices."""
 
 
 def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
@@ -83,6 +89,7 @@ def start_session(manager: ManagerClient, name: str, new: NewRun) -> Json:
                 spec=sealed(spec, first, asked=new.asked),
                 holder=holder,
                 parent_session_id=parent_session_id(),
+                notify=new.notify,
             )
         except SessionClientError as exc:
             if exc.code != NAME_TAKEN:
@@ -111,6 +118,9 @@ def start_next_run(manager: ManagerClient, session: Json, new: NewRun, *, takeov
                 spec=sealed(new.spec, {**session, "run": number}, asked=new.asked),
                 takeover=takeover,
                 holder=holder,
+                notify=new.notify,
+                take_notices=new.is_automatic or session.get("undelivered_notices", 0) > 0,
+                automatic=new.is_automatic,
             )
         except SessionClientError as exc:
             if exc.code == RUN_NOT_NEXT:
@@ -160,7 +170,7 @@ def _assignment(opened: OpenedRun, new: NewRun, *, url: str, holder: str) -> Ass
         run=session["run"],
         holder=holder,
         term_seconds=_term_seconds(session),
-        prompt=new.prompt,
+        prompt=_prompt(opened.notices, new.prompt),
         spec=new.spec,
         environment=agent_environment(),
         continues=new.continues,
@@ -169,8 +179,16 @@ def _assignment(opened: OpenedRun, new: NewRun, *, url: str, holder: str) -> Ass
         parent_session_id=session["parent_session_id"],
         run_token=opened.tokens.run,
         agent_token=opened.tokens.agent,
+        notice_batch=opened.notices.batch_id if opened.notices else None,
+        is_automatic=new.is_automatic,
         control_token=_configured_token(url),
     )
+
+
+def _prompt(notices: Notices | None, prompt: str) -> str:
+    if notices is None:
+        return prompt
+    return f"{notices.text}\n\n{_END_OF_NOTICES}\n\n{prompt}" if prompt else notices.text
 
 
 def _configured_token(url: str) -> str | None:

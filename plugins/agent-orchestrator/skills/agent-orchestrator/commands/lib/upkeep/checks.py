@@ -150,10 +150,11 @@ def _kind(refused: Refused) -> str:
 
 def check_supervisors(state: Path) -> Iterator[Finding]:
     """Check for dead supervisors and the processes that they left running."""
-    alive = 0
+    alive = waiting = 0
     for entry in list_registered(state):
         if entry.is_supervised:
-            alive += 1
+            waiting += entry.run.waits
+            alive += not entry.run.waits
             continue
         if not entry.is_dead:
             yield Finding(
@@ -171,6 +172,25 @@ def check_supervisors(state: Path) -> Iterator[Finding]:
             advice="ao-doctor --fix, or ao-stop the session",
         )
     yield Finding(about="supervisors", text=f"{counted(alive, 'run')} supervised on this machine")
+    if waiting:
+        text = f"{counted(waiting, 'supervisor')} waiting until sessions below have ended"
+        yield Finding(about="supervisors", text=text)
+
+
+def check_notices(manager: ManagerClient, state: Path) -> Iterator[Finding]:
+    """Check for notices that no run and no supervisor will tell."""
+    try:
+        untold = list(manager.find_sessions(has_notices="true", status="finished"))
+    except SessionClientError:  # `check_manager` reports it, or it has no notices
+        return
+    supervised = {e.run.session_id for e in list_registered(state) if not e.is_dead}
+    for session in untold:
+        is_told = session["notices_held"] is None and session["session_id"] in supervised
+        if not is_told and session["archived_at"] is None:
+            count = counted(session["undelivered_notices"], "notice")
+            text = f"{session['session_name']!r}: {count} of ended sessions wait for its next run"
+            advice = f"ao-resume {session['session_id']}"
+            yield Finding(about="session", text=text, advice=advice, matters=False)
 
 
 def check_sessions(manager: ManagerClient) -> Iterator[Finding]:

@@ -1,0 +1,65 @@
+"""A supervisor stays after a run that ended well, as long as notices can come for its session.
+
+It is the process with the rights and the environment to open the next run. It replaces its program
+by a small one, `sessions/wake.py`, and keeps its process id and its entry in the registry.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..client.errors import may_pass
+from ..client.manager import ManagerClient
+from ..session_client import SessionClientError
+from .assignment import Assignment
+
+logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PROGRAM = f"{__package__.rpartition('.')[0]}.sessions.wake"
+
+
+def can_stay(manager: ManagerClient, assignment: Assignment) -> bool:
+    """Return whether notices can still come, and open the next run.
+
+    True also if the manager does not answer now: the program that waits tries again.
+    """
+    if assignment.run_token is None:
+        return False
+    try:
+        outlook = manager.get_outlook(assignment.session_id, assignment.run)
+    except SessionClientError as exc:
+        return may_pass(exc)
+    return (
+        outlook["held"] is None
+        and outlook["newest_run"] == assignment.run
+        and bool(outlook["awaited"] or outlook["undelivered"])
+    )
+
+
+def stay(assignment: Assignment, entry: int, *, is_stopped: Callable[[], bool]) -> None:
+    """Replace the program of this process; `entry` is the descriptor of its registry entry.
+
+    Returns only if a stop was ordered, or if the program cannot be started. The new program
+    unblocks the stop signals.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    if is_stopped():
+        return
+    os.set_inheritable(entry, True)
+    # A pipe could be too small for the environment of the agent.
+    with tempfile.TemporaryFile() as assigned:
+        assigned.write(replace(assignment, prompt="").to_json().encode())
+        assigned.flush()
+        assigned.seek(0)
+        os.dup2(assigned.fileno(), 0)
+    try:
+        os.execv(sys.executable, [sys.executable, "-m", PROGRAM])
+    except OSError as exc:
+        logger.warning("the notices wait for the next resume: %s", exc)

@@ -1,0 +1,37 @@
+"""Description of the notices for a session that its agent does not have yet."""
+
+from __future__ import annotations
+
+from ..client.manager import Json
+from ..machine.environment import host, state_dir
+from ..runs.stop import find_registered
+from ..shared.counted import counted
+
+_WHY = {
+    "archived": "it is archived",
+    "limit": "it has had too many automatic runs",
+    "lost": "it was lost",
+}
+
+
+def notices_of(session: Json) -> str | None:
+    """Return which notices wait for the agent of a session, and what to do about it, if any do."""
+    count = session.get("undelivered_notices", 0)
+    if not count:
+        return None
+    text = f"{session['session_name']!r}: {counted(count, 'notice')} of ended sessions below it"
+    held = session.get("notices_held")
+    if held is not None:
+        why = _WHY.get(held, f"it ended as {held}")
+        return f"{text} wait for its next ao-resume, as {why}"
+    if session["status"] == "running":
+        return f"{text} are on their way to its agent"
+    is_here = session["host"] in (None, host())
+    if is_here and not _is_waited_for(session["session_id"]):
+        return f"{text} wait, and no supervisor does: ao-resume it"
+    return f"{text} will be the prompt of its next run"
+
+
+def _is_waited_for(session_id: str) -> bool:
+    entries = find_registered(state_dir(), session_id=session_id)
+    return any(entry.is_supervised for entry in entries)
