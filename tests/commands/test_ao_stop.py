@@ -18,7 +18,7 @@ from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Ended, S
 from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
-from tests.support.waiting import wait_for
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 
 def test_stop_ends_all_processes_of_several_sessions(
@@ -86,6 +86,21 @@ def test_stop_ends_processes_of_a_dead_supervisor(
     kill_supervisor(own_shell.state_dir, session_id)
     assert is_alive(pid)
     assert own_shell.run("ao-stop", "x") == Ended(
+        DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 process stopped\n"
+    )
+    assert not is_alive(pid)
+
+
+def test_stop_notices_a_supervisor_that_dies_meanwhile(
+    own_shell: Shell, own_records: ManagerClient, gate: Gate, started: Path
+) -> None:
+    session_id, pid = start_detached(own_shell, "x", started, gate)
+    supervisor = supervisor_of(own_shell.state_dir, session_id).pid
+    os.kill(supervisor, signal.SIGSTOP)  # it does not hear the request
+    stopping = own_shell.start("ao-stop", "x", "--timeout", str(WATCHDOG_SECONDS))
+    wait_for(lambda: own_records.list_requests(session_id, 1), "the stop is requested")
+    os.kill(supervisor, signal.SIGKILL)
+    assert stopping.end() == Ended(
         DONE, "x lost\n", "ao-stop: the supervisor of 'x' had died: 1 process stopped\n"
     )
     assert not is_alive(pid)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -43,6 +46,8 @@ EXAMPLES = """\
   ao-stop lead --tree"""
 
 STOP_SECONDS = 30.0
+LOOK_SECONDS = 2.0
+"""Pause between two looks for supervisors that die while we wait for them."""
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
@@ -120,12 +125,7 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
     state = state_dir()
     asked: list[Registered] = []
     for session in sessions:
-        count = clear_dead(manager, session, state)
-        if count is not None:
-            note(
-                f"the supervisor of {session['session_name']!r} had died: "
-                f"{counted(count, 'process')} stopped"
-            )
+        _clear(manager, session, state)
         if session["status"] == "running":
             request_stop(manager, session)
         else:  # its supervisor may live if it was lost, or may wait for notices
@@ -143,11 +143,50 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
     for session in (manager.get_session(e.run.session_id) for e in asked if e.run.waits):
         if session["status"] == "running":
             request_stop(manager, session)
-    ended = list(
-        wait_for(manager, sessions, timeout_seconds=timeout_seconds, on_outage=tell_waiting)
-    )
+    ended = list(_wait(manager, sessions, state, timeout_seconds=timeout_seconds))
     left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
     return [session for session in ended if session["session_id"] not in left]
+
+
+def _clear(manager: ManagerClient, session: Json, state: Path) -> None:
+    """Clean up after dead supervisors of a session."""
+    count = clear_dead(manager, session, state)
+    if count is not None:
+        note(
+            f"the supervisor of {session['session_name']!r} had died: "
+            f"{counted(count, 'process')} stopped"
+        )
+
+
+def _wait(
+    manager: ManagerClient, sessions: list[Json], state: Path, *, timeout_seconds: float
+) -> Iterator[Json]:
+    """Yield each session as it ends, or as its supervisor here is found dead."""
+    deadline = time.monotonic() + timeout_seconds
+    left = {session["session_id"]: session for session in sessions}
+    tell = _once(tell_waiting)
+    while left:
+        seconds = min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
+        waiting = [*left.values()]
+        for session in wait_for(manager, waiting, timeout_seconds=seconds, on_outage=tell):
+            del left[session["session_id"]]
+            yield session
+        if time.monotonic() >= deadline:
+            return
+        for session in left.values():
+            _clear(manager, session, state)
+
+
+def _once(tell: Callable[[Exception], None]) -> Callable[[Exception], None]:
+    """Return a function that calls `tell` the first time only."""
+    told: list[Exception] = []
+
+    def tell_first(error: Exception) -> None:
+        if not told:
+            tell(error)
+        told.append(error)
+
+    return tell_first
 
 
 def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from ..client.errors import LOST_CODES
 from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event
+from ..machine.environment import outbox_dir
 from ..session_client import SessionClientError
 from ..shared.place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
@@ -63,16 +64,24 @@ def find_registered(state: Path, *, session_id: str) -> Iterator[Registered]:
 def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None:
     """Stop the processes that dead supervisors of a session left, and record its end.
 
-    Returns the number of these processes; None if no supervisor died.
+    What they recorded is delivered first: the true end may be among it. Returns the number of these
+    processes; None if no supervisor died.
     """
     dead = [
         entry for entry in find_registered(state, session_id=session["session_id"]) if entry.is_dead
     ]
+    if not dead:
+        return None
     count = sum(clear_remains(entry, state) for entry in dead)
+    if not manager.is_of_a_run:  # the outboxes of other sessions wait there, too
+        from .delivery import deliver_leftovers  # slow to import, and rarely needed
+
+        deliver_leftovers(manager, outbox_dir(state))
+    session = manager.get_session(session["session_id"])
     if session["status"] == "running" and any(e.run.run == session["run"] for e in dead):
         stop = create_event("session_stop", reason="lost", error="its supervisor died")
         manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
-    return count if dead else None
+    return count
 
 
 def clear_remains(entry: Registered, state: Path) -> int:
