@@ -20,7 +20,7 @@ from agent_session_manager.sql.care.sums import rebuild_sums
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.rows import to_moment
-from agent_session_manager.sql.schema.tables import runs, sessions, usage_facts
+from agent_session_manager.sql.schema.tables import questions, runs, sessions, usage_facts
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
@@ -34,9 +34,10 @@ from agent_session_manager.store.changes import (
 )
 from agent_session_manager.store.retention import ArchiveSessions, DeleteArchived
 from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery
+from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.store.conftest import path_of, sqlite_url_in
 from tests.store.promises.changes import appending, create, made
-from tests.store.promises.events import SOME, asked, stop, used
+from tests.store.promises.events import SOME, asked, decision, question, stop, used
 from tests.store.promises.history_promises import history, prompt, request
 from tests.store.promises.stepped_clock import START, SteppedClock
 from tests.store.transfer.exports import exported, imported
@@ -45,7 +46,14 @@ from tests.support.doubled_price import doubled
 from tests.support.earlier_schema import BEFORE_SUMS_OF_REQUESTS, make_earlier
 from tests.support.postgresql import ON_POSTGRESQL
 from tests.support.raw_reports import check_report
-from tests.support.raw_sums import ZONES, check_lists, check_usage, derived_rows, read_rows
+from tests.support.raw_sums import (
+    ZONES,
+    check_lists,
+    check_questions,
+    check_usage,
+    derived_rows,
+    read_rows,
+)
 from tests.support.waiting import WATCHDOG_SECONDS
 
 OpenStores = Callable[..., SqlStore]
@@ -89,6 +97,8 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
         asked(chance.choice("mn"), chance.randint(0, 9)), asked("o", 5, run=run),
         asked(chance.choice("pqrst"), chance.randint(0, 9), **request_details(chance, now)),
         used(10**11), stop(reason=chance.choice([*Reason]).value), stop(exit_code=1, run=run),
+        stop(reason="lost", run=run), question(chance.choice("xyz")), question("w", run=run),
+        decision(chance.choice("xyz")),
     ], k=chance.randint(1, 3))  # fmt: skip
     said = [prompt(f"e{place}", place) for place in range(chance.randint(0, 3))]
     end = chance.choice([None, Reason.COMPLETED, Reason.STOPPED, Reason.LOST, Reason.LOST])
@@ -150,12 +160,30 @@ def test_sums_equal_the_record_after_any_change(
     for _ in range(campaign.count(short=50 if is_file else 15, long=5000)):
         change_at_random(store, clock, chance)
         check_lists(store)
+        check_questions(store)
         since = chance.choice(moments(store, clock, chance))
         check_usage(store, clock.now, since, chance.choice(ZONES))
         check_report(store, draw_report(chance, since, clock.now))
     store.close()
     if is_file:
         assert verify(Path(sqlite_path(database_url)))[1] == []
+
+
+def test_open_questions_are_those_of_runs_that_may_return(
+    store: SqlStore, clock: SteppedClock
+) -> None:
+    """A lost run without its lease cannot return: another command has recorded its end."""
+    for name in ("ended", "lost", "released"):
+        create(store, name, holder="me")
+        made(store, appending(name, question("a")))
+    made(store, appending("ended", stop(run=1, reason="lost"), question("b", run=1)))
+    clock.move(DEFAULT_LEASE_SECONDS + 1)
+    made(store, ReapLeases())
+    made(store, ReleaseLease(session_id="released", run=1, holder="me"))
+    for name in ("lost", "released"):
+        made(store, appending(name, question("b", run=1)))
+    check_questions(store)
+    assert len(read_rows(store, questions)) == 2
 
 
 def test_usage_is_exact_in_the_hour_of_a_clock_change(store: SqlStore, clock: SteppedClock) -> None:

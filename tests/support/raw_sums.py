@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -13,7 +14,9 @@ from sqlalchemy import select
 from agent_session_manager.domain.session import State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_moment
 from agent_session_manager.sql.schema.tables import (
+    events,
     facets,
+    questions,
     runs,
     sessions,
     usage_facts,
@@ -52,10 +55,12 @@ def check_lists(store: SqlStore) -> None:
     """Check the filter of states, the order of costs and the facets against the raw rows."""
     raw = read_rows(store, sessions)
     newest = {(run["session_number"], run["run"]): run["reason"] for run in read_rows(store, runs)}
+    asking = {number for number, _ in open_questions(store)}
     states: dict[str, list[str]] = {state.value: [] for state in State}
     for row in sorted(raw, key=lambda row: (-row["list_order"], -row["number"])):
         reason = newest[row["number"], row["last_run"]]
-        state = "running" if row["status"] == "running" else ENDS[reason]
+        asks = "waiting" if row["number"] in asking else "running"
+        state = asks if row["status"] == "running" else ENDS[reason]
         states[state].append(row["session_id"])
     assert {state.value: listed(store, state=state) for state in State} == states
     costs = sorted(raw, key=lambda row: (-row["cost_nanodollars"], -row["number"]))
@@ -163,3 +168,25 @@ def derived_rows(store: SqlStore) -> list[Any]:
     states = [(row["session_id"], row["state"]) for row in read_rows(store, sessions)]
     tables = [read_rows(store, table) for table in (facets, usage_sums)]
     return [sorted(states), *(sorted(rows, key=repr) for rows in tables)]
+
+
+def check_questions(store: SqlStore) -> None:
+    """Check the open questions of all sessions against their events and newest runs."""
+    found = [(row["session_number"], row["question_id"]) for row in read_rows(store, questions)]
+    assert sorted(found) == sorted(open_questions(store))
+
+
+def open_questions(store: SqlStore) -> Iterator[tuple[int, str]]:
+    """Yield the session and the id of each question that is open in the record."""
+    by_run = sorted(read_rows(store, runs), key=lambda row: row["run"])
+    newest = {row["session_number"]: row for row in by_run}
+    told = read_rows(store, events)
+    names = {(each["session_number"], each["event_id"]) for each in told}
+    for each in told:
+        number, run = each["session_number"], newest[each["session_number"]]
+        may_return = run["reason"] == "lost" and run["lease_holder"] is not None
+        is_answerable = (run["finished_at"] is None or may_return) and not run["imported"]
+        if each["event_type"] == "permission_request" and is_answerable:
+            question_id = each["event_id"].removesuffix(":asked")
+            if each["run"] == run["run"] and (number, f"{question_id}:decided") not in names:
+                yield number, question_id

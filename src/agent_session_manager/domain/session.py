@@ -286,10 +286,12 @@ def effect_of_import(*, is_open: bool, end: Reason | None) -> Effect:
 def opens_question(newest: RunState, *, run: int) -> bool:
     """Return whether a question that was asked in a run can be open.
 
-    A lost run keeps its questions: if its supervisor returns, it still waits for their answers.
-    An imported run has no supervisor that waits.
+    A lost run keeps its questions: if its supervisor returns, it still waits for their answers. It
+    cannot return without its lease, as after a `session_stop` with the reason `lost`. An imported
+    run has no supervisor that waits.
     """
-    may_return = not newest.finished or newest.reason is Reason.LOST
+    is_lost = newest.reason is Reason.LOST and newest.holder is not None
+    may_return = not newest.finished or is_lost
     return run == newest.run and may_return and not newest.imported
 
 

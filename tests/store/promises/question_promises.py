@@ -16,7 +16,7 @@ from agent_session_manager.domain.errors import (
 from agent_session_manager.domain.request import Request, RequestKind, RequestState
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import State
-from agent_session_manager.store.changes import DeleteSession
+from agent_session_manager.store.changes import DeleteSession, ReleaseLease
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import QuestionFilter
 from tests.store.promises.changes import append, appending, create, ids, made, open_run
@@ -105,6 +105,20 @@ def promise_16_lost_run_keeps_its_questions(store: Store, clock: SteppedClock) -
     assert waiting(store) == (State.FAILED, 0)
     open_run(store)
     assert waiting(store) == (State.RUNNING, 0)
+
+
+def promise_16_run_that_cannot_return_has_no_questions(store: Store, clock: SteppedClock) -> None:
+    """Without its lease a lost run is over: another command has recorded its end, for example."""
+    create(store, holder="me")
+    append(store, question("a"), stop(run=1, reason="lost"), question("b", run=1))
+    assert waiting(store) == (State.LOST, 0)
+    assert isinstance(answer(store, {"choice": "yes"}, "a"), QuestionClosedError)
+    create(store, "released", holder="me")
+    append(store, question("a"), session_id="released")
+    lose(store, clock)
+    made(store, ReleaseLease(session_id="released", run=1, holder="me"))
+    append(store, question("b", run=1), session_id="released")
+    assert waiting(store, "released") == (State.LOST, 0)
 
 
 def promise_16_first_answer_is_stored(store: Store, clock: SteppedClock) -> None:

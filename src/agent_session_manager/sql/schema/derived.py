@@ -219,7 +219,10 @@ def all_questions() -> Select[Any]:
             events.c.event_type == ASKED,
             events.c.run == runs.c.run,
             events.c.event_id.endswith(ASKED_SUFFIX),
-            or_(runs.c.finished_at.is_(None), runs.c.reason == Reason.LOST.value),
+            or_(
+                runs.c.finished_at.is_(None),
+                and_(runs.c.reason == Reason.LOST.value, runs.c.lease_holder.is_not(None)),
+            ),
             ~runs.c.imported,
             ~exists()
             .where(

@@ -41,7 +41,7 @@ from agent_session_manager.sql.write.notices import (
     write_notices,
 )
 from agent_session_manager.sql.write.positions import not_before, take_positions
-from agent_session_manager.sql.write.questions import set_states
+from agent_session_manager.sql.write.questions import close_questions, set_states
 from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.run_tokens import insert_run_token
 from agent_session_manager.sql.write.sums import Sums
@@ -175,6 +175,8 @@ class Runs:
         )
         if released.rowcount:
             self._tell(current.number)
+            if current.finished_at is not None:  # a lost run, which cannot return now
+                close_questions(self._connection, current.number, up_to_run=change.run)
         return get_whole(self._connection, change.session_id)
 
     def _tell(self, number: int) -> None:
