@@ -16,12 +16,19 @@ from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store import changes
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.feeds import ChangedSession
-from agent_session_manager.store.queries import EventFilter, SessionFilter, SessionSort
+from agent_session_manager.store.queries import (
+    QuestionFilter,
+    SessionFilter,
+    SessionSort,
+)
 from tests.store.opened_store import OpenedStore
 from tests.store.promises.changes import appending
+from tests.store.promises.events import decision
 from tests.store.promises.stepped_clock import START
+from tests.store.record_checks import check_record, check_session, shown_request
 from tests.store.record_steps import (
     AGENTS,
+    ANSWERS,
     EVENTS,
     FILTERS,
     HOLDERS,
@@ -32,7 +39,7 @@ from tests.store.record_steps import (
     RUNS,
     TEXT,
 )
-from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
+from tests.support.record_model import Model, Value
 
 MAX_RESTARTS = 2
 
@@ -181,6 +188,9 @@ class RecordMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def claim_again(self, data: st.DataObject) -> None:
         """Claim a lease again as its holder, whether the lease is held or lost."""
+        self.claim_a_held_lease(data)
+
+    def claim_a_held_lease(self, data: st.DataObject) -> None:
         held = [name for name, session in self.model.sessions.items() if session.newest.holder]
         session_id = data.draw(st.sampled_from(sorted(held)))
         session = self.model.sessions[session_id]
@@ -206,7 +216,7 @@ class RecordMachine(RuleBasedStateMachine):
         self.store.commit([changes.ExtendLeases()])
 
     @rule(
-        session_id=IDS, run=RUNS, request_id=st.sampled_from(["r1", "r2"]),
+        session_id=IDS, run=RUNS, request_id=st.sampled_from(["r1", "r2", "q1"]),
         kind=st.sampled_from(["stop", "message"]), text=TEXT,
     )  # fmt: skip
     def ask(self, session_id: str, run: int, request_id: str, kind: str, text: str) -> None:
@@ -216,6 +226,40 @@ class RecordMachine(RuleBasedStateMachine):
             payload={"text": text},
         )  # fmt: skip
         self.do(change, self.model.ask(session_id, run, asked))
+
+    @rule(
+        session_id=IDS, run=RUNS, question=st.sampled_from(["q1", "q2", "r1"]),
+        payload=ANSWERS,
+    )  # fmt: skip
+    def answer(self, session_id: str, run: int, question: str, payload: Value) -> None:
+        asked: Value = {"request_id": question, "kind": "answer", "payload": payload}
+        change = changes.CreateRequest(
+            session_id=session_id, run=run, request_id=question, kind=RequestKind.ANSWER,
+            payload=payload,
+        )  # fmt: skip
+        self.do(change, self.model.ask(session_id, run, asked))
+
+    @precondition(lambda self: any(s.waiting for s in self.model.sessions.values()))
+    @rule(data=st.data(), payload=ANSWERS, by=st.sampled_from([None, "person", "policy"]))
+    def answer_open_question(self, data: st.DataObject, payload: Value, by: str | None) -> None:
+        """Answer a question that is open; `by` decides it at once, if given."""
+        open_ones = [
+            (session_id, len(session.runs), question)
+            for session_id, session in self.model.sessions.items()
+            for question in session.waiting
+        ]
+        session_id, run, question = data.draw(st.sampled_from(open_ones))
+        self.answer(session_id, run, question, payload)
+        if by is not None:
+            self.append(session_id, [decision(question, run=run, by=by)])
+
+    @precondition(lambda self: any(s.newest.holder for s in self.model.sessions.values()))
+    @rule(data=st.data())
+    def lose_and_claim_again(self, data: st.DataObject) -> None:
+        """Lose a run with its open questions, which are open again when its holder returns."""
+        self.time_passes_and_leases_expire(46.0)
+        self.changed_sessions_match_the_model()
+        self.claim_a_held_lease(data)
 
     @rule(
         session_id=IDS, run=RUNS, request_id=st.sampled_from(["r1", "r2"]),
@@ -289,7 +333,10 @@ class RecordMachine(RuleBasedStateMachine):
                     self.store.get_session(session_id)
                 assert self.store.get_status(session_id) == "not_existent"
             else:
-                self.check(session_id, session)
+                assert (
+                    self.store.get_session(session_id).generation == (self.generations[session_id])
+                )
+                check_record(self.store, self.model, session_id)
         self.touched.clear()
 
     @invariant()
@@ -306,87 +353,23 @@ class RecordMachine(RuleBasedStateMachine):
                     self.told.pop(change.session_id, None)
             self.cursor, more = found.cursor, found.has_more
         assert self.told.keys() == self.model.sessions.keys()
-        for session_id, session in self.told.items():
-            self.check_session(session, self.model.sessions[session_id], with_term=False)
+        for session in self.told.values():
+            check_session(self.model, session, with_term=False)
 
-    def check(self, session_id: str, wanted: ModelSession) -> None:
-        session = self.store.get_session(session_id)
-        assert session.generation == self.generations[session_id]
-        self.check_session(session, wanted)
-        runs = self.store.list_runs(session_id)
-        assert [(run.run, run.exit_code, run.reason, run.usage.input_tokens) for run in runs] == [
-            (number, run.exit_code, run.reason, run.tokens)
-            for number, run in enumerate(wanted.runs, 1)
-        ]
-        assert self.store.get_status(session_id) == wanted.status
-        self.check_events(session_id, wanted)
-        for number, run in enumerate(wanted.runs, 1):
-            asked = self.store.list_requests(session_id, number)
-            assert [shown_request(request) for request in asked] == [*run.requests.values()]
-        result = wanted.result
-        if isinstance(result, str):
-            assert self.store.get_result(session_id) == result
-        else:
-            with pytest.raises(result):
-                self.store.get_result(session_id)
-
-    def check_session(
-        self, session: Session, wanted: ModelSession, *, with_term: bool = True
-    ) -> None:
-        newest, lease = session.newest_run, wanted.newest.lease
-        children = [s for s in self.model.sessions.values() if s.parent_session_id]
-        assert (
-            session.session_name, session.project_dir, session.agent_name, session.unique_name,
-            session.archived_at is not None, session.last_seq, session.status, session.state,
-            newest.run, newest.exit_code, newest.reason, newest.host,
-            session.usage.input_tokens, session.child_count,
-        ) == (
-            wanted.session_name, wanted.project_dir, wanted.agent_name, wanted.unique_name,
-            wanted.archived, len(wanted.events), wanted.status, wanted.state,
-            len(wanted.runs), wanted.newest.exit_code, wanted.newest.reason, wanted.newest.host,
-            sum(run.tokens for run in wanted.runs),
-            sum(child.parent_session_id == session.session_id for child in children),
-        )  # fmt: skip
-        shown = None if newest.lease is None else (newest.lease.holder, newest.lease.expires_at)
-        assert shown == lease if with_term else (shown or [None])[0] == (lease or [None])[0]
-
-    def check_events(self, session_id: str, wanted: ModelSession) -> None:
-        expected = [
-            (e["seq"], e["run"], e["late"], e["value"]["event_type"], e["value"].get("event_id"),
-             {name: value for name, value in e["value"].items() if name not in OWN_NAMES})
-            for e in wanted.events
-        ]  # fmt: skip
-        up, down = [*self.walk(session_id, 1)], [*self.walk(session_id, -1)]
-        assert up == expected
-        assert down == expected[::-1]
-
-    def walk(self, session_id: str, direction: int) -> Iterator[tuple[Any, ...]]:
-        """Yield all events page by page, in ascending or descending order."""
-        at = 0 if direction > 0 else 2**31
-        more = True
-        while more:
-            where = EventFilter(after_seq=at) if direction > 0 else EventFilter(before_seq=at)
-            page = self.store.list_events(session_id, where, limit=7)
-            for event in page.events:
-                assert (event.seq - at) * direction > 0
-                at = event.seq
-                yield (
-                    event.seq, event.run, event.late, event.event_type, event.event_id, event.fields
-                )  # fmt: skip
-            more = page.has_more
+    @invariant()
+    def list_of_questions_matches_the_model(self) -> None:
+        found = self.store.list_questions(QuestionFilter(), limit=100).questions
+        assert sorted((each.session_id, each.question_id) for each in found) == sorted(
+            (session_id, question)
+            for session_id, session in self.model.sessions.items()
+            for question in session.waiting
+        )
+        for each in found:
+            given = self.model.sessions[each.session_id].newest.requests.get(each.question_id)
+            assert each.answer == (given["payload"] if given else None)
 
 
 def filter_of(where: Value) -> SessionFilter:
     return SessionFilter(
         **{**where, **({"state": State(where["state"])} if "state" in where else {})}
     )
-
-
-def shown_request(request: Request) -> Value:
-    return {
-        "request_id": request.request_id,
-        "kind": request.kind.value,
-        "payload": request.payload,
-        "state": request.state.value,
-        "detail": request.detail,
-    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tests.store.promises.events import decision, question
+
 IDS = st.sampled_from(["a", "a", "b", "b", "c", "a.1"])
 """Sessions `a` and `b` exist from the start, so most changes of them succeed."""
 HOLDERS = st.sampled_from(["h1", "h2"])
@@ -18,6 +20,8 @@ BLOCKS = st.lists(
     st.builds(lambda text: {"type": "text", "text": text}, TEXT) | st.just({"type": "other"}),
     max_size=2,
 )
+QUESTIONS = ["q1", "q2", "q3", "q4"]
+ANSWERS = st.sampled_from([{"choice": "yes"}, {"choice": "no"}, {"choice": "yes"}, {"choice": "?"}])
 EVENTS = st.one_of(
     st.fixed_dictionaries({"event_type": st.just("some")}, optional=OPTIONAL),
     st.fixed_dictionaries(
@@ -43,6 +47,13 @@ EVENTS = st.one_of(
             "reason": st.sampled_from(["stopped", "budget", "lost", "completed", "of theirs"]),
         },
     ),
+    st.builds(question, st.sampled_from(QUESTIONS)),
+    st.builds(lambda name, run: question(name, run=run), st.sampled_from(QUESTIONS), RUNS),
+    st.builds(
+        lambda name, by: decision(name, by=by),
+        st.sampled_from(QUESTIONS),
+        st.sampled_from(["person", "policy"]),
+    ),
 )
 FILTERS = st.fixed_dictionaries(
     {},
@@ -52,7 +63,7 @@ FILTERS = st.fixed_dictionaries(
         "agent_name": st.sampled_from(["x", "y"]),
         "parent_session_id": IDS,
         "status": st.sampled_from(["running", "finished"]),
-        "state": st.sampled_from(["running", "finished", "failed", "stopped", "lost"]),
+        "state": st.sampled_from(["waiting", "running", "finished", "failed", "stopped", "lost"]),
         "archived": st.booleans(),
         "top_level": st.booleans(),
         "id_prefix": st.sampled_from(["a", "a.", "c"]),

@@ -82,7 +82,18 @@ class ModelSession:
 
     @property
     def state(self) -> str:
+        if self.waiting:
+            return "waiting"
         return "running" if self.newest.reason is None else STATES.get(self.newest.reason, "failed")
+
+    @property
+    def waiting(self) -> list[str]:
+        """The ids of the open questions, in the order in which they were asked."""
+        if not self.newest.is_open:
+            return []
+        asked = (e for e in self.events if e["value"]["event_type"] == "permission_request")
+        ids = (e["value"]["question_id"] for e in asked if e["run"] == len(self.runs))
+        return [question for question in ids if self.has_event(f"{question}:decided") is None]
 
     @property
     def reserved(self) -> tuple[str, str] | None:
@@ -207,6 +218,10 @@ class Model:
             session.runs[run - 1].tokens += value["usage"].get("input_tokens", 0)
         if value["event_type"] == "session_stop":
             _stop(session, value)
+        if value["event_type"] == "permission_decided" and value["by"] == "person":
+            answer = session.runs[run - 1].requests.get(value["question_id"])
+            if answer and answer["kind"] == "answer" and answer["state"] not in FINAL:
+                answer["state"] = "done"
         return len(session.events)
 
     def claim(self, session_id: str, run: int, holder: str, now: datetime) -> Refusal | None:
@@ -253,11 +268,11 @@ class Model:
             return errors.SessionNotFoundError
         if run <= len(session.runs) and request["request_id"] in session.runs[run - 1].requests:
             return session.runs[run - 1].requests[request["request_id"]]
-        if run != len(session.runs):
-            is_older = run < len(session.runs)
-            return errors.RunSupersededError if is_older else errors.RunNotFoundError
-        if not session.newest.is_open:
-            return errors.RunFinishedError
+        if run > len(session.runs):
+            return errors.RunNotFoundError
+        refused = _why_not_answered if request["kind"] == "answer" else _why_not_taken
+        if refusal := refused(session, run, request):
+            return refusal
         made = {**request, "state": "pending", "detail": None}
         session.newest.requests[request["request_id"]] = made
         return made
@@ -279,6 +294,26 @@ class Model:
         """Return the ids of the sessions that match a filter, newest first."""
         found = sorted(self.sessions.items(), key=lambda named: -named[1].number)
         return [session_id for session_id, session in found if _matches(session_id, session, where)]
+
+
+def _why_not_taken(session: ModelSession, run: int, request: Value) -> Refusal | None:
+    if run < len(session.runs):
+        return errors.RunSupersededError
+    if not session.newest.is_open:
+        return errors.RunFinishedError
+    # The question's id is for its answer.
+    return errors.InvalidRequestError if request["request_id"] in session.waiting else None
+
+
+def _why_not_answered(session: ModelSession, run: int, request: Value) -> Refusal | None:
+    question = f"{request['request_id']}:asked"
+    asked = [e for e in session.events if e["value"].get("event_id") == question]
+    if not asked or asked[0]["run"] != run:
+        return errors.QuestionNotFoundError
+    if run < len(session.runs) or request["request_id"] not in session.waiting:
+        return errors.QuestionClosedError
+    is_choice = request["payload"].get("choice") in ("yes", "no")
+    return None if is_choice else errors.InvalidAnswerError
 
 
 def _run(host: str | None, holder: str | None, now: datetime) -> ModelRun:
