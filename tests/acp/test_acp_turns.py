@@ -209,3 +209,20 @@ def test_refusal_that_ends_the_turn_is_a_failure(acp: Acp) -> None:
     assert denied["tool_use_id"] == "call-1"
     (post,) = of_type(events, "post_tool")
     assert post["error"] == denied["error"]
+
+
+def test_long_messages_tell_what_was_left_out(acp: Acp) -> None:
+    size = 2 * 1024 * 1024
+    long = {"type": "text", "text": "x" * size}
+    content = [{"type": "content", "content": long}]
+    events = acp.play(
+        SERVE,
+        *(call(rawInput={"a": 1}), update(status="completed", content=content)),
+        *(text("before"), text("x" * size), text("after"), DONE),
+    )
+    (post_tool,) = of_type(events, "post_tool")
+    assert post_tool["shortened"] == {"tool_output": size}
+    before, answer, after = of_type(events, "message")[1:]
+    assert answer["shortened"] == {"content.0.text": size}
+    assert texts([before, after]) == ["before", "after"]
+    assert events[-1]["reason"] == "completed"

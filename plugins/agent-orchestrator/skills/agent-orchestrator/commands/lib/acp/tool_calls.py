@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..events.cut_text import join_texts
 from ..events.event import Event
 from ..events.prepare import create_event
 from .preset import ToolNames
@@ -91,7 +92,7 @@ class ToolCall:
                 case {"type": "diff", "path": str(), "newText": str()}:
                     diffs.append(part)
         if texts and has_text:
-            self.text = "\n".join(texts)
+            self.text = join_texts(texts)
             self._note_input()
         if diffs:
             self.diffs = diffs

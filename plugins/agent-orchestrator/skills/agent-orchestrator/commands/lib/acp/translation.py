@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..events.cut_text import CutText
 from ..events.event import Event
 from ..events.prepare import create_event, text_content
 from ..executors.output import PART_CHARS, Output
@@ -150,6 +151,13 @@ class Translation:
             yield from self._add("agent_message_chunk", None, text)
 
     def _add(self, kind: str, message_id: Any, text: str) -> Iterator[Event]:
+        if isinstance(text, CutText):  # an event of its own, with the full length
+            yield from self.flush()
+            is_answer = kind == "agent_message_chunk"
+            self.has_answer = self.has_answer or is_answer
+            event_type, role = ("message", "assistant") if is_answer else ("thinking", None)
+            yield create_event(event_type, role=role, content=text_content(text))
+            return
         if self._open is None or self._open[:2] != (kind, message_id):
             yield from self.flush()
             if kind == "agent_message_chunk":

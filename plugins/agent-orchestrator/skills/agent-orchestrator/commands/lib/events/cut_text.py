@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CutText(str):
     """The kept ends of a text, with a note between them. Credentials in it are masked already.
@@ -20,3 +22,22 @@ class CutText(str):
         cut = super().__new__(cls, text)
         cut.characters, cut.size, cut.masked = characters, size, masked
         return cut
+
+
+def join_texts(texts: Iterable[str], separator: str = "\n") -> str:
+    """Join texts as `str.join` does; the result is a `CutText` if one of them is."""
+    parts = [*texts]
+    joined = separator.join(parts)
+    cut = [part for part in parts if isinstance(part, CutText)]
+    if not cut:
+        return joined
+    return CutText(
+        joined,
+        characters=len(joined) + sum(part.characters - len(part) for part in cut),
+        size=_size(joined) + sum(part.size - _size(part) for part in cut),
+        masked=sum(part.masked for part in cut),
+    )
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from ....events.cut_text import join_texts
 from ....events.prepare import prepare
 from ...format import Place
 from ...items import (
@@ -176,7 +177,7 @@ class Parser:
         yield from self._facts(line)
         message, record = line.message, line.record
         blocks = [block for block in list_of(message.get("content")) if isinstance(block, dict)]
-        said = "\n".join(_texts(blocks))
+        said = join_texts(_texts(blocks))
         problem = text_of(record.get("error"))
         if problem or record.get("isApiErrorMessage"):
             # A text of Claude Code, not of the model: it must not become the answer.
@@ -375,5 +376,5 @@ def _texts(blocks: Sequence[Record]) -> list[str]:
 def _joined(output: Json) -> str:
     if isinstance(output, list):
         texts = [fields_of(block).get("text") for block in output]
-        return "\n".join(text for text in texts if isinstance(text, str))
+        return join_texts(text for text in texts if isinstance(text, str))
     return output if isinstance(output, str) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....events.cut_text import join_texts
 from ...items import BrokenRecordError
 from ..fields import Fields, Json, optional_record, optional_text
 
@@ -118,5 +119,5 @@ def reasoning(record: Fields) -> str | None:
     for key in ("summary", "content"):
         words = [block["text"] for block in list_blocks(record.get(key)) if "text" in block]
         if words:
-            return "\n\n".join(words)
+            return join_texts(words, "\n\n")
     return None

@@ -6,6 +6,7 @@ import json
 import re
 from typing import NamedTuple
 
+from ....events.cut_text import join_texts
 from ..fields import (
     Fields,
     Json,
@@ -162,7 +163,7 @@ def _texts(answer: Json) -> str:
     if not isinstance(content, list):
         return ""
     texts = [part.get("text") for part in content if isinstance(part, dict)]
-    return "\n".join(words for words in texts if isinstance(words, str))
+    return join_texts(words for words in texts if isinstance(words, str))
 
 
 def _mcp_error(result: Json) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ....events.cut_text import join_texts
 from ....events.event import Event
 from ....events.prepare import text_content
 from ...items import BrokenRecord, FoundEvent, Item, ModelRequest, TurnEnd
@@ -149,7 +150,7 @@ def _thoughts(message: Fields) -> Iterator[str]:
     for thought in thoughts:
         words = (fields_of(thought).get("subject"), fields_of(thought).get("description"))
         if lines := [line for word in words if (line := text_of(word))]:
-            yield "\n".join(lines)
+            yield join_texts(lines)
     if not thoughts:
         for part in _parts(message.get("content")):
             if part.get("thought") is True and (text := text_of(part.get("text"))):

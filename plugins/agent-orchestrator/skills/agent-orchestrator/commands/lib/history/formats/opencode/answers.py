@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from ....events.cut_text import join_texts
 from ....events.event import Event
 from ....events.prepare import text_content
 from ...items import FoundEvent, ModelRequest, TurnEnd
@@ -124,7 +125,7 @@ def _output(state: Fields) -> Json:
     content = list_of(state.get("content"))
     texts = [text for block in content if isinstance(text := fields_of(block).get("text"), str)]
     if texts and len(texts) == len(content):
-        return "\n".join(texts)
+        return join_texts(texts)
     return content or None
 
 
