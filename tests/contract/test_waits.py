@@ -22,6 +22,8 @@ SLEEPS = {
     "support/moved_time.py": "a clock that the test moves",
     "support/model_server.py": "a slow model",
     "support/responses_endpoint.py": "a slow model",
+    "support/scripted_acp.py": "an agent that works at intervals",
+    "support/scripted_app_server.py": "an agent that works at intervals",
     "support/pressure.py": "requests at a rate",
     "support/producing.py": "retries while a manager is down",
     "support/replaying.py": "retries while a manager is down",

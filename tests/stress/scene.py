@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -25,7 +26,7 @@ from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_shared.manager_settings import MIN_LEASE_SECONDS
 from tests.commands.processes import is_alive
 from tests.commands.shell import Ended, Shell
-from tests.stress.lines import supervise
+from tests.stress.journalled import supervise
 from tests.support.forking import forking
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -51,6 +52,10 @@ class Supervision:
     def kill(self) -> None:
         assert self.started.pid is not None  # it was started
         os.killpg(self.started.pid, signal.SIGKILL)
+
+    def has_ended(self) -> bool:
+        """Return whether the supervisor has ended already."""
+        return self.lifeline.poll(0)
 
     def wait(self, seconds: float = WATCHDOG_SECONDS) -> None:
         """Wait until the supervisor has ended."""
@@ -135,15 +140,35 @@ class Scene:
         assert len({event["event_id"] for event in events}) == len(events)
         return [event for event in events if event["run"] == run]
 
+    def kept_events(self, session_id: str) -> list[Json]:
+        """Return the events of the first run; check that each one of the outbox is there once."""
+        had, events = self.journal(session_id), self.events(session_id)
+        # Another command records the end of a run whose supervisor has died.
+        own = [e for e in events if e["event_id"] in had or e.get("reason") != "lost"]
+        recorded = [event["event_id"] for event in own]
+        # The kill may be after the outbox has the last event and before the journal has it.
+        assert recorded[: len(had)] == had and len(recorded) <= len(had) + 1, (had, recorded)
+        return own
+
     def kinds(self, session_id: str) -> list[str]:
         """Return the event types in order; repeats are joined, as output arrives in parts."""
         return [kind for kind, _ in groupby(e["event_type"] for e in self.events(session_id))]
 
-    def create(self, name: str, program: list[str]) -> Assignment:
-        """Create a session and its leased run, as `ao-new` does; return the assignment."""
+    def create(
+        self, name: str, program: Sequence[str] = (), *, prompt: str = "hi", **spec: Any
+    ) -> Assignment:
+        """Create a session and its leased run, as `ao-new` does; return the assignment.
+
+        The run is one of `program`, unless `spec` names another executor.
+        """
         session_id, holder = str(uuid4()), str(uuid4())
+        spec = {"executor": "command", "command": tuple(program), **spec}
         session, tokens, _ = self.records.create_named_session(
-            session_id, name, project_dir=str(self.project), executor="command", holder=holder
+            session_id,
+            name,
+            project_dir=str(self.project),
+            executor=spec["executor"],
+            holder=holder,
         )
         return Assignment(
             run_token=tokens.run,
@@ -154,23 +179,27 @@ class Scene:
             run=session["run"],
             holder=holder,
             term_seconds=self.lease_seconds,
-            prompt="hi",
-            spec=RunSpec(executor="command", project_dir=self.project, command=tuple(program)),
+            prompt=prompt,
+            spec=RunSpec(project_dir=self.project, **spec),
             environment=self.shell.environment,
         )
 
-    def supervise_lines(self, assignment: Assignment) -> Supervision:
-        """Start a supervisor that turns each line into an event; see `lines.py`."""
+    def supervise(self, assignment: Assignment) -> Supervision:
+        """Start a supervisor that journals its events; of a program, each line is an event."""
         lifeline, held = forking().Pipe(duplex=False)
-        journal, log = self.journal(assignment.session_id), self.directory / "lines.log"
+        journal, log = self._journal(assignment.session_id), self.directory / "supervisors.log"
         started = forking().Process(target=supervise, args=(held, assignment, journal, log))
         started.start()
         held.close()
         assert lifeline.recv() == "ready"
         return Supervision(started=started, lifeline=lifeline)
 
-    def journal(self, session_id: str) -> Path:
-        """Return the path of the journal, which lists each line that the outbox has."""
+    def journal(self, session_id: str) -> list[str]:
+        """Return the ids of all events that the outbox of a supervised run has had, in order."""
+        path = self._journal(session_id)
+        return path.read_text().split() if path.exists() else []
+
+    def _journal(self, session_id: str) -> Path:
         return self.directory / f"{session_id}.journal"
 
     def remaining(self, name: str, marker: str | None) -> list[int]:
@@ -187,17 +216,14 @@ def pids_in(path: Path, count: int = 1) -> list[int] | None:
 
 @contextmanager
 def opened(directory: Path, *, lease_seconds: float) -> Iterator[Scene]:
-    """Open a scene; at the end, kill every process that is left.
-
-    The client reads the token from the state directory that the environment names.
-    """
+    """Open a scene; at the end, kill every process that is left."""
     lease = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": str(lease_seconds)}
     manager = RunningManager(directory / "manager", variables=lease, moves_time=True)
     project = directory / "project"
     project.mkdir()
     shell = Shell(directory=project, environment=manager.environment())
     try:
-        with ManagerClient(manager.url) as records:
+        with ManagerClient(manager.url, run_token=manager.token, is_configured=True) as records:
             yield Scene(
                 directory=directory,
                 manager=manager,

@@ -9,6 +9,7 @@ list of a word and its values. LOG gets each line that it reads.
   for its answer, or any message
 - `done RESULT`, `fail ERROR`: answer the newest prompt that has no answer
 - `write TEXT`, `flood COUNT TEXT`, `note TEXT`: write to stdout, often, or to stderr
+- `pause SECONDS`: so that a kill can hit any moment
 - `linger`: read until the end of input, and stay
 - `die NUMBER`: end by a signal
 """
@@ -19,6 +20,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 if False:  # costs its start nothing
     from typing import Any, TextIO
@@ -105,6 +107,9 @@ class Agent:
     def do_note(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+    def do_pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def do_linger(self) -> None:
         while self.read() is not None:

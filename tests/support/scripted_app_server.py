@@ -10,6 +10,7 @@ An act is a list: its name and its arguments.
     big BYTES            a notification with a text of this size
     flood COUNT          notifications of an unknown kind
     wait METHOD          wait for a request of this method, and answer it with {}
+    pause SECONDS        a pause, so that a kill can hit any moment
     end STATUS ERROR     the end of the turn
     exit CODE, kill NUMBER, close, hang
 
@@ -113,6 +114,10 @@ def flood(count: int) -> None:
         tell({"method": "item/agentMessage/delta", "params": {"delta": str(number)}})
 
 
+def pause(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def wait(method: str) -> None:
     tell({"id": receive(method)["id"], "result": {}})
 
@@ -123,7 +128,10 @@ def end(status: str, error: object) -> None:
 
 
 ACTS: "dict[str, Callable[..., object]]" = {
-    **{each.__name__: each for each in (send, ask, call, output, say, raw, big, flood, wait, end)},
+    **{
+        each.__name__: each
+        for each in (send, ask, call, output, say, raw, big, flood, wait, pause, end)
+    },
     "exit": sys.exit,
     "kill": lambda number: os.kill(os.getpid(), number),
     "close": lambda: os.close(1),

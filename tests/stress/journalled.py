@@ -1,8 +1,8 @@
-"""A supervisor that turns each line of its agent into an event.
+"""A supervisor under test, which a campaign kills: it journals each event that its outbox has.
 
-It is the real supervisor, except for the executor: it makes many events, where the executor for
-programs makes three. Each event that was added to the outbox is written to the journal, so that a
-test can read it after a kill.
+It is the real supervisor, except for the executor of programs: here each line is an event, where
+the real one makes three events. A test reads the journal after a kill, and so knows which events
+may not be lost.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event, text_content
 from agent_orchestrator.executors.base import Execution, ExecutorError
 from agent_orchestrator.machine.processes import Child
+from agent_orchestrator.outbox.outbox import EVENT, Item, Outbox, Run
 from agent_orchestrator.runs import supervisor
 from agent_orchestrator.runs.assignment import Assignment
 from tests.support.forking import live_in, write_to
@@ -26,9 +27,8 @@ from tests.support.forking import live_in, write_to
 class LinesExecutor:
     """Runs the program of a spec; the n-th line of its output is the n-th event of the run."""
 
-    def __init__(self, execution: Execution, journal: Path) -> None:
+    def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self._journal = journal
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
         child = await Child.start(
@@ -38,12 +38,8 @@ class LinesExecutor:
             spared=self._execution.spared,
         )
         try:
-            with self._journal.open("a", buffering=1) as journal:
-                while line := await child.stdout.readline():
-                    yield create_event(
-                        "message", role="assistant", content=text_content(line.decode())
-                    )
-                    journal.write(line.decode())
+            while line := await child.stdout.readline():
+                yield create_event("message", role="assistant", content=text_content(line.decode()))
             exit_code = await child.wait()
         finally:
             await child.stop()
@@ -52,6 +48,23 @@ class LinesExecutor:
 
     async def send(self, text: str, message_id: str) -> None:
         raise ExecutorError("this executor accepts no messages")
+
+
+class JournalledOutbox(Outbox):
+    """An outbox that writes the id of each event to a journal, once the event is on the disk."""
+
+    def __init__(self, path: Path, run: Run, journal: Path) -> None:
+        super().__init__(path, run)
+        self._journal = journal.open("a", buffering=1)
+
+    def add(self, item: Item, kind: str = EVENT) -> None:
+        super().add(item, kind)
+        if kind == EVENT:
+            self._journal.write(f"{item['event_id']}\n")
+
+    def close(self) -> None:
+        super().close()
+        self._journal.close()
 
 
 def supervise(lifeline: Connection, assignment: Assignment, journal: Path, log: Path) -> None:
@@ -64,6 +77,8 @@ def supervise(lifeline: Connection, assignment: Assignment, journal: Path, log: 
     live_in(assignment.environment)
     os.chdir(assignment.spec.project_dir)
     sys.stdin = io.StringIO(assignment.to_json())
-    vars(supervisor)["create_executor"] = lambda execution: LinesExecutor(execution, journal)
+    vars(supervisor)["Outbox"] = lambda path, run: JournalledOutbox(path, run, journal)
+    if assignment.spec.executor == "command":
+        vars(supervisor)["create_executor"] = LinesExecutor
     lifeline.send("ready")
     supervisor.main()
