@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, delete, make_url, text, update
 
+from agent_session_manager.domain.alert import Interests, no_interests
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
@@ -25,7 +26,9 @@ pytest.register_assert_rewrite("tests.store.record_machine")
 
 
 class OpenStores(Protocol):
-    def __call__(self, url: str, *, price_of: PriceOf = unpriced) -> SqlStore: ...
+    def __call__(
+        self, url: str, *, price_of: PriceOf = unpriced, interests: Interests = no_interests
+    ) -> SqlStore: ...
 
 
 FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
@@ -67,8 +70,10 @@ def open_stores(clock: SteppedClock) -> Iterator[OpenStores]:
     """Return a function that opens stores; all are closed after the test."""
     opened: list[SqlStore] = []
 
-    def open_one(url: str, *, price_of: PriceOf = unpriced) -> SqlStore:
-        opened.append(open_store(url, clock=clock, price_of=price_of))
+    def open_one(
+        url: str, *, price_of: PriceOf = unpriced, interests: Interests = no_interests
+    ) -> SqlStore:
+        opened.append(open_store(url, clock=clock, price_of=price_of, interests=interests))
         return opened[-1]
 
     yield open_one

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+from agent_session_manager.domain.alert import Interests, no_interests
 from agent_session_manager.domain.errors import (
     DiskFullError,
     StoreUnavailableError,
@@ -27,6 +28,7 @@ from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import connected, is_broken, refusal_of
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
+from agent_session_manager.sql.read.alerts import SqlAlerts
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
@@ -71,6 +73,7 @@ def open_store(
     lease_seconds: float = DEFAULT_LEASE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
     price_of: PriceOf = unpriced,
+    interests: Interests = no_interests,
 ) -> SqlStore:
     """Open the database at `url` and bring it to the schema of this version.
 
@@ -86,7 +89,12 @@ def open_store(
         database.close()
         raise
     return SqlStore(
-        database, safeguards, clock=clock, lease_seconds=lease_seconds, price_of=price_of
+        database,
+        safeguards,
+        clock=clock,
+        lease_seconds=lease_seconds,
+        price_of=price_of,
+        interests=interests,
     )
 
 
@@ -101,18 +109,21 @@ class SqlStore:
         clock: Clock,
         lease_seconds: float,
         price_of: PriceOf = unpriced,
+        interests: Interests = no_interests,
     ) -> None:
         self._database = database
         self._safeguards = safeguards
         self._is_broken = False
         self._clock = clock
         self._price_of = price_of
+        self._interests = interests
         self._term = int(lease_seconds * 1_000_000)
         self.transcripts = SqlTranscripts(self._read)
         self.feeds = SqlFeeds(self._read)
         self.retention = SqlRetention(self._read)
         self.statistics = SqlStatistics(self._read)
         self.run_tokens = SqlRunTokens(self._read)
+        self.alerts = SqlAlerts(self._read, clock)
         self.notices = SqlNotices(self._read, clock)
         self.search: SearchIndex = open_index(database, self._read, clock=clock)
 
@@ -194,13 +205,19 @@ class SqlStore:
             with self._database.writing.begin() as connection:
                 now = rows.to_microseconds(self._clock())
                 transaction = Transaction(
-                    connection, now=now, term=self._term, price_of=self._price_of
+                    connection,
+                    now=now,
+                    term=self._term,
+                    price_of=self._price_of,
+                    interests=self._interests,
                 )
                 outcomes = transaction.make(changes)
                 self._database.notify(connection, changed_sessions(changes, outcomes))
                 reached = None if self._safeguards is None else self._safeguards.count(connection)
             if self._safeguards is not None and reached is not None:
                 self._safeguards.committed(reached)
+            if transaction.has_alerts:
+                self.alerts.tell()
             return outcomes
 
     @contextmanager

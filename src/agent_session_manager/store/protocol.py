@@ -37,8 +37,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
    It is delivered once that session has the message that tells it. Until then it is pending, or is
    offered to one run of that session. A run that ends without telling it puts it back.
 
-The promises for transcripts are in `store/transcripts.py`, and those for search in
-`store/search.py`.
+The promises for transcripts are in `store/transcripts.py`, those for search in `store/search.py`,
+and those for alerts in `store/alerts.py`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from typing import Any, Protocol
 
 from agent_session_manager.domain.request import Request, RequestState
 from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.store.alerts import AlertReads
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.feeds import FeedReads
 from agent_session_manager.store.notices import NoticeReads
@@ -122,6 +123,9 @@ class Store(Protocol):
 
     @property
     def run_tokens(self) -> RunTokenReads: ...
+
+    @property
+    def alerts(self) -> AlertReads: ...
 
     @property
     def notices(self) -> NoticeReads: ...

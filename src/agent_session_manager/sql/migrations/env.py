@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from agent_session_manager.sql.schema.tables import metadata
+from agent_session_manager.sql.schema.alerts import alerts
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=alerts.metadata,
     transactional_ddl=True,
 )
 with context.begin_transaction():

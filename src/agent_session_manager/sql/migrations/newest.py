@@ -1,4 +1,4 @@
-"""Creation of the newest schema in one step: the tables of `tables.py`, and their first rows.
+"""Creation of the newest schema in one step: all tables, and their first rows.
 
 A test checks that the result is the same as that of all migrations.
 """
@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.sql.migrations.revisions import known_revisions
-from agent_session_manager.sql.schema.tables import feed, metadata
+from agent_session_manager.sql.schema.alerts import alerts
+from agent_session_manager.sql.schema.tables import feed
 
 _versions = Table(
     "alembic_version",
@@ -43,7 +44,7 @@ def read_revisions(connection: Connection) -> list[str] | None:
 
 def create_newest(connection: Connection) -> None:
     """Create the schema in an empty database, within the transaction of the connection."""
-    for tables in (metadata, _versions.metadata):
+    for tables in (alerts.metadata, _versions.metadata):
         tables.create_all(connection, checkfirst=False)
     connection.execute(insert(_versions).values(version_num=known_revisions()[-1]))
     beginning = {"generation": uuid4().hex, "position": 0, "complete_after": 0}

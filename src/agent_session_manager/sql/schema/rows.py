@@ -86,6 +86,10 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def to_span(duration: timedelta) -> int:
+    return duration // _MICROSECOND
+
+
 def to_moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 

@@ -328,6 +328,7 @@ NOT_EXPORTED = {
 }
 """Columns that are not exported: they have no meaning in another database, or are derived."""
 TABLES_NOT_EXPORTED = {
+    "alerts",
     "run_tokens",
     "feed",
     "deleted_sessions",

@@ -34,6 +34,7 @@ from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.question import QuestionStep
 from agent_session_manager.domain.session import (
     Effect,
+    Reason,
     RunState,
     effect_of_stop,
     is_late,
@@ -44,6 +45,7 @@ from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
+from agent_session_manager.sql.write.alerts import Alerts
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.inserts import insert_rows
 from agent_session_manager.sql.write.notices import (
@@ -221,6 +223,14 @@ class Writes:
             write_notices(connection, [(end["of"], end["in_run"])], now=end["now"])
         return counted.new_requests
 
+    def note(self, alerts: Alerts) -> None:
+        """Note the ends and the questions for which there may be alerts."""
+        for end in self.ended:
+            alerts.note_end(end["of"], end["in_run"], Reason(end["why"]))
+        for told in self.questions:
+            if told.step.is_asked:
+                alerts.note_question(told.session_number, told.run, told.seq)
+
 
 class SessionInBatch:
     """One session while a batch is numbered: its last seq, newest run and known event ids."""
@@ -315,6 +325,7 @@ def append_all(
     now: int,
     sums: Sums,
     price_of: PriceOf,
+    alerts: Alerts,
 ) -> list[Any]:
     """Append in order; return an outcome for each append: its seqs, or the error that refused it.
 
@@ -329,6 +340,7 @@ def append_all(
         if not writes.insert_events(connection):
             raise RuntimeError("the insert found a stored event id, but the query for it did not")
     writes.update_the_rest(connection, sums, price_of)
+    writes.note(alerts)
     return outcomes
 
 

@@ -33,6 +33,7 @@ from agent_session_manager.sql.read.current import get_current, get_whole, newes
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import runs, sessions
+from agent_session_manager.sql.write.alerts import Alerts
 from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.notices import (
     check_automatic,
@@ -49,14 +50,19 @@ from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, Rel
 
 
 class Runs:
-    """Changes of runs in the open transaction of `connection`, which writes `sums` at its end.
+    """Changes of runs in the open transaction of `connection`.
+
+    The transaction writes `sums` and `alerts` at its end.
 
     `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
-    def __init__(self, connection: Connection, sums: Sums, *, now: int, term: int) -> None:
+    def __init__(
+        self, connection: Connection, sums: Sums, alerts: Alerts, *, now: int, term: int
+    ) -> None:
         self._connection = connection
         self._sums = sums
+        self._alerts = alerts
         self._now = now
         self._term = term
 
@@ -212,6 +218,7 @@ class Runs:
             self._close_as_lost(row.session_number, row.run)
             if row.run == row.last_run:
                 self._set_state(row.session_number, State.LOST)
+                self._alerts.note_end(row.session_number, row.run, Reason.LOST)
         return [row.session_id for row in expired]
 
     def _close_as_lost(self, number: int, run: int) -> None:

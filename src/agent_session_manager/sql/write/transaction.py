@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from agent_session_manager.domain.alert import Interests
 from agent_session_manager.domain.errors import (
     NameTakenError,
     OrchestratorError,
@@ -28,6 +29,7 @@ from agent_session_manager.sql.read.current import find_current, get_current, ge
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.alerts import alerts
 from agent_session_manager.sql.schema.tables import (
     events,
     notices,
@@ -38,6 +40,7 @@ from agent_session_manager.sql.schema.tables import (
     sessions,
     usage_facts,
 )
+from agent_session_manager.sql.write.alerts import Alerts
 from agent_session_manager.sql.write.ancestors import tell, tell_above
 from agent_session_manager.sql.write.events import append_all
 from agent_session_manager.sql.write.history import import_history
@@ -58,6 +61,7 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
+from agent_session_manager.store.alerts import GiveUpAlerts, SettleAlert
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
     AppendEvents,
@@ -97,12 +101,23 @@ class Transaction:
     `now` is the moment of all changes, and `term` the duration of a lease, both in microseconds.
     """
 
-    def __init__(self, connection: Connection, *, now: int, term: int, price_of: PriceOf) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        now: int,
+        term: int,
+        price_of: PriceOf,
+        interests: Interests,
+    ) -> None:
         self._connection = connection
         self._now = now
         self._price_of = price_of
         self._sums = Sums(connection)
-        self._runs = Runs(connection, self._sums, now=now, term=term)
+        self._alerts = Alerts(connection, now=now, interests=interests)
+        self._runs = Runs(connection, self._sums, self._alerts, now=now, term=term)
+        self.has_alerts = False
+        """True if alerts were stored."""
 
     def make(self, changes: Sequence[Change[Any]]) -> list[Any]:
         outcomes: list[Any] = []
@@ -115,10 +130,12 @@ class Transaction:
                     now=self._now,
                     sums=self._sums,
                     price_of=self._price_of,
+                    alerts=self._alerts,
                 )
             else:
                 outcomes += [self._make_one(change) for change in group]
         self._sums.write()
+        self.has_alerts = self._alerts.write()
         return outcomes
 
     def _make_one(self, change: Change[Any]) -> Any:
@@ -222,7 +239,16 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (events, usage_facts, requests, questions, notices, run_tokens, runs)
+            for table in (
+                events,
+                usage_facts,
+                requests,
+                questions,
+                notices,
+                alerts,
+                run_tokens,
+                runs,
+            )
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
@@ -292,6 +318,8 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     SettleRequest: lambda t, change: settle_request(t._connection, change, now=t._now),
     OfferNotices: lambda t, change: offer_notices(t._connection, change, now=t._now),
     TakeAsKnown: lambda t, change: take_as_known(t._connection, change, now=t._now),
+    SettleAlert: lambda t, change: t._alerts.settle(change),
+    GiveUpAlerts: lambda t, change: t._alerts.give_up(change),
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),
     PutTranscriptSummary: lambda t, change: put_summary(t._connection, change),
     DeleteTranscript: lambda t, change: delete_transcript(t._connection, change),

@@ -1,0 +1,262 @@
+"""Alerts, stored in the transaction of the change that they report, and their delivery.
+
+Without a target that wants an alert, no statement is executed. A run that was replaced by a newer
+one, and a run of imported history, cause no alert: a person did the first, and drives the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import orjson
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+
+from agent_session_manager.domain.alert import (
+    KEPT_FOR,
+    MAX_AGE,
+    MAX_ERROR_CHARS,
+    MAX_WAITING,
+    AlertKind,
+    AlertState,
+    Interest,
+    Interests,
+    kind_of_end,
+    pause_after,
+)
+from agent_session_manager.domain.session import Reason
+from agent_session_manager.sql.schema import rows
+from agent_session_manager.sql.schema.alerts import alerts
+from agent_session_manager.sql.schema.tables import AGENT, events, questions, runs, sessions
+from agent_session_manager.store.alerts import GiveUpAlerts, SettleAlert
+
+MAX_TEXT_CHARS = 300
+MAX_KEPT = 100
+"""Number of alerts of a target that are kept after they were given up."""
+
+_SESSION: Select[Any] = (
+    select(
+        sessions.c.session_id,
+        sessions.c.session_name,
+        sessions.c.project_dir,
+        AGENT.label("agent"),
+        sessions.c.executor,
+        sessions.c.parent_session_id,
+        runs.c.exit_code,
+        runs.c.imported,
+    )
+    .join_from(sessions, runs, runs.c.session_number == sessions.c.number)
+    .where(sessions.c.number == bindparam("of"), runs.c.run == bindparam("of_run"))
+)
+_QUESTION: Select[Any] = (
+    select(questions.c.question_id, events.c.fields)
+    .join_from(
+        questions,
+        events,
+        (events.c.session_number == questions.c.session_number) & (events.c.seq == questions.c.seq),
+    )
+    .where(questions.c.session_number == bindparam("of"), questions.c.seq == bindparam("seq"))
+)
+_WAITING = select(func.count()).where(
+    alerts.c.target_id == bindparam("of_target"), alerts.c.state == AlertState.WAITING.value
+)
+_BEYOND = (
+    select(alerts.c.number)
+    .where(alerts.c.target_id == bindparam("of_target"), alerts.c.state == bindparam("in_state"))
+    .order_by(alerts.c.number.desc())
+    .offset(bindparam("kept"))
+    .limit(1)
+)
+
+
+class _News(NamedTuple):
+    session_number: int
+    run: int
+    kind: AlertKind
+    reason: Reason | None = None
+    question_seq: int | None = None
+
+
+class Alerts:
+    """The alerts of one transaction: noted during its changes, and written at its end."""
+
+    def __init__(self, connection: Connection, *, now: int, interests: Interests) -> None:
+        self._connection = connection
+        self._now = now
+        self._interests = interests
+        self._news: list[_News] = []
+
+    def note_end(self, number: int, run: int, reason: Reason) -> None:
+        """Note that the newest run of a session has ended, or was lost."""
+        self._news.append(_News(number, run, kind_of_end(reason), reason))
+
+    def note_question(self, number: int, run: int, seq: int) -> None:
+        """Note an asked question. It causes no alert if it is closed in the same transaction."""
+        self._news.append(_News(number, run, AlertKind.WAITING, question_seq=seq))
+
+    def write(self) -> bool:
+        """Store the alerts that targets want; return whether there are any."""
+        interests = self._interests() if self._news else ()
+        values = [row for news in self._news for row in self._rows_of(news, interests)]
+        if not values:
+            return False
+        full = self._refuse_beyond_the_queue(values)
+        self._connection.execute(insert(alerts), values)
+        for target_id in full:
+            _delete_old(self._connection, target_id, now=self._now)
+        return True
+
+    def _rows_of(self, news: _News, interests: Sequence[Interest]) -> list[dict[str, Any]]:
+        if not any(news.kind in interest.kinds for interest in interests):
+            return []
+        of_run = {"of": news.session_number, "of_run": news.run}
+        session = self._connection.execute(_SESSION, of_run).one_or_none()
+        if session is None or session.imported:  # the same transaction may have deleted it
+            return []
+        wanting = [interest for interest in interests if _covers(interest, news, session)]
+        facts = self._facts(news, session) if wanting else None
+        if facts is None:
+            return []
+        text = orjson.dumps(facts).decode()
+        return [
+            {
+                "alert_id": f"alert_{uuid4().hex}",
+                "target_id": interest.target_id,
+                "session_number": news.session_number,
+                "kind": news.kind.value,
+                "facts": text,
+                "created_at": self._now,
+                "state": AlertState.WAITING.value,
+                "attempts": 0,
+                "next_at": self._now,
+                "settled_at": None,
+                "error": None,
+            }
+            for interest in wanting
+        ]
+
+    def _facts(self, news: _News, session: Row[Any]) -> dict[str, Any] | None:
+        """Return the facts of an alert; None if its question is closed already."""
+        facts: dict[str, Any] = {
+            "session_id": session.session_id,
+            "session_name": session.session_name,
+            "project_dir": session.project_dir,
+            "agent": session.agent,
+            "executor": session.executor,
+            "parent_session_id": session.parent_session_id,
+            "status": "running" if news.kind is AlertKind.WAITING else "finished",
+            "state": news.kind.value,
+            "run": news.run,
+            "reason": news.reason and news.reason.value,
+            "exit_code": session.exit_code,
+        }
+        if news.question_seq is not None:
+            of = {"of": news.session_number, "seq": news.question_seq}
+            asked = self._connection.execute(_QUESTION, of).one_or_none()
+            if asked is None:
+                return None
+            facts["question"] = _question(asked)
+        return facts
+
+    def _refuse_beyond_the_queue(self, values: list[dict[str, Any]]) -> list[str]:
+        """Give up alerts at once if the queue of their target is full; return these targets."""
+        full = []
+        by_target: dict[str, list[dict[str, Any]]] = {}
+        for row in values:
+            by_target.setdefault(row["target_id"], []).append(row)
+        for target_id, of_target in by_target.items():
+            waiting = self._connection.scalar(_WAITING, {"of_target": target_id}) or 0
+            refused = of_target[max(0, MAX_WAITING - waiting) :]
+            for row in refused:
+                row["state"], row["settled_at"] = AlertState.GIVEN_UP.value, self._now
+                row["error"] = f"{MAX_WAITING} alerts wait for this target already"
+            if refused:
+                full.append(target_id)
+        return full
+
+    def settle(self, change: SettleAlert) -> AlertState | None:
+        waiting = self._connection.execute(
+            select(alerts.c.number, alerts.c.target_id, alerts.c.created_at, alerts.c.attempts)
+            .where(alerts.c.alert_id == change.alert_id, alerts.c.state == AlertState.WAITING.value)
+            .with_for_update()
+        ).one_or_none()
+        if waiting is None:
+            return None
+        attempts = waiting.attempts + 1
+        state = _state_after(change, age=self._now - waiting.created_at)
+        pause = pause_after(attempts, asked_seconds=change.asked_seconds)
+        values: dict[str, Any] = {"state": state.value, "attempts": attempts}
+        if state is AlertState.WAITING:
+            values["next_at"] = self._now + rows.to_span(pause)
+        else:
+            values["settled_at"] = self._now
+        if change.error is not None:
+            values["error"] = change.error[:MAX_ERROR_CHARS]
+        self._connection.execute(
+            update(alerts).where(alerts.c.number == waiting.number).values(values)
+        )
+        _delete_old(self._connection, waiting.target_id, now=self._now)
+        return state
+
+    def give_up(self, change: GiveUpAlerts) -> int:
+        given_up = self._connection.execute(
+            update(alerts)
+            .where(
+                alerts.c.target_id == change.target_id, alerts.c.state == AlertState.WAITING.value
+            )
+            .values(
+                state=AlertState.GIVEN_UP.value,
+                settled_at=self._now,
+                error=change.error[:MAX_ERROR_CHARS],
+            )
+        ).rowcount
+        _delete_old(self._connection, change.target_id, now=self._now)
+        return given_up
+
+
+def _covers(interest: Interest, news: _News, session: Row[Any]) -> bool:
+    return interest.covers(
+        news.kind,
+        project_dir=session.project_dir,
+        is_child=session.parent_session_id is not None,
+    )
+
+
+def _state_after(change: SettleAlert, *, age: int) -> AlertState:
+    if change.error is None:
+        return AlertState.DELIVERED
+    return AlertState.WAITING if age < rows.to_span(MAX_AGE) else AlertState.GIVEN_UP
+
+
+def _question(asked: Row[Any]) -> dict[str, Any]:
+    """Return the part of a question that says what it is about."""
+    fields = rows.readable_fields(asked.fields)
+    items = fields.get("items")
+    first = items[0].get("text") if isinstance(items, list) and items else None
+    title = fields.get("title") or first or fields.get("tool_name")
+    shown = {
+        "kind": fields.get("kind"),
+        "title": title,
+        "why": fields.get("why"),
+        "tool_name": fields.get("tool_name"),
+        "expires_at": fields.get("expires_at"),
+    }
+    cut = {name: text[:MAX_TEXT_CHARS] for name, text in shown.items() if isinstance(text, str)}
+    return {"question_id": asked.question_id, **cut}
+
+
+def _delete_old(connection: Connection, target_id: str, *, now: int) -> None:
+    """Keep the newest delivered alert of a target, and the newest that were given up."""
+    for state, kept in ((AlertState.DELIVERED, 1), (AlertState.GIVEN_UP, MAX_KEPT)):
+        of = {"of_target": target_id, "in_state": state.value, "kept": kept}
+        last = connection.scalar(_BEYOND, of)
+        if last is not None:
+            connection.execute(
+                delete(alerts).where(
+                    alerts.c.target_id == target_id,
+                    alerts.c.state == state.value,
+                    alerts.c.number <= last,
+                )
+            )
+    connection.execute(delete(alerts).where(alerts.c.created_at < now - rows.to_span(KEPT_FOR)))
