@@ -18,6 +18,7 @@ from uuid import uuid4
 import uvicorn
 
 import agent_session_manager
+from agent_session_manager.alerts.targets_file import TargetsFile
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
@@ -110,6 +111,7 @@ async def _serve(
         lease_seconds=settings.lease_seconds,
         monotonic=TIME.monotonic,
         price_of=price_of,
+        interests=TargetsFile(settings.state_dir).interests,
     )
     store.share_indexing()
     port = listening.port

@@ -1,1 +1,1 @@
-"""Automatic work of the manager: reaping, retention, backups."""
+"""Automatic work of the manager: reaping, retention, backups, alerts."""

@@ -1,4 +1,4 @@
-"""Automatic work of a manager while it serves: leases, notices, index, retention and others."""
+"""Automatic work of a manager while it serves: reaping, indexing, notices, alerts and others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from agent_session_manager.alerts.sender import Sender
+from agent_session_manager.alerts.targets_file import TargetsFile
+from agent_session_manager.background.alert_delivery import AlertDelivery
 from agent_session_manager.background.backups import Backups, backing_up
 from agent_session_manager.background.history_import import HistoryImport, import_environment
 from agent_session_manager.background.indexer import Indexer
@@ -62,6 +65,9 @@ class Upkeep:
                 time=time,
             )
 
+        targets = TargetsFile(settings.state_dir)
+        sender = Sender(url, environment(), time=time)
+        self.alert_delivery = AlertDelivery(manager.alerts, targets, sender, time=time)
         self.history_import = None
         if settings.import_history:
             of_child = import_environment(environment(), url=url, state_dir=settings.state_dir)
@@ -76,6 +82,7 @@ class Upkeep:
             "indexer": self.indexer,
             "retention": self.retention,
             "backups": self.backups,
+            "alerts": self.alert_delivery,
             "import": self.history_import,
         }
         tasks = {

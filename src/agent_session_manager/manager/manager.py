@@ -37,6 +37,7 @@ from agent_session_manager.domain.session import Run, Session, Status, is_sessio
 from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame
+from agent_session_manager.manager.alerts import AlertQueue
 from agent_session_manager.manager.indexing import Indexing
 from agent_session_manager.manager.notices import Notices
 from agent_session_manager.manager.transcripts import Transcripts
@@ -74,6 +75,7 @@ class Manager:
         self._feed = Feed(wakeups, reader)
         self.indexing = Indexing(store, wakeups)
         self.notices = Notices(writer, reader, wakeups)
+        self.alerts = AlertQueue(store, writer, reader)
 
     @classmethod
     @asynccontextmanager

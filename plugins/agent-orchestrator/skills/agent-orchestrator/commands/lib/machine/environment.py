@@ -132,10 +132,12 @@ def manager_environment() -> dict[str, str]:
     """
     # Imported late: most commands find a running manager.
     from ..shared.agent_places import AGENT_PLACES
+    from ..shared.desktop import DESKTOP_VARIABLES
     from ..shared.manager_settings import SETTINGS, Kind
 
     settings = [setting for setting in SETTINGS if not setting.is_secret]
-    names = (*_PASSED_TO_THE_MANAGER, *AGENT_PLACES, *(setting.variable for setting in settings))
+    own = (*_PASSED_TO_THE_MANAGER, *DESKTOP_VARIABLES, *AGENT_PLACES)
+    names = (*own, *(setting.variable for setting in settings))
     passed = {name: os.environ[name] for name in names if name in os.environ}
     files = {
         setting.variable: str(Path(passed[setting.variable]).expanduser().absolute())
