@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import unified_diff
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -84,12 +84,20 @@ def commands_page() -> str:
 def manager_page() -> str:
     group = load("agent-session-manager")
     assert isinstance(group, click.Group)
-    commands = dict(sorted(group.commands.items()))
+    commands = dict(subcommands(group))
     sections = (
         section(name, f"agent-session-manager {name}", command)
         for name, command in commands.items()
     )
     return "\n\n".join((MANAGER_INTRODUCTION, contents(commands), *sections))
+
+
+def subcommands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield the commands of a group and of the groups in it, by their whole names."""
+    for name, command in sorted(group.commands.items()):
+        yield above + name, command
+        if isinstance(command, click.Group):
+            yield from subcommands(command, f"{above}{name} ")
 
 
 def settings_page() -> str:
@@ -140,7 +148,7 @@ def load(name: str) -> click.Command:
 def contents(commands: dict[str, click.Command]) -> str:
     """Return a table of commands with the first paragraph of their help."""
     firsts = ((name, next(paragraphs(command.help))) for name, command in commands.items())
-    rows = [f"| [`{name}`](#{name}) | {cell(first)} |" for name, first in firsts]
+    rows = [f"| [`{name}`](#{name.replace(' ', '-')}) | {cell(first)} |" for name, first in firsts]
     return "\n".join(("| command | does |", "|---|---|", *rows))
 
 

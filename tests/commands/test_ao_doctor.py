@@ -16,6 +16,9 @@ from agent_orchestrator.codex.installation import HOW_TO_LOG_IN, find_codex
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_session_manager.alerts.target import Target
+from agent_session_manager.alerts.targets_file import TargetsFile
+from agent_session_manager.domain.alert import AlertKind, Interest
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive, kill_supervisor
 from tests.commands.shell import DONE, FAILED, Ended, Shell
@@ -243,3 +246,29 @@ def test_control_token_is_never_shown(well: Shell, timed_manager: RunningManager
     for options in ([], ["--json"], ["--fix"]):
         ended = well.run("ao-doctor", *options)
         assert timed_manager.token not in ended.stdout + ended.stderr
+
+
+def test_targets_that_do_not_take_alerts_are_found(
+    well: Shell, timed_manager: RunningManager
+) -> None:
+    kinds = frozenset({AlertKind.LOST})
+    targets = [
+        Target(name=name, interest=Interest(target_id=name, kinds=kinds), command=("true",))
+        for name in ("phone", "team")
+    ]
+    file = TargetsFile(timed_manager.state_dir)
+    file.change(lambda _: targets)
+    file.disable("team", "gone")
+    try:
+        ended = well.run("ao-doctor")
+        assert "ok  alerts: target phone: 0 alerts waiting\n" in ended.stdout
+        assert only_wrong(well) == {
+            "about": "alerts",
+            "text": "target team is disabled: gone",
+            "advice": "try it: agent-session-manager notify test team",
+            "matters": True,
+        }
+        (timed_manager.state_dir / "notify.json").write_text("{")
+        assert "is not a file of targets" in only_wrong(well)["text"]
+    finally:
+        (timed_manager.state_dir / "notify.json").unlink()

@@ -26,6 +26,7 @@ from agent_session_manager.cli.main import main as manager_program
 from agent_session_manager.settings import Settings
 from agent_shared.manager_settings import PREFIX, SETTINGS
 from scripts.check_english import files
+from scripts.reference import subcommands
 from tests.commands.command_names import module_of
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
@@ -133,7 +134,7 @@ def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
 def test_every_subcommand_has_a_section_with_its_options() -> None:
     assert isinstance(manager_program, click.Group)
     page = read("docs/reference/agent-session-manager.md")
-    for name, subcommand in manager_program.commands.items():
+    for name, subcommand in subcommands(manager_program):
         documented = words(section(page, name))
         assert options(subcommand) - documented - {"-h", "--help"} == set(), name
 

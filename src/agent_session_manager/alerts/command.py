@@ -10,9 +10,10 @@ import asyncio
 import os
 import re
 import signal
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import STDOUT
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from tempfile import TemporaryFile
 from typing import Self
 
 from agent_session_manager.alerts.message import title_of, url_of
@@ -54,13 +55,16 @@ def environment_of(environ: Mapping[str, str]) -> dict[str, str]:
 async def run(command: Sequence[str], body: bytes, environment: Mapping[str, str]) -> Outcome:
     """Run a command until it ends. The caller limits the time.
 
-    Children that it leaves behind are not waited for, unless the attempt is cancelled.
+    Its stdin is a file, so it may end without reading it. Children that it leaves behind are not
+    waited for.
     """
-    with _Output() as output:
+    with _Output() as output, TemporaryFile() as stdin:
+        stdin.write(body)
+        stdin.seek(0)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=PIPE,
+                stdin=stdin,
                 stdout=output.to_write,
                 stderr=STDOUT,
                 cwd="/",
@@ -70,9 +74,6 @@ async def run(command: Sequence[str], body: bytes, environment: Mapping[str, str
         except (OSError, ValueError) as exc:
             return failure(f"{command[0]!r} cannot be started: {exc}")
         try:
-            assert process.stdin is not None
-            process.stdin.write(body)
-            process.stdin.close()
             code = await process.wait()
         finally:
             if process.returncode is None:

@@ -12,6 +12,7 @@ import click
 from agent_session_manager import __version__
 from agent_session_manager.cli.backup import accept_loss, backup, restore, verify
 from agent_session_manager.cli.control import logs, rotate_token, status, stop
+from agent_session_manager.cli.notify import notify
 from agent_session_manager.cli.options import PROGRAM
 from agent_session_manager.cli.serve import serve
 from agent_session_manager.cli.transfer import export_, import_
@@ -52,6 +53,6 @@ def openapi() -> None:
 
 for command in (
     *(serve, status, stop, logs, rotate_token),
-    *(backup, verify, restore, accept_loss, vacuum, export_, import_, openapi),
+    *(backup, verify, restore, accept_loss, vacuum, export_, import_, notify, openapi),
 ):
     main.add_command(command)

@@ -46,7 +46,7 @@ def serve(**flags: str | tuple[str, ...] | None) -> None:
 
     settings = settings_from(**flags)
     write_lines_to(sys.stderr)
-    for library in ("alembic", "uvicorn"):
+    for library in ("alembic", "httpx", "uvicorn"):  # httpx logs URLs, which can be secrets
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
         run_server(settings)

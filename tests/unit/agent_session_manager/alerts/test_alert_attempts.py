@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from agent_session_manager.alerts.outcome import MAX_ANSWER_BYTES, Outcome
 from agent_session_manager.alerts.sender import COMMAND_SECONDS, WEBHOOK_SECONDS, Sender
@@ -104,6 +105,18 @@ def test_failure_of_a_command_is_explained(script: str, answer: str) -> None:
     outcome = sh(script)
     assert outcome.error == outcome.answer
     assert outcome.answer.startswith(answer)
+
+
+def test_command_may_end_without_reading_its_stdin() -> None:
+    """Under the event loop of the manager, a write to the pipe of an ended process fails."""
+
+    async def attempts() -> set[str]:
+        sender = Sender(MANAGER, ENVIRON, time=Limit().time)
+        long = alert(filling="x" * 200_000)
+        return {(await sender.send(target(command=("true",)), long)).answer for _ in range(5)}
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(attempts()) == {"exit code 0"}
 
 
 def test_missing_program_is_a_failure() -> None:

@@ -19,6 +19,7 @@ from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered
 from ..runs.stop import clear_remains
 from ..shared.counted import counted
+from ..upkeep.alerts import check_alerts
 from ..upkeep.checks import (
     Finding,
     check_executors,
@@ -52,9 +53,9 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     Checks that the manager answers and has the version of the commands, that the state directory is
     private, and that the Claude Agent SDK is installed. Shows the agent of each executor with its
     version, and whether it has a login. Finds events that the manager does not have yet or has
-    refused, dead supervisors, and sessions that are `running` without a supervisor and without an
-    event for a day. Also finds sessions that wait for a resume to hear that others have ended.
-    Starts nothing and changes nothing.
+    refused, dead supervisors, sessions that are `running` without a supervisor and without an event
+    for a day, sessions that wait for a resume to hear that others have ended, and targets that do
+    not take their alerts. Starts nothing and changes nothing.
 
     Each line begins with `ok`, with `!!` for a problem, or with `?` for a possible one, such as
     an agent that is not installed or has no login. Exit code 1 if there is a problem.
@@ -81,6 +82,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
             *check_supervisors(state),
             *check_sessions(manager),
             *check_notices(manager, state),
+            *check_alerts(state),
         ]
     if as_json:
         answer_json([asdict(finding) for finding in findings])

@@ -118,7 +118,7 @@ def _refuse_elsewhere(held: Found) -> None:
 
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:
-    program = _find_program()
+    program = find_program()
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     descriptor = open_private(log, append=True)
@@ -137,7 +137,12 @@ def _spawn(log: Path) -> subprocess.Popen[bytes]:
         os.close(descriptor)
 
 
-def _find_program() -> str:
+def find_program() -> str:
+    """Return the path of `agent-session-manager`.
+
+    Raises:
+        StartError: it is not installed.
+    """
     beside = Path(sys.executable).with_name(PROGRAM)
     program = str(beside) if beside.exists() else shutil.which(PROGRAM, path=search_path())
     if program is None:
