@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,17 @@ SAID = ["say", "done"]
 
 
 def executor_of(
-    directory: Path, *, ask: Ask | None = None, grace: Grace | None = None, **environment: str
+    directory: Path,
+    *,
+    ask: Ask | None = None,
+    grace: Grace | None = None,
+    fields: dict[str, Any] | None = None,
+    **environment: str,
 ) -> CodexExecutor:
-    """Return an executor of the scripted app-server, with its own directory."""
+    """Return an executor of the scripted app-server, with its own directory.
+
+    `fields` are further fields of its `Execution`.
+    """
     home = directory / uuid.uuid4().hex
     home.mkdir()
     program = home / "codex"
@@ -37,6 +46,7 @@ def executor_of(
         environment={"CODEX_HOME": str(home), **environment},
         ask=ask,
     )
+    execution = replace(execution, **(fields or {}))
     return CodexExecutor(execution, codex_path=str(program), grace=grace)
 
 

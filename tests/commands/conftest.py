@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.claude.conftest import OFFLINE
+from tests.codex.conftest import CONFIG
 from tests.commands.processes import end_noted_import, stop_manager
 from tests.commands.shell import Shell
 from tests.support.environment import scrubbed_environment
@@ -70,6 +71,21 @@ def claude(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
     return shell.having(
         ANTHROPIC_API_KEY="sk-ant-dummy", ANTHROPIC_BASE_URL=model.url, **OFFLINE, **NO_WAY_OUT
     )
+
+
+@pytest.fixture
+def codex(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
+    """A shell whose user has Codex with the stand-in as its provider."""
+    return shell.having(**provide_codex(own_home, model))
+
+
+def provide_codex(home: Path, model: ModelServer) -> dict[str, str]:
+    """Configure Codex for the stand-in, and return the variables that it needs."""
+    directory = home / ".codex"
+    directory.mkdir()
+    config = CONFIG.format(url=json.dumps(f"{model.url}/v1"))
+    (directory / "config.toml").write_text(config)
+    return {"STAND_IN_KEY": "k"}
 
 
 def let_tools_run(home: Path) -> None:

@@ -9,22 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from tests.codex.conftest import CONFIG
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.model_server import ModelServer, script, tool
 
 # These tests run one after another: concurrent agents would only slow each other down.
 pytestmark = pytest.mark.xdist_group("codex-commands")
-
-
-@pytest.fixture
-def codex(shell: Shell, model: ModelServer, own_home: Path) -> Shell:
-    """A shell whose user has Codex with the stand-in as its provider."""
-    home = own_home / ".codex"
-    home.mkdir()
-    config = CONFIG.format(url=json.dumps(f"{model.url}/v1"))
-    (home / "config.toml").write_text(config)
-    return shell.having(STAND_IN_KEY="k")
 
 
 def test_recorded_session_is_resumed_and_imported_without_effect(

@@ -14,6 +14,9 @@ An act is a list: its name and its arguments.
     end STATUS ERROR     the end of the turn
     exit CODE, kill NUMBER, close, hang
 
+It notes its arguments, its run token and all that it reads in `received.jsonl`. `CONFIGURED` has
+its own MCP servers as JSON, and each server of a thread is ready at once.
+
 It needs no module of the project, and starts quickly with `-I -S`.
 """
 
@@ -28,6 +31,7 @@ from pathlib import Path
 THREAD = "01a220d2-ae00-75d2-bb92-31acef85f70d"
 TURN = "01a220d2-ae1c-7de0-a9ae-6020904ed2e5"
 ROLLOUT = Path(os.environ["CODEX_HOME"], "rollout.jsonl")
+RECEIVED = ROLLOUT.with_name("received.jsonl")
 STUBBORN = "stubborn" in os.environ.get("ODDITIES", "")
 
 numbers = iter(range(1, 1_000_000))
@@ -35,6 +39,11 @@ numbers = iter(range(1, 1_000_000))
 
 def tell(message: object) -> None:
     os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def note(message: object) -> None:
+    with RECEIVED.open("a") as file:
+        file.write(json.dumps(message) + "\n")
 
 
 def record(kind: str, payload: object) -> None:
@@ -47,6 +56,7 @@ def receive(method: str = "") -> "dict[str, object]":
     """Return the next message, or the next request of a method; others are answered with {}."""
     for line in sys.stdin:
         message: dict[str, object] = json.loads(line)
+        note(message)
         if not method or message.get("method") == method:
             return message
         if "method" in message and "id" in message:
@@ -144,7 +154,16 @@ def play(acts: object) -> None:
         ACTS[name](*given)
 
 
+def start_servers(params: object) -> None:
+    match params:
+        case {"config": {"mcp_servers": dict(servers)}}:
+            for name, server in servers.items():
+                if server.get("enabled") is not False:
+                    send("mcpServer/startupStatus/updated", {"name": name, "status": "ready"})
+
+
 def main() -> None:
+    note({"arguments": sys.argv, "token": os.environ.get("AGENT_ORCHESTRATOR_RUN_TOKEN")})
     if STUBBORN:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -155,10 +174,14 @@ def main() -> None:
         match message:
             case {"method": "initialized"}:
                 continue
-            case {"method": "thread/start" | "thread/resume", "id": number}:
+            case {"method": "config/read", "id": number}:
+                configured = json.loads(os.environ.get("CONFIGURED", "{}"))
+                tell({"id": number, "result": {"config": {"mcp_servers": configured}}})
+            case {"method": "thread/start" | "thread/resume" | "thread/fork", "id": number}:
                 record("session_meta", {"id": THREAD, "model_provider": "scripted"})
                 thread = {"id": THREAD, "path": str(ROLLOUT)}
                 tell({"id": number, "result": {"thread": thread}})
+                start_servers(message["params"])
             case {"method": "turn/start", "id": number, "params": {"input": [{"text": text}]}}:
                 tell({"id": number, "result": {"turn": {"id": TURN}}})
                 turn = {"id": TURN, "status": "inProgress"}

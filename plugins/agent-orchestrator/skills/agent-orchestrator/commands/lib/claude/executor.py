@@ -21,8 +21,9 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
+from ..executors.mcp_server import clash_of
 from ..machine.processes import Child, Grace, shell_exit_code, signal_name
-from .mcp_servers import clash_of, servers_of
+from .mcp_servers import servers_of
 from .sdk import import_sdk
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ClaudeExecutor:
         """Run one turn of the conversation, or more if the agent continues."""
         prompt, prompt_id = storable(prompt), str(uuid.uuid4())
         yield create_event("message", prompt_id, role="user", content=text_content(prompt))
-        if clash := clash_of(self._execution):
+        if clash := clash_of(self._spec.agent, self._execution.mcp):
             yield create_event("diagnostic", content=text_content(clash))
         try:
             import_sdk()

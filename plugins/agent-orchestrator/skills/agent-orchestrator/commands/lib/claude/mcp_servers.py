@@ -7,31 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from ..executors.base import Execution
-from ..executors.mcp_server import NAME, clash_with, is_name_of_ours, named_tools
+from ..executors.mcp_server import NAME, given_to, is_name_of_ours, named_tools
 
 
 def servers_of(execution: Execution) -> dict[str, Any]:
     """Return the configurations of all servers by name, as in Claude Code's `.mcp.json`."""
     agent = execution.spec.agent
     servers = dict(agent.mcp_servers) if agent else {}
-    if execution.mcp is not None and _is_given(execution):
+    if server := given_to(agent, execution.mcp):
         # Loaded at the start, not searched for: an agent must know that it can lead others.
-        ours = {"type": "http", "url": execution.mcp.url, "headers": execution.mcp.headers}
+        ours = {"type": "http", "url": server.url, "headers": server.headers}
         servers[NAME] = {**ours, "alwaysLoad": True}
     return servers
-
-
-def clash_of(execution: Execution) -> str | None:
-    """Return why the agent does not get the orchestrator's server, if the names clash."""
-    agent = execution.spec.agent
-    if execution.mcp is None or agent is None or not named_tools(agent):
-        return None
-    return clash_with(agent.mcp_servers)
-
-
-def _is_given(execution: Execution) -> bool:
-    has_tools = execution.mcp is not None and bool(named_tools(execution.spec.agent))
-    return has_tools and clash_of(execution) is None
 
 
 def arguments_of_servers(execution: Execution, files: Path) -> list[str]:
@@ -48,7 +35,8 @@ def allowed_tools(execution: Execution) -> list[str]:
     """Return the rules for tools that need no permission of their own."""
     agent = execution.spec.agent
     patterns = [tool for tool in (agent and agent.tools) or () if "(" in tool]
-    return [*patterns, *named_tools(agent)] if _is_given(execution) else patterns
+    is_given = given_to(agent, execution.mcp) is not None
+    return [*patterns, *named_tools(agent)] if is_given else patterns
 
 
 def built_in_tools(tools: tuple[str, ...]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from pathlib import Path
 from typing import Any, Self
 
 from ..executors.base import Execution
@@ -10,6 +12,8 @@ from ..executors.start_program import start_program
 from ..history.formats.codex.format import ORIGINATOR
 from ..machine.processes import Child
 from ..rpc.agent_process import AgentProcess
+from ..rpc.json_rpc import RpcError
+from .mcp_servers import variables_of
 
 ARGUMENTS = ("-c", "check_for_update_on_startup=false", "app-server", "--listen", "stdio://")
 CLIENT: dict[str, Any] = {
@@ -37,7 +41,11 @@ class AppServer(AgentProcess):
         Raises:
             ExecutorError: the program or the project's directory cannot be used.
         """
-        environment = {**execution.environment, "PWD": str(execution.spec.project_dir)}
+        environment = {
+            **execution.environment,
+            **variables_of(execution),
+            "PWD": str(execution.spec.project_dir),
+        }
         return cls(await start_program([path, *ARGUMENTS], execution, environment))
 
     async def initialize(self) -> None:
@@ -49,6 +57,18 @@ class AppServer(AgentProcess):
         """
         await self.rpc.request("initialize", CLIENT)
         await self.rpc.notify("initialized")
+
+    async def configured_servers(self, directory: Path) -> set[str]:
+        """Return the names of the MCP servers in the person's own configuration for a directory.
+
+        Raises:
+            PeerGoneError: Codex has ended.
+        """
+        with contextlib.suppress(RpcError):  # the thread fails with the reason
+            match await self.rpc.request("config/read", {"cwd": str(directory)}):
+                case {"config": {"mcp_servers": dict(servers)}}:
+                    return set(servers)
+        return set()
 
     def last_lines(self, count: int = 10) -> str:
         """Return the last lines of stderr without colours. Call it after `close`."""

@@ -28,6 +28,7 @@ from . import questions
 from .app_server import AppServer
 from .ending import session_stop
 from .installation import find_codex
+from .mcp_servers import notes_on, servers_of, started
 from .questions import Asked
 from .rollout import Rollout
 from .thread import thread_request
@@ -62,9 +63,10 @@ class CodexExecutor:
         """The open questions, by the id of their call."""
         self._is_over = asyncio.Event()
         """Set at the end of the turn, or of Codex."""
-        agent = execution.spec.agent
-        self._starting = set(agent.mcp_servers if agent else ())
-        """The MCP servers of the definition that have not started yet."""
+        self._configured: set[str] = set()
+        """The MCP servers of the person's own configuration."""
+        self._starting: set[str] = set()
+        """The MCP servers of the run that have not started yet."""
         self._are_started = asyncio.Event()
 
     async def run(self, prompt: str) -> AsyncGenerator[Event, None]:
@@ -118,6 +120,10 @@ class CodexExecutor:
     ) -> AsyncGenerator[Event, None]:
         """Yield the events until Codex has ended."""
         async with contextlib.aclosing(self._messages) as messages:
+            async for event in messages.until(self._initialize(server)):
+                yield event
+            for note in notes_on(self._execution, self._configured):
+                yield create_event("diagnostic", content=text_content(note))
             async for event in messages.until(self._open(server)):
                 yield event
             if self._is_new_thread():
@@ -144,11 +150,22 @@ class CodexExecutor:
             entry = {"type": "agent_orchestrator_thread", "thread_id": thread_id}
             await cast("TranscriptStore", mirror).append(cast(Any, key), [cast(Any, entry)])
 
-    async def _open(self, server: AppServer) -> None:
-        """Open the thread of the run, and wait for its MCP servers."""
-        method, params = thread_request(self._execution)
+    async def _initialize(self, server: AppServer) -> None:
         try:
             await server.initialize()
+            if servers_of(self._execution, ()):
+                self._configured = await server.configured_servers(self._execution.spec.project_dir)
+        except RpcError as exc:
+            raise ExecutorError(f"Codex did not start: {exc.message}") from exc
+        except PeerGoneError as exc:
+            raise await self._no_start(server) from exc
+
+    async def _open(self, server: AppServer) -> None:
+        """Open the thread of the run, and wait for its MCP servers."""
+        servers = servers_of(self._execution, self._configured)
+        self._starting = started(servers)
+        method, params = thread_request(self._execution, servers)
+        try:
             opened = await server.rpc.request(method, params)
         except RpcError as exc:
             raise ExecutorError(f"Codex could not open the thread: {_advice(exc)}") from exc

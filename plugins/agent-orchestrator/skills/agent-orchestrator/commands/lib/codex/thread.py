@@ -29,14 +29,16 @@ PERMISSIONS: Mapping[str, Permissions] = {
 """By permission mode. `auto` has no counterpart: its reviewer would be a model of Codex."""
 
 
-def thread_request(execution: Execution) -> tuple[str, Json]:
+def thread_request(execution: Execution, servers: Mapping[str, Json]) -> tuple[str, Json]:
     """Return the method and the parameters with which the thread of a run is opened.
+
+    `servers` are its MCP servers by name, in the words of Codex.
 
     The permissions are always set, as a resumed thread would otherwise have those of the person's
     own settings.
     """
     continues = execution.continues
-    params = _settings(execution)
+    params = _settings(execution, servers)
     if continues.fork_of is not None:
         source = continues.conversation_id or continues.fork_of
         return "thread/fork", {**params, "threadId": source, "excludeTurns": True}
@@ -46,7 +48,7 @@ def thread_request(execution: Execution) -> tuple[str, Json]:
     return "thread/start", params
 
 
-def _settings(execution: Execution) -> Json:
+def _settings(execution: Execution, servers: Mapping[str, Json]) -> Json:
     spec, agent = execution.spec, execution.spec.agent
     permissions = PERMISSIONS[effective_mode(spec.executor, spec.permission_mode, agent)]
     params: Json = {
@@ -59,15 +61,6 @@ def _settings(execution: Execution) -> Json:
         params["model"] = model
     if agent is not None and agent.system_prompt is not None:
         params["developerInstructions"] = storable(agent.system_prompt)
-    if agent is not None and agent.mcp_servers:
-        servers = {name: _server(given) for name, given in agent.mcp_servers.items()}
+    if servers:
         params["config"] = {"mcp_servers": servers}
     return params
-
-
-def _server(given: Mapping[str, Any]) -> Json:
-    """Return the configuration of an MCP server in the words of Codex."""
-    server = {key: value for key, value in given.items() if key not in ("type", "headers")}
-    if given.get("headers"):
-        server["http_headers"] = given["headers"]
-    return server

@@ -6,7 +6,7 @@ get at most the agent's permission mode. So an executor allows its agent to call
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:  # needed for the type only
 
 NAME = "agent-orchestrator"
 """The name under which agents know the server."""
+TOOLS = (
+    "start_session",
+    "wait_sessions",
+    "get_result",
+    "list_sessions",
+    "read_events",
+    "send_message",
+    "resume_session",
+    "stop_session",
+)
 ALL_TOOLS = f"mcp__{NAME}"
 """Name of all its tools in agent definitions; a single tool has `__` and its name after it."""
 
@@ -52,14 +62,28 @@ def is_name_of_ours(tool: str) -> bool:
     return tool == ALL_TOOLS or tool.startswith(f"{ALL_TOOLS}__")
 
 
-def clash_with(servers: Collection[str]) -> str | None:
+def given_to(agent: Agent | None, server: McpServer | None) -> McpServer | None:
+    """Return the server if the agent of a run gets it, else None."""
+    has_tools = server is not None and bool(named_tools(agent))
+    return server if has_tools and clash_of(agent, server) is None else None
+
+
+def clash_of(agent: Agent | None, server: McpServer | None) -> str | None:
     """Return the message for an agent definition whose own server has our name, else None.
 
     The server of the definition stays, and the agent does not get ours.
     """
-    if NAME not in servers:
+    if server is None or agent is None or NAME not in agent.mcp_servers or not named_tools(agent):
         return None
     return (
         f"the agent definition has an MCP server of its own that is named {NAME!r}, so the agent "
         "does not get the tools of the orchestrator: to have both, rename the definition's server"
     )
+
+
+def other_name(session_id: str) -> str:
+    """Return a name for the server in an agent where a person's own server has its usual one.
+
+    It is the same in each run of the session, and no configuration has it by chance.
+    """
+    return f"{NAME}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
