@@ -218,6 +218,13 @@ def test_agent_reads_only_the_variables_listed_for_it(
     }
 
 
+def test_agent_reaches_the_manager_past_a_proxy(person: Shell) -> None:
+    """A proxy would get the token with the first request of an agent to its tools."""
+    there = person.having(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="intranet")
+    program = ("--executor", "command", "--", "printenv", "NO_PROXY")
+    assert there.run("ao-new", "x", *program).stdout == "intranet,127.0.0.1\n"
+
+
 def test_state_files_are_for_their_owner_alone(
     own: RunningManager, person: Shell, started: Path, gate: Gate
 ) -> None:

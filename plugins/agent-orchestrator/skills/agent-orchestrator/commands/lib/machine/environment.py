@@ -52,6 +52,9 @@ _FOR_AGENTS = frozenset(
 """In addition to `OF_A_RUN`."""
 _OUR_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+_NO_PROXY = ("no_proxy", "NO_PROXY")
+
 _PASSED_TO_THE_MANAGER = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 
 ENV_DATABASE_URL = "AGENT_ORCHESTRATOR_DATABASE_URL"
@@ -105,6 +108,23 @@ def take_up(environment: Mapping[str, str], token: str | None) -> None:
 def run_variables(token: str | None, url: str) -> dict[str, str]:
     """Return the variables with an agent's token and the manager that the token is for."""
     return {} if token is None else {ENV_RUN_TOKEN: token, ENV_RUN_MANAGER_URL: url}
+
+
+def variables_past_proxies(environment: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the variables that keep a proxy out of requests to a manager on this machine.
+
+    A proxy cannot reach the manager, and would receive the token of the agent.
+    """
+    host = urlsplit(url).hostname
+    if host not in _OUR_LOOPBACK or not any(environment.get(name) for name in _PROXIES):
+        return {}
+    given = {name: environment.get(name, "") for name in _NO_PROXY}
+    either = next(filter(None, given.values()), "")
+    hosts = {
+        name: [each for each in (value or either).split(",") if each]
+        for name, value in given.items()
+    }
+    return {name: ",".join(dict.fromkeys([*each, host])) for name, each in hosts.items()}
 
 
 def run_token_for(url: str) -> str | None:

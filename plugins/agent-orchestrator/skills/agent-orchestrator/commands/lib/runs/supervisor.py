@@ -38,6 +38,7 @@ from ..machine.environment import (
     outbox_dir,
     run_variables,
     state_dir,
+    variables_past_proxies,
 )
 from ..machine.own_memory import hide_memory
 from ..outbox.outbox import Outbox, OutboxError, Run
@@ -214,6 +215,7 @@ class Supervisor:
             continues=a.continues,
             environment={
                 **a.environment,
+                **variables_past_proxies(a.environment, a.url),
                 **run_variables(a.agent_token, a.url),
                 ENV_SESSION_ID: a.session_id,
                 RUN_MARKER: self._marker,
